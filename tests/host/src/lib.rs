@@ -1,0 +1,1 @@
+//! Host tests of smolnn: each file under `tests/` is one test target.
