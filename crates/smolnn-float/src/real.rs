@@ -1,0 +1,257 @@
+//! The one trait over which every float kernel is written.
+
+use core::fmt::{Debug, Display};
+use core::iter::Sum;
+use core::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+
+/// A real number: `f32` on the device, `f64` where results are checked.
+///
+/// The elementary functions of `f32` are this crate's default tier; those of `f64` are `libm`'s.
+/// In a crate with `std`, write `Real::exp(x)` on a concrete float: `x.exp()` is the standard library's.
+pub trait Real:
+    Copy
+    + Debug
+    + Default
+    + Display
+    + PartialEq
+    + PartialOrd
+    + Send
+    + Sync
+    + Sum
+    + 'static
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + DivAssign
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1/2.
+    const HALF: Self;
+    /// 1.
+    const ONE: Self;
+    /// 2.
+    const TWO: Self;
+    /// The distance from 1 to the next larger number.
+    const EPSILON: Self;
+    /// The smallest positive normal number.
+    const MIN_POSITIVE: Self;
+    /// The largest finite number.
+    const MAX: Self;
+    /// +∞.
+    const INFINITY: Self;
+    /// −∞.
+    const NEG_INFINITY: Self;
+    /// Not a number.
+    const NAN: Self;
+
+    /// The nearest number to `value`.
+    fn from_f64(value: f64) -> Self;
+    /// `self`, exactly.
+    fn to_f64(self) -> f64;
+    /// The nearest number to a count, such as the divisor of a mean.
+    fn from_usize(value: usize) -> Self;
+
+    /// |x|.
+    fn abs(self) -> Self;
+    /// The larger of two numbers; the other one where one is NaN.
+    fn max(self, other: Self) -> Self;
+    /// The smaller of two numbers; the other one where one is NaN.
+    fn min(self, other: Self) -> Self;
+    /// |self| with the sign of `sign`.
+    fn copysign(self, sign: Self) -> Self;
+    /// √x, correctly rounded; NaN below zero.
+    fn sqrt(self) -> Self;
+    /// `self` raised to an integer power, by repeated squaring.
+    fn powi(self, mut exponent: u32) -> Self {
+        let (mut base, mut power) = (self, Self::ONE);
+        while exponent > 0 {
+            if exponent & 1 == 1 {
+                power *= base;
+            }
+            base *= base;
+            exponent >>= 1;
+        }
+        power
+    }
+    /// Whether the number is neither infinite nor NaN.
+    fn is_finite(self) -> bool;
+    /// Whether the number is NaN.
+    fn is_nan(self) -> bool;
+
+    /// eˣ.
+    fn exp(self) -> Self;
+    /// eˣ − 1, accurate near 0.
+    fn expm1(self) -> Self;
+    /// Natural logarithm.
+    fn log(self) -> Self;
+    /// ln(1 + x), accurate near 0.
+    fn log1p(self) -> Self;
+    /// The logistic function 1 / (1 + e⁻ˣ).
+    fn sigmoid(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// The error function.
+    fn erf(self) -> Self;
+    /// ln(1 + eˣ), without overflow.
+    fn softplus(self) -> Self;
+    /// Sine, for initialisers and test signals.
+    fn sin(self) -> Self;
+    /// Cosine, for initialisers and test signals.
+    fn cos(self) -> Self;
+}
+
+macro_rules! constants {
+    ($t:ident) => {
+        const ZERO: Self = 0.0;
+        const HALF: Self = 0.5;
+        const ONE: Self = 1.0;
+        const TWO: Self = 2.0;
+        const EPSILON: Self = $t::EPSILON;
+        const MIN_POSITIVE: Self = $t::MIN_POSITIVE;
+        const MAX: Self = $t::MAX;
+        const INFINITY: Self = $t::INFINITY;
+        const NEG_INFINITY: Self = $t::NEG_INFINITY;
+        const NAN: Self = $t::NAN;
+
+        #[inline]
+        fn from_f64(value: f64) -> Self {
+            value as $t
+        }
+        #[inline]
+        fn to_f64(self) -> f64 {
+            f64::from(self)
+        }
+        #[inline]
+        fn from_usize(value: usize) -> Self {
+            value as $t
+        }
+        #[inline]
+        fn abs(self) -> Self {
+            $t::abs(self)
+        }
+        #[inline]
+        fn max(self, other: Self) -> Self {
+            $t::max(self, other)
+        }
+        #[inline]
+        fn min(self, other: Self) -> Self {
+            $t::min(self, other)
+        }
+        #[inline]
+        fn copysign(self, sign: Self) -> Self {
+            $t::copysign(self, sign)
+        }
+        #[inline]
+        fn is_finite(self) -> bool {
+            $t::is_finite(self)
+        }
+        #[inline]
+        fn is_nan(self) -> bool {
+            $t::is_nan(self)
+        }
+    };
+}
+
+impl Real for f32 {
+    constants!(f32);
+
+    #[inline]
+    fn sqrt(self) -> Self {
+        libm::sqrtf(self)
+    }
+    #[inline]
+    fn exp(self) -> Self {
+        libm::expf(self)
+    }
+    #[inline]
+    fn expm1(self) -> Self {
+        libm::expm1f(self)
+    }
+    #[inline]
+    fn log(self) -> Self {
+        libm::logf(self)
+    }
+    #[inline]
+    fn log1p(self) -> Self {
+        libm::log1pf(self)
+    }
+    #[inline]
+    fn sigmoid(self) -> Self {
+        1.0 / (1.0 + libm::expf(-self))
+    }
+    #[inline]
+    fn tanh(self) -> Self {
+        libm::tanhf(self)
+    }
+    #[inline]
+    fn erf(self) -> Self {
+        libm::erff(self)
+    }
+    #[inline]
+    fn softplus(self) -> Self {
+        self.max(0.0) + libm::log1pf(libm::expf(-self.abs()))
+    }
+    #[inline]
+    fn sin(self) -> Self {
+        libm::sinf(self)
+    }
+    #[inline]
+    fn cos(self) -> Self {
+        libm::cosf(self)
+    }
+}
+
+impl Real for f64 {
+    constants!(f64);
+
+    #[inline]
+    fn sqrt(self) -> Self {
+        libm::sqrt(self)
+    }
+    #[inline]
+    fn exp(self) -> Self {
+        libm::exp(self)
+    }
+    #[inline]
+    fn expm1(self) -> Self {
+        libm::expm1(self)
+    }
+    #[inline]
+    fn log(self) -> Self {
+        libm::log(self)
+    }
+    #[inline]
+    fn log1p(self) -> Self {
+        libm::log1p(self)
+    }
+    #[inline]
+    fn sigmoid(self) -> Self {
+        1.0 / (1.0 + libm::exp(-self))
+    }
+    #[inline]
+    fn tanh(self) -> Self {
+        libm::tanh(self)
+    }
+    #[inline]
+    fn erf(self) -> Self {
+        libm::erf(self)
+    }
+    #[inline]
+    fn softplus(self) -> Self {
+        self.max(0.0) + libm::log1p(libm::exp(-self.abs()))
+    }
+    #[inline]
+    fn sin(self) -> Self {
+        libm::sin(self)
+    }
+    #[inline]
+    fn cos(self) -> Self {
+        libm::cos(self)
+    }
+}
