@@ -1,2 +1,68 @@
-//! TODO
+//! Integer neural-network kernels, bit-exact with TensorFlow Lite Micro's reference kernels.
+//!
+//! Firmware reaches this crate through `smolnn`. The layers, from the bottom:
+//!
+//! - [`quantise`]: scales become integer multipliers, accumulators are rounded. Nowhere else.
+//! - `arch`: the bodies of the kernels. `arch/portable` is safe Rust for any target and the specification; a folder per
+//!   backend holds what pays there. [`Backend::CURRENT`] says which one this build has.
+//! - [`pack`]: the layouts of weights, one per backend, all of them available everywhere: the importer packs on the host
+//!   for the target.
+//! - the operators ([`conv`], [`dense`], …): thin functions that check lengths once and call the body.
+//!
+//! Tensors are slices in NHWC order; [`Tensors`] says whether input and output are apart or share a buffer.
+//!
+//! ```
+//! use smolnn_core::{Conv2d, Image, Kernel, Window2d, shape};
+//! use smolnn_fixed::conv::{Conv2dLayer, conv2d};
+//! use smolnn_fixed::quantise::{Multiplier, OutputRange};
+//! use smolnn_fixed::{Backend, Channel, Separate, Weights, pack};
+//!
+//! const SHAPE: Conv2d = shape!(Window2d::over(Image::hwc(2, 2, 1), Kernel::hw(2, 2)).conv(1));
+//! let weights = Weights {
+//!     values: &[1, 2, 3, 4],
+//!     bias: &[10],
+//!     multipliers: &[Multiplier::from_f64(0.5)],
+//!     input_zero_point: 0,
+//! };
+//! let output = OutputRange::int8(0);
+//! let mut words = [0; 4];
+//! let mut channels = [Channel::default(); 1];
+//! let packed = pack::conv2d(Backend::CURRENT, &SHAPE, &weights, &output, &mut words, &mut channels)?;
+//! let layer = Conv2dLayer::new(SHAPE, &words[..packed.words], &channels, packed.layout, output, 0)?;
+//!
+//! let mut result = [0];
+//! let mut scratch = [0; 64];
+//! conv2d(&layer, Separate { input: &[1, 1, 1, 1], output: &mut result }, &mut scratch)?;
+//! assert_eq!(result, [10]); // (1 + 2 + 3 + 4 + 10) / 2
+//! # Ok::<(), smolnn_core::ShapeError>(())
+//! ```
 #![no_std]
+
+mod arch;
+mod backend;
+pub mod conv;
+pub mod dense;
+pub mod pack;
+pub mod quantise;
+mod tensors;
+
+pub use backend::Backend;
+pub use pack::{Channel, Weights};
+pub use tensors::{Overlapping, Separate, Tensors};
+
+impl Backend {
+    /// The backend of this build.
+    pub const CURRENT: Self = if cfg!(backend = "dsp") {
+        Self::Dsp
+    } else if cfg!(backend = "helium") {
+        Self::Helium
+    } else if cfg!(backend = "v7m") {
+        Self::V7m
+    } else if cfg!(backend = "v6m") {
+        Self::V6m
+    } else if cfg!(backend = "rv32") {
+        Self::Rv32
+    } else {
+        Self::Portable
+    };
+}

@@ -1,0 +1,410 @@
+//! Shapes of the operators: images, kernels, and what slides one over the other.
+
+use crate::{ShapeError, Window};
+
+/// One image: rows × columns × channels, channels innermost (HWC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels, adjacent in memory.
+    pub channels: usize,
+}
+
+impl Image {
+    /// An image of the given height, width and channels.
+    pub const fn hwc(height: usize, width: usize, channels: usize) -> Self {
+        Self { height, width, channels }
+    }
+
+    /// Elements of the image.
+    pub const fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Whether the image has no element.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Elements of one row of pixels.
+    pub const fn row(&self) -> usize {
+        self.width * self.channels
+    }
+
+    const fn check(&self) -> Result<(), ShapeError> {
+        if self.height == 0 || self.width == 0 || self.channels == 0 {
+            return Err(ShapeError::Zero("a dimension of the image"));
+        }
+        let Some(area) = self.height.checked_mul(self.width) else { return Err(ShapeError::TooLarge) };
+        match area.checked_mul(self.channels) {
+            Some(length) if length < 1 << 31 => Ok(()),
+            _ => Err(ShapeError::TooLarge),
+        }
+    }
+}
+
+/// Height and width of a kernel, stride or dilation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Kernel {
+    /// A kernel of the given height and width.
+    pub const fn hw(height: usize, width: usize) -> Self {
+        Self { height, width }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Padding {
+    Valid,
+    Same,
+    Explicit { top: usize, bottom: usize, left: usize, right: usize },
+}
+
+/// Says how a window slides over an image; [`conv`](Self::conv), [`depthwise`](Self::depthwise) and
+/// [`pool`](Self::pool) check it and give the operator's shape. Without further words: stride 1, dilation 1,
+/// no padding, one image.
+#[derive(Clone, Copy)]
+#[must_use]
+pub struct Window2d {
+    batch: usize,
+    input: Image,
+    kernel: Kernel,
+    stride: Kernel,
+    dilation: Kernel,
+    padding: Padding,
+}
+
+impl Window2d {
+    /// A window of the kernel's size over the image.
+    pub const fn over(input: Image, kernel: Kernel) -> Self {
+        let one = Kernel::hw(1, 1);
+        Self { batch: 1, input, kernel, stride: one, dilation: one, padding: Padding::Valid }
+    }
+
+    /// Over `batch` images, one behind the other in memory.
+    pub const fn batch(mut self, batch: usize) -> Self {
+        self.batch = batch;
+        self
+    }
+
+    /// Pads so that there are ceil(input / stride) outputs, the odd padding behind (TensorFlow's SAME).
+    pub const fn same(mut self) -> Self {
+        self.padding = Padding::Same;
+        self
+    }
+
+    /// Pads with the given rows and columns of zeros.
+    pub const fn padding(mut self, top: usize, bottom: usize, left: usize, right: usize) -> Self {
+        self.padding = Padding::Explicit { top, bottom, left, right };
+        self
+    }
+
+    /// Rows and columns from one output to the next.
+    pub const fn stride(mut self, rows: usize, columns: usize) -> Self {
+        self.stride = Kernel::hw(rows, columns);
+        self
+    }
+
+    /// Rows and columns from one tap to the next.
+    pub const fn dilation(mut self, rows: usize, columns: usize) -> Self {
+        self.dilation = Kernel::hw(rows, columns);
+        self
+    }
+
+    /// A convolution to `channels` output channels, every input channel to every output channel.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when a dimension is zero or too large, or the kernel larger than the padded input.
+    pub const fn conv(self, channels: usize) -> Result<Conv2d, ShapeError> {
+        match self.check(channels) {
+            Ok((batch, input, output, rows, columns)) => {
+                let taps = rows.kernel * columns.kernel;
+                let Some(depth) = taps.checked_mul(input.channels) else { return Err(ShapeError::TooLarge) };
+                match depth.checked_mul(channels) {
+                    Some(weights) if weights < 1 << 31 => {}
+                    _ => return Err(ShapeError::TooLarge),
+                }
+                Ok(Conv2d { batch, input, output, rows, columns })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A convolution of every channel by itself, to `multiplier` output channels each.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when a dimension is zero or too large, or the kernel larger than the padded input.
+    pub const fn depthwise(self, multiplier: usize) -> Result<DepthwiseConv2d, ShapeError> {
+        let Some(channels) = self.input.channels.checked_mul(multiplier) else { return Err(ShapeError::TooLarge) };
+        match self.check(channels) {
+            Ok((batch, input, output, rows, columns)) => {
+                match (rows.kernel * columns.kernel).checked_mul(channels) {
+                    Some(weights) if weights < 1 << 31 => {}
+                    _ => return Err(ShapeError::TooLarge),
+                }
+                Ok(DepthwiseConv2d { batch, input, output, rows, columns, multiplier })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A pooling of every channel by itself.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when a dimension is zero or too large, or the kernel larger than the padded input.
+    pub const fn pool(self) -> Result<Pool2d, ShapeError> {
+        match self.check(self.input.channels) {
+            Ok((batch, input, output, rows, columns)) => Ok(Pool2d { batch, input, output, rows, columns }),
+            Err(error) => Err(error),
+        }
+    }
+
+    const fn check(&self, channels: usize) -> Result<(usize, Image, Image, Window, Window), ShapeError> {
+        if self.batch == 0 {
+            return Err(ShapeError::Zero("the batch"));
+        }
+        if let Err(error) = self.input.check() {
+            return Err(error);
+        }
+        let (rows, columns) = match self.padding {
+            Padding::Valid => (self.axis_rows(0, 0), self.axis_columns(0, 0)),
+            Padding::Same => (
+                Window::same(self.input.height, self.kernel.height, self.stride.height, self.dilation.height),
+                Window::same(self.input.width, self.kernel.width, self.stride.width, self.dilation.width),
+            ),
+            Padding::Explicit { top, bottom, left, right } => {
+                (self.axis_rows(top, bottom), self.axis_columns(left, right))
+            }
+        };
+        let (rows, columns) = match (rows, columns) {
+            (Ok(rows), Ok(columns)) => (rows, columns),
+            (Err(error), _) | (_, Err(error)) => return Err(error),
+        };
+        let output = Image::hwc(rows.output, columns.output, channels);
+        if let Err(error) = output.check() {
+            return Err(error);
+        }
+        let most = if output.len() > self.input.len() { output.len() } else { self.input.len() };
+        match most.checked_mul(self.batch) {
+            Some(length) if length < 1 << 31 => Ok((self.batch, self.input, output, rows, columns)),
+            _ => Err(ShapeError::TooLarge),
+        }
+    }
+
+    const fn axis_rows(&self, before: usize, after: usize) -> Result<Window, ShapeError> {
+        Window::new(self.input.height, self.kernel.height, self.stride.height, self.dilation.height, before, after)
+    }
+
+    const fn axis_columns(&self, before: usize, after: usize) -> Result<Window, ShapeError> {
+        Window::new(self.input.width, self.kernel.width, self.stride.width, self.dilation.width, before, after)
+    }
+}
+
+/// What the operators with a sliding window share.
+macro_rules! sliding {
+    ($name:ident) => {
+        impl $name {
+            /// Elements of the input, all images.
+            pub const fn input_len(&self) -> usize {
+                self.batch * self.input.len()
+            }
+
+            /// Elements of the output, all images.
+            pub const fn output_len(&self) -> usize {
+                self.batch * self.output.len()
+            }
+
+            /// The least (input offset − output offset) at which the output may be written row by row into the buffer
+            /// that holds the input: row r is written while the input rows which rows ≥ r need are still intact.
+            pub const fn overlap_gap(&self) -> usize {
+                let mut gap = 0;
+                let mut image = 0;
+                while image < self.batch {
+                    let mut row = 0;
+                    while row < self.output.height {
+                        let written = image * self.output.len() + (row + 1) * self.output.row();
+                        let needed = image * self.input.len() + self.rows.first_needed(row) * self.input.row();
+                        if written > needed && written - needed > gap {
+                            gap = written - needed;
+                        }
+                        row += 1;
+                    }
+                    image += 1;
+                }
+                gap
+            }
+        }
+    };
+}
+
+/// Shape of a 2-D convolution, checked. Made by [`Window2d::conv`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Conv2d {
+    /// Images.
+    pub batch: usize,
+    /// One input image.
+    pub input: Image,
+    /// One output image.
+    pub output: Image,
+    /// The window along the rows.
+    pub rows: Window,
+    /// The window along the columns.
+    pub columns: Window,
+}
+
+sliding!(Conv2d);
+
+impl Conv2d {
+    /// Products that make one output: kernel rows × kernel columns × input channels.
+    pub const fn depth(&self) -> usize {
+        self.rows.kernel * self.columns.kernel * self.input.channels
+    }
+
+    /// Weights: output channels × [`depth`](Self::depth), stored OHWI.
+    pub const fn weights(&self) -> usize {
+        self.output.channels * self.depth()
+    }
+
+    /// Multiply-accumulates of one call, padding counted as the field does.
+    pub const fn macs(&self) -> usize {
+        self.output_len() * self.depth()
+    }
+
+    /// Whether every output pixel sees just the input pixel at its own place: a 1×1 kernel, stride 1, no padding.
+    pub const fn is_pointwise(&self) -> bool {
+        self.rows.kernel == 1
+            && self.columns.kernel == 1
+            && self.rows.stride == 1
+            && self.columns.stride == 1
+            && self.input.height == self.output.height
+            && self.input.width == self.output.width
+    }
+}
+
+/// Shape of a depthwise 2-D convolution, checked. Made by [`Window2d::depthwise`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DepthwiseConv2d {
+    /// Images.
+    pub batch: usize,
+    /// One input image.
+    pub input: Image,
+    /// One output image.
+    pub output: Image,
+    /// The window along the rows.
+    pub rows: Window,
+    /// The window along the columns.
+    pub columns: Window,
+    /// Output channels per input channel: output channel o comes from input channel o / multiplier.
+    pub multiplier: usize,
+}
+
+sliding!(DepthwiseConv2d);
+
+impl DepthwiseConv2d {
+    /// Products that make one output: kernel rows × kernel columns.
+    pub const fn depth(&self) -> usize {
+        self.rows.kernel * self.columns.kernel
+    }
+
+    /// Weights: kernel rows × kernel columns × output channels, stored 1HWC.
+    pub const fn weights(&self) -> usize {
+        self.depth() * self.output.channels
+    }
+
+    /// Multiply-accumulates of one call, padding counted as the field does.
+    pub const fn macs(&self) -> usize {
+        self.output_len() * self.depth()
+    }
+}
+
+/// Shape of a 2-D pooling, checked. Made by [`Window2d::pool`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pool2d {
+    /// Images.
+    pub batch: usize,
+    /// One input image.
+    pub input: Image,
+    /// One output image.
+    pub output: Image,
+    /// The window along the rows.
+    pub rows: Window,
+    /// The window along the columns.
+    pub columns: Window,
+}
+
+sliding!(Pool2d);
+
+/// Shape of a dense (fully connected) layer, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dense {
+    /// Vectors that are multiplied by the same weights.
+    pub batch: usize,
+    /// Length of an input vector.
+    pub inputs: usize,
+    /// Length of an output vector.
+    pub outputs: usize,
+}
+
+impl Dense {
+    /// A layer from `inputs` to `outputs` elements, for `batch` vectors.
+    ///
+    /// # Errors
+    /// [`ShapeError::Zero`], [`ShapeError::TooLarge`].
+    pub const fn new(batch: usize, inputs: usize, outputs: usize) -> Result<Self, ShapeError> {
+        if batch == 0 || inputs == 0 || outputs == 0 {
+            return Err(ShapeError::Zero("a dimension of the dense layer"));
+        }
+        const LARGEST: usize = 1 << 24;
+        if batch > LARGEST || inputs > LARGEST || outputs > LARGEST {
+            return Err(ShapeError::TooLarge);
+        }
+        let longest = if inputs > outputs { inputs } else { outputs };
+        match (inputs.checked_mul(outputs), batch.checked_mul(longest)) {
+            (Some(weights), Some(elements)) if weights < 1 << 31 && elements < 1 << 31 => {
+                Ok(Self { batch, inputs, outputs })
+            }
+            _ => Err(ShapeError::TooLarge),
+        }
+    }
+
+    /// Elements of the input, all vectors.
+    pub const fn input_len(&self) -> usize {
+        self.batch * self.inputs
+    }
+
+    /// Elements of the output, all vectors.
+    pub const fn output_len(&self) -> usize {
+        self.batch * self.outputs
+    }
+
+    /// Weights: outputs × inputs, row-major.
+    pub const fn weights(&self) -> usize {
+        self.outputs * self.inputs
+    }
+
+    /// Multiply-accumulates of one call.
+    pub const fn macs(&self) -> usize {
+        self.batch * self.weights()
+    }
+
+    /// As [`Conv2d::overlap_gap`], with a vector of the batch for a row.
+    pub const fn overlap_gap(&self) -> usize {
+        // Vector b is written to (b + 1)·outputs while b·inputs on are needed: linear in b, so the ends decide.
+        let first = self.outputs;
+        let last = (self.batch * self.outputs).saturating_sub((self.batch - 1) * self.inputs);
+        if first > last { first } else { last }
+    }
+}

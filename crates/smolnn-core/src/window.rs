@@ -1,0 +1,153 @@
+//! A window sliding along one axis: which input positions an output position sees.
+
+use crate::ShapeError;
+
+/// Zero padding (before, after) with which `input` positions give `ceil(input / stride)` outputs, TensorFlow's SAME:
+/// total = max(0, (outputs − 1)·stride + dilation·(kernel − 1) + 1 − input), the odd one after.
+///
+/// For stride 1 this is dilation·(kernel − 1) in all, asymmetric when that is odd.
+pub const fn same_padding(input: usize, kernel: usize, dilation: usize, stride: usize) -> (usize, usize) {
+    if input == 0 || kernel == 0 || stride == 0 {
+        return (0, 0);
+    }
+    let outputs = input.div_ceil(stride);
+    let covered = (outputs - 1) * stride + dilation * (kernel - 1) + 1;
+    let total = covered.saturating_sub(input);
+    (total / 2, total - total / 2)
+}
+
+/// One axis of a convolution or pooling: output position `o` sees, at tap `k`, input position
+/// `o·stride + k·dilation − before`; positions outside of the input are padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Input positions.
+    pub input: usize,
+    /// Output positions.
+    pub output: usize,
+    /// Taps of the kernel.
+    pub kernel: usize,
+    /// Input positions from one output to the next.
+    pub stride: usize,
+    /// Input positions from one tap to the next.
+    pub dilation: usize,
+    /// Padding before the first input position. What lies behind the last is padding as well.
+    pub before: usize,
+}
+
+impl Window {
+    /// A window with `before` and `after` positions of padding.
+    ///
+    /// # Errors
+    /// [`ShapeError::Zero`], [`ShapeError::KernelTooLarge`], [`ShapeError::TooLarge`].
+    pub const fn new(
+        input: usize,
+        kernel: usize,
+        stride: usize,
+        dilation: usize,
+        before: usize,
+        after: usize,
+    ) -> Result<Self, ShapeError> {
+        if input == 0 {
+            return Err(ShapeError::Zero("the input"));
+        }
+        if kernel == 0 {
+            return Err(ShapeError::Zero("the kernel"));
+        }
+        if stride == 0 {
+            return Err(ShapeError::Zero("the stride"));
+        }
+        if dilation == 0 {
+            return Err(ShapeError::Zero("the dilation"));
+        }
+        const LARGEST: usize = 1 << 24;
+        if input > LARGEST
+            || kernel > LARGEST
+            || stride > LARGEST
+            || dilation > LARGEST
+            || before > LARGEST
+            || after > LARGEST
+        {
+            return Err(ShapeError::TooLarge);
+        }
+        let Some(span) = (kernel - 1).checked_mul(dilation) else { return Err(ShapeError::TooLarge) };
+        if span > LARGEST {
+            return Err(ShapeError::TooLarge);
+        }
+        let padded = input + before + after;
+        if span + 1 > padded {
+            return Err(ShapeError::KernelTooLarge { kernel: span + 1, input: padded });
+        }
+        let output = (padded - span - 1) / stride + 1;
+        Ok(Self { input, output, kernel, stride, dilation, before })
+    }
+
+    /// Without padding.
+    ///
+    /// # Errors
+    /// As [`Window::new`].
+    pub const fn valid(input: usize, kernel: usize, stride: usize, dilation: usize) -> Result<Self, ShapeError> {
+        Self::new(input, kernel, stride, dilation, 0, 0)
+    }
+
+    /// With the padding of [`same_padding`]: `ceil(input / stride)` outputs.
+    ///
+    /// # Errors
+    /// As [`Window::new`].
+    pub const fn same(input: usize, kernel: usize, stride: usize, dilation: usize) -> Result<Self, ShapeError> {
+        const LARGEST: usize = 1 << 12;
+        if kernel > LARGEST || dilation > LARGEST || stride > (1 << 24) || input > (1 << 24) {
+            return Err(ShapeError::TooLarge);
+        }
+        let (before, after) = same_padding(input, kernel, dilation, stride);
+        Self::new(input, kernel, stride, dilation, before, after)
+    }
+
+    /// The first and one past the last tap of output position `output` that see input and not padding. The range is
+    /// empty where a window sees only padding.
+    #[inline]
+    pub const fn taps(&self, output: usize) -> (usize, usize) {
+        let start = output * self.stride;
+        // Common case without divisions: a window that lies inside.
+        let first = if start >= self.before { 0 } else { (self.before - start).div_ceil(self.dilation) };
+        // Tap k sees input while start + k·dilation < input + before.
+        let end = self.input + self.before;
+        let last = if start + (self.kernel - 1) * self.dilation < end {
+            self.kernel
+        } else if start >= end {
+            0
+        } else {
+            (end - start).div_ceil(self.dilation)
+        };
+        if first < last { (first, last) } else { (0, 0) }
+    }
+
+    /// The input position that output position `output` sees at tap `tap`, which must be one of [`Window::taps`].
+    #[inline]
+    pub const fn position(&self, output: usize, tap: usize) -> usize {
+        (output * self.stride + tap * self.dilation).wrapping_sub(self.before)
+    }
+
+    /// The first input position that outputs from `output` on still need.
+    #[inline]
+    pub const fn first_needed(&self, output: usize) -> usize {
+        let start = (output * self.stride).saturating_sub(self.before);
+        if start < self.input { start } else { self.input }
+    }
+
+    /// Whether every output sees input at every tap, so that no padding is ever touched.
+    pub const fn is_unpadded(&self) -> bool {
+        self.before == 0 && (self.output - 1) * self.stride + (self.kernel - 1) * self.dilation < self.input
+    }
+
+    /// Multiplications along this axis, summed over the outputs, that touch input and not padding.
+    pub const fn touched_taps(&self) -> usize {
+        let mut sum = 0;
+        let mut output = 0;
+        while output < self.output {
+            let (first, last) = self.taps(output);
+            sum += last - first;
+            output += 1;
+        }
+        sum
+    }
+}

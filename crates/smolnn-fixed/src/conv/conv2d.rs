@@ -1,0 +1,80 @@
+//! 2-D convolution, int8: y[o] = clamp(z_out + M_o · (b_o + Σ_k w[o, k] · (x[k] − z_in))).
+//!
+//! - Layout: NHWC input and output; weights packed by [`pack::conv2d`](crate::pack::conv2d).
+//! - Accumulators are i32: |x·w| ≤ 2^14 each, so that a depth below 2^16 with |bias| < 2^30 cannot overflow; beyond that
+//!   they wrap, as the reference's do.
+//! - Rounding: [`Multiplier::apply`](crate::quantise::Multiplier::apply), once per output.
+//! - Held by: `conv_*` goldens and random shapes against the naive oracle (tests/host/tests/conformance.rs).
+
+use smolnn_core::{Conv2d, ShapeError};
+
+use crate::pack::{Channel, Layout, portable};
+use crate::quantise::OutputRange;
+use crate::{Tensors, arch};
+
+/// A convolution with its packed weights, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2dLayer<'a> {
+    pub(crate) shape: Conv2d,
+    pub(crate) words: &'a [u32],
+    pub(crate) channels: &'a [Channel],
+    pub(crate) layout: Layout,
+    pub(crate) output: OutputRange,
+    pub(crate) input_zero_point: i8,
+}
+
+impl<'a> Conv2dLayer<'a> {
+    /// A layer of weights packed by [`pack::conv2d`](crate::pack::conv2d) for the backend that will run it.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when lengths do not fit the shape, the layout is not one that this build runs, or the zero point
+    /// or clamp lies outside of int8.
+    pub const fn new(
+        shape: Conv2d,
+        words: &'a [u32],
+        channels: &'a [Channel],
+        layout: Layout,
+        output: OutputRange,
+        input_zero_point: i32,
+    ) -> Result<Self, ShapeError> {
+        if let Err(error) = arch::check_conv2d_words(&shape, layout, words.len()) {
+            return Err(error);
+        }
+        if let Err(error) = ShapeError::check_length("the channels", shape.output.channels, channels.len()) {
+            return Err(error);
+        }
+        match output.check_int8(input_zero_point) {
+            Ok(input_zero_point) => Ok(Self { shape, words, channels, layout, output, input_zero_point }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Words of scratch memory that the layer needs.
+    pub const fn scratch_words(&self) -> usize {
+        conv2d_scratch(self.layout, &self.shape)
+    }
+
+    /// The shape.
+    pub const fn shape(&self) -> &Conv2d {
+        &self.shape
+    }
+}
+
+/// Words of scratch memory that [`conv2d`] needs with weights of the layout.
+pub const fn conv2d_scratch(_layout: Layout, shape: &Conv2d) -> usize {
+    // One column of the portable body: the patch that a pixel sees.
+    portable::words(shape.depth())
+}
+
+/// Runs the convolution, row by row. `scratch` has at least [`Conv2dLayer::scratch_words`] words.
+///
+/// # Errors
+/// [`ShapeError`] when input, output or scratch have other lengths than the shape says, or overlap where they must not.
+#[inline]
+pub fn conv2d(layer: &Conv2dLayer<'_>, mut tensors: impl Tensors<i8>, scratch: &mut [u32]) -> Result<(), ShapeError> {
+    let shape = &layer.shape;
+    tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
+    ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
+    arch::conv2d(layer, &mut tensors, scratch);
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Depthwise 2-D convolution, int8: output channel c·m + j comes from input channel c alone, m the depth multiplier.
+//!
+//! - Layout: NHWC input and output; weights packed by [`pack::depthwise_conv2d`](crate::pack::depthwise_conv2d).
+//! - Accumulators, rounding: as [`conv2d`](super::conv2d).
+//! - Held by: `dw_*` goldens and random shapes against the naive oracle (tests/host/tests/conformance.rs).
+
+use smolnn_core::{DepthwiseConv2d, ShapeError};
+
+use crate::pack::{Channel, Layout};
+use crate::quantise::OutputRange;
+use crate::{Tensors, arch};
+
+/// A depthwise convolution with its packed weights, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct DepthwiseConv2dLayer<'a> {
+    pub(crate) shape: DepthwiseConv2d,
+    pub(crate) words: &'a [u32],
+    pub(crate) channels: &'a [Channel],
+    pub(crate) layout: Layout,
+    pub(crate) output: OutputRange,
+    pub(crate) input_zero_point: i8,
+}
+
+impl<'a> DepthwiseConv2dLayer<'a> {
+    /// A layer of weights packed by [`pack::depthwise_conv2d`](crate::pack::depthwise_conv2d) for the backend that will
+    /// run it.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when lengths do not fit the shape, the layout is not one that this build runs, or the zero point
+    /// or clamp lies outside of int8.
+    pub const fn new(
+        shape: DepthwiseConv2d,
+        words: &'a [u32],
+        channels: &'a [Channel],
+        layout: Layout,
+        output: OutputRange,
+        input_zero_point: i32,
+    ) -> Result<Self, ShapeError> {
+        if let Err(error) = arch::check_depthwise_conv2d_words(&shape, layout, words.len()) {
+            return Err(error);
+        }
+        if let Err(error) = ShapeError::check_length("the channels", shape.output.channels, channels.len()) {
+            return Err(error);
+        }
+        match output.check_int8(input_zero_point) {
+            Ok(input_zero_point) => Ok(Self { shape, words, channels, layout, output, input_zero_point }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Words of scratch memory that the layer needs.
+    pub const fn scratch_words(&self) -> usize {
+        depthwise_conv2d_scratch(self.layout, &self.shape)
+    }
+
+    /// The shape.
+    pub const fn shape(&self) -> &DepthwiseConv2d {
+        &self.shape
+    }
+}
+
+/// Words of scratch memory that [`depthwise_conv2d`] needs with weights of the layout.
+pub const fn depthwise_conv2d_scratch(_layout: Layout, _shape: &DepthwiseConv2d) -> usize {
+    0
+}
+
+/// Runs the depthwise convolution, row by row. `scratch` has at least [`DepthwiseConv2dLayer::scratch_words`] words.
+///
+/// # Errors
+/// [`ShapeError`] when input, output or scratch have other lengths than the shape says, or overlap where they must not.
+#[inline]
+pub fn depthwise_conv2d(
+    layer: &DepthwiseConv2dLayer<'_>,
+    mut tensors: impl Tensors<i8>,
+    scratch: &mut [u32],
+) -> Result<(), ShapeError> {
+    let shape = &layer.shape;
+    tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
+    ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
+    arch::depthwise_conv2d(layer, &mut tensors, scratch);
+    Ok(())
+}

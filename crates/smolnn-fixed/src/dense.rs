@@ -1,0 +1,76 @@
+//! Dense (fully connected) layer, int8: y[o] = clamp(z_out + M_o · (b_o + Σ_i w[o, i] · (x[i] − z_in))).
+//!
+//! - Layout: vectors one behind the other; weights packed by [`pack::dense`](crate::pack::dense).
+//! - Accumulators, rounding: as [`conv2d`](crate::conv::conv2d).
+//! - Held by: `fc_*` goldens and random shapes against the naive oracle (tests/host/tests/conformance.rs).
+
+use smolnn_core::{Dense, ShapeError};
+
+use crate::pack::{Channel, Layout, portable};
+use crate::quantise::OutputRange;
+use crate::{Tensors, arch};
+
+/// A dense layer with its packed weights, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct DenseLayer<'a> {
+    pub(crate) shape: Dense,
+    pub(crate) words: &'a [u32],
+    pub(crate) channels: &'a [Channel],
+    pub(crate) layout: Layout,
+    pub(crate) output: OutputRange,
+}
+
+impl<'a> DenseLayer<'a> {
+    /// A layer of weights packed by [`pack::dense`](crate::pack::dense) for the backend that will run it.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when lengths do not fit the shape, the layout is not one that this build runs, or the
+    /// clamp lies outside of int8.
+    pub const fn new(
+        shape: Dense,
+        words: &'a [u32],
+        channels: &'a [Channel],
+        layout: Layout,
+        output: OutputRange,
+    ) -> Result<Self, ShapeError> {
+        if let Err(error) = arch::check_dense_words(&shape, layout, words.len()) {
+            return Err(error);
+        }
+        if let Err(error) = ShapeError::check_length("the channels", shape.outputs, channels.len()) {
+            return Err(error);
+        }
+        match output.check_int8(0) {
+            Ok(_) => Ok(Self { shape, words, channels, layout, output }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Words of scratch memory that the layer needs.
+    pub const fn scratch_words(&self) -> usize {
+        dense_scratch(self.layout, &self.shape)
+    }
+
+    /// The shape.
+    pub const fn shape(&self) -> &Dense {
+        &self.shape
+    }
+}
+
+/// Words of scratch memory that [`dense`] needs with weights of the layout.
+pub const fn dense_scratch(_layout: Layout, shape: &Dense) -> usize {
+    // Overlapping vectors of a batch are read before they are written: one vector. A batch of one needs none.
+    if shape.batch > 1 { portable::words(shape.inputs) } else { 0 }
+}
+
+/// Runs the layer. `scratch` has at least [`DenseLayer::scratch_words`] words.
+///
+/// # Errors
+/// [`ShapeError`] when input, output or scratch have other lengths than the shape says, or overlap where they must not.
+#[inline]
+pub fn dense(layer: &DenseLayer<'_>, mut tensors: impl Tensors<i8>, scratch: &mut [u32]) -> Result<(), ShapeError> {
+    let shape = &layer.shape;
+    tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
+    ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
+    arch::dense(layer, &mut tensors, scratch);
+    Ok(())
+}

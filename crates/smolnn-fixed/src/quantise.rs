@@ -1,0 +1,178 @@
+//! Affine quantisation and requantisation: the one place where scales become integers and accumulators are rounded.
+//!
+//! The rules are those of TensorFlow Lite Micro's reference kernels, double rounding included (docs/numerics.md).
+//! Held by the tables of the golden data (`quantize_multiplier.bin`, `mbqm.bin`, `mbqm_i64.bin`).
+
+use smolnn_core::ShapeError;
+
+/// A positive factor as 31-bit mantissa and power of two: mantissa · 2^(shift − 31), mantissa in [2^30, 2^31) or 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Multiplier {
+    /// The mantissa.
+    pub mantissa: i32,
+    /// The exponent; positive shifts left.
+    pub shift: i32,
+}
+
+impl Multiplier {
+    /// The nearest multiplier to `factor`: mantissa = round(fraction · 2^31), half away from zero. Factors below
+    /// 2^−32, zero, and what is not finite become 0; factors above 2^30 saturate.
+    pub const fn from_f64(factor: f64) -> Self {
+        if !(factor > 0.0 && factor < f64::INFINITY) {
+            return Self { mantissa: 0, shift: 0 };
+        }
+        // factor = fraction · 2^exponent with fraction in [0.5, 1): read off the bits, exact.
+        let mut bits = factor.to_bits();
+        let mut exponent = 0;
+        if bits >> 52 == 0 {
+            // Subnormal: far below what a shift can express.
+            return Self { mantissa: 0, shift: 0 };
+        }
+        exponent += (bits >> 52) as i32 - 1022;
+        bits = (bits & ((1 << 52) - 1)) | (1 << 52);
+        // fraction · 2^31 = bits · 2^−53 · 2^31 = bits · 2^−22.
+        let mut mantissa = ((bits + (1 << 21)) >> 22) as i64;
+        if mantissa == 1 << 31 {
+            mantissa /= 2;
+            exponent += 1;
+        }
+        if exponent < -31 {
+            return Self { mantissa: 0, shift: 0 };
+        }
+        if exponent > 30 {
+            return Self { mantissa: i32::MAX, shift: 30 };
+        }
+        Self { mantissa: mantissa as i32, shift: exponent }
+    }
+
+    /// The factor.
+    pub fn to_f64(self) -> f64 {
+        let power = f64::from_bits(((1023 + (self.shift - 31) as i64) as u64) << 52);
+        self.mantissa as f64 * power
+    }
+
+    /// `value` times the factor with the reference's double rounding: the product to nearest at 31 bits (half up), the
+    /// right shift to nearest with halves away from zero. A left shift wraps, as the reference's does.
+    #[inline]
+    pub const fn apply(self, value: i32) -> i32 {
+        let left = if self.shift > 0 { self.shift as u32 } else { 0 };
+        let right = if self.shift < 0 { -self.shift as u32 } else { 0 };
+        let high = saturating_rounding_doubling_high(value.wrapping_shl(left), self.mantissa);
+        rounding_shift_right(high, right)
+    }
+
+    /// As [`apply`](Self::apply) for 64-bit accumulators (int16 activations): the mantissa is rounded to 15 bits and
+    /// there is one rounding, half up. |value| < 2^47.
+    #[inline]
+    pub const fn apply_i64(self, value: i64) -> i32 {
+        let reduced = if self.mantissa < 0x7FFF_0000 { (self.mantissa + (1 << 15)) >> 16 } else { 0x7FFF };
+        let right = 15 - self.shift;
+        ((value.wrapping_mul(reduced as i64) + (1 << (right - 1))) >> right) as i32
+    }
+}
+
+/// (a · b + 2^30) >> 31, the high half of the doubled product rounded to nearest; saturates where a = b = −2^31.
+#[inline]
+pub const fn saturating_rounding_doubling_high(a: i32, b: i32) -> i32 {
+    if a == i32::MIN && b == i32::MIN {
+        return i32::MAX;
+    }
+    ((a as i64 * b as i64 + (1 << 30)) >> 31) as i32
+}
+
+/// `value` / 2^`shift` to nearest, halves away from zero. `shift` is at most 31.
+#[inline]
+pub const fn rounding_shift_right(value: i32, shift: u32) -> i32 {
+    let mask = ((1_u64 << shift) - 1) as u32 as i32;
+    let remainder = value & mask;
+    let threshold = ((mask as u32) >> 1) as i32 + (value < 0) as i32;
+    // With shift 31 the mask is 2^31 − 1 and nothing overflows: the threshold is at most 2^30.
+    (value >> shift) + (remainder > threshold) as i32
+}
+
+/// What follows the accumulator of a layer: its output's zero point and the range of its fused activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputRange {
+    /// Zero point of the output.
+    pub zero_point: i32,
+    /// Least output value.
+    pub minimum: i32,
+    /// Largest output value.
+    pub maximum: i32,
+}
+
+impl OutputRange {
+    /// The whole range of int8.
+    pub const fn int8(zero_point: i32) -> Self {
+        Self { zero_point, minimum: -128, maximum: 127 }
+    }
+
+    /// Checks that the clamp, and the zero point of the input, lie in int8, and gives the latter as one.
+    pub(crate) const fn check_int8(&self, input_zero_point: i32) -> Result<i8, ShapeError> {
+        if self.minimum < -128 || self.maximum > 127 || self.minimum > self.maximum {
+            return Err(ShapeError::Range("the output range is not within -128..=127"));
+        }
+        if input_zero_point < -128 || input_zero_point > 127 {
+            return Err(ShapeError::Range("the input's zero point is not within -128..=127"));
+        }
+        Ok(input_zero_point as i8)
+    }
+
+    /// Adds the zero point and clamps.
+    #[inline]
+    pub const fn finish(&self, value: i32) -> i32 {
+        let value = value.wrapping_add(self.zero_point);
+        if value < self.minimum {
+            self.minimum
+        } else if value > self.maximum {
+            self.maximum
+        } else {
+            value
+        }
+    }
+}
+
+/// The activation fused into an operator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FusedActivation {
+    /// None.
+    #[default]
+    None,
+    /// max(0, x).
+    Relu,
+    /// min(max(0, x), 6).
+    Relu6,
+    /// min(max(−1, x), 1).
+    ReluN1To1,
+}
+
+impl FusedActivation {
+    /// The output range for a tensor of the given scale and zero point whose type spans `least..=largest`: bounds
+    /// are zero point + round(bound / scale), computed in f32, halves away from zero.
+    pub fn range(self, scale: f32, zero_point: i32, least: i32, largest: i32) -> OutputRange {
+        let quantised = |bound: f32| {
+            let value = bound / scale;
+            let rounded = if value < 0.0 { value - 0.5 } else { value + 0.5 };
+            // `as` saturates and truncates towards zero, which rounds halves away from zero. 0.49999997 + 0.5 would
+            // round up wrongly; that case is told apart by its distance.
+            let whole = rounded as i32;
+            let off = whole as f32 - value;
+            let whole = if off > 0.5 {
+                whole - 1
+            } else if off < -0.5 {
+                whole + 1
+            } else {
+                whole
+            };
+            zero_point.saturating_add(whole)
+        };
+        let (minimum, maximum) = match self {
+            Self::None => (least, largest),
+            Self::Relu => (least.max(quantised(0.0)), largest),
+            Self::Relu6 => (least.max(quantised(0.0)), largest.min(quantised(6.0))),
+            Self::ReluN1To1 => (least.max(quantised(-1.0)), largest.min(quantised(1.0))),
+        };
+        OutputRange { zero_point, minimum, maximum }
+    }
+}
