@@ -29,6 +29,12 @@ impl Image {
         self.len() == 0
     }
 
+    /// A sequence of `length` vectors, time-major: an image of one row. A 1-D operator is the 2-D one over this, with
+    /// [`Kernel::taps`].
+    pub const fn sequence(length: usize, channels: usize) -> Self {
+        Self::hwc(1, length, channels)
+    }
+
     /// Elements of one row of pixels.
     pub const fn row(&self) -> usize {
         self.width * self.channels
@@ -60,12 +66,19 @@ impl Kernel {
     pub const fn hw(height: usize, width: usize) -> Self {
         Self { height, width }
     }
+
+    /// A kernel of `taps` steps along a [`sequence`](Image::sequence).
+    pub const fn taps(taps: usize) -> Self {
+        Self::hw(1, taps)
+    }
 }
 
 #[derive(Clone, Copy)]
 enum Padding {
     Valid,
     Same,
+    Full,
+    Causal,
     Explicit { top: usize, bottom: usize, left: usize, right: usize },
 }
 
@@ -81,13 +94,14 @@ pub struct Window2d {
     stride: Kernel,
     dilation: Kernel,
     padding: Padding,
+    groups: usize,
 }
 
 impl Window2d {
     /// A window of the kernel's size over the image.
     pub const fn over(input: Image, kernel: Kernel) -> Self {
         let one = Kernel::hw(1, 1);
-        Self { batch: 1, input, kernel, stride: one, dilation: one, padding: Padding::Valid }
+        Self { batch: 1, input, kernel, stride: one, dilation: one, padding: Padding::Valid, groups: 1 }
     }
 
     /// Over `batch` images, one behind the other in memory.
@@ -99,6 +113,18 @@ impl Window2d {
     /// Pads so that there are ceil(input / stride) outputs, the odd padding behind (TensorFlow's SAME).
     pub const fn same(mut self) -> Self {
         self.padding = Padding::Same;
+        self
+    }
+
+    /// Pads with dilation·(kernel − 1) on every side: the wide convolution, with an output wherever a tap sees input.
+    pub const fn full(mut self) -> Self {
+        self.padding = Padding::Full;
+        self
+    }
+
+    /// Pads with dilation·(kernel − 1) before and nothing behind: no output sees what comes after it.
+    pub const fn causal(mut self) -> Self {
+        self.padding = Padding::Causal;
         self
     }
 
@@ -120,7 +146,14 @@ impl Window2d {
         self
     }
 
-    /// A convolution to `channels` output channels, every input channel to every output channel.
+    /// Splits the channels of a convolution into groups that do not see one another. [`conv`](Self::conv) alone looks
+    /// at it.
+    pub const fn groups(mut self, groups: usize) -> Self {
+        self.groups = groups;
+        self
+    }
+
+    /// A convolution to `channels` output channels, every input channel of a group to every output channel of it.
     ///
     /// # Errors
     /// [`ShapeError`] when a dimension is zero or too large, or the kernel larger than the padded input.
@@ -128,12 +161,18 @@ impl Window2d {
         match self.check(channels) {
             Ok((batch, input, output, rows, columns)) => {
                 let taps = rows.kernel * columns.kernel;
+                if self.groups == 0 {
+                    return Err(ShapeError::Zero("the groups"));
+                }
+                if input.channels % self.groups != 0 || channels % self.groups != 0 {
+                    return Err(ShapeError::Range("the channels cannot be split into the groups"));
+                }
                 let Some(depth) = taps.checked_mul(input.channels) else { return Err(ShapeError::TooLarge) };
                 match depth.checked_mul(channels) {
                     Some(weights) if weights < 1 << 31 => {}
                     _ => return Err(ShapeError::TooLarge),
                 }
-                Ok(Conv2d { batch, input, output, rows, columns })
+                Ok(Conv2d { batch, input, output, rows, columns, groups: self.groups })
             }
             Err(error) => Err(error),
         }
@@ -181,6 +220,14 @@ impl Window2d {
                 Window::same(self.input.height, self.kernel.height, self.stride.height, self.dilation.height),
                 Window::same(self.input.width, self.kernel.width, self.stride.width, self.dilation.width),
             ),
+            Padding::Full => match self.reach() {
+                Ok((rows, columns)) => (self.axis_rows(rows, rows), self.axis_columns(columns, columns)),
+                Err(error) => return Err(error),
+            },
+            Padding::Causal => match self.reach() {
+                Ok((rows, columns)) => (self.axis_rows(rows, 0), self.axis_columns(columns, 0)),
+                Err(error) => return Err(error),
+            },
             Padding::Explicit { top, bottom, left, right } => {
                 (self.axis_rows(top, bottom), self.axis_columns(left, right))
             }
@@ -196,6 +243,20 @@ impl Window2d {
         let most = if output.len() > self.input.len() { output.len() } else { self.input.len() };
         match most.checked_mul(self.batch) {
             Some(length) if length < 1 << 31 => Ok((self.batch, self.input, output, rows, columns)),
+            _ => Err(ShapeError::TooLarge),
+        }
+    }
+
+    /// dilation·(kernel − 1) of both axes.
+    const fn reach(&self) -> Result<(usize, usize), ShapeError> {
+        if self.kernel.height == 0 || self.kernel.width == 0 {
+            return Err(ShapeError::Zero("the kernel"));
+        }
+        match (
+            self.dilation.height.checked_mul(self.kernel.height - 1),
+            self.dilation.width.checked_mul(self.kernel.width - 1),
+        ) {
+            (Some(rows), Some(columns)) => Ok((rows, columns)),
             _ => Err(ShapeError::TooLarge),
         }
     }
@@ -260,14 +321,26 @@ pub struct Conv2d {
     pub rows: Window,
     /// The window along the columns.
     pub columns: Window,
+    /// Groups of channels: output channels of one group see the input channels of that group alone.
+    pub groups: usize,
 }
 
 sliding!(Conv2d);
 
 impl Conv2d {
-    /// Products that make one output: kernel rows × kernel columns × input channels.
+    /// Input channels that one output channel sees.
+    pub const fn group_inputs(&self) -> usize {
+        self.input.channels / self.groups
+    }
+
+    /// Output channels of one group.
+    pub const fn group_outputs(&self) -> usize {
+        self.output.channels / self.groups
+    }
+
+    /// Products that make one output: kernel rows × kernel columns × input channels of a group.
     pub const fn depth(&self) -> usize {
-        self.rows.kernel * self.columns.kernel * self.input.channels
+        self.rows.kernel * self.columns.kernel * self.group_inputs()
     }
 
     /// Weights: output channels × [`depth`](Self::depth), stored OHWI.

@@ -135,3 +135,20 @@ fn wrong_shapes_are_refused() {
     assert_eq!(Window::same(usize::MAX, 3, 1, 1), Err(ShapeError::TooLarge));
     assert_eq!(Window::new(4, 3, 1, usize::MAX, 0, 0), Err(ShapeError::TooLarge));
 }
+
+#[test]
+fn full_causal_and_grouped_windows() {
+    let over = |length| Window2d::over(Image::sequence(length, 6), Kernel::taps(3)).dilation(1, 2);
+    assert_eq!(over(9).full().conv(4).unwrap().output, Image::sequence(13, 4));
+    let causal = over(9).causal().conv(4).unwrap();
+    assert_eq!((causal.output, causal.columns.before), (Image::sequence(9, 4), 4));
+    let grouped = over(9).groups(2).conv(4).unwrap();
+    assert_eq!((grouped.depth(), grouped.weights(), grouped.group_inputs(), grouped.group_outputs()), (9, 36, 3, 2));
+    assert!(matches!(over(9).groups(4).conv(4), Err(ShapeError::Range(_))));
+    assert!(matches!(over(9).groups(3).conv(4), Err(ShapeError::Range(_))));
+    assert_eq!(over(9).groups(0).conv(4), Err(ShapeError::Zero("the groups")));
+    assert_eq!(
+        Window2d::over(Image::hwc(3, 3, 1), Kernel::hw(0, 1)).full().conv(1),
+        Err(ShapeError::Zero("the kernel"))
+    );
+}

@@ -37,6 +37,9 @@ impl<'a> Conv2dLayer<'a> {
         output: OutputRange,
         input_zero_point: i32,
     ) -> Result<Self, ShapeError> {
+        if shape.groups != 1 {
+            return Err(ShapeError::Range("the int8 convolution takes no groups"));
+        }
         if let Err(error) = arch::check_conv2d_words(&shape, layout, words.len()) {
             return Err(error);
         }
