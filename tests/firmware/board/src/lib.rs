@@ -1,0 +1,83 @@
+//! What firmware under QEMU needs and nothing more, the same on every board: start-up, output and exit codes by semihosting,
+//! an instruction counter, a stack gauge, and handlers that end the run instead of looping.
+//!
+//! ```ignore
+//! #![no_std]
+//! #![no_main]
+//! board::entry!(run);
+//! fn run() -> board::Exit {
+//!     board::println!("hello");
+//!     board::Exit::Pass
+//! }
+//! ```
+#![no_std]
+// Registers, the raw stack and symbols of the linker script cannot be reached otherwise.
+#![allow(unsafe_code)]
+
+#[cfg_attr(target_arch = "arm", path = "arm.rs")]
+#[cfg_attr(target_arch = "riscv32", path = "riscv.rs")]
+mod machine;
+
+pub mod counter;
+mod options;
+pub mod stack;
+
+pub use options::option;
+pub use semihosting::{print, println};
+
+/// How a run ends: the exit status of the QEMU process. `xtask/src/firmware.rs` reads the same numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All went well.
+    Pass = 0,
+    /// The firmware found a fault in what it tests.
+    Fail = 1,
+    /// A panic: what panics in Rust on a host exits with too.
+    Panic = 101,
+    /// A HardFault, or an exception on RISC-V.
+    HardFault = 102,
+    /// The instruction counter does not count as the board table says.
+    Uncalibrated = 103,
+}
+
+/// Makes `$run`, a `fn() -> board::Exit`, the program.
+#[macro_export]
+macro_rules! entry {
+    ($run:path) => {
+        const _: () = {
+            // SAFETY: the one function of that name, called once by the start-up code after RAM was initialised.
+            #[unsafe(export_name = "main")]
+            extern "C" fn main() -> ! {
+                let run: fn() -> $crate::Exit = $run;
+                $crate::exit(run())
+            }
+        };
+    };
+}
+
+/// Ends the run.
+pub fn exit(code: Exit) -> ! {
+    semihosting::process::exit(code as i32)
+}
+
+/// Prints a string without formatting code, which would bring `core::fmt` and its panics into the image.
+pub fn print_plain(text: &core::ffi::CStr) {
+    semihosting::sys::arm_compat::sys_write0(text);
+}
+
+/// Says what happened, with as little code as it takes, and ends the run.
+#[cfg(not(feature = "lean"))]
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo) -> ! {
+    println!("{info}");
+    exit(Exit::Panic)
+}
+
+/// The lean handler: an image without panics has no trace of it, an image with one keeps its symbol.
+#[cfg(feature = "lean")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    print_plain(c"panicked\n");
+    exit(Exit::Panic)
+}

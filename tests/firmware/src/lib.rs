@@ -1,0 +1,2 @@
+//! What several of the firmware's programs share.
+#![no_std]
