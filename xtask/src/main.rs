@@ -1,2 +1,100 @@
-//! The one entry for people and CI.
-fn main() {}
+//! The one entry for people and CI: `cargo xtask COMMAND`. Works from any folder of the project.
+//!
+//! Exit codes: 0 pass, 1 failed, 2 usage, 3 a tool is missing, 4 a hang, a lockup or a HardFault.
+
+mod bench;
+mod boards;
+mod firmware;
+mod setup;
+mod shell;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use firmware::Variant;
+
+/// Builds smolnn's firmware, runs it under QEMU, checks it and measures it.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Arguments {
+    /// Install nothing: end with 3 when a Rust target or QEMU is missing.
+    #[arg(long, global = true)]
+    no_setup: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs one program on one board.
+    Qemu(QemuArguments),
+    /// Counts instructions per kernel and model.
+    Bench(bench::Arguments),
+}
+
+#[derive(clap::Args)]
+struct QemuArguments {
+    /// The board.
+    #[arg(value_enum, default_value = "m4")]
+    board: boards::Name,
+    /// The program.
+    #[arg(value_enum, default_value = "bench")]
+    program: Program,
+    /// Seconds until the run counts as hung.
+    #[arg(long, default_value_t = 60)]
+    deadline: u64,
+    /// Forces a backend.
+    #[arg(long)]
+    backend: Option<String>,
+    /// Options for the program.
+    #[arg(last = true)]
+    options: Vec<String>,
+}
+
+/// The programs of tests/firmware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Program {
+    Bench,
+    Hang,
+    Panic,
+    Hardfault,
+}
+
+impl Program {
+    fn name(self) -> String {
+        self.to_possible_value().expect("no program is hidden").get_name().to_owned()
+    }
+}
+
+fn main() -> ExitCode {
+    // Prints usage, with the valid names where one is mistyped, and ends with 2.
+    let arguments = Arguments::parse();
+    let install = !arguments.no_setup;
+    let result = match arguments.command {
+        Command::Qemu(arguments) => qemu(&arguments, install),
+        Command::Bench(arguments) => bench::run(&arguments, install),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(shell::kind(&error) as u8)
+        }
+    }
+}
+
+fn qemu(arguments: &QemuArguments, install: bool) -> Result<()> {
+    let board = arguments.board.board();
+    setup::ensure(&[board], install)?;
+    let program = arguments.program.name();
+    let variant = Variant::with_backend(arguments.backend.as_deref())?;
+    println!("{program} on {}: {}, {}", board.label(), board.core, board.machine);
+    let images = firmware::build(board, &[&program], &variant)?;
+    let options: Vec<&str> = arguments.options.iter().map(String::as_str).collect();
+    let deadline = Duration::from_secs(arguments.deadline);
+    let run = firmware::run(board, &images[0], &options, deadline, |line| println!("{line}"))?;
+    run.end.check(&format!("{program} on {}", board.label()))
+}

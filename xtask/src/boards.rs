@@ -1,0 +1,176 @@
+//! The boards: what is built for each and where it runs. The one table of its kind.
+
+use clap::ValueEnum;
+
+/// A board that QEMU emulates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Name {
+    /// Cortex-M0 code on the roomy machine of the M3, which runs it unchanged.
+    M0,
+    /// Cortex-M0, 256 KiB flash, 16 KiB RAM.
+    Microbit,
+    /// Cortex-M3.
+    M3,
+    /// Cortex-M4F.
+    M4,
+    /// Cortex-M7.
+    M7,
+    /// Cortex-M33 with DSP.
+    M33,
+    /// Cortex-M55 with Helium.
+    M55,
+    /// RV32IMAC.
+    #[value(alias = "rv32imac")]
+    Rv32,
+    /// RV32IMAFC.
+    #[value(alias = "rv32f")]
+    Rv32imafc,
+}
+
+/// How one board is built and run.
+#[derive(Clone, Copy, Debug)]
+pub struct Board {
+    pub name: Name,
+    /// `qemu-system-…`.
+    pub emulator: &'static str,
+    pub machine: &'static str,
+    pub triple: &'static str,
+    /// `-C target-cpu`, where the triple alone does not say it.
+    pub cpu: Option<&'static str>,
+    /// Folder of tests/firmware/memory that holds the memory map.
+    pub memory: &'static str,
+    /// Instructions per 1000 ticks of the counter, at one instruction per nanosecond: 10^12 / Hz of SysTick.
+    pub rate: u32,
+    /// Boards of one image differ in the machine alone.
+    pub image: &'static str,
+    /// Models and kernels that need more than 16 KiB of RAM are left out.
+    pub small: bool,
+    /// The core, for people.
+    pub core: &'static str,
+    /// The board of the baseline's figures.
+    pub baseline: &'static str,
+}
+
+const ARM: &str = "qemu-system-arm";
+const RISCV: &str = "qemu-system-riscv32";
+
+const MPS2: Board = Board {
+    name: Name::M3,
+    emulator: ARM,
+    machine: "mps2-an385",
+    triple: "thumbv7m-none-eabi",
+    cpu: None,
+    memory: "mps2",
+    rate: 40_000,
+    image: "m3",
+    small: false,
+    core: "Cortex-M3",
+    baseline: "m3",
+};
+
+const V7EM: Board = Board {
+    triple: "thumbv7em-none-eabihf",
+    machine: "mps2-an386",
+    name: Name::M4,
+    image: "m4",
+    core: "Cortex-M4F",
+    baseline: "m4",
+    ..MPS2
+};
+
+const VIRT: Board = Board {
+    name: Name::Rv32,
+    emulator: RISCV,
+    machine: "virt",
+    triple: "riscv32imac-unknown-none-elf",
+    cpu: None,
+    memory: "virt",
+    rate: 1000,
+    image: "rv32",
+    small: false,
+    core: "RV32IMAC",
+    baseline: "rv32",
+};
+
+/// All boards, smallest core first.
+pub const BOARDS: [Board; 9] = [
+    Board {
+        name: Name::M0,
+        triple: "thumbv6m-none-eabi",
+        image: "m0",
+        core: "Cortex-M0 (v6-M code)",
+        baseline: "m0",
+        ..MPS2
+    },
+    Board {
+        name: Name::Microbit,
+        machine: "microbit",
+        triple: "thumbv6m-none-eabi",
+        memory: "microbit",
+        rate: 62_500,
+        image: "microbit",
+        small: true,
+        core: "Cortex-M0, 16 KiB RAM",
+        baseline: "m0",
+        ..MPS2
+    },
+    MPS2,
+    V7EM,
+    Board { name: Name::M7, machine: "mps2-an500", core: "Cortex-M7", baseline: "m7", ..V7EM },
+    Board {
+        name: Name::M33,
+        machine: "mps2-an505",
+        triple: "thumbv8m.main-none-eabihf",
+        cpu: Some("cortex-m33"),
+        memory: "an505",
+        rate: 50_000,
+        image: "m33",
+        core: "Cortex-M33",
+        baseline: "m33",
+        ..MPS2
+    },
+    Board {
+        name: Name::M55,
+        machine: "mps3-an547",
+        triple: "thumbv8m.main-none-eabihf",
+        cpu: Some("cortex-m55"),
+        memory: "an547",
+        rate: 31_250,
+        image: "m55",
+        core: "Cortex-M55 (Helium)",
+        baseline: "m55",
+        ..MPS2
+    },
+    VIRT,
+    Board {
+        name: Name::Rv32imafc,
+        triple: "riscv32imafc-unknown-none-elf",
+        image: "rv32imafc",
+        core: "RV32IMAFC",
+        ..VIRT
+    },
+];
+
+impl Name {
+    /// The board's row of the table.
+    pub fn board(self) -> &'static Board {
+        BOARDS.iter().find(|board| board.name == self).expect("every name has its row")
+    }
+}
+
+impl Board {
+    /// The name that the command line takes and tables show.
+    pub fn label(&self) -> String {
+        self.name.to_possible_value().expect("no name is hidden").get_name().to_owned()
+    }
+
+    /// True for Cortex-M.
+    pub fn is_arm(&self) -> bool {
+        self.emulator == ARM
+    }
+}
+
+/// The given boards, or all.
+pub fn chosen(names: &[Name]) -> Vec<&'static Board> {
+    if names.is_empty() { BOARDS.iter().collect() } else { names.iter().map(|name| name.board()).collect() }
+}

@@ -1,0 +1,194 @@
+//! Builds firmware for a board and runs it under QEMU.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::boards::Board;
+use crate::shell::{self, End, Kind, fault};
+
+/// What distinguishes builds of one program for one board.
+#[derive(Clone, Debug, Default)]
+pub struct Variant {
+    /// Forces a backend of smolnn-fixed.
+    pub backend: Option<String>,
+    /// Small code instead of fast code.
+    pub size: bool,
+    /// Without formatting code: for images whose size and panics are looked at.
+    pub lean: bool,
+}
+
+/// Backends of smolnn-fixed.
+const BACKENDS: [&str; 6] = ["portable", "dsp", "helium", "v7m", "v6m", "rv32"];
+
+impl Variant {
+    /// The normal build, or one with a forced backend.
+    pub fn with_backend(backend: Option<&str>) -> Result<Self> {
+        match backend {
+            Some(name) if !BACKENDS.contains(&name) => {
+                Err(fault(Kind::Usage, format!("no backend is called {name}; there are {}", BACKENDS.join(", "))))
+            }
+            _ => Ok(Self { backend: backend.map(str::to_owned), ..Self::default() }),
+        }
+    }
+
+    /// Part of the image folder's name.
+    fn suffix(&self) -> String {
+        let mut suffix = String::new();
+        if let Some(backend) = &self.backend {
+            suffix = format!("-{backend}");
+        }
+        if self.size {
+            suffix += "-size";
+        }
+        if self.lean {
+            suffix += "-lean";
+        }
+        suffix
+    }
+}
+
+/// The compiler's flags for a board.
+fn flags(board: &Board, variant: &Variant) -> Vec<String> {
+    let memory = shell::root().join("tests/firmware/memory").join(board.memory);
+    // Relocations are kept so that check-panics can tell who calls whom.
+    let mut flags: Vec<String> =
+        ["-Tlink.x", "--emit-relocs"].iter().map(|argument| format!("-Clink-arg={argument}")).collect();
+    flags.push(format!("-Clink-arg=-L{}", memory.display()));
+    if board.is_arm() {
+        // Sections need not be page aligned: flash holds no gaps.
+        flags.push("-Clink-arg=--nmagic".into());
+    }
+    if let Some(cpu) = board.cpu {
+        flags.push(format!("-Ctarget-cpu={cpu}"));
+    }
+    if board.small {
+        flags.push("--cfg=smolnn_small_board".into());
+    }
+    if let Some(backend) = &variant.backend {
+        flags.push(format!("--cfg=smolnn_backend=\"{backend}\""));
+    }
+    if variant.size {
+        flags.push("--cfg=smolnn_optimize=\"size\"".into());
+    }
+    flags
+}
+
+/// Builds programs for a board and gives the paths of their images, in the same order.
+pub fn build(board: &Board, programs: &[&str], variant: &Variant) -> Result<Vec<PathBuf>> {
+    let target = shell::root().join("target/firmware");
+    let mut cargo = shell::cargo();
+    cargo.args(["build", "--release", "--quiet", "--manifest-path", "tests/firmware/Cargo.toml"]);
+    cargo.args(["--target", board.triple]).arg("--target-dir").arg(&target);
+    for program in programs {
+        cargo.args(["--bin", program]);
+    }
+    if variant.lean {
+        cargo.args(["--features", "lean"]);
+    }
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(board, variant).join("\u{1f}")).env_remove("RUSTFLAGS");
+    if variant.size {
+        cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s");
+    }
+    shell::run(&mut cargo)?;
+    // Boards of one triple differ in flags alone, so cargo lays their images over each other: keep them apart.
+    let images = shell::root().join("target/images").join(format!("{}{}", board.image, variant.suffix()));
+    fs::create_dir_all(&images)?;
+    let built = target.join(board.triple).join("release");
+    programs
+        .iter()
+        .map(|program| {
+            let image = images.join(program);
+            fs::copy(built.join(program), &image).with_context(|| format!("{program} was not built"))?;
+            Ok(image)
+        })
+        .collect()
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug)]
+pub struct Run {
+    pub lines: Vec<String>,
+    pub end: Verdict,
+}
+
+/// How firmware ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Passed,
+    Failed,
+    Panicked,
+    HardFault,
+    Uncalibrated,
+    /// No end within the deadline.
+    Hung,
+    /// QEMU gave up: a fault within a fault.
+    Lockup,
+    /// An exit code that no firmware gives.
+    Unknown(i32),
+}
+
+impl Verdict {
+    /// The numbers are those of `board::Exit`.
+    fn of(end: &End) -> Self {
+        match end {
+            End::Deadline => Self::Hung,
+            End::Exit(status) => match status.code() {
+                Some(0) => Self::Passed,
+                Some(1) => Self::Failed,
+                Some(101) => Self::Panicked,
+                Some(102) => Self::HardFault,
+                Some(103) => Self::Uncalibrated,
+                Some(code) => Self::Unknown(code),
+                None => Self::Lockup,
+            },
+        }
+    }
+
+    /// An error unless it passed.
+    pub fn check(self, what: &str) -> Result<()> {
+        let (kind, message) = match self {
+            Self::Passed => return Ok(()),
+            Self::Failed => (Kind::Failed, "failed".into()),
+            Self::Panicked => (Kind::Failed, "panicked".into()),
+            Self::HardFault => (Kind::Hang, "ended in a HardFault".into()),
+            Self::Uncalibrated => (Kind::Failed, "cannot count instructions".into()),
+            Self::Hung => (Kind::Hang, "did not end within its deadline".into()),
+            Self::Lockup => (Kind::Hang, "locked up".into()),
+            Self::Unknown(code) => (Kind::Failed, format!("ended with the unknown exit code {code}")),
+        };
+        Err(fault(kind, format!("{what} {message}")))
+    }
+}
+
+/// Runs an image. Every line goes to `line` as it comes, and into the result.
+pub fn run(
+    board: &Board,
+    image: &PathBuf,
+    options: &[&str],
+    deadline: Duration,
+    mut line: impl FnMut(&str),
+) -> Result<Run> {
+    let program = image.file_name().expect("an image is a file").to_string_lossy();
+    let rate = board.rate.to_string();
+    let mut semihosting = format!("enable=on,target=native,arg={program},arg=--rate,arg={rate}");
+    for option in options {
+        // A comma ends an option of QEMU's unless it is doubled.
+        semihosting += &format!(",arg={}", option.replace(',', ",,"));
+    }
+    let mut qemu = shell::command(board.emulator);
+    qemu.args(["-M", board.machine]);
+    if !board.is_arm() {
+        qemu.args(["-bios", "none"]);
+    }
+    qemu.args(["-nographic", "-monitor", "none", "-serial", "none", "-semihosting-config", &semihosting]);
+    qemu.args(["-icount", "shift=0", "-kernel"]).arg(image);
+    let mut lines = Vec::new();
+    let end = shell::watch(&mut qemu, deadline, |text| {
+        line(&text);
+        lines.push(text);
+    })?;
+    Ok(Run { lines, end: Verdict::of(&end) })
+}
