@@ -43,9 +43,7 @@ impl<T> Tensors<T> for Separate<'_, T> {
     }
     #[inline]
     fn check(&self, input_len: usize, output_len: usize, _: usize) -> Result<(), ShapeError> {
-        if let Err(error) = ShapeError::check_length("the input", input_len, self.input.len()) {
-            return Err(error);
-        }
+        ShapeError::check_length("the input", input_len, self.input.len())?;
         ShapeError::check_length("the output", output_len, self.output.len())
     }
 }
@@ -103,12 +101,8 @@ impl<T> Tensors<T> for Overlapping<'_, T> {
     }
     #[inline]
     fn check(&self, input_len: usize, output_len: usize, overlap_gap: usize) -> Result<(), ShapeError> {
-        if let Err(error) = ShapeError::check_length("the input", input_len, self.input_len) {
-            return Err(error);
-        }
-        if let Err(error) = ShapeError::check_length("the output", output_len, self.output_len) {
-            return Err(error);
-        }
+        ShapeError::check_length("the input", input_len, self.input_len)?;
+        ShapeError::check_length("the output", output_len, self.output_len)?;
         let apart = self.output >= self.input + input_len || self.input >= self.output + output_len;
         if apart || self.input >= self.output + overlap_gap {
             Ok(())

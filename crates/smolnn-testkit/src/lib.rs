@@ -1,2 +1,28 @@
-//! TODO
+//! What smolnn's tests share: the registry of kernels, naive oracles, generators, and the reader of golden data.
+//!
+//! - [`cases`] is `no_std`: random shapes from a small deterministic generator, run on the backend of the build and
+//!   compared with the portable one and with an [`oracle`]. The host's tests and the `conformance` firmware call the same
+//!   function, so that a target is held to what the host is held to.
+//! - `golden` (feature `std`) reads the recorded outputs of the reference interpreter.
+//!
+//! ```
+//! let mut memory = vec![0; 4096];
+//! let mut kernels = 0;
+//! smolnn_testkit::cases::run(&mut memory, 3, &mut |kernel, outcome| {
+//!     assert!(outcome.passed(), "{}: {outcome:?}", kernel.name);
+//!     kernels += 1;
+//! });
+//! assert_eq!(kernels, smolnn_testkit::cases::KERNELS.len());
+//! ```
 #![no_std]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod cases;
+#[cfg(feature = "std")]
+pub mod golden;
+pub mod oracle;
+mod random;
+
+pub use random::Random;

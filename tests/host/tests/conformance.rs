@@ -1,0 +1,69 @@
+//! Random shapes of every kernel, on the backend of this build, against the naive oracle: the cases that the
+//! `conformance` firmware runs on the boards. And the registry of those kernels against the crate's source.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use smolnn_testkit::cases::{self, KERNELS};
+use smolnn_testkit::golden::project;
+
+#[test]
+fn every_kernel_agrees_with_the_oracle() {
+    let mut memory = vec![0; 1 << 18];
+    let mut failures = Vec::new();
+    cases::run(&mut memory, 2000, &mut |kernel, outcome| {
+        println!("{:30} {:5} cases, {} failed", kernel.name, outcome.cases, outcome.failed);
+        if !outcome.passed() || outcome.cases < 2000 {
+            failures.push((kernel.name, outcome));
+        }
+    });
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn small_memory_is_enough_for_some_shapes() {
+    let mut memory = vec![0; 1024];
+    cases::run(&mut memory, 20, &mut |kernel, outcome| {
+        assert!(outcome.passed(), "{}: {outcome:?}", kernel.name);
+    });
+}
+
+/// Public functions of kernel files that are no kernels: they make parameters, and their results are tested by name.
+const HELPERS: &[&str] = &[];
+
+/// Every public function at the top of a kernel file, as `module::function`. Constant functions are sizes and tables.
+fn public_kernels(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("the source can be listed") {
+        let path = entry.expect("the source can be listed").path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !["arch", "pack"].contains(&name.as_str()) {
+                public_kernels(&path, &name, found);
+            }
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let module = if module.is_empty() { name.as_str() } else { module };
+        if ["quantise", "tensors", "backend", "lib"].contains(&module) {
+            continue;
+        }
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("pub fn ") {
+                let function = rest.split(['(', '<']).next().unwrap();
+                found.insert(format!("{module}::{function}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_public_kernel_is_registered() {
+    let mut found = BTreeSet::new();
+    public_kernels(&project().join("crates/smolnn-fixed/src"), "", &mut found);
+    found.retain(|name| !HELPERS.contains(&name.as_str()));
+    assert!(found.len() >= 3, "the scan found only {found:?}");
+    let registered: BTreeSet<String> = KERNELS.iter().map(|kernel| kernel.name.to_string()).collect();
+    assert_eq!(registered.len(), KERNELS.len(), "a kernel is registered twice");
+    assert_eq!(registered, found, "the registry and the public kernels of the source differ");
+}
