@@ -6,7 +6,7 @@
 
 use smolnn_core::{Dense, ShapeError};
 
-use crate::pack::{Channel, Layout, portable};
+use crate::pack::{self, Channel, Layout};
 use crate::quantise::OutputRange;
 use crate::{Tensors, arch};
 
@@ -33,10 +33,7 @@ impl<'a> DenseLayer<'a> {
         layout: Layout,
         output: OutputRange,
     ) -> Result<Self, ShapeError> {
-        if let Err(error) = arch::check_dense_words(&shape, layout, words.len()) {
-            return Err(error);
-        }
-        if let Err(error) = ShapeError::check_length("the channels", shape.outputs, channels.len()) {
+        if let Err(error) = pack::dense_needs(layout, &shape).check(layout, words.len(), channels.len()) {
             return Err(error);
         }
         match output.check_int8(0) {
@@ -57,9 +54,8 @@ impl<'a> DenseLayer<'a> {
 }
 
 /// Words of scratch memory that [`dense`] needs with weights of the layout.
-pub const fn dense_scratch(_layout: Layout, shape: &Dense) -> usize {
-    // Overlapping vectors of a batch are read before they are written: one vector. A batch of one needs none.
-    if shape.batch > 1 { portable::words(shape.inputs) } else { 0 }
+pub const fn dense_scratch(layout: Layout, shape: &Dense) -> usize {
+    pack::dense_needs(layout, shape).scratch
 }
 
 /// Runs the layer. `scratch` has at least [`DenseLayer::scratch_words`] words.

@@ -4,34 +4,12 @@
 
 pub(crate) mod portable;
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
+// One line per backend with bodies of its own: its module gives every operator, the portable body where it has none.
+#[cfg(backend = "dsp")]
+mod dsp;
+#[cfg(backend = "dsp")]
+use dsp as chosen;
+#[cfg(not(any(backend = "dsp")))]
+use portable as chosen;
 
-use crate::pack::{Layout, portable::words};
-
-pub(crate) use portable::{conv2d, dense, depthwise_conv2d};
-
-/// Checks that this build runs the layout and that the words are as many as it reads.
-pub(crate) const fn check_conv2d_words(shape: &Conv2d, layout: Layout, found: usize) -> Result<(), ShapeError> {
-    check_portable(layout, shape.weights(), found)
-}
-
-/// As [`check_conv2d_words`].
-pub(crate) const fn check_depthwise_conv2d_words(
-    shape: &DepthwiseConv2d,
-    layout: Layout,
-    found: usize,
-) -> Result<(), ShapeError> {
-    check_portable(layout, shape.weights(), found)
-}
-
-/// As [`check_conv2d_words`].
-pub(crate) const fn check_dense_words(shape: &Dense, layout: Layout, found: usize) -> Result<(), ShapeError> {
-    check_portable(layout, shape.weights(), found)
-}
-
-const fn check_portable(layout: Layout, weights: usize, found: usize) -> Result<(), ShapeError> {
-    if layout.0 != Layout::PORTABLE.0 {
-        return Err(ShapeError::Range("the weights are packed for another backend than this build runs"));
-    }
-    ShapeError::check_length("the packed words", words(weights), found)
-}
+pub(crate) use chosen::{conv2d, dense, depthwise_conv2d};

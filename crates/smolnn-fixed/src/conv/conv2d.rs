@@ -8,7 +8,7 @@
 
 use smolnn_core::{Conv2d, ShapeError};
 
-use crate::pack::{Channel, Layout, portable};
+use crate::pack::{self, Channel, Layout};
 use crate::quantise::OutputRange;
 use crate::{Tensors, arch};
 
@@ -40,10 +40,7 @@ impl<'a> Conv2dLayer<'a> {
         if shape.groups != 1 {
             return Err(ShapeError::Range("the int8 convolution takes no groups"));
         }
-        if let Err(error) = arch::check_conv2d_words(&shape, layout, words.len()) {
-            return Err(error);
-        }
-        if let Err(error) = ShapeError::check_length("the channels", shape.output.channels, channels.len()) {
+        if let Err(error) = pack::conv2d_needs(layout, &shape).check(layout, words.len(), channels.len()) {
             return Err(error);
         }
         match output.check_int8(input_zero_point) {
@@ -64,9 +61,8 @@ impl<'a> Conv2dLayer<'a> {
 }
 
 /// Words of scratch memory that [`conv2d`] needs with weights of the layout.
-pub const fn conv2d_scratch(_layout: Layout, shape: &Conv2d) -> usize {
-    // One column of the portable body: the patch that a pixel sees.
-    portable::words(shape.depth())
+pub const fn conv2d_scratch(layout: Layout, shape: &Conv2d) -> usize {
+    pack::conv2d_needs(layout, shape).scratch
 }
 
 /// Runs the convolution, row by row. `scratch` has at least [`Conv2dLayer::scratch_words`] words.

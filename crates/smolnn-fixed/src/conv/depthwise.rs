@@ -6,7 +6,7 @@
 
 use smolnn_core::{DepthwiseConv2d, ShapeError};
 
-use crate::pack::{Channel, Layout};
+use crate::pack::{self, Channel, Layout};
 use crate::quantise::OutputRange;
 use crate::{Tensors, arch};
 
@@ -36,10 +36,7 @@ impl<'a> DepthwiseConv2dLayer<'a> {
         output: OutputRange,
         input_zero_point: i32,
     ) -> Result<Self, ShapeError> {
-        if let Err(error) = arch::check_depthwise_conv2d_words(&shape, layout, words.len()) {
-            return Err(error);
-        }
-        if let Err(error) = ShapeError::check_length("the channels", shape.output.channels, channels.len()) {
+        if let Err(error) = pack::depthwise_conv2d_needs(layout, &shape).check(layout, words.len(), channels.len()) {
             return Err(error);
         }
         match output.check_int8(input_zero_point) {
@@ -60,8 +57,8 @@ impl<'a> DepthwiseConv2dLayer<'a> {
 }
 
 /// Words of scratch memory that [`depthwise_conv2d`] needs with weights of the layout.
-pub const fn depthwise_conv2d_scratch(_layout: Layout, _shape: &DepthwiseConv2d) -> usize {
-    0
+pub const fn depthwise_conv2d_scratch(layout: Layout, shape: &DepthwiseConv2d) -> usize {
+    pack::depthwise_conv2d_needs(layout, shape).scratch
 }
 
 /// Runs the depthwise convolution, row by row. `scratch` has at least [`DepthwiseConv2dLayer::scratch_words`] words.

@@ -8,6 +8,7 @@
 //! A backend that has no packing of its own for an operator uses the portable one, and the portable body with it:
 //! [`layout`](Packed::layout) says which, and a kernel only runs the layouts it knows.
 
+pub mod dsp;
 pub mod portable;
 
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
@@ -69,14 +70,41 @@ pub struct Channel {
     pub shift: i32,
 }
 
-/// Which layout the words of a layer have. Every layout of every backend has a number of its own; 0 is the portable
-/// one, which every build runs.
+/// Which layout the words of a layer have. Every layout of every backend has a number of its own: the backend's place
+/// in [`Backend::ALL`] times 16, plus the backend's own count. 0 is the portable one, which every build runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Layout(pub u8);
 
 impl Layout {
     /// The portable layout: bytes in the order of TensorFlow Lite.
     pub const PORTABLE: Self = Self(0);
+
+    /// Layout `number`, below 16, of the backend.
+    pub const fn of(backend: Backend, number: u8) -> Self {
+        Self((backend as u8) << 4 | number)
+    }
+
+    /// Whether it is the other. `==` in constants.
+    pub const fn is(self, other: Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// The backend whose layout it is.
+    pub const fn backend(self) -> Backend {
+        let mut index = 0;
+        while index < Backend::ALL.len() {
+            if Backend::ALL[index] as u8 == self.0 >> 4 {
+                return Backend::ALL[index];
+            }
+            index += 1;
+        }
+        Backend::Portable
+    }
+
+    /// Whether this build runs it.
+    pub const fn runs_here(self) -> bool {
+        self.is(Self::PORTABLE) || self.0 >> 4 == Backend::CURRENT as u8
+    }
 }
 
 /// What packing gave. The layout decides how much scratch memory the layer needs.
@@ -84,13 +112,50 @@ impl Layout {
 pub struct Packed {
     /// Words used.
     pub words: usize,
+    /// Channels used. Those behind need not be kept: a layer takes the whole slice as well.
+    pub channels: usize,
     /// Their layout.
     pub layout: Layout,
 }
 
+/// What a layer of some layout takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Words of weights.
+    pub words: usize,
+    /// Channels; 0 where the layout keeps their parameters among the words.
+    pub channels: usize,
+    /// Words of scratch memory while the layer runs.
+    pub scratch: usize,
+}
+
+impl Needs {
+    /// Checks that this build runs the layout and that words and channels are as many as it reads.
+    pub(crate) const fn check(&self, layout: Layout, words: usize, channels: usize) -> Result<(), ShapeError> {
+        if !layout.runs_here() {
+            return Err(ShapeError::Range("the weights are packed for another backend than this build runs"));
+        }
+        if let Err(error) = ShapeError::check_length("the packed words", self.words, words) {
+            return Err(error);
+        }
+        if self.channels == 0 { Ok(()) } else { ShapeError::check_length("the channels", self.channels, channels) }
+    }
+}
+
+/// What the convolution takes with weights of the layout.
+pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
+    match layout.backend() {
+        Backend::Dsp => dsp::conv2d_needs(layout, shape),
+        _ => portable::conv2d_needs(shape),
+    }
+}
+
 /// Most words that packing the convolution takes for the backend; the words used may be fewer.
-pub const fn conv2d_words(_backend: Backend, shape: &Conv2d) -> usize {
-    portable::words(shape.weights())
+pub const fn conv2d_words(backend: Backend, shape: &Conv2d) -> usize {
+    match backend {
+        Backend::Dsp => dsp::conv2d_words(shape),
+        _ => portable::words(shape.weights()),
+    }
 }
 
 /// Packs the weights of a convolution.
@@ -98,19 +163,33 @@ pub const fn conv2d_words(_backend: Backend, shape: &Conv2d) -> usize {
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
 pub fn conv2d(
-    _backend: Backend,
+    backend: Backend,
     shape: &Conv2d,
     weights: &Weights<'_>,
-    _output: &OutputRange,
+    output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    portable::rows(shape.output.channels, shape.depth(), weights, words, channels)
+    match backend {
+        Backend::Dsp => dsp::conv2d(shape, weights, output, words, channels),
+        _ => portable::conv2d(shape, weights, words, channels),
+    }
+}
+
+/// What the depthwise convolution takes with weights of the layout.
+pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
+    match layout.backend() {
+        Backend::Dsp => dsp::depthwise_conv2d_needs(layout, shape),
+        _ => portable::depthwise_conv2d_needs(shape),
+    }
 }
 
 /// Most words that packing the depthwise convolution takes for the backend; the words used may be fewer.
-pub const fn depthwise_conv2d_words(_backend: Backend, shape: &DepthwiseConv2d) -> usize {
-    portable::words(shape.weights())
+pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2d) -> usize {
+    match backend {
+        Backend::Dsp => dsp::depthwise_conv2d_words(shape),
+        _ => portable::words(shape.weights()),
+    }
 }
 
 /// Packs the weights of a depthwise convolution.
@@ -118,19 +197,33 @@ pub const fn depthwise_conv2d_words(_backend: Backend, shape: &DepthwiseConv2d) 
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
 pub fn depthwise_conv2d(
-    _backend: Backend,
+    backend: Backend,
     shape: &DepthwiseConv2d,
     weights: &Weights<'_>,
-    _output: &OutputRange,
+    output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    portable::columns(shape.depth(), shape.output.channels, weights, words, channels)
+    match backend {
+        Backend::Dsp => dsp::depthwise_conv2d(shape, weights, output, words, channels),
+        _ => portable::depthwise_conv2d(shape, weights, words, channels),
+    }
+}
+
+/// What the dense layer takes with weights of the layout.
+pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
+    match layout.backend() {
+        Backend::Dsp => dsp::dense_needs(layout, shape),
+        _ => portable::dense_needs(shape),
+    }
 }
 
 /// Most words that packing the dense layer takes for the backend; the words used may be fewer.
-pub const fn dense_words(_backend: Backend, shape: &Dense) -> usize {
-    portable::words(shape.weights())
+pub const fn dense_words(backend: Backend, shape: &Dense) -> usize {
+    match backend {
+        Backend::Dsp => dsp::dense_words(shape),
+        _ => portable::words(shape.weights()),
+    }
 }
 
 /// Packs the weights of a dense layer.
@@ -138,12 +231,15 @@ pub const fn dense_words(_backend: Backend, shape: &Dense) -> usize {
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
 pub fn dense(
-    _backend: Backend,
+    backend: Backend,
     shape: &Dense,
     weights: &Weights<'_>,
-    _output: &OutputRange,
+    output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    portable::rows(shape.outputs, shape.inputs, weights, words, channels)
+    match backend {
+        Backend::Dsp => dsp::dense(shape, weights, output, words, channels),
+        _ => portable::dense(shape, weights, words, channels),
+    }
 }

@@ -1,12 +1,68 @@
 //! The portable packing: the bytes as TensorFlow Lite stores them, four to a word, little endian.
 
-use smolnn_core::ShapeError;
+use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
 
-use super::{Channel, Layout, Packed, Weights};
+use super::{Channel, Layout, Needs, Packed, Weights};
 
 /// Words that hold `bytes` bytes.
 pub const fn words(bytes: usize) -> usize {
     bytes.div_ceil(4)
+}
+
+/// What a convolution takes; the scratch memory is one column, the patch that a pixel sees.
+pub const fn conv2d_needs(shape: &Conv2d) -> Needs {
+    Needs { words: words(shape.weights()), channels: shape.output.channels, scratch: words(shape.depth()) }
+}
+
+/// What a depthwise convolution takes.
+pub const fn depthwise_conv2d_needs(shape: &DepthwiseConv2d) -> Needs {
+    Needs { words: words(shape.weights()), channels: shape.output.channels, scratch: 0 }
+}
+
+/// What a dense layer takes. Overlapping vectors of a batch are read before they are written: one vector of scratch
+/// memory. A batch of one needs none.
+pub const fn dense_needs(shape: &Dense) -> Needs {
+    let scratch = if shape.batch > 1 { words(shape.inputs) } else { 0 };
+    Needs { words: words(shape.weights()), channels: shape.outputs, scratch }
+}
+
+/// Packs a convolution.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn conv2d(
+    shape: &Conv2d,
+    weights: &Weights<'_>,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    rows(shape.output.channels, shape.depth(), weights, words, channels)
+}
+
+/// Packs a depthwise convolution.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn depthwise_conv2d(
+    shape: &DepthwiseConv2d,
+    weights: &Weights<'_>,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    columns(shape.depth(), shape.output.channels, weights, words, channels)
+}
+
+/// Packs a dense layer.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn dense(
+    shape: &Dense,
+    weights: &Weights<'_>,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    rows(shape.outputs, shape.inputs, weights, words, channels)
 }
 
 /// Packs weights of which each output channel has a row of `depth` (convolution, dense).
@@ -57,7 +113,7 @@ fn copy(
     for (index, channel) in channels.iter_mut().enumerate() {
         *channel = fold(weights, index, sum(index));
     }
-    Ok(Packed { words: used, layout: Layout::PORTABLE })
+    Ok(Packed { words: used, channels: outputs, layout: Layout::PORTABLE })
 }
 
 /// The portable encoding of output channel `index`, whose weights add up to `sum`.
