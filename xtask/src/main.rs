@@ -5,6 +5,7 @@
 mod bench;
 mod boards;
 mod firmware;
+mod panics;
 mod setup;
 mod shell;
 
@@ -33,6 +34,15 @@ enum Command {
     Qemu(QemuArguments),
     /// Counts instructions per kernel and model.
     Bench(bench::Arguments),
+    /// Looks for panicking code in release firmware of the kernels and models.
+    CheckPanics(Boards),
+}
+
+#[derive(clap::Args)]
+struct Boards {
+    /// The boards; all when none is named.
+    #[arg(long = "board", value_enum)]
+    boards: Vec<boards::Name>,
 }
 
 #[derive(clap::Args)]
@@ -58,6 +68,7 @@ struct QemuArguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Program {
     Bench,
+    Nopanic,
     Hang,
     Panic,
     Hardfault,
@@ -76,6 +87,10 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Qemu(arguments) => qemu(&arguments, install),
         Command::Bench(arguments) => bench::run(&arguments, install),
+        Command::CheckPanics(arguments) => {
+            let boards = boards::chosen(&arguments.boards);
+            setup::ensure_targets(&boards, install).and_then(|()| panics::check(&boards))
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
