@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -76,15 +77,11 @@ fn flags(board: &Board, variant: &Variant) -> Vec<String> {
     flags
 }
 
-/// Builds programs for a board and gives the paths of their images, in the same order.
-pub fn build(board: &Board, programs: &[&str], variant: &Variant) -> Result<Vec<PathBuf>> {
-    let target = shell::root().join("target/firmware");
+/// A cargo command on the firmware for a board.
+pub fn cargo(command: &str, board: &Board, variant: &Variant) -> Command {
     let mut cargo = shell::cargo();
-    cargo.args(["build", "--release", "--quiet", "--manifest-path", "tests/firmware/Cargo.toml"]);
-    cargo.args(["--target", board.triple]).arg("--target-dir").arg(&target);
-    for program in programs {
-        cargo.args(["--bin", program]);
-    }
+    cargo.args([command, "--release", "--quiet", "--manifest-path", "tests/firmware/Cargo.toml"]);
+    cargo.args(["--target", board.triple, "--target-dir"]).arg(target());
     if variant.lean {
         cargo.args(["--features", "lean"]);
     }
@@ -92,11 +89,25 @@ pub fn build(board: &Board, programs: &[&str], variant: &Variant) -> Result<Vec<
     if variant.size {
         cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s");
     }
+    cargo
+}
+
+/// Where the firmware is built: one folder for all boards, since cargo tells flags and targets apart.
+fn target() -> PathBuf {
+    shell::root().join("target/firmware")
+}
+
+/// Builds programs for a board and gives the paths of their images, in the same order.
+pub fn build(board: &Board, programs: &[&str], variant: &Variant) -> Result<Vec<PathBuf>> {
+    let mut cargo = cargo("build", board, variant);
+    for program in programs {
+        cargo.args(["--bin", program]);
+    }
     shell::run(&mut cargo)?;
     // Boards of one triple differ in flags alone, so cargo lays their images over each other: keep them apart.
     let images = shell::root().join("target/images").join(format!("{}{}", board.image, variant.suffix()));
     fs::create_dir_all(&images)?;
-    let built = target.join(board.triple).join("release");
+    let built = target().join(board.triple).join("release");
     programs
         .iter()
         .map(|program| {

@@ -6,8 +6,10 @@ mod bench;
 mod boards;
 mod firmware;
 mod panics;
+mod selftest;
 mod setup;
 mod shell;
+mod suite;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,12 +32,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Runs every test; the last line is `N passed, N failed`.
+    Test(Boards),
+    /// Formatting, lints, documentation.
+    Check,
+    /// Builds the library for every target.
+    Cross(Boards),
     /// Runs one program on one board.
     Qemu(QemuArguments),
     /// Counts instructions per kernel and model.
     Bench(bench::Arguments),
     /// Looks for panicking code in release firmware of the kernels and models.
     CheckPanics(Boards),
+    /// Proves that the gates can fail.
+    Selftest,
 }
 
 #[derive(clap::Args)]
@@ -67,6 +77,7 @@ struct QemuArguments {
 /// The programs of tests/firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Program {
+    Conformance,
     Bench,
     Nopanic,
     Hang,
@@ -85,6 +96,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let install = !arguments.no_setup;
     let result = match arguments.command {
+        Command::Test(arguments) => suite::test(&boards::chosen(&arguments.boards), install),
+        Command::Check => suite::check(install),
+        Command::Cross(arguments) => suite::cross(&boards::chosen(&arguments.boards), install),
+        Command::Selftest => selftest::run(install),
         Command::Qemu(arguments) => qemu(&arguments, install),
         Command::Bench(arguments) => bench::run(&arguments, install),
         Command::CheckPanics(arguments) => {
@@ -95,7 +110,10 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let text = format!("{error:#}");
+            if !text.is_empty() {
+                eprintln!("error: {text}");
+            }
             ExitCode::from(shell::kind(&error) as u8)
         }
     }

@@ -49,8 +49,8 @@ fn find(image: &Path) -> Result<Vec<String>> {
         })
         .collect();
     pieces.sort_by_key(|piece| (piece.address, piece.end));
-    if !pieces.iter().any(|piece| piece.name.contains("smolnn")) {
-        bail!("{} holds no code of smolnn: nothing was checked", image.display());
+    if pieces.is_empty() {
+        bail!("{} holds no symbols: nothing was checked", image.display());
     }
     let holder = |address: u64| {
         let after = pieces.partition_point(|piece| piece.address <= address);
