@@ -16,7 +16,7 @@ manifest.txt, space-separated lines:
   case IDX LABEL STEPS        one call of the interpreter per step, state kept from step to step, reset at each case
   in CASE TENSOR FILE         out CASE TENSOR FILE
       raw, little-endian, row-major, the steps one after the other. GEN:all_min|all_max|ramp instead of an input's file:
-      -128 | 127 | (i mod 256) - 128, in int16 -32768 | 32767 | (257 i mod 65536) - 32768.
+      -128 | 127 | (i mod 256) - 128, in int16 -32768 | 32767 | (i mod 65536) - 32768.
   inter CASE STEP TENSOR FNV1A64 -
       hash (FNV-1a, 64 bits, hex) of an intermediate tensor's bytes, to find the first operator that differs.
 """
@@ -176,7 +176,7 @@ def generated(kind, shape, dtype):
         return np.full(shape, high, dtype)
     assert kind == "ramp", kind
     i = np.arange(math.prod(shape))
-    ramp = i % 256 - 128 if low == -128 else i * 257 % 65536 - 32768
+    ramp = i % (high - low + 1) + low
     return ramp.astype(dtype).reshape(shape)
 
 
