@@ -164,7 +164,7 @@ impl Window2d {
                 if self.groups == 0 {
                     return Err(ShapeError::Zero("the groups"));
                 }
-                if input.channels % self.groups != 0 || channels % self.groups != 0 {
+                if !input.channels.is_multiple_of(self.groups) || !channels.is_multiple_of(self.groups) {
                     return Err(ShapeError::Range("the channels cannot be split into the groups"));
                 }
                 let Some(depth) = taps.checked_mul(input.channels) else { return Err(ShapeError::TooLarge) };
@@ -330,12 +330,19 @@ sliding!(Conv2d);
 impl Conv2d {
     /// Input channels that one output channel sees.
     pub const fn group_inputs(&self) -> usize {
-        self.input.channels / self.groups
+        // `conv` let no 0 through; dividing without a panic keeps the symbol out of the firmware.
+        match self.input.channels.checked_div(self.groups) {
+            Some(channels) => channels,
+            None => 0,
+        }
     }
 
     /// Output channels of one group.
     pub const fn group_outputs(&self) -> usize {
-        self.output.channels / self.groups
+        match self.output.channels.checked_div(self.groups) {
+            Some(channels) => channels,
+            None => 0,
+        }
     }
 
     /// Products that make one output: kernel rows × kernel columns × input channels of a group.

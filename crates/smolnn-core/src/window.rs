@@ -16,6 +16,17 @@ pub const fn same_padding(input: usize, kernel: usize, dilation: usize, stride: 
     (total / 2, total - total / 2)
 }
 
+/// ceil(distance / dilation), without a panic for the dilation 0 that [`Window::new`] lets not pass.
+const fn taps_across(distance: usize, dilation: usize) -> usize {
+    match distance.checked_next_multiple_of(dilation) {
+        Some(covered) => match covered.checked_div(dilation) {
+            Some(taps) => taps,
+            None => 0,
+        },
+        None => 0,
+    }
+}
+
 /// One axis of a convolution or pooling: output position `o` sees, at tap `k`, input position
 /// `o·stride + k·dilation − before`; positions outside of the input are padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +119,7 @@ impl Window {
     pub const fn taps(&self, output: usize) -> (usize, usize) {
         let start = output * self.stride;
         // Common case without divisions: a window that lies inside.
-        let first = if start >= self.before { 0 } else { (self.before - start).div_ceil(self.dilation) };
+        let first = if start >= self.before { 0 } else { taps_across(self.before - start, self.dilation) };
         // Tap k sees input while start + k·dilation < input + before.
         let end = self.input + self.before;
         let last = if start + (self.kernel - 1) * self.dilation < end {
@@ -116,7 +127,7 @@ impl Window {
         } else if start >= end {
             0
         } else {
-            (end - start).div_ceil(self.dilation)
+            taps_across(end - start, self.dilation)
         };
         if first < last { (first, last) } else { (0, 0) }
     }

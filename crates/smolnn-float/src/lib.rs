@@ -6,6 +6,21 @@
 #[cfg(test)]
 extern crate std;
 
+#[allow(unsafe_code)]
+mod arch;
+pub mod conv;
+pub mod dense;
+pub mod dropout;
+pub mod embedding;
+mod gradients;
+pub mod norm;
+mod number;
+pub mod pool;
+pub mod random;
 mod real;
+pub mod residual;
+mod slices;
 
+pub use gradients::Gradients;
+pub use number::Number;
 pub use real::Real;

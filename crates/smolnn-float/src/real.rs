@@ -1,34 +1,16 @@
 //! The one trait over which every float kernel is written.
 
-use core::fmt::{Debug, Display};
+use core::fmt::Display;
 use core::iter::Sum;
-use core::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+use core::ops::{Div, DivAssign};
+
+use crate::Number;
 
 /// A real number: `f32` on the device, `f64` where results are checked.
 ///
 /// The elementary functions of `f32` are this crate's default tier; those of `f64` are `libm`'s.
 /// In a crate with `std`, write `Real::exp(x)` on a concrete float: `x.exp()` is the standard library's.
-pub trait Real:
-    Copy
-    + Debug
-    + Default
-    + Display
-    + PartialEq
-    + PartialOrd
-    + Send
-    + Sync
-    + Sum
-    + 'static
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
-    + AddAssign
-    + SubAssign
-    + MulAssign
-    + DivAssign
-{
+pub trait Real: Number + Display + Sum + Div<Output = Self> + DivAssign {
     /// 0.
     const ZERO: Self;
     /// 1/2.

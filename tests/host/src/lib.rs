@@ -1,1 +1,5 @@
-//! Host tests of smolnn: each file under `tests/` is one test target.
+//! Host tests of smolnn: each file under `tests/` is one test target. Here is what several of them share.
+
+pub mod gradient;
+pub mod oracle;
+pub mod shapes;

@@ -1,0 +1,69 @@
+//! The three passes in safe Rust, four outputs at a time: an input is loaded once for four of them.
+//!
+//! Order of the sums, which every other body keeps: an output adds its products in the order of the inputs, an input
+//! gradient in the order of the outputs.
+
+use crate::Number;
+use crate::slices::{part, part_mut};
+
+/// The rows `first..first + 4` of the weights.
+#[inline(always)]
+fn four<T>(weights: &[T], stride: usize, first: usize, length: usize) -> [&[T]; 4] {
+    [0, 1, 2, 3].map(|row| part(weights, (first + row) * stride, length))
+}
+
+/// `output[o] += Σ_i weights[o, i] · input[i]`.
+#[inline]
+pub fn rows_dot<T: Number>(weights: &[T], stride: usize, input: &[T], output: &mut [T]) {
+    let (blocks, rest) = output.as_chunks_mut::<4>();
+    let mut row = 0;
+    for block in blocks {
+        let [w0, w1, w2, w3] = four(weights, stride, row, input.len());
+        let [mut y0, mut y1, mut y2, mut y3] = *block;
+        for ((((&x, &w0), &w1), &w2), &w3) in input.iter().zip(w0).zip(w1).zip(w2).zip(w3) {
+            y0 += w0 * x;
+            y1 += w1 * x;
+            y2 += w2 * x;
+            y3 += w3 * x;
+        }
+        *block = [y0, y1, y2, y3];
+        row += 4;
+    }
+    for y in rest {
+        for (&x, &w) in input.iter().zip(part(weights, row * stride, input.len())) {
+            *y += w * x;
+        }
+        row += 1;
+    }
+}
+
+/// `d_input[i] += Σ_o d_output[o] · weights[o, i]`.
+#[inline]
+pub fn rows_transposed<T: Number>(weights: &[T], stride: usize, d_output: &[T], d_input: &mut [T]) {
+    let (blocks, rest) = d_output.as_chunks::<4>();
+    let mut row = 0;
+    for &[g0, g1, g2, g3] in blocks {
+        let [w0, w1, w2, w3] = four(weights, stride, row, d_input.len());
+        for ((((dx, &w0), &w1), &w2), &w3) in d_input.iter_mut().zip(w0).zip(w1).zip(w2).zip(w3) {
+            *dx = *dx + w0 * g0 + w1 * g1 + w2 * g2 + w3 * g3;
+        }
+        row += 4;
+    }
+    for &g in rest {
+        let length = d_input.len();
+        for (dx, &w) in d_input.iter_mut().zip(part(weights, row * stride, length)) {
+            *dx += w * g;
+        }
+        row += 1;
+    }
+}
+
+/// `weights[o, i] += d_output[o] · input[i]`.
+#[inline]
+pub fn rows_outer<T: Number>(weights: &mut [T], stride: usize, d_output: &[T], input: &[T]) {
+    for (row, &g) in d_output.iter().enumerate() {
+        for (w, &x) in part_mut(weights, row * stride, input.len()).iter_mut().zip(input) {
+            *w += x * g;
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Depthwise 2-D convolution: every channel by itself, and its gradients.
+//!
+//! - Layout: x NHWC, W 1HWC (`[row][column][output channel]`), b one per output channel; output channel c·m + k comes from
+//!   input channel c, m the multiplier.
+//! - Forward: y[i, j, c·m + k] = b[c·m + k] + Σ_{u, v} W[u, v, c·m + k]·x[i·s − p + u·d, j·s − p + v·d, c].
+//! - Backward, δ = ∂L/∂y: ∂L/∂x[i·s − p + u·d, …, c] += Σ_k W[u, v, c·m + k]·δ[i, j, c·m + k];
+//!   ∂L/∂W[u, v, c·m + k] += δ[i, j, c·m + k]·x[i·s − p + u·d, …, c]; ∂L/∂b = Σ δ.
+//! - The channels are the inner loop: they lie side by side in x, W and y.
+//! - Held by: `conv*_depthwise*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity in exact
+//!   integers (tests/host/tests/gradient.rs).
+
+use smolnn_core::{DepthwiseConv2d, ShapeError};
+
+use crate::dense::{add_rows, start_with};
+use crate::slices::{check_optional, part, part_mut};
+use crate::{Gradients, Number};
+
+/// y = W ⋆ x + b per channel. Without a bias, b = 0.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+pub fn forward<T: Number>(
+    shape: &DepthwiseConv2d,
+    weights: &[T],
+    bias: Option<&[T]>,
+    input: &[T],
+    output: &mut [T],
+) -> Result<(), ShapeError> {
+    check(shape, weights, bias, input, output)?;
+    let (inputs, outputs) = (shape.input.channels, shape.output.channels);
+    for pixel in output.chunks_exact_mut(outputs.max(1)) {
+        start_with(bias, pixel);
+    }
+    for_each_tap(shape, |tap| {
+        let (w, x) = (part(weights, tap.weights, outputs), part(input, tap.input, inputs));
+        let y = part_mut(output, tap.output, outputs);
+        if shape.multiplier == 1 {
+            for ((y, &w), &x) in y.iter_mut().zip(w).zip(x) {
+                *y += w * x;
+            }
+        } else {
+            for ((y, w), &x) in groups_mut(y, shape).zip(groups(w, shape)).zip(x) {
+                for (y, &w) in y.iter_mut().zip(w) {
+                    *y += w * x;
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Adds ∂L/∂x, ∂L/∂W and ∂L/∂b to `gradients`, given ∂L/∂y in `d_output`.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+pub fn backward<T: Number>(
+    shape: &DepthwiseConv2d,
+    weights: &[T],
+    input: &[T],
+    d_output: &[T],
+    gradients: Gradients<'_, T>,
+) -> Result<(), ShapeError> {
+    check(shape, weights, None, input, d_output)?;
+    gradients.check(shape.input_len(), shape.weights(), shape.output.channels)?;
+    let (inputs, outputs) = (shape.input.channels, shape.output.channels);
+    if let Some(d_input) = gradients.input {
+        for_each_tap(shape, |tap| {
+            let (w, g) = (part(weights, tap.weights, outputs), part(d_output, tap.output, outputs));
+            let dx = part_mut(d_input, tap.input, inputs);
+            if shape.multiplier == 1 {
+                for ((dx, &w), &g) in dx.iter_mut().zip(w).zip(g) {
+                    *dx += w * g;
+                }
+            } else {
+                for ((dx, w), g) in dx.iter_mut().zip(groups(w, shape)).zip(groups(g, shape)) {
+                    for (&w, &g) in w.iter().zip(g) {
+                        *dx += w * g;
+                    }
+                }
+            }
+        });
+    }
+    if let Some(d_weights) = gradients.weights {
+        for_each_tap(shape, |tap| {
+            let (x, g) = (part(input, tap.input, inputs), part(d_output, tap.output, outputs));
+            add_outer(shape, part_mut(d_weights, tap.weights, outputs), x, g, |g| g);
+        });
+    }
+    if let Some(d_bias) = gradients.bias {
+        add_rows(d_output, d_bias);
+    }
+    Ok(())
+}
+
+/// Adds ∂L/∂x to `d_input` from the old weights, then takes one step of gradient descent on weights and bias,
+/// W ← W − rate·∂L/∂W, without a buffer for their gradients.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+pub fn backward_sgd<T: Number>(
+    shape: &DepthwiseConv2d,
+    rate: T,
+    weights: &mut [T],
+    bias: Option<&mut [T]>,
+    input: &[T],
+    d_output: &[T],
+    d_input: Option<&mut [T]>,
+) -> Result<(), ShapeError> {
+    check_optional("the bias", shape.output.channels, bias.as_deref())?;
+    backward(shape, weights, input, d_output, Gradients { input: d_input, ..Gradients::default() })?;
+    let (inputs, outputs) = (shape.input.channels, shape.output.channels);
+    for_each_tap(shape, |tap| {
+        let (x, g) = (part(input, tap.input, inputs), part(d_output, tap.output, outputs));
+        add_outer(shape, part_mut(weights, tap.weights, outputs), x, g, |g| -(rate * g));
+    });
+    if let Some(bias) = bias {
+        for pixel in d_output.chunks_exact(outputs.max(1)) {
+            for (b, &g) in bias.iter_mut().zip(pixel) {
+                *b -= rate * g;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What one output pixel sees at one tap. Offsets of the first channel.
+struct Tap {
+    output: usize,
+    weights: usize,
+    input: usize,
+}
+
+#[inline]
+fn for_each_tap(shape: &DepthwiseConv2d, mut visit: impl FnMut(Tap)) {
+    let mut output = 0;
+    for image in 0..shape.batch {
+        for y in 0..shape.output.height {
+            let (top, bottom) = shape.rows.taps(y);
+            for x in 0..shape.output.width {
+                let (left, right) = shape.columns.taps(x);
+                for u in top..bottom {
+                    let row = (image * shape.input.height + shape.rows.position(y, u)) * shape.input.row();
+                    for v in left..right {
+                        let weights = (u * shape.columns.kernel + v) * shape.output.channels;
+                        let input = row + shape.columns.position(x, v) * shape.input.channels;
+                        visit(Tap { output, weights, input });
+                    }
+                }
+                output += shape.output.channels;
+            }
+        }
+    }
+}
+
+/// The output channels of each input channel.
+#[inline]
+fn groups<'a, T>(channels: &'a [T], shape: &DepthwiseConv2d) -> core::slice::ChunksExact<'a, T> {
+    channels.chunks_exact(shape.multiplier.max(1))
+}
+
+#[inline]
+fn groups_mut<'a, T>(channels: &'a mut [T], shape: &DepthwiseConv2d) -> core::slice::ChunksExactMut<'a, T> {
+    channels.chunks_exact_mut(shape.multiplier.max(1))
+}
+
+/// w[c·m + k] += scaled(g[c·m + k])·x[c].
+#[inline]
+fn add_outer<T: Number>(shape: &DepthwiseConv2d, weights: &mut [T], x: &[T], g: &[T], scaled: impl Fn(T) -> T) {
+    if shape.multiplier == 1 {
+        for ((w, &x), &g) in weights.iter_mut().zip(x).zip(g) {
+            *w += scaled(g) * x;
+        }
+    } else {
+        for ((w, g), &x) in groups_mut(weights, shape).zip(groups(g, shape)).zip(x) {
+            for (w, &g) in w.iter_mut().zip(g) {
+                *w += scaled(g) * x;
+            }
+        }
+    }
+}
+
+fn check<T>(
+    shape: &DepthwiseConv2d,
+    weights: &[T],
+    bias: Option<&[T]>,
+    input: &[T],
+    output: &[T],
+) -> Result<(), ShapeError> {
+    ShapeError::check_length("the weights", shape.weights(), weights.len())?;
+    check_optional("the bias", shape.output.channels, bias)?;
+    ShapeError::check_length("the input", shape.input_len(), input.len())?;
+    ShapeError::check_length("the output", shape.output_len(), output.len())
+}

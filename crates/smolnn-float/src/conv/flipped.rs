@@ -1,0 +1,57 @@
+//! Flipped 2-D convolution, the mathematicians' one: the kernel is rotated by 180° before it slides.
+//!
+//! - Layout and options: as [`conv2d`](super::conv2d).
+//! - Forward: y[i, j, o] = b[o] + Σ_{u, v, c} W[o, m − 1 − u, n − 1 − v, c]·x[i·s − p + u·d, j·s − p + v·d, c], kernel m × n.
+//!   With full padding, stride and dilation 1 this is Σ_{p, q} x[p, q]·W[i − p, j − q], which commutes: W ∗ x = x ∗ W.
+//! - Backward: as [`conv2d`](super::conv2d), at the rotated taps. The kernel is read backwards, not copied.
+//! - Held by: textbook row 5.1, differences (tests/host/tests/gradient.rs).
+
+use smolnn_core::{Conv2d, ShapeError};
+
+use super::conv2d::{Taps, backward_input, backward_weights, check, forward_taps};
+use crate::dense::{add_rows, start_with};
+use crate::{Gradients, Number};
+
+/// y = W ∗ x + b. Without a bias, b = 0.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+pub fn forward<T: Number>(
+    shape: &Conv2d,
+    weights: &[T],
+    bias: Option<&[T]>,
+    input: &[T],
+    output: &mut [T],
+) -> Result<(), ShapeError> {
+    check(shape, weights, bias, input, output)?;
+    for pixel in output.chunks_exact_mut(shape.output.channels.max(1)) {
+        start_with(bias, pixel);
+    }
+    forward_taps(shape, Taps::Rotated, weights, input, output);
+    Ok(())
+}
+
+/// Adds ∂L/∂x, ∂L/∂W and ∂L/∂b to `gradients`, given ∂L/∂y in `d_output`.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+pub fn backward<T: Number>(
+    shape: &Conv2d,
+    weights: &[T],
+    input: &[T],
+    d_output: &[T],
+    gradients: Gradients<'_, T>,
+) -> Result<(), ShapeError> {
+    check(shape, weights, None, input, d_output)?;
+    gradients.check(shape.input_len(), shape.weights(), shape.output.channels)?;
+    if let Some(d_input) = gradients.input {
+        backward_input(shape, Taps::Rotated, weights, d_output, d_input);
+    }
+    if let Some(d_weights) = gradients.weights {
+        backward_weights(shape, Taps::Rotated, input, d_output, d_weights);
+    }
+    if let Some(d_bias) = gradients.bias {
+        add_rows(d_output, d_bias);
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! Dense (fully connected) layer: y = W x + b, and its gradients.
+//!
+//! - Layout: x `[batch][inputs]`, W `[outputs][inputs]`, b `[outputs]`, y `[batch][outputs]`.
+//! - Forward: y[o] = b[o] + Σ_i W[o, i]·x[i], added in the order of i.
+//! - Backward, δ = ∂L/∂y: ∂L/∂x = Wᵀδ, ∂L/∂W = δxᵀ, ∂L/∂b = δ, summed over the batch.
+//! - Error: a sum of n products in f32 is within n·2⁻²³·Σ|W·x| of the real one.
+//! - Held by: `linear_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity in exact
+//!   integers (tests/host/tests/gradient.rs), the dense golden of maths.md (textbook row 4.1).
+
+use smolnn_core::{Dense, ShapeError};
+
+use crate::slices::{check_optional, part};
+use crate::{Gradients, Number};
+
+/// y = W x + b. Without a bias, b = 0.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+pub fn forward<T: Number>(
+    shape: &Dense,
+    weights: &[T],
+    bias: Option<&[T]>,
+    input: &[T],
+    output: &mut [T],
+) -> Result<(), ShapeError> {
+    check(shape, weights, bias, input, output)?;
+    rows_forward(shape.inputs, shape.outputs, weights, bias, input, output);
+    Ok(())
+}
+
+/// Adds ∂L/∂x, ∂L/∂W and ∂L/∂b to `gradients`, given ∂L/∂y in `d_output`.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+pub fn backward<T: Number>(
+    shape: &Dense,
+    weights: &[T],
+    input: &[T],
+    d_output: &[T],
+    gradients: Gradients<'_, T>,
+) -> Result<(), ShapeError> {
+    check(shape, weights, None, input, d_output)?;
+    gradients.check(shape.input_len(), shape.weights(), shape.outputs)?;
+    rows_backward(shape.inputs, shape.outputs, weights, input, d_output, gradients);
+    Ok(())
+}
+
+/// Adds ∂L/∂x to `d_input` from the old weights, then takes one step of gradient descent on weights and bias,
+/// W ← W − rate·∂L/∂W, without a buffer for their gradients.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+pub fn backward_sgd<T: Number>(
+    shape: &Dense,
+    rate: T,
+    weights: &mut [T],
+    bias: Option<&mut [T]>,
+    input: &[T],
+    d_output: &[T],
+    d_input: Option<&mut [T]>,
+) -> Result<(), ShapeError> {
+    check(shape, weights, bias.as_deref(), input, d_output)?;
+    let gradients = Gradients { input: d_input, ..Gradients::default() };
+    gradients.check(shape.input_len(), 0, 0)?;
+    rows_backward(shape.inputs, shape.outputs, weights, input, d_output, gradients);
+    // The whole batch has passed through the old weights; now they may go.
+    for (x, g) in vectors(input, shape.inputs).zip(vectors(d_output, shape.outputs)) {
+        descend(rate, g, |first, step| {
+            T::rows_outer(weights.get_mut(first * shape.inputs..).unwrap_or_default(), shape.inputs, step, x);
+        });
+    }
+    if let Some(bias) = bias {
+        for g in vectors(d_output, shape.outputs) {
+            for (b, &g) in bias.iter_mut().zip(g) {
+                *b -= rate * g;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Calls `apply(first output, −rate·δ)` for blocks of outputs: the scaled δ needs a buffer, and this one is the stack's.
+#[inline]
+pub(crate) fn descend<T: Number>(rate: T, d_output: &[T], mut apply: impl FnMut(usize, &[T])) {
+    const BLOCK: usize = 16;
+    let mut first = 0;
+    for block in d_output.chunks(BLOCK) {
+        let mut step = [T::default(); BLOCK];
+        for (step, &g) in step.iter_mut().zip(block) {
+            *step = -(rate * g);
+        }
+        apply(first, part(&step, 0, block.len()));
+        first += BLOCK;
+    }
+}
+
+fn check<T>(shape: &Dense, weights: &[T], bias: Option<&[T]>, input: &[T], output: &[T]) -> Result<(), ShapeError> {
+    ShapeError::check_length("the weights", shape.weights(), weights.len())?;
+    check_optional("the bias", shape.outputs, bias)?;
+    ShapeError::check_length("the input", shape.input_len(), input.len())?;
+    ShapeError::check_length("the output", shape.output_len(), output.len())
+}
+
+/// The vectors of a batch. `length` is not 0 once a shape is checked; `max` tells the compiler.
+#[inline]
+pub(crate) fn vectors<T>(batch: &[T], length: usize) -> core::slice::ChunksExact<'_, T> {
+    batch.chunks_exact(length.max(1))
+}
+
+/// The body of [`forward`], for any number of vectors: a pointwise convolution is one too.
+#[inline]
+pub(crate) fn rows_forward<T: Number>(
+    inputs: usize,
+    outputs: usize,
+    weights: &[T],
+    bias: Option<&[T]>,
+    input: &[T],
+    output: &mut [T],
+) {
+    for (x, y) in vectors(input, inputs).zip(output.chunks_exact_mut(outputs.max(1))) {
+        start_with(bias, y);
+        T::rows_dot(weights, inputs, x, y);
+    }
+}
+
+/// The body of [`backward`].
+#[inline]
+pub(crate) fn rows_backward<T: Number>(
+    inputs: usize,
+    outputs: usize,
+    weights: &[T],
+    input: &[T],
+    d_output: &[T],
+    gradients: Gradients<'_, T>,
+) {
+    if let Some(d_input) = gradients.input {
+        for (dx, g) in d_input.chunks_exact_mut(inputs.max(1)).zip(vectors(d_output, outputs)) {
+            T::rows_transposed(weights, inputs, g, dx);
+        }
+    }
+    if let Some(d_weights) = gradients.weights {
+        for (x, g) in vectors(input, inputs).zip(vectors(d_output, outputs)) {
+            T::rows_outer(d_weights, inputs, g, x);
+        }
+    }
+    if let Some(d_bias) = gradients.bias {
+        add_rows(d_output, d_bias);
+    }
+}
+
+/// y ← b, or 0.
+#[inline]
+pub(crate) fn start_with<T: Number>(bias: Option<&[T]>, output: &mut [T]) {
+    match bias {
+        Some(bias) => {
+            for (y, &b) in output.iter_mut().zip(bias) {
+                *y = b;
+            }
+        }
+        None => output.fill(T::default()),
+    }
+}
+
+/// Adds every row of `rows` to `sums`: the gradient of a bias.
+#[inline]
+pub(crate) fn add_rows<T: Number>(rows: &[T], sums: &mut [T]) {
+    for row in vectors(rows, sums.len()) {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum += value;
+        }
+    }
+}

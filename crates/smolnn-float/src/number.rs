@@ -1,0 +1,56 @@
+//! What the linear operators need: sums and products. Reals have them, integers have them exactly.
+
+use core::fmt::Debug;
+use core::ops::{Add, AddAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+
+use crate::arch::portable;
+
+/// A number with sums and products. Dense layers, convolutions, max pooling and the rest of what is linear run on any of
+/// them: on [`Real`](crate::Real)s in earnest, on `i32` and `i64` where an identity shall hold exactly.
+///
+/// `default()` is zero. Integers overflow as Rust's do.
+///
+/// The three hidden methods are the narrow waist: a dense layer is one call of each pass, a convolution one call per
+/// output pixel and kernel row. `weights` holds one row per output, `stride` apart and as long as the input.
+pub trait Number:
+    Copy
+    + Debug
+    + Default
+    + PartialEq
+    + PartialOrd
+    + Send
+    + Sync
+    + 'static
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+{
+    /// `output[o] += Σ_i weights[o, i] · input[i]`: W x.
+    #[doc(hidden)]
+    #[inline]
+    fn rows_dot(weights: &[Self], stride: usize, input: &[Self], output: &mut [Self]) {
+        portable::rows_dot(weights, stride, input, output);
+    }
+
+    /// `d_input[i] += Σ_o d_output[o] · weights[o, i]`: Wᵀ δ.
+    #[doc(hidden)]
+    #[inline]
+    fn rows_transposed(weights: &[Self], stride: usize, d_output: &[Self], d_input: &mut [Self]) {
+        portable::rows_transposed(weights, stride, d_output, d_input);
+    }
+
+    /// `weights[o, i] += d_output[o] · input[i]`: δ xᵀ.
+    #[doc(hidden)]
+    #[inline]
+    fn rows_outer(weights: &mut [Self], stride: usize, d_output: &[Self], input: &[Self]) {
+        portable::rows_outer(weights, stride, d_output, input);
+    }
+}
+
+impl Number for f64 {}
+impl Number for i32 {}
+impl Number for i64 {}

@@ -1,0 +1,23 @@
+//! Slicing that cannot panic, for kernels whose lengths were checked at the door.
+//!
+//! The empty fallback is never taken there; it keeps the panic, and its text, out of the firmware.
+
+use smolnn_core::ShapeError;
+
+/// `slice[start..start + length]`.
+#[inline(always)]
+pub(crate) fn part<T>(slice: &[T], start: usize, length: usize) -> &[T] {
+    slice.get(start..start.wrapping_add(length)).unwrap_or_default()
+}
+
+/// `&mut slice[start..start + length]`.
+#[inline(always)]
+pub(crate) fn part_mut<T>(slice: &mut [T], start: usize, length: usize) -> &mut [T] {
+    slice.get_mut(start..start.wrapping_add(length)).unwrap_or_default()
+}
+
+/// [`ShapeError::Length`] unless the optional slice, where given, has the length.
+#[inline]
+pub(crate) fn check_optional<T>(what: &'static str, expected: usize, slice: Option<&[T]>) -> Result<(), ShapeError> {
+    slice.map_or(Ok(()), |slice| ShapeError::check_length(what, expected, slice.len()))
+}

@@ -1,0 +1,689 @@
+//! Every backward pass: against central differences in f64, and as the exact adjoint of its forward pass in integers.
+
+use host_tests::gradient::{Operator, below, between, inner, integers, reals};
+use host_tests::{oracle, shapes};
+use smolnn_core::{Dense, Image, Kernel, Pool2d, ShapeError, Window2d};
+use smolnn_float::conv::{conv2d, depthwise, flipped, im2col, transposed};
+use smolnn_float::embedding::{self, Embedding};
+use smolnn_float::norm::{self, Rows, batch, layer};
+use smolnn_float::pool::{average, global, max};
+use smolnn_float::random::{Pcg32, SeedableRng};
+use smolnn_float::{Gradients, Number, dense, dropout, residual};
+
+fn generator(seed: u64) -> Pcg32 {
+    println!("seed {seed}");
+    Pcg32::seed_from_u64(seed)
+}
+
+/// Input, weights and bias gradients of a linear layer, all from zero.
+fn linear_gradients<T: Number>(
+    lengths: [usize; 3],
+    backward: impl FnOnce(Gradients<'_, T>) -> Result<(), ShapeError>,
+) -> [Vec<T>; 3] {
+    let mut gradients = lengths.map(|length| vec![T::default(); length]);
+    let [input, weights, bias] = &mut gradients;
+    backward(Gradients { input: Some(input), weights: Some(weights), bias: Some(bias) }).unwrap();
+    gradients
+}
+
+/// Runs an operator's check and fails with its message; says how many gradients it compared.
+fn check(operator: &Operator, random: &mut Pcg32) -> usize {
+    operator.check(random).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn dense_differences() {
+    let mut random = generator(1);
+    let mut compared = 0;
+    for _ in 0..40 {
+        let shape =
+            Dense::new(between(&mut random, 1, 3), between(&mut random, 1, 9), between(&mut random, 1, 9)).unwrap();
+        let operator = Operator {
+            name: format!("{shape:?}"),
+            inputs: vec![
+                reals(&mut random, shape.input_len()),
+                reals(&mut random, shape.weights()),
+                reals(&mut random, shape.outputs),
+            ],
+            forward: &|t| {
+                let mut y = vec![0.0; shape.output_len()];
+                dense::forward(&shape, &t[1], Some(&t[2]), &t[0], &mut y).unwrap();
+                y
+            },
+            backward: &|t, g| {
+                linear_gradients([t[0].len(), t[1].len(), t[2].len()], |gradients| {
+                    dense::backward(&shape, &t[1], &t[0], g, gradients)
+                })
+                .into()
+            },
+        };
+        compared += check(&operator, &mut random);
+    }
+    assert!(compared > 1000, "only {compared} gradients");
+}
+
+#[test]
+fn dense_adjoint_is_exact() {
+    let mut random = generator(2);
+    for _ in 0..200 {
+        let shape =
+            Dense::new(between(&mut random, 1, 3), between(&mut random, 1, 20), between(&mut random, 1, 20)).unwrap();
+        let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
+        let g = integers(&mut random, shape.output_len());
+        let mut y = vec![0; shape.output_len()];
+        dense::forward(&shape, &w, None, &x, &mut y).unwrap();
+        for n in 0..shape.batch {
+            for o in 0..shape.outputs {
+                let sum: i64 = (0..shape.inputs).map(|i| w[o * shape.inputs + i] * x[n * shape.inputs + i]).sum();
+                assert_eq!(y[n * shape.outputs + o], sum, "{shape:?}");
+            }
+        }
+        let [dx, dw, db] = linear_gradients([x.len(), w.len(), shape.outputs], |gradients| {
+            dense::backward(&shape, &w, &x, &g, gradients)
+        });
+        assert_eq!(inner(&g, &y), inner(&dx, &x), "{shape:?}");
+        assert_eq!(inner(&g, &y), inner(&dw, &w), "{shape:?}");
+        assert_eq!(db.iter().sum::<i64>(), g.iter().sum::<i64>(), "{shape:?}");
+    }
+}
+
+#[test]
+fn conv2d_differences() {
+    let mut random = generator(3);
+    let mut compared = 0;
+    for _ in 0..60 {
+        let shape = shapes::conv2d(&mut random);
+        let operator = Operator {
+            name: format!("{shape:?}"),
+            inputs: vec![
+                reals(&mut random, shape.input_len()),
+                reals(&mut random, shape.weights()),
+                reals(&mut random, shape.output.channels),
+            ],
+            forward: &|t| {
+                let mut y = vec![0.0; shape.output_len()];
+                conv2d::forward(&shape, &t[1], Some(&t[2]), &t[0], &mut y).unwrap();
+                y
+            },
+            backward: &|t, g| {
+                linear_gradients([t[0].len(), t[1].len(), t[2].len()], |gradients| {
+                    conv2d::backward(&shape, &t[1], &t[0], g, gradients)
+                })
+                .into()
+            },
+        };
+        compared += check(&operator, &mut random);
+    }
+    assert!(compared > 1000, "only {compared} gradients");
+}
+
+#[test]
+fn conv2d_is_exact_in_integers() {
+    let mut random = generator(4);
+    for _ in 0..400 {
+        let shape = shapes::conv2d(&mut random);
+        let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
+        let b = integers(&mut random, shape.output.channels);
+        let g = integers(&mut random, shape.output_len());
+        let mut y = vec![0; shape.output_len()];
+        conv2d::forward(&shape, &w, Some(&b), &x, &mut y).unwrap();
+        assert_eq!(y, oracle::conv2d(&shape, &w, &b, &x), "{shape:?}");
+        conv2d::forward(&shape, &w, None, &x, &mut y).unwrap();
+        let [dx, dw, db] =
+            linear_gradients([x.len(), w.len(), b.len()], |gradients| conv2d::backward(&shape, &w, &x, &g, gradients));
+        assert_eq!(inner(&g, &y), inner(&dx, &x), "{shape:?}");
+        assert_eq!(inner(&g, &y), inner(&dw, &w), "{shape:?}");
+        for (channel, &db) in db.iter().enumerate() {
+            assert_eq!(db, g.iter().skip(channel).step_by(db_stride(&shape)).sum::<i64>(), "{shape:?}");
+        }
+        if shape.groups == 1 {
+            let mut scratch = vec![0; im2col::scratch_len(&shape)];
+            let mut through_patches = vec![0; shape.output_len()];
+            im2col::forward(&shape, &w, None, &x, &mut through_patches, &mut scratch).unwrap();
+            assert_eq!(y, through_patches, "{shape:?}");
+        }
+    }
+}
+
+fn db_stride(shape: &smolnn_core::Conv2d) -> usize {
+    shape.output.channels
+}
+
+#[test]
+fn im2col_adjoint_is_exact() {
+    let mut random = generator(5);
+    for _ in 0..200 {
+        let shape = shapes::conv2d(&mut random);
+        let row = below(&mut random, shape.batch * shape.output.height);
+        let x = integers(&mut random, shape.input_len());
+        let g = integers(&mut random, im2col::scratch_len(&shape));
+        let mut patches = vec![7; g.len()];
+        im2col::im2col(&shape, row, &x, &mut patches).unwrap();
+        let mut back = vec![0; x.len()];
+        im2col::col2im(&shape, row, &g, &mut back).unwrap();
+        assert_eq!(inner(&patches, &g), inner(&x, &back), "{shape:?}");
+    }
+}
+
+#[test]
+fn flipped_differences_and_exactness() {
+    let mut random = generator(6);
+    for _ in 0..40 {
+        let shape = shapes::conv2d(&mut random);
+        let operator = Operator {
+            name: format!("flipped {shape:?}"),
+            inputs: vec![
+                reals(&mut random, shape.input_len()),
+                reals(&mut random, shape.weights()),
+                reals(&mut random, shape.output.channels),
+            ],
+            forward: &|t| {
+                let mut y = vec![0.0; shape.output_len()];
+                flipped::forward(&shape, &t[1], Some(&t[2]), &t[0], &mut y).unwrap();
+                y
+            },
+            backward: &|t, g| {
+                linear_gradients([t[0].len(), t[1].len(), t[2].len()], |gradients| {
+                    flipped::backward(&shape, &t[1], &t[0], g, gradients)
+                })
+                .into()
+            },
+        };
+        check(&operator, &mut random);
+
+        // Flipping the kernel by hand gives the same as not copying it.
+        let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
+        let (taps, channels) = (shape.rows.kernel * shape.columns.kernel, shape.group_inputs());
+        let mut turned = vec![0; w.len()];
+        for o in 0..shape.output.channels {
+            for tap in 0..taps {
+                for c in 0..channels {
+                    turned[(o * taps + tap) * channels + c] = w[(o * taps + taps - 1 - tap) * channels + c];
+                }
+            }
+        }
+        let mut y = vec![0; shape.output_len()];
+        flipped::forward(&shape, &w, None, &x, &mut y).unwrap();
+        assert_eq!(y, oracle::conv2d(&shape, &turned, &vec![0; shape.output.channels], &x), "{shape:?}");
+    }
+}
+
+#[test]
+fn transposed_differences_and_adjoint() {
+    let mut random = generator(7);
+    for _ in 0..40 {
+        let shape = shapes::conv2d(&mut random);
+        let operator = Operator {
+            name: format!("transposed {shape:?}"),
+            inputs: vec![
+                reals(&mut random, shape.output_len()),
+                reals(&mut random, shape.weights()),
+                reals(&mut random, shape.input.channels),
+            ],
+            forward: &|t| {
+                let mut y = vec![0.0; shape.input_len()];
+                transposed::forward(&shape, &t[1], Some(&t[2]), &t[0], &mut y).unwrap();
+                y
+            },
+            backward: &|t, g| {
+                linear_gradients([t[0].len(), t[1].len(), t[2].len()], |gradients| {
+                    transposed::backward(&shape, &t[1], &t[0], g, gradients)
+                })
+                .into()
+            },
+        };
+        check(&operator, &mut random);
+
+        // It is the adjoint of the oracle's convolution.
+        let (x, w) = (integers(&mut random, shape.output_len()), integers(&mut random, shape.weights()));
+        let image = integers(&mut random, shape.input_len());
+        let mut y = vec![0; shape.input_len()];
+        transposed::forward(&shape, &w, None, &x, &mut y).unwrap();
+        let convolved = oracle::conv2d(&shape, &w, &vec![0; shape.output.channels], &image);
+        assert_eq!(inner(&y, &image), inner(&x, &convolved), "{shape:?}");
+    }
+}
+
+#[test]
+fn depthwise_differences() {
+    let mut random = generator(8);
+    let mut compared = 0;
+    for _ in 0..60 {
+        let shape = shapes::depthwise(&mut random);
+        let operator = Operator {
+            name: format!("{shape:?}"),
+            inputs: vec![
+                reals(&mut random, shape.input_len()),
+                reals(&mut random, shape.weights()),
+                reals(&mut random, shape.output.channels),
+            ],
+            forward: &|t| {
+                let mut y = vec![0.0; shape.output_len()];
+                depthwise::forward(&shape, &t[1], Some(&t[2]), &t[0], &mut y).unwrap();
+                y
+            },
+            backward: &|t, g| {
+                linear_gradients([t[0].len(), t[1].len(), t[2].len()], |gradients| {
+                    depthwise::backward(&shape, &t[1], &t[0], g, gradients)
+                })
+                .into()
+            },
+        };
+        compared += check(&operator, &mut random);
+    }
+    assert!(compared > 1000, "only {compared} gradients");
+}
+
+#[test]
+fn depthwise_is_exact_in_integers() {
+    let mut random = generator(9);
+    for _ in 0..300 {
+        let shape = shapes::depthwise(&mut random);
+        let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
+        let b = integers(&mut random, shape.output.channels);
+        let g = integers(&mut random, shape.output_len());
+        let mut y = vec![0; shape.output_len()];
+        depthwise::forward(&shape, &w, Some(&b), &x, &mut y).unwrap();
+        assert_eq!(y, oracle::depthwise(&shape, &w, &b, &x), "{shape:?}");
+        depthwise::forward(&shape, &w, None, &x, &mut y).unwrap();
+        let [dx, dw, db] = linear_gradients([x.len(), w.len(), b.len()], |gradients| {
+            depthwise::backward(&shape, &w, &x, &g, gradients)
+        });
+        assert_eq!(inner(&g, &y), inner(&dx, &x), "{shape:?}");
+        assert_eq!(inner(&g, &y), inner(&dw, &w), "{shape:?}");
+        assert_eq!(db.iter().sum::<i64>(), g.iter().sum::<i64>(), "{shape:?}");
+    }
+}
+
+/// `backward_sgd` gives what `backward` and a step of gradient descent give, exactly, in integers with rate 3.
+#[test]
+fn fused_descent_is_backward_then_step() {
+    let mut random = generator(10);
+    let rate = 3;
+    let stepped = |w: &[i64], d: &[i64]| w.iter().zip(d).map(|(w, d)| w - rate * d).collect::<Vec<_>>();
+    for _ in 0..150 {
+        let shape =
+            Dense::new(between(&mut random, 1, 3), between(&mut random, 1, 9), between(&mut random, 1, 40)).unwrap();
+        let (x, g) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.output_len()));
+        let (mut w, mut b) = (integers(&mut random, shape.weights()), integers(&mut random, shape.outputs));
+        let [dx, dw, db] =
+            linear_gradients([x.len(), w.len(), b.len()], |gradients| dense::backward(&shape, &w, &x, &g, gradients));
+        let expected = (stepped(&w, &dw), stepped(&b, &db));
+        let mut d_input = vec![0; x.len()];
+        dense::backward_sgd(&shape, rate, &mut w, Some(&mut b), &x, &g, Some(&mut d_input)).unwrap();
+        assert_eq!((d_input, (w, b)), (dx, expected), "{shape:?}");
+
+        let shape = shapes::conv2d(&mut random);
+        let (x, g) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.output_len()));
+        let (mut w, mut b) = (integers(&mut random, shape.weights()), integers(&mut random, shape.output.channels));
+        let [dx, dw, db] =
+            linear_gradients([x.len(), w.len(), b.len()], |gradients| conv2d::backward(&shape, &w, &x, &g, gradients));
+        let expected = (stepped(&w, &dw), stepped(&b, &db));
+        let mut d_input = vec![0; x.len()];
+        conv2d::backward_sgd(&shape, rate, &mut w, Some(&mut b), &x, &g, Some(&mut d_input)).unwrap();
+        assert_eq!((d_input, (w, b)), (dx, expected), "{shape:?}");
+
+        let shape = shapes::depthwise(&mut random);
+        let (x, g) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.output_len()));
+        let (mut w, mut b) = (integers(&mut random, shape.weights()), integers(&mut random, shape.output.channels));
+        let [dx, dw, db] = linear_gradients([x.len(), w.len(), b.len()], |gradients| {
+            depthwise::backward(&shape, &w, &x, &g, gradients)
+        });
+        let expected = (stepped(&w, &dw), stepped(&b, &db));
+        let mut d_input = vec![0; x.len()];
+        depthwise::backward_sgd(&shape, rate, &mut w, Some(&mut b), &x, &g, Some(&mut d_input)).unwrap();
+        assert_eq!((d_input, (w, b)), (dx, expected), "{shape:?}");
+    }
+}
+
+/// A second sample adds to the gradients of the first, and what is not asked for is not touched.
+#[test]
+fn gradients_accumulate() {
+    let mut random = generator(11);
+    let shape = shapes::conv2d(&mut random);
+    let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
+    let g = integers(&mut random, shape.output_len());
+    let mut twice = vec![0; w.len()];
+    for _ in 0..2 {
+        let gradients = Gradients { weights: Some(&mut twice), ..Gradients::default() };
+        conv2d::backward(&shape, &w, &x, &g, gradients).unwrap();
+    }
+    let mut once = vec![0; w.len()];
+    conv2d::backward(&shape, &w, &x, &g, Gradients { weights: Some(&mut once), ..Gradients::default() }).unwrap();
+    assert!(once.iter().any(|&d| d != 0));
+    assert_eq!(twice, once.iter().map(|d| 2 * d).collect::<Vec<_>>());
+}
+
+fn max_forward<T: Number>(shape: &Pool2d, x: &[T]) -> (Vec<T>, Vec<u8>) {
+    let mut y = vec![T::default(); shape.output_len()];
+    let mut indices = vec![0xff; max::indices_len(shape)];
+    max::forward(shape, x, &mut y, Some(&mut indices)).unwrap();
+    (y, indices)
+}
+
+#[test]
+fn max_pool_differences_and_exactness() {
+    let mut random = generator(12);
+    for _ in 0..120 {
+        let shape = shapes::pool(&mut random);
+        let operator = Operator {
+            name: format!("max {shape:?}"),
+            inputs: vec![reals(&mut random, shape.input_len())],
+            forward: &|t| max_forward(&shape, &t[0]).0,
+            backward: &|t, g| {
+                let mut dx = vec![0.0; t[0].len()];
+                max::backward(&shape, &max_forward(&shape, &t[0]).1, g, &mut dx).unwrap();
+                vec![dx]
+            },
+        };
+        check(&operator, &mut random);
+
+        // Many ties: the first of them wins. y is linear in x with the maxima held: ⟨g, y⟩ = ⟨dx, x⟩ exactly.
+        let x: Vec<i64> = (0..shape.input_len()).map(|_| below(&mut random, 3) as i64 - 1).collect();
+        let g = integers(&mut random, shape.output_len());
+        let (y, indices) = max_forward(&shape, &x);
+        let mut dx = vec![0; x.len()];
+        max::backward(&shape, &indices, &g, &mut dx).unwrap();
+        assert_eq!(inner(&g, &y), inner(&dx, &x), "{shape:?}");
+        let mut expected = vec![0; x.len()];
+        let mut output = 0;
+        for n in 0..shape.batch {
+            for i in 0..shape.output.height {
+                for j in 0..shape.output.width {
+                    for c in 0..shape.output.channels {
+                        let mut best: Option<(i64, usize)> = None;
+                        for u in 0..shape.rows.kernel {
+                            for v in 0..shape.columns.kernel {
+                                let (y, x_) = (
+                                    i * shape.rows.stride + u * shape.rows.dilation,
+                                    j * shape.columns.stride + v * shape.columns.dilation,
+                                );
+                                let inside = (shape.rows.before..shape.rows.before + shape.input.height).contains(&y)
+                                    && (shape.columns.before..shape.columns.before + shape.input.width).contains(&x_);
+                                if inside {
+                                    let at = ((n * shape.input.height + y - shape.rows.before) * shape.input.width
+                                        + x_
+                                        - shape.columns.before)
+                                        * shape.input.channels
+                                        + c;
+                                    if best.is_none_or(|(most, _)| x[at] > most) {
+                                        best = Some((x[at], at));
+                                    }
+                                }
+                            }
+                        }
+                        assert_eq!(y[output], best.map_or(0, |(most, _)| most), "{shape:?}");
+                        if let Some((_, at)) = best {
+                            expected[at] += g[output];
+                        }
+                        output += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(dx, expected, "{shape:?}");
+    }
+}
+
+/// Every width of packed index, up to the two bytes of a kernel of more than 256 taps.
+#[test]
+fn packed_indices_of_every_width() {
+    let mut random = generator(13);
+    for (kernel, bits) in [(1, 0), (2, 1), (3, 2), (4, 2), (5, 4), (16, 4), (17, 8), (256, 8), (257, 16), (400, 16)] {
+        let shape = Window2d::over(Image::sequence(kernel + 9, 3), Kernel::taps(kernel)).pool().unwrap();
+        assert_eq!(max::index_bits(&shape), bits, "{kernel} taps");
+        let x = reals(&mut random, shape.input_len());
+        let g = integers(&mut random, shape.output_len());
+        let (y, indices) = max_forward(&shape, &x);
+        let mut dx = vec![0; x.len()];
+        max::backward(&shape, &indices, &g, &mut dx).unwrap();
+        let mut expected = vec![0; x.len()];
+        for o in 0..shape.output.width {
+            for c in 0..3 {
+                let at = (o..o + kernel).max_by(|&a, &b| x[a * 3 + c].total_cmp(&x[b * 3 + c])).unwrap() * 3 + c;
+                assert_eq!(y[o * 3 + c], x[at]);
+                expected[at] += g[o * 3 + c];
+            }
+        }
+        assert_eq!(dx, expected, "{kernel} taps");
+    }
+}
+
+#[test]
+fn average_pool_differences_and_adjoint() {
+    let mut random = generator(14);
+    for case in 0..80 {
+        let shape = shapes::pool(&mut random);
+        let divisor = if case % 2 == 0 { average::Divisor::Input } else { average::Divisor::Kernel };
+        let forward = |x: &[f64]| {
+            let mut y = vec![0.0; shape.output_len()];
+            average::forward(&shape, divisor, x, &mut y).unwrap();
+            y
+        };
+        let backward = |g: &[f64]| {
+            let mut dx = vec![0.0; shape.input_len()];
+            average::backward(&shape, divisor, g, &mut dx).unwrap();
+            dx
+        };
+        let operator = Operator {
+            name: format!("average {divisor:?} {shape:?}"),
+            inputs: vec![reals(&mut random, shape.input_len())],
+            forward: &|t| forward(&t[0]),
+            backward: &|_, g| vec![backward(g)],
+        };
+        check(&operator, &mut random);
+    }
+    // Over 2×2 and 4×1 windows all quarters are exact in f64: so is the identity.
+    for (kernel, stride) in [(Kernel::hw(2, 2), 1), (Kernel::hw(4, 1), 2), (Kernel::hw(1, 2), 3)] {
+        let shape = Window2d::over(Image::hwc(6, 7, 2), kernel).stride(stride, stride).pool().unwrap();
+        let (x, g) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.output_len()));
+        let exact = |v: &[i64]| v.iter().map(|&v| v as f64).collect::<Vec<_>>();
+        let (mut y, mut dx) = (vec![0.0; g.len()], vec![0.0; x.len()]);
+        average::forward(&shape, average::Divisor::Input, &exact(&x), &mut y).unwrap();
+        average::backward(&shape, average::Divisor::Input, &exact(&g), &mut dx).unwrap();
+        let product = |a: &[f64], b: &[i64]| a.iter().zip(b).map(|(a, &b)| a * b as f64).sum::<f64>();
+        assert_eq!(product(&y, &g), product(&dx, &x), "{shape:?}");
+    }
+}
+
+#[test]
+fn global_average_differences() {
+    let mut random = generator(15);
+    for _ in 0..20 {
+        let image = Image::hwc(between(&mut random, 1, 5), between(&mut random, 1, 5), between(&mut random, 1, 5));
+        let images = between(&mut random, 1, 3);
+        let operator = Operator {
+            name: format!("global average {image:?}"),
+            inputs: vec![reals(&mut random, images * image.len())],
+            forward: &|t| {
+                let mut y = vec![0.0; images * image.channels];
+                global::average(&image, &t[0], &mut y).unwrap();
+                y
+            },
+            backward: &|t, g| {
+                let mut dx = vec![0.0; t[0].len()];
+                global::average_backward(&image, g, &mut dx).unwrap();
+                vec![dx]
+            },
+        };
+        check(&operator, &mut random);
+    }
+}
+
+fn rows(random: &mut Pcg32) -> Rows {
+    Rows::new(between(random, 2, 7), between(random, 2, 6)).unwrap()
+}
+
+/// Input, γ and β.
+fn norm_inputs(shape: &Rows, random: &mut Pcg32) -> Vec<Vec<f64>> {
+    vec![reals(random, shape.elements()), reals(random, shape.channels), reals(random, shape.channels)]
+}
+
+fn norm_gradients(
+    shape: &Rows,
+    backward: impl FnOnce(norm::Gradients<'_, f64>) -> Result<(), ShapeError>,
+) -> Vec<Vec<f64>> {
+    let mut gradients = [shape.elements(), shape.channels, shape.channels].map(|length| vec![0.0; length]);
+    let [input, gamma, beta] = &mut gradients;
+    backward(norm::Gradients { input: Some(input), gamma: Some(gamma), beta: Some(beta) }).unwrap();
+    gradients.into()
+}
+
+#[test]
+fn batch_norm_differences() {
+    let mut random = generator(16);
+    // A large ε keeps the curvature, and so the error of the differences, small when a few rows lie close together.
+    let epsilon = 0.1;
+    for _ in 0..30 {
+        let shape = rows(&mut random);
+        let training = Operator {
+            name: format!("batch norm, training, {shape:?}"),
+            inputs: norm_inputs(&shape, &mut random),
+            forward: &|t| {
+                let (mut y, mut stash) = (vec![0.0; shape.elements()], vec![0.0; batch::stash_len(&shape)]);
+                batch::forward_training(&shape, epsilon, &t[1], &t[2], None, &t[0], &mut y, &mut stash).unwrap();
+                y
+            },
+            backward: &|t, g| {
+                let (mut y, mut stash) = (vec![0.0; shape.elements()], vec![0.0; batch::stash_len(&shape)]);
+                batch::forward_training(&shape, epsilon, &t[1], &t[2], None, &t[0], &mut y, &mut stash).unwrap();
+                let mut scratch = vec![0.0; batch::stash_len(&shape)];
+                norm_gradients(&shape, |gradients| {
+                    batch::backward_training(&shape, &t[1], &t[0], &stash, g, gradients, &mut scratch)
+                })
+            },
+        };
+        check(&training, &mut random);
+        let mean = reals(&mut random, shape.channels);
+        let variance: Vec<f64> = reals(&mut random, shape.channels).iter().map(|v| v * v + 0.1).collect();
+        let inference = Operator {
+            name: format!("batch norm, inference, {shape:?}"),
+            inputs: norm_inputs(&shape, &mut random),
+            forward: &|t| {
+                let mut y = vec![0.0; shape.elements()];
+                batch::forward_inference(&shape, epsilon, &t[1], &t[2], &mean, &variance, &t[0], &mut y).unwrap();
+                y
+            },
+            backward: &|t, g| {
+                norm_gradients(&shape, |gradients| {
+                    batch::backward_inference(&shape, epsilon, &t[1], &mean, &variance, &t[0], g, gradients)
+                })
+            },
+        };
+        check(&inference, &mut random);
+    }
+}
+
+#[test]
+fn layer_norm_differences() {
+    let mut random = generator(17);
+    let epsilon = 0.1;
+    for _ in 0..30 {
+        let shape = rows(&mut random);
+        let operator = Operator {
+            name: format!("layer norm {shape:?}"),
+            inputs: norm_inputs(&shape, &mut random),
+            forward: &|t| {
+                let mut y = vec![0.0; shape.elements()];
+                layer::forward(&shape, epsilon, &t[1], &t[2], &t[0], &mut y).unwrap();
+                y
+            },
+            backward: &|t, g| {
+                norm_gradients(&shape, |gradients| layer::backward(&shape, epsilon, &t[1], &t[0], g, gradients))
+            },
+        };
+        check(&operator, &mut random);
+    }
+}
+
+/// A batch norm folded into the convolution before it gives what the two give one after the other.
+#[test]
+fn folding_batch_norm() {
+    let mut random = generator(18);
+    for _ in 0..20 {
+        let shape = shapes::conv2d(&mut random);
+        let channels = shape.output.channels;
+        let x = reals(&mut random, shape.input_len());
+        let (mut w, mut b) = (reals(&mut random, shape.weights()), reals(&mut random, channels));
+        let [gamma, beta, mean] = [(); 3].map(|()| reals(&mut random, channels));
+        let variance: Vec<f64> = reals(&mut random, channels).iter().map(|v| v * v + 0.1).collect();
+        let (mut y, mut expected) = (vec![0.0; shape.output_len()], vec![0.0; shape.output_len()]);
+        conv2d::forward(&shape, &w, Some(&b), &x, &mut y).unwrap();
+        let rows = Rows::new(shape.output_len() / channels, channels).unwrap();
+        batch::forward_inference(&rows, 1e-5, &gamma, &beta, &mean, &variance, &y, &mut expected).unwrap();
+        batch::fold(1e-5, &gamma, &beta, &mean, &variance, &mut w, &mut b).unwrap();
+        conv2d::forward(&shape, &w, Some(&b), &x, &mut y).unwrap();
+        for (y, expected) in y.iter().zip(&expected) {
+            assert!((y - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{shape:?}: {y} {expected}");
+        }
+    }
+}
+
+#[test]
+fn embedding_and_residual_are_exact() {
+    let mut random = generator(19);
+    for _ in 0..50 {
+        let shape = Embedding::new(between(&mut random, 1, 6), between(&mut random, 1, 5)).unwrap();
+        let indices: Vec<usize> = (0..between(&mut random, 1, 8)).map(|_| below(&mut random, shape.entries)).collect();
+        let table = integers(&mut random, shape.weights());
+        let g = integers(&mut random, indices.len() * shape.width);
+        let mut y = vec![0; g.len()];
+        embedding::forward(&shape, &table, &indices, &mut y).unwrap();
+        for (k, &index) in indices.iter().enumerate() {
+            assert_eq!(y[k * shape.width..][..shape.width], table[index * shape.width..][..shape.width]);
+        }
+        let mut d_table = vec![0; table.len()];
+        embedding::backward(&shape, &indices, &g, &mut d_table).unwrap();
+        assert_eq!(inner(&g, &y), inner(&d_table, &table));
+    }
+    assert!(matches!(
+        embedding::forward(&Embedding::new(2, 1).unwrap(), &[1, 2], &[2], &mut [0]),
+        Err(ShapeError::Range(_))
+    ));
+
+    // y = x + W x: ∂L/∂x = δ + Wᵀδ.
+    let shape = Dense::new(1, 4, 4).unwrap();
+    let (x, w, g) = (integers(&mut random, 4), integers(&mut random, 16), integers(&mut random, 4));
+    let mut y = vec![0; 4];
+    dense::forward(&shape, &w, None, &x, &mut y).unwrap();
+    residual::add(&mut y, &x).unwrap();
+    let mut dx = vec![0; 4];
+    dense::backward(&shape, &w, &x, &g, Gradients { input: Some(&mut dx), ..Gradients::default() }).unwrap();
+    residual::add(&mut dx, &g).unwrap();
+    assert_eq!(inner(&g, &y), inner(&dx, &x));
+}
+
+#[test]
+fn dropout_drops_as_often_as_it_says_and_backward_alike() {
+    let count = 100_000;
+    for rate in [0.0, 0.1, 0.5, 0.9, 1.0] {
+        let x = vec![1.0; count];
+        let mut y = vec![0.0; count];
+        dropout::forward(rate, &mut generator(20), &x, &mut y).unwrap();
+        let kept = y.iter().filter(|&&y| y != 0.0).count() as f64 / count as f64;
+        let deviation = (rate * (1.0 - rate) / count as f64).sqrt();
+        assert!((kept - (1.0 - rate)).abs() <= 5.0 * deviation, "rate {rate}: kept {kept}");
+        assert!(y.iter().all(|&y| y == 0.0 || (y * (1.0 - rate) - 1.0).abs() < 1e-12));
+        let mut dx = vec![0.0; count];
+        dropout::backward(rate, &mut generator(20), &x, &mut dx).unwrap();
+        assert_eq!(y, dx, "the gradient of a dropped element is 0, of a kept one 1 / (1 − rate)");
+    }
+    assert!(dropout::forward(1.5, &mut generator(20), &[1.0], &mut [0.0]).is_err());
+}
+
+#[test]
+fn wrong_lengths_are_errors() {
+    let shape = Dense::new(1, 3, 2).unwrap();
+    let mut y = [0.0; 2];
+    let length = |what, expected, found| Err(ShapeError::Length { what, expected, found });
+    assert_eq!(dense::forward(&shape, &[0.0; 5], None, &[0.0; 3], &mut y), length("the weights", 6, 5));
+    assert_eq!(dense::forward(&shape, &[0.0; 6], Some(&[0.0; 3]), &[0.0; 3], &mut y), length("the bias", 2, 3));
+    assert_eq!(dense::forward(&shape, &[0.0; 6], None, &[0.0; 4], &mut y), length("the input", 3, 4));
+    assert_eq!(dense::forward(&shape, &[0.0; 6], None, &[0.0; 3], &mut [0.0; 1]), length("the output", 2, 1));
+    let mut wrong = [0.0; 4];
+    let gradients = Gradients { weights: Some(&mut wrong), ..Gradients::default() };
+    assert_eq!(
+        dense::backward(&shape, &[0.0; 6], &[0.0; 3], &[0.0; 2], gradients),
+        length("the gradient of the weights", 6, 4)
+    );
+}
