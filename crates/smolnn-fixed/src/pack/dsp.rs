@@ -1,13 +1,54 @@
-//! Layouts for cores with the DSP extension.
+//! Layouts for cores with the DSP extension (Arm v7E-M, v8-M with DSP).
+//!
+//! **Requantisation.** Per output channel a mantissa m, a rounding constant t and a shift s, in 1..=31, such that the output
+//! before saturation is (SMMLAR(2x, m, t + (x >> 31))) >> s, where SMMLAR(a, b, c) = (a·b + c·2^32 + 2^31) >> 32. With
+//! |x| < 2^30 that is a + (x >> 31) + t with a = (x·m + 2^30) >> 31, the reference's first rounding. Its second, a / 2^s
+//! with halves away from zero, is (a + 2^(s−1) − [a < 0]) >> s, and a < 0 exactly when x < 0 but for x·m in −2^30..0,
+//! where a = 0 and both signs give the same. The zero point z goes along: t = 2^(s−1) + z·2^s. Held by the test
+//! `requantisation_is_the_reference` below.
+//!
+//! What does not fit, packs as the portable layout, and runs as such: a multiplier of 1/2 and more (s = 0: the correction of
+//! the sign is then wrong), sums that could leave the bounds. A channel whose output is the same for every input the weights
+//! allow is stored as that constant; pruned models have many.
 
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
 
 use super::{Channel, Layout, Needs, Packed, Weights, portable};
-use crate::quantise::OutputRange;
+use crate::Backend;
+use crate::quantise::{Multiplier, OutputRange};
+
+/// Convolutions, and dense layers of several vectors: a stream per pair of output channels.
+///
+/// Words: bias of the even channel b0; 256·b1 + b0 (wrapping); for every four depths two words, the even depths (0, 2)
+/// and the odd ones (1, 3), each a pair of i16 with 256·w1 + w0; then mantissa, rounding constant and shift of both channels.
+/// Depth is filled up to a multiple of four, channels to a multiple of two, with zeros.
+///
+/// A halfword holds the weights of two channels as long as w1 = −128 does not meet w0 < 0. Both sums are exact while
+/// |A1| < 2^23, b1 included; |x| ≤ 128, so that weights of 2^16 in all always fit.
+pub const PAIRS: Layout = Layout::of(Backend::Dsp, 1);
+
+/// Words of a pair of channels beside the weights.
+const PAIR_EXTRA: usize = 8;
+
+/// Words of the layout [`PAIRS`].
+const fn pairs_words(outputs: usize, depth: usize) -> usize {
+    outputs.div_ceil(2) * (PAIR_EXTRA + 2 * depth.div_ceil(4))
+}
+
+/// Whether patches are copied as bytes before they are widened: rows of a patch are not whole words.
+pub(crate) const fn is_staged(shape: &Conv2d) -> bool {
+    !shape.input.channels.is_multiple_of(4)
+}
 
 /// What a convolution takes.
-pub const fn conv2d_needs(_layout: Layout, shape: &Conv2d) -> Needs {
-    portable::conv2d_needs(shape)
+pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
+    if !layout.is(PAIRS) {
+        return portable::conv2d_needs(shape);
+    }
+    let groups = shape.depth().div_ceil(4);
+    // Three columns of i16, and the three patches as bytes where they are staged.
+    let scratch = if is_staged(shape) { 9 * groups } else { 6 * groups };
+    Needs { words: pairs_words(shape.output.channels, shape.depth()), channels: 0, scratch }
 }
 
 /// What a depthwise convolution takes.
@@ -22,7 +63,7 @@ pub const fn dense_needs(_layout: Layout, shape: &Dense) -> Needs {
 
 /// Most words that a convolution takes.
 pub const fn conv2d_words(shape: &Conv2d) -> usize {
-    portable::words(shape.weights())
+    larger(pairs_words(shape.output.channels, shape.depth()), portable::words(shape.weights()))
 }
 
 /// Most words that a depthwise convolution takes.
@@ -35,6 +76,10 @@ pub const fn dense_words(shape: &Dense) -> usize {
     portable::words(shape.weights())
 }
 
+const fn larger(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
 /// Packs a convolution.
 ///
 /// # Errors
@@ -42,10 +87,24 @@ pub const fn dense_words(shape: &Dense) -> usize {
 pub fn conv2d(
     shape: &Conv2d,
     weights: &Weights<'_>,
-    _output: &OutputRange,
+    output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
+    let needs = conv2d_needs(PAIRS, shape);
+    weights.check(shape.weights(), shape.output.channels)?;
+    ShapeError::check_capacity("the packed words", conv2d_words(shape), words.len())?;
+    let rows = Rows {
+        weights,
+        output,
+        depth: shape.depth(),
+        outputs: shape.output.channels,
+        channel_step: shape.depth(),
+        depth_step: 1,
+    };
+    if shape.groups == 1 && rows.pairs(words).is_some() {
+        return Ok(Packed { words: needs.words, channels: needs.channels, layout: PAIRS });
+    }
     portable::conv2d(shape, weights, words, channels)
 }
 
@@ -75,4 +134,230 @@ pub fn dense(
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
     portable::dense(shape, weights, words, channels)
+}
+
+/// How the accumulator of a channel becomes an output.
+#[derive(Clone, Copy, Debug)]
+struct Requantise {
+    mantissa: i32,
+    rounding: i32,
+    shift: i32,
+}
+
+impl Requantise {
+    /// For accumulators of magnitude up to `bound`, unless the formula does not hold for them.
+    fn new(multiplier: Multiplier, zero_point: i32, bound: i64) -> Option<Self> {
+        let shift = -multiplier.shift;
+        if !(1..=31).contains(&shift) || bound >= 1 << 30 {
+            return None;
+        }
+        let rounding = (2 * i64::from(zero_point) + 1) << (shift - 1);
+        // |a| ≤ |x|, so that the sum fits when this does; and so do its parts.
+        if rounding.abs() + bound + 1 >= 1 << 31 {
+            return None;
+        }
+        Some(Self { mantissa: multiplier.mantissa, rounding: rounding as i32, shift })
+    }
+
+    /// Gives the constant, whatever the accumulator: (2y + 1 − [x < 0]) >> 1.
+    const fn constant(value: i32) -> Self {
+        Self { mantissa: 0, rounding: 2 * value + 1, shift: 1 }
+    }
+
+    const fn words(self) -> [u32; 3] {
+        [self.mantissa as u32, self.rounding as u32, self.shift as u32]
+    }
+}
+
+/// What is stored of a channel beside its weights.
+#[derive(Clone, Copy, Debug)]
+struct Encoded {
+    bias: i32,
+    requantise: Requantise,
+    /// Largest magnitude of the accumulator.
+    bound: i64,
+    /// The weights do not matter and are stored as zeros.
+    constant: bool,
+}
+
+impl Encoded {
+    /// What fills a pair up.
+    const NOTHING: Self = Self { bias: 0, requantise: Requantise::constant(0), bound: 0, constant: true };
+}
+
+/// Weights of which every output channel has a row.
+struct Rows<'a> {
+    weights: &'a Weights<'a>,
+    output: &'a OutputRange,
+    depth: usize,
+    outputs: usize,
+    channel_step: usize,
+    depth_step: usize,
+}
+
+impl Rows<'_> {
+    /// The weight; 0 behind the end of a row and of the channels.
+    fn weight(&self, channel: usize, depth: usize) -> i32 {
+        if channel >= self.outputs || depth >= self.depth {
+            return 0;
+        }
+        self.weights.values.get(channel * self.channel_step + depth * self.depth_step).map_or(0, |&w| i32::from(w))
+    }
+
+    /// The channel's parameters, unless the formula cannot give its outputs.
+    fn encode(&self, channel: usize) -> Option<Encoded> {
+        if channel >= self.outputs {
+            return Some(Encoded::NOTHING);
+        }
+        let multiplier = self.weights.multiplier(channel);
+        let (mut sum, mut least, mut most) = (0_i64, 0_i64, 0_i64);
+        for depth in 0..self.depth {
+            let weight = i64::from(self.weight(channel, depth));
+            sum += weight;
+            least += (weight * -128).min(weight * 127);
+            most += (weight * -128).max(weight * 127);
+        }
+        let bias = i64::from(self.weights.bias(channel)) - i64::from(self.weights.input_zero_point) * sum;
+        // 2x must fit in 32 bits, and so must x shifted left by a multiplier above 1.
+        let (least, most) = (least + bias, most + bias);
+        let bound = least.abs().max(most.abs());
+        if bound << multiplier.shift.max(0) >= 1 << 31 {
+            return None;
+        }
+        let finish = |value: i64| self.output.finish(multiplier.apply(value as i32));
+        if finish(least) == finish(most) {
+            let requantise = Requantise::constant(finish(least));
+            return Some(Encoded { bias: 0, requantise, bound: 0, constant: true });
+        }
+        let requantise = Requantise::new(multiplier, self.output.zero_point, bound)?;
+        Some(Encoded { bias: bias as i32, requantise, bound, constant: false })
+    }
+
+    /// Writes the layout [`PAIRS`], unless the weights do not allow it. `words` is long enough.
+    fn pairs(&self, words: &mut [u32]) -> Option<()> {
+        let mut words = words.iter_mut();
+        let mut put = |word: u32| words.next().map(|place| *place = word);
+        for even in (0..self.outputs).step_by(2) {
+            let (first, second) = (self.encode(even)?, self.encode(even + 1)?);
+            if second.bound >= 1 << 23 {
+                return None;
+            }
+            put(first.bias as u32)?;
+            put((first.bias as u32).wrapping_add((second.bias as u32) << 8))?;
+            for depth in (0..self.depth).step_by(4) {
+                for depth in [depth, depth + 1] {
+                    let low = halfword(self, even, [&first, &second], depth)?;
+                    let high = halfword(self, even, [&first, &second], depth + 2)?;
+                    put(u32::from(high) << 16 | u32::from(low))?;
+                }
+            }
+            for word in first.requantise.words().into_iter().chain(second.requantise.words()) {
+                put(word)?;
+            }
+        }
+        Some(())
+    }
+}
+
+/// 256·w1 + w0 of a pair of channels, unless it does not fit in 16 bits.
+fn halfword(rows: &Rows<'_>, even: usize, encoded: [&Encoded; 2], depth: usize) -> Option<u16> {
+    let weight = |index: usize| if encoded[index].constant { 0 } else { rows.weight(even + index, depth) };
+    i16::try_from(256 * weight(1) + weight(0)).ok().map(|word| word as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The instruction: rounds the product at bit 31, adds, keeps the high word.
+    fn smmlar(a: i32, b: i32, c: i32) -> i32 {
+        ((i64::from(a) * i64::from(b)).wrapping_add((i64::from(c) << 32) + (1 << 31)) >> 32) as i32
+    }
+
+    /// What the kernels do with an accumulator.
+    fn run(requantise: Requantise, x: i32) -> i32 {
+        let doubled = x.wrapping_mul(2);
+        let sum = smmlar(doubled, requantise.mantissa, requantise.rounding.wrapping_add(doubled >> 31));
+        (sum >> requantise.shift).clamp(-128, 127)
+    }
+
+    #[test]
+    fn requantisation_is_the_reference() {
+        let mantissas = [
+            1 << 30,
+            (1 << 30) + 1,
+            1_518_500_249,
+            1_518_500_250,
+            1_610_612_736,
+            1_999_999_999,
+            i32::MAX - 1,
+            i32::MAX,
+        ];
+        let mut compared = 0_u64;
+        let mut compare = |requantise: Requantise, multiplier: Multiplier, zero_point: i32, x: i32| {
+            let expected = OutputRange::int8(zero_point).finish(multiplier.apply(x));
+            assert_eq!(run(requantise, x), expected, "x {x} multiplier {multiplier:?} zero point {zero_point}");
+            compared += 1;
+        };
+        for shift in 1..=31 {
+            for mantissa in mantissas {
+                let multiplier = Multiplier { mantissa, shift: -shift };
+                for zero_point in [-128, -127, -3, -1, 0, 1, 5, 126, 127] {
+                    // The largest sums that are taken with this shift.
+                    let bounds = [(1 << 30) - 1, 1 << 29, 1 << 26, 1 << 23];
+                    let Some((bound, requantise)) = bounds
+                        .into_iter()
+                        .find_map(|bound| Some((bound, Requantise::new(multiplier, zero_point, bound)?)))
+                    else {
+                        assert!(shift >= 23, "shift {shift} is never taken");
+                        continue;
+                    };
+                    let mut one = |x: i64| {
+                        if x.abs() <= bound {
+                            compare(requantise, multiplier, zero_point, x as i32);
+                        }
+                    };
+                    // Around every power of two, every output step and its half, and what is left at random.
+                    for power in 0..30 {
+                        for offset in -3..=3 {
+                            one((1 << power) + offset);
+                            one(-(1 << power) + offset);
+                        }
+                    }
+                    for output in -300_i64..=300 {
+                        let step = (output << (31 + shift)) / i64::from(mantissa);
+                        let half = ((2 * output + 1) << (30 + shift)) / i64::from(mantissa);
+                        for offset in -2..=2 {
+                            one(step + offset);
+                            one(half + offset);
+                        }
+                    }
+                    let mut state = 12345_u32;
+                    for _ in 0..200 {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        one(i64::from(state as i32 >> (1 + (state >> 8) % 24)));
+                    }
+                }
+            }
+        }
+        assert!(compared > 10_000_000, "{compared}");
+    }
+
+    #[test]
+    fn every_small_accumulator_is_requantised_right() {
+        for shift in 1..=12 {
+            for mantissa in [1 << 30, 1_234_567_890, i32::MAX] {
+                let multiplier = Multiplier { mantissa, shift: -shift };
+                let rounding = (2 * -7 + 1) << (shift - 1);
+                let requantise = Requantise { mantissa, rounding, shift };
+                for x in -(1 << 19)..1 << 19 {
+                    assert_eq!(
+                        run(requantise, x),
+                        OutputRange::int8(-7).finish(multiplier.apply(x)),
+                        "{x} {multiplier:?}"
+                    );
+                }
+            }
+        }
+    }
 }

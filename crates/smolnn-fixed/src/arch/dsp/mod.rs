@@ -1,3 +1,26 @@
-//! Arm v7E-M and v8-M with DSP.
+//! Arm v7E-M and v8-M with DSP: whole loops in assembly, since LLVM neither finds SMLAD and SXTB16 nor keeps fourteen
+//! registers busy without spilling.
 
-pub(crate) use super::portable::{conv2d, dense, depthwise_conv2d};
+#![allow(unsafe_code)]
+
+mod conv2d;
+mod tile;
+
+pub(crate) use super::portable::{dense, depthwise_conv2d};
+pub(crate) use conv2d::conv2d;
+
+use crate::quantise::OutputRange;
+
+/// Clamps outputs, which the kernels saturate to int8, to a narrower range.
+///
+/// # Safety
+/// `length` bytes can be read and written at `output`.
+unsafe fn clamp(output: *mut i8, length: usize, range: &OutputRange) {
+    if range.minimum <= -128 && range.maximum >= 127 {
+        return;
+    }
+    // SAFETY: the caller vouches for the slice, which nobody else uses while it lives.
+    for value in unsafe { core::slice::from_raw_parts_mut(output, length) } {
+        *value = range.maximum.min(range.minimum.max(i32::from(*value))) as i8;
+    }
+}
