@@ -41,14 +41,23 @@
 mod arch;
 mod backend;
 pub mod conv;
+pub mod convert;
 pub mod dense;
+mod element;
+pub mod elementwise;
 pub mod pack;
+pub mod pad;
+pub mod pool;
 pub mod quantise;
+pub mod reduce;
+pub mod softmax;
 mod tensors;
+pub mod transcendental;
 
 pub use backend::Backend;
+pub use element::Element;
 pub use pack::{Channel, Weights};
-pub use tensors::{Overlapping, Separate, Tensors};
+pub use tensors::{Operands, Overlapping, OverlappingPair, Separate, SeparatePair, Source, Tensors, WithRight};
 
 impl Backend {
     /// The backend of this build.

@@ -91,6 +91,79 @@ pub const fn rounding_shift_right(value: i32, shift: u32) -> i32 {
     (value >> shift) + (remainder > threshold) as i32
 }
 
+/// As [`rounding_shift_right`] for shifts of 1..=31 and |value| < 2^30, in three instructions.
+#[inline(always)]
+pub(crate) const fn round_shift_right_by_half(value: i32, shift: u32) -> i32 {
+    // Half up, and one less for negative values: halves away from zero.
+    value.wrapping_add(value >> 31).wrapping_add(1 << (shift.wrapping_sub(1) & 31)) >> (shift & 31)
+}
+
+/// The nearest integer to `value`, halves away from zero, saturated to i32.
+pub const fn round(value: f64) -> i32 {
+    // `as` truncates towards zero and saturates. Below 2^52 the distance to the truncated value is exact, so that no half
+    // is made by the addition of one half.
+    let whole = value as i64;
+    let rest = value - whole as f64;
+    let whole = if rest >= 0.5 {
+        whole.saturating_add(1)
+    } else if rest <= -0.5 {
+        whole.saturating_sub(1)
+    } else {
+        whole
+    };
+    clamp_i64(whole, i32::MIN, i32::MAX)
+}
+
+/// `value` within `least..=largest`.
+pub(crate) const fn clamp_i64(value: i64, least: i32, largest: i32) -> i32 {
+    if value < least as i64 {
+        least
+    } else if value > largest as i64 {
+        largest
+    } else {
+        value as i32
+    }
+}
+
+/// `value` within `least..=largest`.
+#[inline]
+pub(crate) const fn clamp(value: i32, least: i32, largest: i32) -> i32 {
+    if value < least {
+        least
+    } else if value > largest {
+        largest
+    } else {
+        value
+    }
+}
+
+/// Scale and zero point of a tensor: real value = scale · (quantised value − zero point).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Affine {
+    /// Real value of one step.
+    pub scale: f32,
+    /// The quantised value that stands for 0.
+    pub zero_point: i32,
+}
+
+impl Affine {
+    /// A quantisation.
+    pub const fn new(scale: f32, zero_point: i32) -> Self {
+        Self { scale, zero_point }
+    }
+
+    /// Checks that the scale is positive and finite and the zero point within the type.
+    pub(crate) const fn check(&self, least: i32, largest: i32) -> Result<(), ShapeError> {
+        if !(self.scale > 0.0 && self.scale < f32::INFINITY) {
+            return Err(ShapeError::Range("a scale is not positive and finite"));
+        }
+        if self.zero_point < least || self.zero_point > largest {
+            return Err(ShapeError::Range("a zero point lies outside of the tensor's type"));
+        }
+        Ok(())
+    }
+}
+
 /// What follows the accumulator of a layer: its output's zero point and the range of its fused activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputRange {
@@ -122,14 +195,7 @@ impl OutputRange {
     /// Adds the zero point and clamps.
     #[inline]
     pub const fn finish(&self, value: i32) -> i32 {
-        let value = value.wrapping_add(self.zero_point);
-        if value < self.minimum {
-            self.minimum
-        } else if value > self.maximum {
-            self.maximum
-        } else {
-            value
-        }
+        clamp(value.wrapping_add(self.zero_point), self.minimum, self.maximum)
     }
 }
 
@@ -150,28 +216,21 @@ pub enum FusedActivation {
 impl FusedActivation {
     /// The output range for a tensor of the given scale and zero point whose type spans `least..=largest`: bounds
     /// are zero point + round(bound / scale), computed in f32, halves away from zero.
-    pub fn range(self, scale: f32, zero_point: i32, least: i32, largest: i32) -> OutputRange {
-        let quantised = |bound: f32| {
-            let value = bound / scale;
-            let rounded = if value < 0.0 { value - 0.5 } else { value + 0.5 };
-            // `as` saturates and truncates towards zero, which rounds halves away from zero. 0.49999997 + 0.5 would
-            // round up wrongly; that case is told apart by its distance.
-            let whole = rounded as i32;
-            let off = whole as f32 - value;
-            let whole = if off > 0.5 {
-                whole - 1
-            } else if off < -0.5 {
-                whole + 1
-            } else {
-                whole
-            };
-            zero_point.saturating_add(whole)
+    pub const fn range(self, scale: f32, zero_point: i32, least: i32, largest: i32) -> OutputRange {
+        let (lower, upper) = match self {
+            Self::None => (None, None),
+            Self::Relu => (Some(0.0), None),
+            Self::Relu6 => (Some(0.0), Some(6.0)),
+            Self::ReluN1To1 => (Some(-1.0), Some(1.0)),
         };
-        let (minimum, maximum) = match self {
-            Self::None => (least, largest),
-            Self::Relu => (least.max(quantised(0.0)), largest),
-            Self::Relu6 => (least.max(quantised(0.0)), largest.min(quantised(6.0))),
-            Self::ReluN1To1 => (least.max(quantised(-1.0)), largest.min(quantised(1.0))),
+        let minimum = match lower {
+            // The f32 quotient is exact in f64, so that `round` sees what the reference rounds.
+            Some(bound) => clamp(zero_point.saturating_add(round((bound / scale) as f64)), least, largest),
+            None => least,
+        };
+        let maximum = match upper {
+            Some(bound) => clamp(zero_point.saturating_add(round((bound / scale) as f64)), least, largest),
+            None => largest,
         };
         OutputRange { zero_point, minimum, maximum }
     }

@@ -1,11 +1,69 @@
-//! Where the input and output of a kernel lie: apart, or overlapping in one buffer.
+//! Where the inputs and the output of a kernel lie: apart, or overlapping in one buffer.
+
+use core::cell::Cell;
 
 use smolnn_core::ShapeError;
+
+/// Elements that a kernel reads: a slice, or one whose elements the kernel's output may overwrite.
+pub trait Source<T: Copy>: Copy {
+    /// `length` elements from `start` on; none when they do not all exist.
+    fn part(self, start: usize, length: usize) -> Self;
+    /// All elements.
+    fn elements(self) -> impl ExactSizeIterator<Item = T>;
+    /// The element at `index`.
+    fn at(self, index: usize) -> Option<T>;
+    /// How many there are.
+    fn count(self) -> usize;
+}
+
+impl<T: Copy> Source<T> for &[T] {
+    #[inline(always)]
+    fn part(self, start: usize, length: usize) -> Self {
+        self.get(start..start.wrapping_add(length)).unwrap_or_default()
+    }
+    #[inline(always)]
+    fn elements(self) -> impl ExactSizeIterator<Item = T> {
+        self.iter().copied()
+    }
+    #[inline(always)]
+    fn at(self, index: usize) -> Option<T> {
+        self.get(index).copied()
+    }
+    #[inline(always)]
+    fn count(self) -> usize {
+        self.len()
+    }
+}
+
+impl<T: Copy> Source<T> for &[Cell<T>] {
+    #[inline(always)]
+    fn part(self, start: usize, length: usize) -> Self {
+        self.get(start..start.wrapping_add(length)).unwrap_or_default()
+    }
+    #[inline(always)]
+    fn elements(self) -> impl ExactSizeIterator<Item = T> {
+        self.iter().map(Cell::get)
+    }
+    #[inline(always)]
+    fn at(self, index: usize) -> Option<T> {
+        self.get(index).map(Cell::get)
+    }
+    #[inline(always)]
+    fn count(self) -> usize {
+        self.len()
+    }
+}
 
 /// Input and output of a kernel that runs row by row.
 ///
 /// A kernel reads input and writes output in turns, never at once, so that both may lie in one buffer.
-pub trait Tensors<T> {
+pub trait Tensors<T: Copy> {
+    /// How the input is read while output is written.
+    type Input<'a>: Source<T>
+    where
+        Self: 'a;
+    /// Input and output at once: the output in cells, since it may share memory with the input.
+    fn split(&mut self) -> (Self::Input<'_>, &[Cell<T>]);
     /// The input.
     fn input(&self) -> &[T];
     /// The output.
@@ -28,7 +86,15 @@ pub struct Separate<'a, T> {
     pub output: &'a mut [T],
 }
 
-impl<T> Tensors<T> for Separate<'_, T> {
+impl<T: Copy> Tensors<T> for Separate<'_, T> {
+    type Input<'a>
+        = &'a [T]
+    where
+        Self: 'a;
+    #[inline(always)]
+    fn split(&mut self) -> (&[T], &[Cell<T>]) {
+        (self.input, Cell::from_mut(&mut *self.output).as_slice_of_cells())
+    }
     #[inline(always)]
     fn input(&self) -> &[T] {
         self.input
@@ -84,7 +150,16 @@ impl<'a, T> Overlapping<'a, T> {
     }
 }
 
-impl<T> Tensors<T> for Overlapping<'_, T> {
+impl<T: Copy> Tensors<T> for Overlapping<'_, T> {
+    type Input<'a>
+        = &'a [Cell<T>]
+    where
+        Self: 'a;
+    #[inline(always)]
+    fn split(&mut self) -> (&[Cell<T>], &[Cell<T>]) {
+        let cells = Cell::from_mut(&mut *self.buffer).as_slice_of_cells();
+        (cells.part(self.input, self.input_len), cells.part(self.output, self.output_len))
+    }
     #[inline(always)]
     fn input(&self) -> &[T] {
         // `new` checked the range, so the fallback is never taken; it keeps the panic out of the binary.
@@ -103,11 +178,161 @@ impl<T> Tensors<T> for Overlapping<'_, T> {
     fn check(&self, input_len: usize, output_len: usize, overlap_gap: usize) -> Result<(), ShapeError> {
         ShapeError::check_length("the input", input_len, self.input_len)?;
         ShapeError::check_length("the output", output_len, self.output_len)?;
-        let apart = self.output >= self.input + input_len || self.input >= self.output + output_len;
-        if apart || self.input >= self.output + overlap_gap {
-            Ok(())
-        } else {
-            Err(ShapeError::Overlap { least_gap: overlap_gap })
+        check_overlap((self.input, input_len), (self.output, output_len), overlap_gap)
+    }
+}
+
+/// Two ranges of one buffer are apart, or the output starts `overlap_gap` before the input.
+const fn check_overlap(
+    (input, input_len): (usize, usize),
+    (output, output_len): (usize, usize),
+    overlap_gap: usize,
+) -> Result<(), ShapeError> {
+    let apart = output >= input + input_len || input >= output + output_len;
+    if apart || input >= output + overlap_gap { Ok(()) } else { Err(ShapeError::Overlap { least_gap: overlap_gap }) }
+}
+
+/// Two inputs and one output of a kernel that runs element by element. The output may take an input's place, or lie
+/// before it.
+pub trait Operands<T: Copy> {
+    /// How the left operand is read while output is written.
+    type Left<'a>: Source<T>
+    where
+        Self: 'a;
+    /// How the right operand is read while output is written.
+    type Right<'a>: Source<T>
+    where
+        Self: 'a;
+    /// All three at once.
+    fn split(&mut self) -> (Self::Left<'_>, Self::Right<'_>, &[Cell<T>]);
+    /// Checks the lengths, and that no output is written over input that is still needed: an input of the output's length
+    /// may start where the output starts or later, a shorter one (which is read more than once) must be apart.
+    ///
+    /// # Errors
+    /// [`ShapeError::Length`] or [`ShapeError::Overlap`].
+    fn check(&self, left: usize, right: usize, output: usize) -> Result<(), ShapeError>;
+}
+
+/// Two inputs and the output in slices of their own.
+#[derive(Debug)]
+pub struct SeparatePair<'a, T> {
+    /// The left operand.
+    pub left: &'a [T],
+    /// The right operand.
+    pub right: &'a [T],
+    /// The output.
+    pub output: &'a mut [T],
+}
+
+impl<T: Copy> Operands<T> for SeparatePair<'_, T> {
+    type Left<'a>
+        = &'a [T]
+    where
+        Self: 'a;
+    type Right<'a>
+        = &'a [T]
+    where
+        Self: 'a;
+    #[inline(always)]
+    fn split(&mut self) -> (&[T], &[T], &[Cell<T>]) {
+        (self.left, self.right, Cell::from_mut(&mut *self.output).as_slice_of_cells())
+    }
+    #[inline]
+    fn check(&self, left: usize, right: usize, output: usize) -> Result<(), ShapeError> {
+        ShapeError::check_length("the left operand", left, self.left.len())?;
+        ShapeError::check_length("the right operand", right, self.right.len())?;
+        ShapeError::check_length("the output", output, self.output.len())
+    }
+}
+
+/// The left operand and the output as [`Overlapping`], the right operand in a slice of its own: a constant, mostly.
+#[derive(Debug)]
+pub struct WithRight<'a, T> {
+    /// The left operand as input, and the output.
+    pub tensors: Overlapping<'a, T>,
+    /// The right operand.
+    pub right: &'a [T],
+}
+
+impl<T: Copy> Operands<T> for WithRight<'_, T> {
+    type Left<'a>
+        = &'a [Cell<T>]
+    where
+        Self: 'a;
+    type Right<'a>
+        = &'a [T]
+    where
+        Self: 'a;
+    #[inline(always)]
+    fn split(&mut self) -> (&[Cell<T>], &[T], &[Cell<T>]) {
+        let (left, output) = self.tensors.split();
+        (left, self.right, output)
+    }
+    #[inline]
+    fn check(&self, left: usize, right: usize, output: usize) -> Result<(), ShapeError> {
+        ShapeError::check_length("the right operand", right, self.right.len())?;
+        self.tensors.check(left, output, if left == output { 0 } else { usize::MAX / 2 })
+    }
+}
+
+/// Two inputs and the output in one buffer. Made by [`OverlappingPair::new`].
+#[derive(Debug)]
+pub struct OverlappingPair<'a, T> {
+    buffer: &'a mut [T],
+    left: (usize, usize),
+    right: (usize, usize),
+    output: (usize, usize),
+}
+
+impl<'a, T> OverlappingPair<'a, T> {
+    /// Offset and length of each in the buffer. The operands may be one and the same.
+    ///
+    /// # Errors
+    /// [`ShapeError::Length`] when one of them does not lie in the buffer.
+    #[inline]
+    pub const fn new(
+        buffer: &'a mut [T],
+        left: (usize, usize),
+        right: (usize, usize),
+        output: (usize, usize),
+    ) -> Result<Self, ShapeError> {
+        let found = buffer.len();
+        let ranges = [left, right, output];
+        let mut index = 0;
+        while index < 3 {
+            let (start, length) = ranges[index];
+            if found < length || found - length < start {
+                return Err(ShapeError::Length { what: "the buffer", expected: start.saturating_add(length), found });
+            }
+            index += 1;
         }
+        Ok(Self { buffer, left, right, output })
+    }
+}
+
+impl<T: Copy> Operands<T> for OverlappingPair<'_, T> {
+    type Left<'a>
+        = &'a [Cell<T>]
+    where
+        Self: 'a;
+    type Right<'a>
+        = &'a [Cell<T>]
+    where
+        Self: 'a;
+    #[inline(always)]
+    fn split(&mut self) -> (&[Cell<T>], &[Cell<T>], &[Cell<T>]) {
+        let cells = Cell::from_mut(&mut *self.buffer).as_slice_of_cells();
+        let part = |(start, length)| cells.part(start, length);
+        (part(self.left), part(self.right), part(self.output))
+    }
+    #[inline]
+    fn check(&self, left: usize, right: usize, output: usize) -> Result<(), ShapeError> {
+        ShapeError::check_length("the left operand", left, self.left.1)?;
+        ShapeError::check_length("the right operand", right, self.right.1)?;
+        ShapeError::check_length("the output", output, self.output.1)?;
+        // Shorter operands are read over and over: they must be apart.
+        let gap = |length| if length == output { 0 } else { usize::MAX / 2 };
+        check_overlap(self.left, self.output, gap(left))?;
+        check_overlap(self.right, self.output, gap(right))
     }
 }

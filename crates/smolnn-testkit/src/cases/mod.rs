@@ -5,7 +5,9 @@
 //! buffer by as much as the shape allows. Shapes are drawn anew until they fit the memory given, so that a board of
 //! 16 KiB runs small shapes and the host large ones.
 
+mod elementwise;
 mod memory;
+mod plain;
 mod weighted;
 
 use smolnn_core::ShapeError;
@@ -22,7 +24,15 @@ pub struct Kernel {
     pub domain: &'static str,
     /// Largest difference from the oracle, in units of the last place of the output; 0: the same bits.
     pub tolerance: u32,
-    run: fn(&mut Random, Memory<'_>) -> Result<(), Failure>,
+    run: fn(Case<'_>) -> Result<(), Failure>,
+}
+
+/// What a case is made of.
+struct Case<'a> {
+    random: &'a mut Random,
+    memory: Memory<'a>,
+    /// The kernel's.
+    tolerance: u32,
 }
 
 /// Every public kernel of `smolnn-fixed`. A test of the host compares this list with the crate's source.
@@ -40,6 +50,49 @@ pub static KERNELS: &[Kernel] = &[
         run: weighted::depthwise_conv2d,
     },
     Kernel { name: "dense::dense", domain: "vectors of 1..=300, batches", tolerance: 0, run: weighted::dense },
+    Kernel {
+        name: "pool::max_pool2d",
+        domain: "int8 and int16; windows as conv2d",
+        tolerance: 0,
+        run: plain::max_pool2d,
+    },
+    Kernel {
+        name: "pool::average_pool2d",
+        domain: "int8 and int16; windows as conv2d",
+        tolerance: 0,
+        run: plain::average_pool2d,
+    },
+    // The oracle divides real numbers; the goldens hold the bits.
+    Kernel { name: "reduce::mean", domain: "int8 and int16, 1..=400 elements", tolerance: 1, run: plain::mean },
+    Kernel { name: "pad::pad", domain: "int8 and int16, 0..=3 elements at each side", tolerance: 0, run: plain::pad },
+    // The oracle takes real exponentials; the goldens hold the bits.
+    Kernel { name: "softmax::softmax", domain: "rows of 1..=60, scales 2^-9..1", tolerance: 1, run: plain::softmax },
+    Kernel {
+        name: "softmax::softmax_to_int16",
+        domain: "rows of 1..=60, scales 2^-9..1",
+        tolerance: 14,
+        run: plain::softmax_to_int16,
+    },
+    Kernel {
+        name: "convert::quantise",
+        domain: "int8 and int16, every kind of f32",
+        tolerance: 0,
+        run: plain::quantise,
+    },
+    Kernel { name: "convert::dequantise", domain: "int8 and int16", tolerance: 0, run: plain::dequantise },
+    Kernel { name: "convert::requantise", domain: "int8, int16 to int8, int16", tolerance: 0, run: plain::requantise },
+    Kernel {
+        name: "elementwise::add",
+        domain: "sum and difference, scales 2^-10..1, broadcast, in place",
+        tolerance: 0,
+        run: elementwise::add,
+    },
+    Kernel {
+        name: "elementwise::add_int16",
+        domain: "sum and difference, scales 2^-15..2^-5, broadcast, in place",
+        tolerance: 0,
+        run: elementwise::add_int16,
+    },
 ];
 
 /// Why a case failed.
@@ -69,7 +122,7 @@ pub enum Failure {
 
 impl Failure {
     /// Makes a refusal of the error.
-    pub(crate) fn refused(what: &'static str) -> impl Fn(ShapeError) -> Self {
+    fn refused(what: &'static str) -> impl Fn(ShapeError) -> Self {
         move |error| Self::Refused { what, error }
     }
 }
@@ -106,7 +159,8 @@ pub fn run_one(kernel: &Kernel, memory: &mut [u32], rounds: u32) -> Outcome {
     let mut seed = 1;
     // A shape that does not fit is no case; the bound ends a search that would never find one.
     while outcome.cases < rounds && seed < 64 * u64::from(rounds) + 1000 {
-        match (kernel.run)(&mut Random::new(seed), Memory::new(memory)) {
+        let random = &mut Random::new(seed);
+        match (kernel.run)(Case { random, memory: Memory::new(memory), tolerance: kernel.tolerance }) {
             Err(Failure::TooSmall) => {}
             Ok(()) => outcome.cases += 1,
             Err(failure) => {
@@ -121,7 +175,7 @@ pub fn run_one(kernel: &Kernel, memory: &mut [u32], rounds: u32) -> Outcome {
 }
 
 /// An output range: mostly all of int8, sometimes a clamp.
-pub(crate) fn output_range(random: &mut Random) -> OutputRange {
+fn output_range(random: &mut Random) -> OutputRange {
     let zero_point = random.int8().into();
     if random.one_in(3) {
         let (a, b) = (random.int8().into(), random.int8().into());
@@ -132,14 +186,15 @@ pub(crate) fn output_range(random: &mut Random) -> OutputRange {
 }
 
 /// Compares outputs with the oracle's, element by element.
-pub(crate) fn compare<T: Copy + Into<i32>>(
+fn compare<T: Copy + Into<i32>>(
     what: &'static str,
+    tolerance: u32,
     found: &[T],
     expected: impl Fn(usize) -> T,
 ) -> Result<(), Failure> {
     for (index, &found) in found.iter().enumerate() {
         let (found, expected) = (found.into(), expected(index).into());
-        if found != expected {
+        if found.abs_diff(expected) > tolerance {
             return Err(Failure::Wrong { what, index, expected, found });
         }
     }

@@ -7,7 +7,7 @@ use smolnn_fixed::pack::Packed;
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Backend, Channel, Overlapping, Separate, Weights, conv, dense as dense_layer, pack};
 
-use super::{Failure, Memory, compare};
+use super::{Case, Failure, Memory, compare};
 use crate::{Random, oracle};
 
 /// Most output channels of a case.
@@ -74,7 +74,7 @@ fn draw_weights<'a>(random: &mut Random, memory: &mut Memory<'a>, count: usize) 
 }
 
 /// A window over a small image. Some are refused as shapes; those are drawn anew.
-fn draw_window(random: &mut Random) -> (Window2d, usize) {
+pub(super) fn draw_window(random: &mut Random) -> (Window2d, usize) {
     let channels = random.pick(&[1, 1, 2, 3, 4, 5, 7, 8, 8, 12, 16, 17, 24, 33, 64]);
     let largest = if channels > 12 { 6 } else { 13 };
     let (height, width) = match random.between(0, 7) {
@@ -111,14 +111,14 @@ fn draw_window(random: &mut Random) -> (Window2d, usize) {
 }
 
 /// A shape that a constructor refuses is none of ours.
-fn drawn<T>(shape: Result<T, ShapeError>) -> Result<T, Failure> {
+pub(super) fn drawn<T>(shape: Result<T, ShapeError>) -> Result<T, Failure> {
     shape.map_err(|_| Failure::TooSmall)
 }
 
 /// One case: packs for every backend, runs the portable layout and the build's own, apart and overlapping.
 macro_rules! case {
     (
-        $random:ident, $memory:ident, $shape:ident, depth $depth:expr, channels $outputs:expr,
+        $random:ident, $memory:ident, $tolerance:ident, $shape:ident, depth $depth:expr, channels $outputs:expr,
         packing $pack:path, $pack_words:path, oracle $oracle:path, layer $layer:expr, run $run:path
     ) => {{
         let outputs: usize = $outputs;
@@ -154,24 +154,25 @@ macro_rules! case {
             };
             output.fill(85);
             $run(&layer, Separate { input, output }, scratch).map_err(Failure::refused(apart))?;
-            compare(apart, output, expected)?;
+            compare(apart, $tolerance, output, expected)?;
             buffer.fill(-86);
             buffer[gap..gap + input.len()].copy_from_slice(input);
             Overlapping::new(buffer, (gap, input.len()), (0, output.len()))
                 .and_then(|tensors| $run(&layer, tensors, scratch))
                 .map_err(Failure::refused(overlapping))?;
-            compare(overlapping, &buffer[..output.len()], expected)?;
+            compare(overlapping, $tolerance, &buffer[..output.len()], expected)?;
         }
         Ok(())
     }};
 }
 
-pub(super) fn conv2d(random: &mut Random, mut memory: Memory<'_>) -> Result<(), Failure> {
+pub(super) fn conv2d(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
     let (window, _) = draw_window(random);
     let outputs = random.length(1, CHANNELS);
     let shape = drawn(window.conv(outputs))?;
     case!(
-        random, memory, shape, depth shape.depth(), channels outputs,
+        random, memory, tolerance, shape, depth shape.depth(), channels outputs,
         packing pack::conv2d, pack::conv2d_words, oracle oracle::conv2d,
         layer |shape, words, channels, layout, parameters: &Parameters| {
             Conv2dLayer::new(shape, words, channels, layout, parameters.output, parameters.input_zero_point)
@@ -180,7 +181,8 @@ pub(super) fn conv2d(random: &mut Random, mut memory: Memory<'_>) -> Result<(), 
     )
 }
 
-pub(super) fn depthwise_conv2d(random: &mut Random, mut memory: Memory<'_>) -> Result<(), Failure> {
+pub(super) fn depthwise_conv2d(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
     let (window, channels) = draw_window(random);
     let multiplier = random.pick(&[1, 1, 1, 1, 2, 3]);
     if channels * multiplier > CHANNELS {
@@ -188,7 +190,7 @@ pub(super) fn depthwise_conv2d(random: &mut Random, mut memory: Memory<'_>) -> R
     }
     let shape: DepthwiseConv2d = drawn(window.depthwise(multiplier))?;
     case!(
-        random, memory, shape, depth shape.depth(), channels shape.output.channels,
+        random, memory, tolerance, shape, depth shape.depth(), channels shape.output.channels,
         packing pack::depthwise_conv2d, pack::depthwise_conv2d_words, oracle oracle::depthwise_conv2d,
         layer |shape, words, channels, layout, parameters: &Parameters| {
             DepthwiseConv2dLayer::new(shape, words, channels, layout, parameters.output, parameters.input_zero_point)
@@ -197,12 +199,13 @@ pub(super) fn depthwise_conv2d(random: &mut Random, mut memory: Memory<'_>) -> R
     )
 }
 
-pub(super) fn dense(random: &mut Random, mut memory: Memory<'_>) -> Result<(), Failure> {
+pub(super) fn dense(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
     let batch = if random.one_in(3) { random.length(2, 4) } else { 1 };
     let inputs = if random.one_in(4) { random.length(1, 300) } else { random.length(1, 40) };
     let shape = drawn(Dense::new(batch, inputs, random.length(1, CHANNELS)))?;
     case!(
-        random, memory, shape, depth inputs, channels shape.outputs,
+        random, memory, tolerance, shape, depth inputs, channels shape.outputs,
         packing pack::dense, pack::dense_words, oracle oracle::dense,
         layer |shape, words, channels, layout, parameters: &Parameters| {
             DenseLayer::new(shape, words, channels, layout, parameters.output)

@@ -1,0 +1,87 @@
+//! Between real and quantised tensors, and between quantisations: QUANTIZE and DEQUANTIZE.
+//!
+//! - f32 → int8, int16: clamp(z + round(x / s)), the quotient in f32, halves away from zero; NaN gives the zero point.
+//! - int8, int16 → f32: s · (q − z), rounded once.
+//! - int → int: clamp(z_out + M · (q − z_in)), M the multiplier of s_in / s_out ([`Multiplier::apply`]).
+//! - Held by: `quantize_*`, `dequantize_*` goldens; random values against the oracle (tests/host/tests/conformance.rs).
+
+use smolnn_core::ShapeError;
+
+use crate::element::Element;
+use crate::quantise::{Affine, Multiplier, clamp};
+
+/// Quantises real values.
+///
+/// # Errors
+/// [`ShapeError::Length`] when the slices differ in length.
+pub fn quantise<T: Element>(quantisation: Affine, input: &[f32], output: &mut [T]) -> Result<(), ShapeError> {
+    ShapeError::check_length("the output", input.len(), output.len())?;
+    for (&value, result) in input.iter().zip(output) {
+        let steps = value / quantisation.scale;
+        // `as` truncates and saturates. Beyond 2^23 there are no fractions, and the clamp decides anyway.
+        let whole = steps as i32;
+        let rest = steps - whole as f32;
+        let whole = whole.saturating_add(i32::from(rest >= 0.5)).saturating_sub(i32::from(rest <= -0.5));
+        *result = T::wrap(clamp(whole.saturating_add(quantisation.zero_point), T::LEAST, T::LARGEST));
+    }
+    Ok(())
+}
+
+/// The real values of a quantised tensor.
+///
+/// # Errors
+/// [`ShapeError::Length`] when the slices differ in length.
+pub fn dequantise<T: Element>(quantisation: Affine, input: &[T], output: &mut [f32]) -> Result<(), ShapeError> {
+    ShapeError::check_length("the output", input.len(), output.len())?;
+    for (&value, result) in input.iter().zip(output) {
+        *result = quantisation.scale * value.into().wrapping_sub(quantisation.zero_point) as f32;
+    }
+    Ok(())
+}
+
+/// From one quantisation to another, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct RequantiseLayer {
+    multiplier: Multiplier,
+    input_zero_point: i32,
+    output_zero_point: i32,
+}
+
+impl RequantiseLayer {
+    /// From `input` to `output`.
+    ///
+    /// # Errors
+    /// [`ShapeError::Range`] when a scale is not positive or a zero point lies outside of int16.
+    pub const fn new(input: Affine, output: Affine) -> Result<Self, ShapeError> {
+        if let Err(error) = input.check(i16::MIN as i32, i16::MAX as i32) {
+            return Err(error);
+        }
+        if let Err(error) = output.check(i16::MIN as i32, i16::MAX as i32) {
+            return Err(error);
+        }
+        let multiplier = Multiplier::from_f64(input.scale as f64 / output.scale as f64);
+        Ok(Self { multiplier, input_zero_point: input.zero_point, output_zero_point: output.zero_point })
+    }
+
+    /// The output for one input value, before it is clamped to its type.
+    #[inline]
+    pub const fn apply(&self, value: i32) -> i32 {
+        self.multiplier.apply(value.wrapping_sub(self.input_zero_point)).saturating_add(self.output_zero_point)
+    }
+}
+
+/// Requantises a tensor. For int8 to int8 a lookup table does the same with fewer instructions.
+///
+/// # Errors
+/// [`ShapeError::Length`] when the slices differ in length.
+pub fn requantise<A: Element, B: Element>(
+    layer: &RequantiseLayer,
+    input: &[A],
+    output: &mut [B],
+) -> Result<(), ShapeError> {
+    ShapeError::check_length("the output", input.len(), output.len())?;
+    for (&value, result) in input.iter().zip(output) {
+        *result = B::wrap(clamp(layer.apply(value.into()), B::LEAST, B::LARGEST));
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Sum and difference of two tensors: y = clamp(z_out + M_o · (M_l · (l − z_l) · 2^h ± M_r · (r − z_r) · 2^h)), h = 20 for
+//! int8, 15 for int16; M_l, M_r from s_l, s_r over twice the larger of them, M_o from twice the larger over 2^h · s_out.
+//!
+//! - int8: the operand with the larger scale has the factor one half, exactly, so that it is a shift; the other one's 256
+//!   possible terms are a table in the layer. One multiply-accumulate and one requantisation are left per element.
+//!   Terms are kept doubled: |2 · sum| ≤ 2 · 2 · 255 · 2^19 < 2^29, so that the product's high word is the rounded result.
+//! - int16: zero points are 0; |(l << 15)| ≤ 2^30 and half of it twice fit in i32.
+//! - Rounding: [`Multiplier::apply`] for each term and for the sum.
+//! - Held by: `add*`, `sub*` goldens; random tensors against the naive oracle (tests/host/tests/conformance.rs).
+
+use smolnn_core::ShapeError;
+
+use super::Pairing;
+use crate::Operands;
+use crate::quantise::{Affine, FusedActivation, Multiplier, OutputRange, round_shift_right_by_half};
+
+/// The multipliers of both operands and of the sum.
+const fn multipliers(left: f32, right: f32, output: f32, shift: u32) -> (Multiplier, Multiplier, Multiplier) {
+    let (left, right) = (left as f64, right as f64);
+    let twice = 2.0 * if left > right { left } else { right };
+    let unit = (1_u64 << shift) as f64;
+    (
+        Multiplier::from_f64(left / twice),
+        Multiplier::from_f64(right / twice),
+        Multiplier::from_f64(twice / (unit * output as f64)),
+    )
+}
+
+/// An int8 sum or difference, checked; 1 KiB of table.
+#[derive(Clone, Copy, Debug)]
+pub struct AddLayer {
+    pairing: Pairing,
+    /// ±2^20 for the operand with the larger scale.
+    factor: i32,
+    /// Twice the term of the other operand's value (as u8), the larger one's zero point included.
+    table: [i32; 256],
+    /// Whether the table belongs to the left operand.
+    table_is_left: bool,
+    mantissa: i32,
+    right_shift: u32,
+    output: OutputRange,
+}
+
+impl AddLayer {
+    /// left + right.
+    ///
+    /// # Errors
+    /// [`ShapeError::Range`] when a scale is not positive, a zero point lies outside of int8, or the output's scale is
+    /// 2^−20 of the inputs' or less.
+    pub const fn new(
+        pairing: Pairing,
+        left: Affine,
+        right: Affine,
+        output: Affine,
+        activation: FusedActivation,
+    ) -> Result<Self, ShapeError> {
+        Self::with_sign(pairing, left, right, output, activation, 1)
+    }
+
+    /// left − right.
+    ///
+    /// # Errors
+    /// As [`AddLayer::new`].
+    pub const fn subtraction(
+        pairing: Pairing,
+        left: Affine,
+        right: Affine,
+        output: Affine,
+        activation: FusedActivation,
+    ) -> Result<Self, ShapeError> {
+        Self::with_sign(pairing, left, right, output, activation, -1)
+    }
+
+    const fn with_sign(
+        pairing: Pairing,
+        left: Affine,
+        right: Affine,
+        output: Affine,
+        activation: FusedActivation,
+        sign: i32,
+    ) -> Result<Self, ShapeError> {
+        let tensors = [left, right, output];
+        let mut index = 0;
+        while index < 3 {
+            if let Err(error) = tensors[index].check(-128, 127) {
+                return Err(error);
+            }
+            index += 1;
+        }
+        let (left_multiplier, right_multiplier, multiplier) = multipliers(left.scale, right.scale, output.scale, 20);
+        if multiplier.shift >= 0 {
+            return Err(ShapeError::Range("the output's scale is too small for those of the operands"));
+        }
+        let table_is_left = left.scale < right.scale;
+        let (table_sign, factor_sign) = if table_is_left { (1, sign) } else { (sign, 1) };
+        let (small, large, small_multiplier) =
+            if table_is_left { (left, right, left_multiplier) } else { (right, left, right_multiplier) };
+        let mut table = [0; 256];
+        let mut index = 0;
+        while index < 256 {
+            let value = index as u8 as i8 as i32;
+            let term = small_multiplier.apply((value - small.zero_point) << 20);
+            table[index] = 2 * (table_sign * term - factor_sign * (large.zero_point << 19));
+            index += 1;
+        }
+        Ok(Self {
+            pairing,
+            factor: factor_sign << 20,
+            table,
+            table_is_left,
+            mantissa: multiplier.mantissa,
+            right_shift: -multiplier.shift as u32,
+            output: activation.range(output.scale, output.zero_point, -128, 127),
+        })
+    }
+
+    #[inline(always)]
+    fn element(&self, tabled: i8, scaled: i8) -> i8 {
+        let doubled = self.table[usize::from(tabled as u8)].wrapping_add(i32::from(scaled).wrapping_mul(self.factor));
+        let high = ((i64::from(doubled) * i64::from(self.mantissa) + (1 << 31)) >> 32) as i32;
+        self.output.finish(round_shift_right_by_half(high, self.right_shift)) as i8
+    }
+}
+
+/// Runs the sum. The output may take the place of an operand of its length.
+///
+/// # Errors
+/// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
+pub fn add(layer: &AddLayer, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+    if layer.table_is_left {
+        layer.pairing.combine(operands, |left, right| layer.element(left, right))
+    } else {
+        layer.pairing.combine(operands, |left, right| layer.element(right, left))
+    }
+}
+
+/// An int16 sum or difference, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct AddLayer16 {
+    pairing: Pairing,
+    left: Multiplier,
+    right: Multiplier,
+    sign: i32,
+    multiplier: Multiplier,
+    output: OutputRange,
+}
+
+impl AddLayer16 {
+    /// left + right, or left − right if `subtract`, of tensors with the given scales and zero point 0.
+    ///
+    /// # Errors
+    /// [`ShapeError::Range`] when a scale is not positive.
+    pub const fn new(
+        pairing: Pairing,
+        left: f32,
+        right: f32,
+        output: f32,
+        activation: FusedActivation,
+        subtract: bool,
+    ) -> Result<Self, ShapeError> {
+        let scales = [left, right, output];
+        let mut index = 0;
+        while index < 3 {
+            if let Err(error) = Affine::new(scales[index], 0).check(0, 0) {
+                return Err(error);
+            }
+            index += 1;
+        }
+        let (left, right, multiplier) = multipliers(left, right, output, 15);
+        let sign = if subtract { -1 } else { 1 };
+        let output = activation.range(output, 0, i16::MIN as i32, i16::MAX as i32);
+        Ok(Self { pairing, left, right, sign, multiplier, output })
+    }
+}
+
+/// Runs the int16 sum. The output may take the place of an operand of its length.
+///
+/// # Errors
+/// As [`add`].
+pub fn add_int16(layer: &AddLayer16, operands: impl Operands<i16>) -> Result<(), ShapeError> {
+    layer.pairing.combine(operands, |left, right| {
+        let left = layer.left.apply(i32::from(left) << 15);
+        let right = layer.right.apply(i32::from(right) << 15);
+        layer.output.finish(layer.multiplier.apply(left.wrapping_add(layer.sign.wrapping_mul(right)))) as i16
+    })
+}

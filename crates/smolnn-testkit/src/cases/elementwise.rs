@@ -1,0 +1,125 @@
+//! Cases of the operators with two tensors in.
+
+use smolnn_core::ShapeError;
+use smolnn_fixed::elementwise::{AddLayer, AddLayer16, Pairing, add as add_kernel, add_int16 as add_int16_kernel};
+use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
+use smolnn_fixed::{Overlapping, OverlappingPair, SeparatePair, WithRight};
+
+use super::plain::Value;
+use super::{Case, Failure, compare};
+use crate::{Random, oracle};
+
+/// Lengths of two operands: one length, or one that repeats.
+fn draw_pairing(random: &mut Random) -> (usize, usize) {
+    let length = random.length(1, 60);
+    match random.between(0, 3) {
+        0 => (length * random.length(1, 5), length),
+        1 => (length, length * random.length(1, 5)),
+        _ => (length, length),
+    }
+}
+
+/// Any of the fused activations.
+pub(super) fn draw_activation(random: &mut Random) -> FusedActivation {
+    random.pick(&[
+        FusedActivation::None,
+        FusedActivation::None,
+        FusedActivation::Relu,
+        FusedActivation::Relu6,
+        FusedActivation::ReluN1To1,
+    ])
+}
+
+/// Draws the operands and runs the kernel in every place the tensors may have: apart, the output over the left operand, all
+/// in one buffer, and over the right operand with the left one in place of a constant.
+macro_rules! every_place {
+    ($case:ident, $T:ty, ($left_len:ident, $right_len:ident), $expected:expr, $kernel:path, $layer:ident) => {{
+        let Case { random, mut memory, tolerance } = $case;
+        let length: usize = $left_len.max($right_len);
+        let left = memory.filled::<$T>($left_len, || Value::draw(random))?;
+        let right = memory.filled::<$T>($right_len, || Value::draw(random))?;
+        let output = memory.elements::<$T>(length)?;
+        let expected = |index: usize| $expected(left[index % $left_len], right[index % $right_len]);
+        let check = |what, result: Result<(), ShapeError>, found: &[$T]| {
+            result.map_err(Failure::refused(what))?;
+            compare(what, tolerance, found, expected)
+        };
+        let result = $kernel(&$layer, SeparatePair { left, right, output });
+        check("apart", result, output)?;
+        let buffer = memory.elements::<$T>(3 * length)?;
+        if $left_len == length {
+            output.copy_from_slice(left);
+            let result = Overlapping::new(output, (0, length), (0, length))
+                .and_then(|tensors| $kernel(&$layer, WithRight { tensors, right }));
+            check("over the left operand", result, output)?;
+            buffer[length..2 * length].copy_from_slice(left);
+            buffer[2 * length..][..$right_len].copy_from_slice(right);
+            // The output starts before the left operand and runs into it.
+            let start = random.length(0, length);
+            let result = OverlappingPair::new(buffer, (length, length), (2 * length, $right_len), (start, length))
+                .and_then(|tensors| $kernel(&$layer, tensors));
+            check("in one buffer", result, &buffer[start..start + length])?;
+        }
+        if $right_len == length {
+            buffer[..$left_len].copy_from_slice(left);
+            buffer[2 * length..].copy_from_slice(right);
+            let start = length + random.length(0, length);
+            let result = OverlappingPair::new(buffer, (0, $left_len), (2 * length, length), (start, length))
+                .and_then(|tensors| $kernel(&$layer, tensors));
+            check("over the right operand", result, &buffer[start..start + length])?;
+        }
+        Ok(())
+    }};
+}
+
+/// The sum as the reference defines it, from the real factors.
+fn sum(
+    [left, right, output]: [Affine; 3],
+    subtract: bool,
+    shift: u32,
+    range: OutputRange,
+) -> impl Fn(i32, i32) -> i32 + Copy {
+    let twice = 2.0 * f64::from(left.scale).max(right.scale.into());
+    let factor = |numerator: f64, denominator: f64| Multiplier::from_f64(numerator / denominator);
+    let left_factor = factor(left.scale.into(), twice);
+    let right_factor = factor(right.scale.into(), twice);
+    let output_factor = factor(twice, f64::from(1_u32 << shift) * f64::from(output.scale));
+    move |a, b| {
+        let a = oracle::requantise((a - left.zero_point) << shift, left_factor);
+        let b = oracle::requantise((b - right.zero_point) << shift, right_factor);
+        oracle::finish(oracle::requantise(if subtract { a - b } else { a + b }, output_factor), &range)
+    }
+}
+
+pub(super) fn add(case: Case<'_>) -> Result<(), Failure> {
+    let random = &mut *case.random;
+    let (left_len, right_len) = draw_pairing(random);
+    let mut affine = || Affine::new(random.scale(10, 0), random.int8().into());
+    let quantisations = [affine(), affine(), affine()];
+    let [left, right, output] = quantisations;
+    let (activation, subtract) = (draw_activation(random), random.one_in(2));
+    let make = if subtract { AddLayer::subtraction } else { AddLayer::new };
+    let layer = Pairing::new(left_len, right_len)
+        .and_then(|pairing| make(pairing, left, right, output, activation))
+        .map_err(Failure::refused("the layer"))?;
+    let range = activation.range(output.scale, output.zero_point, -128, 127);
+    let expected = sum(quantisations, subtract, 20, range);
+    let expected = |left: i8, right: i8| expected(left.into(), right.into()) as i8;
+    every_place!(case, i8, (left_len, right_len), expected, add_kernel, layer)
+}
+
+pub(super) fn add_int16(case: Case<'_>) -> Result<(), Failure> {
+    let random = &mut *case.random;
+    let (left_len, right_len) = draw_pairing(random);
+    let mut affine = || Affine::new(random.scale(15, 5), 0);
+    let quantisations = [affine(), affine(), affine()];
+    let [left, right, output] = quantisations.map(|affine| affine.scale);
+    let (activation, subtract) = (draw_activation(random), random.one_in(2));
+    let layer = Pairing::new(left_len, right_len)
+        .and_then(|pairing| AddLayer16::new(pairing, left, right, output, activation, subtract))
+        .map_err(Failure::refused("the layer"))?;
+    let range = activation.range(output, 0, -32768, 32767);
+    let expected = sum(quantisations, subtract, 15, range);
+    let expected = |left: i16, right: i16| expected(left.into(), right.into()) as i16;
+    every_place!(case, i16, (left_len, right_len), expected, add_int16_kernel, layer)
+}

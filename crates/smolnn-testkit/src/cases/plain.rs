@@ -1,0 +1,308 @@
+//! Cases of the operators with one tensor in and one out, and no weights.
+
+use smolnn_core::{Pool2d, ShapeError};
+use smolnn_fixed::convert::{RequantiseLayer, dequantise as dequantise_kernel, quantise as quantise_kernel};
+use smolnn_fixed::pad::{PadLayer, pad as pad_kernel};
+use smolnn_fixed::pool::{Pool2dLayer, average_pool2d as average_kernel, max_pool2d as max_kernel};
+use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
+use smolnn_fixed::reduce::{MeanLayer, mean as mean_kernel};
+use smolnn_fixed::softmax::{self, SoftmaxLayer};
+use smolnn_fixed::{Element, Overlapping, Separate, convert};
+
+use super::weighted::{draw_window, drawn};
+use super::{Case, Failure, Memory, compare};
+use crate::{Random, oracle};
+
+/// int8 and int16 as the cases draw them.
+pub(super) trait Value: Element + bytemuck::Pod {
+    fn draw(random: &mut Random) -> Self;
+}
+
+impl Value for i8 {
+    fn draw(random: &mut Random) -> Self {
+        random.int8()
+    }
+}
+
+impl Value for i16 {
+    fn draw(random: &mut Random) -> Self {
+        random.int16()
+    }
+}
+
+/// Runs int8 or int16, as the generator says.
+macro_rules! either_type {
+    ($case:ident, $function:ident) => {
+        if $case.random.one_in(2) { $function::<i16>($case) } else { $function::<i8>($case) }
+    };
+}
+
+/// Any zero point of the type.
+fn zero_point<T: Value>(random: &mut Random) -> i32 {
+    T::draw(random).into()
+}
+
+/// The whole range of the type, or a clamp.
+fn range<T: Value>(random: &mut Random) -> OutputRange {
+    let (zero_point, a, b) = (zero_point::<T>(random), T::draw(random).into(), T::draw(random).into());
+    if random.one_in(3) {
+        OutputRange { zero_point, minimum: i32::min(a, b), maximum: i32::max(a, b) }
+    } else {
+        OutputRange { zero_point, minimum: T::LEAST, maximum: T::LARGEST }
+    }
+}
+
+/// Runs a kernel with input and output apart, then overlapping by as much as is allowed.
+macro_rules! apart_and_overlapping {
+    ($memory:ident, $tolerance:ident, $input:ident, $output_len:expr, $gap:expr, $expected:ident, $run:expr) => {{
+        let (gap, output_len): (usize, usize) = ($gap, $output_len);
+        let output = $memory.elements(output_len)?;
+        let buffer = $memory.elements((gap + $input.len()).max(output_len))?;
+        $run(Separate { input: &*$input, output: &mut *output }).map_err(Failure::refused("apart"))?;
+        compare("apart", $tolerance, output, &$expected)?;
+        buffer[gap..gap + $input.len()].copy_from_slice($input);
+        Overlapping::new(buffer, (gap, $input.len()), (0, output_len))
+            .and_then(|tensors| $run(tensors))
+            .map_err(Failure::refused("overlapping"))?;
+        compare("overlapping", $tolerance, &buffer[..output_len], &$expected)
+    }};
+}
+
+fn pool<T: Value + Into<i64>>(
+    case: Case<'_>,
+    run: impl Fn(&Pool2dLayer, Tensors<'_, T>) -> Result<(), ShapeError>,
+    gather: impl Fn(&Pool2d, &[T], usize) -> i64,
+) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let shape = drawn(draw_window(random).0.pool())?;
+    let range = range::<T>(random);
+    let layer = Pool2dLayer::new(shape, range).map_err(Failure::refused("the layer"))?;
+    let input = memory.filled(shape.input_len(), || T::draw(random))?;
+    let expected =
+        |index| T::wrap(gather(&shape, input, index).clamp(range.minimum.into(), range.maximum.into()) as i32);
+    apart_and_overlapping!(memory, tolerance, input, shape.output_len(), shape.overlap_gap(), expected, |tensors| {
+        run(&layer, Tensors::from(tensors))
+    })
+}
+
+/// Both kinds of tensors, so that a closure can take either.
+enum Tensors<'a, T> {
+    Separate(Separate<'a, T>),
+    Overlapping(Overlapping<'a, T>),
+}
+
+impl<'a, T> From<Separate<'a, T>> for Tensors<'a, T> {
+    fn from(tensors: Separate<'a, T>) -> Self {
+        Self::Separate(tensors)
+    }
+}
+
+impl<'a, T> From<Overlapping<'a, T>> for Tensors<'a, T> {
+    fn from(tensors: Overlapping<'a, T>) -> Self {
+        Self::Overlapping(tensors)
+    }
+}
+
+/// Calls the kernel with whichever it is.
+macro_rules! dispatch {
+    ($kernel:path) => {
+        |layer, tensors| match tensors {
+            Tensors::Separate(tensors) => $kernel(layer, tensors),
+            Tensors::Overlapping(tensors) => $kernel(layer, tensors),
+        }
+    };
+}
+
+fn max_of_type<T: Value + Into<i64>>(case: Case<'_>) -> Result<(), Failure> {
+    pool::<T>(case, dispatch!(max_kernel), |shape, input, index| {
+        oracle::pooled(shape, input, index).max().unwrap_or(T::LEAST.into())
+    })
+}
+
+pub(super) fn max_pool2d(case: Case<'_>) -> Result<(), Failure> {
+    either_type!(case, max_of_type)
+}
+
+fn average_of_type<T: Value + Into<i64>>(case: Case<'_>) -> Result<(), Failure> {
+    pool::<T>(case, dispatch!(average_kernel), |shape, input, index| {
+        let taps = oracle::pooled(shape, input, index);
+        let (sum, count) = taps.fold((0, 0), |(sum, count), value| (sum + value, count + 1));
+        if count == 0 { 0 } else { oracle::divide_away_from_zero(sum, count) }
+    })
+}
+
+pub(super) fn average_pool2d(case: Case<'_>) -> Result<(), Failure> {
+    either_type!(case, average_of_type)
+}
+
+/// `value` / `scale` + zero point to nearest, clamped.
+fn nearest<T: Value>(value: f64, scale: f32, output: &OutputRange) -> T {
+    let steps = libm::round(value / f64::from(scale)) + f64::from(output.zero_point);
+    T::wrap(steps.clamp(output.minimum.into(), output.maximum.into()) as i32)
+}
+
+fn mean_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let (outer, inner) = (random.length(1, 4), random.length(1, 12));
+    let reduced = random.pick(&[1, 2, 3, 4, 7, 9, 16, 25, 49, 64, 125, 400]);
+    let quantisation = Affine::new(random.scale(10, 1), zero_point::<T>(random));
+    let (output_scale, output) = (random.scale(10, 1), range::<T>(random));
+    let layer = MeanLayer::new((outer, reduced, inner), quantisation, output_scale, output)
+        .map_err(Failure::refused("the layer"))?;
+    let input = memory.filled(layer.input_len(), || T::draw(random))?;
+    let expected = |index: usize| {
+        let values = input.iter().skip(index / inner * reduced * inner + index % inner).step_by(inner).take(reduced);
+        let sum: f64 = values.map(|&value| f64::from(Into::<i32>::into(value))).sum();
+        let mean = sum / reduced as f64 - f64::from(quantisation.zero_point);
+        nearest::<T>(mean * f64::from(quantisation.scale), output_scale, &output)
+    };
+    apart_and_overlapping!(memory, tolerance, input, layer.output_len(), layer.overlap_gap(), expected, |tensors| {
+        dispatch!(mean_kernel)(&layer, Tensors::from(tensors))
+    })
+}
+
+pub(super) fn mean(case: Case<'_>) -> Result<(), Failure> {
+    either_type!(case, mean_of_type)
+}
+
+fn pad_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let shape: [usize; 4] = core::array::from_fn(|_| random.length(1, 5));
+    let mut side = || core::array::from_fn(|_| random.length(0, 3));
+    let (before, after): ([usize; 4], [usize; 4]) = (side(), side());
+    let value = T::draw(random);
+    let layer = PadLayer::new(shape, before, after, value.into()).map_err(Failure::refused("the layer"))?;
+    let input = memory.filled(layer.input_len(), || T::draw(random))?;
+    let expected = |index: usize| {
+        let (mut rest, mut at, mut factor) = (index, 0, 1);
+        for axis in (0..4).rev() {
+            let padded = before[axis] + shape[axis] + after[axis];
+            let position = rest % padded;
+            if position < before[axis] || position >= before[axis] + shape[axis] {
+                return value;
+            }
+            at += (position - before[axis]) * factor;
+            factor *= shape[axis];
+            rest /= padded;
+        }
+        input[at]
+    };
+    apart_and_overlapping!(memory, tolerance, input, layer.output_len(), layer.overlap_gap(), expected, |tensors| {
+        dispatch!(pad_kernel)(&layer, Tensors::from(tensors))
+    })
+}
+
+pub(super) fn pad(case: Case<'_>) -> Result<(), Failure> {
+    either_type!(case, pad_of_type)
+}
+
+/// A softmax layer, its input, and the real result of an element.
+fn draw_softmax<'a>(
+    random: &mut Random,
+    memory: &mut Memory<'a>,
+) -> Result<(SoftmaxLayer, &'a [i8], impl Fn(usize) -> f64 + use<'a>), Failure> {
+    let (rows, columns) = (random.length(1, 3), random.length(1, 60));
+    let (scale, beta) = (random.scale(9, 0), random.pick(&[1.0, 1.0, 0.5, 2.5]));
+    let layer = SoftmaxLayer::new(rows, columns, beta, scale).map_err(Failure::refused("the layer"))?;
+    let all_one = random.one_in(8);
+    let input: &[i8] = memory.filled(layer.len(), || if all_one { 127 } else { random.int8() })?;
+    let expected = move |index: usize| {
+        let row = &input[index / columns * columns..][..columns];
+        let exp = |value: i8| libm::exp(f64::from(beta) * f64::from(scale) * f64::from(value));
+        exp(input[index]) / row.iter().map(|&value| exp(value)).sum::<f64>()
+    };
+    Ok((layer, input, expected))
+}
+
+pub(super) fn softmax(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let (layer, input, real) = draw_softmax(random, &mut memory)?;
+    let expected = |index| nearest::<i8>(real(index), 1.0 / 256.0, &OutputRange::int8(-128));
+    apart_and_overlapping!(memory, tolerance, input, layer.len(), 0, expected, |tensors| {
+        dispatch!(softmax::softmax)(&layer, Tensors::from(tensors))
+    })
+}
+
+pub(super) fn softmax_to_int16(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let (layer, input, real) = draw_softmax(random, &mut memory)?;
+    let output = memory.elements(layer.len())?;
+    softmax::softmax_to_int16(&layer, input, output).map_err(Failure::refused("apart"))?;
+    let range = OutputRange { zero_point: -32768, minimum: -32768, maximum: 32767 };
+    compare("apart", tolerance, output, |index| nearest::<i16>(real(index), 1.0 / 65536.0, &range))
+}
+
+fn quantise_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let quantisation = Affine::new(random.scale(12, 0), zero_point::<T>(random));
+    let length = random.length(1, 50);
+    let any_bits = random.one_in(3);
+    let input = memory.filled(length, || {
+        if any_bits {
+            f32::from_bits(random.bits())
+        } else {
+            // Halves of a step as well as what lies between.
+            let halves = random.between(2 * T::LEAST, 2 * T::LARGEST) as f32 / 2.0;
+            quantisation.scale * (halves + if random.one_in(2) { 0.0 } else { random.scale(20, 1) })
+        }
+    })?;
+    let output = memory.elements(length)?;
+    quantise_kernel(quantisation, input, output).map_err(Failure::refused("apart"))?;
+    let range = OutputRange { zero_point: quantisation.zero_point, minimum: T::LEAST, maximum: T::LARGEST };
+    compare("apart", tolerance, output, |index| {
+        // The reference divides in f32.
+        let steps = f64::from(input[index] / quantisation.scale);
+        if steps.is_nan() { T::wrap(range.zero_point) } else { nearest::<T>(steps, 1.0, &range) }
+    })
+}
+
+pub(super) fn quantise(case: Case<'_>) -> Result<(), Failure> {
+    either_type!(case, quantise_of_type)
+}
+
+fn dequantise_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, .. } = case;
+    let quantisation = Affine::new(random.scale(12, 0), zero_point::<T>(random));
+    let length = random.length(1, 50);
+    let input = memory.filled(length, || T::draw(random))?;
+    let output = memory.elements(length)?;
+    dequantise_kernel(quantisation, input, output).map_err(Failure::refused("apart"))?;
+    for (index, (&found, &value)) in output.iter().zip(input.iter()).enumerate() {
+        let value = f64::from(Into::<i32>::into(value));
+        let expected = ((value - f64::from(quantisation.zero_point)) * f64::from(quantisation.scale)) as f32;
+        if found != expected {
+            let (expected, found) = (expected.to_bits() as i32, found.to_bits() as i32);
+            return Err(Failure::Wrong { what: "apart, the bits of an f32", index, expected, found });
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn dequantise(case: Case<'_>) -> Result<(), Failure> {
+    either_type!(case, dequantise_of_type)
+}
+
+fn requantise_types<A: Value, B: Value>(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let from = Affine::new(random.scale(14, 0), zero_point::<A>(random));
+    let to = Affine::new(random.scale(14, 0), zero_point::<B>(random));
+    let layer = RequantiseLayer::new(from, to).map_err(Failure::refused("the layer"))?;
+    let length = random.length(1, 50);
+    let input = memory.filled(length, || A::draw(random))?;
+    let output = memory.elements(length)?;
+    convert::requantise(&layer, input, output).map_err(Failure::refused("apart"))?;
+    let multiplier = Multiplier::from_f64(f64::from(from.scale) / f64::from(to.scale));
+    compare("apart", tolerance, output, |index| {
+        let value = oracle::requantise(input[index].into() - from.zero_point, multiplier);
+        B::wrap((i64::from(value) + i64::from(to.zero_point)).clamp(B::LEAST.into(), B::LARGEST.into()) as i32)
+    })
+}
+
+pub(super) fn requantise(case: Case<'_>) -> Result<(), Failure> {
+    match case.random.between(0, 3) {
+        0 => requantise_types::<i8, i8>(case),
+        1 => requantise_types::<i16, i8>(case),
+        2 => requantise_types::<i8, i16>(case),
+        _ => requantise_types::<i16, i16>(case),
+    }
+}

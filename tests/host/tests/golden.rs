@@ -1,0 +1,362 @@
+//! Every kernel of `smolnn-fixed` against the single-operator goldens: recorded outputs of the reference interpreter, bit
+//! for bit, and its multipliers where they are recorded. Layers are built here from the manifest, without the importer.
+
+use smolnn_core::{Dense, Image, Kernel, Pool2d, Window2d};
+use smolnn_fixed::conv::{Conv2dLayer, DepthwiseConv2dLayer, conv2d, depthwise_conv2d};
+use smolnn_fixed::convert::{RequantiseLayer, dequantise, quantise, requantise};
+use smolnn_fixed::dense::{DenseLayer, dense};
+use smolnn_fixed::elementwise::{AddLayer, AddLayer16, Pairing, add, add_int16};
+use smolnn_fixed::pad::{PadLayer, pad};
+use smolnn_fixed::pool::{Pool2dLayer, average_pool2d, max_pool2d};
+use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
+use smolnn_fixed::reduce::{MeanLayer, mean};
+use smolnn_fixed::softmax::{SoftmaxLayer, softmax, softmax_to_int16};
+use smolnn_fixed::{Backend, Channel, Element, Separate, SeparatePair, Weights, pack};
+use smolnn_testkit::golden::{self, Case, Golden, Operator, Tensor, to_f32, to_i8, to_i16, to_i32};
+
+/// Goldens of operators that have no kernel here (recurrent cells have a test of their own).
+const ELSEWHERE: &[&str] = &["lstm_", "svdf_"];
+
+/// The tensors of a golden's only operator.
+struct Node<'a> {
+    golden: &'a Golden,
+    operator: &'a Operator,
+}
+
+impl Node<'_> {
+    fn input(&self, index: usize) -> &Tensor {
+        &self.golden.tensors[&(self.operator.inputs[index] as usize)]
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.golden.tensors[&self.operator.outputs[0]]
+    }
+
+    fn constant(&self, index: usize) -> Vec<u8> {
+        match self.operator.inputs.get(index) {
+            Some(&tensor) if tensor >= 0 => self.golden.constant(tensor as usize).to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn bytes<'a>(&self, case: &'a Case, index: usize) -> &'a [u8] {
+        case.input(self.operator.inputs[index] as usize)
+    }
+
+    fn int8(&self, case: &Case, index: usize) -> Vec<i8> {
+        to_i8(self.bytes(case, index))
+    }
+
+    fn int16(&self, case: &Case, index: usize) -> Vec<i16> {
+        to_i16(self.bytes(case, index))
+    }
+
+    fn activation(&self) -> FusedActivation {
+        match self.operator.option("fusedActivationFunction") {
+            "NONE" => FusedActivation::None,
+            "RELU" => FusedActivation::Relu,
+            "RELU6" => FusedActivation::Relu6,
+            "RELU_N1_TO_1" => FusedActivation::ReluN1To1,
+            other => panic!("unknown activation {other}"),
+        }
+    }
+
+    /// The output range, which must be the one that the reference computed.
+    fn range<T: Element>(&self) -> OutputRange {
+        let output = self.output();
+        let range = self.activation().range(output.scale(), output.zero_point(), T::LEAST, T::LARGEST);
+        assert_eq!((range.minimum, range.maximum), (self.operator.number("act_min"), self.operator.number("act_max")));
+        range
+    }
+
+    fn is_int16(&self) -> bool {
+        self.input(0).dtype == "INT16"
+    }
+
+    /// Per output channel, f64(s_in) · f64(s_w) / f64(s_out).
+    fn channel_multipliers(&self) -> Vec<Multiplier> {
+        let (input, output) = (f64::from(self.input(0).scale()), f64::from(self.output().scale()));
+        let multipliers = self
+            .input(1)
+            .scales
+            .iter()
+            .map(|&scale| Multiplier::from_f64(input * f64::from(scale) / output))
+            .collect::<Vec<_>>();
+        self.check(&multipliers);
+        multipliers
+    }
+
+    /// Compares multipliers with those that the reference computed.
+    fn check(&self, multipliers: &[Multiplier]) {
+        let recorded = &self.operator.multipliers;
+        assert!(!recorded.is_empty(), "{}: no multipliers recorded", self.golden.name);
+        for (index, &(mantissa, shift)) in recorded.iter().enumerate() {
+            let found = multipliers.get(index).or(multipliers.first()).expect("one at least");
+            assert_eq!((found.mantissa, found.shift), (mantissa, shift), "{}: multiplier {index}", self.golden.name);
+        }
+    }
+
+    fn window(&self, kernel: (usize, usize)) -> Window2d {
+        let shape = &self.input(0).shape;
+        let option = |name| self.operator.find(name).map_or(1, |text| text.parse().unwrap());
+        let window = Window2d::over(Image::hwc(shape[1], shape[2], shape[3]), Kernel::hw(kernel.0, kernel.1))
+            .batch(shape[0])
+            .stride(option("strideH"), option("strideW"))
+            .dilation(option("dilationHFactor"), option("dilationWFactor"));
+        if self.operator.option("padding") == "SAME" { window.same() } else { window }
+    }
+
+    fn affine(&self, index: usize) -> Affine {
+        affine(self.input(index))
+    }
+}
+
+fn affine(tensor: &Tensor) -> Affine {
+    Affine::new(tensor.scale(), tensor.zero_point())
+}
+
+fn bytes8(values: Vec<i8>) -> Vec<u8> {
+    values.into_iter().map(|value| value as u8).collect()
+}
+
+fn bytes16(values: Vec<i16>) -> Vec<u8> {
+    values.into_iter().flat_map(i16::to_le_bytes).collect()
+}
+
+fn weights<'a>(values: &'a [i8], bias: &'a [i32], multipliers: &'a [Multiplier], input: &Tensor) -> Weights<'a> {
+    Weights { values, bias, multipliers, input_zero_point: input.zero_point() }
+}
+
+fn run_conv2d(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let kernel = &node.input(1).shape;
+    let shape = node.window((kernel[1], kernel[2])).conv(kernel[0]).unwrap();
+    let (values, bias, multipliers) = (to_i8(&node.constant(1)), to_i32(&node.constant(2)), node.channel_multipliers());
+    let weights = weights(&values, &bias, &multipliers, node.input(0));
+    let range = node.range::<i8>();
+    let mut words = vec![0; pack::conv2d_words(Backend::CURRENT, &shape)];
+    let mut channels = vec![Channel::default(); kernel[0]];
+    let packed = pack::conv2d(Backend::CURRENT, &shape, &weights, &range, &mut words, &mut channels).unwrap();
+    let layer =
+        Conv2dLayer::new(shape, &words[..packed.words], &channels, packed.layout, range, weights.input_zero_point)
+            .unwrap();
+    let mut output = vec![0; shape.output_len()];
+    let mut scratch = vec![0; layer.scratch_words()];
+    conv2d(&layer, Separate { input: &node.int8(case, 0), output: &mut output }, &mut scratch).unwrap();
+    bytes8(output)
+}
+
+fn run_depthwise(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let kernel = &node.input(1).shape;
+    let multiplier = node.operator.number("depthMultiplier");
+    let shape = node.window((kernel[1], kernel[2])).depthwise(multiplier).unwrap();
+    let (values, bias, multipliers) = (to_i8(&node.constant(1)), to_i32(&node.constant(2)), node.channel_multipliers());
+    let weights = weights(&values, &bias, &multipliers, node.input(0));
+    let range = node.range::<i8>();
+    let mut words = vec![0; pack::depthwise_conv2d_words(Backend::CURRENT, &shape)];
+    let mut channels = vec![Channel::default(); kernel[3]];
+    let packed = pack::depthwise_conv2d(Backend::CURRENT, &shape, &weights, &range, &mut words, &mut channels).unwrap();
+    let zero_point = weights.input_zero_point;
+    let layer =
+        DepthwiseConv2dLayer::new(shape, &words[..packed.words], &channels, packed.layout, range, zero_point).unwrap();
+    let mut output = vec![0; shape.output_len()];
+    let mut scratch = vec![0; layer.scratch_words()];
+    depthwise_conv2d(&layer, Separate { input: &node.int8(case, 0), output: &mut output }, &mut scratch).unwrap();
+    bytes8(output)
+}
+
+fn run_dense(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let matrix = &node.input(1).shape;
+    let shape = Dense::new(node.input(0).len() / matrix[1], matrix[1], matrix[0]).unwrap();
+    let (values, bias) = (to_i8(&node.constant(1)), to_i32(&node.constant(2)));
+    let multipliers = if node.input(1).scales.len() > 1 {
+        node.channel_multipliers()
+    } else {
+        // Per tensor the product of the scales is rounded to f32.
+        let product = node.input(0).scale() * node.input(1).scale();
+        let multipliers = vec![Multiplier::from_f64(f64::from(product) / f64::from(node.output().scale()))];
+        node.check(&multipliers);
+        multipliers
+    };
+    let weights = weights(&values, &bias, &multipliers, node.input(0));
+    let range = node.range::<i8>();
+    let mut words = vec![0; pack::dense_words(Backend::CURRENT, &shape)];
+    let mut channels = vec![Channel::default(); shape.outputs];
+    let packed = pack::dense(Backend::CURRENT, &shape, &weights, &range, &mut words, &mut channels).unwrap();
+    let layer = DenseLayer::new(shape, &words[..packed.words], &channels, packed.layout, range).unwrap();
+    let mut output = vec![0; shape.output_len()];
+    let mut scratch = vec![0; layer.scratch_words()];
+    dense(&layer, Separate { input: &node.int8(case, 0), output: &mut output }, &mut scratch).unwrap();
+    bytes8(output)
+}
+
+fn run_pool(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let shape: Pool2d =
+        node.window((node.operator.number("filterHeight"), node.operator.number("filterWidth"))).pool().unwrap();
+    let average = node.operator.name == "AVERAGE_POOL_2D";
+    if node.is_int16() {
+        let layer = Pool2dLayer::new(shape, node.range::<i16>()).unwrap();
+        let (input, mut output) = (node.int16(case, 0), vec![0; shape.output_len()]);
+        let tensors = Separate { input: &input, output: &mut output };
+        if average { average_pool2d(&layer, tensors) } else { max_pool2d(&layer, tensors) }.unwrap();
+        bytes16(output)
+    } else {
+        let layer = Pool2dLayer::new(shape, node.range::<i8>()).unwrap();
+        let (input, mut output) = (node.int8(case, 0), vec![0; shape.output_len()]);
+        let tensors = Separate { input: &input, output: &mut output };
+        if average { average_pool2d(&layer, tensors) } else { max_pool2d(&layer, tensors) }.unwrap();
+        bytes8(output)
+    }
+}
+
+fn run_add(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let pairing = Pairing::new(node.input(0).len(), node.input(1).len()).unwrap();
+    let subtract = node.operator.name == "SUB";
+    if node.is_int16() {
+        node.range::<i16>();
+        let scales = (node.input(0).scale(), node.input(1).scale(), node.output().scale());
+        let layer = AddLayer16::new(pairing, scales.0, scales.1, scales.2, node.activation(), subtract).unwrap();
+        let mut output = vec![0; pairing.output_len()];
+        let (left, right) = (node.int16(case, 0), node.int16(case, 1));
+        add_int16(&layer, SeparatePair { left: &left, right: &right, output: &mut output }).unwrap();
+        bytes16(output)
+    } else {
+        node.range::<i8>();
+        let make = if subtract { AddLayer::subtraction } else { AddLayer::new };
+        let layer = make(pairing, node.affine(0), node.affine(1), affine(node.output()), node.activation()).unwrap();
+        let mut output = vec![0; pairing.output_len()];
+        let (left, right) = (node.int8(case, 0), node.int8(case, 1));
+        add(&layer, SeparatePair { left: &left, right: &right, output: &mut output }).unwrap();
+        bytes8(output)
+    }
+}
+
+/// Outer, reduced and inner length for adjacent axes.
+fn reduction(node: &Node<'_>) -> (usize, usize, usize) {
+    let shape = &node.input(0).shape;
+    let axes = to_i32(&node.constant(1));
+    let (first, last) = (*axes.iter().min().unwrap() as usize, *axes.iter().max().unwrap() as usize);
+    assert_eq!(last - first + 1, axes.len(), "the axes are adjacent");
+    (shape[..first].iter().product(), shape[first..=last].iter().product(), shape[last + 1..].iter().product())
+}
+
+fn run_mean(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let (shape, output) = (reduction(node), node.output());
+    let range = OutputRange::int8(output.zero_point());
+    if node.is_int16() {
+        let range = OutputRange { zero_point: output.zero_point(), minimum: -32768, maximum: 32767 };
+        let layer = MeanLayer::new(shape, node.affine(0), output.scale(), range).unwrap();
+        let mut result = vec![0; layer.output_len()];
+        mean(&layer, Separate { input: &node.int16(case, 0), output: &mut result }).unwrap();
+        bytes16(result)
+    } else {
+        let layer = MeanLayer::new(shape, node.affine(0), output.scale(), range).unwrap();
+        let mut result = vec![0; layer.output_len()];
+        mean(&layer, Separate { input: &node.int8(case, 0), output: &mut result }).unwrap();
+        bytes8(result)
+    }
+}
+
+fn run_pad(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let paddings = to_i32(&node.constant(1));
+    let shape: [usize; 4] = node.input(0).shape.clone().try_into().unwrap();
+    let side = |behind: usize| std::array::from_fn(|axis| paddings[2 * axis + behind] as usize);
+    let layer = PadLayer::new(shape, side(0), side(1), node.input(0).zero_point()).unwrap();
+    let mut output = vec![0; layer.output_len()];
+    pad(&layer, Separate { input: &node.int8(case, 0), output: &mut output }).unwrap();
+    bytes8(output)
+}
+
+fn run_quantise(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let (input, output) = (node.input(0), node.output());
+    let mut result = vec![0_i8; output.len()];
+    if input.dtype == "FLOAT32" {
+        quantise(affine(output), &to_f32(node.bytes(case, 0)), &mut result).unwrap();
+        return bytes8(result);
+    }
+    node.check(&[Multiplier::from_f64(f64::from(input.scale()) / f64::from(output.scale()))]);
+    let layer = RequantiseLayer::new(affine(input), affine(output)).unwrap();
+    if node.is_int16() {
+        requantise(&layer, &node.int16(case, 0), &mut result).unwrap();
+    } else {
+        requantise(&layer, &node.int8(case, 0), &mut result).unwrap();
+    }
+    bytes8(result)
+}
+
+fn run_dequantise(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let mut result = vec![0.0; node.output().len()];
+    dequantise(node.affine(0), &node.int8(case, 0), &mut result).unwrap();
+    result.into_iter().flat_map(f32::to_le_bytes).collect()
+}
+
+fn run_softmax(node: &Node<'_>, case: &Case) -> Option<Vec<u8>> {
+    let shape = &node.input(0).shape;
+    let columns = *shape.last().unwrap();
+    let (rows, beta) = (node.input(0).len() / columns, node.operator.number("beta"));
+    if node.is_int16() {
+        return None;
+    }
+    let layer = SoftmaxLayer::new(rows, columns, beta, node.input(0).scale()).unwrap();
+    let input = node.int8(case, 0);
+    Some(if node.output().dtype == "INT16" {
+        let mut output = vec![0; layer.len()];
+        softmax_to_int16(&layer, &input, &mut output).unwrap();
+        bytes16(output)
+    } else {
+        let mut output = vec![0; layer.len()];
+        softmax(&layer, Separate { input: &input, output: &mut output }).unwrap();
+        bytes8(output)
+    })
+}
+
+/// The output of a golden's operator, or none when there is no kernel for it.
+fn run(node: &Node<'_>, case: &Case) -> Option<Vec<u8>> {
+    let int16 = node.input(0).dtype == "INT16";
+    Some(match node.operator.name.as_str() {
+        "CONV_2D" if !int16 => run_conv2d(node, case),
+        "DEPTHWISE_CONV_2D" if !int16 => run_depthwise(node, case),
+        "FULLY_CONNECTED" if !int16 => run_dense(node, case),
+        "MAX_POOL_2D" | "AVERAGE_POOL_2D" => run_pool(node, case),
+        "ADD" | "SUB" => run_add(node, case),
+        "MEAN" => run_mean(node, case),
+        "PAD" => run_pad(node, case),
+        "QUANTIZE" => run_quantise(node, case),
+        "DEQUANTIZE" => run_dequantise(node, case),
+        "SOFTMAX" => return run_softmax(node, case),
+        _ => return None,
+    })
+}
+
+#[test]
+fn single_operators_give_the_recorded_outputs() {
+    let goldens = golden::all("../shared/golden/ops");
+    if goldens.is_empty() {
+        return;
+    }
+    let (mut models, mut cases, mut without, mut wrong) = (0, 0, Vec::new(), Vec::new());
+    for golden in &goldens {
+        if ELSEWHERE.iter().any(|prefix| golden.name.starts_with(prefix)) {
+            continue;
+        }
+        let [operator] = golden.operators.as_slice() else { panic!("{}: one operator expected", golden.name) };
+        let node = Node { golden, operator };
+        let mut differing = 0;
+        for case in &golden.cases {
+            let Some(found) = run(&node, case) else {
+                without.push(golden.name.as_str());
+                break;
+            };
+            cases += 1;
+            let expected = case.output(operator.outputs[0]);
+            assert_eq!(found.len(), expected.len(), "{}", golden.name);
+            differing += found.iter().zip(expected).filter(|(found, expected)| found != expected).count();
+        }
+        models += 1;
+        if differing > 0 {
+            wrong.push((golden.name.as_str(), differing));
+        }
+    }
+    println!("{models} models, {cases} cases; without a kernel: {without:?}");
+    assert!(wrong.is_empty(), "differing bytes: {wrong:?}");
+    assert!(models - without.len() >= 40, "only {models} models");
+}
