@@ -1,0 +1,75 @@
+//! What can go wrong on the way from a `.tflite` file to Rust source, said so that the reader knows what to change.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a model could not be read, compiled or run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The bytes are no `.tflite` model, or a damaged one.
+    #[error("not a readable .tflite model: {0}")]
+    Malformed(String),
+    /// The model is well formed, but holds things smolnn does not run. All of them are listed.
+    #[error("the model cannot be compiled:\n{}", list(.0))]
+    Unsupported(Vec<Problem>),
+    /// A tensor file handed to `run` does not fit the model.
+    #[error("{0}")]
+    Tensor(String),
+    /// The build environment lacks something (`OUT_DIR` outside a build script, an unknown backend).
+    #[error("{0}")]
+    Environment(String),
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n")
+}
+
+/// One thing in a model that smolnn does not run: where it is, what was found, what would work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Index and name of the operator; `None` for a problem of the model as a whole.
+    pub operator: Option<(usize, String)>,
+    /// Index and name of the tensor; `None` when the operator itself is the problem.
+    pub tensor: Option<(usize, String)>,
+    /// What was found.
+    pub found: String,
+    /// What is supported, or what to do.
+    pub supported: String,
+}
+
+impl Problem {
+    /// A problem of the model as a whole.
+    pub(crate) fn model(found: impl Into<String>, supported: impl Into<String>) -> Self {
+        Self { operator: None, tensor: None, found: found.into(), supported: supported.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.operator {
+            Some((index, name)) => write!(f, "operator {index} {name}")?,
+            None => write!(f, "model")?,
+        }
+        if let Some((index, name)) = &self.tensor {
+            write!(f, ", tensor {index} \"{}\"", shorten(name))?;
+        }
+        write!(f, ": found {}; supported: {}", self.found, self.supported)
+    }
+}
+
+/// Tensor names of fused layers run to hundreds of characters: the first ones are enough to find it.
+fn shorten(name: &str) -> String {
+    const LONGEST: usize = 80;
+    if name.chars().count() <= LONGEST { name.escape_debug().to_string() } else { name.chars().take(LONGEST).collect::<String>().escape_debug().to_string() + "…" }
+}
