@@ -39,6 +39,7 @@
 #![no_std]
 
 mod arch;
+pub mod arena;
 mod backend;
 pub mod conv;
 pub mod convert;

@@ -184,7 +184,7 @@ pub struct Operator {
     /// The version of its definition.
     pub version: i32,
     /// Its options, as the file states them.
-    pub options: Options,
+    pub(crate) options: Options,
     /// Its inputs; `None` where an optional input is left out.
     pub inputs: Vec<Option<TensorId>>,
     /// Its outputs.

@@ -1,6 +1,19 @@
 //! Compiles `.tflite` models to Rust source for smolnn.
+mod emit;
 mod error;
 mod graph;
+mod memory;
+mod model;
+mod operators;
+mod plan;
+mod program;
+mod run;
 mod schema;
+mod simplify;
+
 pub use error::{Error, Problem, Result};
-pub use graph::*;
+pub use graph::{Code, Constant, Element, Graph, Operator, Quantisation, Tensor, TensorId};
+pub use model::{Model, compile};
+pub use program::Program;
+pub use run::Runner;
+pub use smolnn_fixed::Backend;

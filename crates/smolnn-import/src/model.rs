@@ -1,0 +1,99 @@
+//! A model as it is opened, before it is compiled for a backend.
+
+use std::path::{Path, PathBuf};
+
+use smolnn_fixed::Backend;
+
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::program::Program;
+
+/// A `.tflite` model that was read, checked and simplified.
+#[derive(Clone, Debug)]
+pub struct Model {
+    name: String,
+    path: Option<PathBuf>,
+    graph: Graph,
+}
+
+/// Reads and compiles a model in a build script: `Model::open(path)?.emit()`.
+///
+/// # Errors
+/// As [`Model::open`] and [`Model::emit`].
+pub fn compile(path: impl AsRef<Path>) -> Result<()> {
+    Model::open(path)?.emit()
+}
+
+impl Model {
+    /// Reads a `.tflite` file. The model's name is the file's, with `_` for what cannot stand in a Rust name.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be read, otherwise as [`Graph::read`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })?;
+        let stem = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Self { path: Some(path.into()), ..Self::read(&stem, &bytes)? })
+    }
+
+    /// Reads the bytes of a `.tflite` file.
+    ///
+    /// # Errors
+    /// As [`Graph::read`].
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
+        let mut graph = Graph::read(bytes)?;
+        graph.simplify();
+        Ok(Self { name: identifier(name), path: None, graph })
+    }
+
+    /// Gives the model another name, which the generated file and [`include_model!`](https://docs.rs/smolnn) use.
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = identifier(name);
+        self
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The graph, simplified.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Compiles for a backend.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with everything in the model that smolnn does not run.
+    pub fn compile(&self, backend: Backend) -> Result<Program> {
+        Program::new(&self.name, self.graph.clone(), backend)
+    }
+
+    /// In a build script: compiles for the target of the build and writes `OUT_DIR/<name>.rs`, for `smolnn::include_model!(name)`.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile); [`Error::Environment`] outside of a build script, [`Error::File`] when the file cannot be written.
+    pub fn emit(&self) -> Result<()> {
+        let variable = |name: &str| {
+            std::env::var(name).map_err(|_| Error::Environment(format!("{name} is not set: `emit` is for build scripts, use `compile` elsewhere")))
+        };
+        if let Some(path) = &self.path {
+            println!("cargo::rerun-if-changed={}", path.display());
+        }
+        println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
+        let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+        let program = self.compile(Backend::for_target(&variable("TARGET")?, &flags))?;
+        let path = PathBuf::from(variable("OUT_DIR")?).join(format!("{}.rs", self.name));
+        std::fs::write(&path, program.source()).map_err(|source| Error::File { path, source })
+    }
+}
+
+/// The name with `_` for every character that cannot stand in a Rust identifier.
+fn identifier(name: &str) -> String {
+    let mut identifier: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if !identifier.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        identifier.insert(0, '_');
+    }
+    identifier
+}

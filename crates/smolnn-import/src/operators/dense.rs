@@ -1,0 +1,98 @@
+//! FULLY_CONNECTED.
+
+use smolnn_core::{Dense, ShapeError};
+use smolnn_fixed::Weights;
+use smolnn_fixed::dense::{DenseLayer, dense, dense_scratch};
+use smolnn_fixed::pack;
+use smolnn_fixed::quantise::{Multiplier, OutputRange};
+
+use super::conv::{LayerWeights, PackedLayer};
+use super::{Check, Definition, Kernel, Lowered, activation_label, range_text};
+use crate::emit::Source;
+use crate::error::Problem;
+use crate::graph::Element;
+use crate::memory::{Io, Memory};
+use crate::schema::Options;
+
+pub(super) const OPERATORS: &[Definition] = &[Definition { name: "FULLY_CONNECTED", versions: 1..=12, lower: dense_step }];
+
+#[derive(Debug)]
+struct DenseKernel {
+    shape: Dense,
+    layer: PackedLayer,
+    output: OutputRange,
+}
+
+fn dense_step(check: &Check<'_>) -> Result<Lowered, Problem> {
+    check.counts(2..=3, 1)?;
+    let Options::FullyConnected(options) = check.operator.options else { return Err(check.no_options()) };
+    if options.weights_format != 0 {
+        return Err(check.fault(format!("weights format {}", options.weights_format), "the default weights format"));
+    }
+    let input = check.quantised_input(0, &[Element::I8])?;
+    let output = check.quantised_output(0, &[Element::I8])?;
+    let weights = LayerWeights::new(check, 2, 0)?;
+    let &[outputs, inputs] = weights.shape else { return Err(check.no_options()) };
+    let elements = input.tensor.len();
+    if elements % inputs != 0 {
+        let supported = format!("a multiple of {inputs} elements, the weights' second dimension");
+        return Err(check.tensor_fault(input.id, format!("input of shape {:?}", input.shape()), &supported));
+    }
+    let batch = elements / inputs;
+    if options.keep_num_dims {
+        let mut expected = input.shape().to_vec();
+        if expected.pop() != Some(inputs) {
+            let supported = format!("a last dimension of {inputs}, since the number of dimensions is kept");
+            return Err(check.tensor_fault(input.id, format!("input of shape {:?}", input.shape()), &supported));
+        }
+        expected.push(outputs);
+        check.output_shape(0, &expected)?;
+    } else if output.tensor.len() != batch * outputs || output.shape().last() != Some(&outputs) {
+        check.output_shape(0, &[batch, outputs])?;
+    }
+    let shape = check.shape(Dense::new(batch, inputs, outputs))?;
+    let activation = check.activation(options.activation)?;
+    let range = output.range(activation);
+    // The reference multiplies the two scales in f32 when there is one for all weights.
+    let multipliers = match weights.scale() {
+        Some(scale) => vec![Multiplier::from_f64(f64::from(input.scale * scale) / f64::from(output.scale))],
+        None => weights.multipliers(&input, &output),
+    };
+    let packing = Weights { values: &weights.values, bias: &weights.bias, multipliers: &multipliers, input_zero_point: input.zero_point };
+    let layer = PackedLayer::new(pack::dense_words(check.backend, &shape), outputs, |words, channels| {
+        pack::dense(check.backend, &shape, &packing, &range, words, channels)
+    });
+    let kernel = DenseKernel { shape, layer: check.shape(layer)?, output: range };
+    let label = format!("{inputs}->{outputs}{}", activation_label(activation));
+    Ok(Lowered::Step { inputs: vec![input.id], states: Vec::new(), label, kernel: Box::new(kernel) })
+}
+
+impl Kernel for DenseKernel {
+    fn macs(&self) -> u64 {
+        self.shape.macs() as u64
+    }
+
+    fn constant_bytes(&self) -> usize {
+        self.layer.bytes()
+    }
+
+    fn scratch_words(&self) -> usize {
+        dense_scratch(self.layer.packed.layout, &self.shape)
+    }
+
+    fn overlap_gap(&self, _: usize) -> Option<usize> {
+        Some(self.shape.overlap_gap())
+    }
+
+    fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
+        let layer = DenseLayer::new(self.shape, &self.layer.words, &self.layer.channels, self.layer.packed.layout, self.output)?;
+        dense(&layer, memory.tensors()?, memory.scratch())
+    }
+
+    fn emit(&self, source: &mut Source, io: &Io) -> String {
+        let shape = format!("Dense::new({}, {}, {})", self.shape.batch, self.shape.inputs, self.shape.outputs);
+        let packed = self.layer.text(source, io.step, &shape);
+        let layer = source.layer(io.step, "DenseLayer<'static>", &format!("DenseLayer::new({packed}, {})", range_text(&self.output)));
+        format!("dense(&{layer}, {}, {})", io.tensors_text(), io.scratch_text())
+    }
+}

@@ -1,0 +1,285 @@
+//! The operators: one file per family, and everything about an operator in its file: what it demands of its tensors, what it costs, how its
+//! output may overlap its input, how it runs here and how it reads in generated code. [`FAMILIES`] lists them; to add an operator,
+//! write its [`Definition`] and list it.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use smolnn_core::ShapeError;
+use smolnn_fixed::Backend;
+use smolnn_fixed::quantise::{FusedActivation, OutputRange};
+
+use crate::emit::Source;
+use crate::error::Problem;
+use crate::graph::{Element, Graph, Operator, Tensor, TensorId};
+use crate::memory::{Io, Memory};
+
+mod conv;
+mod dense;
+mod layout;
+
+/// All families of operators.
+const FAMILIES: &[&[Definition]] = &[conv::OPERATORS, dense::OPERATORS, layout::OPERATORS];
+
+/// An operator that is supported: its name in the schema, the versions whose meaning is known, and how it is checked.
+pub(crate) struct Definition {
+    pub name: &'static str,
+    pub versions: RangeInclusive<i32>,
+    pub lower: fn(&Check<'_>) -> Result<Lowered, Problem>,
+}
+
+/// The names of all operators that compile.
+pub(crate) fn names() -> Vec<&'static str> {
+    let mut names: Vec<&str> = FAMILIES.iter().flat_map(|family| family.iter()).map(|definition| definition.name).collect();
+    names.sort_unstable();
+    names
+}
+
+/// An operator after its checks.
+#[derive(Debug)]
+pub(crate) enum Lowered {
+    /// It moves nothing: the output is the input under another shape.
+    Alias { input: TensorId, output: TensorId },
+    /// It runs a kernel.
+    Step {
+        /// Tensors that the kernel reads when it runs; constants among them become static arrays.
+        inputs: Vec<TensorId>,
+        /// Tensors that keep their value between runs, read and written.
+        states: Vec<TensorId>,
+        /// Options in a few words, for people.
+        label: String,
+        kernel: Box<dyn Kernel>,
+    },
+}
+
+/// A checked operator, ready to run or to be written out.
+pub(crate) trait Kernel: fmt::Debug {
+    /// Multiply-accumulates of one run.
+    fn macs(&self) -> u64 {
+        0
+    }
+    /// Bytes of the kernel's own constants: packed weights, channels, tables.
+    fn constant_bytes(&self) -> usize {
+        0
+    }
+    /// Words of scratch memory.
+    fn scratch_words(&self) -> usize {
+        0
+    }
+    /// The least distance in bytes from the first output's start to the start of input `input` at which they may overlap; `None` where
+    /// they must lie apart.
+    fn overlap_gap(&self, _input: usize) -> Option<usize> {
+        None
+    }
+    /// Runs the kernel.
+    fn run(&self, memory: Memory<'_>) -> Result<(), ShapeError>;
+    /// The call in generated code, an expression of type `Result<(), ShapeError>`; constants go to `source`.
+    fn emit(&self, source: &mut Source, io: &Io) -> String;
+}
+
+/// Checks and lowers an operator.
+pub(crate) fn lower(graph: &Graph, operator: &Operator, backend: Backend) -> Result<Lowered, Problem> {
+    let check = Check { graph, operator, backend };
+    let name = operator.code.to_string();
+    let definition = FAMILIES.iter().flat_map(|family| family.iter()).find(|definition| definition.name == name);
+    let Some(definition) = definition else {
+        return Err(check.fault("an operator that smolnn does not have", &names().join(", ")));
+    };
+    if !definition.versions.contains(&operator.version) {
+        let known = format!("versions {} to {}", definition.versions.start(), definition.versions.end());
+        return Err(check.fault(format!("version {}", operator.version), &known));
+    }
+    (definition.lower)(&check)
+}
+
+/// An operator under examination: access to its tensors, each with the error that is due when it is not as it must be.
+pub(crate) struct Check<'a> {
+    pub graph: &'a Graph,
+    pub operator: &'a Operator,
+    pub backend: Backend,
+}
+
+/// A tensor with one scale and zero point.
+#[derive(Clone, Debug)]
+pub(crate) struct Quantised<'a> {
+    pub id: TensorId,
+    pub tensor: &'a Tensor,
+    pub scale: f32,
+    pub zero_point: i32,
+}
+
+impl Quantised<'_> {
+    pub fn shape(&self) -> &[usize] {
+        &self.tensor.shape
+    }
+
+    /// The output range that a fused activation leaves.
+    pub fn range(&self, activation: FusedActivation) -> OutputRange {
+        let (low, high) = self.tensor.element.range().unwrap_or((-128, 127));
+        activation.range(self.scale, self.zero_point, low as i32, high as i32)
+    }
+}
+
+impl<'a> Check<'a> {
+    /// A problem of the operator itself.
+    pub fn fault(&self, found: impl Into<String>, supported: &str) -> Problem {
+        Problem {
+            operator: Some((self.operator.index, self.operator.code.to_string())),
+            tensor: None,
+            found: found.into(),
+            supported: supported.into(),
+        }
+    }
+
+    /// A problem of one of its tensors.
+    pub fn tensor_fault(&self, tensor: TensorId, found: impl Into<String>, supported: &str) -> Problem {
+        let name = self.graph.tensors.get(tensor).map_or(String::new(), |tensor| tensor.name.clone());
+        Problem { tensor: Some((tensor, name)), ..self.fault(found, supported) }
+    }
+
+    /// Turns the error of a shape into a problem of the operator.
+    pub fn shape<T>(&self, result: Result<T, ShapeError>) -> Result<T, Problem> {
+        result.map_err(|error| self.fault(error.to_string(), "shapes and values that the kernel can take"))
+    }
+
+    /// Checks the number of inputs (left-out optional ones included) and outputs.
+    pub fn counts(&self, inputs: RangeInclusive<usize>, outputs: usize) -> Result<(), Problem> {
+        let found = (self.operator.inputs.len(), self.operator.outputs.len());
+        if inputs.contains(&found.0) && found.1 == outputs {
+            return Ok(());
+        }
+        let supported = if inputs.start() == inputs.end() {
+            format!("{} inputs and {outputs} outputs", inputs.start())
+        } else {
+            format!("{} to {} inputs and {outputs} outputs", inputs.start(), inputs.end())
+        };
+        Err(self.fault(format!("{} inputs and {} outputs", found.0, found.1), &supported))
+    }
+
+    /// Input `index`, which must be there.
+    pub fn input(&self, index: usize) -> Result<TensorId, Problem> {
+        self.optional_input(index).ok_or_else(|| self.fault(format!("no input {index}"), "an operator with that input"))
+    }
+
+    /// Input `index`, if it is there.
+    pub fn optional_input(&self, index: usize) -> Option<TensorId> {
+        self.operator.inputs.get(index).copied().flatten()
+    }
+
+    /// Output `index`, which must be there.
+    pub fn output(&self, index: usize) -> Result<TensorId, Problem> {
+        let output = self.operator.outputs.get(index).copied();
+        output.ok_or_else(|| self.fault(format!("no output {index}"), "an operator with that output"))
+    }
+
+    pub fn tensor(&self, id: TensorId) -> &'a Tensor {
+        &self.graph.tensors[id]
+    }
+
+    /// Checks the element type.
+    pub fn element(&self, id: TensorId, supported: &[Element]) -> Result<Element, Problem> {
+        let element = self.tensor(id).element;
+        if supported.contains(&element) {
+            return Ok(element);
+        }
+        let mut list = supported.iter().map(Element::to_string).collect::<Vec<_>>().join(", ");
+        if element.is_float() {
+            list += " (convert the model with full integer quantisation, inputs and outputs included)";
+        }
+        Err(self.tensor_fault(id, element.to_string(), &list))
+    }
+
+    /// Checks the type of a tensor that has one scale and zero point, and gives them.
+    pub fn quantised(&self, id: TensorId, supported: &[Element]) -> Result<Quantised<'a>, Problem> {
+        self.element(id, supported)?;
+        let tensor = self.tensor(id);
+        let Some(quantisation) = &tensor.quantisation else {
+            return Err(self.tensor_fault(id, "no scale", "a quantised tensor with scale and zero point"));
+        };
+        match (&quantisation.scales[..], &quantisation.zero_points[..]) {
+            (&[scale], &[zero_point]) => {
+                if tensor.element == Element::I16 && zero_point != 0 {
+                    return Err(self.tensor_fault(id, format!("zero point {zero_point}"), "zero point 0 for INT16"));
+                }
+                Ok(Quantised { id, tensor, scale, zero_point })
+            }
+            (scales, _) => Err(self.tensor_fault(id, format!("{} scales", scales.len()), "one scale for the whole tensor")),
+        }
+    }
+
+    /// Input `index` as a quantised tensor.
+    pub fn quantised_input(&self, index: usize, supported: &[Element]) -> Result<Quantised<'a>, Problem> {
+        self.quantised(self.input(index)?, supported)
+    }
+
+    /// Output `index` as a quantised tensor.
+    pub fn quantised_output(&self, index: usize, supported: &[Element]) -> Result<Quantised<'a>, Problem> {
+        self.quantised(self.output(index)?, supported)
+    }
+
+    /// Checks that the output has this shape.
+    pub fn output_shape(&self, index: usize, expected: &[usize]) -> Result<(), Problem> {
+        let id = self.output(index)?;
+        let found = &self.tensor(id).shape;
+        if found == expected { Ok(()) } else { Err(self.tensor_fault(id, format!("shape {found:?}"), &format!("shape {expected:?} for these inputs"))) }
+    }
+
+    /// The shape of a tensor of rank 4: batch, height, width, channels.
+    pub fn nhwc(&self, id: TensorId) -> Result<[usize; 4], Problem> {
+        let shape = &self.tensor(id).shape;
+        <[usize; 4]>::try_from(&shape[..]).map_err(|_| self.tensor_fault(id, format!("shape {shape:?}"), "rank 4: batch, height, width, channels"))
+    }
+
+    /// The bytes of a constant.
+    pub fn constant(&self, id: TensorId, role: &str) -> Result<&'a [u8], Problem> {
+        match &self.tensor(id).data {
+            Some(data) => Ok(data.bytes()),
+            None => Err(self.tensor_fault(id, format!("{role} computed when the model runs"), &format!("constant {role}"))),
+        }
+    }
+
+    /// The values of an INT32 or INT64 constant.
+    pub fn integers(&self, id: TensorId, role: &str) -> Result<Vec<i64>, Problem> {
+        self.constant(id, role)?;
+        self.element(id, &[Element::I32, Element::I64])?;
+        self.tensor(id).integers().ok_or_else(|| self.tensor_fault(id, "no integers", "INT32 or INT64"))
+    }
+
+    /// The fused activation by its code in the options.
+    pub fn activation(&self, code: i8) -> Result<FusedActivation, Problem> {
+        match code {
+            0 => Ok(FusedActivation::None),
+            1 => Ok(FusedActivation::Relu),
+            2 => Ok(FusedActivation::ReluN1To1),
+            3 => Ok(FusedActivation::Relu6),
+            other => {
+                let name = match other {
+                    4 => "TANH".into(),
+                    5 => "SIGN_BIT".into(),
+                    other => other.to_string(),
+                };
+                Err(self.fault(format!("fused activation {name}"), "NONE, RELU, RELU6, RELU_N1_TO_1"))
+            }
+        }
+    }
+
+    /// The options of an operator that has to have some.
+    pub fn no_options(&self) -> Problem {
+        self.fault("no options of its kind", "an operator with its options (the file is damaged)")
+    }
+}
+
+/// A fused activation in the words of the schema, for labels.
+pub(crate) fn activation_label(activation: FusedActivation) -> &'static str {
+    match activation {
+        FusedActivation::None => "",
+        FusedActivation::Relu => " +RELU",
+        FusedActivation::Relu6 => " +RELU6",
+        FusedActivation::ReluN1To1 => " +RELU_N1_TO_1",
+    }
+}
+
+/// An [`OutputRange`] as Rust.
+pub(crate) fn range_text(range: &OutputRange) -> String {
+    format!("OutputRange {{ zero_point: {}, minimum: {}, maximum: {} }}", range.zero_point, range.minimum, range.maximum)
+}
