@@ -10,6 +10,7 @@ mod program;
 mod run;
 mod schema;
 mod simplify;
+mod table;
 
 pub use error::{Error, Problem, Result};
 pub use graph::{Code, Constant, Element, Graph, Operator, Quantisation, Tensor, TensorId};

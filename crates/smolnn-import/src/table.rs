@@ -1,0 +1,92 @@
+//! The table that `smolnn inspect` prints.
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Cell, CellAlignment, Row, Table};
+
+use crate::emit::tensor_text;
+use crate::graph::TensorId;
+use crate::program::{Program, Step, operand_constant_bytes};
+
+impl Program {
+    /// A table of the steps: operator, shapes, quantisation, multiply-accumulates, bytes of constants and of live memory; and totals.
+    pub fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_preset(UTF8_FULL_CONDENSED);
+        table.set_header(["#", "operator", "options", "input", "output", "scale, zero point", "MACs", "flash", "live RAM", "in place"]);
+        for step in &self.steps {
+            table.add_row(self.row(step));
+        }
+        let mut totals = Row::new();
+        let total_flash = group(self.constant_bytes() as u64);
+        for text in ["", "total", "", "", "", "", &group(self.macs()), &total_flash, &group(self.arena_bytes() as u64)] {
+            totals.add_cell(Cell::new(text));
+        }
+        totals.add_cell(Cell::new("arena"));
+        table.add_row(totals);
+        for index in [0, 6, 7, 8] {
+            if let Some(column) = table.column_mut(index) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        let list = |ids: &[TensorId], what: &str| {
+            ids.iter().map(|&id| format!("{what} {} \"{}\", {}\n", tensor_text(self, id), self.graph.tensors[id].name, self.quantisation(id))).collect::<String>()
+        };
+        let inputs = list(&self.graph.inputs, "input ") + &list(&self.graph.outputs, "output");
+        let state = if self.state_words == 0 { String::new() } else { format!(", {} bytes of state", group(self.state_bytes() as u64)) };
+        format!(
+            "{} for the backend {}\n{inputs}{table}\n{} bytes of constants in flash, {} bytes of arena{state}, {} MACs",
+            self.name,
+            self.backend.name(),
+            group(self.constant_bytes() as u64),
+            group(self.arena_bytes() as u64),
+            group(self.macs())
+        )
+    }
+
+    fn row(&self, step: &Step) -> Row {
+        let shapes = |ids: &[TensorId]| ids.iter().map(|&id| format!("{:?}", self.graph.tensors[id].shape)).collect::<Vec<_>>().join(" ");
+        let flash = step.kernel.constant_bytes() + operand_constant_bytes(&step.io);
+        let in_place = match step.io.shared {
+            Some(_) if step.kernel.overlap_gap(0) == Some(0) => "yes",
+            Some(_) => "overlaps",
+            None => "",
+        };
+        let mut row = Row::new();
+        for text in [
+            step.operator.to_string(),
+            step.name.clone(),
+            step.label.clone(),
+            shapes(&step.inputs),
+            shapes(&step.outputs),
+            step.outputs.first().map(|&id| self.quantisation(id)).unwrap_or_default(),
+            group(step.kernel.macs()),
+            group(flash as u64),
+            group(step.live_bytes as u64),
+            in_place.into(),
+        ] {
+            row.add_cell(Cell::new(text));
+        }
+        row
+    }
+
+    fn quantisation(&self, id: TensorId) -> String {
+        match &self.graph.tensors[id].quantisation {
+            Some(quantisation) if quantisation.scales.len() == 1 => format!("{:.5}, {}", quantisation.scales[0], quantisation.zero_points[0]),
+            Some(quantisation) => format!("{} scales", quantisation.scales.len()),
+            None => "none".into(),
+        }
+    }
+}
+
+/// Digits in groups of three.
+fn group(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
