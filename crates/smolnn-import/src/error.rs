@@ -71,5 +71,9 @@ impl fmt::Display for Problem {
 /// Tensor names of fused layers run to hundreds of characters: the first ones are enough to find it.
 fn shorten(name: &str) -> String {
     const LONGEST: usize = 80;
-    if name.chars().count() <= LONGEST { name.escape_debug().to_string() } else { name.chars().take(LONGEST).collect::<String>().escape_debug().to_string() + "…" }
+    if name.chars().count() <= LONGEST {
+        name.escape_debug().to_string()
+    } else {
+        name.chars().take(LONGEST).collect::<String>().escape_debug().to_string() + "…"
+    }
 }

@@ -216,18 +216,28 @@ impl Graph {
         if file.get(4..8) != Some(b"TFL3") {
             return Err(Error::Malformed("the file identifier TFL3 is missing at byte 4".into()));
         }
-        let model = schema::root(file).map_err(|error| Error::Malformed(error.to_string().trim().replace('\n', ";")))?;
+        let model =
+            schema::root(file).map_err(|error| Error::Malformed(error.to_string().trim().replace('\n', ";")))?;
         if model.version() != 3 {
             return Err(Error::Malformed(format!("schema version {}, supported: 3", model.version())));
         }
         let subgraphs = model.subgraphs().map_or(0, |subgraphs| subgraphs.len());
         if subgraphs != 1 {
-            return Err(Error::Unsupported(vec![Problem::model(format!("{subgraphs} subgraphs"), "one (no control flow: IF, WHILE, CALL_ONCE)")]));
+            return Err(Error::Unsupported(vec![Problem::model(
+                format!("{subgraphs} subgraphs"),
+                "one (no control flow: IF, WHILE, CALL_ONCE)",
+            )]));
         }
         let Some(subgraph) = model.subgraphs().map(|subgraphs| subgraphs.get(0)) else {
             return Err(Error::Malformed("no subgraph".into()));
         };
-        Reader { file: file.into(), buffers: buffer_ranges(&model, file.len())?, subgraph, codes: operator_codes(&model)? }.read()
+        Reader {
+            file: file.into(),
+            buffers: buffer_ranges(&model, file.len())?,
+            subgraph,
+            codes: operator_codes(&model)?,
+        }
+        .read()
     }
 }
 
@@ -242,7 +252,9 @@ fn buffer_ranges(model: &schema::Model<'_>, file_len: usize) -> Result<Vec<Buffe
                 BufferBytes::Inside(data.bytes().to_vec().into())
             }
             _ if buffer.offset() > 1 => match (usize::try_from(buffer.offset()), usize::try_from(buffer.size())) {
-                (Ok(start), Ok(size)) if start.checked_add(size).is_some_and(|end| end <= file_len) => BufferBytes::Behind(start..start + size),
+                (Ok(start), Ok(size)) if start.checked_add(size).is_some_and(|end| end <= file_len) => {
+                    BufferBytes::Behind(start..start + size)
+                }
                 _ => BufferBytes::Outside(buffer.offset(), buffer.size()),
             },
             _ => BufferBytes::Empty,
@@ -324,7 +336,9 @@ impl Reader<'_> {
 
         let used: HashSet<TensorId> = operators
             .iter()
-            .flat_map(|operator| operator.inputs.iter().chain(&operator.intermediates).flatten().chain(&operator.outputs))
+            .flat_map(|operator| {
+                operator.inputs.iter().chain(&operator.intermediates).flatten().chain(&operator.outputs)
+            })
             .chain(&inputs)
             .chain(&outputs)
             .copied()
@@ -333,17 +347,28 @@ impl Reader<'_> {
         let mut tensors = Vec::with_capacity(count);
         for (index, tensor) in self.subgraph.tensors().into_iter().flatten().enumerate() {
             let name = tensor.name().unwrap_or("").to_string();
-            let placeholder = Tensor { name: name.clone(), element: Element::I8, shape: vec![1], quantisation: None, data: None, variable: false };
+            let placeholder = Tensor {
+                name: name.clone(),
+                element: Element::I8,
+                shape: vec![1],
+                quantisation: None,
+                data: None,
+                variable: false,
+            };
             if !used.contains(&index) {
                 tensors.push(placeholder);
                 continue;
             }
             match self.tensor(&tensor, name.clone(), inputs.contains(&index)) {
                 Ok(tensor) => tensors.push(tensor),
-                Err(Fault::Malformed(fault)) => return Err(Error::Malformed(format!("tensor {index} \"{}\": {fault}", name.escape_debug()))),
+                Err(Fault::Malformed(fault)) => {
+                    return Err(Error::Malformed(format!("tensor {index} \"{}\": {fault}", name.escape_debug())));
+                }
                 Err(Fault::Unsupported(found, supported)) => {
                     let user = operators.iter().find(|operator| {
-                        operator.inputs.contains(&Some(index)) || operator.outputs.contains(&index) || operator.intermediates.contains(&Some(index))
+                        operator.inputs.contains(&Some(index))
+                            || operator.outputs.contains(&index)
+                            || operator.intermediates.contains(&Some(index))
                     });
                     problems.push(Problem {
                         operator: user.map(|operator| (operator.index, operator.code.to_string())),
@@ -364,8 +389,9 @@ impl Reader<'_> {
     }
 
     fn tensor(&self, tensor: &schema::Tensor<'_>, name: String, is_input: bool) -> std::result::Result<Tensor, Fault> {
-        let element = Element::from_code(tensor.element())
-            .ok_or_else(|| Fault::Unsupported(format!("element type {}", tensor.element()), "INT8, INT16, INT32, INT64, FLOAT32"))?;
+        let element = Element::from_code(tensor.element()).ok_or_else(|| {
+            Fault::Unsupported(format!("element type {}", tensor.element()), "INT8, INT16, INT32, INT64, FLOAT32")
+        })?;
         let dimensions: Vec<i32> = tensor.shape().into_iter().flatten().collect();
         if dimensions.contains(&-1) {
             return Err(Fault::Unsupported(format!("dynamic shape {dimensions:?}"), STATIC_SHAPE));
@@ -376,12 +402,17 @@ impl Reader<'_> {
             .collect::<std::result::Result<Vec<_>, _>>()
             .map_err(|_| Fault::Malformed(format!("negative dimension in shape {dimensions:?}")))?;
         if shape.contains(&0) {
-            return Err(Fault::Unsupported(format!("shape {shape:?} without elements"), "shapes whose dimensions are at least 1"));
+            return Err(Fault::Unsupported(
+                format!("shape {shape:?} without elements"),
+                "shapes whose dimensions are at least 1",
+            ));
         }
         // A free batch dimension is what Keras models have by default: the file then states shape 1, and that is what gets compiled.
         let signature: Vec<i32> = tensor.shape_signature().into_iter().flatten().collect();
         let batch_is_one = shape.first() == Some(&1);
-        if is_input && signature.iter().enumerate().any(|(axis, &dimension)| dimension < 0 && (axis > 0 || !batch_is_one)) {
+        if is_input
+            && signature.iter().enumerate().any(|(axis, &dimension)| dimension < 0 && (axis > 0 || !batch_is_one))
+        {
             return Err(Fault::Unsupported(format!("dynamic shape {signature:?}"), STATIC_SHAPE));
         }
         let elements = shape.iter().try_fold(1usize, |product, &dimension| product.checked_mul(dimension));
@@ -402,14 +433,20 @@ impl Reader<'_> {
             Some(BufferBytes::Inside(bytes)) => Some(Constant { bytes: bytes.clone(), range: 0..bytes.len() }),
             Some(BufferBytes::Behind(range)) => Some(Constant { bytes: self.file.clone(), range: range.clone() }),
             Some(BufferBytes::Outside(offset, size)) => {
-                return Err(Fault::Malformed(format!("its data, {size} bytes at offset {offset}, lie outside the file of {} bytes", self.file.len())));
+                return Err(Fault::Malformed(format!(
+                    "its data, {size} bytes at offset {offset}, lie outside the file of {} bytes",
+                    self.file.len()
+                )));
             }
         };
         if let Some(data) = &data
             && data.range.len() != bytes
             && element != Element::String
         {
-            return Err(Fault::Malformed(format!("{} bytes of data, but {element} {shape:?} takes {bytes}", data.range.len())));
+            return Err(Fault::Malformed(format!(
+                "{} bytes of data, but {element} {shape:?} takes {bytes}",
+                data.range.len()
+            )));
         }
         let quantisation = quantisation(tensor, element, &shape)?;
         Ok(Tensor { name, element, shape, quantisation, data, variable: tensor.is_variable() })
@@ -424,10 +461,17 @@ enum Fault {
     Unsupported(String, &'static str),
 }
 
-fn quantisation(tensor: &schema::Tensor<'_>, element: Element, shape: &[usize]) -> std::result::Result<Option<Quantisation>, Fault> {
+fn quantisation(
+    tensor: &schema::Tensor<'_>,
+    element: Element,
+    shape: &[usize],
+) -> std::result::Result<Option<Quantisation>, Fault> {
     let Some(parameters) = tensor.quantization() else { return Ok(None) };
     if parameters.details_type() != 0 {
-        return Err(Fault::Unsupported("block-wise, multi-axis or custom quantisation".into(), "affine quantisation per tensor or per channel"));
+        return Err(Fault::Unsupported(
+            "block-wise, multi-axis or custom quantisation".into(),
+            "affine quantisation per tensor or per channel",
+        ));
     }
     let scales: Vec<f32> = parameters.scale().into_iter().flatten().collect();
     if scales.is_empty() || element.is_float() {
@@ -448,7 +492,11 @@ fn quantisation(tensor: &schema::Tensor<'_>, element: Element, shape: &[usize]) 
         return Err(Fault::Unsupported(format!("zero point {point}"), "zero points in the range of the element type"));
     }
     // Real models carry nonsense here on per-tensor and rank-1 tensors, where it has no meaning.
-    let dimension = if scales.len() == 1 || shape.len() <= 1 { 0 } else { usize::try_from(parameters.quantized_dimension()).unwrap_or(usize::MAX) };
+    let dimension = if scales.len() == 1 || shape.len() <= 1 {
+        0
+    } else {
+        usize::try_from(parameters.quantized_dimension()).unwrap_or(usize::MAX)
+    };
     if scales.len() > 1 && shape.get(dimension) != Some(&scales.len()) {
         return Err(Fault::Malformed(format!(
             "{} scales along dimension {} of shape {shape:?}",
@@ -471,11 +519,19 @@ impl Graph {
         if let Some(&input) = self.inputs.iter().find(|&&input| self.tensors[input].data.is_some()) {
             return Err(Error::Malformed(format!("{} is an input, yet it has constant data", name(input))));
         }
-        known.extend((0..self.tensors.len()).filter(|&tensor| self.tensors[tensor].data.is_some() || self.tensors[tensor].variable));
+        known.extend(
+            (0..self.tensors.len())
+                .filter(|&tensor| self.tensors[tensor].data.is_some() || self.tensors[tensor].variable),
+        );
         for operator in &self.operators {
             for &input in operator.inputs.iter().flatten() {
                 if !known.contains(&input) {
-                    return Err(Error::Malformed(format!("operator {} {} reads {} before any operator writes it", operator.index, operator.code, name(input))));
+                    return Err(Error::Malformed(format!(
+                        "operator {} {} reads {} before any operator writes it",
+                        operator.index,
+                        operator.code,
+                        name(input)
+                    )));
                 }
             }
             for &output in &operator.outputs {

@@ -94,7 +94,9 @@ fn compile(model: &Path, output: &Path, backend: Backend) -> Result<()> {
 fn run(model: &Path, inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
     let program = Model::open(model)?.compile(Backend::CURRENT)?;
     let graph = program.graph();
-    for (given, expected, what) in [(inputs.len(), graph.inputs.len(), "--input"), (outputs.len(), graph.outputs.len(), "--output")] {
+    for (given, expected, what) in
+        [(inputs.len(), graph.inputs.len(), "--input"), (outputs.len(), graph.outputs.len(), "--output")]
+    {
         if given != expected && (what == "--input" || given > 0) {
             return Err(Error::Tensor(format!("{given} times {what} given, the model has {expected}")));
         }
@@ -103,7 +105,11 @@ fn run(model: &Path, inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
     for (index, (path, &id)) in inputs.iter().zip(&graph.inputs).enumerate() {
         let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.clone(), source })?;
         let tensor = &graph.tensors[id];
-        let bytes = if npy::is_npy(path) { npy::read(&bytes, tensor).map_err(|fault| Error::Tensor(format!("{}: {fault}", path.display())))? } else { bytes };
+        let bytes = if npy::is_npy(path) {
+            npy::read(&bytes, tensor).map_err(|fault| Error::Tensor(format!("{}: {fault}", path.display())))?
+        } else {
+            bytes
+        };
         runner.set_input(index, &bytes)?;
     }
     runner.run()?;

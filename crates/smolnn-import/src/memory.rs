@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use smolnn_core::ShapeError;
 use smolnn_fixed::arena::{self, view};
-use smolnn_fixed::{Overlapping, Separate, Tensors};
+use smolnn_fixed::{Overlapping, Separate};
 
 use crate::graph::Element;
 
@@ -86,7 +86,8 @@ impl Io {
     fn regions(&self) -> Vec<Region> {
         let mut regions = Vec::new();
         if let Some((input, output)) = self.shared_words() {
-            regions.push(Region { role: Role::Shared, words: input.start.min(output.start)..input.end.max(output.end) });
+            regions
+                .push(Region { role: Role::Shared, words: input.start.min(output.start)..input.end.max(output.end) });
         }
         for (index, input) in self.inputs.iter().enumerate() {
             if self.shared != Some(index)
@@ -114,7 +115,8 @@ impl Io {
     /// The first input that lies where input `index` lies.
     fn first_use(&self, index: usize) -> usize {
         let words = self.inputs[index].words();
-        let same = |other: &Operand| words.is_some() && matches!(other.place, Place::Arena(_)) && other.words() == words;
+        let same =
+            |other: &Operand| words.is_some() && matches!(other.place, Place::Arena(_)) && other.words() == words;
         self.inputs.iter().position(same).unwrap_or(index)
     }
 
@@ -124,11 +126,16 @@ impl Io {
         let start = input.start.min(output.start);
         let per_word = 32 / self.outputs[0].element.bits();
         let input_operand = &self.inputs[self.shared?];
-        Some((((input.start - start) * per_word, input_operand.length), ((output.start - start) * per_word, self.outputs[0].length)))
+        Some((
+            ((input.start - start) * per_word, input_operand.length),
+            ((output.start - start) * per_word, self.outputs[0].length),
+        ))
     }
 
     fn shared_length(&self) -> usize {
-        self.shared_offsets().map_or(0, |((input, input_length), (output, output_length))| (input + input_length).max(output + output_length))
+        self.shared_offsets().map_or(0, |((input, input_length), (output, output_length))| {
+            (input + input_length).max(output + output_length)
+        })
     }
 }
 
@@ -157,21 +164,35 @@ impl Io {
         for region in &regions {
             let name = name(region.role);
             match region.role {
-                Role::Shared => lines.push(format!("let {name}: &mut [{}] = view({name}, {})?;", self.type_of(&self.outputs[0]), self.shared_length())),
+                Role::Shared => lines.push(format!(
+                    "let {name}: &mut [{}] = view({name}, {})?;",
+                    self.type_of(&self.outputs[0]),
+                    self.shared_length()
+                )),
                 Role::Input(index) => {
                     let input = &self.inputs[index];
                     lines.push(format!("let {name}: &[{}] = view({name}, {})?;", self.type_of(input), input.length));
                 }
                 Role::Output(index) => {
                     let output = &self.outputs[index];
-                    lines.push(format!("let {name}: &mut [{}] = view({name}, {})?;", self.type_of(output), output.length));
+                    lines.push(format!(
+                        "let {name}: &mut [{}] = view({name}, {})?;",
+                        self.type_of(output),
+                        output.length
+                    ));
                 }
                 Role::Scratch => {}
             }
         }
         if !self.states.is_empty() {
             let names = (0..self.states.len()).map(|index| numbered("state", index)).collect::<Vec<_>>().join(", ");
-            let ranges = self.states.iter().filter_map(Operand::words).map(|words| format!("{words:?}")).collect::<Vec<_>>().join(", ");
+            let ranges = self
+                .states
+                .iter()
+                .filter_map(Operand::words)
+                .map(|words| format!("{words:?}"))
+                .collect::<Vec<_>>()
+                .join(", ");
             lines.push(format!("let [{names}] = regions(state_words, [{ranges}])?;"));
             for (index, state) in self.states.iter().enumerate() {
                 let name = numbered("state", index);
@@ -190,7 +211,10 @@ impl Io {
         match &self.inputs[index].place {
             Place::Constant(words) => {
                 let operand = &self.inputs[index];
-                format!("&{}", source.data(&format!("DATA_{}_{index}", self.step), operand.element, words, operand.length))
+                format!(
+                    "&{}",
+                    source.data(&format!("DATA_{}_{index}", self.step), operand.element, words, operand.length)
+                )
             }
             _ => numbered("input", self.first_use(index)),
         }
@@ -206,7 +230,7 @@ impl Io {
         numbered("state", index)
     }
 
-    /// Input 0, or the input that shares, and output 0 as an expression that implements [`Tensors`].
+    /// Input 0, or the input that shares, and output 0 as an expression that implements `Tensors`.
     pub(crate) fn tensors_text(&self) -> String {
         match self.shared_offsets() {
             Some((input, output)) => format!("Overlapping::new(shared, {input:?}, {output:?})?"),
@@ -226,35 +250,16 @@ pub(crate) enum Either<'a, T> {
     Together(Overlapping<'a, T>),
 }
 
-impl<T> Tensors<T> for Either<'_, T> {
-    fn input(&self) -> &[T] {
-        match self {
-            Self::Apart(tensors) => tensors.input(),
-            Self::Together(tensors) => tensors.input(),
+/// Evaluates an expression with the tensors bound to a name, whichever way they lie.
+macro_rules! with_tensors {
+    ($tensors:expr, $name:ident => $call:expr) => {
+        match $tensors {
+            $crate::memory::Either::Apart($name) => $call,
+            $crate::memory::Either::Together($name) => $call,
         }
-    }
-
-    fn output(&mut self) -> &mut [T] {
-        match self {
-            Self::Apart(tensors) => tensors.output(),
-            Self::Together(tensors) => tensors.output(),
-        }
-    }
-
-    fn pointers(&mut self) -> (*const T, *mut T) {
-        match self {
-            Self::Apart(tensors) => tensors.pointers(),
-            Self::Together(tensors) => tensors.pointers(),
-        }
-    }
-
-    fn check(&self, input_len: usize, output_len: usize, overlap_gap: usize) -> Result<(), ShapeError> {
-        match self {
-            Self::Apart(tensors) => tensors.check(input_len, output_len, overlap_gap),
-            Self::Together(tensors) => tensors.check(input_len, output_len, overlap_gap),
-        }
-    }
+    };
 }
+pub(crate) use with_tensors;
 
 /// The borrowed memory of a step that runs here.
 pub(crate) struct Memory<'a> {
@@ -289,7 +294,11 @@ const MISSING: ShapeError = ShapeError::Range("the step has no such tensor");
 /// The elements of words that are only read.
 fn read<T: arena::Element>(words: &[u32], length: usize) -> Result<&[T], ShapeError> {
     let elements: &[T] = bytemuck::must_cast_slice(words);
-    elements.get(..length).ok_or(ShapeError::Length { what: "a region of the arena", expected: length, found: elements.len() })
+    elements.get(..length).ok_or(ShapeError::Length {
+        what: "a region of the arena",
+        expected: length,
+        found: elements.len(),
+    })
 }
 
 impl<'a> Memory<'a> {

@@ -76,7 +76,9 @@ impl Model {
     /// As [`compile`](Self::compile); [`Error::Environment`] outside of a build script, [`Error::File`] when the file cannot be written.
     pub fn emit(&self) -> Result<()> {
         let variable = |name: &str| {
-            std::env::var(name).map_err(|_| Error::Environment(format!("{name} is not set: `emit` is for build scripts, use `compile` elsewhere")))
+            std::env::var(name).map_err(|_| {
+                Error::Environment(format!("{name} is not set: `emit` is for build scripts, use `compile` elsewhere"))
+            })
         };
         if let Some(path) = &self.path {
             println!("cargo::rerun-if-changed={}", path.display());

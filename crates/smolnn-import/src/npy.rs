@@ -32,18 +32,32 @@ pub fn read(file: &[u8], tensor: &Tensor) -> Result<Vec<u8>, String> {
     }
     .ok_or("the .npy header is cut off")?;
     let header = String::from_utf8_lossy(header);
-    let after = |key: &str| header.split_once(&format!("'{key}':")).map(|(_, value)| value.trim_start()).ok_or(format!("the .npy header has no {key}"));
+    let after = |key: &str| {
+        header
+            .split_once(&format!("'{key}':"))
+            .map(|(_, value)| value.trim_start())
+            .ok_or(format!("the .npy header has no {key}"))
+    };
 
-    let found = after("descr")?.trim_start_matches(['\'', '"']).split(['\'', '"']).next().unwrap_or("").replace('=', "<");
+    let found =
+        after("descr")?.trim_start_matches(['\'', '"']).split(['\'', '"']).next().unwrap_or("").replace('=', "<");
     let expected = descr(tensor.element);
     if found != expected && !(expected == "|i1" && found == "<i1") {
-        return Err(format!("elements of type {found}, the input \"{}\" takes {expected} ({})", tensor.name, tensor.element));
+        return Err(format!(
+            "elements of type {found}, the input \"{}\" takes {expected} ({})",
+            tensor.name, tensor.element
+        ));
     }
     if !after("fortran_order")?.starts_with("False") {
         return Err("columns first (fortran_order), rows first needed".into());
     }
     let shape = after("shape")?.trim_start_matches('(').split(')').next().unwrap_or("");
-    let shape = shape.split(',').map(str::trim).filter(|length| !length.is_empty()).map(str::parse::<usize>).collect::<Result<Vec<_>, _>>();
+    let shape = shape
+        .split(',')
+        .map(str::trim)
+        .filter(|length| !length.is_empty())
+        .map(str::parse::<usize>)
+        .collect::<Result<Vec<_>, _>>();
     let shape = shape.map_err(|_| "a shape that is no list of lengths")?;
     let longer = |shape: &[usize]| shape.iter().copied().filter(|&length| length != 1).collect::<Vec<_>>();
     if longer(&shape) != longer(&tensor.shape) {

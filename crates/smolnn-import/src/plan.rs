@@ -101,9 +101,14 @@ impl<'a> Packer<'a> {
     fn new(items: &'a [Item], overlaps: &[Overlap]) -> Self {
         let meet = |a: &Item, b: &Item| a.first <= b.last && b.first <= a.last;
         let neighbours = (0..items.len())
-            .map(|index| (0..items.len()).filter(|&other| other != index && meet(&items[index], &items[other])).collect())
+            .map(|index| {
+                (0..items.len()).filter(|&other| other != index && meet(&items[index], &items[other])).collect()
+            })
             .collect();
-        let gaps = overlaps.iter().map(|overlap| ((overlap.input, overlap.output), overlap.gap.next_multiple_of(ALIGNMENT))).collect();
+        let gaps = overlaps
+            .iter()
+            .map(|overlap| ((overlap.input, overlap.output), overlap.gap.next_multiple_of(ALIGNMENT)))
+            .collect();
         Self { items, neighbours, gaps }
     }
 
@@ -130,7 +135,11 @@ impl<'a> Packer<'a> {
             }
             let mut offset = 0;
             loop {
-                let blocked = forbidden.iter().filter(|&&(low, high)| (low == usize::MAX || low < offset) && offset < high).map(|&(_, high)| high).max();
+                let blocked = forbidden
+                    .iter()
+                    .filter(|&&(low, high)| (low == usize::MAX || low < offset) && offset < high)
+                    .map(|&(_, high)| high)
+                    .max();
                 match blocked {
                     Some(high) => offset = high,
                     None => break,
@@ -176,13 +185,16 @@ pub(crate) fn order(steps: &[Use], bytes: &[usize], inputs: &[usize], outputs: &
             *readers.entry(item).or_default() |= 1 << index;
         }
     }
-    let before: Vec<u128> =
-        steps.iter().map(|step| step.reads.iter().filter_map(|item| writer.get(item)).fold(0, |set, &index| set | 1 << index)).collect();
+    let before: Vec<u128> = steps
+        .iter()
+        .map(|step| step.reads.iter().filter_map(|item| writer.get(item)).fold(0, |set, &index| set | 1 << index))
+        .collect();
     let all = if steps.len() == 128 { u128::MAX } else { (1u128 << steps.len()) - 1 };
     // Bytes alive between steps, once the set of steps is done.
     let live = |done: u128| -> usize {
         let alive = |item: usize| {
-            let born = writer.get(&item).is_none_or(|&index| done >> index & 1 == 1) && (writer.contains_key(&item) || inputs.contains(&item));
+            let born = writer.get(&item).is_none_or(|&index| done >> index & 1 == 1)
+                && (writer.contains_key(&item) || inputs.contains(&item));
             let wanted = outputs.contains(&item) || readers.get(&item).is_some_and(|&readers| readers & !done != 0);
             born && wanted
         };
@@ -251,8 +263,8 @@ mod tests {
                 let apart = p + x.bytes <= q || q + y.bytes <= p;
                 let allowed = overlaps.iter().any(|overlap| {
                     let (input, output) = (placement.offsets[overlap.input], placement.offsets[overlap.output]);
-                    (overlap.input, overlap.output) == (a, b) && input >= output + overlap.gap
-                        || (overlap.input, overlap.output) == (b, a) && input >= output + overlap.gap
+                    let pair = (overlap.input, overlap.output);
+                    (pair == (a, b) || pair == (b, a)) && input >= output + overlap.gap
                 });
                 assert!(apart || allowed, "{a} at {p} and {b} at {q}");
             }
@@ -293,7 +305,11 @@ mod tests {
             let mut overlaps = Vec::new();
             for input in 0..items.len() {
                 for output in 0..items.len() {
-                    if input != output && items[input].last == items[output].first && items[input].first < items[input].last && next(2) == 0 {
+                    if input != output
+                        && items[input].last == items[output].first
+                        && items[input].first < items[input].last
+                        && next(2) == 0
+                    {
                         overlaps.push(Overlap { input, output, gap: next(200) });
                     }
                 }

@@ -77,8 +77,8 @@ impl Program {
             let found = format!("an arena of {} bytes", placed.placement.bytes);
             return Err(Error::Unsupported(vec![Problem::model(found, "at most 512 MiB")]));
         }
-        let (states, state_values, state_words) = layout.states();
-        Ok(layout.finish(name, backend, drafts, placed, &states, state_values, state_words))
+        let states = layout.states();
+        Ok(layout.finish(name, backend, drafts, placed, states))
     }
 
     /// Bytes of the arena: inputs, outputs, everything between, and scratch memory.
@@ -123,7 +123,9 @@ fn lower_all(graph: &Graph, backend: Backend) -> Result<(Vec<Draft>, Vec<TensorI
     let mut problems = Vec::new();
     let mut drafts = Vec::new();
     let mut roots: Vec<TensorId> = (0..graph.tensors.len()).collect();
-    if graph.operators.len() > MOST_STEPS || graph.operators.iter().map(|operator| operator.outputs.len()).sum::<usize>() > MOST_STEPS {
+    if graph.operators.len() > MOST_STEPS
+        || graph.operators.iter().map(|operator| operator.outputs.len()).sum::<usize>() > MOST_STEPS
+    {
         let found = format!("{} operators", graph.operators.len());
         return Err(Error::Unsupported(vec![Problem::model(found, &format!("at most {MOST_STEPS}")[..])]));
     }
@@ -143,7 +145,15 @@ fn lower_all(graph: &Graph, backend: Backend) -> Result<(Vec<Draft>, Vec<TensorI
                         problems.push(variable_problem(graph, operator.index, &name, input));
                     }
                 }
-                drafts.push(Draft { operator: operator.index, name, label, inputs, states, outputs: operator.outputs.clone(), kernel });
+                drafts.push(Draft {
+                    operator: operator.index,
+                    name,
+                    label,
+                    inputs,
+                    states,
+                    outputs: operator.outputs.clone(),
+                    kernel,
+                });
             }
         }
     }
@@ -167,7 +177,8 @@ fn lower_all(graph: &Graph, backend: Backend) -> Result<(Vec<Draft>, Vec<TensorI
                 problems.push(fault(format!("an {what} that is a constant"), "outputs that are computed"));
             }
             if root.variable {
-                problems.push(fault(format!("an {what} that is a variable"), "variables inside of recurrent operators"));
+                problems
+                    .push(fault(format!("an {what} that is a variable"), "variables inside of recurrent operators"));
             }
         }
     }
@@ -196,6 +207,15 @@ struct Layout<'a> {
     states: Vec<TensorId>,
 }
 
+/// The memory of the states.
+struct States {
+    /// Byte offset of each.
+    places: HashMap<TensorId, usize>,
+    /// Word ranges that do not start from 0, and what they start from.
+    values: Vec<(std::ops::Range<usize>, u32)>,
+    words: usize,
+}
+
 struct Placed {
     /// Position in the order -> draft.
     order: Vec<usize>,
@@ -205,8 +225,15 @@ struct Placed {
 
 impl<'a> Layout<'a> {
     fn new(graph: &'a Graph, drafts: &[Draft], roots: &'a [TensorId]) -> Self {
-        let mut layout =
-            Self { graph, roots, items: HashMap::new(), bytes: Vec::new(), inputs: Vec::new(), outputs: Vec::new(), states: Vec::new() };
+        let mut layout = Self {
+            graph,
+            roots,
+            items: HashMap::new(),
+            bytes: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            states: Vec::new(),
+        };
         layout.inputs = graph.inputs.iter().filter_map(|&id| layout.item(id)).collect();
         for draft in drafts {
             for &id in draft.inputs.iter().chain(&draft.outputs) {
@@ -280,7 +307,11 @@ impl<'a> Layout<'a> {
             }
         }
         for (position, &draft) in order.iter().enumerate() {
-            items.push(Item { bytes: drafts[draft].kernel.scratch_words() * 4, first: position + 1, last: position + 1 });
+            items.push(Item {
+                bytes: drafts[draft].kernel.scratch_words() * 4,
+                first: position + 1,
+                last: position + 1,
+            });
         }
         let placement = plan::place(&items, &overlaps);
         Placed { order, items, placement }
@@ -289,12 +320,14 @@ impl<'a> Layout<'a> {
     /// The input that the step's output may overlap: the largest of those that die here.
     fn overlap(&self, draft: &Draft, items: &[Item], moment: usize) -> Option<(usize, Overlap)> {
         let output = *self.items.get(&self.roots[*draft.outputs.first()?])?;
-        let inputs: Vec<Option<usize>> = draft.inputs.iter().map(|&id| self.items.get(&self.roots[id]).copied()).collect();
+        let inputs: Vec<Option<usize>> =
+            draft.inputs.iter().map(|&id| self.items.get(&self.roots[id]).copied()).collect();
         (0..inputs.len())
             .filter_map(|index| {
                 let gap = draft.kernel.overlap_gap(index)?;
                 let input = inputs[index]?;
-                let dies_here = items[input].last == moment && items[input].first < moment && items[output].first == moment;
+                let dies_here =
+                    items[input].last == moment && items[input].first < moment && items[output].first == moment;
                 let once = inputs.iter().filter(|&&other| other == Some(input)).count() == 1;
                 (dies_here && once && input != output).then_some((index, Overlap { input, output, gap }))
             })
@@ -302,7 +335,7 @@ impl<'a> Layout<'a> {
     }
 
     /// Places, initial values and size of the states, one behind the other.
-    fn states(&self) -> (HashMap<TensorId, usize>, Vec<(std::ops::Range<usize>, u32)>, usize) {
+    fn states(&self) -> States {
         let mut places = HashMap::new();
         let mut values = Vec::new();
         let mut words = 0;
@@ -311,32 +344,28 @@ impl<'a> Layout<'a> {
             let end = words + tensor.bytes().div_ceil(4);
             places.insert(id, words * 4);
             // Int8 states start from real 0, which is their zero point; wider ones have zero point 0.
-            let zero_point = tensor.quantisation.as_ref().and_then(|quantisation| quantisation.zero_points.first()).copied().unwrap_or(0);
+            let zero_point = tensor
+                .quantisation
+                .as_ref()
+                .and_then(|quantisation| quantisation.zero_points.first())
+                .copied()
+                .unwrap_or(0);
             if tensor.element == Element::I8 && zero_point != 0 {
                 values.push((words..end, u32::from_le_bytes([zero_point as i8 as u8; 4])));
             }
             words = end;
         }
-        (places, values, words)
+        States { places, values, words }
     }
 
-    fn finish(
-        &self,
-        name: &str,
-        backend: Backend,
-        drafts: Vec<Draft>,
-        placed: Placed,
-        states: &HashMap<TensorId, usize>,
-        state_values: Vec<(std::ops::Range<usize>, u32)>,
-        state_words: usize,
-    ) -> Program {
+    fn finish(&self, name: &str, backend: Backend, drafts: Vec<Draft>, placed: Placed, states: States) -> Program {
         let Placed { order, items, placement } = placed;
         let offsets: HashMap<TensorId, usize> = (0..self.graph.tensors.len())
             .filter_map(|id| self.items.get(&self.roots[id]).map(|&item| (id, placement.offsets[item])))
             .collect();
         let operand = |id: TensorId| {
             let tensor = &self.graph.tensors[id];
-            let place = match (&self.graph.tensors[self.roots[id]].data, states.get(&id), offsets.get(&id)) {
+            let place = match (&self.graph.tensors[self.roots[id]].data, states.places.get(&id), offsets.get(&id)) {
                 (Some(data), ..) => Place::Constant(constant_words(data)),
                 (_, Some(&offset), _) => Place::State(offset),
                 (_, _, offset) => Place::Arena(offset.copied().unwrap_or_default()),
@@ -378,8 +407,8 @@ impl<'a> Layout<'a> {
             graph: self.graph.clone(),
             steps,
             arena_words: placement.bytes / 4,
-            state_words,
-            state_values,
+            state_words: states.words,
+            state_values: states.values,
             offsets,
         }
     }

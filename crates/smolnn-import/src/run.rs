@@ -49,7 +49,9 @@ impl Runner<'_> {
     /// [`Error::Tensor`] when there is no such input or the bytes are not as many as it has.
     pub fn set_input(&mut self, index: usize, bytes: &[u8]) -> Result<()> {
         let inputs = &self.program.graph.inputs;
-        let id = *inputs.get(index).ok_or_else(|| Error::Tensor(format!("input {index}: the model has {} inputs", inputs.len())))?;
+        let id = *inputs
+            .get(index)
+            .ok_or_else(|| Error::Tensor(format!("input {index}: the model has {} inputs", inputs.len())))?;
         let tensor = &self.program.graph.tensors[id];
         if tensor.bytes() != bytes.len() {
             return Err(Error::Tensor(format!(
@@ -96,7 +98,9 @@ impl Runner<'_> {
     /// [`Error::Tensor`] when there is no such output.
     pub fn output(&self, index: usize) -> Result<&[u8]> {
         let outputs = &self.program.graph.outputs;
-        let id = *outputs.get(index).ok_or_else(|| Error::Tensor(format!("output {index}: the model has {} outputs", outputs.len())))?;
+        let id = *outputs
+            .get(index)
+            .ok_or_else(|| Error::Tensor(format!("output {index}: the model has {} outputs", outputs.len())))?;
         Ok(self.tensor(id))
     }
 

@@ -20,7 +20,10 @@ impl Graph {
             let [output] = operator.outputs[..] else { continue };
             let target = &self.tensors[output];
             // A constant output of the model has to be written when it runs, so that operator stays.
-            if outputs.contains(&output) || target.len() > LONGEST || !matches!(target.element, Element::I32 | Element::I64) {
+            if outputs.contains(&output)
+                || target.len() > LONGEST
+                || !matches!(target.element, Element::I32 | Element::I64)
+            {
                 continue;
             }
             let Some(values) = fold(self, operator) else { continue };
@@ -39,7 +42,8 @@ impl Graph {
         let mut needed: HashSet<_> = self.outputs.iter().copied().collect();
         let mut kept = Vec::with_capacity(self.operators.len());
         for operator in self.operators.drain(..).rev() {
-            let is_needed = operator.outputs.iter().any(|output| needed.contains(output) && self.tensors[*output].data.is_none());
+            let is_needed =
+                operator.outputs.iter().any(|output| needed.contains(output) && self.tensors[*output].data.is_none());
             // An operator without outputs is there for a side effect; it stays and is refused by name.
             if is_needed || operator.outputs.is_empty() {
                 needed.extend(operator.inputs.iter().flatten());
@@ -76,7 +80,9 @@ fn fold(graph: &Graph, operator: &Operator) -> Option<Vec<i64>> {
     if is("RESHAPE") || is("SQUEEZE") || is("EXPAND_DIMS") || is("CAST") {
         Some(first)
     } else if is("REDUCE_PROD") {
-        (rank(0)? <= 1).then(|| first.iter().try_fold(1i64, |product, &value| product.checked_mul(value)))?.map(|product| vec![product])
+        (rank(0)? <= 1)
+            .then(|| first.iter().try_fold(1i64, |product, &value| product.checked_mul(value)))?
+            .map(|product| vec![product])
     } else if is("MUL") {
         let second = integers(graph, operator, 1)?;
         (first.len() == second.len() || first.len() == 1 || second.len() == 1).then_some(())?;
@@ -97,7 +103,9 @@ fn fold(graph: &Graph, operator: &Operator) -> Option<Vec<i64>> {
     } else if is("STRIDED_SLICE") {
         let Options::StridedSlice(options) = operator.options else { return None };
         (rank(0)? == 1 && options.ellipsis_mask == 0 && options.new_axis_mask == 0 && !options.offset).then_some(())?;
-        let one = |input| integers(graph, operator, input).and_then(|values| <[i64; 1]>::try_from(values).ok()).map(|[value]| value);
+        let one = |input| {
+            integers(graph, operator, input).and_then(|values| <[i64; 1]>::try_from(values).ok()).map(|[value]| value)
+        };
         let (begin, end, stride) = (one(1)?, one(2)?, one(3)?);
         slice(&first, begin, end, stride, &options)
     } else {

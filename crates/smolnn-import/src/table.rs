@@ -12,13 +12,25 @@ impl Program {
     pub fn table(&self) -> String {
         let mut table = Table::new();
         table.load_preset(UTF8_FULL_CONDENSED);
-        table.set_header(["#", "operator", "options", "input", "output", "scale, zero point", "MACs", "flash", "live RAM", "in place"]);
+        table.set_header([
+            "#",
+            "operator",
+            "options",
+            "input",
+            "output",
+            "scale, zero point",
+            "MACs",
+            "flash",
+            "live RAM",
+            "in place",
+        ]);
         for step in &self.steps {
             table.add_row(self.row(step));
         }
         let mut totals = Row::new();
         let total_flash = group(self.constant_bytes() as u64);
-        for text in ["", "total", "", "", "", "", &group(self.macs()), &total_flash, &group(self.arena_bytes() as u64)] {
+        for text in ["", "total", "", "", "", "", &group(self.macs()), &total_flash, &group(self.arena_bytes() as u64)]
+        {
             totals.add_cell(Cell::new(text));
         }
         totals.add_cell(Cell::new("arena"));
@@ -29,10 +41,23 @@ impl Program {
             }
         }
         let list = |ids: &[TensorId], what: &str| {
-            ids.iter().map(|&id| format!("{what} {} \"{}\", {}\n", tensor_text(self, id), self.graph.tensors[id].name, self.quantisation(id))).collect::<String>()
+            ids.iter()
+                .map(|&id| {
+                    format!(
+                        "{what} {} \"{}\", {}\n",
+                        tensor_text(self, id),
+                        self.graph.tensors[id].name,
+                        self.quantisation(id)
+                    )
+                })
+                .collect::<String>()
         };
         let inputs = list(&self.graph.inputs, "input ") + &list(&self.graph.outputs, "output");
-        let state = if self.state_words == 0 { String::new() } else { format!(", {} bytes of state", group(self.state_bytes() as u64)) };
+        let state = if self.state_words == 0 {
+            String::new()
+        } else {
+            format!(", {} bytes of state", group(self.state_bytes() as u64))
+        };
         format!(
             "{} for the backend {}\n{inputs}{table}\n{} bytes of constants in flash, {} bytes of arena{state}, {} MACs",
             self.name,
@@ -44,7 +69,9 @@ impl Program {
     }
 
     fn row(&self, step: &Step) -> Row {
-        let shapes = |ids: &[TensorId]| ids.iter().map(|&id| format!("{:?}", self.graph.tensors[id].shape)).collect::<Vec<_>>().join(" ");
+        let shapes = |ids: &[TensorId]| {
+            ids.iter().map(|&id| format!("{:?}", self.graph.tensors[id].shape)).collect::<Vec<_>>().join(" ")
+        };
         let flash = step.kernel.constant_bytes() + operand_constant_bytes(&step.io);
         let in_place = match step.io.shared {
             Some(_) if step.kernel.overlap_gap(0) == Some(0) => "yes",
@@ -71,7 +98,9 @@ impl Program {
 
     fn quantisation(&self, id: TensorId) -> String {
         match &self.graph.tensors[id].quantisation {
-            Some(quantisation) if quantisation.scales.len() == 1 => format!("{:.5}, {}", quantisation.scales[0], quantisation.zero_points[0]),
+            Some(quantisation) if quantisation.scales.len() == 1 => {
+                format!("{:.5}, {}", quantisation.scales[0], quantisation.zero_points[0])
+            }
             Some(quantisation) => format!("{} scales", quantisation.scales.len()),
             None => "none".into(),
         }
@@ -83,7 +112,7 @@ fn group(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(' ');
         }
         text.push(digit);

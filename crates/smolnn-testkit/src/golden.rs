@@ -181,6 +181,13 @@ pub struct Case {
     pub inputs: Vec<(usize, Vec<u8>)>,
     /// Tensor and bytes of each output.
     pub outputs: Vec<(usize, Vec<u8>)>,
+    /// Call, tensor and [`hash`] of tensors between.
+    pub between: Vec<(usize, usize, u64)>,
+}
+
+/// The 64-bit FNV-1a hash, by which the manifest knows tensors that it does not store.
+pub fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 impl Case {
@@ -309,7 +316,16 @@ impl Golden {
                     steps: words.get(3)?.parse().ok()?,
                     inputs: Vec::new(),
                     outputs: Vec::new(),
+                    between: Vec::new(),
                 });
+            }
+            "inter" => {
+                let between = (
+                    words.get(2)?.parse().ok()?,
+                    words.get(3)?.parse().ok()?,
+                    u64::from_str_radix(words.get(4)?, 16).ok()?,
+                );
+                self.cases.get_mut(words.get(1)?.parse::<usize>().ok()?)?.between.push(between);
             }
             kind @ ("in" | "out") => {
                 let (case, tensor): (usize, usize) = (words.get(1)?.parse().ok()?, words.get(2)?.parse().ok()?);
@@ -322,7 +338,7 @@ impl Golden {
                 let case = self.cases.get_mut(case)?;
                 if kind == "in" { &mut case.inputs } else { &mut case.outputs }.push((tensor, bytes));
             }
-            // Comments, the model's origin, hashes of tensors between, outputs of other runtimes.
+            // Comments, the model's origin, outputs of other runtimes.
             _ => {}
         }
         Some(())

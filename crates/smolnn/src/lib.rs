@@ -1,2 +1,72 @@
-//! TODO
+//! Neural-network kernels for microcontrollers: no heap, no panics, no interpreter, bit-exact with TensorFlow Lite.
+//!
+//! This is the crate that firmware depends on. A trained model takes a line of build script and three of firmware:
+//!
+//! ```text
+//! // build.rs, with smolnn-import among the build-dependencies
+//! fn main() -> smolnn_import::Result<()> {
+//!     smolnn_import::Model::open("models/digits.tflite")?.emit()
+//! }
+//! ```
+//! ```text
+//! // main.rs
+//! smolnn::include_model!(digits);
+//!
+//! let mut model = digits::Model::new();       // its RAM is the constant digits::ARENA_BYTES
+//! let scores: &[i8; 10] = model.infer(&image); // no Result: nothing is left to go wrong
+//! ```
+//!
+//! By hand, the kernels take shapes that are checked where they are made, and slices:
+//!
+//! ```
+//! use smolnn::fixed::dense::{DenseLayer, dense};
+//! use smolnn::fixed::quantise::OutputRange;
+//! use smolnn::fixed::{Channel, Separate, pack::Layout};
+//! use smolnn::{Dense, shape};
+//!
+//! static WEIGHTS: [u32; 1] = [0x04_03_02_01];
+//! static CHANNELS: [Channel; 1] = [Channel { bias: 10, multiplier: 1 << 30, shift: 0 }]; // half
+//! const LAYER: DenseLayer<'static> =
+//!     shape!(DenseLayer::new(shape!(Dense::new(1, 4, 1)), &WEIGHTS, &CHANNELS, Layout::PORTABLE, OutputRange::int8(0)));
+//!
+//! let mut output = [0; 1];
+//! dense(&LAYER, Separate { input: &[1, 1, 1, 1], output: &mut output }, &mut [])?;
+//! assert_eq!(output, [10]); // (1 + 2 + 3 + 4 + 10) / 2
+//! # Ok::<(), smolnn::ShapeError>(())
+//! ```
+//!
+//! The layers below: [`fixed`], the integer kernels; [`float`], the same in floating point with every gradient;
+//! shapes and errors, which both share, stand here at the top.
 #![no_std]
+
+pub use smolnn_core::*;
+pub use {smolnn_fixed as fixed, smolnn_float as float};
+
+/// Includes the model that a build script emitted with `smolnn_import::Model::emit`, as a module of its name.
+///
+/// `include_model!(digits)` gives `digits::Model` with `new`, `infer`, `input_mut`, `run`, `output` and `reset`, the
+/// types `digits::Input` and `digits::Output`, their shapes, scales and zero points, and `digits::ARENA_BYTES`. With several
+/// inputs or outputs these are numbered: `Input0`, `input_1_mut`, `OUTPUT_1_SCALE`.
+///
+/// `include_model!(pub digits)` makes the module public.
+#[macro_export]
+macro_rules! include_model {
+    ($visibility:vis $name:ident) => {
+        #[doc = concat!("The model `", stringify!($name), "`, compiled by smolnn-import.")]
+        $visibility mod $name {
+            include!(concat!(env!("OUT_DIR"), "/", stringify!($name), ".rs"));
+        }
+    };
+}
+
+/// What generated code uses. Not part of the interface.
+#[doc(hidden)]
+pub mod generated {
+    pub use smolnn_core::*;
+    pub use smolnn_fixed::arena::{Arena, regions, view};
+    pub use smolnn_fixed::conv::*;
+    pub use smolnn_fixed::dense::*;
+    pub use smolnn_fixed::pack::{Channel, Layout};
+    pub use smolnn_fixed::quantise::*;
+    pub use smolnn_fixed::{Overlapping, Separate};
+}

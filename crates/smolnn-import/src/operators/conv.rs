@@ -10,7 +10,7 @@ use super::{Check, Definition, Kernel, Lowered, Quantised, activation_label, ran
 use crate::emit::Source;
 use crate::error::Problem;
 use crate::graph::{Element, TensorId};
-use crate::memory::{Io, Memory};
+use crate::memory::{Io, Memory, with_tensors};
 use crate::schema::Options;
 
 pub(super) const OPERATORS: &[Definition] = &[
@@ -36,8 +36,14 @@ pub(super) struct WindowOptions {
 }
 
 impl Sliding {
-    pub(super) fn new(check: &Check<'_>, input: TensorId, kernel: (usize, usize), options: &WindowOptions) -> Result<Self, Problem> {
-        let positive = |what: &str, (height, width): (i32, i32)| match (usize::try_from(height), usize::try_from(width)) {
+    pub(super) fn new(
+        check: &Check<'_>,
+        input: TensorId,
+        kernel: (usize, usize),
+        options: &WindowOptions,
+    ) -> Result<Self, Problem> {
+        let positive = |what: &str, (height, width): (i32, i32)| match (usize::try_from(height), usize::try_from(width))
+        {
             (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok((height, width)),
             _ => Err(check.fault(format!("{what} {height}x{width}"), "at least 1")),
         };
@@ -46,12 +52,19 @@ impl Sliding {
             1 => false,
             other => return Err(check.fault(format!("padding {other}"), "SAME, VALID")),
         };
-        Ok(Self { input: check.nhwc(input)?, kernel, stride: positive("stride", options.stride)?, dilation: positive("dilation", options.dilation)?, same })
+        Ok(Self {
+            input: check.nhwc(input)?,
+            kernel,
+            stride: positive("stride", options.stride)?,
+            dilation: positive("dilation", options.dilation)?,
+            same,
+        })
     }
 
     pub(super) fn window(&self) -> Window2d {
         let [batch, height, width, channels] = self.input;
-        let window = Window2d::over(Image::hwc(height, width, channels), Extent::hw(self.kernel.0, self.kernel.1)).batch(batch);
+        let window =
+            Window2d::over(Image::hwc(height, width, channels), Extent::hw(self.kernel.0, self.kernel.1)).batch(batch);
         let window = window.stride(self.stride.0, self.stride.1).dilation(self.dilation.0, self.dilation.1);
         if self.same { window.same() } else { window }
     }
@@ -59,7 +72,10 @@ impl Sliding {
     /// The builder calls as Rust, without the last one.
     pub(super) fn text(&self) -> String {
         let [batch, height, width, channels] = self.input;
-        let mut text = format!("Window2d::over(Image::hwc({height}, {width}, {channels}), Kernel::hw({}, {}))", self.kernel.0, self.kernel.1);
+        let mut text = format!(
+            "Window2d::over(Image::hwc({height}, {width}, {channels}), Kernel::hw({}, {}))",
+            self.kernel.0, self.kernel.1
+        );
         if batch != 1 {
             text += &format!(".batch({batch})");
         }
@@ -77,7 +93,8 @@ impl Sliding {
 
     /// Kernel, stride, padding for people.
     pub(super) fn label(&self) -> String {
-        let dilation = if self.dilation == (1, 1) { String::new() } else { format!(" d{}x{}", self.dilation.0, self.dilation.1) };
+        let dilation =
+            if self.dilation == (1, 1) { String::new() } else { format!(" d{}x{}", self.dilation.0, self.dilation.1) };
         let padding = if self.same { "SAME" } else { "VALID" };
         format!("k{}x{} s{}x{}{dilation} {padding}", self.kernel.0, self.kernel.1, self.stride.0, self.stride.1)
     }
@@ -98,14 +115,26 @@ impl<'a> LayerWeights<'a> {
         check.element(id, &[Element::I8])?;
         let tensor = check.tensor(id);
         if tensor.shape.len() != rank {
-            return Err(check.tensor_fault(id, format!("weights of shape {:?}", tensor.shape), &format!("rank {rank}")));
+            return Err(check.tensor_fault(
+                id,
+                format!("weights of shape {:?}", tensor.shape),
+                &format!("rank {rank}"),
+            ));
         }
         let values = check.constant(id, "weights")?.iter().map(|&byte| byte as i8).collect();
         let Some(quantisation) = &tensor.quantisation else {
-            return Err(check.tensor_fault(id, "weights without scale", "weights with one scale or one per output channel"));
+            return Err(check.tensor_fault(
+                id,
+                "weights without scale",
+                "weights with one scale or one per output channel",
+            ));
         };
         if let Some(point) = quantisation.zero_points.iter().find(|&&point| point != 0) {
-            return Err(check.tensor_fault(id, format!("weights with zero point {point}"), "symmetric weights, zero point 0"));
+            return Err(check.tensor_fault(
+                id,
+                format!("weights with zero point {point}"),
+                "symmetric weights, zero point 0",
+            ));
         }
         if quantisation.scales.len() > 1 && quantisation.dimension != channel_dimension {
             let found = format!("weights quantised along dimension {}", quantisation.dimension);
@@ -118,7 +147,11 @@ impl<'a> LayerWeights<'a> {
                 check.element(id, &[Element::I32])?;
                 let bytes = check.constant(id, "bias")?;
                 if check.tensor(id).len() != channels {
-                    return Err(check.tensor_fault(id, format!("bias of shape {:?}", check.tensor(id).shape), &format!("{channels} elements")));
+                    return Err(check.tensor_fault(
+                        id,
+                        format!("bias of shape {:?}", check.tensor(id).shape),
+                        &format!("{channels} elements"),
+                    ));
                 }
                 bytes.as_chunks().0.iter().map(|&bytes| i32::from_le_bytes(bytes)).collect()
             }
@@ -156,6 +189,7 @@ impl PackedLayer {
         let (mut words, mut channels) = (vec![0; words], vec![Channel::default(); channels]);
         let packed = pack(&mut words, &mut channels)?;
         words.truncate(packed.words);
+        channels.truncate(packed.channels);
         Ok(Self { words, channels, packed })
     }
 
@@ -187,7 +221,11 @@ fn conv2d_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     let output = check.quantised_output(0, &[Element::I8])?;
     let weights = LayerWeights::new(check, 4, 0)?;
     let &[outputs, height, width, depth] = weights.shape else { return Err(check.no_options()) };
-    let window = WindowOptions { padding: options.padding, stride: (options.stride_h, options.stride_w), dilation: (options.dilation_h, options.dilation_w) };
+    let window = WindowOptions {
+        padding: options.padding,
+        stride: (options.stride_h, options.stride_w),
+        dilation: (options.dilation_h, options.dilation_w),
+    };
     let sliding = Sliding::new(check, input.id, (height, width), &window)?;
     if depth != sliding.input[3] {
         let found = format!("weights for {depth} of {} input channels", sliding.input[3]);
@@ -207,7 +245,8 @@ fn conv2d_step(check: &Check<'_>) -> Result<Lowered, Problem> {
         pack::conv2d(check.backend, &shape, &packing, &range, words, channels)
     });
     let label = sliding.label() + activation_label(activation);
-    let kernel = Conv2dKernel { shape, layer: check.shape(layer)?, output: range, input_zero_point: input.zero_point, sliding };
+    let kernel =
+        Conv2dKernel { shape, layer: check.shape(layer)?, output: range, input_zero_point: input.zero_point, sliding };
     Ok(Lowered::Step { inputs: vec![input.id], states: Vec::new(), label, kernel: Box::new(kernel) })
 }
 
@@ -231,7 +270,7 @@ impl Kernel for Conv2dKernel {
     fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
         let PackedLayer { words, channels, packed } = &self.layer;
         let layer = Conv2dLayer::new(self.shape, words, channels, packed.layout, self.output, self.input_zero_point)?;
-        conv2d(&layer, memory.tensors()?, memory.scratch())
+        with_tensors!(memory.tensors()?, tensors => conv2d(&layer, tensors, memory.scratch()))
     }
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
@@ -259,7 +298,11 @@ fn depthwise_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     let output = check.quantised_output(0, &[Element::I8])?;
     let weights = LayerWeights::new(check, 4, 3)?;
     let &[one, height, width, outputs] = weights.shape else { return Err(check.no_options()) };
-    let window = WindowOptions { padding: options.padding, stride: (options.stride_h, options.stride_w), dilation: (options.dilation_h, options.dilation_w) };
+    let window = WindowOptions {
+        padding: options.padding,
+        stride: (options.stride_h, options.stride_w),
+        dilation: (options.dilation_h, options.dilation_w),
+    };
     let sliding = Sliding::new(check, input.id, (height, width), &window)?;
     let channels = sliding.input[3];
     // The option `depth_multiplier` repeats what the shapes say, and not always rightly; TensorFlow ignores it as well.
@@ -282,7 +325,13 @@ fn depthwise_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     });
     let multiplier = if shape.multiplier == 1 { String::new() } else { format!(" m{}", shape.multiplier) };
     let label = sliding.label() + &multiplier + activation_label(activation);
-    let kernel = DepthwiseKernel { shape, layer: check.shape(layer)?, output: range, input_zero_point: input.zero_point, sliding };
+    let kernel = DepthwiseKernel {
+        shape,
+        layer: check.shape(layer)?,
+        output: range,
+        input_zero_point: input.zero_point,
+        sliding,
+    };
     Ok(Lowered::Step { inputs: vec![input.id], states: Vec::new(), label, kernel: Box::new(kernel) })
 }
 
@@ -305,14 +354,16 @@ impl Kernel for DepthwiseKernel {
 
     fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
         let PackedLayer { words, channels, packed } = &self.layer;
-        let layer = DepthwiseConv2dLayer::new(self.shape, words, channels, packed.layout, self.output, self.input_zero_point)?;
-        depthwise_conv2d(&layer, memory.tensors()?, memory.scratch())
+        let layer =
+            DepthwiseConv2dLayer::new(self.shape, words, channels, packed.layout, self.output, self.input_zero_point)?;
+        with_tensors!(memory.tensors()?, tensors => depthwise_conv2d(&layer, tensors, memory.scratch()))
     }
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         let shape = format!("{}.depthwise({})", self.sliding.text(), self.shape.multiplier);
         let packed = self.layer.text(source, io.step, &shape);
-        let checked = format!("DepthwiseConv2dLayer::new({packed}, {}, {})", range_text(&self.output), self.input_zero_point);
+        let checked =
+            format!("DepthwiseConv2dLayer::new({packed}, {}, {})", range_text(&self.output), self.input_zero_point);
         let layer = source.layer(io.step, "DepthwiseConv2dLayer<'static>", &checked);
         format!("depthwise_conv2d(&{layer}, {}, {})", io.tensors_text(), io.scratch_text())
     }

@@ -11,10 +11,11 @@ use super::{Check, Definition, Kernel, Lowered, activation_label, range_text};
 use crate::emit::Source;
 use crate::error::Problem;
 use crate::graph::Element;
-use crate::memory::{Io, Memory};
+use crate::memory::{Io, Memory, with_tensors};
 use crate::schema::Options;
 
-pub(super) const OPERATORS: &[Definition] = &[Definition { name: "FULLY_CONNECTED", versions: 1..=12, lower: dense_step }];
+pub(super) const OPERATORS: &[Definition] =
+    &[Definition { name: "FULLY_CONNECTED", versions: 1..=12, lower: dense_step }];
 
 #[derive(Debug)]
 struct DenseKernel {
@@ -58,7 +59,12 @@ fn dense_step(check: &Check<'_>) -> Result<Lowered, Problem> {
         Some(scale) => vec![Multiplier::from_f64(f64::from(input.scale * scale) / f64::from(output.scale))],
         None => weights.multipliers(&input, &output),
     };
-    let packing = Weights { values: &weights.values, bias: &weights.bias, multipliers: &multipliers, input_zero_point: input.zero_point };
+    let packing = Weights {
+        values: &weights.values,
+        bias: &weights.bias,
+        multipliers: &multipliers,
+        input_zero_point: input.zero_point,
+    };
     let layer = PackedLayer::new(pack::dense_words(check.backend, &shape), outputs, |words, channels| {
         pack::dense(check.backend, &shape, &packing, &range, words, channels)
     });
@@ -85,14 +91,24 @@ impl Kernel for DenseKernel {
     }
 
     fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
-        let layer = DenseLayer::new(self.shape, &self.layer.words, &self.layer.channels, self.layer.packed.layout, self.output)?;
-        dense(&layer, memory.tensors()?, memory.scratch())
+        let layer = DenseLayer::new(
+            self.shape,
+            &self.layer.words,
+            &self.layer.channels,
+            self.layer.packed.layout,
+            self.output,
+        )?;
+        with_tensors!(memory.tensors()?, tensors => dense(&layer, tensors, memory.scratch()))
     }
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         let shape = format!("Dense::new({}, {}, {})", self.shape.batch, self.shape.inputs, self.shape.outputs);
         let packed = self.layer.text(source, io.step, &shape);
-        let layer = source.layer(io.step, "DenseLayer<'static>", &format!("DenseLayer::new({packed}, {})", range_text(&self.output)));
+        let layer = source.layer(
+            io.step,
+            "DenseLayer<'static>",
+            &format!("DenseLayer::new({packed}, {})", range_text(&self.output)),
+        );
         format!("dense(&{layer}, {}, {})", io.tensors_text(), io.scratch_text())
     }
 }

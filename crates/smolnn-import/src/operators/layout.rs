@@ -16,7 +16,11 @@ fn alias(check: &Check<'_>) -> Result<Lowered, Problem> {
     let (from, to) = (check.tensor(input), check.tensor(output));
     check.element(output, &[from.element])?;
     if from.len() != to.len() {
-        return Err(check.tensor_fault(output, format!("shape {:?}", to.shape), &format!("{} elements, as the input has", from.len())));
+        return Err(check.tensor_fault(
+            output,
+            format!("shape {:?}", to.shape),
+            &format!("{} elements, as the input has", from.len()),
+        ));
     }
     Ok(Lowered::Alias { input, output })
 }

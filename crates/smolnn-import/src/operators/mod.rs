@@ -30,7 +30,8 @@ pub(crate) struct Definition {
 
 /// The names of all operators that compile.
 pub(crate) fn names() -> Vec<&'static str> {
-    let mut names: Vec<&str> = FAMILIES.iter().flat_map(|family| family.iter()).map(|definition| definition.name).collect();
+    let mut names: Vec<&str> =
+        FAMILIES.iter().flat_map(|family| family.iter()).map(|definition| definition.name).collect();
     names.sort_unstable();
     names
 }
@@ -203,7 +204,9 @@ impl<'a> Check<'a> {
                 }
                 Ok(Quantised { id, tensor, scale, zero_point })
             }
-            (scales, _) => Err(self.tensor_fault(id, format!("{} scales", scales.len()), "one scale for the whole tensor")),
+            (scales, _) => {
+                Err(self.tensor_fault(id, format!("{} scales", scales.len()), "one scale for the whole tensor"))
+            }
         }
     }
 
@@ -221,20 +224,27 @@ impl<'a> Check<'a> {
     pub fn output_shape(&self, index: usize, expected: &[usize]) -> Result<(), Problem> {
         let id = self.output(index)?;
         let found = &self.tensor(id).shape;
-        if found == expected { Ok(()) } else { Err(self.tensor_fault(id, format!("shape {found:?}"), &format!("shape {expected:?} for these inputs"))) }
+        if found == expected {
+            Ok(())
+        } else {
+            Err(self.tensor_fault(id, format!("shape {found:?}"), &format!("shape {expected:?} for these inputs")))
+        }
     }
 
     /// The shape of a tensor of rank 4: batch, height, width, channels.
     pub fn nhwc(&self, id: TensorId) -> Result<[usize; 4], Problem> {
         let shape = &self.tensor(id).shape;
-        <[usize; 4]>::try_from(&shape[..]).map_err(|_| self.tensor_fault(id, format!("shape {shape:?}"), "rank 4: batch, height, width, channels"))
+        <[usize; 4]>::try_from(&shape[..])
+            .map_err(|_| self.tensor_fault(id, format!("shape {shape:?}"), "rank 4: batch, height, width, channels"))
     }
 
     /// The bytes of a constant.
     pub fn constant(&self, id: TensorId, role: &str) -> Result<&'a [u8], Problem> {
         match &self.tensor(id).data {
             Some(data) => Ok(data.bytes()),
-            None => Err(self.tensor_fault(id, format!("{role} computed when the model runs"), &format!("constant {role}"))),
+            None => {
+                Err(self.tensor_fault(id, format!("{role} computed when the model runs"), &format!("constant {role}")))
+            }
         }
     }
 
@@ -281,5 +291,8 @@ pub(crate) fn activation_label(activation: FusedActivation) -> &'static str {
 
 /// An [`OutputRange`] as Rust.
 pub(crate) fn range_text(range: &OutputRange) -> String {
-    format!("OutputRange {{ zero_point: {}, minimum: {}, maximum: {} }}", range.zero_point, range.minimum, range.maximum)
+    format!(
+        "OutputRange {{ zero_point: {}, minimum: {}, maximum: {} }}",
+        range.zero_point, range.minimum, range.maximum
+    )
 }

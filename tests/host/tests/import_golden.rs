@@ -1,0 +1,170 @@
+//! Imported models against the reference interpreter: every output of every recorded case, and the tensors between where they are recorded,
+//! bit for bit, by the plan that generated code follows too.
+
+use smolnn_import::{Backend, Error, Model};
+use smolnn_testkit::golden::{self, Golden, hash};
+
+/// Runs all cases of a golden model; gives how many tensors were compared, or why the model does not compile.
+fn check(golden: &Golden) -> Result<usize, Error> {
+    let program = Model::read(&golden.name, &golden.model)?.compile(Backend::CURRENT)?;
+    let mut runner = program.runner()?;
+    let mut compared = 0;
+    for case in &golden.cases {
+        runner.reset();
+        for step in 0..case.steps {
+            let part = |bytes: &[u8]| {
+                let length = bytes.len() / case.steps;
+                bytes[step * length..(step + 1) * length].to_vec()
+            };
+            for (index, &tensor) in golden.inputs.iter().enumerate() {
+                runner.set_input(index, &part(case.input(tensor)))?;
+            }
+            let mut between = Vec::new();
+            runner.run_observed(|tensor, bytes| {
+                if let Some(&(_, _, expected)) = case.between.iter().find(|&&(at, id, _)| (at, id) == (step, tensor)) {
+                    between.push((tensor, hash(bytes) == expected));
+                }
+            })?;
+            for (tensor, same) in between {
+                assert!(same, "{} case {} step {step}: tensor {tensor} differs", golden.name, case.label);
+                compared += 1;
+            }
+            for (index, &tensor) in golden.outputs.iter().enumerate() {
+                let (expected, found) = (part(case.output(tensor)), runner.output(index)?);
+                let differing = expected.iter().zip(found).filter(|(a, b)| a != b).count();
+                assert_eq!(
+                    differing,
+                    0,
+                    "{} case {} step {step}: output {tensor} of {} bytes",
+                    golden.name,
+                    case.label,
+                    found.len()
+                );
+                assert_eq!(expected.len(), found.len());
+                compared += 1;
+            }
+        }
+    }
+    Ok(compared)
+}
+
+/// Models that wait for kernels.
+const PENDING: &[&str] = &["kws_ref_model", "pretrainedResnet_quant", "str_ww_ref_model", "vww_96_int8"];
+
+/// Peak of the activations in the model zoo's table, in bytes, by which the arena is judged.
+const PEAKS: [(&str, usize); 6] = [
+    ("ad01_int8", 768),
+    ("hello_world_int8", 32),
+    ("kws_ref_model", 16_000),
+    ("pretrainedResnet_quant", 49_152),
+    ("str_ww_ref_model", 6_656),
+    ("vww_96_int8", 55_296),
+];
+
+#[test]
+fn whole_models_match_the_reference() {
+    for golden in
+        golden::all("../shared/golden/models").into_iter().filter(|golden| !PENDING.contains(&&golden.name[..]))
+    {
+        let compared = check(&golden).unwrap_or_else(|error| panic!("{}: {error}", golden.name));
+        assert!(compared > golden.cases.len(), "{}: nothing but outputs was compared", golden.name);
+        println!("{}: {} cases, {compared} tensors", golden.name, golden.cases.len());
+    }
+}
+
+#[test]
+fn arenas_stay_below_the_peak_of_the_activations() {
+    for golden in
+        golden::all("../shared/golden/models").into_iter().filter(|golden| !PENDING.contains(&&golden.name[..]))
+    {
+        let (_, peak) = PEAKS.into_iter().find(|(name, _)| *name == golden.name).expect("the model has a known peak");
+        for backend in Backend::ALL {
+            let program = Model::read(&golden.name, &golden.model)
+                .and_then(|model| model.compile(backend))
+                .expect("the model compiles");
+            let arena = program.arena_bytes();
+            println!(
+                "{} {}: arena {arena}, {:.3} of the peak {peak}",
+                golden.name,
+                backend.name(),
+                arena as f64 / peak as f64
+            );
+            assert!(arena * 100 <= peak * 104, "{} {}: {arena} bytes, peak {peak}", golden.name, backend.name());
+        }
+    }
+}
+
+/// Operators with recorded goldens that are not imported, by name and type of the first input. Whatever else is refused fails the test, and
+/// so does an entry that compiles by now.
+const REFUSED: &[&str] = &[
+    "ADD INT16",
+    "ADD INT8",
+    "AVERAGE_POOL_2D INT16",
+    "AVERAGE_POOL_2D INT8",
+    "BATCH_MATMUL INT8",
+    "CONCATENATION INT8",
+    "CONV_2D INT16",
+    "DEQUANTIZE INT8",
+    "ELU INT8",
+    "FULLY_CONNECTED INT16",
+    "HARD_SWISH INT8",
+    "L2_NORMALIZATION INT8",
+    "LEAKY_RELU INT16",
+    "LEAKY_RELU INT8",
+    "LOGISTIC INT16",
+    "LOGISTIC INT8",
+    "MAXIMUM INT8",
+    "MAX_POOL_2D INT16",
+    "MEAN INT16",
+    "MEAN INT8",
+    "MINIMUM INT8",
+    "MUL INT16",
+    "MUL INT8",
+    "PAD INT8",
+    "PRELU INT8",
+    "QUANTIZE FLOAT32",
+    "QUANTIZE INT16",
+    "QUANTIZE INT8",
+    "REDUCE_MAX INT8",
+    "RELU INT8",
+    "RELU6 INT8",
+    "RESIZE_NEAREST_NEIGHBOR INT8",
+    "SOFTMAX INT16",
+    "SOFTMAX INT8",
+    "SQUARED_DIFFERENCE INT8",
+    "SUB INT16",
+    "SUB INT8",
+    "SUM INT8",
+    "SVDF INT8",
+    "TANH INT16",
+    "TANH INT8",
+    "TRANSPOSE INT8",
+    "TRANSPOSE_CONV INT8",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM INT8",
+];
+
+#[test]
+fn single_operators_match_the_reference() {
+    let (mut cases, mut refused) = (0, Vec::new());
+    let goldens = golden::all("../shared/golden/ops");
+    for golden in &goldens {
+        match check(golden) {
+            Ok(compared) => {
+                assert!(compared > 0, "{}: nothing was compared", golden.name);
+                cases += golden.cases.len();
+            }
+            Err(error) => {
+                println!("{}: {error}", golden.name);
+                let operator = &golden.operators[0];
+                refused.push(format!("{} {}", operator.name, golden.tensors[&golden.inputs[0]].dtype));
+            }
+        }
+    }
+    refused.sort();
+    refused.dedup();
+    println!("{cases} cases; refused: {refused:?}");
+    if !goldens.is_empty() {
+        assert!(cases > 0);
+        assert_eq!(refused, REFUSED);
+    }
+}
