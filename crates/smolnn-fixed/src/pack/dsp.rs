@@ -27,6 +27,53 @@ use crate::quantise::{Multiplier, OutputRange};
 /// |A1| < 2^23, b1 included; |x| ≤ 128, so that weights of 2^16 in all always fit.
 pub const PAIRS: Layout = Layout::of(Backend::Dsp, 1);
 
+/// Depthwise convolutions 3×3 with a depth multiplier of 1, stride 1 or 2 along the row, at least four channels, no more
+/// than the first and the last row of a window outside of the input.
+///
+/// Words, for every four channels, channel 0, 2, 1, 3: twice the bias; weights as pairs of i16, doubled, so that the
+/// accumulator is 2x: for each column rows 0 and 1; row 2, columns 0 and 1; row 2, column 2 and nothing; mantissa, rounding
+/// constant and shift. When the channels are no multiple of four, the last block holds the last four again.
+pub const THREE: Layout = Layout::of(Backend::Dsp, 2);
+
+/// Words of a column's record of four channels: see `arch/dsp/depthwise.rs`.
+pub(crate) const RECORD: usize = 6;
+
+/// Words of a block of four channels of the layout [`THREE`].
+pub(crate) const BLOCK: usize = 36;
+
+/// Columns that a row of outputs sees, padding included.
+pub(crate) const fn three_columns(shape: &DepthwiseConv2d) -> usize {
+    (shape.output.width - 1) * shape.columns.stride + 3
+}
+
+/// Whether the layout [`THREE`] serves the shape.
+const fn is_three(shape: &DepthwiseConv2d) -> bool {
+    if shape.multiplier != 1
+        || shape.rows.kernel != 3
+        || shape.columns.kernel != 3
+        || shape.columns.dilation != 1
+        || shape.columns.stride > 2
+        || shape.output.channels < 4
+        || three_columns(shape) <= shape.columns.before
+    {
+        return false;
+    }
+    let mut row = 0;
+    while row < shape.output.height {
+        let (first, last) = shape.rows.taps(row);
+        if first > 1 || last < 2 {
+            return false;
+        }
+        row += 1;
+    }
+    true
+}
+
+/// Words of the layout [`THREE`].
+const fn three_words(shape: &DepthwiseConv2d) -> usize {
+    shape.output.channels.div_ceil(4) * BLOCK
+}
+
 /// Words of a pair of channels beside the weights.
 const PAIR_EXTRA: usize = 8;
 
@@ -52,8 +99,11 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
 }
 
 /// What a depthwise convolution takes.
-pub const fn depthwise_conv2d_needs(_layout: Layout, shape: &DepthwiseConv2d) -> Needs {
-    portable::depthwise_conv2d_needs(shape)
+pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
+    if !layout.is(THREE) {
+        return portable::depthwise_conv2d_needs(shape);
+    }
+    Needs { words: three_words(shape), channels: 0, scratch: RECORD * three_columns(shape) }
 }
 
 /// What a dense layer takes.
@@ -68,7 +118,8 @@ pub const fn conv2d_words(shape: &Conv2d) -> usize {
 
 /// Most words that a depthwise convolution takes.
 pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
-    portable::words(shape.weights())
+    let portable = portable::words(shape.weights());
+    if is_three(shape) { larger(three_words(shape), portable) } else { portable }
 }
 
 /// Most words that a dense layer takes.
@@ -115,10 +166,17 @@ pub fn conv2d(
 pub fn depthwise_conv2d(
     shape: &DepthwiseConv2d,
     weights: &Weights<'_>,
-    _output: &OutputRange,
+    output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
+    weights.check(shape.weights(), shape.output.channels)?;
+    ShapeError::check_capacity("the packed words", depthwise_conv2d_words(shape), words.len())?;
+    let outputs = shape.output.channels;
+    let rows = Rows { weights, output, depth: shape.depth(), outputs, channel_step: 1, depth_step: outputs };
+    if is_three(shape) && rows.three(words).is_some() {
+        return Ok(Packed { words: three_words(shape), channels: 0, layout: THREE });
+    }
     portable::depthwise_conv2d(shape, weights, words, channels)
 }
 
@@ -231,6 +289,32 @@ impl Rows<'_> {
         }
         let requantise = Requantise::new(multiplier, self.output.zero_point, bound)?;
         Some(Encoded { bias: bias as i32, requantise, bound, constant: false })
+    }
+
+    /// Writes the layout [`THREE`], unless the weights do not allow it. `words` is long enough.
+    fn three(&self, words: &mut [u32]) -> Option<()> {
+        for (block, words) in words.chunks_exact_mut(BLOCK).take(self.outputs.div_ceil(4)).enumerate() {
+            let first = (4 * block).min(self.outputs - 4);
+            for (channel, words) in [0, 2, 1, 3].into_iter().zip(words.chunks_exact_mut(BLOCK / 4)) {
+                let channel = first + channel;
+                let encoded = self.encode(channel)?;
+                let twice = |tap: usize| if encoded.constant { 0 } else { 2 * self.weight(channel, tap) };
+                let pair = |low: i32, high: i32| u32::from(high as u16) << 16 | u32::from(low as u16);
+                let [mantissa, rounding, shift] = encoded.requantise.words();
+                words.copy_from_slice(&[
+                    (2 * encoded.bias) as u32,
+                    pair(twice(0), twice(3)),
+                    pair(twice(1), twice(4)),
+                    pair(twice(2), twice(5)),
+                    pair(twice(6), twice(7)),
+                    pair(twice(8), 0),
+                    mantissa,
+                    rounding,
+                    shift,
+                ]);
+            }
+        }
+        Some(())
     }
 
     /// Writes the layout [`PAIRS`], unless the weights do not allow it. `words` is long enough.

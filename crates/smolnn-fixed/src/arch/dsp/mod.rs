@@ -4,10 +4,12 @@
 #![allow(unsafe_code)]
 
 mod conv2d;
+mod depthwise;
 mod tile;
 
-pub(crate) use super::portable::{dense, depthwise_conv2d};
+pub(crate) use super::portable::dense;
 pub(crate) use conv2d::conv2d;
+pub(crate) use depthwise::depthwise_conv2d;
 
 use crate::quantise::OutputRange;
 
