@@ -1,12 +1,27 @@
 //! Instructions per kernel shape and model, on every board, against the best C.
 
-use anyhow::Result;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use serde_json::json;
 
 use crate::boards::{self, Board};
+use crate::expected::{self, Table};
 use crate::firmware::{self, Variant};
 use crate::setup;
 use crate::shell::{Kind, fault};
-use std::time::Duration;
+use crate::suite::Tally;
+
+/// How much a figure may grow.
+const MARGIN: f64 = 0.02;
+
+const FILE: &str = "instructions.txt";
+
+const HEAD: &str = "Executed instructions per call, under QEMU: `cargo xtask bench --bless` rewrites this file, `cargo xtask test` allows 2 % of growth.
+Instructions are not cycles. Columns: instructions, board, kind, name, shape.";
+
+/// Longest that one board's measurements may take.
+const DEADLINE: Duration = Duration::from_secs(600);
 
 /// What `bench` takes.
 #[derive(clap::Args)]
@@ -14,18 +29,35 @@ pub struct Arguments {
     /// The boards; all when none is named.
     #[arg(long = "board", value_enum)]
     boards: Vec<boards::Name>,
-    /// One kernel.
+    /// One kernel alone, without models.
     #[arg(long)]
     kernel: Option<String>,
+    /// One model alone, without kernels.
+    #[arg(long)]
+    model: Option<String>,
+    /// Prints a JSON list of objects instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Rewrites the measured rows of tests/expected/instructions.txt.
+    #[arg(long)]
+    bless: bool,
+    /// Fails where a figure has grown by more than 2 % against tests/expected/instructions.txt.
+    #[arg(long)]
+    gate: bool,
     /// Forces a backend.
     #[arg(long)]
     backend: Option<String>,
+    /// Measures small code instead of fast code.
+    #[arg(long)]
+    small: bool,
 }
 
 /// One figure.
 #[derive(Clone, Debug)]
 pub struct Figure {
     pub board: String,
+    /// `kernel` or `model`.
+    pub kind: String,
     pub name: String,
     pub shape: String,
     pub instructions: f64,
@@ -35,36 +67,76 @@ pub struct Figure {
     pub to_beat: Option<f64>,
 }
 
-/// The baseline's kernels.
+/// The baseline's kernels and models.
 const KERNELS: &str = include_str!("../../tests/data/baseline/kernels.csv");
+const MODELS: &str = include_str!("../../tests/data/baseline/models.csv");
 
-fn to_beat(board: &str, name: &str, shape: &str) -> Option<f64> {
-    KERNELS.lines().skip(1).find_map(|line| {
+/// The number to beat. `board` is one of the baseline.
+fn to_beat(board: &str, kind: &str, name: &str, shape: &str) -> Option<f64> {
+    let (text, wanted) =
+        if kind == "model" { (MODELS, vec![name, board]) } else { (KERNELS, vec![name, shape, board]) };
+    text.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(',').collect();
-        (fields[..3] == [name, shape, board]).then(|| fields[3].parse().ok()).flatten()
+        fields.starts_with(&wanted).then(|| fields.get(wanted.len())?.parse().ok()).flatten()
     })
 }
 
-/// Measures on one board.
-pub fn measure(board: &Board, variant: &Variant, options: &[&str]) -> Result<Vec<Figure>> {
+impl Figure {
+    fn ratio(&self) -> Option<f64> {
+        self.to_beat.map(|best| self.instructions / best)
+    }
+
+    /// Instructions per multiply-accumulate, or per element.
+    fn per_unit(&self) -> f64 {
+        self.instructions / self.macs.max(self.elements).max(1) as f64
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let mut value = json!({
+            "board": self.board, "kind": self.kind, "name": self.name, "shape": self.shape,
+            "instructions": self.instructions, "macs": self.macs,
+        });
+        if self.elements > 0 {
+            value["elements"] = self.elements.into();
+            value["instructions_per_element"] = self.per_unit().into();
+        } else {
+            value["instructions_per_mac"] = self.per_unit().into();
+        }
+        if let (Some(best), Some(ratio)) = (self.to_beat, self.ratio()) {
+            value["to_beat"] = best.into();
+            value["ratio"] = ratio.into();
+        }
+        value
+    }
+
+    /// The row of the expected figures.
+    fn key(&self) -> String {
+        format!("{:<9} {:<6} {:<22} {}", self.board, self.kind, self.name, self.shape).trim_end().to_owned()
+    }
+}
+
+/// Measures on one board. Lines that are no figures go to `other`.
+pub fn measure(board: &Board, variant: &Variant, options: &[&str], mut other: impl FnMut(&str)) -> Result<Vec<Figure>> {
     let images = firmware::build(board, &["bench"], variant)?;
-    let run = firmware::run(board, &images[0], options, Duration::from_secs(300), |line| {
-        if !line.starts_with("bench ") {
-            println!("{line}");
+    let run = firmware::run(board, &images[0], options, DEADLINE, |line| {
+        if !line.starts_with("bench ") && line != "done" {
+            other(line);
         }
     })?;
     run.end.check(&format!("bench on {}", board.label()))?;
+    if run.lines.last().is_none_or(|line| line != "done") {
+        bail!("bench on {} ended too early", board.label());
+    }
     let mut figures = Vec::new();
-    for line in &run.lines {
-        let Some(line) = line.strip_prefix("bench ") else { continue };
+    for line in run.lines.iter().filter_map(|line| line.strip_prefix("bench ")) {
         let fields: Vec<&str> = line.split('\t').collect();
-        let [name, shape, macs, elements, instructions] = fields[..] else {
-            return Err(fault(Kind::Failed, format!("cannot read the line `{line}`")));
+        let [kind, name, shape, macs, elements, instructions] = fields[..] else {
+            bail!("cannot read the line `{line}`");
         };
-        let label = board.label();
         figures.push(Figure {
-            to_beat: to_beat(board.baseline, name, shape),
-            board: label,
+            to_beat: to_beat(board.baseline, kind, name, shape),
+            board: board.label(),
+            kind: kind.into(),
             name: name.into(),
             shape: shape.into(),
             instructions: instructions.parse()?,
@@ -75,24 +147,128 @@ pub fn measure(board: &Board, variant: &Variant, options: &[&str]) -> Result<Vec
     Ok(figures)
 }
 
-/// Measures and prints.
+/// The figures as rows of the expected file.
+fn table(figures: &[Figure]) -> Table {
+    let mut table = Table::default();
+    for figure in figures {
+        table.set(figure.key(), vec![figure.instructions]);
+    }
+    table
+}
+
+/// The expected rows that a run over the boards and kinds should give.
+fn expected_rows(boards: &[&Board], arguments: Option<&Arguments>) -> Result<Table> {
+    let labels: Vec<String> = boards.iter().map(|board| board.label()).collect();
+    let golden = expected::golden_data();
+    let mut table = Table::read(FILE)?;
+    table.retain(|key| {
+        let mut words = key.split_whitespace();
+        let (board, kind, name) = (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let (kernel, model) = arguments.map_or((None, None), |a| (a.kernel.as_deref(), a.model.as_deref()));
+        let wanted = match kind {
+            "model" => golden && kernel.is_none() && model.is_none_or(|model| model == name),
+            _ => model.is_none() && kernel.is_none_or(|kernel| kernel == name),
+        };
+        wanted && labels.iter().any(|label| label == board)
+    });
+    Ok(table)
+}
+
+/// Geometric mean of the ratios of whole models, where there are any.
+fn mean<'a>(figures: impl Iterator<Item = &'a Figure>) -> Option<f64> {
+    let logs: Vec<f64> = figures.filter(|f| f.kind == "model").filter_map(Figure::ratio).map(f64::ln).collect();
+    (!logs.is_empty()).then(|| (logs.iter().sum::<f64>() / logs.len() as f64).exp())
+}
+
+/// How far ahead of the best C we are, in one line.
+fn verdict(figures: &[Figure], boards: &[&Board]) -> String {
+    // Boards that share a baseline with another (the micro:bit, RV32IMAFC) would count twice.
+    let own = |label: &str| boards::BOARDS.iter().any(|board| board.label() == label && board.baseline == label);
+    let Some(all) = mean(figures.iter().filter(|figure| own(&figure.board))) else {
+        return "no whole model with a number to beat was measured".into();
+    };
+    let each: Vec<String> = boards
+        .iter()
+        .filter_map(|board| {
+            let label = board.label();
+            mean(figures.iter().filter(|figure| figure.board == label)).map(|mean| format!("{label} {mean:.3}"))
+        })
+        .collect();
+    format!(
+        "whole models take {all:.3} times the instructions of the best C (CMSIS-NN), geometric mean: {}",
+        each.join(", ")
+    )
+}
+
+fn print_table(figures: &[Figure]) {
+    println!("{:<9} {:<22} {:<30} {:>14} {:>9} {:>8}", "board", "name", "shape", "instructions", "per MAC", "of C");
+    for figure in figures {
+        let ratio = figure.ratio().map_or(String::new(), |ratio| format!("{ratio:.3}"));
+        println!(
+            "{:<9} {:<22} {:<30} {:>14.2} {:>9.3} {:>8}",
+            figure.board,
+            figure.name,
+            figure.shape,
+            figure.instructions,
+            figure.per_unit(),
+            ratio
+        );
+    }
+}
+
+/// Measures everything on a board and holds it against the file; the tally counts the figures.
+pub fn gate(board: &Board) -> Result<Tally> {
+    let figures = measure(board, &Variant::default(), &[], |line| println!("{line}"))?;
+    expected::judge(&expected_rows(&[board], None)?.compare(&table(&figures), MARGIN), FILE)?;
+    Ok(Tally { passed: figures.len() as u32, failed: 0 })
+}
+
+/// Shows the gate figures that have grown by 3 %: it must refuse each row. Gives their number.
+pub fn prove_gate() -> Result<usize> {
+    expected::prove_gate(FILE, MARGIN, 1.03)
+}
+
+/// `xtask bench`.
 pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     let boards = boards::chosen(&arguments.boards);
     setup::ensure(&boards, install)?;
-    let variant = Variant::with_backend(arguments.backend.as_deref())?;
+    let variant = Variant {
+        size: arguments.small,
+        quiet: arguments.json,
+        ..Variant::with_backend(arguments.backend.as_deref())?
+    };
     let mut options = Vec::new();
-    if let Some(kernel) = &arguments.kernel {
-        options.extend(["--kernel", kernel]);
-    }
-    for board in boards {
-        for figure in measure(board, &variant, &options)? {
-            let per = figure.instructions / figure.macs.max(figure.elements).max(1) as f64;
-            let ratio = figure.to_beat.map_or(String::from("-"), |best| format!("{:.3}", figure.instructions / best));
-            println!(
-                "{:<6} {:<18} {:<30} {:>13.2} {:>8.3} {:>7}",
-                figure.board, figure.name, figure.shape, figure.instructions, per, ratio
-            );
+    match (&arguments.kernel, &arguments.model) {
+        (None, None) => {}
+        (kernel, model) => {
+            options.extend(["--kernel", kernel.as_deref().unwrap_or("none")]);
+            options.extend(["--model", model.as_deref().unwrap_or("none")]);
         }
+    }
+    let mut figures = Vec::new();
+    for &board in &boards {
+        figures.extend(measure(board, &variant, &options, |line| eprintln!("{}: {line}", board.label()))?);
+    }
+    if figures.is_empty() {
+        let everything = measure(boards[0], &variant, &[], |_| {})?;
+        let mut names: Vec<&str> = everything.iter().map(|figure| figure.name.as_str()).collect();
+        names.dedup();
+        return Err(fault(Kind::Usage, format!("nothing of that name; there are {}", names.join(", "))));
+    }
+    if arguments.json {
+        let list: Vec<_> = figures.iter().map(Figure::json).collect();
+        println!("{}", serde_json::to_string_pretty(&list)?);
+    } else {
+        print_table(&figures);
+    }
+    if arguments.bless {
+        Table::read(FILE)?.update(&expected_rows(&boards, Some(arguments))?, &table(&figures)).write(FILE, HEAD)?;
+    }
+    if arguments.gate {
+        expected::judge(&expected_rows(&boards, Some(arguments))?.compare(&table(&figures), MARGIN), FILE)?;
+    }
+    if !arguments.json {
+        println!("{}", verdict(&figures, &boards));
     }
     Ok(())
 }

@@ -19,6 +19,8 @@ pub struct Variant {
     pub size: bool,
     /// Without formatting code: for images whose size and panics are looked at.
     pub lean: bool,
+    /// Prints no commands: standard output is for a program to read.
+    pub quiet: bool,
 }
 
 /// Backends of smolnn-fixed.
@@ -103,7 +105,11 @@ pub fn build(board: &Board, programs: &[&str], variant: &Variant) -> Result<Vec<
     for program in programs {
         cargo.args(["--bin", program]);
     }
-    shell::run(&mut cargo)?;
+    if variant.quiet {
+        shell::output(&mut cargo)?;
+    } else {
+        shell::run(&mut cargo)?;
+    }
     // Boards of one triple differ in flags alone, so cargo lays their images over each other: keep them apart.
     let images = shell::root().join("target/images").join(format!("{}{}", board.image, variant.suffix()));
     fs::create_dir_all(&images)?;

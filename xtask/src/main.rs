@@ -4,11 +4,14 @@
 
 mod bench;
 mod boards;
+mod demo;
+mod expected;
 mod firmware;
 mod panics;
 mod selftest;
 mod setup;
 mod shell;
+mod size;
 mod suite;
 
 use std::process::ExitCode;
@@ -32,6 +35,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Recognises handwritten digits on a board.
+    Demo(demo::Arguments),
     /// Runs every test; the last line is `N passed, N failed`.
     Test(Boards),
     /// Formatting, lints, documentation.
@@ -42,6 +47,8 @@ enum Command {
     Qemu(QemuArguments),
     /// Counts instructions per kernel and model.
     Bench(bench::Arguments),
+    /// Flash, RAM and stack of each model's firmware.
+    Size(size::Arguments),
     /// Looks for panicking code in release firmware of the kernels and models.
     CheckPanics(Boards),
     /// Proves that the gates can fail.
@@ -78,6 +85,7 @@ struct QemuArguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Program {
     Conformance,
+    Demo,
     Bench,
     Nopanic,
     Hang,
@@ -96,16 +104,15 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let install = !arguments.no_setup;
     let result = match arguments.command {
+        Command::Demo(arguments) => demo::run(&arguments, install),
         Command::Test(arguments) => suite::test(&boards::chosen(&arguments.boards), install),
         Command::Check => suite::check(install),
         Command::Cross(arguments) => suite::cross(&boards::chosen(&arguments.boards), install),
         Command::Selftest => selftest::run(install),
         Command::Qemu(arguments) => qemu(&arguments, install),
         Command::Bench(arguments) => bench::run(&arguments, install),
-        Command::CheckPanics(arguments) => {
-            let boards = boards::chosen(&arguments.boards);
-            setup::ensure_targets(&boards, install).and_then(|()| panics::check(&boards))
-        }
+        Command::Size(arguments) => size::run(&arguments, install),
+        Command::CheckPanics(arguments) => panics::run(&boards::chosen(&arguments.boards), install),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,9 +14,11 @@ use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SymbolKind};
 
 use crate::boards::Board;
 use crate::firmware::{self, Variant};
+use crate::suite::Tally;
+use crate::{setup, size};
 
-/// The programs that must be free of panics.
-const PROGRAMS: [&str; 1] = ["nopanic"];
+/// The program that links every kernel.
+const KERNELS: &str = "nopanic";
 
 /// The panic handler's name, whatever its mangling.
 const HANDLER: &str = "rust_begin_unwind";
@@ -107,27 +109,40 @@ fn find(image: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Builds the images whose code must not panic, for each board, and looks into them. Prints what it finds.
-pub fn check(boards: &[&Board]) -> Result<()> {
+/// Builds the images whose code must not panic, for each board, looks into them and prints what it finds: the kernels
+/// on every board, each model alone on those boards whose firmware `size` looks at too.
+pub fn check(boards: &[&Board]) -> Result<Tally> {
     let mut images = BTreeSet::new();
-    let mut failed = 0;
+    let mut tally = Tally::default();
     for board in boards {
         if !images.insert(board.image) {
             continue;
         }
+        let mut programs = vec![KERNELS.to_owned()];
+        if size::BOARDS.contains(&board.name) {
+            programs.extend(size::models().iter().map(|model| size::program(model)));
+        }
+        let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
         let variant = Variant { lean: true, ..Variant::default() };
-        for image in firmware::build(board, &PROGRAMS, &variant)? {
-            let name = image.file_name().expect("an image is a file").to_string_lossy().into_owned();
+        for (program, image) in programs.iter().zip(firmware::build(board, &programs, &variant)?) {
             let found = inspect(&image)?;
-            println!("{name} for {}: {}", board.label(), if found.is_empty() { "no panics" } else { "PANICS" });
+            println!("{program} for {}: {}", board.label(), if found.is_empty() { "no panics" } else { "CAN PANIC" });
             for line in &found {
                 println!("  {line}");
             }
-            failed += usize::from(!found.is_empty());
+            tally.failed += u32::from(!found.is_empty());
+            tally.passed += u32::from(found.is_empty());
         }
     }
-    if failed > 0 {
-        bail!("{failed} images can panic");
+    Ok(tally)
+}
+
+/// `xtask check-panics`.
+pub fn run(boards: &[&Board], install: bool) -> Result<()> {
+    setup::ensure_targets(boards, install)?;
+    let tally = check(boards)?;
+    if tally.failed > 0 {
+        bail!("{} of {} images can panic", tally.failed, tally.failed + tally.passed);
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use crate::boards::Name;
 use crate::firmware::{self, Variant};
 use crate::shell;
-use crate::suite::{Suite, Tally};
-use crate::{panics, setup};
+use crate::suite::{self, Suite, Tally};
+use crate::{bench, panics, setup, size};
 
 /// Runs this program as one would type it and gives its exit code.
 fn xtask(arguments: &[&str], change: impl FnOnce(&mut Command)) -> Result<(Option<i32>, Duration)> {
@@ -58,6 +58,16 @@ pub fn steps(suite: &mut Suite) {
             command.env("PATH", &folder);
         })?;
         ensure!(code == Some(3), "ended with {code:?}");
+        Ok(Tally::ONE)
+    });
+    suite.step("selftest: a wrong expectation on a board is found", || {
+        let tally = suite::conformance(Name::M4.board(), &["--perturb", "yes"])?;
+        ensure!(tally.failed > 0 && tally.passed == 0, "{} of the perturbed cases passed", tally.passed);
+        Ok(Tally::ONE)
+    });
+    suite.step("selftest: figures that have grown are refused", || {
+        let rows = bench::prove_gate()? + size::prove_gate()?;
+        println!("{rows} figures, 3 % more instructions, 20 % more bytes: all refused");
         Ok(Tally::ONE)
     });
     suite.step("selftest: check-panics names who panics", || {

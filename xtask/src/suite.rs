@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::boards::{self, Board};
 use crate::firmware::{self, Variant};
 use crate::shell::{self, End, Kind, fault};
-use crate::{panics, selftest, setup};
+use crate::{bench, demo, panics, selftest, setup, size};
 
 /// Longest that the host's tests may take.
 const HOST_TESTS: Duration = Duration::from_secs(40 * 60);
@@ -187,6 +187,16 @@ impl Suite {
             self.step(&name, || conformance(board, &[]));
         }
     }
+
+    /// The demo on every board.
+    pub fn demo(&mut self, boards: &[&Board]) {
+        for board in boards {
+            self.step(&format!("demo on {}", board.label()), || {
+                demo::on_board(board)?;
+                Ok(Tally::ONE)
+            });
+        }
+    }
 }
 
 /// Runs a board's conformance image and counts its cases; prints what failed.
@@ -237,10 +247,12 @@ pub fn test(boards: &[&Board], install: bool) -> Result<()> {
     suite.host_tests();
     suite.cross(boards);
     suite.conformance(boards);
-    suite.step("no panics in release firmware", || {
-        panics::check(boards)?;
-        Ok(Tally::ONE)
-    });
+    suite.demo(boards);
+    suite.step("no panics in release firmware", || panics::check(boards));
+    suite.step("size of firmware", || size::gate(boards));
+    for board in boards {
+        suite.step(&format!("instructions on {}", board.label()), || bench::gate(board));
+    }
     selftest::steps(&mut suite);
     suite.finish()
 }

@@ -9,11 +9,7 @@ pub(crate) mod portable;
 mod dsp;
 #[cfg(backend = "dsp")]
 use dsp as chosen;
-#[cfg(any(backend = "v7m", backend = "v6m", backend = "rv32"))]
-mod scalar;
-#[cfg(not(any(backend = "dsp", backend = "v7m", backend = "v6m", backend = "rv32")))]
+#[cfg(not(any(backend = "dsp")))]
 use portable as chosen;
-#[cfg(any(backend = "v7m", backend = "v6m", backend = "rv32"))]
-use scalar as chosen;
 
 pub(crate) use chosen::{conv2d, dense, depthwise_conv2d};

@@ -10,7 +10,6 @@
 
 pub mod dsp;
 pub mod portable;
-pub mod scalar;
 
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
 
@@ -147,7 +146,6 @@ impl Needs {
 pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::conv2d_needs(layout, shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d_needs(layout, shape),
         _ => portable::conv2d_needs(shape),
     }
 }
@@ -156,7 +154,6 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
 pub const fn conv2d_words(backend: Backend, shape: &Conv2d) -> usize {
     match backend {
         Backend::Dsp => dsp::conv2d_words(shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d_words(backend, shape),
         _ => portable::words(shape.weights()),
     }
 }
@@ -175,7 +172,6 @@ pub fn conv2d(
 ) -> Result<Packed, ShapeError> {
     match backend {
         Backend::Dsp => dsp::conv2d(shape, weights, output, words, channels),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d(backend, shape, weights, output, words, channels),
         _ => portable::conv2d(shape, weights, words, channels),
     }
 }
@@ -184,7 +180,6 @@ pub fn conv2d(
 pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::depthwise_conv2d_needs(layout, shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::depthwise_conv2d_needs(layout, shape),
         _ => portable::depthwise_conv2d_needs(shape),
     }
 }
@@ -193,7 +188,6 @@ pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> 
 pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2d) -> usize {
     match backend {
         Backend::Dsp => dsp::depthwise_conv2d_words(shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::depthwise_conv2d_words(shape),
         _ => portable::words(shape.weights()),
     }
 }
@@ -212,9 +206,6 @@ pub fn depthwise_conv2d(
 ) -> Result<Packed, ShapeError> {
     match backend {
         Backend::Dsp => dsp::depthwise_conv2d(shape, weights, output, words, channels),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => {
-            scalar::depthwise_conv2d(backend, shape, weights, output, words, channels)
-        }
         _ => portable::depthwise_conv2d(shape, weights, words, channels),
     }
 }
@@ -223,7 +214,6 @@ pub fn depthwise_conv2d(
 pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::dense_needs(layout, shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense_needs(layout, shape),
         _ => portable::dense_needs(shape),
     }
 }
@@ -232,7 +222,6 @@ pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
 pub const fn dense_words(backend: Backend, shape: &Dense) -> usize {
     match backend {
         Backend::Dsp => dsp::dense_words(shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense_words(shape),
         _ => portable::words(shape.weights()),
     }
 }
@@ -251,7 +240,6 @@ pub fn dense(
 ) -> Result<Packed, ShapeError> {
     match backend {
         Backend::Dsp => dsp::dense(shape, weights, output, words, channels),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense(backend, shape, weights, output, words, channels),
         _ => portable::dense(shape, weights, words, channels),
     }
 }

@@ -66,6 +66,37 @@ pub fn print_plain(text: &core::ffi::CStr) {
     semihosting::sys::arm_compat::sys_write0(text);
 }
 
+/// Prints a label, a number and the end of a line, without formatting code.
+pub fn print_number(label: &core::ffi::CStr, number: usize) {
+    print_plain(label);
+    let mut power = 1_000_000_000;
+    while power > 1 && number < power {
+        power /= 10;
+    }
+    while power > 0 {
+        semihosting::sys::arm_compat::sys_writec(b'0' + (number / power % 10) as u8);
+        power /= 10;
+    }
+    print_plain(c"\n");
+}
+
+/// A static of the given type and constant value, borrowed for ever: `Some` the first time, `None` after.
+#[macro_export]
+macro_rules! taken {
+    ($type:ty, $value:expr) => {{
+        use core::sync::atomic::{AtomicBool, Ordering};
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        static mut CELL: $type = $value;
+        if TAKEN.load(Ordering::Relaxed) {
+            None
+        } else {
+            TAKEN.store(true, Ordering::Relaxed);
+            // SAFETY: one core, no interrupts, and the flag above: nobody else has or gets this borrow.
+            Some(unsafe { &mut *(&raw mut CELL) })
+        }
+    }};
+}
+
 /// Says what happened, with as little code as it takes, and ends the run.
 #[cfg(not(feature = "lean"))]
 #[panic_handler]

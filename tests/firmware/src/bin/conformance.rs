@@ -1,8 +1,10 @@
 //! Every kernel and model on the board, bit for bit: the random cases that the host runs too, and the recorded golden data.
+//! With `--perturb yes` it expects wrong golden outputs, and must fail for each of them.
 //! Lines: `pass NAME <tab> NOTE` or `fail NAME <tab> NOTE`, and `done PASSED FAILED` at the end.
 #![no_std]
 #![no_main]
 
+use firmware::models::{self, Case, Info, Runnable, Visitor};
 use smolnn_testkit::cases;
 
 board::entry!(run);
@@ -34,7 +36,16 @@ impl Report {
 
 fn run() -> board::Exit {
     let mut report = Report::default();
-    random_cases(&mut report);
+    let perturb = board::option("--perturb", |value| value.is_some());
+    if !perturb {
+        random_cases(&mut report);
+    }
+    for (name, error) in models::REFUSED_MODELS {
+        report.add(false, format_args!("{name}"), format_args!("{error}"));
+    }
+    let mut golden = Golden { report: &mut report, perturb };
+    models::models(&mut golden);
+    models::operators(&mut golden);
     board::println!("done {} {}", report.passed, report.failed);
     // No case at all proves nothing.
     if report.failed == 0 && report.passed > 0 { board::Exit::Pass } else { board::Exit::Fail }
@@ -53,4 +64,52 @@ fn random_cases(report: &mut Report) {
             None => report.add(outcome.passed(), name, format_args!("{} cases", outcome.cases)),
         }
     });
+}
+
+/// Compares models with their recorded outputs.
+struct Golden<'a> {
+    report: &'a mut Report,
+    perturb: bool,
+}
+
+impl Visitor for Golden<'_> {
+    fn wants(&self, _: &Info) -> bool {
+        true
+    }
+
+    fn model(&mut self, info: &Info, cases: &'static [Case], model: &mut dyn Runnable) {
+        for case in cases {
+            let name = format_args!("{}/{}", info.name, case.label);
+            let flip = u8::from(self.perturb);
+            match first_difference(case, model, flip) {
+                None => self.report.add(true, name, format_args!("{} steps", case.steps)),
+                Some((step, output, index, expected, found)) => self.report.add(
+                    false,
+                    name,
+                    format_args!(
+                        "step {step}, output {output}, byte {index}: expected {expected:#04x}, found {found:#04x}"
+                    ),
+                ),
+            }
+        }
+    }
+}
+
+/// Step, output, byte, expected and found value of the first difference from what was recorded, its lowest bits flipped by `flip`.
+fn first_difference(case: &Case, model: &mut dyn Runnable, flip: u8) -> Option<(usize, usize, usize, u8, u8)> {
+    model.reset();
+    for step in 0..case.steps {
+        models::load(model, case, step);
+        model.run();
+        for (output, recorded) in case.outputs.iter().enumerate() {
+            let found = model.output(output);
+            let recorded = &recorded[step * found.len()..][..found.len()];
+            for (index, (&recorded, &found)) in recorded.iter().zip(found).enumerate() {
+                if recorded ^ flip != found {
+                    return Some((step, output, index, recorded ^ flip, found));
+                }
+            }
+        }
+    }
+    None
 }

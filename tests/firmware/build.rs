@@ -1,0 +1,189 @@
+//! Compiles the golden models, and the single-operator models, for the target of the build, and embeds their recorded
+//! inputs and outputs. Where `../shared/golden` is absent only the project's own digits network is there.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use smolnn_import::{Backend, Model, Program};
+use smolnn_testkit::golden::{self, Golden};
+
+/// What a board of 16 KiB RAM and 256 KiB flash holds besides the firmware itself.
+const SMALL_RAM: usize = 11 * 1024;
+const SMALL_FLASH: usize = 150 * 1024;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=../../../shared/golden");
+    println!("cargo::rerun-if-changed=../data/ops");
+    println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
+    println!("cargo::rerun-if-env-changed=CI");
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let target = env::var("TARGET").expect("cargo sets TARGET");
+    let mut writer = Writer {
+        out: PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")),
+        backend: Backend::for_target(&target, &flags),
+        small: flags.contains("smolnn_small_board"),
+        flash: 0,
+        blobs: 0,
+        text: String::new(),
+        names: BTreeSet::new(),
+    };
+    let models = golden::all("../shared/golden/models");
+    writer.group("models", models);
+    let mut operators = golden::all("../shared/golden/ops");
+    if golden::project().join("tests/data/ops").is_dir() {
+        operators.extend(golden::all("tests/data/ops"));
+    }
+    writer.group("operators", operators);
+    fs::write(writer.out.join("models.rs"), &writer.text).expect("OUT_DIR can be written");
+}
+
+struct Writer {
+    out: PathBuf,
+    backend: Backend,
+    small: bool,
+    flash: usize,
+    blobs: usize,
+    text: String,
+    names: BTreeSet<String>,
+}
+
+impl Writer {
+    /// A function `$group` that shows each golden model of the group to a visitor.
+    fn group(&mut self, group: &str, goldens: Vec<Golden>) {
+        let mut calls = String::new();
+        let mut refused = String::new();
+        for golden in goldens {
+            let program = match Model::read(&golden.name, &golden.model).and_then(|model| model.compile(self.backend)) {
+                Ok(program) => program,
+                Err(error) => {
+                    let _ = writeln!(refused, "    ({:?}, {:?}),", golden.name, error.to_string());
+                    continue;
+                }
+            };
+            if self.small {
+                let ram = program.arena_bytes() + program.state_bytes();
+                let data: usize = golden
+                    .cases
+                    .iter()
+                    .flat_map(|case| case.inputs.iter().chain(&case.outputs))
+                    .map(|blob| blob.1.len())
+                    .sum();
+                let flash = program.constant_bytes() + data;
+                if ram > SMALL_RAM || self.flash + flash > SMALL_FLASH {
+                    continue;
+                }
+                self.flash += flash;
+            }
+            assert!(self.names.insert(golden.name.clone()), "two golden models are called {}", golden.name);
+            self.model(&golden, &program);
+            let _ = writeln!(calls, "    {}::show(visitor);", golden.name);
+        }
+        let _ = writeln!(
+            self.text,
+            "/// Shows each of the golden {group}.\npub fn {group}(visitor: &mut dyn Visitor) {{\n{calls}}}\n\n\
+             /// Golden {group} that the importer refused, and why.\n\
+             pub static REFUSED_{}: &[(&str, &str)] = &[\n{refused}];\n",
+            group.to_uppercase()
+        );
+    }
+
+    fn model(&mut self, golden: &Golden, program: &Program) {
+        let name = &golden.name;
+        println!("cargo::rustc-cfg=model=\"{name}\"");
+        let source = self.out.join(format!("{name}.rs"));
+        fs::write(&source, program.source()).expect("OUT_DIR can be written");
+        let mut cases = String::new();
+        for case in &golden.cases {
+            let inputs = golden.inputs.iter().map(|&tensor| self.blob(case.input(tensor))).collect::<String>();
+            let outputs = golden.outputs.iter().map(|&tensor| self.blob(case.output(tensor))).collect::<String>();
+            let _ = writeln!(
+                cases,
+                "        Case {{ label: {:?}, steps: {}, inputs: &[{inputs}], outputs: &[{outputs}] }},",
+                case.label, case.steps
+            );
+        }
+        let graph = program.graph();
+        let arms = |count: usize, cast: &str| {
+            let arm = |index: usize| {
+                let number = if count == 1 { String::new() } else { format!("_{index}") };
+                format!("                {index} => bytemuck::{},\n", cast.replace('#', &number))
+            };
+            (0..count).map(arm).collect::<String>()
+        };
+        let inputs = arms(graph.inputs.len(), "cast_slice_mut(self.input#_mut().as_mut_slice())");
+        let outputs = arms(graph.outputs.len(), "cast_slice(self.output#().as_slice())");
+        let shape = graph.inputs.iter().map(|&input| shape(&graph.tensors[input].shape)).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(
+            self.text,
+            r#"/// The golden model `{name}`.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod {name} {{
+    use super::{{Case, Info, Runnable, Visitor}};
+
+    /// The model, compiled for this target.
+    pub mod compiled {{
+        include!({source:?});
+    }}
+
+    /// What is known of it.
+    pub static INFO: Info = Info {{
+        name: {name:?},
+        shape: {shape:?},
+        macs: compiled::MACS,
+        arena_bytes: compiled::ARENA_BYTES,
+        state_bytes: compiled::STATE_BYTES,
+        constant_bytes: compiled::CONSTANT_BYTES,
+    }};
+
+    /// Its recorded runs.
+    pub static CASES: &[Case] = &[
+{cases}    ];
+
+    impl Runnable for compiled::Model {{
+        fn reset(&mut self) {{
+            self.reset();
+        }}
+        fn input(&mut self, index: usize) -> &mut [u8] {{
+            match index {{
+{inputs}                _ => &mut [],
+            }}
+        }}
+        fn run(&mut self) {{
+            self.run();
+        }}
+        fn output(&self, index: usize) -> &[u8] {{
+            match index {{
+{outputs}                _ => &[],
+            }}
+        }}
+    }}
+
+    /// Shows it to a visitor, with its memory on the stack.
+    #[inline(never)]
+    pub fn show(visitor: &mut dyn Visitor) {{
+        if visitor.wants(&INFO) {{
+            visitor.model(&INFO, CASES, &mut compiled::Model::new());
+        }}
+    }}
+}}
+"#
+        );
+    }
+
+    /// Writes bytes to a file of their own and gives the expression that embeds it, with a comma.
+    fn blob(&mut self, bytes: &[u8]) -> String {
+        let path = self.out.join(format!("{}.bin", self.blobs));
+        self.blobs += 1;
+        fs::write(&path, bytes).expect("OUT_DIR can be written");
+        format!("include_bytes!({:?}), ", Path::new(&path))
+    }
+}
+
+/// `49x10x1`, without the batch of one.
+fn shape(shape: &[usize]) -> String {
+    let kept = if shape.first() == Some(&1) && shape.len() > 1 { &shape[1..] } else { shape };
+    kept.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+}

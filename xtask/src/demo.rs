@@ -1,0 +1,45 @@
+//! The demo: a board, or this machine, recognises handwritten digits.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::boards::{Board, Name};
+use crate::firmware::{self, Variant};
+use crate::{setup, shell, size};
+
+/// What `demo` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The board.
+    #[arg(long, value_enum, default_value = "m4")]
+    board: Name,
+    /// Runs it natively instead, where no QEMU can be had.
+    #[arg(long, conflicts_with = "board")]
+    host: bool,
+}
+
+/// `xtask demo`.
+pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
+    if arguments.host {
+        return shell::run(shell::cargo().args(["run", "--release", "--quiet", "--package", "demo"]));
+    }
+    let board = arguments.board.board();
+    setup::ensure(&[board], install)?;
+    on_board(board)
+}
+
+/// Builds the demo for a board and runs it there.
+pub fn on_board(board: &Board) -> Result<()> {
+    let images = firmware::build(board, &["demo"], &Variant::default())?;
+    println!("\n{} ({}) recognises handwritten digits:\n", board.core, board.machine);
+    let run = firmware::run(board, &images[0], &[], Duration::from_secs(120), |line| println!("{line}"))?;
+    run.end.check(&format!("the demo on {}", board.label()))?;
+    let (code, constants, ram) = size::sections(&images[0])?;
+    println!(
+        "firmware    {} bytes of flash, {ram} bytes of static RAM, this demo's pictures and text included",
+        code + constants
+    );
+    println!("            instructions are not cycles: see docs/targets.md");
+    Ok(())
+}
