@@ -17,4 +17,8 @@ fn main() {
         "cargo::rustc-check-cfg=cfg(backend, values(\"portable\", \"dsp\", \"helium\", \"v7m\", \"v6m\", \"rv32\"))"
     );
     println!("cargo::rustc-cfg=backend=\"{}\"", backend::Backend::for_target(&target, &flags).name());
+    // Assembly outside of functions is assembled for the triple's plain core, whatever `target-cpu` says: on v8-M that is
+    // one without DSP. A core that has it is named at the head of each such function.
+    let core = if target.starts_with("thumbv8m") { "cortex-m33" } else { "cortex-m4" };
+    println!("cargo::rustc-env=SMOLNN_DSP_CORE=.cpu {core}");
 }

@@ -344,6 +344,7 @@ macro_rules! channel {
 macro_rules! row {
     ($stride:tt) => {
         naked_asm!(
+            env!("SMOLNN_DSP_CORE"),
             "push {{r4-r11, lr}}",
             "sub sp, #84",
             "ldmia r0!, {{r2, r3, r4, r5, r6, r7, r8, r9}}",

@@ -45,6 +45,7 @@ macro_rules! step {
 macro_rules! tile {
     ($($steps:expr),*) => {
         naked_asm!(
+            env!("SMOLNN_DSP_CORE"),
             "push {{r4-r11, lr}}",
             // [sp] columns, [4] turns of the loop, [8] where the first turn starts, [12] output, [16] stride, [20] last
             // pixel, [24] end of the output.
