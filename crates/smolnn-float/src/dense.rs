@@ -1,7 +1,7 @@
 //! Dense (fully connected) layer: y = W x + b, and its gradients.
 //!
 //! - Layout: x `[batch][inputs]`, W `[outputs][inputs]`, b `[outputs]`, y `[batch][outputs]`.
-//! - Forward: y[o] = b[o] + Σ_i W[o, i]·x[i], added in the order of i.
+//! - Forward: `y[o] = b[o] + Σ_i W[o, i]·x[i]`, added in the order of i.
 //! - Backward, δ = ∂L/∂y: ∂L/∂x = Wᵀδ, ∂L/∂W = δxᵀ, ∂L/∂b = δ, summed over the batch.
 //! - Error: a sum of n products in f32 is within n·2⁻²³·Σ|W·x| of the real one.
 //! - Held by: `linear_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity in exact

@@ -1,8 +1,8 @@
 //! Embedding: rows of a table, chosen by index.
 //!
 //! - Layout: table `[entries][width]`, output `[indices][width]`.
-//! - Forward: y[k] = table[index[k]]. Backward: ∂L/∂table[index[k]] += δ[k]; an index may occur twice, so it adds. The
-//!   indices have no gradient.
+//! - Forward: `y[k] = table[index[k]]`. Backward: `∂L/∂table[index[k]] += δ[k]`; an index may occur twice, so it adds.
+//!   The indices have no gradient.
 //! - Held by: differences (tests/host/tests/gradient.rs).
 
 use smolnn_core::ShapeError;

@@ -9,7 +9,11 @@ pub(crate) mod portable;
 mod dsp;
 #[cfg(backend = "dsp")]
 use dsp as chosen;
-#[cfg(not(any(backend = "dsp")))]
+#[cfg(any(backend = "v7m", backend = "v6m", backend = "rv32"))]
+mod scalar;
+#[cfg(not(any(backend = "dsp", backend = "v7m", backend = "v6m", backend = "rv32")))]
 use portable as chosen;
+#[cfg(any(backend = "v7m", backend = "v6m", backend = "rv32"))]
+use scalar as chosen;
 
 pub(crate) use chosen::{conv2d, dense, depthwise_conv2d};

@@ -10,6 +10,7 @@
 
 pub mod dsp;
 pub mod portable;
+pub mod scalar;
 
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
 
@@ -146,6 +147,7 @@ impl Needs {
 pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::conv2d_needs(layout, shape),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d_needs(layout, shape),
         _ => portable::conv2d_needs(shape),
     }
 }
@@ -154,6 +156,7 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
 pub const fn conv2d_words(backend: Backend, shape: &Conv2d) -> usize {
     match backend {
         Backend::Dsp => dsp::conv2d_words(shape),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d_words(backend, shape),
         _ => portable::words(shape.weights()),
     }
 }
@@ -172,6 +175,7 @@ pub fn conv2d(
 ) -> Result<Packed, ShapeError> {
     match backend {
         Backend::Dsp => dsp::conv2d(shape, weights, output, words, channels),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d(backend, shape, weights, output, words, channels),
         _ => portable::conv2d(shape, weights, words, channels),
     }
 }
@@ -180,6 +184,7 @@ pub fn conv2d(
 pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::depthwise_conv2d_needs(layout, shape),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::depthwise_conv2d_needs(layout, shape),
         _ => portable::depthwise_conv2d_needs(shape),
     }
 }
@@ -188,6 +193,7 @@ pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> 
 pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2d) -> usize {
     match backend {
         Backend::Dsp => dsp::depthwise_conv2d_words(shape),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::depthwise_conv2d_words(shape),
         _ => portable::words(shape.weights()),
     }
 }
@@ -206,6 +212,9 @@ pub fn depthwise_conv2d(
 ) -> Result<Packed, ShapeError> {
     match backend {
         Backend::Dsp => dsp::depthwise_conv2d(shape, weights, output, words, channels),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => {
+            scalar::depthwise_conv2d(backend, shape, weights, output, words, channels)
+        }
         _ => portable::depthwise_conv2d(shape, weights, words, channels),
     }
 }
@@ -214,6 +223,7 @@ pub fn depthwise_conv2d(
 pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::dense_needs(layout, shape),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense_needs(layout, shape),
         _ => portable::dense_needs(shape),
     }
 }
@@ -222,6 +232,7 @@ pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
 pub const fn dense_words(backend: Backend, shape: &Dense) -> usize {
     match backend {
         Backend::Dsp => dsp::dense_words(shape),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense_words(shape),
         _ => portable::words(shape.weights()),
     }
 }
@@ -240,6 +251,7 @@ pub fn dense(
 ) -> Result<Packed, ShapeError> {
     match backend {
         Backend::Dsp => dsp::dense(shape, weights, output, words, channels),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense(backend, shape, weights, output, words, channels),
         _ => portable::dense(shape, weights, words, channels),
     }
 }

@@ -1,10 +1,10 @@
 //! 2-D convolution (cross-correlation), and its gradients: stride, zero padding, dilation, groups.
 //!
 //! - Layout: x NHWC, W OHWI (`[output channel][row][column][input channel of the group]`), b one per output channel.
-//! - Forward: y[i, j, o] = b[o] + Σ_{u, v, c} W[o, u, v, c]·x[i·s − p + u·d, j·s − p + v·d, c]; outside of x is 0.
-//! - Backward, δ = ∂L/∂y: ∂L/∂x[i·s − p + u·d, …] += W[o, u, v, c]·δ[i, j, o] (for stride 1 the full correlation with
-//!   the kernel rotated by 180°, summed over the **output** channels); ∂L/∂W[o, u, v, c] += δ[i, j, o]·x[i·s − p + u·d, …];
-//!   ∂L/∂b[o] = Σ δ[.., o].
+//! - Forward: `y[i, j, o] = b[o] + Σ_{u, v, c} W[o, u, v, c]·x[i·s − p + u·d, j·s − p + v·d, c]`; outside of x is 0.
+//! - Backward, δ = ∂L/∂y: `∂L/∂x[i·s − p + u·d, …] += W[o, u, v, c]·δ[i, j, o]` (for stride 1 the full correlation with
+//!   the kernel rotated by 180°, summed over the **output** channels); `∂L/∂W[o, u, v, c] += δ[i, j, o]·x[i·s − p + u·d, …]`;
+//!   `∂L/∂b[o] = Σ δ[.., o]`.
 //! - Body: an output pixel sees, per kernel row, one piece of an input row that lies in memory as a filter's row does
 //!   (when nothing dilates the columns and there is one group), so that forward, input gradient and weight gradient are
 //!   the three passes of a dense layer on that piece. Padding is skipped, not multiplied.

@@ -2,9 +2,9 @@
 //!
 //! - Layout: x NHWC, W 1HWC (`[row][column][output channel]`), b one per output channel; output channel c·m + k comes from
 //!   input channel c, m the multiplier.
-//! - Forward: y[i, j, c·m + k] = b[c·m + k] + Σ_{u, v} W[u, v, c·m + k]·x[i·s − p + u·d, j·s − p + v·d, c].
-//! - Backward, δ = ∂L/∂y: ∂L/∂x[i·s − p + u·d, …, c] += Σ_k W[u, v, c·m + k]·δ[i, j, c·m + k];
-//!   ∂L/∂W[u, v, c·m + k] += δ[i, j, c·m + k]·x[i·s − p + u·d, …, c]; ∂L/∂b = Σ δ.
+//! - Forward: `y[i, j, c·m + k] = b[c·m + k] + Σ_{u, v} W[u, v, c·m + k]·x[i·s − p + u·d, j·s − p + v·d, c]`.
+//! - Backward, δ = ∂L/∂y: `∂L/∂x[i·s − p + u·d, …, c] += Σ_k W[u, v, c·m + k]·δ[i, j, c·m + k]`;
+//!   `∂L/∂W[u, v, c·m + k] += δ[i, j, c·m + k]·x[i·s − p + u·d, …, c]`; ∂L/∂b = Σ δ.
 //! - The channels are the inner loop: they lie side by side in x, W and y.
 //! - Held by: `conv*_depthwise*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity in exact
 //!   integers (tests/host/tests/gradient.rs).
@@ -163,7 +163,7 @@ fn groups_mut<'a, T>(channels: &'a mut [T], shape: &DepthwiseConv2d) -> core::sl
     channels.chunks_exact_mut(shape.multiplier.max(1))
 }
 
-/// w[c·m + k] += scaled(g[c·m + k])·x[c].
+/// `w[c·m + k] += scaled(g[c·m + k])·x[c]`.
 #[inline]
 fn add_outer<T: Number>(shape: &DepthwiseConv2d, weights: &mut [T], x: &[T], g: &[T], scaled: impl Fn(T) -> T) {
     if shape.multiplier == 1 {

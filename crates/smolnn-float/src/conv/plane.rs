@@ -1,7 +1,7 @@
 //! Planes: single-channel images seen through strides, so that a rotation by 180° is a view and not a copy.
 //!
-//! - Cross-correlation: y[i, j] = Σ_{u, v} W[u, v]·x[i + u − p, j + v − q]; [`convolve`] is the same with W rotated,
-//!   Σ x[a, b]·W[i − a, j − b] in full mode, which commutes.
+//! - Cross-correlation: `y[i, j] = Σ_{u, v} W[u, v]·x[i + u − p, j + v − q]`; [`convolve`] is the same with W rotated,
+//!   `Σ x[a, b]·W[i − a, j − b]` in full mode, which commutes.
 //! - For cross-correlation rot180(W) ⋆ x = rot180(x) ⋆ W and W ⋆ x = rot180(x ⋆ W) hold in full mode; W ⋆ x = x ⋆ W does not.
 //! - Held by: textbook row 5.1, exactly, in integers.
 

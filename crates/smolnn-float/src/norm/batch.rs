@@ -181,7 +181,7 @@ pub fn backward_inference<T: Real>(
 }
 
 /// Moves an inference's normalisation into the dense layer or convolution before it, whose output it normalises:
-/// W[o, ..] ← W[o, ..]·γ/√(variance + ε), b ← (b − mean)·γ/√(variance + ε) + β. Weights are OI or OHWI; the channels are
+/// W ← W·γ/√(variance + ε), b ← (b − mean)·γ/√(variance + ε) + β, channel by channel. Weights are OI or OHWI; the channels are
 /// the bias's length.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Average pooling.
 //!
 //! - Layout: NHWC.
-//! - Forward: y[o] = Σ window / n, n the taps that see input (TFLite, Keras) or all taps of the kernel (PyTorch's default,
+//! - Forward: `y[o] = Σ window / n`, n the taps that see input (TFLite, Keras) or all taps of the kernel (PyTorch's default,
 //!   `count_include_pad`): [`Divisor`] says which. A window of nothing but padding gives 0.
 //! - Backward: ∂L/∂x += δ / n for every tap that sees input.
 //! - Held by: `avgpool*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity

@@ -1,7 +1,7 @@
 //! Global average pooling: one mean per channel of an image.
 //!
 //! - Layout: x NHWC, y `[batch][channels]`.
-//! - Forward: y[c] = Σ_{i, j} x[i, j, c] / (height·width). Backward: ∂L/∂x[i, j, c] += δ[c] / (height·width).
+//! - Forward: `y[c] = Σ_{i, j} x[i, j, c] / (height·width)`. Backward: `∂L/∂x[i, j, c] += δ[c] / (height·width)`.
 //! - Held by: `global_avgpool` golden (tests/host/tests/float_golden.rs), differences (tests/host/tests/gradient.rs).
 
 use smolnn_core::{Image, ShapeError};

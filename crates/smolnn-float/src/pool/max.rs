@@ -1,9 +1,9 @@
 //! Max pooling, with the taps of the maxima in as few bits as they need.
 //!
 //! - Layout: NHWC. Padding never wins; a window of nothing but padding gives 0 and passes no gradient on.
-//! - Forward: y[o] = max of the window. Of equal values the first wins, row by row (PyTorch, TFLite). A NaN wins over
+//! - Forward: `y[o]` = max of the window. Of equal values the first wins, row by row (PyTorch, TFLite). A NaN wins over
 //!   numbers, the first NaN over later ones.
-//! - Backward: ∂L/∂x[argmax] += δ: windows may overlap, so it adds.
+//! - Backward: `∂L/∂x[argmax] += δ`: windows may overlap, so it adds.
 //! - Stash: [`index_bits`] bits per output (2 for 2×2, 4 for 3×3), packed into bytes, low bits first: for a 4×4×8 and a
 //!   2×2×16 output 48 bytes in all. The input need not be kept.
 //! - Held by: `maxpool*` goldens (tests/host/tests/float_golden.rs), differences and exact integers

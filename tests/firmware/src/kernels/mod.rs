@@ -3,6 +3,7 @@
 //!
 //! Nothing here formats or panics: code of the harness must not hide what the kernels do.
 
+mod float;
 mod int8;
 
 use core::hint::black_box;
@@ -30,6 +31,7 @@ pub trait Meter {
 #[inline(never)]
 pub fn all(meter: &mut dyn Meter) {
     int8::all(meter);
+    float::all(meter);
 }
 
 /// Deterministic values without a pattern that a kernel could profit from.

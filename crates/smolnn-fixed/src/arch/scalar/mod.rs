@@ -1,0 +1,96 @@
+//! Cores that multiply one pair of 32-bit numbers at a time. One body per operator; the inner loops and what depends on
+//! the multiplier are those of the module `cpu`: `arch/v7m`, `arch/v6m`, `arch/rv32`.
+//!
+//! Two pixels share a word, X = x_a + 2^S·x_b, so that one multiplication by a weight serves both. See
+//! [`pack::scalar`](crate::pack::scalar) for the layouts and for what packing guarantees.
+#![allow(unsafe_code)]
+
+mod conv2d;
+
+#[cfg_attr(backend = "v7m", path = "../v7m/mod.rs")]
+#[cfg_attr(backend = "v6m", path = "../v6m/mod.rs")]
+#[cfg_attr(backend = "rv32", path = "../rv32/mod.rs")]
+mod cpu;
+
+#[cfg(not(any(target_arch = "arm", target_arch = "riscv32", backend = "v7m")))]
+mod fields;
+
+pub(crate) use super::portable::{dense, depthwise_conv2d};
+pub(crate) use conv2d::conv2d;
+
+use crate::Backend;
+use crate::pack::{Channel, Layout, scalar};
+use crate::quantise::{Multiplier, OutputRange};
+
+/// Output channels per block of weights.
+const BLOCK: usize = scalar::block(Backend::CURRENT);
+
+/// Bits from one pixel to the other in a word of two.
+const SPREAD: u32 = scalar::spread(Backend::CURRENT);
+
+/// The depth after which sums are taken out of their pairs.
+const LONGEST: usize = scalar::longest(Backend::CURRENT);
+
+/// The sums of four pixels times a block of channels: sums[channel·4 + pixel].
+type Sums = [i32; 4 * BLOCK];
+
+/// How accumulators of a layer become outputs.
+#[derive(Clone, Copy)]
+struct Rounding {
+    output: OutputRange,
+    /// 2·zero point + 1: shifted left by s − 1 it is 2^(s−1) + zero point·2^s.
+    offset: i32,
+}
+
+impl Rounding {
+    fn new(output: &OutputRange) -> Self {
+        Self { output: *output, offset: 2 * output.zero_point + 1 }
+    }
+
+    /// The output of a sum by the short encoding of channels ([`scalar::SHORT`]): a = (x·m + 2^30) >> 31, then
+    /// (a + (a >> 31) + 2^(s−1) + z·2^s) >> s, which rounds halves away from zero as the reference does.
+    #[inline(always)]
+    fn short(&self, sum: i32, channel: &Channel) -> i32 {
+        let high = cpu::high_product(sum, channel);
+        let below = channel.shift as u32;
+        let rounded = (high + (high >> 31)).wrapping_add(self.offset.wrapping_shl(below));
+        rounded.wrapping_shr(below) >> 1
+    }
+
+    /// The output of a sum by the portable encoding.
+    #[inline(always)]
+    fn general(&self, sum: i32, channel: &Channel) -> i32 {
+        let multiplier = Multiplier { mantissa: channel.multiplier, shift: channel.shift };
+        multiplier.apply(channel.bias.wrapping_add(sum)).wrapping_add(self.output.zero_point)
+    }
+
+    #[inline(always)]
+    fn clamp(&self, value: i32) -> i8 {
+        value.max(self.output.minimum).min(self.output.maximum) as i8
+    }
+
+    /// The clamp where it is the whole of int8: one instruction on cores that saturate.
+    #[inline(always)]
+    fn saturate(value: i32) -> i8 {
+        value.clamp(-128, 127) as i8
+    }
+
+    /// The way in which the layer's accumulators become outputs.
+    fn way(&self, layout: Layout) -> Way {
+        if !layout.is(Layout::of(Backend::CURRENT, scalar::SHORT)) {
+            Way::General
+        } else if self.output.minimum == -128 && self.output.maximum == 127 {
+            Way::Short
+        } else {
+            Way::ShortClamped
+        }
+    }
+}
+
+/// How accumulators become outputs, decided once per layer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Short,
+    ShortClamped,
+    General,
+}

@@ -1,0 +1,206 @@
+//! Layouts for cores that multiply one pair of 32-bit numbers at a time: v7-M, v6-M and RV32.
+//!
+//! Convolution: output channels in blocks of [`block`]; in a block, the weights of one depth stand side by side, one byte
+//! each ([depth][channel]), the depth filled up with zeros to a multiple of four, the last block with channels of zeros.
+//!
+//! The kernels multiply a word that holds two pixels, x_a + 2^S·x_b, by one weight, and so add to two sums at once
+//! (`arch/scalar`). Packing checks what makes that exact; weights that do not allow it get the portable layout.
+
+use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
+
+use super::{Channel, Layout, Needs, Packed, Weights, portable};
+use crate::Backend;
+use crate::quantise::OutputRange;
+
+/// Numbers of the layouts, see [`Layout::of`]. The channels are encoded for the short rounding: accumulators stay below
+/// 2^29 and every shift is to the right, so that (a + (a >> 31) + 2^(s−1) + z·2^s) >> s rounds as the reference does.
+/// `bias` is twice the folded bias on cores that take the high word of a 64-bit product, `shift` is s − 1.
+pub const SHORT: u8 = 1;
+/// Channels in the portable encoding: any accumulator, any shift.
+pub const GENERAL: u8 = 2;
+
+/// The depth is filled up to a multiple of this.
+const DEPTH_STEP: usize = 4;
+
+/// Output channels whose weights stand side by side.
+pub const fn block(backend: Backend) -> usize {
+    match backend {
+        Backend::V7m => 2,
+        Backend::V6m => 8,
+        _ => 4,
+    }
+}
+
+/// Bits from one pixel to the other in a word of two. Both sums of a v7-M pair lie in one 64-bit accumulator; 23 bits
+/// are the most with which the word itself, −128 − 128·2^S at least, is a 32-bit number.
+pub const fn spread(backend: Backend) -> u32 {
+    if matches!(backend, Backend::V7m) { 23 } else { 16 }
+}
+
+/// The depth after which sums are taken out of their pairs: 128·128·255 < 2^22 on v7-M. Elsewhere pairs are taken apart
+/// every two products.
+pub const fn longest(backend: Backend) -> usize {
+    if matches!(backend, Backend::V7m) { 252 } else { 1 << 24 }
+}
+
+/// The depth that is stored.
+pub const fn padded(depth: usize) -> usize {
+    depth.next_multiple_of(DEPTH_STEP)
+}
+
+const fn is_tiled(layout: Layout) -> bool {
+    !layout.is(Layout::PORTABLE)
+}
+
+/// Words of `outputs` channels of `depth` weights.
+const fn tiled_words(backend: Backend, outputs: usize, depth: usize) -> usize {
+    outputs.next_multiple_of(block(backend)) * padded(depth) / 4
+}
+
+const fn larger(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
+/// What a convolution takes: the scratch memory is the column of four pixels, two to a word.
+pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
+    if is_tiled(layout) {
+        Needs {
+            words: tiled_words(layout.backend(), shape.output.channels, shape.depth()),
+            channels: shape.output.channels,
+            scratch: 2 * padded(shape.depth()),
+        }
+    } else {
+        portable::conv2d_needs(shape)
+    }
+}
+
+/// What a depthwise convolution takes.
+pub const fn depthwise_conv2d_needs(_layout: Layout, shape: &DepthwiseConv2d) -> Needs {
+    portable::depthwise_conv2d_needs(shape)
+}
+
+/// What a dense layer takes.
+pub const fn dense_needs(_layout: Layout, shape: &Dense) -> Needs {
+    portable::dense_needs(shape)
+}
+
+/// Most words that a convolution takes.
+pub const fn conv2d_words(backend: Backend, shape: &Conv2d) -> usize {
+    larger(portable::words(shape.weights()), tiled_words(backend, shape.output.channels, shape.depth()))
+}
+
+/// Most words that a depthwise convolution takes.
+pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
+    portable::words(shape.weights())
+}
+
+/// Most words that a dense layer takes.
+pub const fn dense_words(shape: &Dense) -> usize {
+    portable::words(shape.weights())
+}
+
+/// Packs a convolution.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn conv2d(
+    backend: Backend,
+    shape: &Conv2d,
+    weights: &Weights<'_>,
+    output: &OutputRange,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    let (outputs, depth) = (shape.output.channels, shape.depth());
+    weights.check(shape.weights(), outputs)?;
+    if !weights.values.chunks_exact(depth).all(|row| is_exact(backend, row)) {
+        return portable::conv2d(shape, weights, words, channels);
+    }
+    let used = tiled_words(backend, outputs, depth);
+    ShapeError::check_capacity("the packed words", used, words.len())?;
+    ShapeError::check_length("the packed channels", outputs, channels.len())?;
+    let (block, padded) = (block(backend), padded(depth));
+    for (index, word) in words.iter_mut().take(used).enumerate() {
+        *word = (0..4).rev().fold(0, |word, byte| {
+            let at = index * 4 + byte;
+            let (blocks, within) = (at / (block * padded), at % (block * padded));
+            let (channel, position) = (blocks * block + within % block, within / block);
+            let inside = channel < outputs && position < depth;
+            let weight = if inside { weights.values[channel * depth + position] } else { 0 };
+            word << 8 | u32::from(weight as u8)
+        });
+    }
+    let row = |channel: usize| &weights.values[channel * depth..(channel + 1) * depth];
+    let layout = encode(backend, weights, output, channels, |channel| sums(row(channel)));
+    Ok(Packed { words: used, channels: outputs, layout })
+}
+
+/// Packs a depthwise convolution.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn depthwise_conv2d(
+    _backend: Backend,
+    shape: &DepthwiseConv2d,
+    weights: &Weights<'_>,
+    _output: &OutputRange,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    portable::depthwise_conv2d(shape, weights, words, channels)
+}
+
+/// Packs a dense layer.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn dense(
+    _backend: Backend,
+    shape: &Dense,
+    weights: &Weights<'_>,
+    _output: &OutputRange,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    portable::dense(shape, weights, words, channels)
+}
+
+/// Σ w and Σ |w|.
+fn sums<'a>(row: impl IntoIterator<Item = &'a i8>) -> (i32, i64) {
+    row.into_iter().fold((0, 0), |(sum, size), &w| (sum + i32::from(w), size + i64::from(w.unsigned_abs())))
+}
+
+/// Whether the lower pixel's sum never leaves its field: any for a row of [`longest`] on v7-M, 16 bits for two products
+/// elsewhere, with |x| ≤ 128. Only two weights of −128 side by side do not fit.
+fn is_exact(backend: Backend, row: &[i8]) -> bool {
+    matches!(backend, Backend::V7m) || row.chunks(2).all(|two| 128 * sums(two).1 < 1 << 15)
+}
+
+/// Fills in the channels, in the short encoding if all of them allow it, and says which layout that is.
+fn encode(
+    backend: Backend,
+    weights: &Weights<'_>,
+    output: &OutputRange,
+    channels: &mut [Channel],
+    sums: impl Fn(usize) -> (i32, i64),
+) -> Layout {
+    let mut is_short = (-128..=127).contains(&output.zero_point);
+    for (index, channel) in channels.iter_mut().enumerate() {
+        let (sum, size) = sums(index);
+        *channel = portable::fold(weights, index, sum);
+        let folded = i64::from(weights.bias(index)) - i64::from(weights.input_zero_point) * i64::from(sum);
+        // s ≤ 22 keeps z·2^s + 2^s + 2^30 below 2^31. A mantissa of 0 has no shift that matters.
+        is_short &= folded.abs() + 128 * size < 1 << 29;
+        is_short &= channel.multiplier == 0 || (-22..=-1).contains(&channel.shift);
+    }
+    if !is_short {
+        return Layout::of(backend, GENERAL);
+    }
+    for channel in channels {
+        channel.shift = if channel.multiplier == 0 { 0 } else { -channel.shift - 1 };
+        if !matches!(backend, Backend::V6m) {
+            channel.bias *= 2;
+        }
+    }
+    Layout::of(backend, SHORT)
+}
