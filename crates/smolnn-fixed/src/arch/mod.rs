@@ -4,14 +4,20 @@
 
 pub(crate) mod portable;
 
-// One line per backend with bodies of its own: its module gives every operator, the portable body where it has none.
+// One pair of lines per backend with bodies of its own: its module gives every operator, the portable body where it has
+// none.
 #[cfg(backend = "dsp")]
 mod dsp;
-#[cfg(backend = "dsp")]
-use dsp as chosen;
+#[cfg(backend = "helium")]
+mod helium;
 #[cfg(any(backend = "v7m", backend = "v6m", backend = "rv32"))]
 mod scalar;
-#[cfg(not(any(backend = "dsp", backend = "v7m", backend = "v6m", backend = "rv32")))]
+
+#[cfg(backend = "dsp")]
+use dsp as chosen;
+#[cfg(backend = "helium")]
+use helium as chosen;
+#[cfg(backend = "portable")]
 use portable as chosen;
 #[cfg(any(backend = "v7m", backend = "v6m", backend = "rv32"))]
 use scalar as chosen;

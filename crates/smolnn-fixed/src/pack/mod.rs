@@ -9,6 +9,7 @@
 //! [`layout`](Packed::layout) says which, and a kernel only runs the layouts it knows.
 
 pub mod dsp;
+pub mod helium;
 pub mod portable;
 pub mod scalar;
 
@@ -147,6 +148,7 @@ impl Needs {
 pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::conv2d_needs(layout, shape),
+        Backend::Helium => helium::conv2d_needs(layout, shape),
         Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d_needs(layout, shape),
         _ => portable::conv2d_needs(shape),
     }
@@ -156,6 +158,7 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
 pub const fn conv2d_words(backend: Backend, shape: &Conv2d) -> usize {
     match backend {
         Backend::Dsp => dsp::conv2d_words(shape),
+        Backend::Helium => helium::conv2d_words(shape),
         Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d_words(backend, shape),
         _ => portable::words(shape.weights()),
     }
@@ -175,6 +178,7 @@ pub fn conv2d(
 ) -> Result<Packed, ShapeError> {
     match backend {
         Backend::Dsp => dsp::conv2d(shape, weights, output, words, channels),
+        Backend::Helium => helium::conv2d(shape, weights, words, channels),
         Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d(backend, shape, weights, output, words, channels),
         _ => portable::conv2d(shape, weights, words, channels),
     }
@@ -184,6 +188,7 @@ pub fn conv2d(
 pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::depthwise_conv2d_needs(layout, shape),
+        Backend::Helium => helium::depthwise_conv2d_needs(layout, shape),
         Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::depthwise_conv2d_needs(layout, shape),
         _ => portable::depthwise_conv2d_needs(shape),
     }
@@ -193,6 +198,7 @@ pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> 
 pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2d) -> usize {
     match backend {
         Backend::Dsp => dsp::depthwise_conv2d_words(shape),
+        Backend::Helium => helium::depthwise_conv2d_words(shape),
         Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::depthwise_conv2d_words(shape),
         _ => portable::words(shape.weights()),
     }
@@ -212,6 +218,7 @@ pub fn depthwise_conv2d(
 ) -> Result<Packed, ShapeError> {
     match backend {
         Backend::Dsp => dsp::depthwise_conv2d(shape, weights, output, words, channels),
+        Backend::Helium => helium::depthwise_conv2d(shape, weights, words, channels),
         Backend::V7m | Backend::V6m | Backend::Rv32 => {
             scalar::depthwise_conv2d(backend, shape, weights, output, words, channels)
         }
@@ -223,6 +230,7 @@ pub fn depthwise_conv2d(
 pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::dense_needs(layout, shape),
+        Backend::Helium => helium::dense_needs(layout, shape),
         Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense_needs(layout, shape),
         _ => portable::dense_needs(shape),
     }
@@ -232,6 +240,7 @@ pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
 pub const fn dense_words(backend: Backend, shape: &Dense) -> usize {
     match backend {
         Backend::Dsp => dsp::dense_words(shape),
+        Backend::Helium => helium::dense_words(shape),
         Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense_words(shape),
         _ => portable::words(shape.weights()),
     }
@@ -251,6 +260,7 @@ pub fn dense(
 ) -> Result<Packed, ShapeError> {
     match backend {
         Backend::Dsp => dsp::dense(shape, weights, output, words, channels),
+        Backend::Helium => helium::dense(shape, weights, words, channels),
         Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense(backend, shape, weights, output, words, channels),
         _ => portable::dense(shape, weights, words, channels),
     }
