@@ -5,10 +5,10 @@ use host_tests::{oracle, shapes};
 use smolnn_core::{Dense, Image, Kernel, Pool2d, ShapeError, Window2d};
 use smolnn_float::conv::{conv2d, depthwise, flipped, im2col, transposed};
 use smolnn_float::embedding::{self, Embedding};
-use smolnn_float::norm::{self, Rows, batch, layer};
+use smolnn_float::norm::{self, batch, layer};
 use smolnn_float::pool::{average, global, max};
 use smolnn_float::random::{Pcg32, SeedableRng};
-use smolnn_float::{Gradients, Number, dense, dropout, residual};
+use smolnn_float::{Gradients, Number, Rows, dense, dropout, residual};
 
 fn generator(seed: u64) -> Pcg32 {
     println!("seed {seed}");

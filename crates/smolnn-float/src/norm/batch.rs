@@ -12,9 +12,9 @@
 
 use smolnn_core::ShapeError;
 
-use super::{Gradients, Rows};
-use crate::Real;
+use super::Gradients;
 use crate::dense::{add_rows, vectors};
+use crate::{Real, Rows};
 
 /// Elements of the stash: μ of every channel, then σ⁻¹ of every channel.
 pub const fn stash_len(shape: &Rows) -> usize {

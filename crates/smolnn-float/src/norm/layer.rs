@@ -8,9 +8,9 @@
 
 use smolnn_core::ShapeError;
 
-use super::{Gradients, Rows};
-use crate::Real;
+use super::Gradients;
 use crate::dense::vectors;
+use crate::{Real, Rows};
 
 /// Normalises every row by itself.
 ///
