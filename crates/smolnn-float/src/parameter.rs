@@ -66,6 +66,19 @@ pub fn elements<T>(parameters: &[Parameter<'_, T>]) -> usize {
     parameters.iter().map(|parameter| parameter.values.len()).sum()
 }
 
+/// L2 regularisation, R = λ/2·‖W‖² over the tensors that decay: adds λ·W to their gradients and returns R. With plain
+/// descent this is the optimiser's decoupled decay; with momentum or Adam it is not, which is why both exist.
+pub fn regularise<T: Real>(parameters: &mut [Parameter<'_, T>], lambda: T) -> T {
+    let mut squares = T::ZERO;
+    for parameter in parameters.iter_mut().filter(|parameter| parameter.decays) {
+        for (g, &w) in parameter.gradient.iter_mut().zip(&*parameter.values) {
+            *g += lambda * w;
+            squares += w * w;
+        }
+    }
+    T::HALF * lambda * squares
+}
+
 /// √Σx², scaled by the largest |x| so that squares neither overflow nor vanish.
 pub fn norm<T: Real>(values: impl Iterator<Item = T> + Clone) -> T {
     let most = values.clone().fold(T::ZERO, |most, value| if value.is_nan() { value } else { most.max(value.abs()) });

@@ -3,6 +3,7 @@
 //! - [`cases`] is `no_std`: random shapes from a small deterministic generator, run on the backend of the build and
 //!   compared with the portable one and with an [`oracle`]. The host's tests and the `conformance` firmware call the same
 //!   function, so that a target is held to what the host is held to.
+//! - [`float_cases`] is `no_std` too: the recorded float cases, outputs and gradients, against the f32 kernels.
 //! - `golden` (feature `std`) reads the recorded outputs of the reference interpreter.
 //!
 //! ```
@@ -20,6 +21,7 @@
 extern crate std;
 
 pub mod cases;
+pub mod float_cases;
 #[cfg(feature = "std")]
 pub mod golden;
 pub mod oracle;
