@@ -11,7 +11,7 @@
 //! the sign is then wrong), sums that could leave the bounds. A channel whose output is the same for every input the weights
 //! allow is stored as that constant; pruned models have many.
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
+use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, ShapeError, Window2d};
 
 use super::{Channel, Layout, Needs, Packed, Weights, portable};
 use crate::Backend;
@@ -69,6 +69,33 @@ const fn is_three(shape: &DepthwiseConv2d) -> bool {
     true
 }
 
+/// Dense layers of one vector, and pointwise convolutions of one pixel: a stream per eight outputs.
+///
+/// Words: for each of the four pairs the bias of the even output and 256·b1 + b0, as [`PAIRS`]; for every four inputs two
+/// words of each pair, the even inputs and the odd ones; then mantissa, rounding constant and shift of each output. Outputs
+/// behind the last eight follow in pairs, each a stream of its own.
+pub const EIGHTS: Layout = Layout::of(Backend::Dsp, 3);
+
+/// What a dense layer of one vector takes.
+const fn eights_needs(inputs: usize, outputs: usize) -> Needs {
+    // A copy of the input where it is no whole words.
+    let scratch = if inputs.is_multiple_of(4) { 0 } else { portable::words(inputs) };
+    Needs { words: pairs_words(outputs, inputs), channels: 0, scratch }
+}
+
+/// The pointwise convolution that a dense layer of several vectors is.
+pub(crate) const fn dense_as_conv2d(shape: &Dense) -> Option<Conv2d> {
+    match Window2d::over(Image::hwc(1, shape.batch, shape.inputs), Kernel::hw(1, 1)).conv(shape.outputs) {
+        Ok(conv) => Some(conv),
+        Err(_) => None,
+    }
+}
+
+/// Whether the convolution is a dense layer of one vector.
+const fn is_vector(shape: &Conv2d) -> bool {
+    shape.is_pointwise() && shape.batch * shape.output.height * shape.output.width == 1
+}
+
 /// Words of the layout [`THREE`].
 const fn three_words(shape: &DepthwiseConv2d) -> usize {
     shape.output.channels.div_ceil(4) * BLOCK
@@ -89,6 +116,9 @@ pub(crate) const fn is_staged(shape: &Conv2d) -> bool {
 
 /// What a convolution takes.
 pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
+    if layout.is(EIGHTS) {
+        return eights_needs(shape.input.channels, shape.output.channels);
+    }
     if !layout.is(PAIRS) {
         return portable::conv2d_needs(shape);
     }
@@ -107,8 +137,17 @@ pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> 
 }
 
 /// What a dense layer takes.
-pub const fn dense_needs(_layout: Layout, shape: &Dense) -> Needs {
-    portable::dense_needs(shape)
+pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
+    if layout.is(EIGHTS) {
+        return eights_needs(shape.inputs, shape.outputs);
+    }
+    if !layout.is(PAIRS) {
+        return portable::dense_needs(shape);
+    }
+    match dense_as_conv2d(shape) {
+        Some(conv) => conv2d_needs(layout, &conv),
+        None => portable::dense_needs(shape),
+    }
 }
 
 /// Most words that a convolution takes.
@@ -124,7 +163,7 @@ pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
 
 /// Most words that a dense layer takes.
 pub const fn dense_words(shape: &Dense) -> usize {
-    portable::words(shape.weights())
+    larger(pairs_words(shape.outputs, shape.inputs), portable::words(shape.weights()))
 }
 
 const fn larger(a: usize, b: usize) -> usize {
@@ -142,7 +181,7 @@ pub fn conv2d(
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    let needs = conv2d_needs(PAIRS, shape);
+    let (layout, pairs) = if is_vector(shape) { (EIGHTS, 4) } else { (PAIRS, 1) };
     weights.check(shape.weights(), shape.output.channels)?;
     ShapeError::check_capacity("the packed words", conv2d_words(shape), words.len())?;
     let rows = Rows {
@@ -153,8 +192,8 @@ pub fn conv2d(
         channel_step: shape.depth(),
         depth_step: 1,
     };
-    if shape.groups == 1 && rows.pairs(words).is_some() {
-        return Ok(Packed { words: needs.words, channels: needs.channels, layout: PAIRS });
+    if shape.groups == 1 && rows.pairs(words, pairs).is_some() {
+        return Ok(Packed { words: conv2d_needs(layout, shape).words, channels: 0, layout });
     }
     portable::conv2d(shape, weights, words, channels)
 }
@@ -187,10 +226,19 @@ pub fn depthwise_conv2d(
 pub fn dense(
     shape: &Dense,
     weights: &Weights<'_>,
-    _output: &OutputRange,
+    output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
+    weights.check(shape.weights(), shape.outputs)?;
+    ShapeError::check_capacity("the packed words", dense_words(shape), words.len())?;
+    let outputs = shape.outputs;
+    let rows = Rows { weights, output, depth: shape.inputs, outputs, channel_step: shape.inputs, depth_step: 1 };
+    let layout = if shape.batch == 1 { EIGHTS } else { PAIRS };
+    let pairs = if shape.batch == 1 { 4 } else { 1 };
+    if dense_as_conv2d(shape).is_some() && rows.pairs(words, pairs).is_some() {
+        return Ok(Packed { words: dense_needs(layout, shape).words, channels: 0, layout });
+    }
     portable::dense(shape, weights, words, channels)
 }
 
@@ -317,36 +365,47 @@ impl Rows<'_> {
         Some(())
     }
 
-    /// Writes the layout [`PAIRS`], unless the weights do not allow it. `words` is long enough.
-    fn pairs(&self, words: &mut [u32]) -> Option<()> {
+    /// Writes the layout [`PAIRS`] (`together` = 1) or [`EIGHTS`] (4), unless the weights do not allow it. `words` is long
+    /// enough.
+    fn pairs(&self, words: &mut [u32], together: usize) -> Option<()> {
         let mut words = words.iter_mut();
         let mut put = |word: u32| words.next().map(|place| *place = word);
-        for even in (0..self.outputs).step_by(2) {
-            let (first, second) = (self.encode(even)?, self.encode(even + 1)?);
-            if second.bound >= 1 << 23 {
-                return None;
+        let mut start = 0;
+        while start < self.outputs {
+            let together = if start + 2 * together <= self.outputs { together } else { 1 };
+            let pairs = || (start..start + 2 * together).step_by(2);
+            for even in pairs() {
+                let (first, second) = (self.encode(even)?, self.encode(even + 1)?);
+                if second.bound >= 1 << 23 {
+                    return None;
+                }
+                put(first.bias as u32)?;
+                put((first.bias as u32).wrapping_add((second.bias as u32) << 8))?;
             }
-            put(first.bias as u32)?;
-            put((first.bias as u32).wrapping_add((second.bias as u32) << 8))?;
             for depth in (0..self.depth).step_by(4) {
-                for depth in [depth, depth + 1] {
-                    let low = halfword(self, even, [&first, &second], depth)?;
-                    let high = halfword(self, even, [&first, &second], depth + 2)?;
-                    put(u32::from(high) << 16 | u32::from(low))?;
+                for even in pairs() {
+                    for depth in [depth, depth + 1] {
+                        let low = self.halfword(even, depth)?;
+                        let high = self.halfword(even, depth + 2)?;
+                        put(u32::from(high) << 16 | u32::from(low))?;
+                    }
                 }
             }
-            for word in first.requantise.words().into_iter().chain(second.requantise.words()) {
-                put(word)?;
+            for channel in start..start + 2 * together {
+                for word in self.encode(channel)?.requantise.words() {
+                    put(word)?;
+                }
             }
+            start += 2 * together;
         }
         Some(())
     }
-}
 
-/// 256·w1 + w0 of a pair of channels, unless it does not fit in 16 bits.
-fn halfword(rows: &Rows<'_>, even: usize, encoded: [&Encoded; 2], depth: usize) -> Option<u16> {
-    let weight = |index: usize| if encoded[index].constant { 0 } else { rows.weight(even + index, depth) };
-    i16::try_from(256 * weight(1) + weight(0)).ok().map(|word| word as u16)
+    /// 256·w1 + w0 of a pair of channels, unless it does not fit in 16 bits.
+    fn halfword(&self, even: usize, depth: usize) -> Option<u16> {
+        let halfword = 256 * self.weight(even + 1, depth) + self.weight(even, depth);
+        i16::try_from(halfword).ok().map(|word| word as u16)
+    }
 }
 
 #[cfg(test)]

@@ -9,12 +9,38 @@ use super::tile::{tile, widen_one, widen_three};
 use crate::Tensors;
 use crate::conv::Conv2dLayer;
 use crate::pack::dsp;
+use crate::quantise::OutputRange;
 
 pub(crate) fn conv2d(layer: &Conv2dLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     if layer.layout.is(dsp::PAIRS) {
         let (input, output) = tensors.pointers();
         // SAFETY: the layer checked its words, its caller the tensors and the scratch memory.
-        unsafe { run(layer, input, output, scratch.as_mut_ptr()) }
+        unsafe {
+            pairs(
+                &layer.shape,
+                layer.words,
+                layer.input_zero_point,
+                &layer.output,
+                input,
+                output,
+                scratch.as_mut_ptr(),
+            );
+        }
+    } else if layer.layout.is(dsp::EIGHTS) {
+        let shape = &layer.shape;
+        let (input, output) = tensors.pointers();
+        // SAFETY: as above; the image is one pixel.
+        unsafe {
+            super::dense::vector(
+                layer.words,
+                shape.input.channels,
+                shape.output.channels,
+                input,
+                output,
+                scratch.as_mut_ptr(),
+            );
+            super::clamp(output, shape.output.channels, &layer.output);
+        }
     } else {
         super::super::portable::conv2d(layer, tensors, scratch);
     }
@@ -45,10 +71,17 @@ impl Pixel {
 }
 
 /// # Safety
-/// The layer has the layout of pairs; input, output and scratch memory have the lengths that its shape says.
+/// The words have the layout of pairs; input, output and scratch memory have the lengths that the shape says.
 #[inline(never)]
-unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratch: *mut u32) {
-    let shape = &layer.shape;
+pub(super) unsafe fn pairs(
+    shape: &Conv2d,
+    words: &[u32],
+    input_zero_point: i8,
+    range: &OutputRange,
+    input: *const i8,
+    output: *mut i8,
+    scratch: *mut u32,
+) {
     let channels = shape.output.channels;
     let groups = shape.depth().div_ceil(4);
     let staged = dsp::is_staged(shape);
@@ -71,10 +104,10 @@ unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratc
                 for index in 0..count {
                     if staged {
                         let column = staging.add(4 * groups * index);
-                        stage(layer, pixel, column);
+                        stage(shape, input_zero_point, pixel, column);
                         widen_one(column, scratch.add(index), groups);
                     } else {
-                        gather(layer, pixel, scratch.add(index));
+                        gather(shape, input_zero_point, pixel, scratch.add(index));
                     }
                     pixel = pixel.next(shape);
                 }
@@ -83,7 +116,7 @@ unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratc
             let last = if count > 2 { 2 * channels } else { 0 };
             // Columns of pixels that are not there hold what they held: their outputs are overwritten by the first pixel's,
             // which is stored last.
-            let mut words = layer.words.as_ptr();
+            let mut words = words.as_ptr();
             if channels > 1 {
                 words = tile(words, scratch, groups, output_pixel, stride, last, channels / 2);
             }
@@ -100,14 +133,13 @@ unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratc
         left -= count;
     }
     // SAFETY: the output is as long as its shape says.
-    unsafe { super::clamp(output, shape.output_len(), &layer.output) };
+    unsafe { super::clamp(output, shape.output_len(), range) };
 }
 
 /// Widens the patch of a pixel whose channels are a multiple of four.
-unsafe fn gather(layer: &Conv2dLayer<'_>, pixel: Pixel, mut column: *mut u32) {
-    let shape = &layer.shape;
+unsafe fn gather(shape: &Conv2d, input_zero_point: i8, pixel: Pixel, mut column: *mut u32) {
     let channels = shape.input.channels;
-    let padding = u32::from(i16::from(layer.input_zero_point) as u16) * 0x0001_0001;
+    let padding = u32::from(i16::from(input_zero_point) as u16) * 0x0001_0001;
     let (first_row, last_row) = shape.rows.taps(pixel.row);
     let (first, last) = shape.columns.taps(pixel.column);
     let fill = |mut column: *mut u32, taps: usize| {
@@ -145,15 +177,14 @@ unsafe fn gather(layer: &Conv2dLayer<'_>, pixel: Pixel, mut column: *mut u32) {
 }
 
 /// Copies the patch of a pixel as bytes.
-unsafe fn stage(layer: &Conv2dLayer<'_>, pixel: Pixel, mut column: *mut i8) {
-    let shape = &layer.shape;
+unsafe fn stage(shape: &Conv2d, input_zero_point: i8, pixel: Pixel, mut column: *mut i8) {
     let channels = shape.input.channels;
     let (first_row, last_row) = shape.rows.taps(pixel.row);
     let (first, last) = shape.columns.taps(pixel.column);
     let fill = |column: *mut i8, taps: usize| {
         for index in 0..taps * channels {
             // SAFETY: within the staging memory.
-            unsafe { *column.wrapping_add(index) = layer.input_zero_point };
+            unsafe { *column.wrapping_add(index) = input_zero_point };
         }
         column.wrapping_add(taps * channels)
     };

@@ -4,11 +4,12 @@
 #![allow(unsafe_code)]
 
 mod conv2d;
+mod dense;
 mod depthwise;
 mod tile;
 
-pub(crate) use super::portable::dense;
 pub(crate) use conv2d::conv2d;
+pub(crate) use dense::dense;
 pub(crate) use depthwise::depthwise_conv2d;
 
 use crate::quantise::OutputRange;
