@@ -38,6 +38,7 @@
 //! ```
 #![no_std]
 
+pub mod act;
 mod arch;
 pub mod arena;
 mod backend;
@@ -50,6 +51,7 @@ pub mod pack;
 pub mod pad;
 pub mod pool;
 pub mod quantise;
+pub mod real;
 pub mod reduce;
 pub mod softmax;
 mod tensors;

@@ -2,6 +2,9 @@
 //! for bit, and its multipliers where they are recorded. Layers are built here from the manifest, without the importer.
 
 use smolnn_core::{Dense, Image, Kernel, Pool2d, Window2d};
+use smolnn_fixed::act::{
+    Interpolation, LeakyReluLayer, PreluLayer, Table, leaky_relu_int16, logistic_int16, lookup, prelu, tanh_int16,
+};
 use smolnn_fixed::conv::{Conv2dLayer, DepthwiseConv2dLayer, conv2d, depthwise_conv2d};
 use smolnn_fixed::convert::{RequantiseLayer, dequantise, quantise, requantise};
 use smolnn_fixed::dense::{DenseLayer, dense};
@@ -309,6 +312,54 @@ fn run_softmax(node: &Node<'_>, case: &Case) -> Option<Vec<u8>> {
     })
 }
 
+fn run_lookup(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let (input, output) = (node.affine(0), affine(node.output()));
+    let table = match node.operator.name.as_str() {
+        "LOGISTIC" => Table::logistic(input),
+        "TANH" => Table::tanh(input),
+        "HARD_SWISH" => Table::hard_swish(input, output),
+        "LEAKY_RELU" => Table::leaky_relu(node.operator.number("alpha"), input, output),
+        "RELU" => Table::relu(FusedActivation::Relu, input, output),
+        "RELU6" => Table::relu(FusedActivation::Relu6, input, output),
+        "ELU" => Table::elu(input, output),
+        other => panic!("no table for {other}"),
+    }
+    .unwrap();
+    let values = node.int8(case, 0);
+    let mut result = vec![0; values.len()];
+    lookup(&table, values.len(), Separate { input: &values, output: &mut result }).unwrap();
+    bytes8(result)
+}
+
+fn run_activation_int16(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let values = node.int16(case, 0);
+    let length = values.len();
+    let mut result = vec![0; length];
+    let tensors = Separate { input: &values, output: &mut result };
+    let scale = node.input(0).scale();
+    match node.operator.name.as_str() {
+        "LOGISTIC" => logistic_int16(&Interpolation::logistic(scale).unwrap(), length, tensors),
+        "TANH" => tanh_int16(&Interpolation::tanh(scale).unwrap(), length, tensors),
+        "LEAKY_RELU" => {
+            let alpha = node.operator.number("alpha");
+            let layer = LeakyReluLayer::new(length, alpha, node.affine(0), affine(node.output())).unwrap();
+            leaky_relu_int16(&layer, tensors)
+        }
+        other => panic!("no int16 {other}"),
+    }
+    .unwrap();
+    bytes16(result)
+}
+
+fn run_prelu(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let (values, alpha) = (node.int8(case, 0), to_i8(&node.constant(1)));
+    let layer =
+        PreluLayer::new(values.len(), alpha.len(), node.affine(0), node.affine(1), affine(node.output())).unwrap();
+    let mut output = vec![0; values.len()];
+    prelu(&layer, SeparatePair { left: &values, right: &alpha, output: &mut output }).unwrap();
+    bytes8(output)
+}
+
 /// The output of a golden's operator, or none when there is no kernel for it.
 fn run(node: &Node<'_>, case: &Case) -> Option<Vec<u8>> {
     let int16 = node.input(0).dtype == "INT16";
@@ -322,6 +373,9 @@ fn run(node: &Node<'_>, case: &Case) -> Option<Vec<u8>> {
         "PAD" => run_pad(node, case),
         "QUANTIZE" => run_quantise(node, case),
         "DEQUANTIZE" => run_dequantise(node, case),
+        "LOGISTIC" | "TANH" | "LEAKY_RELU" if int16 => run_activation_int16(node, case),
+        "LOGISTIC" | "TANH" | "LEAKY_RELU" | "HARD_SWISH" | "RELU" | "RELU6" | "ELU" => run_lookup(node, case),
+        "PRELU" => run_prelu(node, case),
         "SOFTMAX" => return run_softmax(node, case),
         _ => return None,
     })

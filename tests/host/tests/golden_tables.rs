@@ -1,5 +1,7 @@
 //! Requantisation and the fixed-point exp, reciprocal, logistic and tanh against tables of the reference's own results.
 
+use smolnn_fixed::Separate;
+use smolnn_fixed::act::{Interpolation, logistic_int16, tanh_int16};
 use smolnn_fixed::quantise::Multiplier;
 use smolnn_fixed::transcendental::{exp_negative, logistic, reciprocal_one_plus, tanh};
 use smolnn_testkit::golden;
@@ -61,4 +63,21 @@ fn fixed_point_functions_are_the_reference_ones() {
         assert_eq!(logistic(x), expected_logistic, "logistic of {x}");
         assert_eq!(tanh(x), expected_tanh, "tanh of {x}");
     }
+}
+
+#[test]
+fn int16_activations_interpolate_as_the_reference() {
+    let Some(bytes) = golden::blob(&format!("{FOLDER}/act16.bin")) else { return };
+    let rows: Vec<i16> = golden::to_i16(&bytes);
+    assert!(!rows.is_empty() && rows.len().is_multiple_of(9));
+    // Column by column: x in Q3.12, sigmoid, tanh, two of another runtime, tanh of cell states with scales 2^-14 and on.
+    let column = |index: usize| -> Vec<i16> { rows.iter().skip(index).step_by(9).copied().collect() };
+    let input = column(0);
+    let mut output = vec![0; input.len()];
+    let sigmoid = Interpolation::logistic(1.0 / 4096.0).unwrap();
+    logistic_int16(&sigmoid, input.len(), Separate { input: &input, output: &mut output }).unwrap();
+    assert_eq!(output, column(1));
+    let plain = Interpolation::tanh(1.0 / 4096.0).unwrap();
+    tanh_int16(&plain, input.len(), Separate { input: &input, output: &mut output }).unwrap();
+    assert_eq!(output, column(2));
 }

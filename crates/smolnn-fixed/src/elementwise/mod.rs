@@ -49,7 +49,7 @@ impl Pairing {
 
     /// Writes `result(left, right)` for every element.
     #[inline(always)]
-    fn combine<T: Element>(
+    pub(crate) fn combine<T: Element>(
         &self,
         mut operands: impl Operands<T>,
         result: impl Fn(T, T) -> T,

@@ -1,11 +1,8 @@
 //! Cases of the operators with two tensors in.
 
-use smolnn_core::ShapeError;
 use smolnn_fixed::elementwise::{AddLayer, AddLayer16, Pairing, add as add_kernel, add_int16 as add_int16_kernel};
 use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
-use smolnn_fixed::{Overlapping, OverlappingPair, SeparatePair, WithRight};
 
-use super::plain::Value;
 use super::{Case, Failure, compare};
 use crate::{Random, oracle};
 
@@ -34,6 +31,11 @@ pub(super) fn draw_activation(random: &mut Random) -> FusedActivation {
 /// in one buffer, and over the right operand with the left one in place of a constant.
 macro_rules! every_place {
     ($case:ident, $T:ty, ($left_len:ident, $right_len:ident), $expected:expr, $kernel:path, $layer:ident) => {{
+        use smolnn_core::ShapeError;
+        use smolnn_fixed::{Overlapping, OverlappingPair, SeparatePair, WithRight};
+
+        use $crate::cases::plain::Value;
+
         let Case { random, mut memory, tolerance } = $case;
         let length: usize = $left_len.max($right_len);
         let left = memory.filled::<$T>($left_len, || Value::draw(random))?;
@@ -71,6 +73,8 @@ macro_rules! every_place {
         Ok(())
     }};
 }
+
+pub(super) use every_place;
 
 /// The sum as the reference defines it, from the real factors.
 fn sum(

@@ -5,6 +5,7 @@
 //! buffer by as much as the shape allows. Shapes are drawn anew until they fit the memory given, so that a board of
 //! 16 KiB runs small shapes and the host large ones.
 
+mod act;
 mod elementwise;
 mod memory;
 mod plain;
@@ -70,7 +71,7 @@ pub static KERNELS: &[Kernel] = &[
     Kernel {
         name: "softmax::softmax_to_int16",
         domain: "rows of 1..=60, scales 2^-9..1",
-        tolerance: 14,
+        tolerance: 2,
         run: plain::softmax_to_int16,
     },
     Kernel {
@@ -81,6 +82,17 @@ pub static KERNELS: &[Kernel] = &[
     },
     Kernel { name: "convert::dequantise", domain: "int8 and int16", tolerance: 0, run: plain::dequantise },
     Kernel { name: "convert::requantise", domain: "int8, int16 to int8, int16", tolerance: 0, run: plain::requantise },
+    Kernel { name: "act::lookup", domain: "random tables", tolerance: 0, run: act::lookup },
+    // The oracles of the next two take real functions; the goldens hold the bits.
+    Kernel {
+        name: "act::logistic_int16",
+        domain: "all of int16, scales 2^-15..2^-3",
+        tolerance: 2,
+        run: act::logistic_int16,
+    },
+    Kernel { name: "act::tanh_int16", domain: "all of int16, scales 2^-15..2^-3", tolerance: 3, run: act::tanh_int16 },
+    Kernel { name: "act::leaky_relu_int16", domain: "slopes ±2^-8..1", tolerance: 0, run: act::leaky_relu_int16 },
+    Kernel { name: "act::prelu", domain: "slopes per channel, in place", tolerance: 0, run: act::prelu },
     Kernel {
         name: "elementwise::add",
         domain: "sum and difference, scales 2^-10..1, broadcast, in place",

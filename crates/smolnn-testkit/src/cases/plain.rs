@@ -1,6 +1,6 @@
 //! Cases of the operators with one tensor in and one out, and no weights.
 
-use smolnn_core::{Pool2d, ShapeError};
+use smolnn_core::Pool2d;
 use smolnn_fixed::convert::{RequantiseLayer, dequantise as dequantise_kernel, quantise as quantise_kernel};
 use smolnn_fixed::pad::{PadLayer, pad as pad_kernel};
 use smolnn_fixed::pool::{Pool2dLayer, average_pool2d as average_kernel, max_pool2d as max_kernel};
@@ -30,6 +30,17 @@ impl Value for i16 {
     }
 }
 
+/// Calls a kernel with tensors of either kind: closures cannot be generic.
+macro_rules! dispatch_tensors {
+    (|$name:ident| $call:expr, $tensors:expr) => {
+        match $crate::cases::plain::Tensors::from($tensors) {
+            $crate::cases::plain::Tensors::Separate($name) => $call,
+            $crate::cases::plain::Tensors::Overlapping($name) => $call,
+        }
+    };
+}
+pub(super) use dispatch_tensors;
+
 /// Runs int8 or int16, as the generator says.
 macro_rules! either_type {
     ($case:ident, $function:ident) => {
@@ -38,7 +49,7 @@ macro_rules! either_type {
 }
 
 /// Any zero point of the type.
-fn zero_point<T: Value>(random: &mut Random) -> i32 {
+pub(super) fn zero_point<T: Value>(random: &mut Random) -> i32 {
     T::draw(random).into()
 }
 
@@ -48,8 +59,13 @@ fn range<T: Value>(random: &mut Random) -> OutputRange {
     if random.one_in(3) {
         OutputRange { zero_point, minimum: i32::min(a, b), maximum: i32::max(a, b) }
     } else {
-        OutputRange { zero_point, minimum: T::LEAST, maximum: T::LARGEST }
+        whole::<T>(zero_point)
     }
+}
+
+/// The whole range of the type.
+pub(super) fn whole<T: Value>(zero_point: i32) -> OutputRange {
+    OutputRange { zero_point, minimum: T::LEAST, maximum: T::LARGEST }
 }
 
 /// Runs a kernel with input and output apart, then overlapping by as much as is allowed.
@@ -70,7 +86,7 @@ macro_rules! apart_and_overlapping {
 
 fn pool<T: Value + Into<i64>>(
     case: Case<'_>,
-    run: impl Fn(&Pool2dLayer, Tensors<'_, T>) -> Result<(), ShapeError>,
+    average: bool,
     gather: impl Fn(&Pool2d, &[T], usize) -> i64,
 ) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
@@ -81,12 +97,17 @@ fn pool<T: Value + Into<i64>>(
     let expected =
         |index| T::wrap(gather(&shape, input, index).clamp(range.minimum.into(), range.maximum.into()) as i32);
     apart_and_overlapping!(memory, tolerance, input, shape.output_len(), shape.overlap_gap(), expected, |tensors| {
-        run(&layer, Tensors::from(tensors))
+        dispatch_tensors!(
+            |tensors| if average { average_kernel(&layer, tensors) } else { max_kernel(&layer, tensors) },
+            tensors
+        )
     })
 }
 
+pub(super) use apart_and_overlapping;
+
 /// Both kinds of tensors, so that a closure can take either.
-enum Tensors<'a, T> {
+pub(super) enum Tensors<'a, T> {
     Separate(Separate<'a, T>),
     Overlapping(Overlapping<'a, T>),
 }
@@ -103,20 +124,8 @@ impl<'a, T> From<Overlapping<'a, T>> for Tensors<'a, T> {
     }
 }
 
-/// Calls the kernel with whichever it is.
-macro_rules! dispatch {
-    ($kernel:path) => {
-        |layer, tensors| match tensors {
-            Tensors::Separate(tensors) => $kernel(layer, tensors),
-            Tensors::Overlapping(tensors) => $kernel(layer, tensors),
-        }
-    };
-}
-
 fn max_of_type<T: Value + Into<i64>>(case: Case<'_>) -> Result<(), Failure> {
-    pool::<T>(case, dispatch!(max_kernel), |shape, input, index| {
-        oracle::pooled(shape, input, index).max().unwrap_or(T::LEAST.into())
-    })
+    pool::<T>(case, false, |shape, input, index| oracle::pooled(shape, input, index).max().unwrap_or(T::LEAST.into()))
 }
 
 pub(super) fn max_pool2d(case: Case<'_>) -> Result<(), Failure> {
@@ -124,7 +133,7 @@ pub(super) fn max_pool2d(case: Case<'_>) -> Result<(), Failure> {
 }
 
 fn average_of_type<T: Value + Into<i64>>(case: Case<'_>) -> Result<(), Failure> {
-    pool::<T>(case, dispatch!(average_kernel), |shape, input, index| {
+    pool::<T>(case, true, |shape, input, index| {
         let taps = oracle::pooled(shape, input, index);
         let (sum, count) = taps.fold((0, 0), |(sum, count), value| (sum + value, count + 1));
         if count == 0 { 0 } else { oracle::divide_away_from_zero(sum, count) }
@@ -136,7 +145,7 @@ pub(super) fn average_pool2d(case: Case<'_>) -> Result<(), Failure> {
 }
 
 /// `value` / `scale` + zero point to nearest, clamped.
-fn nearest<T: Value>(value: f64, scale: f32, output: &OutputRange) -> T {
+pub(super) fn nearest<T: Value>(value: f64, scale: f32, output: &OutputRange) -> T {
     let steps = libm::round(value / f64::from(scale)) + f64::from(output.zero_point);
     T::wrap(steps.clamp(output.minimum.into(), output.maximum.into()) as i32)
 }
@@ -157,7 +166,7 @@ fn mean_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
         nearest::<T>(mean * f64::from(quantisation.scale), output_scale, &output)
     };
     apart_and_overlapping!(memory, tolerance, input, layer.output_len(), layer.overlap_gap(), expected, |tensors| {
-        dispatch!(mean_kernel)(&layer, Tensors::from(tensors))
+        dispatch_tensors!(|tensors| mean_kernel(&layer, tensors), tensors)
     })
 }
 
@@ -188,7 +197,7 @@ fn pad_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
         input[at]
     };
     apart_and_overlapping!(memory, tolerance, input, layer.output_len(), layer.overlap_gap(), expected, |tensors| {
-        dispatch!(pad_kernel)(&layer, Tensors::from(tensors))
+        dispatch_tensors!(|tensors| pad_kernel(&layer, tensors), tensors)
     })
 }
 
@@ -196,40 +205,50 @@ pub(super) fn pad(case: Case<'_>) -> Result<(), Failure> {
     either_type!(case, pad_of_type)
 }
 
-/// A softmax layer, its input, and the real result of an element.
-fn draw_softmax<'a>(
-    random: &mut Random,
-    memory: &mut Memory<'a>,
-) -> Result<(SoftmaxLayer, &'a [i8], impl Fn(usize) -> f64 + use<'a>), Failure> {
+/// A softmax layer and its input.
+struct Softmax<'a> {
+    layer: SoftmaxLayer,
+    input: &'a [i8],
+    columns: usize,
+    /// β · scale.
+    factor: f64,
+}
+
+impl Softmax<'_> {
+    /// The real result of element `index`.
+    fn real(&self, index: usize) -> f64 {
+        let row = &self.input[index / self.columns * self.columns..][..self.columns];
+        let exp = |value: i8| libm::exp(self.factor * f64::from(value));
+        exp(self.input[index]) / row.iter().map(|&value| exp(value)).sum::<f64>()
+    }
+}
+
+fn draw_softmax<'a>(random: &mut Random, memory: &mut Memory<'a>) -> Result<Softmax<'a>, Failure> {
     let (rows, columns) = (random.length(1, 3), random.length(1, 60));
     let (scale, beta) = (random.scale(9, 0), random.pick(&[1.0, 1.0, 0.5, 2.5]));
     let layer = SoftmaxLayer::new(rows, columns, beta, scale).map_err(Failure::refused("the layer"))?;
     let all_one = random.one_in(8);
-    let input: &[i8] = memory.filled(layer.len(), || if all_one { 127 } else { random.int8() })?;
-    let expected = move |index: usize| {
-        let row = &input[index / columns * columns..][..columns];
-        let exp = |value: i8| libm::exp(f64::from(beta) * f64::from(scale) * f64::from(value));
-        exp(input[index]) / row.iter().map(|&value| exp(value)).sum::<f64>()
-    };
-    Ok((layer, input, expected))
+    let input = memory.filled(layer.len(), || if all_one { 127 } else { random.int8() })?;
+    Ok(Softmax { layer, input, columns, factor: f64::from(beta) * f64::from(scale) })
 }
 
 pub(super) fn softmax(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
-    let (layer, input, real) = draw_softmax(random, &mut memory)?;
-    let expected = |index| nearest::<i8>(real(index), 1.0 / 256.0, &OutputRange::int8(-128));
+    let drawn = draw_softmax(random, &mut memory)?;
+    let Softmax { layer, input, .. } = drawn;
+    let expected = |index| nearest::<i8>(drawn.real(index), 1.0 / 256.0, &OutputRange::int8(-128));
     apart_and_overlapping!(memory, tolerance, input, layer.len(), 0, expected, |tensors| {
-        dispatch!(softmax::softmax)(&layer, Tensors::from(tensors))
+        dispatch_tensors!(|tensors| softmax::softmax(&layer, tensors), tensors)
     })
 }
 
 pub(super) fn softmax_to_int16(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
-    let (layer, input, real) = draw_softmax(random, &mut memory)?;
+    let drawn = draw_softmax(random, &mut memory)?;
+    let Softmax { layer, input, .. } = drawn;
     let output = memory.elements(layer.len())?;
     softmax::softmax_to_int16(&layer, input, output).map_err(Failure::refused("apart"))?;
-    let range = OutputRange { zero_point: -32768, minimum: -32768, maximum: 32767 };
-    compare("apart", tolerance, output, |index| nearest::<i16>(real(index), 1.0 / 65536.0, &range))
+    compare("apart", tolerance, output, |index| nearest::<i16>(drawn.real(index), 1.0 / 65536.0, &whole::<i16>(-32768)))
 }
 
 fn quantise_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
@@ -248,7 +267,7 @@ fn quantise_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
     })?;
     let output = memory.elements(length)?;
     quantise_kernel(quantisation, input, output).map_err(Failure::refused("apart"))?;
-    let range = OutputRange { zero_point: quantisation.zero_point, minimum: T::LEAST, maximum: T::LARGEST };
+    let range = whole::<T>(quantisation.zero_point);
     compare("apart", tolerance, output, |index| {
         // The reference divides in f32.
         let steps = f64::from(input[index] / quantisation.scale);

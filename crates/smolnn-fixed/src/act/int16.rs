@@ -1,0 +1,143 @@
+//! Logistic function and hyperbolic tangent, int16, as TensorFlow Lite Micro computes them: by interpolation in a table of
+//! the sigmoid. For an accurate Q15 result see [`q15`](super::q15).
+//!
+//! - Output scale 2^−15, zero point 0; input zero point 0, any scale.
+//! - The input becomes x/(3·2^12) steps: times 3 · 2^shift where the scale is a suitable power of two, otherwise times a
+//!   multiplier of 15 bits and shifted right, half up. 256 values of sigmoid(k/24)·2^16 are interpolated linearly; tanh(x) =
+//!   2·sigmoid(2x) − 1 from the same table.
+//! - Worst error 1.02 LSB (logistic), 1.48 LSB (tanh).
+//! - Held by: `logistic16_?`, `tanh16_?` goldens, `sigmoid_table_uint16.bin`, `act16.bin`.
+
+use smolnn_core::ShapeError;
+
+use crate::quantise::round;
+use crate::real;
+use crate::tensors::{Source, Tensors};
+
+/// sigmoid(k/24) · 2^16, raised by half of what linear interpolation lacks in the middle of the interval, so that the error
+/// is shared by both signs; the last value stands for 1.
+static SIGMOID: [u16; 256] = {
+    let mut table = [u16::MAX; 256];
+    let mut index = 0;
+    while index < 255 {
+        let low = real::sigmoid(index as f64 / 24.0);
+        let middle = real::sigmoid((index as f64 + 0.5) / 24.0);
+        let high = real::sigmoid((index as f64 + 1.0) / 24.0);
+        let lacking = middle - (low + high) / 2.0;
+        table[index] = round((low + lacking / 2.0) * 65536.0) as u16;
+        index += 1;
+    }
+    table
+};
+
+/// How an int16 input becomes steps of the interpolation, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interpolation {
+    multiplier: i32,
+    shift: u32,
+}
+
+impl Interpolation {
+    /// For the logistic function of inputs with the scale.
+    ///
+    /// # Errors
+    /// [`ShapeError::Range`] when the scale is not positive or above 2.
+    pub const fn logistic(scale: f32) -> Result<Self, ShapeError> {
+        Self::new(scale, 0)
+    }
+
+    /// For tanh of inputs with the scale.
+    ///
+    /// # Errors
+    /// As [`Interpolation::logistic`].
+    pub const fn tanh(scale: f32) -> Result<Self, ShapeError> {
+        Self::new(scale, 1)
+    }
+
+    /// Powers of two from 2^−12 to 2^(`largest_shift` − 12) need no rounding.
+    const fn new(scale: f32, largest_shift: i32) -> Result<Self, ShapeError> {
+        if !(scale > 0.0 && scale <= 2.0) {
+            return Err(ShapeError::Range("the scale of the activation is not within 0..=2"));
+        }
+        let mut exponent = 0;
+        while exponent <= largest_shift {
+            if scale == (1_u32 << exponent) as f32 / 4096.0 {
+                return Ok(Self { multiplier: 3 << exponent, shift: 0 });
+            }
+            exponent += 1;
+        }
+        let mut multiplier = scale as f64 * 4096.0 * 3.0;
+        let mut shift = 0;
+        while multiplier <= 32767.0 / 2.0 && shift <= 30 {
+            shift += 1;
+            multiplier *= 2.0;
+        }
+        Ok(Self { multiplier: multiplier as i32, shift })
+    }
+
+    #[inline(always)]
+    fn steps(self, value: i16) -> i32 {
+        let half = if self.shift > 0 { 1 << ((self.shift - 1) & 31) } else { 0 };
+        i32::from(value).wrapping_mul(self.multiplier).wrapping_add(half) >> (self.shift & 31)
+    }
+}
+
+/// The table's value at `magnitude` / 2^`bits`, times 2^`bits`; `saturated` where the table ends.
+#[inline(always)]
+fn interpolate(magnitude: u32, bits: u32, saturated: u32) -> u32 {
+    let index = (magnitude >> bits) as usize;
+    let fraction = magnitude & ((1 << bits) - 1);
+    match (SIGMOID.get(index), SIGMOID.get(index + 1)) {
+        (Some(&low), Some(&high)) => (u32::from(low) << bits) + fraction * (u32::from(high) - u32::from(low)),
+        _ => saturated,
+    }
+}
+
+/// Logistic function of one value.
+#[inline(always)]
+pub(crate) fn logistic(interpolation: Interpolation, value: i16) -> i16 {
+    let steps = interpolation.steps(value);
+    let result = interpolate(steps.unsigned_abs(), 9, 0x7FFF << 10);
+    let result = if steps >= 0 { result + (1 << 9) } else { (1 << 25) - result + (1 << 9) - 1 };
+    (result >> 10) as i16
+}
+
+/// tanh of one value.
+#[inline(always)]
+pub(crate) fn tanh(interpolation: Interpolation, value: i16) -> i16 {
+    let steps = interpolation.steps(value);
+    let result = interpolate(steps.unsigned_abs(), 8, 0xFFFF << 8) as i32;
+    let centred = result - (1 << 23);
+    let result = if steps >= 0 { centred + (1 << 7) } else { (1 << 7) - 1 - centred };
+    (result >> 8) as i16
+}
+
+/// Runs the logistic function over `length` elements; input and output may be one.
+///
+/// # Errors
+/// [`ShapeError`] when input or output have another length, or overlap where they must not.
+pub fn logistic_int16(
+    interpolation: &Interpolation,
+    length: usize,
+    tensors: impl Tensors<i16>,
+) -> Result<(), ShapeError> {
+    map(length, tensors, |value| logistic(*interpolation, value))
+}
+
+/// Runs tanh over `length` elements; input and output may be one.
+///
+/// # Errors
+/// As [`logistic_int16`].
+pub fn tanh_int16(interpolation: &Interpolation, length: usize, tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
+    map(length, tensors, |value| tanh(*interpolation, value))
+}
+
+#[inline(always)]
+fn map(length: usize, mut tensors: impl Tensors<i16>, function: impl Fn(i16) -> i16) -> Result<(), ShapeError> {
+    tensors.check(length, length, 0)?;
+    let (input, output) = tensors.split();
+    for (value, result) in input.elements().zip(output) {
+        result.set(function(value));
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Leaky ReLU: x for x ≥ 0, α·x below. int8 as a table, int16 element by element.
+//!
+//! - y = clamp(z_out + M · (x − z_in)), M the multiplier of s_in / s_out (f32 quotient) or of s_in·α / s_out (f32 product
+//!   and quotient); [`Multiplier::apply`] rounds.
+//! - Held by: `leakyrelu*` goldens; random values against the oracle (tests/host/tests/conformance.rs).
+
+use smolnn_core::ShapeError;
+
+use super::Table;
+use crate::quantise::{Affine, Multiplier, clamp};
+use crate::tensors::{Source, Tensors};
+
+/// A leaky ReLU, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct LeakyReluLayer {
+    length: usize,
+    positive: Multiplier,
+    negative: Multiplier,
+    /// −1 where α is negative: a multiplier has no sign.
+    negative_sign: i32,
+    input_zero_point: i32,
+    output_zero_point: i32,
+}
+
+impl LeakyReluLayer {
+    /// Of `length` elements, with slope `alpha` below 0.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when the length is 0, a scale is not positive, a zero point lies outside of int16, or alpha is not
+    /// finite.
+    pub const fn new(length: usize, alpha: f32, input: Affine, output: Affine) -> Result<Self, ShapeError> {
+        if length == 0 {
+            return Err(ShapeError::Zero("the length of the leaky ReLU"));
+        }
+        if let Err(error) = input.check(i16::MIN as i32, i16::MAX as i32) {
+            return Err(error);
+        }
+        if let Err(error) = output.check(i16::MIN as i32, i16::MAX as i32) {
+            return Err(error);
+        }
+        if !alpha.is_finite() {
+            return Err(ShapeError::Range("the slope of the leaky ReLU is not finite"));
+        }
+        let slope = if alpha < 0.0 { -alpha } else { alpha };
+        Ok(Self {
+            length,
+            positive: Multiplier::from_f64((input.scale / output.scale) as f64),
+            negative: Multiplier::from_f64((input.scale * slope / output.scale) as f64),
+            negative_sign: if alpha < 0.0 { -1 } else { 1 },
+            input_zero_point: input.zero_point,
+            output_zero_point: output.zero_point,
+        })
+    }
+
+    #[inline(always)]
+    const fn apply(&self, value: i32) -> i32 {
+        let value = value.wrapping_sub(self.input_zero_point);
+        let scaled = if value >= 0 {
+            self.positive.apply(value)
+        } else {
+            self.negative.apply(value.wrapping_mul(self.negative_sign))
+        };
+        scaled.saturating_add(self.output_zero_point)
+    }
+}
+
+impl Table {
+    /// Leaky ReLU from one quantisation to another.
+    ///
+    /// # Errors
+    /// As [`LeakyReluLayer::new`].
+    pub const fn leaky_relu(alpha: f32, input: Affine, output: Affine) -> Result<Self, ShapeError> {
+        let layer = match LeakyReluLayer::new(1, alpha, input, output) {
+            Ok(layer) => layer,
+            Err(error) => return Err(error),
+        };
+        let mut table = [0; 256];
+        let mut index = 0;
+        while index < 256 {
+            table[index] = clamp(layer.apply(index as i32 - 128), -128, 127) as i8;
+            index += 1;
+        }
+        Ok(Self::from_ascending(&table))
+    }
+}
+
+/// Runs an int16 leaky ReLU; input and output may be one.
+///
+/// # Errors
+/// [`ShapeError`] when input or output have another length than the layer says, or overlap where they must not.
+pub fn leaky_relu_int16(layer: &LeakyReluLayer, mut tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
+    tensors.check(layer.length, layer.length, 0)?;
+    let (input, output) = tensors.split();
+    for (value, result) in input.elements().zip(output) {
+        result.set(clamp(layer.apply(i32::from(value)), -32768, 32767) as i16);
+    }
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! Activations, int8 and int16, and in the Q formats.
+//!
+//! An int8 activation is a [`Table`] of 256 outputs, built at compile time: by the reference's own integer sequence where
+//! the reference has one ([`Table::logistic`], [`Table::tanh`], [`Table::hard_swish`], [`Table::leaky_relu`],
+//! [`Table::relu`], [`Table::requantise`]), from real numbers elsewhere ([`Table::elu`], [`table!`](crate::table)).
+//! ReLU, ReLU6 and their like cost nothing as the output range of the operator before them.
+
+mod elu;
+mod hard_swish;
+mod int16;
+mod leaky_relu;
+mod logistic;
+mod prelu;
+mod relu;
+mod table;
+
+pub use int16::{Interpolation, logistic_int16, tanh_int16};
+pub use leaky_relu::{LeakyReluLayer, leaky_relu_int16};
+pub use prelu::{PreluLayer, prelu};
+pub use table::{Table, lookup};

@@ -1,0 +1,78 @@
+//! PReLU, int8: x for x ≥ 0, α_c · x below, α a constant tensor that repeats, mostly one value per channel.
+//!
+//! - y = clamp(z_out + M · (x − z_in)) for x ≥ z_in, M the multiplier of s_in / s_out; below,
+//!   clamp(z_out + M_α · (x − z_in) · (α − z_α)), M_α that of s_in · s_α / s_out, in f64. [`Multiplier::apply`] rounds.
+//! - Held by: `prelu` golden; random tensors against the oracle (tests/host/tests/conformance.rs).
+
+use smolnn_core::ShapeError;
+
+use crate::Operands;
+use crate::elementwise::Pairing;
+use crate::quantise::{Affine, Multiplier, OutputRange};
+
+/// A PReLU, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct PreluLayer {
+    pairing: Pairing,
+    positive: Multiplier,
+    negative: Multiplier,
+    input_zero_point: i32,
+    alpha_zero_point: i32,
+    output: OutputRange,
+}
+
+impl PreluLayer {
+    /// Of `length` elements, α repeating every `period`.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when a length is 0, the period does not divide it, a scale is not positive, or a zero point lies
+    /// outside of int8.
+    pub const fn new(
+        length: usize,
+        period: usize,
+        input: Affine,
+        alpha: Affine,
+        output: Affine,
+    ) -> Result<Self, ShapeError> {
+        let tensors = [input, alpha, output];
+        let mut index = 0;
+        while index < 3 {
+            if let Err(error) = tensors[index].check(-128, 127) {
+                return Err(error);
+            }
+            index += 1;
+        }
+        if period > length {
+            return Err(ShapeError::Range("the slopes are more than the input's elements"));
+        }
+        let pairing = match Pairing::new(length, period) {
+            Ok(pairing) => pairing,
+            Err(error) => return Err(error),
+        };
+        let (scale_in, scale_out) = (input.scale as f64, output.scale as f64);
+        Ok(Self {
+            pairing,
+            positive: Multiplier::from_f64(scale_in / scale_out),
+            negative: Multiplier::from_f64(scale_in * alpha.scale as f64 / scale_out),
+            input_zero_point: input.zero_point,
+            alpha_zero_point: alpha.zero_point,
+            output: OutputRange::int8(output.zero_point),
+        })
+    }
+}
+
+/// Runs the PReLU: the input is the left operand, α the right one.
+///
+/// # Errors
+/// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
+pub fn prelu(layer: &PreluLayer, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+    layer.pairing.combine(operands, |value, alpha| {
+        let value = i32::from(value) - layer.input_zero_point;
+        let scaled = if value >= 0 {
+            layer.positive.apply(value)
+        } else {
+            layer.negative.apply(value * (i32::from(alpha) - layer.alpha_zero_point))
+        };
+        layer.output.finish(scaled) as i8
+    })
+}

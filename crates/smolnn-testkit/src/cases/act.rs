@@ -1,0 +1,95 @@
+//! Cases of the activations.
+
+use smolnn_fixed::act::{self, Interpolation, LeakyReluLayer, PreluLayer, Table};
+use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
+use smolnn_fixed::{Overlapping, Separate};
+
+use super::plain::{apart_and_overlapping, dispatch_tensors as dispatch, nearest, whole, zero_point};
+use super::{Case, Failure, compare, elementwise};
+use crate::oracle;
+
+pub(super) fn lookup(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let outputs: [i8; 256] = core::array::from_fn(|_| random.int8());
+    let table = Table::from_ascending(&outputs);
+    let length = random.length(1, 90);
+    let input = memory.filled(length, || random.int8())?;
+    let expected = |index: usize| outputs[(i32::from(input[index]) + 128) as usize];
+    apart_and_overlapping!(memory, tolerance, input, length, 0, expected, |tensors| {
+        dispatch!(|tensors| act::lookup(&table, length, tensors), tensors)
+    })
+}
+
+/// An interpolated int16 activation against the real function.
+macro_rules! interpolated {
+    ($case:ident, $interpolation:path, $kernel:path, $real:expr) => {{
+        let Case { random, mut memory, tolerance } = $case;
+        let scale = if random.one_in(2) { 1.0 / 4096.0 } else { random.scale(15, 3) };
+        let interpolation = $interpolation(scale).map_err(Failure::refused("the interpolation"))?;
+        let length = random.length(1, 90);
+        let input = memory.filled(length, || random.int16())?;
+        let expected = |index: usize| {
+            let real: f64 = $real(f64::from(scale) * f64::from(input[index]));
+            nearest::<i16>(real, 1.0 / 32768.0, &whole::<i16>(0))
+        };
+        apart_and_overlapping!(memory, tolerance, input, length, 0, expected, |tensors| {
+            dispatch!(|tensors| $kernel(&interpolation, length, tensors), tensors)
+        })
+    }};
+}
+
+pub(super) fn logistic_int16(case: Case<'_>) -> Result<(), Failure> {
+    interpolated!(case, Interpolation::logistic, act::logistic_int16, |x: f64| 1.0 / (1.0 + libm::exp(-x)))
+}
+
+pub(super) fn tanh_int16(case: Case<'_>) -> Result<(), Failure> {
+    interpolated!(case, Interpolation::tanh, act::tanh_int16, libm::tanh)
+}
+
+pub(super) fn leaky_relu_int16(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let (from, to) = (
+        Affine::new(random.scale(14, 2), zero_point::<i16>(random)),
+        Affine::new(random.scale(14, 2), zero_point::<i16>(random)),
+    );
+    let alpha = random.scale(8, 0) * random.pick(&[1.0, 1.0, -1.0]);
+    let length = random.length(1, 90);
+    let layer = LeakyReluLayer::new(length, alpha, from, to).map_err(Failure::refused("the layer"))?;
+    let input = memory.filled(length, || random.int16())?;
+    let expected = |index: usize| {
+        let value = i32::from(input[index]) - from.zero_point;
+        // Quotients and products of scales are rounded to f32.
+        let scaled = if value >= 0 {
+            oracle::requantise(value, Multiplier::from_f64((from.scale / to.scale).into()))
+        } else {
+            let factor = Multiplier::from_f64((from.scale * alpha.abs() / to.scale).into());
+            oracle::requantise(if alpha < 0.0 { -value } else { value }, factor)
+        };
+        (i64::from(scaled) + i64::from(to.zero_point)).clamp(-32768, 32767) as i16
+    };
+    apart_and_overlapping!(memory, tolerance, input, length, 0, expected, |tensors| {
+        dispatch!(|tensors| act::leaky_relu_int16(&layer, tensors), tensors)
+    })
+}
+
+pub(super) fn prelu(case: Case<'_>) -> Result<(), Failure> {
+    let random = &mut *case.random;
+    let period = random.length(1, 30);
+    let length = period * random.length(1, 6);
+    let mut affine = || Affine::new(random.scale(10, 0), random.int8().into());
+    let [input, alpha, output] = [affine(), affine(), affine()];
+    let layer = PreluLayer::new(length, period, input, alpha, output).map_err(Failure::refused("the layer"))?;
+    let factor = |real: f64| Multiplier::from_f64(real / f64::from(output.scale));
+    let positive = factor(input.scale.into());
+    let negative = factor(f64::from(input.scale) * f64::from(alpha.scale));
+    let expected = |value: i8, slope: i8| {
+        let value = i32::from(value) - input.zero_point;
+        let scaled = if value >= 0 {
+            oracle::requantise(value, positive)
+        } else {
+            oracle::requantise(value * (i32::from(slope) - alpha.zero_point), negative)
+        };
+        oracle::finish(scaled, &OutputRange::int8(output.zero_point)) as i8
+    };
+    elementwise::every_place!(case, i8, (length, period), expected, act::prelu, layer)
+}
