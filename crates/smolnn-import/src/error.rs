@@ -7,7 +7,9 @@ use std::path::PathBuf;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a model could not be read, compiled or run.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` gives the same text as `Display`: it is what a build script's `fn main() -> Result<()>` shows.
+#[derive(thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
@@ -31,8 +33,21 @@ pub enum Error {
     Environment(String),
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What is supported where an operator is not: the list follows once, at the end.
+pub(crate) const LISTED_BELOW: &str = "the operators listed below";
+
 fn list(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n")
+    let mut lines: Vec<String> = problems.iter().map(|problem| format!("  - {problem}")).collect();
+    if problems.iter().any(|problem| problem.supported == LISTED_BELOW) {
+        lines.push(format!("supported operators: {}", crate::operators::names().join(", ")));
+    }
+    lines.join("\n")
 }
 
 /// One thing in a model that smolnn does not run: where it is, what was found, what would work.

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Problem, Result};
+use crate::operators::unknown_operators;
 use crate::schema::{self, Options};
 
 /// Largest tensor that is accepted, in bytes: far above any microcontroller, and low enough that sums of sizes cannot overflow.
@@ -222,35 +223,27 @@ impl Graph {
             return Err(Error::Malformed(format!("schema version {}, supported: 3", model.version())));
         }
         let subgraphs = model.subgraphs().map_or(0, |subgraphs| subgraphs.len());
+        let codes = operator_codes(&model);
         if subgraphs != 1 {
-            return Err(Error::Unsupported(vec![Problem::model(
-                format!("{subgraphs} subgraphs"),
-                "one (no control flow: IF, WHILE, CALL_ONCE)",
-            )]));
+            let supported = "one (no control flow: IF, WHILE, CALL_ONCE)";
+            let list = codes.iter().map(|(code, _)| code.to_string()).collect::<Vec<_>>().join(", ");
+            let found = format!("{subgraphs} subgraphs, with operators {list}");
+            return Err(Error::Unsupported(vec![Problem::model(found, supported)]));
         }
         let Some(subgraph) = model.subgraphs().map(|subgraphs| subgraphs.get(0)) else {
             return Err(Error::Malformed("no subgraph".into()));
         };
-        Reader {
-            file: file.into(),
-            buffers: buffer_ranges(&model, file.len())?,
-            subgraph,
-            codes: operator_codes(&model)?,
-        }
-        .read()
+        Reader { file: file.into(), buffers: buffer_bytes(&model, file.len()), subgraph, codes }.read()
     }
 }
 
 /// Where each buffer's bytes lie in the file; inside the flatbuffer, or behind it in files above 2 GB.
-fn buffer_ranges(model: &schema::Model<'_>, file_len: usize) -> Result<Vec<BufferBytes>> {
-    let Some(buffers) = model.buffers() else { return Ok(Vec::new()) };
-    Ok(buffers
+fn buffer_bytes(model: &schema::Model<'_>, file_len: usize) -> Vec<BufferBytes> {
+    let Some(buffers) = model.buffers() else { return Vec::new() };
+    buffers
         .iter()
         .map(|buffer| match buffer.data() {
-            Some(data) if !data.is_empty() => {
-                // The offset of the slice inside the file, from the vector's own position.
-                BufferBytes::Inside(data.bytes().to_vec().into())
-            }
+            Some(data) if !data.is_empty() => BufferBytes::Inside(data.bytes().to_vec().into()),
             _ if buffer.offset() > 1 => match (usize::try_from(buffer.offset()), usize::try_from(buffer.size())) {
                 (Ok(start), Ok(size)) if start.checked_add(size).is_some_and(|end| end <= file_len) => {
                     BufferBytes::Behind(start..start + size)
@@ -259,7 +252,7 @@ fn buffer_ranges(model: &schema::Model<'_>, file_len: usize) -> Result<Vec<Buffe
             },
             _ => BufferBytes::Empty,
         })
-        .collect())
+        .collect()
 }
 
 /// The bytes of one buffer of the file.
@@ -271,10 +264,10 @@ enum BufferBytes {
 }
 
 /// Code and version of each entry of the operator code table.
-fn operator_codes(model: &schema::Model<'_>) -> Result<Vec<(Code, i32)>> {
-    let Some(codes) = model.operator_codes() else { return Ok(Vec::new()) };
+fn operator_codes(model: &schema::Model<'_>) -> Vec<(Code, i32)> {
+    let Some(codes) = model.operator_codes() else { return Vec::new() };
     const CUSTOM: i32 = 32;
-    Ok(codes
+    codes
         .iter()
         .map(|code| {
             // Old files carry the code in a byte; new ones repeat it there, or a placeholder when it does not fit.
@@ -285,7 +278,7 @@ fn operator_codes(model: &schema::Model<'_>) -> Result<Vec<(Code, i32)>> {
             };
             (code_and_name, code.version())
         })
-        .collect())
+        .collect()
 }
 
 struct Reader<'a> {
@@ -334,15 +327,21 @@ impl Reader<'_> {
             });
         }
 
-        let used: HashSet<TensorId> = operators
+        let mut used: HashSet<TensorId> = operators
             .iter()
-            .flat_map(|operator| {
-                operator.inputs.iter().chain(&operator.intermediates).flatten().chain(&operator.outputs)
-            })
+            .flat_map(|operator| operator.inputs.iter().flatten().chain(&operator.outputs))
             .chain(&inputs)
             .chain(&outputs)
             .copied()
             .collect();
+        // Tensors inside of operators only lend their quantisation: they hold nothing and may have no elements.
+        let inside: HashSet<TensorId> = operators
+            .iter()
+            .flat_map(|operator| operator.intermediates.iter().flatten())
+            .copied()
+            .filter(|id| !used.contains(id))
+            .collect();
+        used.extend(&inside);
         let mut problems = Vec::new();
         let mut tensors = Vec::with_capacity(count);
         for (index, tensor) in self.subgraph.tensors().into_iter().flatten().enumerate() {
@@ -359,7 +358,7 @@ impl Reader<'_> {
                 tensors.push(placeholder);
                 continue;
             }
-            match self.tensor(&tensor, name.clone(), inputs.contains(&index)) {
+            match self.tensor(&tensor, name.clone(), inputs.contains(&index), inside.contains(&index)) {
                 Ok(tensor) => tensors.push(tensor),
                 Err(Fault::Malformed(fault)) => {
                     return Err(Error::Malformed(format!("tensor {index} \"{}\": {fault}", name.escape_debug())));
@@ -381,6 +380,7 @@ impl Reader<'_> {
             }
         }
         if !problems.is_empty() {
+            problems.extend(unknown_operators(&operators));
             return Err(Error::Unsupported(problems));
         }
         let graph = Graph { tensors, operators, inputs, outputs };
@@ -388,7 +388,13 @@ impl Reader<'_> {
         Ok(graph)
     }
 
-    fn tensor(&self, tensor: &schema::Tensor<'_>, name: String, is_input: bool) -> std::result::Result<Tensor, Fault> {
+    fn tensor(
+        &self,
+        tensor: &schema::Tensor<'_>,
+        name: String,
+        is_input: bool,
+        is_inside: bool,
+    ) -> std::result::Result<Tensor, Fault> {
         let element = Element::from_code(tensor.element()).ok_or_else(|| {
             Fault::Unsupported(format!("element type {}", tensor.element()), "INT8, INT16, INT32, INT64, FLOAT32")
         })?;
@@ -401,7 +407,7 @@ impl Reader<'_> {
             .map(|&dimension| usize::try_from(dimension))
             .collect::<std::result::Result<Vec<_>, _>>()
             .map_err(|_| Fault::Malformed(format!("negative dimension in shape {dimensions:?}")))?;
-        if shape.contains(&0) {
+        if shape.contains(&0) && !is_inside {
             return Err(Fault::Unsupported(
                 format!("shape {shape:?} without elements"),
                 "shapes whose dimensions are at least 1",

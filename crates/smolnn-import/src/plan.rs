@@ -74,14 +74,20 @@ pub(crate) fn place(items: &[Item], overlaps: &[Overlap]) -> Placement {
         random ^= random << 17;
         (random % below as u64) as usize
     };
+    let patience = 500 + 50 * items.len();
+    let mut since_better = 0;
     for _ in 0..rounds {
-        if placement.bytes == floor {
+        if placement.bytes == floor || since_better > patience {
             break;
         }
+        since_better += 1;
         let mut candidate = order.clone();
         let moved = candidate.remove(next(items.len()));
         candidate.insert(next(items.len()), moved);
         let tried = packer.pack(&candidate);
+        if tried.bytes < placement.bytes {
+            since_better = 0;
+        }
         if tried.bytes <= placement.bytes {
             (placement, order) = (tried, candidate);
         }

@@ -10,7 +10,7 @@ use smolnn_fixed::Backend;
 use smolnn_fixed::quantise::{FusedActivation, OutputRange};
 
 use crate::emit::Source;
-use crate::error::Problem;
+use crate::error::{LISTED_BELOW, Problem};
 use crate::graph::{Element, Graph, Operator, Tensor, TensorId};
 use crate::memory::{Io, Memory};
 
@@ -34,6 +34,25 @@ pub(crate) fn names() -> Vec<&'static str> {
         FAMILIES.iter().flat_map(|family| family.iter()).map(|definition| definition.name).collect();
     names.sort_unstable();
     names
+}
+
+fn definition(name: &str) -> Option<&'static Definition> {
+    FAMILIES.iter().flat_map(|family| family.iter()).find(|definition| definition.name == name)
+}
+
+/// The problem of an operator that is not in the families.
+fn unknown(operator: &Operator) -> Problem {
+    Problem {
+        operator: Some((operator.index, operator.code.to_string())),
+        tensor: None,
+        found: "an operator that smolnn does not have".into(),
+        supported: LISTED_BELOW.into(),
+    }
+}
+
+/// The problems of those operators that are in no family.
+pub(crate) fn unknown_operators(operators: &[Operator]) -> impl Iterator<Item = Problem> {
+    operators.iter().filter(|operator| definition(&operator.code.to_string()).is_none()).map(unknown)
 }
 
 /// An operator after its checks.
@@ -82,10 +101,7 @@ pub(crate) trait Kernel: fmt::Debug {
 pub(crate) fn lower(graph: &Graph, operator: &Operator, backend: Backend) -> Result<Lowered, Problem> {
     let check = Check { graph, operator, backend };
     let name = operator.code.to_string();
-    let definition = FAMILIES.iter().flat_map(|family| family.iter()).find(|definition| definition.name == name);
-    let Some(definition) = definition else {
-        return Err(check.fault("an operator that smolnn does not have", &names().join(", ")));
-    };
+    let Some(definition) = definition(&name) else { return Err(unknown(operator)) };
     if !definition.versions.contains(&operator.version) {
         let known = format!("versions {} to {}", definition.versions.start(), definition.versions.end());
         return Err(check.fault(format!("version {}", operator.version), &known));

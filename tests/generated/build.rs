@@ -1,0 +1,80 @@
+//! Compiles every model at hand to Rust, as a firmware's build script would, and lists them for the test.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs};
+
+use smolnn_import::{Error, Model, Result};
+
+/// Folders of golden models, from the project's root. The first ones lie beside the project and may be absent.
+const FOLDERS: [&str; 4] =
+    ["../shared/golden/models", "../shared/golden/ops", "tests/data/converter", "tests/data/ops"];
+
+fn main() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let (mut modules, mut table, mut refused) = (String::new(), String::new(), String::new());
+    for folder in FOLDERS {
+        let path = root.join(folder);
+        println!("cargo::rerun-if-changed={}", path.display());
+        let Ok(entries) = fs::read_dir(&path) else { continue };
+        let mut names: Vec<_> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        for name in names {
+            let file = path.join(&name).join("model.tflite");
+            if !file.is_file() {
+                continue;
+            }
+            let module = format!("{}_{name}", folder.rsplit('/').next().unwrap_or_default());
+            let emitted =
+                Model::open(&file).map(|model| model.named(&module)).and_then(|model| model.emit().map(|()| model));
+            match emitted {
+                Ok(model) => {
+                    adapter(&mut modules, &model);
+                    let _ = writeln!(table, "    (\"{folder}/{name}\", run_{module}),");
+                }
+                Err(Error::Unsupported(_)) => {
+                    let _ = writeln!(refused, "    \"{folder}/{name}\",");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    let text = format!(
+        "{modules}\n/// A model's golden folder and how to run it.\npub const MODELS: &[(&str, Run)] = &[\n{table}];\n\n/// Golden folders of models \
+         that do not compile.\npub const REFUSED: &[&str] = &[\n{refused}];\n"
+    );
+    let path = Path::new(&env::var("OUT_DIR").unwrap_or_default()).join("models.rs");
+    fs::write(&path, text).map_err(|source| Error::File { path, source })
+}
+
+/// The module, and a function that runs it on bytes.
+fn adapter(text: &mut String, model: &Model) {
+    let name = model.name();
+    let graph = model.graph();
+    let method =
+        |what: &str, index: usize, count: usize| if count == 1 { what.to_string() } else { format!("{what}_{index}") };
+    let (inputs, outputs) = (graph.inputs.len(), graph.outputs.len());
+    let _ = writeln!(
+        text,
+        "smolnn::include_model!(pub {name});\nfn run_{name}(cases: &[Vec<Vec<u8>>]) -> Vec<Vec<Vec<u8>>> {{"
+    );
+    let _ = writeln!(text, "    let mut model = Box::new({name}::Model::new());\n    model.reset();");
+    let _ = writeln!(text, "    cases.iter().map(|inputs| {{\n        let _ = inputs;");
+    for index in 0..inputs {
+        let input = method("input", index, inputs);
+        let _ = writeln!(
+            text,
+            "        bytemuck::cast_slice_mut::<_, u8>(model.{input}_mut()).copy_from_slice(&inputs[{index}]);"
+        );
+    }
+    let _ = writeln!(text, "        model.run();\n        vec![");
+    for index in 0..outputs {
+        let _ = writeln!(
+            text,
+            "            bytemuck::cast_slice::<_, u8>(model.{}()).to_vec(),",
+            method("output", index, outputs)
+        );
+    }
+    let _ = writeln!(text, "        ]\n    }}).collect()\n}}");
+}

@@ -1,0 +1,51 @@
+//! Generated code against the reference interpreter: every output of every recorded case, bit for bit.
+
+use generated_tests::{MODELS, REFUSED, Run};
+use smolnn_testkit::golden::{self, Golden};
+
+/// Runs all cases of a model; gives how many calls were compared.
+fn check(folder: &str, run: Run) -> usize {
+    let golden = Golden::read(&golden::project().join(folder));
+    let mut compared = 0;
+    for case in &golden.cases {
+        let part = |bytes: &[u8], step: usize| {
+            let length = bytes.len() / case.steps;
+            bytes[step * length..(step + 1) * length].to_vec()
+        };
+        let calls: Vec<Vec<Vec<u8>>> = (0..case.steps)
+            .map(|step| golden.inputs.iter().map(|&tensor| part(case.input(tensor), step)).collect())
+            .collect();
+        for (step, outputs) in run(&calls).into_iter().enumerate() {
+            assert_eq!(outputs.len(), golden.outputs.len());
+            for (&tensor, found) in golden.outputs.iter().zip(outputs) {
+                let expected = part(case.output(tensor), step);
+                let differing = expected.iter().zip(&found).filter(|(a, b)| a != b).count();
+                let length = found.len();
+                assert!(
+                    differing == 0 && length == expected.len(),
+                    "{folder} case {} step {step}: {differing} of {length} bytes",
+                    case.label
+                );
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 0, "{folder}: nothing was compared");
+    compared
+}
+
+#[test]
+fn generated_models_match_the_reference() {
+    let (mut calls, mut models) = (0, 0);
+    for &(folder, run) in MODELS {
+        calls += check(folder, run);
+        models += 1;
+    }
+    println!("{models} models, {calls} calls; not compiled: {REFUSED:?}");
+    assert!(models > 0);
+    if golden::folder("../shared/golden/models").is_some() {
+        for name in ["ad01_int8", "hello_world_int8"] {
+            assert!(MODELS.iter().any(|(folder, _)| folder.ends_with(name)), "{name} was not compiled");
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! Bad input to the importer: damaged files, and models that are well formed but cannot be compiled. Always an error that says what and where, never
+//! a panic, and never much memory.
+
+use std::panic::catch_unwind;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
+use smolnn_import::{Backend, Error, Model};
+use smolnn_testkit::{Random, golden};
+
+/// The project's own models, small and of many kinds.
+fn models() -> Vec<(String, Vec<u8>)> {
+    let mut paths = vec![golden::project().join("tests/data/digits/digits.tflite")];
+    for folder in ["tests/data/converter", "tests/data/ops"] {
+        let Ok(entries) = std::fs::read_dir(golden::project().join(folder)) else { continue };
+        let files: Vec<PathBuf> = entries.map(|entry| entry.expect("a folder").path().join("model.tflite")).collect();
+        paths.extend(files.into_iter().filter(|path| path.is_file()));
+    }
+    paths.sort();
+    assert!(paths.len() > 10, "the models of tests/data");
+    paths.into_iter().map(|path| (path.display().to_string(), std::fs::read(&path).expect("a model"))).collect()
+}
+
+/// Takes a file all the way: read, compiled for two backends, written as Rust, run on zeros.
+fn compile(bytes: &[u8]) -> Result<(), Error> {
+    let model = Model::read("hostile", bytes)?;
+    let program = model.compile(Backend::CURRENT)?;
+    if program.constant_bytes() < 1 << 16 {
+        assert!(program.source().contains("pub struct Model"));
+        let _ = program.table();
+    }
+    if program.macs() < 1 << 20 && program.arena_bytes() < 1 << 20 {
+        program.runner()?.run()?;
+    }
+    Ok(())
+}
+
+/// What became of many damaged files.
+#[derive(Default, Debug)]
+struct Tally {
+    compiled: usize,
+    malformed: usize,
+    unsupported: usize,
+}
+
+impl Tally {
+    fn add(&mut self, what: &str, bytes: &[u8]) {
+        let start = Instant::now();
+        let result = catch_unwind(|| compile(bytes)).unwrap_or_else(|_| panic!("{what}: the importer panicked"));
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}: took {:?}", start.elapsed());
+        match result {
+            Ok(()) => self.compiled += 1,
+            Err(Error::Malformed(text)) => {
+                assert!(!text.is_empty());
+                self.malformed += 1;
+            }
+            Err(Error::Unsupported(problems)) => {
+                assert!(!problems.is_empty());
+                self.unsupported += 1;
+            }
+            Err(error) => panic!("{what}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn truncated_files_are_refused() {
+    let mut tally = Tally::default();
+    for (name, bytes) in models() {
+        for length in (0..bytes.len()).step_by(bytes.len() / 97 + 1).chain(bytes.len().saturating_sub(8)..bytes.len()) {
+            // Cutting off trailing padding may leave a whole model, so that a few may compile.
+            tally.add(&format!("{name} cut to {length} bytes"), &bytes[..length]);
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.malformed > 1000 && tally.compiled < tally.malformed / 10, "{tally:?}");
+}
+
+#[test]
+fn bit_flips_do_not_panic() {
+    let mut random = Random::new(20);
+    let mut tally = Tally::default();
+    for (name, bytes) in models() {
+        for case in 0..200 {
+            let mut bytes = bytes.clone();
+            for _ in 0..random.length(1, 6) {
+                let at = random.length(0, bytes.len() - 1);
+                bytes[at] ^= 1 << random.length(0, 7);
+            }
+            tally.add(&format!("{name} flip {case}"), &bytes);
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.malformed > 100 && tally.unsupported > 50 && tally.compiled > 100, "{tally:?}");
+}
+
+#[test]
+fn overwritten_words_do_not_panic() {
+    // Values that make lengths, offsets and dimensions extreme.
+    let values = [0_u32, 1, 2, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0xFFFF_FFFE, 0x1000_0000, 65_536, 0x4000_0001];
+    let mut random = Random::new(21);
+    let mut tally = Tally::default();
+    for (name, bytes) in models() {
+        for case in 0..200 {
+            let mut bytes = bytes.clone();
+            let at = random.length(0, bytes.len() / 4 - 2) * 4;
+            let value = values[random.length(0, values.len() - 1)];
+            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            tally.add(&format!("{name} word {at} = {value:#x}, case {case}"), &bytes);
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.malformed > 100 && tally.unsupported > 20, "{tally:?}");
+}
+
+#[test]
+fn random_bytes_are_refused() {
+    let mut random = Random::new(22);
+    let mut tally = Tally::default();
+    for case in 0..2000 {
+        let mut bytes: Vec<u8> = (0..random.length(8, 600)).map(|_| random.length(0, 255) as u8).collect();
+        if case % 2 == 0 {
+            bytes[4..8].copy_from_slice(b"TFL3");
+        }
+        if case % 4 == 0 {
+            // A root offset that lies inside.
+            let root = 8 + 4 * random.length(0, bytes.len() / 4) as u32;
+            bytes[..4].copy_from_slice(&root.to_le_bytes());
+        }
+        tally.add(&format!("random {case}"), &bytes);
+    }
+    println!("{tally:?}");
+    assert_eq!(tally.malformed, 2000);
+}
+
+// Well-formed models, written here, each with one thing wrong.
+
+#[derive(Clone)]
+struct TensorSpec {
+    shape: Vec<i32>,
+    element: i8,
+    data: Option<Vec<u8>>,
+    scales: Vec<f32>,
+    zero_points: Vec<i64>,
+    dimension: i32,
+    signature: Vec<i32>,
+    name: &'static str,
+}
+
+#[derive(Clone)]
+struct OperatorSpec {
+    code: i32,
+    version: i32,
+    inputs: Vec<i32>,
+    outputs: Vec<i32>,
+    /// Union code, and fields as (slot, value).
+    options: (u8, Vec<(u16, i32)>),
+}
+
+#[derive(Clone)]
+struct Spec {
+    tensors: Vec<TensorSpec>,
+    operators: Vec<OperatorSpec>,
+    inputs: Vec<i32>,
+    outputs: Vec<i32>,
+    /// Offset and size of the second tensor's data behind the flatbuffer, instead of inside.
+    behind: Option<(u64, u64)>,
+}
+
+const INT8: i8 = 9;
+const FLOAT32: i8 = 0;
+const INT32: i8 = 2;
+const FULLY_CONNECTED: i32 = 9;
+
+fn tensor(name: &'static str, shape: &[i32], element: i8, data: Option<Vec<u8>>) -> TensorSpec {
+    let scales = if element == FLOAT32 { Vec::new() } else { vec![0.5] };
+    TensorSpec {
+        shape: shape.into(),
+        element,
+        data,
+        scales,
+        zero_points: vec![0],
+        dimension: 0,
+        signature: Vec::new(),
+        name,
+    }
+}
+
+/// A dense layer from 4 to 2.
+fn dense() -> Spec {
+    Spec {
+        tensors: vec![
+            tensor("input", &[1, 4], INT8, None),
+            tensor("weights", &[2, 4], INT8, Some(vec![1, 2, 3, 4, 5, 6, 7, 8])),
+            tensor("bias", &[2], INT32, Some(vec![1, 0, 0, 0, 2, 0, 0, 0])),
+            tensor("output", &[1, 2], INT8, None),
+        ],
+        operators: vec![OperatorSpec {
+            code: FULLY_CONNECTED,
+            version: 4,
+            inputs: vec![0, 1, 2],
+            outputs: vec![3],
+            options: (8, vec![]),
+        }],
+        inputs: vec![0],
+        outputs: vec![3],
+        behind: None,
+    }
+}
+
+type Table = WIPOffset<flatbuffers::TableFinishedWIPOffset>;
+
+fn slot(slot: u16) -> u16 {
+    4 + 2 * slot
+}
+
+/// The spec as a `.tflite` file.
+fn write(spec: &Spec) -> Vec<u8> {
+    let mut b = FlatBufferBuilder::new();
+    let mut buffers: Vec<Table> = Vec::new();
+    let start = b.start_table();
+    buffers.push(b.end_table(start));
+    let mut tensors: Vec<Table> = Vec::new();
+    for (index, spec_tensor) in spec.tensors.iter().enumerate() {
+        let mut buffer = 0;
+        if let Some(data) = &spec_tensor.data {
+            buffer = buffers.len() as u32;
+            let vector = b.create_vector(data);
+            let start = b.start_table();
+            match spec.behind {
+                Some((offset, size)) if index == 1 => {
+                    b.push_slot_always(slot(1), offset);
+                    b.push_slot_always(slot(2), size);
+                }
+                _ => b.push_slot_always(slot(0), vector),
+            }
+            buffers.push(b.end_table(start));
+        }
+        let (scales, points) = (b.create_vector(&spec_tensor.scales), b.create_vector(&spec_tensor.zero_points));
+        let start = b.start_table();
+        b.push_slot_always(slot(2), scales);
+        b.push_slot_always(slot(3), points);
+        b.push_slot_always(slot(6), spec_tensor.dimension);
+        let quantisation = b.end_table(start);
+        let (shape, signature) = (b.create_vector(&spec_tensor.shape), b.create_vector(&spec_tensor.signature));
+        let name = b.create_string(spec_tensor.name);
+        let start = b.start_table();
+        b.push_slot_always(slot(0), shape);
+        b.push_slot_always(slot(1), spec_tensor.element);
+        b.push_slot_always(slot(2), buffer);
+        b.push_slot_always(slot(3), name);
+        b.push_slot_always(slot(4), quantisation);
+        b.push_slot_always(slot(7), signature);
+        tensors.push(b.end_table(start));
+    }
+    let (mut codes, mut operators): (Vec<Table>, Vec<Table>) = (Vec::new(), Vec::new());
+    for (index, operator) in spec.operators.iter().enumerate() {
+        let start = b.start_table();
+        b.push_slot_always(slot(0), operator.code.min(127) as i8);
+        b.push_slot_always(slot(2), operator.version);
+        b.push_slot_always(slot(3), operator.code);
+        codes.push(b.end_table(start));
+        let start = b.start_table();
+        for &(field, value) in &operator.options.1 {
+            // Enumerations and flags are bytes, the rest 32 bits; what is small enough here is a byte.
+            b.push_slot_always(slot(field), value as i8);
+        }
+        let options = b.end_table(start);
+        let (inputs, outputs) = (b.create_vector(&operator.inputs), b.create_vector(&operator.outputs));
+        let start = b.start_table();
+        b.push_slot_always(slot(0), index as u32);
+        b.push_slot_always(slot(1), inputs);
+        b.push_slot_always(slot(2), outputs);
+        b.push_slot_always(slot(3), operator.options.0);
+        b.push_slot_always(slot(4), WIPOffset::<UnionWIPOffset>::new(options.value()));
+        operators.push(b.end_table(start));
+    }
+    let (tensors, operators) = (b.create_vector(&tensors), b.create_vector(&operators));
+    let (inputs, outputs) = (b.create_vector(&spec.inputs), b.create_vector(&spec.outputs));
+    let start = b.start_table();
+    b.push_slot_always(slot(0), tensors);
+    b.push_slot_always(slot(1), inputs);
+    b.push_slot_always(slot(2), outputs);
+    b.push_slot_always(slot(3), operators);
+    let subgraph = b.end_table(start);
+    let (codes, subgraphs, buffers) =
+        (b.create_vector(&codes), b.create_vector(&[subgraph]), b.create_vector(&buffers));
+    let start = b.start_table();
+    b.push_slot_always(slot(0), 3_u32);
+    b.push_slot_always(slot(1), codes);
+    b.push_slot_always(slot(2), subgraphs);
+    b.push_slot_always(slot(4), buffers);
+    let model = b.end_table(start);
+    b.finish(model, Some("TFL3"));
+    b.finished_data().to_vec()
+}
+
+/// The error of a spec as text.
+fn refusal(spec: &Spec) -> String {
+    match compile(&write(spec)) {
+        Ok(()) => panic!("compiled"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Changes the dense model and checks that the error holds all the given words.
+fn refused(change: impl FnOnce(&mut Spec), words: &[&str]) {
+    let mut spec = dense();
+    change(&mut spec);
+    let text = refusal(&spec);
+    for word in words {
+        assert!(text.contains(word), "{word:?} is missing in: {text}");
+    }
+}
+
+#[test]
+fn the_written_model_compiles() {
+    compile(&write(&dense())).expect("the unchanged model compiles");
+}
+
+#[test]
+fn errors_name_operator_tensor_found_and_supported() {
+    let weights = ["operator 0 FULLY_CONNECTED", "tensor 1 \"weights\""];
+    refused(
+        |spec| spec.tensors[1].element = FLOAT32,
+        &["tensor 1 \"weights\"", "8 bytes of data, but FLOAT32 [2, 4] takes 32"],
+    );
+    refused(
+        |spec| spec.tensors[0].element = FLOAT32,
+        &["operator 0 FULLY_CONNECTED", "tensor 0 \"input\"", "found FLOAT32", "supported: INT8"],
+    );
+    refused(|spec| spec.tensors[3].scales.clear(), &["tensor 3 \"output\"", "found no scale"]);
+    refused(|spec| spec.tensors[1].scales.clear(), &[weights[0], weights[1], "without scale"]);
+    refused(|spec| spec.tensors[1].scales = vec![f32::NAN], &[weights[0], weights[1], "scale NaN", "positive, finite"]);
+    refused(|spec| spec.tensors[0].scales = vec![-1.0], &["tensor 0 \"input\"", "scale -1"]);
+    refused(|spec| spec.tensors[0].zero_points = vec![128], &["tensor 0 \"input\"", "zero point 128"]);
+    refused(|spec| spec.tensors[0].zero_points = vec![0, 0], &["1 scales but 2 zero points"]);
+    refused(|spec| spec.tensors[1].zero_points = vec![3], &[weights[0], weights[1], "zero point 3", "symmetric"]);
+    refused(|spec| spec.tensors[1].scales = vec![1.0, 1.0, 1.0], &["3 scales along dimension 0 of shape [2, 4]"]);
+    refused(
+        |spec| {
+            spec.tensors[1].scales = vec![1.0; 4];
+            spec.tensors[1].dimension = 1;
+        },
+        &[weights[0], weights[1], "along dimension 1", "dimension 0"],
+    );
+    refused(|spec| spec.tensors[1].data = None, &["reads tensor 1 \"weights\" before any operator writes it"]);
+    refused(|spec| spec.tensors[1].data = Some(vec![0; 7]), &["tensor 1 \"weights\"", "7 bytes of data", "takes 8"]);
+    refused(|spec| spec.tensors[2].shape = vec![1], &["8 bytes of data, but INT32 [1] takes 4"]);
+    refused(
+        |spec| {
+            spec.tensors[2].shape = vec![1];
+            spec.tensors[2].data = Some(vec![0; 4]);
+        },
+        &["tensor 2 \"bias\"", "bias of shape [1]", "2 elements"],
+    );
+    refused(|spec| spec.tensors[3].shape = vec![1, 3], &["tensor 3 \"output\"", "found shape [1, 3]", "shape [1, 2]"]);
+    refused(|spec| spec.tensors[0].shape = vec![1, 3], &["tensor 0 \"input\"", "[1, 3]", "multiple of 4"]);
+    refused(|spec| spec.operators[0].version = 99, &["operator 0 FULLY_CONNECTED", "version 99", "versions 1 to"]);
+    refused(|spec| spec.operators[0].options = (0, vec![]), &["operator 0 FULLY_CONNECTED", "no options"]);
+    refused(|spec| spec.operators[0].options.1 = vec![(0, 4)], &["fused activation TANH", "RELU6"]);
+    refused(|spec| spec.operators[0].options.1 = vec![(1, 1)], &["weights format 1"]);
+    refused(|spec| spec.operators[0].inputs.truncate(1), &["1 inputs and 1 outputs"]);
+    refused(|spec| spec.operators[0].inputs[1] = -1, &["no input 1"]);
+}
+
+#[test]
+fn shapes_and_sizes_are_checked() {
+    refused(
+        |spec| spec.tensors[0].shape = vec![-1, 4],
+        &["tensor 0 \"input\"", "dynamic shape [-1, 4]", "static shapes"],
+    );
+    refused(|spec| spec.tensors[0].shape = vec![-7, 4], &["negative dimension"]);
+    refused(|spec| spec.tensors[0].shape = vec![0, 4], &["tensor 0 \"input\"", "[0, 4] without elements"]);
+    refused(|spec| spec.tensors[0].shape = vec![i32::MAX; 4], &["tensor 0 \"input\"", "256 MiB"]);
+    refused(|spec| spec.tensors[0].signature = vec![1, -1], &["dynamic shape [1, -1]"]);
+    let mut free_batch = dense();
+    free_batch.tensors[0].signature = vec![-1, 4];
+    compile(&write(&free_batch)).expect("a free batch dimension of 1 compiles");
+    // 40 MiB of activations are legal in the file, and cost nothing until they are run.
+    let mut large = dense();
+    large.tensors[0].shape = vec![10 << 20, 4];
+    large.tensors[3].shape = vec![10 << 20, 2];
+    compile(&write(&large)).expect("large shapes are only numbers");
+}
+
+#[test]
+fn data_behind_the_flatbuffer_is_checked() {
+    let mut spec = dense();
+    let length = write(&spec).len() as u64;
+    spec.behind = Some((1 << 40, 8));
+    assert!(refusal(&spec).contains("lie outside the file"));
+    spec.behind = Some((u64::MAX, 8));
+    assert!(refusal(&spec).contains("lie outside the file"));
+    spec.behind = Some((16, u64::MAX));
+    assert!(refusal(&spec).contains("lie outside the file"));
+    spec.behind = Some((length + 64, 8));
+    let mut bytes = write(&spec);
+    bytes.resize(length as usize + 64, 0);
+    bytes.extend([1, 2, 3, 4, 5, 6, 7, 8]);
+    compile(&bytes).expect("data behind the flatbuffer is read");
+}
+
+#[test]
+fn the_flow_of_tensors_is_checked() {
+    refused(|spec| spec.inputs = vec![9], &["the list of inputs refers to tensor 9 of 4"]);
+    refused(|spec| spec.operators[0].outputs = vec![-1], &["operator 0 FULLY_CONNECTED refers to tensor -1"]);
+    refused(|spec| spec.operators[0].outputs = vec![0], &["writes tensor 0 \"input\", which is an input"]);
+    refused(
+        |spec| spec.operators[0].outputs = vec![1],
+        &["writes tensor 1 \"weights\", which is an input, a constant"],
+    );
+    refused(|spec| spec.operators.push(spec.operators[0].clone()), &["writes tensor 3 \"output\"", "written already"]);
+    refused(|spec| spec.inputs = vec![0, 0], &["listed twice"]);
+    refused(|spec| spec.inputs = vec![1], &["tensor 1 \"weights\" is an input, yet it has constant data"]);
+    refused(|spec| spec.inputs.clear(), &["reads tensor 0 \"input\" before"]);
+    refused(|spec| spec.operators.clear(), &["no operator writes the output tensor 3"]);
+    refused(|spec| spec.outputs = vec![1], &["tensor 1 \"weights\"", "an output that is a constant"]);
+    // An output that is an input as well, and an output twice, are odd but sound.
+    let mut odd = dense();
+    odd.outputs = vec![3, 0, 3];
+    compile(&write(&odd)).expect("inputs may be outputs");
+}
+
+#[test]
+fn all_unsupported_operators_are_listed_at_once() {
+    const COS: i32 = 108;
+    const CUMSUM: i32 = 128;
+    let mut spec = dense();
+    for code in [COS, CUMSUM] {
+        let previous = spec.tensors.len() as i32 - 1;
+        spec.tensors.push(tensor("more", &[1, 2], INT8, None));
+        spec.operators.push(OperatorSpec {
+            code,
+            version: 1,
+            inputs: vec![previous],
+            outputs: vec![previous + 1],
+            options: (0, vec![]),
+        });
+    }
+    spec.outputs = vec![5];
+    let text = refusal(&spec);
+    assert!(
+        text.contains("operator 1 COS") && text.contains("operator 2 CUMSUM") && text.contains("supported operators: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_converters_unsupported_models_are_refused_by_name() {
+    let expected = [
+        ("custom_operator", "operator 0 CUSTOM:FlexErf"),
+        ("dynamic_size", "dynamic shape [-1, -1, -1, 2]"),
+        ("float16_weights", "FLOAT32"),
+        ("float_model", "full integer quantisation"),
+        ("hybrid_weights", "full integer quantisation"),
+        ("several_subgraphs", "3 subgraphs"),
+        ("two_operators", "operator 2 COS"),
+        ("two_operators", "operator 3 CUMSUM"),
+        ("uint8_input", "operator 0 QUANTIZE"),
+    ];
+    for (name, words) in expected {
+        let path = golden::project().join(format!("tests/data/converter/unsupported/{name}.tflite"));
+        let text = compile(&std::fs::read(path).expect("the model")).expect_err(name).to_string();
+        assert!(text.contains(words), "{name}: {words:?} is missing in: {text}");
+    }
+}
+
+#[test]
+fn what_is_no_model_is_said_to_be_none() {
+    for bytes in [&b""[..], b"TFL", b"\x89PNG\r\n\x1a\n and more", b"\x1c\0\0\0TFL3"] {
+        let error = compile(bytes).expect_err("no model");
+        assert!(matches!(error, Error::Malformed(_)), "{error}");
+    }
+    let missing = Model::open("/nonexistent/model.tflite").expect_err("no file");
+    assert!(missing.to_string().contains("/nonexistent/model.tflite"), "{missing}");
+}
