@@ -191,12 +191,15 @@ impl Program {
                 .join(", ");
             format!("        state.fill(&[{values}]);\n")
         };
-        let mutable = if fill.is_empty() { "" } else { "mut " };
+        let start = if fill.is_empty() {
+            "        Arena::new()\n".into()
+        } else {
+            format!("        let mut state = Arena::new();\n{fill}        state\n")
+        };
         let _ = writeln!(
             text,
             "    /// A model whose states, if it has any, are at their start.\n    pub const fn new() -> Self {{\n        Self {{ arena: \
-             Arena::new(), state: Self::start() }}\n    }}\n\n    const fn start() -> Arena<{state}> {{\n        let {mutable}state = \
-             Arena::new();\n{fill}        state\n    }}\n\n    /// Sets the states back to their start; what the next run gives does not depend \
+             Arena::new(), state: Self::start() }}\n    }}\n\n    const fn start() -> Arena<{state}> {{\n{start}    }}\n\n    /// Sets the states back to their start; what the next run gives does not depend \
              on earlier ones then.\n    pub fn reset(&mut self) {{\n        self.state = Self::start();\n    }}\n"
         );
         for (ids, what) in [(&self.graph.inputs, "Input"), (&self.graph.outputs, "Output")] {

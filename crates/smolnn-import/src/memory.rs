@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use smolnn_core::ShapeError;
 use smolnn_fixed::arena::{self, view};
-use smolnn_fixed::{Overlapping, Separate};
+use smolnn_fixed::{Overlapping, Separate, SeparatePair, WithRight};
 
 use crate::graph::Element;
 
@@ -238,6 +238,28 @@ impl Io {
         }
     }
 
+    /// Both inputs and the output as an expression that implements `Operands`. The input that shares comes first, so that they are in
+    /// reverse when that is input 1: see [`is_swapped`](Self::is_swapped).
+    pub(crate) fn operands_text(&self, source: &mut crate::emit::Source) -> String {
+        let field = |name: &str, value: String| if name == value { value } else { format!("{name}: {value}") };
+        match self.shared_offsets() {
+            Some((input, output)) => {
+                let right = field("right", self.input_text(source, if self.is_swapped() { 0 } else { 1 }));
+                format!("WithRight {{ tensors: Overlapping::new(shared, {input:?}, {output:?})?, {right} }}")
+            }
+            None => {
+                let (left, right) =
+                    (field("left", self.input_text(source, 0)), field("right", self.input_text(source, 1)));
+                format!("SeparatePair {{ {left}, {right}, output }}")
+            }
+        }
+    }
+
+    /// Whether the second input is the one that shares memory with the output, and so comes first.
+    pub(crate) fn is_swapped(&self) -> bool {
+        self.shared == Some(1)
+    }
+
     /// The scratch memory as an expression of type `&mut [u32]`.
     pub(crate) fn scratch_text(&self) -> &'static str {
         if self.scratch.is_empty() { "&mut []" } else { "scratch" }
@@ -260,6 +282,23 @@ macro_rules! with_tensors {
     };
 }
 pub(crate) use with_tensors;
+
+/// Two inputs and the output wherever the plan has them.
+pub(crate) enum Pair<'a, T> {
+    Apart(SeparatePair<'a, T>),
+    Together(WithRight<'a, T>),
+}
+
+/// As [`with_tensors`], for two operands.
+macro_rules! with_operands {
+    ($operands:expr, $name:ident => $call:expr) => {
+        match $operands {
+            $crate::memory::Pair::Apart($name) => $call,
+            $crate::memory::Pair::Together($name) => $call,
+        }
+    };
+}
+pub(crate) use with_operands;
 
 /// The borrowed memory of a step that runs here.
 pub(crate) struct Memory<'a> {
@@ -358,6 +397,24 @@ impl<'a> Memory<'a> {
             }
             _ => Ok(Either::Apart(Separate { input: self.input(0)?, output: self.output(0)? })),
         }
+    }
+
+    /// Both inputs and output 0, the input that shares first; once.
+    pub(crate) fn operands<T: arena::Element>(&mut self) -> Result<Pair<'a, T>, ShapeError> {
+        if self.io.shared.is_some() {
+            let right = self.input(if self.io.is_swapped() { 0 } else { 1 })?;
+            match self.tensors()? {
+                Either::Together(tensors) => Ok(Pair::Together(WithRight { tensors, right })),
+                Either::Apart(_) => Err(MISSING),
+            }
+        } else {
+            Ok(Pair::Apart(SeparatePair { left: self.input(0)?, right: self.input(1)?, output: self.output(0)? }))
+        }
+    }
+
+    /// Whether the operands come in reverse.
+    pub(crate) fn is_swapped(&self) -> bool {
+        self.io.is_swapped()
     }
 
     /// The scratch memory; once.

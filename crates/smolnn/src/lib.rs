@@ -53,6 +53,7 @@ pub use {smolnn_fixed as fixed, smolnn_float as float};
 macro_rules! include_model {
     ($visibility:vis $name:ident) => {
         #[doc = concat!("The model `", stringify!($name), "`, compiled by smolnn-import.")]
+        #[allow(non_snake_case)]
         $visibility mod $name {
             include!(concat!(env!("OUT_DIR"), "/", stringify!($name), ".rs"));
         }
@@ -65,8 +66,14 @@ pub mod generated {
     pub use smolnn_core::*;
     pub use smolnn_fixed::arena::{Arena, regions, view};
     pub use smolnn_fixed::conv::*;
+    pub use smolnn_fixed::convert::*;
     pub use smolnn_fixed::dense::*;
+    pub use smolnn_fixed::elementwise::*;
     pub use smolnn_fixed::pack::{Channel, Layout};
+    pub use smolnn_fixed::pad::*;
+    pub use smolnn_fixed::pool::*;
     pub use smolnn_fixed::quantise::*;
-    pub use smolnn_fixed::{Overlapping, Separate};
+    pub use smolnn_fixed::reduce::*;
+    pub use smolnn_fixed::softmax::*;
+    pub use smolnn_fixed::{Overlapping, Separate, SeparatePair, WithRight};
 }

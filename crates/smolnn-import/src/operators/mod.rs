@@ -7,19 +7,35 @@ use std::ops::RangeInclusive;
 
 use smolnn_core::ShapeError;
 use smolnn_fixed::Backend;
-use smolnn_fixed::quantise::{FusedActivation, OutputRange};
+use smolnn_fixed::quantise::{Affine, FusedActivation, OutputRange};
 
 use crate::emit::Source;
 use crate::error::{LISTED_BELOW, Problem};
 use crate::graph::{Element, Graph, Operator, Tensor, TensorId};
 use crate::memory::{Io, Memory};
 
+mod arithmetic;
 mod conv;
+mod convert;
 mod dense;
 mod layout;
+mod pad;
+mod pool;
+mod reduce;
+mod softmax;
 
 /// All families of operators.
-const FAMILIES: &[&[Definition]] = &[conv::OPERATORS, dense::OPERATORS, layout::OPERATORS];
+const FAMILIES: &[&[Definition]] = &[
+    arithmetic::OPERATORS,
+    conv::OPERATORS,
+    convert::OPERATORS,
+    dense::OPERATORS,
+    layout::OPERATORS,
+    pad::OPERATORS,
+    pool::OPERATORS,
+    reduce::OPERATORS,
+    softmax::OPERATORS,
+];
 
 /// An operator that is supported: its name in the schema, the versions whose meaning is known, and how it is checked.
 pub(crate) struct Definition {
@@ -130,6 +146,11 @@ impl Quantised<'_> {
         &self.tensor.shape
     }
 
+    /// Scale and zero point.
+    pub fn affine(&self) -> Affine {
+        Affine::new(self.scale, self.zero_point)
+    }
+
     /// The output range that a fused activation leaves.
     pub fn range(&self, activation: FusedActivation) -> OutputRange {
         let (low, high) = self.tensor.element.range().unwrap_or((-128, 127));
@@ -206,20 +227,25 @@ impl<'a> Check<'a> {
         Err(self.tensor_fault(id, element.to_string(), &list))
     }
 
-    /// Checks the type of a tensor that has one scale and zero point, and gives them.
+    /// Checks the type of a tensor that has one scale and zero point, 0 for int16, and gives them.
     pub fn quantised(&self, id: TensorId, supported: &[Element]) -> Result<Quantised<'a>, Problem> {
+        let quantised = self.affine(id, supported)?;
+        if quantised.tensor.element == Element::I16 && quantised.zero_point != 0 {
+            let found = format!("zero point {}", quantised.zero_point);
+            return Err(self.tensor_fault(id, found, "zero point 0 for INT16"));
+        }
+        Ok(quantised)
+    }
+
+    /// As [`quantised`](Self::quantised), with any zero point.
+    pub fn affine(&self, id: TensorId, supported: &[Element]) -> Result<Quantised<'a>, Problem> {
         self.element(id, supported)?;
         let tensor = self.tensor(id);
         let Some(quantisation) = &tensor.quantisation else {
             return Err(self.tensor_fault(id, "no scale", "a quantised tensor with scale and zero point"));
         };
         match (&quantisation.scales[..], &quantisation.zero_points[..]) {
-            (&[scale], &[zero_point]) => {
-                if tensor.element == Element::I16 && zero_point != 0 {
-                    return Err(self.tensor_fault(id, format!("zero point {zero_point}"), "zero point 0 for INT16"));
-                }
-                Ok(Quantised { id, tensor, scale, zero_point })
-            }
+            (&[scale], &[zero_point]) => Ok(Quantised { id, tensor, scale, zero_point }),
             (scales, _) => {
                 Err(self.tensor_fault(id, format!("{} scales", scales.len()), "one scale for the whole tensor"))
             }
@@ -234,6 +260,15 @@ impl<'a> Check<'a> {
     /// Output `index` as a quantised tensor.
     pub fn quantised_output(&self, index: usize, supported: &[Element]) -> Result<Quantised<'a>, Problem> {
         self.quantised(self.output(index)?, supported)
+    }
+
+    /// Checks that a tensor has the scale and zero point of another, where the kernel moves values without rescaling.
+    pub fn same_quantisation(&self, input: &Quantised<'_>, output: &Quantised<'_>) -> Result<(), Problem> {
+        if (input.scale, input.zero_point) == (output.scale, output.zero_point) {
+            return Ok(());
+        }
+        let text = |of: &Quantised<'_>| format!("scale {} and zero point {}", of.scale, of.zero_point);
+        Err(self.tensor_fault(output.id, text(output), &format!("the input's {}", text(input))))
     }
 
     /// Checks that the output has this shape.
@@ -303,6 +338,22 @@ pub(crate) fn activation_label(activation: FusedActivation) -> &'static str {
         FusedActivation::Relu6 => " +RELU6",
         FusedActivation::ReluN1To1 => " +RELU_N1_TO_1",
     }
+}
+
+/// A fused activation as Rust.
+pub(crate) fn activation_text(activation: FusedActivation) -> String {
+    format!("FusedActivation::{activation:?}")
+}
+
+/// An [`Affine`] as Rust.
+pub(crate) fn affine_text(affine: &Affine) -> String {
+    format!("Affine::new({:?}, {})", affine.scale, affine.zero_point)
+}
+
+/// A checked layer whose kernel takes `layer, tensors` and no scratch memory, as a call.
+pub(crate) fn simple_call(source: &mut Source, io: &Io, function: &str, kind: &str, expression: &str) -> String {
+    let layer = source.layer(io.step, kind, expression);
+    format!("{function}(&{layer}, {})", io.tensors_text())
 }
 
 /// An [`OutputRange`] as Rust.
