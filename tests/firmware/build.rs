@@ -37,6 +37,7 @@ fn main() {
         operators.extend(golden::all("tests/data/ops"));
     }
     writer.group("operators", operators);
+    writer.floats();
     fs::write(writer.out.join("models.rs"), &writer.text).expect("OUT_DIR can be written");
 }
 
@@ -87,6 +88,27 @@ impl Writer {
              /// Golden {group} that the importer refused, and why.\n\
              pub static REFUSED_{}: &[(&str, &str)] = &[\n{refused}];\n",
             group.to_uppercase()
+        );
+    }
+
+    /// The recorded float cases: manifest, and each case's tensors.
+    fn floats(&mut self) {
+        let folder = if self.small { None } else { golden::folder("../shared/golden/float") };
+        let read = |folder: &Path, file: &str| fs::read(folder.join(file)).expect("the float cases can be read");
+        let manifest = folder.as_deref().map_or_else(Vec::new, |folder| read(folder, "manifest.txt"));
+        let manifest = String::from_utf8(manifest).expect("the manifest is text");
+        let mut blobs = String::new();
+        for name in manifest.lines().filter_map(|line| line.strip_prefix("case ")?.split(' ').next()) {
+            let bytes = read(folder.as_deref().expect("there is a manifest"), &format!("{name}.bin"));
+            let blob = self.blob(&bytes);
+            let _ = writeln!(blobs, "    ({name:?}, {blob}),");
+        }
+        let _ = writeln!(
+            self.text,
+            "/// The recorded float cases: what `smolnn_testkit::float_cases` takes.\n\
+             pub static FLOAT_MANIFEST: &str = {manifest:?};\n\n\
+             /// Tensors of each float case, by its name.\n\
+             pub static FLOAT_BLOBS: &[(&str, &[u8])] = &[\n{blobs}];\n"
         );
     }
 

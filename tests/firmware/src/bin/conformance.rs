@@ -6,11 +6,15 @@
 
 use firmware::models::{self, Case, Info, Runnable, Visitor};
 use smolnn_testkit::cases;
+use smolnn_testkit::float_cases::{self, Outcome};
 
 board::entry!(run);
 
 /// Words of memory for the random cases: small shapes on a board of 16 KiB.
 const WORDS: usize = if cfg!(smolnn_small_board) { 1536 } else { 65_536 };
+
+/// Floats of memory for a recorded float case; a board of 16 KiB has none of them.
+const FLOATS: usize = if cfg!(smolnn_small_board) { 1 } else { 16 * 1024 };
 
 /// Random cases per kernel.
 const ROUNDS: u32 = if cfg!(smolnn_small_board) { 20 } else { 60 };
@@ -46,6 +50,9 @@ fn run() -> board::Exit {
     let mut golden = Golden { report: &mut report, perturb };
     models::models(&mut golden);
     models::operators(&mut golden);
+    if !perturb {
+        float_cases(&mut report);
+    }
     board::println!("done {} {}", report.passed, report.failed);
     // No case at all proves nothing.
     if report.failed == 0 && report.passed > 0 { board::Exit::Pass } else { board::Exit::Fail }
@@ -62,6 +69,26 @@ fn random_cases(report: &mut Report) {
                 report.add(false, name, format_args!("{failed} of {cases} cases; seed {seed}: {failure:?}"));
             }
             None => report.add(outcome.passed(), name, format_args!("{} cases", outcome.cases)),
+        }
+    });
+}
+
+/// The f32 kernels against recorded outputs and gradients.
+#[inline(never)]
+fn float_cases(report: &mut Report) {
+    let mut memory = [0.0; FLOATS];
+    let blob = |name: &str| models::FLOAT_BLOBS.iter().find(|blob| blob.0 == name).map(|blob| blob.1);
+    float_cases::run(models::FLOAT_MANIFEST, blob, &mut memory, &mut |case, outcome| {
+        let name = format_args!("float/{}", case.name);
+        match outcome {
+            Outcome::NotHere => {}
+            Outcome::Compared { worst, tolerance, elements } => {
+                // In units of 1e-9: printing floats is large.
+                let nano = (worst * 1e9) as u32;
+                let most = (tolerance * 1e9) as u32;
+                report.add(outcome.passed(), name, format_args!("{elements} elements, worst {nano}e-9 of {most}e-9"));
+            }
+            Outcome::Refused(_) | Outcome::Incomplete => report.add(false, name, format_args!("{outcome:?}")),
         }
     });
 }

@@ -65,8 +65,7 @@ impl<'a> Layer<'a> {
 pub(super) fn all(meter: &mut dyn Meter) {
     let mut room = [0.0; ROOM];
     for (name, shape) in &DENSE {
-        let Some(layer) =
-            Layer::new(&mut room, shape.input_len(), shape.weights(), shape.outputs, shape.output_len())
+        let Some(layer) = Layer::new(&mut room, shape.input_len(), shape.weights(), shape.outputs, shape.output_len())
         else {
             meter.skip("f32_dense", name, TOO_LARGE);
             continue;
