@@ -26,5 +26,7 @@ pub mod float_cases;
 pub mod golden;
 pub mod oracle;
 mod random;
+#[cfg(feature = "std")]
+pub mod search;
 
 pub use random::Random;

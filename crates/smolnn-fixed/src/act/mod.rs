@@ -11,6 +11,8 @@ mod int16;
 mod leaky_relu;
 mod logistic;
 mod prelu;
+pub mod q15;
+mod q15_tables;
 mod relu;
 mod table;
 

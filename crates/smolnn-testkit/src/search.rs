@@ -1,0 +1,84 @@
+//! The search for the coefficients of the correctly rounded Q15 activations in `smolnn-fixed`.
+//!
+//! A piece of inputs x shares y(x) = ⌊(c0 + x·(c1 + x·c2)) / 2^shift⌋. For each c2 near the curvature, the lines c0 + c1·t
+//! that pass between the bounds which the correctly rounded outputs set are searched for the one with the most room: the
+//! room is concave in c1. Arithmetic is modulo 2^32, so that a polynomial around the piece's first input can be moved to 0.
+
+use std::vec::Vec;
+
+/// What to approximate, and in which arithmetic.
+#[derive(Clone, Copy, Debug)]
+pub struct Problem {
+    /// The output for each input of int16, correctly rounded and saturated.
+    pub target: fn(i32) -> i32,
+    /// Added to the input before it is divided into pieces of 128.
+    pub offset: i32,
+    /// Fraction bits of the polynomial's value below the output's last place.
+    pub shift: u32,
+}
+
+/// A piece's coefficients: c0, and c1 in the upper 24 bits and c2 in the lower 8 of a word.
+pub type Piece = [i32; 2];
+
+/// The pieces in ascending order of the input, or the first input of a piece that has no solution.
+///
+/// # Errors
+/// See above.
+pub fn pieces(problem: &Problem) -> Result<Vec<Piece>, i32> {
+    let first = (-32768 + problem.offset) >> 7;
+    let last = (32767 + problem.offset) >> 7;
+    (first..=last)
+        .map(|piece| {
+            let start = (piece * 128 - problem.offset).max(-32768);
+            let end = ((piece + 1) * 128 - problem.offset).min(32768);
+            let outputs: Vec<i64> = (start..end).map(|x| (problem.target)(x).into()).collect();
+            solve(&outputs, problem.shift).map(|solution| moved(solution, start)).ok_or(start)
+        })
+        .collect()
+}
+
+/// c2, c1, c0 around the piece's first input.
+fn solve(outputs: &[i64], shift: u32) -> Option<[i64; 3]> {
+    let last = outputs.len() - 1;
+    // The second difference over the whole piece is 2·c2 per half piece squared.
+    let half = (last / 2).max(1) as i64;
+    let bend = outputs[last] - 2 * outputs[last / 2] + outputs[0];
+    let centre = (bend << shift) / (2 * half * half);
+    let mut candidates: Vec<i64> = (-128..=127).collect();
+    candidates.sort_by_key(|c2| (c2 - centre).abs());
+    candidates.into_iter().find_map(|c2| {
+        let bounds: Vec<(i64, i64)> = (0..)
+            .zip(outputs)
+            .map(|(t, &output): (i64, _)| {
+                let least = (output << shift) - c2 * t * t;
+                (least, least + (1 << shift) - 1)
+            })
+            .collect();
+        // For a slope: the least and the largest c0 that keep the line between the bounds.
+        let range = |c1: i64| {
+            let at =
+                |pick: fn(&(i64, i64)) -> i64| (0..).zip(&bounds).map(move |(t, bound): (i64, _)| pick(bound) - c1 * t);
+            (at(|bound| bound.0).max().unwrap_or(0), at(|bound| bound.1).min().unwrap_or(0))
+        };
+        let room = |c1: i64| {
+            let (least, largest) = range(c1);
+            largest - least
+        };
+        let (mut low, mut high) = (-(1 << 22), 1 << 22);
+        while high - low > 4 {
+            let middle = (low + high) / 2;
+            if room(middle) < room(middle + 1) { low = middle + 1 } else { high = middle }
+        }
+        let c1 = (low - 2..=high + 2).max_by_key(|&c1| room(c1))?;
+        let (least, largest) = range(c1);
+        (least <= largest).then_some([c2, c1, (least + largest) / 2])
+    })
+}
+
+/// The polynomial around `start` as one around 0, modulo 2^32.
+fn moved([c2, c1, c0]: [i64; 3], start: i32) -> Piece {
+    let start = i64::from(start);
+    let slope = c1 - 2 * c2 * start;
+    assert!((-(1 << 23)..1 << 23).contains(&slope), "a slope of {slope} does not fit in 24 bits");
+    [(c0 - c1 * start + c2 * start * start) as i32, ((slope << 8) | (c2 & 0xFF)) as i32]
+}
