@@ -57,7 +57,7 @@ fn adapter(text: &mut String, model: &Model) {
     let (inputs, outputs) = (graph.inputs.len(), graph.outputs.len());
     let _ = writeln!(
         text,
-        "smolnn::include_model!(pub {name});\nfn run_{name}(cases: &[Vec<Vec<u8>>]) -> Vec<Vec<Vec<u8>>> {{"
+        "smolnn::include_model!(pub {name});\n#[allow(non_snake_case)]\nfn run_{name}(cases: &[Vec<Vec<u8>>]) -> Vec<Vec<Vec<u8>>> {{"
     );
     let _ = writeln!(text, "    let mut model = Box::new({name}::Model::new());\n    model.reset();");
     let _ = writeln!(text, "    cases.iter().map(|inputs| {{\n        let _ = inputs;");

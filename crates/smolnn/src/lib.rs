@@ -64,6 +64,7 @@ macro_rules! include_model {
 #[doc(hidden)]
 pub mod generated {
     pub use smolnn_core::*;
+    pub use smolnn_fixed::act::*;
     pub use smolnn_fixed::arena::{Arena, regions, view};
     pub use smolnn_fixed::conv::*;
     pub use smolnn_fixed::convert::*;

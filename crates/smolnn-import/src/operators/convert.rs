@@ -4,6 +4,7 @@ use smolnn_core::ShapeError;
 use smolnn_fixed::convert::{RequantiseLayer, dequantise, quantise, requantise};
 use smolnn_fixed::quantise::Affine;
 
+use super::activation::{Function, table_step};
 use super::{Check, Definition, Kernel, Lowered, affine_text};
 use crate::emit::Source;
 use crate::error::Problem;
@@ -35,6 +36,12 @@ fn quantize(check: &Check<'_>) -> Result<Lowered, Problem> {
     let input = check.element(id, &[Element::F32, Element::I8, Element::I16])?;
     let output = check.quantised_output(0, &[Element::I8, Element::I16])?;
     check.output_shape(0, &check.tensor(id).shape)?;
+    if (input, output.tensor.element) == (Element::I8, Element::I8) {
+        // 256 values: a table, which may also run in place.
+        let input = check.quantised_input(0, &[Element::I8])?;
+        let function = Function::Requantise(input.affine(), output.affine());
+        return table_step(check, &input, function, "INT8 to INT8".into());
+    }
     let conversion = if input == Element::F32 {
         Conversion::FromFloat(output.affine())
     } else {
@@ -71,10 +78,7 @@ impl Kernel for ConvertKernel {
             (Conversion::Between(_, _, layer), Element::I16, _) => {
                 requantise::<i16, i8>(layer, memory.input(0)?, memory.output(0)?)
             }
-            (Conversion::Between(_, _, layer), _, Element::I16) => {
-                requantise::<i8, i16>(layer, memory.input(0)?, memory.output(0)?)
-            }
-            (Conversion::Between(_, _, layer), ..) => requantise::<i8, i8>(layer, memory.input(0)?, memory.output(0)?),
+            (Conversion::Between(_, _, layer), ..) => requantise::<i8, i16>(layer, memory.input(0)?, memory.output(0)?),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::error::{LISTED_BELOW, Problem};
 use crate::graph::{Element, Graph, Operator, Tensor, TensorId};
 use crate::memory::{Io, Memory};
 
+mod activation;
 mod arithmetic;
 mod conv;
 mod convert;
@@ -26,6 +27,7 @@ mod softmax;
 
 /// All families of operators.
 const FAMILIES: &[&[Definition]] = &[
+    activation::OPERATORS,
     arithmetic::OPERATORS,
     conv::OPERATORS,
     convert::OPERATORS,
