@@ -288,6 +288,17 @@ def uint8_input():
     return convert(sequential((6,), layers.Dense(3)), io=tf.uint8)
 
 
+@unsupported
+def weight_zero_point():
+    """`dense_per_channel` made per tensor, with weights whose zero point is not 0: int8 weights are symmetric by specification."""
+    changed = golden.parse(dense_per_channel())
+    graph = changed.subgraphs[0]
+    for op in graph.operators:
+        quantisation = graph.tensors[op.inputs[1]].quantization
+        quantisation.scale, quantisation.zeroPoint = quantisation.scale[:1], [3]
+    return golden.pack(changed)
+
+
 # ---- writing -------------------------------------------------------------------------------------------------------
 
 def cases(model_bytes):
