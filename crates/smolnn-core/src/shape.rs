@@ -397,6 +397,12 @@ impl DepthwiseConv2d {
         self.rows.kernel * self.columns.kernel
     }
 
+    /// The same as a convolution whose groups are the input channels.
+    pub const fn as_conv2d(&self) -> Conv2d {
+        let Self { batch, input, output, rows, columns, multiplier: _ } = *self;
+        Conv2d { batch, input, output, rows, columns, groups: input.channels }
+    }
+
     /// Weights: kernel rows × kernel columns × output channels, stored 1HWC.
     pub const fn weights(&self) -> usize {
         self.depth() * self.output.channels
@@ -458,6 +464,14 @@ impl Dense {
             }
             _ => Err(ShapeError::TooLarge),
         }
+    }
+
+    /// The same as a pointwise convolution: the vectors are the pixels of an image of one row.
+    pub const fn as_conv2d(&self) -> Conv2d {
+        let one = Window { input: 1, output: 1, kernel: 1, stride: 1, dilation: 1, before: 0 };
+        let columns = Window { input: self.batch, output: self.batch, ..one };
+        let (input, output) = (Image::hwc(1, self.batch, self.inputs), Image::hwc(1, self.batch, self.outputs));
+        Conv2d { batch: 1, input, output, rows: one, columns, groups: 1 }
     }
 
     /// Elements of the input, all vectors.

@@ -11,7 +11,7 @@
 //! the sign is then wrong), sums that could leave the bounds. A channel whose output is the same for every input the weights
 //! allow is stored as that constant; pruned models have many.
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, ShapeError, Window2d};
+use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
 
 use super::{Channel, Layout, Needs, Packed, Weights, portable};
 use crate::Backend;
@@ -34,6 +34,35 @@ pub const PAIRS: Layout = Layout::of(Backend::Dsp, 1);
 /// accumulator is 2x: for each column rows 0 and 1; row 2, columns 0 and 1; row 2, column 2 and nothing; mantissa, rounding
 /// constant and shift. When the channels are no multiple of four, the last block holds the last four again.
 pub const THREE: Layout = Layout::of(Backend::Dsp, 2);
+
+/// Other depthwise convolutions with a depth multiplier of 1.
+///
+/// Words, for every four channels: twice the biases of channels 0, 1, 2, 3; for every two taps a pair of i16 of each channel
+/// 0, 2, 1, 3, doubled; a last odd tap as two words, channels 0 and 2, 1 and 3; then mantissa, rounding constant and shift
+/// of each channel. When the channels are no multiple of four, the last block holds the last four again; channels that are
+/// fewer than four are filled up.
+pub const TAPS: Layout = Layout::of(Backend::Dsp, 4);
+
+/// Words of a block of four channels of the layout [`TAPS`].
+const fn taps_block(shape: &DepthwiseConv2d) -> usize {
+    16 + shape.depth() * 2
+}
+
+/// Words of the layout [`TAPS`].
+const fn taps_words(shape: &DepthwiseConv2d) -> usize {
+    shape.output.channels.div_ceil(4) * taps_block(shape)
+}
+
+/// Whether taps are not at equal distances in the input, or not all in it, and so are copied.
+pub(crate) const fn are_taps_staged(shape: &DepthwiseConv2d) -> bool {
+    let flat = shape.rows.kernel == 1 || shape.columns.kernel == 1;
+    !flat || !shape.rows.is_unpadded() || !shape.columns.is_unpadded() || shape.output.channels < 4
+}
+
+/// The convolution of one input channel that a depthwise convolution with one input channel is.
+pub(crate) const fn depthwise_as_conv2d(shape: &DepthwiseConv2d) -> Option<Conv2d> {
+    if shape.input.channels == 1 { Some(shape.as_conv2d()) } else { None }
+}
 
 /// Words of a column's record of four channels: see `arch/dsp/depthwise.rs`.
 pub(crate) const RECORD: usize = 6;
@@ -83,14 +112,6 @@ const fn eights_needs(inputs: usize, outputs: usize) -> Needs {
     Needs { words: pairs_words(outputs, inputs), channels: 0, scratch }
 }
 
-/// The pointwise convolution that a dense layer of several vectors is.
-pub(crate) const fn dense_as_conv2d(shape: &Dense) -> Option<Conv2d> {
-    match Window2d::over(Image::hwc(1, shape.batch, shape.inputs), Kernel::hw(1, 1)).conv(shape.outputs) {
-        Ok(conv) => Some(conv),
-        Err(_) => None,
-    }
-}
-
 /// Whether the convolution is a dense layer of one vector.
 const fn is_vector(shape: &Conv2d) -> bool {
     shape.is_pointwise() && shape.batch * shape.output.height * shape.output.width == 1
@@ -130,10 +151,18 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
 
 /// What a depthwise convolution takes.
 pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
-    if !layout.is(THREE) {
-        return portable::depthwise_conv2d_needs(shape);
+    if layout.is(THREE) {
+        return Needs { words: three_words(shape), channels: 0, scratch: RECORD * three_columns(shape) };
     }
-    Needs { words: three_words(shape), channels: 0, scratch: RECORD * three_columns(shape) }
+    if layout.is(TAPS) {
+        let pitch = larger(shape.output.channels, 4);
+        let scratch = if are_taps_staged(shape) { portable::words(shape.depth() * pitch) } else { 0 };
+        return Needs { words: taps_words(shape), channels: 0, scratch };
+    }
+    match depthwise_as_conv2d(shape) {
+        Some(conv) if layout.is(PAIRS) => conv2d_needs(layout, &conv),
+        _ => portable::depthwise_conv2d_needs(shape),
+    }
 }
 
 /// What a dense layer takes.
@@ -144,10 +173,7 @@ pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
     if !layout.is(PAIRS) {
         return portable::dense_needs(shape);
     }
-    match dense_as_conv2d(shape) {
-        Some(conv) => conv2d_needs(layout, &conv),
-        None => portable::dense_needs(shape),
-    }
+    conv2d_needs(layout, &shape.as_conv2d())
 }
 
 /// Most words that a convolution takes.
@@ -157,8 +183,13 @@ pub const fn conv2d_words(shape: &Conv2d) -> usize {
 
 /// Most words that a depthwise convolution takes.
 pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
-    let portable = portable::words(shape.weights());
-    if is_three(shape) { larger(three_words(shape), portable) } else { portable }
+    let own = match depthwise_as_conv2d(shape) {
+        _ if is_three(shape) => three_words(shape),
+        Some(conv) => conv2d_words(&conv),
+        None if shape.multiplier == 1 => taps_words(shape),
+        None => 0,
+    };
+    larger(own, portable::words(shape.weights()))
 }
 
 /// Most words that a dense layer takes.
@@ -213,8 +244,17 @@ pub fn depthwise_conv2d(
     ShapeError::check_capacity("the packed words", depthwise_conv2d_words(shape), words.len())?;
     let outputs = shape.output.channels;
     let rows = Rows { weights, output, depth: shape.depth(), outputs, channel_step: 1, depth_step: outputs };
-    if is_three(shape) && rows.three(words).is_some() {
-        return Ok(Packed { words: three_words(shape), channels: 0, layout: THREE });
+    let layout = if is_three(shape) {
+        rows.three(words).map(|()| THREE)
+    } else if depthwise_as_conv2d(shape).is_some() {
+        rows.pairs(words, 1).map(|()| PAIRS)
+    } else if shape.multiplier == 1 {
+        rows.taps(words, taps_block(shape)).map(|()| TAPS)
+    } else {
+        None
+    };
+    if let Some(layout) = layout {
+        return Ok(Packed { words: depthwise_conv2d_needs(layout, shape).words, channels: 0, layout });
     }
     portable::depthwise_conv2d(shape, weights, words, channels)
 }
@@ -236,7 +276,7 @@ pub fn dense(
     let rows = Rows { weights, output, depth: shape.inputs, outputs, channel_step: shape.inputs, depth_step: 1 };
     let layout = if shape.batch == 1 { EIGHTS } else { PAIRS };
     let pairs = if shape.batch == 1 { 4 } else { 1 };
-    if dense_as_conv2d(shape).is_some() && rows.pairs(words, pairs).is_some() {
+    if rows.pairs(words, pairs).is_some() {
         return Ok(Packed { words: dense_needs(layout, shape).words, channels: 0, layout });
     }
     portable::dense(shape, weights, words, channels)
@@ -360,6 +400,36 @@ impl Rows<'_> {
                     rounding,
                     shift,
                 ]);
+            }
+        }
+        Some(())
+    }
+
+    /// Writes the layout [`TAPS`], unless the weights do not allow it. `words` is long enough.
+    fn taps(&self, words: &mut [u32], block: usize) -> Option<()> {
+        for (index, words) in words.chunks_exact_mut(block).take(self.outputs.div_ceil(4)).enumerate() {
+            let first = (4 * index).min(self.outputs.saturating_sub(4));
+            let mut words = words.iter_mut();
+            let mut put = |word: u32| words.next().map(|place| *place = word);
+            for channel in 0..4 {
+                put((2 * self.encode(first + channel)?.bias) as u32)?;
+            }
+            let twice = |channel: usize, tap: usize| (2 * self.weight(first + channel, tap)) as u16;
+            let pair = |low: u16, high: u16| u32::from(high) << 16 | u32::from(low);
+            for tap in (0..self.depth).step_by(2) {
+                if tap + 1 < self.depth {
+                    for channel in [0, 2, 1, 3] {
+                        put(pair(twice(channel, tap), twice(channel, tap + 1)))?;
+                    }
+                } else {
+                    put(pair(twice(0, tap), twice(2, tap)))?;
+                    put(pair(twice(1, tap), twice(3, tap)))?;
+                }
+            }
+            for channel in 0..4 {
+                for word in self.encode(first + channel)?.requantise.words() {
+                    put(word)?;
+                }
             }
         }
         Some(())

@@ -200,33 +200,13 @@ unsafe fn stage(shape: &Conv2d, input_zero_point: i8, pixel: Pixel, mut column: 
         // SAFETY: taps first..last lie in the row.
         unsafe {
             if shape.columns.dilation == 1 {
-                column = copy(source, column, (last - first) * channels);
+                column = super::copy(source, column, (last - first) * channels);
             } else {
                 for tap in 0..last - first {
-                    column = copy(source.add(tap * shape.columns.dilation * channels), column, channels);
+                    column = super::copy(source.add(tap * shape.columns.dilation * channels), column, channels);
                 }
             }
         }
         column = fill(column, shape.columns.kernel - last);
     }
-}
-
-/// Copies bytes, four at a time: unaligned words are allowed on these cores.
-unsafe fn copy(mut source: *const i8, mut target: *mut i8, mut length: usize) -> *mut i8 {
-    // SAFETY: the caller vouches for `length` bytes at both.
-    unsafe {
-        while length >= 4 {
-            target.cast::<u32>().write_unaligned(source.cast::<u32>().read_unaligned());
-            source = source.add(4);
-            target = target.add(4);
-            length -= 4;
-        }
-        while length > 0 {
-            *target = *source;
-            source = source.add(1);
-            target = target.add(1);
-            length -= 1;
-        }
-    }
-    target
 }

@@ -20,9 +20,8 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
             vector(layer.words, shape.inputs, shape.outputs, input, output, scratch.as_mut_ptr());
             super::clamp(output, shape.outputs, &layer.output);
         } else if layer.layout.is(dsp::PAIRS) {
-            if let Some(conv) = dsp::dense_as_conv2d(shape) {
-                super::conv2d::pairs(&conv, layer.words, 0, &layer.output, input, output, scratch.as_mut_ptr());
-            }
+            let conv = shape.as_conv2d();
+            super::conv2d::pairs(&conv, layer.words, 0, &layer.output, input, output, scratch.as_mut_ptr());
         } else {
             super::super::portable::dense(layer, tensors, scratch);
         }
