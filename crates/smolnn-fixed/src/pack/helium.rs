@@ -66,7 +66,9 @@ const fn matrix_words(channels: usize, depth: usize) -> usize {
 
 /// Columns that a convolution gathers before it multiplies them.
 pub(crate) const fn columns(shape: &Conv2d) -> usize {
-    let fit = 640 / Chunks::of(shape.depth()).depth();
+    let depth = Chunks::of(shape.depth()).depth();
+    // A checked shape has a depth; said here so that no division can panic.
+    let fit = if depth == 0 { 1 } else { 640 / depth };
     let fit = if fit > 8 { 8 } else { fit };
     let fit = if fit > shape.output.width { shape.output.width } else { fit };
     if fit == 0 { 1 } else { fit }
