@@ -3,7 +3,9 @@
 //! Convolution: output channels in blocks of [`block`]; in a block, the weights of one depth stand side by side, one byte
 //! each ([depth][channel]), the depth filled up with zeros to a multiple of four, the last block with channels of zeros.
 //!
-//! The kernels multiply a word that holds two pixels, x_a + 2^S·x_b, by one weight, and so add to two sums at once
+//! Depthwise convolution: the weights of one channel stand side by side ([channel][tap]).
+//!
+//! The kernels of convolutions multiply a word that holds two pixels, x_a + 2^S·x_b, by one weight, and so add to two sums at once
 //! (`arch/scalar`). Packing checks what makes that exact; weights that do not allow it get the portable layout.
 
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
@@ -74,9 +76,13 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
     }
 }
 
-/// What a depthwise convolution takes.
-pub const fn depthwise_conv2d_needs(_layout: Layout, shape: &DepthwiseConv2d) -> Needs {
-    portable::depthwise_conv2d_needs(shape)
+/// What a depthwise convolution takes: a pixel of padding.
+pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
+    let mut needs = portable::depthwise_conv2d_needs(shape);
+    if is_tiled(layout) && !(shape.rows.is_unpadded() && shape.columns.is_unpadded()) {
+        needs.scratch = shape.input.channels.div_ceil(4);
+    }
+    needs
 }
 
 /// What a dense layer takes.
@@ -140,14 +146,29 @@ pub fn conv2d(
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn depthwise_conv2d(
-    _backend: Backend,
+    backend: Backend,
     shape: &DepthwiseConv2d,
     weights: &Weights<'_>,
-    _output: &OutputRange,
+    output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    portable::depthwise_conv2d(shape, weights, words, channels)
+    let (outputs, depth) = (shape.output.channels, shape.depth());
+    weights.check(shape.weights(), outputs)?;
+    let used = portable::words(shape.weights());
+    ShapeError::check_capacity("the packed words", used, words.len())?;
+    ShapeError::check_length("the packed channels", outputs, channels.len())?;
+    for (index, word) in words.iter_mut().take(used).enumerate() {
+        *word = (0..4).rev().fold(0, |word, byte| {
+            let at = index * 4 + byte;
+            // From [tap][channel] to [channel][tap].
+            let weight = if at < outputs * depth { weights.values[at % depth * outputs + at / depth] } else { 0 };
+            word << 8 | u32::from(weight as u8)
+        });
+    }
+    let column = |channel: usize| weights.values.iter().skip(channel).step_by(outputs);
+    let layout = encode(backend, weights, output, channels, |channel| sums(column(channel)));
+    Ok(Packed { words: used, channels: outputs, layout })
 }
 
 /// Packs a dense layer.

@@ -6,6 +6,7 @@
 //! multiply-accumulates, where MUL and ADD take eight, and half of the loads.
 
 use super::Sums;
+pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
 use crate::pack::Channel;
 
 /// There is a kernel for one pair of pixels.

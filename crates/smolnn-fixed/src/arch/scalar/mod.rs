@@ -5,7 +5,9 @@
 //! [`pack::scalar`](crate::pack::scalar) for the layouts and for what packing guarantees.
 #![allow(unsafe_code)]
 
+mod blocks;
 mod conv2d;
+mod depthwise;
 
 #[cfg_attr(backend = "v7m", path = "../v7m/mod.rs")]
 #[cfg_attr(backend = "v6m", path = "../v6m/mod.rs")]
@@ -15,8 +17,9 @@ mod cpu;
 #[cfg(not(any(target_arch = "arm", target_arch = "riscv32", backend = "v7m")))]
 mod fields;
 
-pub(crate) use super::portable::{dense, depthwise_conv2d};
+pub(crate) use super::portable::dense;
 pub(crate) use conv2d::conv2d;
+pub(crate) use depthwise::depthwise_conv2d;
 
 use crate::Backend;
 use crate::pack::{Channel, Layout, scalar};
@@ -73,6 +76,19 @@ impl Rounding {
     #[inline(always)]
     fn saturate(value: i32) -> i8 {
         value.clamp(-128, 127) as i8
+    }
+
+    /// [`Rounding::short`] for outputs that span int8.
+    #[inline(always)]
+    fn finish_int8(offset: i32) -> impl Fn(i32, &Channel) -> i8 {
+        let rounding = Self { output: OutputRange::int8(0), offset };
+        move |sum, channel| Self::saturate(rounding.short(sum, channel))
+    }
+
+    /// The output of a sum, however the layer's channels are encoded.
+    #[inline(always)]
+    fn finish(&self, way: Way, sum: i32, channel: &Channel) -> i8 {
+        self.clamp(if way == Way::General { self.general(sum, channel) } else { self.short(sum, channel) })
     }
 
     /// The way in which the layer's accumulators become outputs.

@@ -6,6 +6,7 @@
 //! register less one offset points to both.
 
 use super::Sums;
+pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
 use crate::pack::Channel;
 
 /// One pair takes the place of two.

@@ -2,6 +2,7 @@
 //! is two multiply-accumulates: w·x_a in the lower 23 bits, w·x_b above. |Σ w·x_a| < 2^22 for a depth up to 255.
 
 use super::Sums;
+pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
 use crate::pack::Channel;
 
 /// There is a kernel for one pair of pixels.
