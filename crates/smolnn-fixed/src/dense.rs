@@ -70,3 +70,62 @@ pub fn dense(layer: &DenseLayer<'_>, mut tensors: impl Tensors<i8>, scratch: &mu
     arch::dense(layer, &mut tensors, scratch);
     Ok(())
 }
+
+/// A dense layer from int8 to int16 with its packed weights, checked: what recurrent cells are made of. One vector, zero
+/// point 0, saturated to the whole range.
+#[derive(Clone, Copy, Debug)]
+pub struct WideDenseLayer<'a> {
+    pub(crate) shape: Dense,
+    pub(crate) words: &'a [u32],
+    pub(crate) channels: &'a [Channel],
+    pub(crate) layout: Layout,
+}
+
+impl<'a> WideDenseLayer<'a> {
+    /// A layer of weights packed by [`pack::wide_dense`](crate::pack::wide_dense) for the backend that will run it.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when lengths do not fit the shape, the batch is not 1, or the layout is not one that this build runs.
+    pub const fn new(
+        shape: Dense,
+        words: &'a [u32],
+        channels: &'a [Channel],
+        layout: Layout,
+    ) -> Result<Self, ShapeError> {
+        if shape.batch != 1 {
+            return Err(ShapeError::Range("a dense layer to int16 takes one vector"));
+        }
+        match pack::wide_dense_needs(layout, &shape).check(layout, words.len(), channels.len()) {
+            Ok(()) => Ok(Self { shape, words, channels, layout }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Words of scratch memory that the layer needs.
+    pub const fn scratch_words(&self) -> usize {
+        pack::wide_dense_needs(self.layout, &self.shape).scratch
+    }
+
+    /// The shape.
+    pub const fn shape(&self) -> &Dense {
+        &self.shape
+    }
+}
+
+/// Runs a layer from int8 to int16. `scratch` has at least [`WideDenseLayer::scratch_words`] words.
+///
+/// # Errors
+/// [`ShapeError`] when input, output or scratch have other lengths than the shape says.
+#[inline]
+pub fn wide_dense(
+    layer: &WideDenseLayer<'_>,
+    input: &[i8],
+    output: &mut [i16],
+    scratch: &mut [u32],
+) -> Result<(), ShapeError> {
+    ShapeError::check_length("the input", layer.shape.inputs, input.len())?;
+    ShapeError::check_length("the output", layer.shape.outputs, output.len())?;
+    ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
+    arch::wide_dense(layer, input, output, scratch);
+    Ok(())
+}

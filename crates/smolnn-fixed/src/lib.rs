@@ -55,6 +55,7 @@ pub mod quantise;
 pub mod random;
 pub mod real;
 pub mod reduce;
+pub mod rnn;
 pub mod softmax;
 mod tensors;
 pub mod transcendental;

@@ -192,6 +192,11 @@ impl OutputRange {
         Ok(input_zero_point as i8)
     }
 
+    /// The whole range of int16, zero point 0.
+    pub const fn int16() -> Self {
+        Self { zero_point: 0, minimum: -32768, maximum: 32767 }
+    }
+
     /// Adds the zero point and clamps.
     #[inline]
     pub const fn finish(&self, value: i32) -> i32 {

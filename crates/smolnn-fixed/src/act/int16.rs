@@ -54,6 +54,22 @@ impl Interpolation {
         Self::new(scale, 1)
     }
 
+    /// For tanh of a cell state with scale 2^`log2`, as the reference's LSTM has it: no multiplier, just 3 and a shift.
+    ///
+    /// # Errors
+    /// [`ShapeError::Range`] when the scale is not within 2^−15..=1.
+    pub(crate) const fn tanh_of_power(log2: i32) -> Result<Self, ShapeError> {
+        if log2 < -15 || log2 > 0 {
+            return Err(ShapeError::Range("the scale of the cell is not a power of two within 2^-15..=1"));
+        }
+        let left = 12 + log2;
+        Ok(if left >= 0 {
+            Self { multiplier: 3 << left, shift: 0 }
+        } else {
+            Self { multiplier: 3, shift: -left as u32 }
+        })
+    }
+
     /// Powers of two from 2^−12 to 2^(`largest_shift` − 12) need no rounding.
     const fn new(scale: f32, largest_shift: i32) -> Result<Self, ShapeError> {
         if !(scale > 0.0 && scale <= 2.0) {
@@ -95,7 +111,7 @@ fn interpolate(magnitude: u32, bits: u32, saturated: u32) -> u32 {
 
 /// Logistic function of one value.
 #[inline(always)]
-pub(crate) fn logistic(interpolation: Interpolation, value: i16) -> i16 {
+pub(crate) fn logistic_value(interpolation: Interpolation, value: i16) -> i16 {
     let steps = interpolation.steps(value);
     let result = interpolate(steps.unsigned_abs(), 9, 0x7FFF << 10);
     let result = if steps >= 0 { result + (1 << 9) } else { (1 << 25) - result + (1 << 9) - 1 };
@@ -104,7 +120,7 @@ pub(crate) fn logistic(interpolation: Interpolation, value: i16) -> i16 {
 
 /// tanh of one value.
 #[inline(always)]
-pub(crate) fn tanh(interpolation: Interpolation, value: i16) -> i16 {
+pub(crate) fn tanh_value(interpolation: Interpolation, value: i16) -> i16 {
     let steps = interpolation.steps(value);
     let result = interpolate(steps.unsigned_abs(), 8, 0xFFFF << 8) as i32;
     let centred = result - (1 << 23);
@@ -121,7 +137,7 @@ pub fn logistic_int16(
     length: usize,
     tensors: impl Tensors<i16>,
 ) -> Result<(), ShapeError> {
-    map(length, tensors, |value| logistic(*interpolation, value))
+    map(length, tensors, |value| logistic_value(*interpolation, value))
 }
 
 /// Runs tanh over `length` elements; input and output may be one.
@@ -129,7 +145,7 @@ pub fn logistic_int16(
 /// # Errors
 /// As [`logistic_int16`].
 pub fn tanh_int16(interpolation: &Interpolation, length: usize, tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
-    map(length, tensors, |value| tanh(*interpolation, value))
+    map(length, tensors, |value| tanh_value(*interpolation, value))
 }
 
 #[inline(always)]

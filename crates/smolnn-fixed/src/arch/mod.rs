@@ -22,4 +22,4 @@ use portable as chosen;
 #[cfg(any(backend = "v7m", backend = "v6m", backend = "rv32"))]
 use scalar as chosen;
 
-pub(crate) use chosen::{conv2d, dense, depthwise_conv2d};
+pub(crate) use chosen::{conv2d, dense, depthwise_conv2d, wide_dense};

@@ -8,7 +8,10 @@
 //! (even, odd); shifts (even, odd). Where the channels are no multiple of eight the last block holds the last eight
 //! channels, some of them for a second time.
 //!
-//! Every shift has to be a right shift by 1..=31, else the layer has the portable layout.
+//! **Wide matrix** (dense to int16): as the matrix layout, but before the mantissas stand four left shifts, and behind
+//! them the right shifts; either may be 0.
+//!
+//! In the other layouts every shift has to be a right shift by 1..=31, else the layer has the portable layout.
 
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
 
@@ -52,16 +55,21 @@ impl Chunks {
         self.count * self.passes * CHUNK
     }
 
-    /// Words of a block.
-    pub const fn block_words(self) -> usize {
-        3 * BLOCK + BLOCK * self.depth() / 4
+    /// Words of a block with `parameters` words beside the weights of each channel.
+    pub const fn block_words(self, parameters: usize) -> usize {
+        BLOCK * (parameters + self.depth() / 4)
     }
 }
 
 const MATRIX: Layout = Layout::of(Backend::Helium, 1);
+const WIDE: Layout = Layout::of(Backend::Helium, 2);
+/// Parameters of a channel in the matrix layout: bias, mantissa, shift.
+pub(crate) const MATRIX_PARAMETERS: usize = 3;
+/// Parameters of a channel in the wide layout: bias, left shift, mantissa, right shift.
+pub(crate) const WIDE_PARAMETERS: usize = 4;
 
-const fn matrix_words(channels: usize, depth: usize) -> usize {
-    channels.div_ceil(BLOCK) * Chunks::of(depth).block_words()
+const fn matrix_words(channels: usize, depth: usize, parameters: usize) -> usize {
+    channels.div_ceil(BLOCK) * Chunks::of(depth).block_words(parameters)
 }
 
 /// Columns that a convolution gathers before it multiplies them.
@@ -80,7 +88,7 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
         return portable::conv2d_needs(shape);
     }
     let scratch = columns(shape) * Chunks::of(shape.depth()).depth() / 4;
-    Needs { words: matrix_words(shape.output.channels, shape.depth()), channels: 0, scratch }
+    Needs { words: matrix_words(shape.output.channels, shape.depth(), MATRIX_PARAMETERS), channels: 0, scratch }
 }
 
 /// What a depthwise convolution takes.
@@ -103,7 +111,7 @@ pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
     // A vector that is not a whole number of chunks, or may be overwritten by its own outputs, is copied.
     let copied = chunks.depth() != shape.inputs || shape.batch > 1;
     let scratch = if copied { chunks.depth() / 4 } else { 0 };
-    Needs { words: matrix_words(shape.outputs, shape.inputs), channels: 0, scratch }
+    Needs { words: matrix_words(shape.outputs, shape.inputs, MATRIX_PARAMETERS), channels: 0, scratch }
 }
 
 const fn depthwise_words(shape: &DepthwiseConv2d) -> usize {
@@ -112,7 +120,7 @@ const fn depthwise_words(shape: &DepthwiseConv2d) -> usize {
 
 /// Most words that a convolution takes.
 pub const fn conv2d_words(shape: &Conv2d) -> usize {
-    most(portable::words(shape.weights()), matrix_words(shape.output.channels, shape.depth()))
+    most(portable::words(shape.weights()), matrix_words(shape.output.channels, shape.depth(), MATRIX_PARAMETERS))
 }
 
 /// Most words that a depthwise convolution takes.
@@ -122,7 +130,7 @@ pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
 
 /// Most words that a dense layer takes.
 pub const fn dense_words(shape: &Dense) -> usize {
-    most(portable::words(shape.weights()), matrix_words(shape.outputs, shape.inputs))
+    most(portable::words(shape.weights()), matrix_words(shape.outputs, shape.inputs, MATRIX_PARAMETERS))
 }
 
 const fn most(a: usize, b: usize) -> usize {
@@ -229,14 +237,25 @@ fn matrix(
     if !right_shifts(weights, outputs) {
         return None;
     }
-    let used = matrix_words(outputs, depth);
-    let checked =
-        weights.check(outputs * depth, outputs).and(ShapeError::check_capacity("the packed words", used, words.len()));
-    if let Err(error) = checked {
-        return Some(Err(error));
-    }
+    let parameters = |channel: &Channel| [channel.multiplier, channel.shift];
+    Some(blocks(outputs, depth, weights, MATRIX, MATRIX_PARAMETERS, parameters, words))
+}
+
+/// Writes the blocks of a matrix; `parameters` gives those of a channel that stand behind the weights.
+fn blocks<const N: usize>(
+    outputs: usize,
+    depth: usize,
+    weights: &Weights<'_>,
+    layout: Layout,
+    count: usize,
+    parameters: impl Fn(&Channel) -> [i32; N],
+    words: &mut [u32],
+) -> Result<Packed, ShapeError> {
+    let used = matrix_words(outputs, depth, count);
+    weights.check(outputs * depth, outputs)?;
+    ShapeError::check_capacity("the packed words", used, words.len())?;
     let chunks = Chunks::of(depth);
-    for (index, block) in words.chunks_exact_mut(chunks.block_words()).take(outputs.div_ceil(BLOCK)).enumerate() {
+    for (index, block) in words.chunks_exact_mut(chunks.block_words(count)).take(outputs.div_ceil(BLOCK)).enumerate() {
         let mut writer = block.iter_mut();
         let mut write = |word: u32| {
             if let Some(next) = writer.next() {
@@ -262,12 +281,35 @@ fn matrix(
                 }
             }
         }
-        for lane in 0..BLOCK {
-            write(folded(lane).multiplier as u32);
-        }
-        for lane in 0..BLOCK {
-            write(folded(lane).shift as u32);
+        for parameter in 0..N {
+            for lane in 0..BLOCK {
+                write(parameters(&folded(lane)).get(parameter).copied().unwrap_or(0) as u32);
+            }
         }
     }
-    Some(Ok(Packed { words: used, channels: 0, layout: MATRIX }))
+    Ok(Packed { words: used, channels: 0, layout })
+}
+
+/// What a dense layer to int16 takes.
+pub const fn wide_dense_needs(layout: Layout, shape: &Dense) -> Needs {
+    if !layout.is(WIDE) {
+        return portable::dense_needs(shape);
+    }
+    let depth = Chunks::of(shape.inputs).depth();
+    let scratch = if depth != shape.inputs { depth / 4 } else { 0 };
+    Needs { words: wide_dense_words(shape), channels: 0, scratch }
+}
+
+/// Words that a dense layer to int16 takes.
+pub const fn wide_dense_words(shape: &Dense) -> usize {
+    matrix_words(shape.outputs, shape.inputs, WIDE_PARAMETERS)
+}
+
+/// Packs a dense layer to int16.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn wide_dense(shape: &Dense, weights: &Weights<'_>, words: &mut [u32]) -> Result<Packed, ShapeError> {
+    let parameters = |channel: &Channel| [channel.shift.max(0), channel.multiplier, channel.shift.min(0)];
+    blocks(shape.outputs, shape.inputs, weights, WIDE, WIDE_PARAMETERS, parameters, words)
 }

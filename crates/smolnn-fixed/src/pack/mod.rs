@@ -265,3 +265,36 @@ pub fn dense(
         _ => portable::dense(shape, weights, words, channels),
     }
 }
+
+/// What the dense layer to int16 takes with weights of the layout.
+pub const fn wide_dense_needs(layout: Layout, shape: &Dense) -> Needs {
+    match layout.backend() {
+        Backend::Helium => helium::wide_dense_needs(layout, shape),
+        _ => portable::dense_needs(shape),
+    }
+}
+
+/// Most words that packing the dense layer to int16 takes for the backend; the words used may be fewer.
+pub const fn wide_dense_words(backend: Backend, shape: &Dense) -> usize {
+    match backend {
+        Backend::Helium => helium::wide_dense_words(shape),
+        _ => portable::words(shape.weights()),
+    }
+}
+
+/// Packs the weights of a dense layer to int16.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
+pub fn wide_dense(
+    backend: Backend,
+    shape: &Dense,
+    weights: &Weights<'_>,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    match backend {
+        Backend::Helium => helium::wide_dense(shape, weights, words),
+        _ => portable::dense(shape, weights, words, channels),
+    }
+}

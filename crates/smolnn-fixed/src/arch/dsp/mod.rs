@@ -12,6 +12,7 @@ pub(crate) use conv2d::conv2d;
 pub(crate) use dense::dense;
 pub(crate) use depthwise::depthwise_conv2d;
 
+pub(crate) use super::portable::wide_dense;
 use crate::quantise::OutputRange;
 
 /// Clamps outputs, which the kernels saturate to int8, to a narrower range.

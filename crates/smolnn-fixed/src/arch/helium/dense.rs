@@ -1,10 +1,10 @@
 //! Dense layer: each vector of the batch is a column.
 
 use super::copy::{copy_rows, fill};
-use super::matrix::{Columns, multiply};
+use super::matrix::{Columns, multiply, multiply_wide};
 use crate::Tensors;
 use crate::arch::portable;
-use crate::dense::DenseLayer;
+use crate::dense::{DenseLayer, WideDenseLayer};
 use crate::pack::Layout;
 use crate::pack::helium::Chunks;
 
@@ -30,5 +30,23 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
             let result = output.wrapping_add(vector * shape.outputs);
             multiply(&columns, shape.inputs, layer.words, shape.outputs, &layer.output, result);
         }
+    }
+}
+
+pub(crate) fn wide_dense(layer: &WideDenseLayer<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
+    if layer.layout.is(Layout::PORTABLE) {
+        return portable::wide_dense(layer, input, output, scratch);
+    }
+    let inputs = layer.shape.inputs;
+    let depth = Chunks::of(inputs).depth();
+    let mut column = input.as_ptr();
+    // SAFETY: the caller checked the lengths of input, output and scratch; the scratch holds a filled-up vector.
+    unsafe {
+        if depth != inputs {
+            let copy = scratch.as_mut_ptr().cast::<i8>();
+            copy_rows(copy, column, inputs, 1, 0, 0);
+            column = copy;
+        }
+        multiply_wide(column, inputs, layer.words, output);
     }
 }

@@ -1,9 +1,9 @@
-//! Columns times the matrix layout of `pack::helium`: four output channels of a pixel at a time.
+//! Columns times the matrix layouts of `pack::helium`: four output channels of a pixel at a time.
 
 use core::arch::naked_asm;
 
 use super::Splat;
-use crate::pack::helium::{BLOCK, Chunks};
+use crate::pack::helium::{BLOCK, Chunks, MATRIX_PARAMETERS, WIDE_PARAMETERS};
 use crate::quantise::OutputRange;
 
 /// What the assembly reads; the offsets stand in it.
@@ -75,7 +75,7 @@ pub(super) unsafe fn multiply(
                 }
                 call.pixels = 1;
                 call.blocks = 1;
-                call.words = words.as_ptr().wrapping_add(blocks * chunks.block_words());
+                call.words = words.as_ptr().wrapping_add(blocks * chunks.block_words(MATRIX_PARAMETERS));
                 call.output = side.as_mut_ptr();
                 run(chunks, &mut call);
                 for (lane, &value) in side.iter().take(rest).enumerate() {
@@ -86,6 +86,64 @@ pub(super) unsafe fn multiply(
     } else if columns.count > 0 {
         // SAFETY: as the caller promised.
         unsafe { run(chunks, &mut call) }
+    }
+}
+
+/// Multiplies one column by the wide layout; outputs are int16.
+///
+/// # Safety
+/// The column can be read up to the filled-up depth, `words` are the wide layout of that depth and as many channels as
+/// the output has elements.
+pub(super) unsafe fn multiply_wide(column: *const i8, depth: usize, words: &[u32], output: &mut [i16]) {
+    let chunks = Chunks::of(depth);
+    let (blocks, rest) = (output.len() / BLOCK, output.len() % BLOCK);
+    let range = OutputRange::int16();
+    let mut call = Call {
+        column,
+        column_stride: 0,
+        pixels: 1,
+        words: words.as_ptr(),
+        blocks,
+        output: output.as_mut_ptr().cast(),
+        output_skip: 0,
+        passes: chunks.passes,
+        zero_point: 0,
+        _align: [0; 3],
+        bounds: super::bounds(&range),
+    };
+    // SAFETY: as the caller promised.
+    unsafe {
+        if blocks > 0 {
+            run_wide(chunks, &mut call);
+        }
+        if rest != 0 {
+            let mut side = [0_i16; BLOCK];
+            call.pixels = 1;
+            call.blocks = 1;
+            call.words = words.as_ptr().wrapping_add(blocks * chunks.block_words(WIDE_PARAMETERS));
+            call.output = side.as_mut_ptr().cast();
+            run_wide(chunks, &mut call);
+            for (result, &value) in output.iter_mut().skip(blocks * BLOCK).zip(&side) {
+                *result = value;
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The call's pointers are as [`multiply_wide`] says, pixels and blocks at least 1.
+#[inline]
+unsafe fn run_wide(chunks: Chunks, call: &mut Call) {
+    // SAFETY: as the caller promised.
+    unsafe {
+        match (chunks.passes, chunks.count) {
+            (1, 1) => wide_single_1(call),
+            (1, 2) => wide_single_2(call),
+            (1, 3) => wide_single_3(call),
+            (1, _) => wide_single_4(call),
+            (_, 3) => wide_several_3(call),
+            (_, _) => wide_several_4(call),
+        }
     }
 }
 
@@ -132,6 +190,31 @@ macro_rules! finish {
     };
 }
 
+/// As `finish!`, to int16, with shifts to the left and to the right by 0 or more: the −1 for what is negative must not be
+/// added where the right shift is 0, so it comes out of the shift's own sign.
+macro_rules! finish_wide {
+    ($least:literal, $largest:literal) => {
+        concat!(
+            "vmov d8, r0, r2\n",
+            "vmov d9, r4, r6\n",
+            "vldrw.u32 q5, [r3], #16\n",
+            "vshl.s32 q4, q4, q5\n",
+            "vldrw.u32 q5, [r3], #16\n",
+            "vqrdmulh.s32 q4, q4, q5\n",
+            "vldrw.u32 q5, [r3], #16\n",
+            "vand q6, q4, q5\n",
+            "vshr.s32 q6, q6, #31\n",
+            "vadd.i32 q4, q4, q6\n",
+            "vrshl.s32 q4, q4, q5\n",
+            "vldrw.u32 q6, [r12, #48]\n",
+            "vmax.s32 q4, q4, q6\n",
+            "vldrw.u32 q6, [r12, #64]\n",
+            "vmin.s32 q4, q4, q6\n",
+            "vstrh.32 q4, [r5], #8\n",
+        )
+    };
+}
+
 /// Four rows: each loads its weights and multiplies.
 macro_rules! rows {
     ($load:literal, $($row:literal: $($multiply:literal)+;)+) => {
@@ -152,7 +235,7 @@ macro_rules! four_rows {
 
 /// Columns of up to 64: a pixel's column stays in registers for all its channels.
 macro_rules! single {
-    ($name:ident, $column:literal, $constants:literal, $rows:expr, $least:literal, $largest:literal, $reload:literal) => {
+    ($name:ident, $finish:ident, $column:literal, $constants:literal, $rows:expr, $least:literal, $largest:literal, $reload:literal) => {
         /// # Safety
         /// See [`multiply`].
         #[unsafe(naked)]
@@ -177,7 +260,7 @@ macro_rules! single {
                 "ldmia r3!, {{r0, r2, r4, r6}}",
                 $rows,
                 $reload,
-                finish!($least, $largest),
+                $finish!($least, $largest),
                 "le lr, 3b",
                 "ldr r0, [r12, #24]",
                 "add r5, r5, r0",
@@ -192,6 +275,17 @@ macro_rules! single {
 
 single!(
     single_1,
+    finish,
+    "vldrb.u8 q0, [r1]",
+    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
+    four_rows!("vldrw.u32 q4, [r3], #16": "q0, q4"),
+    "q6",
+    "q7",
+    ""
+);
+single!(
+    wide_single_1,
+    finish_wide,
     "vldrb.u8 q0, [r1]",
     "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldrw.u32 q4, [r3], #16": "q0, q4"),
@@ -201,6 +295,17 @@ single!(
 );
 single!(
     single_2,
+    finish,
+    "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]",
+    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
+    four_rows!("vldmia r3!, {{d8-d11}}": "q0, q4" "q1, q5"),
+    "q6",
+    "q7",
+    ""
+);
+single!(
+    wide_single_2,
+    finish_wide,
     "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]",
     "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldmia r3!, {{d8-d11}}": "q0, q4" "q1, q5"),
@@ -210,6 +315,17 @@ single!(
 );
 single!(
     single_3,
+    finish,
+    "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]",
+    "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
+    four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
+    "q3",
+    "q7",
+    ""
+);
+single!(
+    wide_single_3,
+    finish_wide,
     "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]",
     "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
@@ -219,6 +335,17 @@ single!(
 );
 single!(
     single_4,
+    finish,
+    "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]\nvldrb.u8 q3, [r1, #48]",
+    "",
+    four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
+    "q6",
+    "q7",
+    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]"
+);
+single!(
+    wide_single_4,
+    finish_wide,
     "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]\nvldrb.u8 q3, [r1, #48]",
     "",
     four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
@@ -229,7 +356,7 @@ single!(
 
 /// Longer columns: read again for every four channels, `count` chunks at a time.
 macro_rules! several {
-    ($name:ident, $column:literal, $constants:literal, $rows:expr, $least:literal, $largest:literal, $reload:literal) => {
+    ($name:ident, $finish:ident, $column:literal, $constants:literal, $rows:expr, $least:literal, $largest:literal, $reload:literal) => {
         /// # Safety
         /// See [`multiply`].
         #[unsafe(naked)]
@@ -255,7 +382,7 @@ macro_rules! several {
                 $rows,
                 "le lr, 4b",
                 $reload,
-                finish!($least, $largest),
+                $finish!($least, $largest),
                 "subs r7, #1",
                 "bne 3b",
                 "ldrd r0, r1, [r12, #4]",
@@ -275,6 +402,7 @@ macro_rules! several {
 
 several!(
     several_3_aligned,
+    finish,
     "vldmia r1!, {{d0-d5}}",
     "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
@@ -284,6 +412,17 @@ several!(
 );
 several!(
     several_3,
+    finish,
+    "vldrb.u8 q0, [r1], #16\nvldrb.u8 q1, [r1], #16\nvldrb.u8 q2, [r1], #16",
+    "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
+    four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
+    "q3",
+    "q7",
+    ""
+);
+several!(
+    wide_several_3,
+    finish_wide,
     "vldrb.u8 q0, [r1], #16\nvldrb.u8 q1, [r1], #16\nvldrb.u8 q2, [r1], #16",
     "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
@@ -293,6 +432,7 @@ several!(
 );
 several!(
     several_4_aligned,
+    finish,
     "vldmia r1!, {{d0-d7}}",
     "",
     four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
@@ -302,6 +442,17 @@ several!(
 );
 several!(
     several_4,
+    finish,
+    "vldrb.u8 q0, [r1], #16\nvldrb.u8 q1, [r1], #16\nvldrb.u8 q2, [r1], #16\nvldrb.u8 q3, [r1], #16",
+    "",
+    four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
+    "q6",
+    "q7",
+    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]"
+);
+several!(
+    wide_several_4,
+    finish_wide,
     "vldrb.u8 q0, [r1], #16\nvldrb.u8 q1, [r1], #16\nvldrb.u8 q2, [r1], #16\nvldrb.u8 q3, [r1], #16",
     "",
     four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),

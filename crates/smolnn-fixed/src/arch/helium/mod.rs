@@ -25,7 +25,7 @@ mod depthwise;
 mod matrix;
 
 pub(crate) use conv2d::conv2d;
-pub(crate) use dense::dense;
+pub(crate) use dense::{dense, wide_dense};
 pub(crate) use depthwise::depthwise_conv2d;
 
 use crate::quantise::OutputRange;

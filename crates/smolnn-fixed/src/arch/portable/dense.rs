@@ -1,7 +1,8 @@
 //! Dense layer: a matrix times each vector of the batch.
 
 use crate::Tensors;
-use crate::dense::DenseLayer;
+use crate::dense::{DenseLayer, WideDenseLayer};
+use crate::quantise::{Multiplier, OutputRange};
 
 pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
@@ -30,5 +31,15 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
             let Some(result) = tensors.output().get_mut(start..start + shape.outputs) else { return };
             super::matrix_vector(vector, weights, layer.channels, &layer.output, result);
         }
+    }
+}
+
+pub(crate) fn wide_dense(layer: &WideDenseLayer<'_>, input: &[i8], output: &mut [i16], _scratch: &mut [u32]) {
+    let weights: &[i8] = bytemuck::must_cast_slice(layer.words);
+    for ((result, row), channel) in output.iter_mut().zip(weights.chunks_exact(input.len().max(1))).zip(layer.channels)
+    {
+        let multiplier = Multiplier { mantissa: channel.multiplier, shift: channel.shift };
+        let accumulator = channel.bias.wrapping_add(super::dot(input, row));
+        *result = OutputRange::int16().finish(multiplier.apply(accumulator)) as i16;
     }
 }

@@ -5,7 +5,7 @@ mod dense;
 mod depthwise;
 
 pub(crate) use conv2d::conv2d;
-pub(crate) use dense::dense;
+pub(crate) use dense::{dense, wide_dense};
 pub(crate) use depthwise::depthwise_conv2d;
 
 use crate::pack::Channel;

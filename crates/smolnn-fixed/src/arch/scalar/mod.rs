@@ -17,7 +17,7 @@ mod cpu;
 #[cfg(not(any(target_arch = "arm", target_arch = "riscv32", backend = "v7m")))]
 mod fields;
 
-pub(crate) use super::portable::dense;
+pub(crate) use super::portable::{dense, wide_dense};
 pub(crate) use conv2d::conv2d;
 pub(crate) use depthwise::depthwise_conv2d;
 

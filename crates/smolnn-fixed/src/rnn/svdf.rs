@@ -1,0 +1,119 @@
+//! SVDF, int8 with int16 or int8 state, as TensorFlow Lite Micro computes it: a dense layer to features, and for every
+//! feature a filter over its last `memory` values; the filters of `rank` features add up to a unit.
+//!
+//! - feature = sat(M_1 · W_f (x − z_x)), M_1 = s_x · s_f / s_state; no bias.
+//! - y[u] = clamp(z_y + M_2 · (b_u + Σ_r Σ_m w_t[u·rank + r, m] · state[u·rank + r, m])), M_2 = s_state · s_t / s_y.
+//! - Layout: state `[features][memory]`, oldest first; time weights the same.
+//! - Formats: with int16 state the time weights are int16; the sum is i32 and wraps as the reference's.
+//! - The fused activation that a model may name is not applied, since the reference does not: the clamp is int8's range.
+//! - Rounding: [`Multiplier::apply`].
+//! - Held by: `svdf_*` goldens (tests/host/tests/recurrent_fixed.rs).
+
+use smolnn_core::ShapeError;
+
+use crate::dense::{WideDenseLayer, wide_dense};
+use crate::element::Element;
+use crate::quantise::{Multiplier, OutputRange, clamp};
+
+/// An SVDF layer with its packed weights, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct SvdfLayer<'a, S> {
+    features: WideDenseLayer<'a>,
+    time_weights: &'a [S],
+    bias: &'a [i32],
+    memory: usize,
+    rank: usize,
+    multiplier: Multiplier,
+    output: OutputRange,
+}
+
+impl<'a, S: Element> SvdfLayer<'a, S> {
+    /// A layer of `features` (with M_1 in its channels), `time_weights` `[features][memory]`, a bias per unit or none, and
+    /// M_2.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when lengths do not fit each other, or the output lies outside of int8.
+    pub const fn new(
+        features: WideDenseLayer<'a>,
+        time_weights: &'a [S],
+        bias: &'a [i32],
+        memory: usize,
+        rank: usize,
+        multiplier: Multiplier,
+        output: OutputRange,
+    ) -> Result<Self, ShapeError> {
+        if memory == 0 || rank == 0 {
+            return Err(ShapeError::Zero("memory or rank of the SVDF"));
+        }
+        let count = features.shape.outputs;
+        if !count.is_multiple_of(rank) {
+            return Err(ShapeError::Range("the features of the SVDF are no multiple of its rank"));
+        }
+        let Some(length) = count.checked_mul(memory) else { return Err(ShapeError::TooLarge) };
+        if let Err(error) = ShapeError::check_length("the time weights", length, time_weights.len()) {
+            return Err(error);
+        }
+        if !bias.is_empty()
+            && let Err(error) = ShapeError::check_length("the bias", count / rank, bias.len())
+        {
+            return Err(error);
+        }
+        if let Err(error) = output.check_int8(0) {
+            return Err(error);
+        }
+        Ok(Self { features, time_weights, bias, memory, rank, multiplier, output })
+    }
+
+    /// Elements of the state.
+    pub const fn state_len(&self) -> usize {
+        self.features.shape.outputs * self.memory
+    }
+
+    /// Elements of the output.
+    pub const fn units(&self) -> usize {
+        self.features.shape.outputs / self.rank
+    }
+
+    /// Words of scratch memory that the layer needs.
+    pub const fn scratch_words(&self) -> usize {
+        self.features.shape.outputs.div_ceil(2) + self.features.scratch_words()
+    }
+}
+
+/// Runs one step. The state starts from its zero point, 0. `scratch` has at least [`SvdfLayer::scratch_words`] words.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice has another length than the layer says.
+pub fn step<S: Element>(
+    layer: &SvdfLayer<'_, S>,
+    state: &mut [S],
+    input: &[i8],
+    output: &mut [i8],
+    scratch: &mut [u32],
+) -> Result<(), ShapeError> {
+    ShapeError::check_length("the state", layer.state_len(), state.len())?;
+    ShapeError::check_length("the output", layer.units(), output.len())?;
+    ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
+    let count = layer.features.shape.outputs;
+    let Some((features, scratch)) = scratch.split_at_mut_checked(count.div_ceil(2)) else { return Ok(()) };
+    let features: &mut [i16] = bytemuck::must_cast_slice_mut(features);
+    let Some(features) = features.get_mut(..count) else { return Ok(()) };
+    wide_dense(&layer.features, input, features, scratch)?;
+    for (history, &feature) in state.chunks_exact_mut(layer.memory).zip(features.iter()) {
+        let mut next = S::wrap(clamp(i32::from(feature), S::LEAST, S::LARGEST));
+        for value in history.iter_mut().rev() {
+            core::mem::swap(value, &mut next);
+        }
+    }
+    let filters =
+        state.chunks_exact(layer.memory * layer.rank).zip(layer.time_weights.chunks_exact(layer.memory * layer.rank));
+    for (unit, (result, (history, weights))) in output.iter_mut().zip(filters).enumerate() {
+        let bias = layer.bias.get(unit).copied().unwrap_or(0);
+        let sum = history.iter().zip(weights).fold(bias, |sum, (&value, &weight)| {
+            let (value, weight): (i32, i32) = (value.into(), weight.into());
+            sum.wrapping_add(value * weight)
+        });
+        *result = layer.output.finish(layer.multiplier.apply(sum)) as i8;
+    }
+    Ok(())
+}
