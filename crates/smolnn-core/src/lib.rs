@@ -14,10 +14,12 @@
 //! Layout is NHWC everywhere, "convolution" means cross-correlation, and a length counts elements, not bytes.
 #![no_std]
 
+mod cost;
 mod error;
 mod shape;
 mod window;
 
+pub use cost::{Cost, OptimiserKind, Precision, parameters, train_bytes};
 pub use error::ShapeError;
 pub use shape::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Pool2d, Window2d};
 pub use window::{Window, same_padding};

@@ -1,0 +1,192 @@
+//! What a layer costs, known at compile time: multiply-accumulates, parameters, elements to keep.
+//!
+//! ```
+//! use smolnn_core::{Dense, OptimiserKind, Precision, shape, train_bytes};
+//!
+//! const HIDDEN: Dense = shape!(Dense::new(1, 64, 32));
+//! const HEAD: Dense = shape!(Dense::new(1, 32, 10));
+//! const BYTES: usize = train_bytes(&[HIDDEN.cost(), HEAD.cost()], OptimiserKind::Momentum, Precision::F32);
+//! const _: () = assert!(BYTES <= 32 * 1024);
+//! assert_eq!(BYTES, 4 * (3 * 2410 + 64 + 32 + 10 + 32 + 10));
+//! ```
+//!
+//! A budget that is too small does not compile:
+//!
+//! ```compile_fail,E0080
+//! use smolnn_core::{Dense, OptimiserKind, Precision, shape, train_bytes};
+//!
+//! const LAYER: Dense = shape!(Dense::new(1, 64, 128));
+//! const _: () = assert!(train_bytes(&[LAYER.cost()], OptimiserKind::Adam, Precision::F32) <= 32 * 1024);
+//! ```
+
+use crate::{Conv2d, Dense, DepthwiseConv2d, Pool2d};
+
+/// What one call of a layer takes, in elements and multiply-accumulates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Multiply-accumulates forward, padding counted.
+    pub macs: usize,
+    /// Multiply-accumulates of the gradients of weights and input: as many as forward, each.
+    pub backward_macs: usize,
+    /// Weights.
+    pub weights: usize,
+    /// Biases, one per output channel.
+    pub bias: usize,
+    /// Elements of the input, which the backward pass needs again: the stash.
+    pub input: usize,
+    /// Elements of the output.
+    pub output: usize,
+}
+
+impl Cost {
+    const fn new(macs: usize, weights: usize, bias: usize, input: usize, output: usize) -> Self {
+        Self { macs, backward_macs: 2 * macs, weights, bias, input, output }
+    }
+
+    /// Of the first layer of a network, whose input gradient nobody wants.
+    #[must_use]
+    pub const fn first(mut self) -> Self {
+        self.backward_macs = self.macs;
+        self
+    }
+
+    /// Without a bias.
+    #[must_use]
+    pub const fn unbiased(mut self) -> Self {
+        self.bias = 0;
+        self
+    }
+
+    /// Weights and biases.
+    pub const fn parameters(&self) -> usize {
+        self.weights + self.bias
+    }
+}
+
+impl Dense {
+    /// What one call costs.
+    pub const fn cost(&self) -> Cost {
+        Cost::new(self.macs(), self.weights(), self.outputs, self.input_len(), self.output_len())
+    }
+}
+
+impl Conv2d {
+    /// What one call costs.
+    pub const fn cost(&self) -> Cost {
+        Cost::new(self.macs(), self.weights(), self.output.channels, self.input_len(), self.output_len())
+    }
+
+    /// Multiply-accumulates that touch input and not padding: what the kernels really do.
+    pub const fn touched_macs(&self) -> usize {
+        let taps = self.rows.touched_taps() * self.columns.touched_taps();
+        self.batch * taps * self.group_inputs() * self.output.channels
+    }
+}
+
+impl DepthwiseConv2d {
+    /// What one call costs.
+    pub const fn cost(&self) -> Cost {
+        Cost::new(self.macs(), self.weights(), self.output.channels, self.input_len(), self.output_len())
+    }
+}
+
+impl Pool2d {
+    /// What one call costs: no multiply-accumulates, no parameters.
+    pub const fn cost(&self) -> Cost {
+        Cost::new(0, 0, 0, self.input_len(), self.output_len())
+    }
+}
+
+/// Weights and biases of a chain of dense layers of the given widths, input first: 784, 16, 10 has two layers.
+pub const fn parameters(widths: &[usize]) -> usize {
+    let mut sum = 0;
+    let mut layer = 1;
+    while layer < widths.len() {
+        sum += (widths[layer - 1] + 1) * widths[layer];
+        layer += 1;
+    }
+    sum
+}
+
+/// How weights move, for the size of its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptimiserKind {
+    /// Gradient descent with the gradient fused into the step (`backward_sgd`): no buffer for gradients.
+    FusedSgd,
+    /// Gradient descent.
+    Sgd,
+    /// With momentum, Nesterov's too.
+    Momentum,
+    /// RMSprop.
+    RmsProp,
+    /// Adagrad.
+    Adagrad,
+    /// Adam and AdamW.
+    Adam,
+}
+
+impl OptimiserKind {
+    /// Elements of state per parameter.
+    pub const fn states(&self) -> usize {
+        match self {
+            Self::FusedSgd | Self::Sgd => 0,
+            Self::Momentum | Self::RmsProp | Self::Adagrad => 1,
+            Self::Adam => 2,
+        }
+    }
+
+    /// Elements of gradient per parameter.
+    pub const fn gradients(&self) -> usize {
+        match self {
+            Self::FusedSgd => 0,
+            _ => 1,
+        }
+    }
+}
+
+/// Type of the numbers that are trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 4 bytes.
+    F32,
+    /// 8 bytes.
+    F64,
+}
+
+impl Precision {
+    /// Bytes of an element.
+    pub const fn bytes(&self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+}
+
+/// Bytes of RAM that training a chain of layers takes: parameters, their gradients, the optimiser's state, every layer's
+/// input and the last output (the stash), and two buffers in turns for the gradients of the activations, of which the
+/// network's input has none.
+///
+/// Activations in place, as ReLU from its output, take nothing more. What the inputs of later layers share with the
+/// outputs of earlier ones is counted once.
+pub const fn train_bytes(layers: &[Cost], optimiser: OptimiserKind, precision: Precision) -> usize {
+    let (mut parameters, mut stash, mut last, mut even, mut odd) = (0, 0, 0, 0, 0);
+    let mut layer = 0;
+    while layer < layers.len() {
+        let cost = &layers[layer];
+        parameters += cost.parameters();
+        stash += cost.input;
+        last = cost.output;
+        // The gradient of this layer's input goes to one buffer, that of its output lies in the other.
+        let (to, from) = if layer % 2 == 0 { (&mut even, &mut odd) } else { (&mut odd, &mut even) };
+        if layer > 0 && cost.input > *to {
+            *to = cost.input;
+        }
+        if cost.output > *from {
+            *from = cost.output;
+        }
+        layer += 1;
+    }
+    let copies = 1 + optimiser.gradients() + optimiser.states();
+    precision.bytes() * (copies * parameters + stash + last + even + odd)
+}
