@@ -33,11 +33,8 @@ pub fn quantise<T: Element>(quantisation: Affine, input: &[f32], output: &mut [T
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn dequantise<T: Element>(quantisation: Affine, input: &[T], output: &mut [f32]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
-    // For Helium, LLVM (22 at least) turns a conversion times a known power of two into a fixed-point VCVT whose immediate it may
-    // take for a register: wrong values. It does not while the scale is unknown to it.
-    let scale = core::hint::black_box(quantisation.scale);
     for (&value, result) in input.iter().zip(output) {
-        *result = scale * value.into().wrapping_sub(quantisation.zero_point) as f32;
+        *result = quantisation.scale * value.into().wrapping_sub(quantisation.zero_point) as f32;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ pub mod conv;
 pub mod dense;
 pub mod diagnostics;
 pub mod dropout;
+pub mod elementary;
 pub mod embedding;
 mod gradients;
 pub mod init;

@@ -4,7 +4,7 @@ use core::fmt::Display;
 use core::iter::Sum;
 use core::ops::{Div, DivAssign};
 
-use crate::Number;
+use crate::{Number, elementary};
 
 /// A real number: `f32` on the device, `f64` where results are checked.
 ///
@@ -65,6 +65,8 @@ pub trait Real: Number + Display + Sum + Div<Output = Self> + DivAssign {
     fn is_finite(self) -> bool;
     /// Whether the number is NaN.
     fn is_nan(self) -> bool;
+    /// Whether x > 0, ∞ and NaN with a plus included: the sign's bit and not zero. Cheap without an FPU, too.
+    fn is_positive(self) -> bool;
 
     /// eˣ.
     fn exp(self) -> Self;
@@ -86,6 +88,30 @@ pub trait Real: Number + Display + Sum + Div<Output = Self> + DivAssign {
     fn sin(self) -> Self;
     /// Cosine, for initialisers and test signals.
     fn cos(self) -> Self;
+
+    /// [`exp`](Self::exp) of every element; the shorter slice sets the length. The slice forms are the fastest.
+    fn exp_slice(x: &[Self], y: &mut [Self]) {
+        each(x, y, Self::exp);
+    }
+    /// [`sigmoid`](Self::sigmoid) of every element.
+    fn sigmoid_slice(x: &[Self], y: &mut [Self]) {
+        each(x, y, Self::sigmoid);
+    }
+    /// [`tanh`](Self::tanh) of every element.
+    fn tanh_slice(x: &[Self], y: &mut [Self]) {
+        each(x, y, Self::tanh);
+    }
+    /// [`erf`](Self::erf) of every element.
+    fn erf_slice(x: &[Self], y: &mut [Self]) {
+        each(x, y, Self::erf);
+    }
+}
+
+#[inline(always)]
+fn each<T: Real>(x: &[T], y: &mut [T], f: impl Fn(T) -> T) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = f(x);
+    }
 }
 
 macro_rules! constants {
@@ -137,6 +163,10 @@ macro_rules! constants {
         fn is_nan(self) -> bool {
             $t::is_nan(self)
         }
+        #[inline]
+        fn is_positive(self) -> bool {
+            self.to_bits().cast_signed() > 0
+        }
     };
 }
 
@@ -149,15 +179,15 @@ impl Real for f32 {
     }
     #[inline]
     fn exp(self) -> Self {
-        libm::expf(self)
+        elementary::exp(self)
     }
     #[inline]
     fn expm1(self) -> Self {
-        libm::expm1f(self)
+        elementary::expm1(self)
     }
     #[inline]
     fn log(self) -> Self {
-        libm::logf(self)
+        elementary::log(self)
     }
     #[inline]
     fn log1p(self) -> Self {
@@ -165,19 +195,19 @@ impl Real for f32 {
     }
     #[inline]
     fn sigmoid(self) -> Self {
-        1.0 / (1.0 + libm::expf(-self))
+        elementary::sigmoid(self)
     }
     #[inline]
     fn tanh(self) -> Self {
-        libm::tanhf(self)
+        elementary::tanh(self)
     }
     #[inline]
     fn erf(self) -> Self {
-        libm::erff(self)
+        elementary::erf(self)
     }
     #[inline]
     fn softplus(self) -> Self {
-        self.max(0.0) + libm::log1pf(libm::expf(-self.abs()))
+        elementary::softplus(self)
     }
     #[inline]
     fn sin(self) -> Self {
@@ -186,6 +216,18 @@ impl Real for f32 {
     #[inline]
     fn cos(self) -> Self {
         libm::cosf(self)
+    }
+    fn exp_slice(x: &[Self], y: &mut [Self]) {
+        elementary::exp_slice(x, y);
+    }
+    fn sigmoid_slice(x: &[Self], y: &mut [Self]) {
+        elementary::sigmoid_slice(x, y);
+    }
+    fn tanh_slice(x: &[Self], y: &mut [Self]) {
+        elementary::tanh_slice(x, y);
+    }
+    fn erf_slice(x: &[Self], y: &mut [Self]) {
+        elementary::erf_slice(x, y);
     }
 }
 

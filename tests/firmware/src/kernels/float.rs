@@ -4,9 +4,10 @@ use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Window2d, shape
 use smolnn_float::conv::{conv2d, depthwise};
 use smolnn_float::{Gradients, dense};
 
-use super::{Meter, Random, TOO_LARGE, Work};
+use super::{Meter, Random, Work};
 
 const ROOM: usize = if cfg!(smolnn_small_board) { 1024 } else { 64 * 1024 };
+const TOO_LARGE: &str = "needs more memory than this board has";
 
 const DENSE: [(&str, Dense); 4] = [
     ("16-10", shape!(Dense::new(1, 16, 10))),

@@ -1,4 +1,4 @@
-//! The int8 kernels with weights, with the shapes of the MLPerf Tiny models and those of the baseline, whose names the shapes bear.
+//! The int8 kernels, with the shapes of the MLPerf Tiny models and those of the baseline, whose names the shapes bear.
 
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Window2d, shape};
 use smolnn_fixed::conv::{Conv2dLayer, DepthwiseConv2dLayer, conv2d, depthwise_conv2d};
@@ -6,7 +6,7 @@ use smolnn_fixed::dense::{DenseLayer, dense};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Backend, Channel, Separate, Weights, pack};
 
-use super::{Meter, REFUSED, Random, TOO_LARGE, Work};
+use super::{Meter, Random, Work};
 
 const KIB: usize = 1024;
 const ROOM: usize = if cfg!(smolnn_small_board) { 1 } else { 40 };
@@ -14,6 +14,9 @@ const ACTIVATIONS: usize = ROOM * KIB;
 const WEIGHTS: usize = if cfg!(smolnn_small_board) { 2 * KIB } else { 84 * KIB };
 const CHANNELS: usize = if cfg!(smolnn_small_board) { 32 } else { 1024 };
 const SCRATCH: usize = if cfg!(smolnn_small_board) { 256 } else { 16 * KIB };
+
+const TOO_LARGE: &str = "needs more memory than this board has";
+const REFUSED: &str = "the kernel refused its shape";
 
 /// Memory for one kernel at a time.
 struct Bench {

@@ -3,16 +3,10 @@
 //!
 //! Nothing here formats or panics: code of the harness must not hide what the kernels do.
 
-mod elements;
 mod float;
 mod int8;
 
 use core::hint::black_box;
-
-/// Why a kernel is left out.
-pub const TOO_LARGE: &str = "needs more memory than this board has";
-/// Why a kernel is left out, which is a defect: its constructor returned an error.
-pub const REFUSED: &str = "the kernel refused its shape";
 
 /// What one call of a kernel does, for figures per unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +31,6 @@ pub trait Meter {
 #[inline(never)]
 pub fn all(meter: &mut dyn Meter) {
     int8::all(meter);
-    elements::all(meter);
     float::all(meter);
 }
 
@@ -64,13 +57,6 @@ impl Random {
         for value in values {
             *value = ((self.next() >> 8) % 255) as i8;
             *value = if *value == -128 { 0 } else { *value };
-        }
-    }
-
-    /// Fills with any 16 bits.
-    pub fn halfwords(&mut self, values: &mut [i16]) {
-        for value in values {
-            *value = (self.next() >> 8) as i16;
         }
     }
 

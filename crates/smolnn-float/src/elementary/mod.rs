@@ -1,0 +1,142 @@
+//! Elementary functions of f32, in three tiers.
+//!
+//! - [`accurate`][]: through `libm` in f64, correctly rounded but for one case in thousands of millions; the slowest.
+//! - **default**, the functions of this module: below one or a few units in the last place, monotonic, right at ±0, ±∞ and NaN.
+//! - [`fast`][]: looser.
+//!
+//! `micromath`'s functions were measured beside these: on every board they take more instructions and err more, so no tier uses them.
+//!
+//! A function has up to three bodies. All are compiled and tested everywhere ([`bodies`]); the target's triple (build.rs)
+//! chooses the default: `float` with an FPU, `integer` with long multiplication, `narrow` with neither (ARMv6-M).
+//! Where there is no FPU no float operation runs: a float is taken apart, and put together again, by shifts.
+#![doc = include_str!("cost.md")]
+
+mod erf;
+mod exp;
+mod expm1;
+mod fixed;
+mod log;
+mod saturating;
+mod sigmoid;
+mod slices;
+mod softplus;
+mod tables;
+mod tanh;
+
+pub use erf::{erf, erf_slice};
+pub use expm1::expm1;
+pub use log::log;
+pub use softplus::softplus;
+
+/// Every body, for tests and measurements.
+pub mod bodies {
+    pub use super::exp::{exp_float, exp_integer, exp_narrow, exp_slice_float, exp_slice_integer, exp_slice_narrow};
+    pub use super::sigmoid::{
+        sigmoid_float, sigmoid_integer, sigmoid_narrow, sigmoid_slice_float, sigmoid_slice_integer,
+        sigmoid_slice_narrow,
+    };
+    pub use super::tanh::{
+        tanh_fast_float, tanh_fast_integer, tanh_fast_narrow, tanh_fast_slice_float, tanh_fast_slice_integer,
+        tanh_fast_slice_narrow, tanh_integer, tanh_narrow, tanh_slice_integer, tanh_slice_narrow,
+    };
+}
+
+#[cfg(body = "float")]
+use bodies::{
+    exp_float as exp_body, exp_slice_float as exp_slice_body, sigmoid_float as sigmoid_body,
+    sigmoid_slice_float as sigmoid_slice_body, tanh_integer as tanh_body, tanh_slice_integer as tanh_slice_body,
+};
+#[cfg(body = "integer")]
+use bodies::{
+    exp_integer as exp_body, exp_slice_integer as exp_slice_body, sigmoid_integer as sigmoid_body,
+    sigmoid_slice_integer as sigmoid_slice_body, tanh_integer as tanh_body, tanh_slice_integer as tanh_slice_body,
+};
+#[cfg(body = "narrow")]
+use bodies::{
+    exp_narrow as exp_body, exp_slice_narrow as exp_slice_body, sigmoid_narrow as sigmoid_body,
+    sigmoid_slice_narrow as sigmoid_slice_body, tanh_narrow as tanh_body, tanh_slice_narrow as tanh_slice_body,
+};
+
+/// eˣ; ∞ above 88.72, 0 below −103.97.
+#[inline]
+pub fn exp(x: f32) -> f32 {
+    exp_body(x)
+}
+
+/// [`exp`] of every element.
+pub fn exp_slice(x: &[f32], y: &mut [f32]) {
+    exp_slice_body(x, y);
+}
+
+/// The logistic function 1 / (1 + e⁻ˣ).
+#[inline]
+pub fn sigmoid(x: f32) -> f32 {
+    sigmoid_body(x)
+}
+
+/// [`sigmoid`] of every element.
+pub fn sigmoid_slice(x: &[f32], y: &mut [f32]) {
+    sigmoid_slice_body(x, y);
+}
+
+/// The hyperbolic tangent.
+#[inline]
+pub fn tanh(x: f32) -> f32 {
+    tanh_body(x)
+}
+
+/// [`tanh`] of every element.
+pub fn tanh_slice(x: &[f32], y: &mut [f32]) {
+    tanh_slice_body(x, y);
+}
+
+/// The fast tier: tanh, the one function where less precision saves instructions worth having.
+pub mod fast {
+    #[cfg(body = "float")]
+    use super::bodies::{tanh_fast_float as body, tanh_fast_slice_float as slice_body};
+    #[cfg(body = "integer")]
+    use super::bodies::{tanh_fast_integer as body, tanh_fast_slice_integer as slice_body};
+    #[cfg(body = "narrow")]
+    use super::bodies::{tanh_fast_narrow as body, tanh_fast_slice_narrow as slice_body};
+
+    /// The hyperbolic tangent with an absolute error below 1e-6.
+    #[inline]
+    pub fn tanh(x: f32) -> f32 {
+        body(x)
+    }
+
+    /// [`tanh`] of every element.
+    pub fn tanh_slice(x: &[f32], y: &mut [f32]) {
+        slice_body(x, y);
+    }
+
+    /// The logistic function ½ + ½ tanh(x/2) with an absolute error below 6e-7: with an FPU; elsewhere the default tier is faster.
+    #[inline]
+    pub fn sigmoid(x: f32) -> f32 {
+        if cfg!(body = "float") { 0.5 + 0.5 * tanh(0.5 * x) } else { super::sigmoid(x) }
+    }
+}
+
+/// The accurate tier: `libm` in f64, rounded once.
+pub mod accurate {
+    macro_rules! through_f64 {
+        ($($name:ident($x:ident) = $f:expr, $doc:literal;)*) => {$(
+            #[doc = $doc]
+            pub fn $name($x: f32) -> f32 {
+                let $x = f64::from($x);
+                let y: f64 = $f;
+                y as f32
+            }
+        )*};
+    }
+
+    through_f64! {
+        exp(x) = libm::exp(x), "eˣ.";
+        expm1(x) = libm::expm1(x), "eˣ − 1.";
+        log(x) = libm::log(x), "ln x.";
+        sigmoid(x) = 1.0 / (1.0 + libm::exp(-x)), "The logistic function 1 / (1 + e⁻ˣ).";
+        tanh(x) = libm::tanh(x), "The hyperbolic tangent.";
+        erf(x) = libm::erf(x), "The error function.";
+        softplus(x) = if x > 0.0 { x + libm::log1p(libm::exp(-x)) } else { libm::log1p(libm::exp(x)) }, "ln(1 + eˣ).";
+    }
+}

@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""Makes crates/smolnn-float/src/elementary/tables.rs: every coefficient of the elementary functions in integers.
+
+Run: python3 -m pip install mpmath==1.3.0 numpy==2.4.6 && python3 tests/data/elementary/coefficients.py > crates/smolnn-float/src/elementary/tables.rs
+
+Polynomials of a segment are in t = -1..1 as a signed Q31 number and run by Horner's scheme in integers,
+p = C[k]; p = C[k-1] + ((p t) >> 32); ...: each step halves, so C[k] holds 2^k times the coefficient of t^k.
+They interpolate at Chebyshev's nodes, within some percent of the least possible error, which lies far below the rounding.
+A product truncates towards minus infinity: half a unit goes back into C[0].
+"""
+
+import numpy as np
+from mpmath import chebyfit, cos, erf, exp, log, log1p, lu_solve, matrix, mp, mpf, nint, pi, sqrt, tanh
+
+mp.dps = 40
+
+
+def fit(f, lo, hi, degree):
+    """Coefficients in t = -1..1, lowest power first."""
+    mid, half = (mpf(lo) + hi) / 2, (mpf(hi) - lo) / 2
+    return list(reversed(chebyfit(lambda t: f(mid + half * t), [-1, 1], degree + 1)))
+
+
+def integer(value, bits=32):
+    value = int(nint(value))
+    assert -(2 ** (bits - 1)) <= value < 2 ** (bits - 1), value
+    return value
+
+
+def show(name, doc, kind, values):
+    """A static table; a row of several numbers is an array."""
+    for line in doc:
+        print(f"/// {line}")
+    print(f"pub(super) static {name}: [{kind}; {len(values)}] = [")
+    words = ["[" + ", ".join(map(str, v)) + "]" if isinstance(v, list) else str(v) for v in values]
+    line = "   "
+    for word in words:
+        if len(line) + len(word) + 2 > 118:
+            print(line)
+            line = "   "
+        line += f" {word},"
+    print(line)
+    print("];\n")
+
+
+def constants(name, doc, values):
+    for line in doc:
+        print(f"/// {line}")
+    print(f"pub(super) const {name}: [i32; {len(values)}] = {values};\n")
+
+
+def as_float(bits):
+    """The positive float with these bits."""
+    return (1 + mpf(bits & 0x7FFFFF) / 2**23) * mpf(2) ** ((bits >> 23) - 127)
+
+
+def segments(first, shift, beyond):
+    """Ends of segments of 2^shift floats from the bits `first` on."""
+    while as_float(first) < beyond:
+        yield as_float(first), as_float(first + 2**shift)
+        first += 2**shift
+
+
+print("""//! Coefficients of the elementary functions in integers.
+//!
+//! Made by `tests/data/elementary/coefficients.py`, which says how they are read; not to be edited by hand.
+""")
+
+# ---- exp: 2^f for f in [0, 1) as T[j] 2^r, |r| <= 1/128.
+middle = lambda j: (j + mpf(1) / 2) / 64
+show("EXP2", ["2^f in the middles of 64 segments of 0 <= f < 1: Q30, with the rounding of 7 bits folded in."], "u32",
+     [integer(2 ** middle(j) * 2**30 + 64 + mpf(1) / 2) for j in range(64)])
+show("EXP2_NEGATIVE", ["2^-f in the middles of 64 segments of 0 <= f < 1: Q31."], "u32",
+     [integer(2 ** (31 - middle(j))) for j in range(64)])
+_, *c = fit(lambda t: mpf(2) ** (t / 128) - 1, -1, 1, 2)
+constants("POWER", ["2^r - 1 = t (c0 + c1 t), t = 128 r in Q31: c0 in Q33 and c1 in Q34, for a result in Q32."],
+          [integer(c[0] * 2**33), integer(c[1] * 2**34)])
+
+# ---- exp with 16-bit factors: e^(j/256), j/256 < ln 2 + 1/256.
+show("EXP_NARROW", ["e^(j/256): Q30, with the rounding of 7 bits and the average of what the products truncate folded in."], "u32",
+     [integer(exp(mpf(j) / 256) * 2**30 + 64 + 16 * exp(mpf(j) / 256), 33) for j in range(179)])
+
+# ---- sigmoid
+show("RECIPROCAL", ["1 / (1 + E) in the middles of 64 segments of 0 <= E < 1: Q31."], "u32",
+     [integer(mpf(2) ** 31 / (1 + middle(j))) for j in range(64)])
+
+show("RECIPROCAL_NARROW", ["1 / (1 + E) in the middles of 256 segments of 0 <= E < 1, to 16 bits: Q16."], "u16",
+     [integer(mpf(2) ** 16 / (1 + (j + mpf(1) / 2) / 256), 17) for j in range(256)])
+
+# ---- tanh
+TANH_FIRST, TANH_BEYOND = 0x3F100000, mpf("9.0109")
+
+
+def words(values):
+    """32-bit numbers side by side, the first in the low half: one address, one double load."""
+    return "0x" + "_".join(f"{v & 0xFFFFFFFF:08x}" for v in reversed(values))
+
+
+def monotone(rows, shift, evaluate):
+    """Moves the last constant of a row by as little as makes the result rise with every float, ends of segments included.
+
+    The products of Horner's scheme truncate; where the function rises by less than that, the sum may dip across a rounding."""
+    t = np.arange(2**shift, dtype=np.int64)
+    last = -(2**62)
+    for row in rows:
+        for change in sorted(range(-40, 41), key=abs):
+            y = evaluate([*row[:-1], row[-1] + change], t)
+            if y[0] >= last and np.all(y[1:] >= y[:-1]):
+                break
+        else:
+            raise AssertionError("no change makes it monotonic")
+        row[-1] += change
+        last = y[-1]
+    return rows
+
+
+def horner(row, t):
+    """As `cubic` in fixed.rs, then the rounding."""
+    t = (t << 14) - 2**31
+    p = row[0]
+    for c in row[1:]:
+        p = c + ((p * t) >> 32)
+    return p >> 7
+
+
+def cubics(f, first, beyond):
+    """Rows from the highest power down, two words each."""
+    rows = []
+    for lo, hi in segments(first, 18, beyond):
+        a = fit(lambda x: f(x) - mpf(1) / 2, lo, hi, 3)
+        rows.append([integer(a[k] * mpf(2) ** (31 + k) + (64 + mpf(1) / 2 if k == 0 else 0)) for k in (3, 2, 1, 0)])
+    return [[words(r[:2]), words(r[2:])] for r in monotone(rows, 18, horner)]
+
+
+show("TANH", ["tanh(x) - 1/2 from x = 0.5625, 32 segments to a binade: Q31, with the rounding of 7 bits folded in.",
+              "Two words hold two coefficients each: the cube in the low half, the square; the slope, the constant."], "[u64; 2]",
+     cubics(tanh, TANH_FIRST, TANH_BEYOND))
+
+
+def rest(x):
+    return tanh(x) - mpf(1) / 2
+
+
+def fast(lo, hi):
+    """The bits of the float; one word: c1 in Q38 whose low 16 bits are c2 in Q23, chosen so that the whole word is the best c1."""
+    a = fit(rest, lo, hi, 2)
+    c2 = integer(a[2] * 2**23, 16)
+    c1 = integer((a[1] * 2**38 - c2) / 2**16) * 2**16 + c2
+    return words([integer(0x3F000000 + a[0] * 2**24 + mpf(1) / 2), integer(c1)])
+
+
+show("TANH_FAST", ["tanh(x) from x = 0.5625, 32 segments to a binade. Low half: the bits of the float in the middle;",
+                   "high half: the slope in Q38, its low 16 bits the curvature in Q23."], "u64",
+     [fast(*ends) for ends in segments(TANH_FIRST, 18, TANH_BEYOND)])
+
+
+def narrow(lo, hi):
+    """t counts floats from the middle: -2^16..2^16. c0 in Q31; c1 in 2^-31 units of the last place per float, its low 12 bits c2."""
+    a = fit(rest, lo, hi, 2)
+    ulp = mpf(2) ** 24
+    c2 = integer(a[2] * ulp * 4, 12)
+    c1 = integer((a[1] * ulp / 2**16 * 2**31 - c2) / 2**12) * 2**12 + c2
+    return [integer(c1), integer(a[0] * 2**31 + 64)]
+
+
+def evaluate_narrow(row, t):
+    """As `near_narrow` in tanh.rs."""
+    c1, c0 = row
+    t = t - 2**16
+    c2 = ((c1 & 0xFFF) ^ 0x800) - 0x800
+    slope = c1 + ((t * c2) >> 3)
+    return (c0 + ((t * (slope >> 16) + ((t * ((slope >> 8) & 0xFF)) >> 8)) >> 8)) >> 7
+
+
+show("TANH_NARROW", ["tanh(x) - 1/2 from x = 0.5625, 64 segments to a binade: Q31, with the rounding of 7 bits folded in;",
+                     "the slope per float, its low 12 bits the curvature."], "[i32; 2]",
+     [row[::-1] for row in monotone([narrow(*ends) for ends in segments(TANH_FIRST, 17, TANH_BEYOND)], 17, evaluate_narrow)])
+
+
+def minimax(basis, f, weight, points, rounds=40):
+    """Coefficients of the combination of `basis` with the least weighted maximum error on the points: Lawson's algorithm."""
+    importance = [mpf(1)] * len(points)
+    for _ in range(rounds):
+        m = matrix(len(points), len(basis))
+        r = matrix(len(points), 1)
+        for i, x in enumerate(points):
+            w = weight(x) * sqrt(importance[i])
+            r[i] = w * f(x)
+            for k, g in enumerate(basis):
+                m[i, k] = w * g(x)
+        c = lu_solve(m, r)
+        errors = [abs(weight(x) * (f(x) - sum(ck * g(x) for ck, g in zip(c, basis)))) for x in points]
+        importance = [v * e for v, e in zip(importance, errors)]
+        total = sum(importance)
+        importance = [v / total for v in importance]
+    return list(c)
+
+
+def small(terms, weight):
+    """1 - tanh(x) / x = x^2 (c0 + c1 x^2 + ...) for x < 0.5625."""
+    points = [mpf("0.5625") * (1 - cos(pi * (i + mpf(1) / 2) / 120)) / 2 for i in range(120)]
+    return minimax([lambda x, k=k: x ** (2 * k + 2) for k in range(terms)], lambda x: 1 - tanh(x) / x, weight, points)
+
+
+constants("TANH_SMALL", ["(1 - tanh(x) / x) / x^2 as a polynomial of x^2 < 0.5625^2, highest power first: Q31, signs alternating."],
+          [integer(abs(v) * 2**31) for v in reversed(small(5, lambda x: 1))])
+constants("TANH_SMALL_FAST", ["The same to 2^-21 of the result."], [integer(abs(v) * 2**31) for v in reversed(small(3, lambda x: x))])
+print("/// The same in floats, with its signs, lowest power first.")
+print(f"pub(super) const TANH_SMALL_FLOAT: [f32; 3] = [{', '.join(str(np.float32(v)) for v in small(3, lambda x: x))}];")
+
+
+def polynomial(name, doc, f, lo, hi, degree, bits):
+    """Lowest power last; each step of Horner's scheme multiplies by a Q32 number, which does not halve."""
+    c = chebyfit(f, [lo, hi], degree + 1)
+    constants(name, doc, [integer(v * mpf(2) ** bits) for v in c])
+
+
+# ---- erf
+show("ERF", ["erf(x) - 1/2 from x = 0.5, 32 segments to a binade; as TANH."], "[u64; 2]",
+     cubics(erf, 0x3F000000, mpf("3.8325")))
+polynomial("ERF_SMALL", ["erf(x) / x as a polynomial of x^2 < 1/4 in Q32, highest power first: Q30."],
+           lambda q: erf(sqrt(q)) / sqrt(q) if q > 1e-12 else 2 / sqrt(pi) * (1 - q / 3), 0, mpf(1) / 4, 5, 30)
+
+# ---- expm1
+polynomial("EXPM1_SMALL", ["(e^x - 1) / x for |x| < 1/2 in Q32, highest power first: Q30."],
+           lambda x: (exp(x) - 1) / x if abs(x) > 1e-12 else 1 + x / 2, mpf(-1) / 2, mpf(1) / 2, 7, 30)
+
+# ---- log
+inverses = [int(nint(mpf(2) ** 32 / (1 + middle(j)))) for j in range(64)]
+show("LOG_INVERSE", ["1 / m in the middles of 64 segments of 1 <= m < 2: Q32."], "u32", inverses)
+show("LOG", ["-ln of LOG_INVERSE: Q31."], "u32", [int(nint(-log(mpf(v) / 2**32) * 2**31)) for v in inverses])
+polynomial("LOG_SMALL", ["ln(1 + z) / z for |z| < 1/16 in Q32, highest power first: Q30."],
+           lambda z: log1p(z) / z if abs(z) > 1e-12 else 1 - z / 2, mpf(-1) / 16, mpf(1) / 16, 6, 30)
+
+# ---- softplus
+def log1p_rows():
+    f = lambda e: log1p(e) / e if e > 1e-12 else 1 - e / 2
+    for i in range(32):
+        a = fit(f, mpf(i) / 32, mpf(i + 1) / 32, 3)
+        c = [integer(a[k] * mpf(2) ** (30 + k) + (mpf(1) / 2 if k == 0 else 0)) for k in range(4)]
+        yield [words([c[3], c[2]]), words([c[1], c[0]])]
+
+
+show("LOG1P", ["ln(1 + E) / E, 0 <= E < 1, in 32 segments: Q30; as TANH."], "[u64; 2]", list(log1p_rows()))
