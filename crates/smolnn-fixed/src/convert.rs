@@ -10,14 +10,22 @@ use smolnn_core::ShapeError;
 use crate::element::Element;
 use crate::quantise::{Affine, Multiplier, clamp};
 
+/// The scale, hidden from the optimiser. Where it is a constant power of two, LLVM 22 merges it with the conversion between float and
+/// integer into Helium's VCVT with fraction bits, and names a register in place of their number where another constant has the same value:
+/// wrong results on Cortex-M55 (`dequantize_i8_0` showed it).
+fn hidden(scale: f32) -> f32 {
+    core::hint::black_box(scale)
+}
+
 /// Quantises real values.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn quantise<T: Element>(quantisation: Affine, input: &[f32], output: &mut [T]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
+    let scale = hidden(quantisation.scale);
     for (&value, result) in input.iter().zip(output) {
-        let steps = value / quantisation.scale;
+        let steps = value / scale;
         // `as` truncates and saturates. Beyond 2^23 there are no fractions, and the clamp decides anyway.
         let whole = steps as i32;
         let rest = steps - whole as f32;
@@ -33,8 +41,9 @@ pub fn quantise<T: Element>(quantisation: Affine, input: &[f32], output: &mut [T
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn dequantise<T: Element>(quantisation: Affine, input: &[T], output: &mut [f32]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
+    let scale = hidden(quantisation.scale);
     for (&value, result) in input.iter().zip(output) {
-        *result = quantisation.scale * value.into().wrapping_sub(quantisation.zero_point) as f32;
+        *result = scale * value.into().wrapping_sub(quantisation.zero_point) as f32;
     }
     Ok(())
 }
