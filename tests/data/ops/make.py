@@ -512,6 +512,11 @@ register("lstm_cell_2_pow_9_clip", lstm, 4, 9, 10, clip=3.0, cell_bits=-9)
 register("lstm_int16", lstm, 6, 8, 6, activations="INT16")
 register("lstm_int16_clip_cell_2_pow_12", lstm, 5, 4, 8, activations="INT16", clip=2.0, cell_bits=-12)
 register("lstm_16_units", lstm, 12, 16, 6)
+# The sizes for which others' instruction counts are known (baseline).
+register("lstm_28_to_20", lstm, 28, 20, 28)
+register("lstm_40_to_64", lstm, 40, 64, 49)
+register("lstm_int16_28_to_20", lstm, 28, 20, 28, activations="INT16")
+register("svdf_40_to_64", svdf, 40, 64, 1, 10)
 
 
 # ---- writing -------------------------------------------------------------------------------------------------------
@@ -533,6 +538,8 @@ def cases(name, model, random):
                 arrays.append(random.integers(low, high + 1, (count, *shape)).astype(dtype))
         return arrays
 
+    if stateful and "_to_" in name:
+        return [("random", uniform(1 if "lstm" in name else 12))]
     if stateful:
         return [("random", uniform(12 if operator == "SVDF" else 1)), ("random_calls", uniform(3)), ("all_max", ["GEN:all_max"])]
     if len(shapes) == 1 and shapes[0][1] == np.int8 and elements[0] == 256:
