@@ -7,6 +7,7 @@ mod model;
 mod operators;
 mod plan;
 mod program;
+pub mod recurrent;
 mod run;
 mod schema;
 mod simplify;

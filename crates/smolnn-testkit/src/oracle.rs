@@ -103,3 +103,94 @@ pub fn pooled<'a>(shape: &'a Pool2d, input: &'a [impl Copy + Into<i64>], index: 
         Some(input[at + channel].into())
     })
 }
+
+/// The rows of a recurrent cell's products: weights, bias, multipliers, as [`Weights`] with `inputs` columns.
+#[cfg(feature = "std")]
+#[derive(Clone, Copy, Debug)]
+pub struct CellRows<'a> {
+    /// Columns of a row.
+    pub inputs: usize,
+    /// Rows.
+    pub weights: Weights<'a>,
+}
+
+#[cfg(feature = "std")]
+impl CellRows<'_> {
+    /// Row `row` times `x`, in Q3.12, saturated.
+    fn product(&self, row: usize, x: &[i64]) -> i64 {
+        let values = &self.weights.values[row * self.inputs..(row + 1) * self.inputs];
+        let sum: i64 =
+            values.iter().zip(x).map(|(&w, &x)| i64::from(w) * (x - i64::from(self.weights.input_zero_point))).sum();
+        saturate(requantise((sum + i64::from(self.weights.bias(row))) as i32, self.weights.multiplier(row)).into())
+    }
+}
+
+#[cfg(feature = "std")]
+fn saturate(value: i64) -> i64 {
+    value.clamp(-32768, 32767)
+}
+
+/// ⌊value / 2^shift⌉, halves up.
+#[cfg(feature = "std")]
+fn round_half_up(value: i64, shift: u32) -> i64 {
+    (value + (1 << (shift - 1))).div_euclid(1 << shift)
+}
+
+/// `function` of a number in Q3.12, correctly rounded to Q0.15.
+#[cfg(feature = "std")]
+fn gate(value: i64, function: impl Fn(f64) -> f64) -> i64 {
+    saturate((function(value as f64 / 4096.0) * 32768.0).round() as i64)
+}
+
+#[cfg(feature = "std")]
+fn sigmoid(value: i64) -> i64 {
+    gate(saturate(value), |x| 1.0 / (1.0 + (-x).exp()))
+}
+
+#[cfg(feature = "std")]
+fn tanh(value: i64) -> i64 {
+    gate(saturate(value), f64::tanh)
+}
+
+/// The state in Q0.7.
+#[cfg(feature = "std")]
+fn narrow(state: i64) -> i64 {
+    round_half_up(state, 8).clamp(-128, 127)
+}
+
+/// One step of the quantised GRU by its specification; `candidate` are the rows of n with the reset before.
+#[cfg(feature = "std")]
+pub fn gru_step(
+    input: CellRows<'_>,
+    recurrent: CellRows<'_>,
+    candidate: Option<CellRows<'_>>,
+    h: &mut [i16],
+    x: &[i8],
+) {
+    let hidden = h.len();
+    let x: std::vec::Vec<i64> = x.iter().map(|&x| x.into()).collect();
+    let old: std::vec::Vec<i64> = h.iter().map(|&h| h.into()).collect();
+    let q: std::vec::Vec<i64> = old.iter().map(|&h| narrow(h)).collect();
+    let reset = |unit: usize| sigmoid(input.product(hidden + unit, &x) + recurrent.product(hidden + unit, &q));
+    let resets: std::vec::Vec<i64> =
+        (0..hidden).map(|unit| narrow(saturate(round_half_up(reset(unit) * old[unit], 15)))).collect();
+    for unit in 0..hidden {
+        let z = sigmoid(input.product(unit, &x) + recurrent.product(unit, &q));
+        let from_state = match candidate {
+            None => saturate(round_half_up(reset(unit) * recurrent.product(2 * hidden + unit, &q), 15)),
+            Some(candidate) => candidate.product(unit, &resets),
+        };
+        let n = tanh(input.product(2 * hidden + unit, &x) + from_state);
+        h[unit] = saturate(n + round_half_up(z * (old[unit] - n), 15)) as i16;
+    }
+}
+
+/// One step of the quantised simple RNN by its specification.
+#[cfg(feature = "std")]
+pub fn simple_rnn_step(input: CellRows<'_>, recurrent: CellRows<'_>, h: &mut [i16], x: &[i8]) {
+    let x: std::vec::Vec<i64> = x.iter().map(|&x| x.into()).collect();
+    let q: std::vec::Vec<i64> = h.iter().map(|&h| narrow(h.into())).collect();
+    for (unit, h) in h.iter_mut().enumerate() {
+        *h = tanh(input.product(unit, &x) + recurrent.product(unit, &q)) as i16;
+    }
+}

@@ -4,9 +4,11 @@ use smolnn_core::Dense;
 use smolnn_fixed::dense::WideDenseLayer;
 use smolnn_fixed::pack::{self, Packed};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
-use smolnn_fixed::rnn::{lstm, svdf};
+use smolnn_fixed::rnn::{gru, lstm, simple, svdf};
 use smolnn_fixed::{Backend, Channel, Weights};
+use smolnn_import::recurrent::{CellWeights, QuantisedGru, QuantisedSimpleRnn, Reset, Rows, Update, quantise};
 use smolnn_testkit::golden::{self, Golden, to_i8, to_i16, to_i32};
+use smolnn_testkit::{Random, oracle};
 
 /// A packed dense layer to int16 that owns its memory.
 struct Wide {
@@ -212,4 +214,246 @@ fn svdf_is_the_reference_bit_for_bit() {
         }
     }
     assert!(outputs > 0, "no output was compared");
+}
+
+/// The recorded sequences and a float network trained on them (tests/data/japanese_vowels).
+struct Vowels {
+    /// Real values, `[frames][12]`.
+    frames: Vec<f32>,
+    lengths: Vec<usize>,
+    labels: Vec<u8>,
+}
+
+const FEATURES: usize = 12;
+const UNITS: usize = 16;
+const CLASSES: usize = 9;
+
+fn vowels_file(name: &str) -> Vec<u8> {
+    let path = golden::project().join("tests/data/japanese_vowels").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+impl Vowels {
+    fn read(split: &str) -> Self {
+        let frames = to_i16(&vowels_file(&format!("{split}_frames.bin")));
+        Self {
+            frames: frames.iter().map(|&value| f32::from(value) / 4096.0).collect(),
+            lengths: vowels_file(&format!("{split}_lengths.bin")).iter().map(|&n| n.into()).collect(),
+            labels: vowels_file(&format!("{split}_labels.bin")),
+        }
+    }
+
+    /// The utterances: frames and label.
+    fn utterances(&self) -> impl Iterator<Item = (&[f32], u8)> {
+        let mut rest = &self.frames[..];
+        self.lengths.iter().zip(&self.labels).map(move |(&length, &label)| {
+            let (utterance, behind) = rest.split_at(length * FEATURES);
+            rest = behind;
+            (utterance, label)
+        })
+    }
+}
+
+/// Float weights of `gru` or `rnn` with their dense head, as Keras keeps them.
+struct Network {
+    cell: CellWeights,
+    dense: Vec<f32>,
+    dense_bias: Vec<f32>,
+}
+
+impl Network {
+    fn read(name: &str, gates: usize) -> Self {
+        let values = golden::to_f32(&vowels_file(&format!("{name}.bin")));
+        let text = String::from_utf8(vowels_file(&format!("{name}.txt"))).unwrap();
+        let tensor = |wanted: &str| -> Vec<f32> {
+            let line = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+            let line = line.into_iter().find(|words| words.len() == 5 && words[1] == wanted).unwrap();
+            let (offset, length): (usize, usize) = (line[3].parse().unwrap(), line[4].parse().unwrap());
+            values[offset..offset + length].to_vec()
+        };
+        assert_eq!(tensor("kernel").len(), FEATURES * gates * UNITS);
+        let (kernel, recurrent, bias) = (tensor("kernel"), tensor("recurrent_kernel"), tensor("bias"));
+        let cell = CellWeights::from_keras(FEATURES, UNITS, &kernel, &recurrent, &bias).unwrap();
+        Self { cell, dense: tensor("dense_kernel"), dense_bias: tensor("dense_bias") }
+    }
+
+    /// The class of a last state.
+    fn class(&self, h: &[f64]) -> u8 {
+        let logit = |class: usize| {
+            let products = h.iter().enumerate().map(|(unit, h)| h * f64::from(self.dense[unit * CLASSES + class]));
+            products.sum::<f64>() + f64::from(self.dense_bias[class])
+        };
+        (0..CLASSES).max_by(|&a, &b| logit(a).total_cmp(&logit(b))).unwrap() as u8
+    }
+
+    /// Row `row` of the products with input and state, biases included, in f64.
+    fn products(&self, row: usize, x: &[f32], h: &[f64]) -> (f64, f64) {
+        let cell = &self.cell;
+        let input = &cell.input[row * cell.inputs..][..cell.inputs];
+        let recurrent = &cell.recurrent[row * cell.hidden..][..cell.hidden];
+        let from_input: f64 = input.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+        let from_state: f64 = recurrent.iter().zip(h).map(|(w, h)| f64::from(*w) * h).sum();
+        (from_input + f64::from(cell.input_bias[row]), from_state + f64::from(cell.recurrent_bias[row]))
+    }
+
+    fn gru_step(&self, x: &[f32], h: &mut Vec<f64>) {
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let sum = |row: usize| {
+            let (input, state) = self.products(row, x, h);
+            input + state
+        };
+        *h = (0..UNITS)
+            .map(|unit| {
+                let (z, r) = (sigmoid(sum(unit)), sigmoid(sum(UNITS + unit)));
+                let (input, state) = self.products(2 * UNITS + unit, x, h);
+                let n = (input + r * state).tanh();
+                z * h[unit] + (1.0 - z) * n
+            })
+            .collect();
+    }
+}
+
+fn real_state(h: &[i16]) -> Vec<f64> {
+    h.iter().map(|&h| f64::from(h) / 32768.0).collect()
+}
+
+#[test]
+fn quantised_gru_is_its_specification_and_keeps_the_accuracy() {
+    let network = Network::read("gru", 3);
+    let train = Vowels::read("train");
+    let test = Vowels::read("test");
+    let backend = Backend::CURRENT;
+    let gru = QuantisedGru::new(&network.cell, Reset::After, Update::HoldIsOne, &train.frames, backend).unwrap();
+    let layer = gru.layer(1).unwrap();
+    let (input, recurrent, _) = gru.rows();
+    assert_eq!((input.inputs, recurrent.inputs), (FEATURES, UNITS));
+    let (mut float_right, mut right, mut count) = (0, 0, 0);
+    let mut scratch = vec![0; layer.scratch_words()];
+    for (utterance, label) in test.utterances() {
+        let (mut h, mut expected, mut float) = (vec![0_i16; UNITS], vec![0_i16; UNITS], vec![0.0; UNITS]);
+        for frame in utterance.chunks_exact(FEATURES) {
+            let x: Vec<i8> = frame.iter().map(|&value| quantise(value, gru.input)).collect();
+            gru::step(&layer, &mut h, &x, &mut scratch).unwrap();
+            oracle::gru_step(oracle_rows(input), oracle_rows(recurrent), None, &mut expected, &x);
+            assert_eq!(h, expected);
+            network.gru_step(frame, &mut float);
+        }
+        right += usize::from(network.class(&real_state(&h)) == label);
+        float_right += usize::from(network.class(&float) == label);
+        count += 1;
+    }
+    let percent = |right: usize| 100.0 * right as f64 / count as f64;
+    println!(
+        "JapaneseVowels, {count} utterances: float {:.2} %, quantised {:.2} %",
+        percent(float_right),
+        percent(right)
+    );
+    assert_eq!(count, 370);
+    assert!((percent(float_right) - percent(right)).abs() <= 0.5, "float {float_right}, quantised {right}");
+}
+
+#[test]
+fn quantised_gru_stays_close_over_a_thousand_steps() {
+    let network = Network::read("gru", 3);
+    let train = Vowels::read("train");
+    let test = Vowels::read("test");
+    let gru =
+        QuantisedGru::new(&network.cell, Reset::After, Update::HoldIsOne, &train.frames, Backend::CURRENT).unwrap();
+    let layer = gru.layer(1).unwrap();
+    let mut scratch = vec![0; layer.scratch_words()];
+    let (mut h, mut float) = (vec![0_i16; UNITS], vec![0.0; UNITS]);
+    let (mut worst, mut sum) = (0.0_f64, 0.0);
+    for frame in test.frames.chunks_exact(FEATURES).take(1000) {
+        let x: Vec<i8> = frame.iter().map(|&value| quantise(value, gru.input)).collect();
+        gru::step(&layer, &mut h, &x, &mut scratch).unwrap();
+        network.gru_step(frame, &mut float);
+        for (h, float) in real_state(&h).iter().zip(&float) {
+            worst = worst.max((h - float).abs());
+            sum += (h - float).abs();
+        }
+    }
+    let mean = sum / (1000.0 * UNITS as f64);
+    println!("quantised GRU against f64, 1 000 steps: worst {worst:.5}, mean {mean:.6}");
+    // The measured figures, with little room.
+    assert!(worst < 0.06 && mean < 0.003, "worst {worst}, mean {mean}");
+}
+
+/// Random float weights of a cell.
+fn random_cell(random: &mut Random, gates: usize, inputs: usize, hidden: usize) -> CellWeights {
+    let mut values = |count: usize, spread: f32| -> Vec<f32> {
+        (0..count).map(|_| random.between(-1000, 1000) as f32 / 1000.0 * spread).collect()
+    };
+    let rows = gates * hidden;
+    CellWeights {
+        inputs,
+        hidden,
+        input: values(rows * inputs, 1.0),
+        recurrent: values(rows * hidden, 1.5),
+        input_bias: values(rows, 2.0),
+        recurrent_bias: values(rows, 1.0),
+    }
+}
+
+#[test]
+fn quantised_cells_are_their_specification_for_random_weights() {
+    let mut random = Random::new(6);
+    let mut steps = 0;
+    for case in 0..60 {
+        let (inputs, hidden) = (random.length(1, 20), random.length(1, 24));
+        let reset = if case % 2 == 0 { Reset::After } else { Reset::Before };
+        let update = if case % 3 == 0 { Update::HoldIsZero } else { Update::HoldIsOne };
+        let weights = random_cell(&mut random, 3, inputs, hidden);
+        let gru = QuantisedGru::new(&weights, reset, update, &[-3.0, 5.0], Backend::CURRENT).unwrap();
+        let simple_weights = random_cell(&mut random, 1, inputs, hidden);
+        let simple = QuantisedSimpleRnn::new(&simple_weights, &[-3.0, 5.0], Backend::CURRENT).unwrap();
+        let length = random.length(1, 12);
+        let x: Vec<i8> = (0..length * inputs).map(|_| random.int8()).collect();
+
+        let layer = gru.layer(length).unwrap();
+        let mut scratch = vec![0; layer.scratch_words()];
+        let (mut h, mut expected) = (vec![0; hidden], vec![0; hidden]);
+        let mut output = vec![0; length * hidden];
+        gru::gru(&layer, &mut h, &x, &mut output, &mut scratch).unwrap();
+        for (x, y) in x.chunks_exact(inputs).zip(output.chunks_exact(hidden)) {
+            let (input, recurrent, candidate) = gru.rows();
+            oracle::gru_step(oracle_rows(input), oracle_rows(recurrent), candidate.map(oracle_rows), &mut expected, x);
+            let narrowed: Vec<i8> =
+                expected.iter().map(|&h| ((i32::from(h) + 128) >> 8).clamp(-128, 127) as i8).collect();
+            assert_eq!(y, narrowed, "case {case}");
+            steps += 1;
+        }
+        assert_eq!(h, expected, "case {case}");
+
+        let layer = simple.layer(length).unwrap();
+        let mut scratch = vec![0; layer.scratch_words()];
+        let (mut h, mut expected) = (vec![0; hidden], vec![0; hidden]);
+        simple::simple_rnn(&layer, &mut h, &x, &mut output, &mut scratch).unwrap();
+        for x in x.chunks_exact(inputs) {
+            let (input, recurrent) = simple.rows();
+            oracle::simple_rnn_step(oracle_rows(input), oracle_rows(recurrent), &mut expected, x);
+        }
+        assert_eq!(h, expected, "case {case}");
+    }
+    assert!(steps > 200, "{steps} steps");
+}
+
+fn oracle_rows(rows: &Rows) -> oracle::CellRows<'_> {
+    oracle::CellRows { inputs: rows.inputs, weights: rows.weights() }
+}
+
+#[test]
+fn the_quantiser_refuses_what_does_not_fit() {
+    let mut random = Random::new(7);
+    let weights = random_cell(&mut random, 3, 4, 5);
+    let quantised = |weights: &CellWeights, calibration: &[f32]| {
+        let result = QuantisedGru::new(weights, Reset::After, Update::HoldIsOne, calibration, Backend::CURRENT);
+        result.map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(quantised(&weights, &[1.0]), Ok(()));
+    assert!(quantised(&weights, &[]).unwrap_err().contains("calibration"));
+    assert!(quantised(&weights, &[f32::NAN]).unwrap_err().contains("calibration"));
+    let short = CellWeights { input_bias: vec![0.0; 14], ..weights.clone() };
+    assert!(quantised(&short, &[1.0]).unwrap_err().contains("15 values expected, 14 given"));
+    let infinite = CellWeights { input: vec![f32::INFINITY; 60], ..weights };
+    assert!(quantised(&infinite, &[1.0]).unwrap_err().contains("not finite"));
 }

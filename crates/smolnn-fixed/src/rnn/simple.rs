@@ -1,0 +1,116 @@
+//! Simple (Elman) RNN with tanh, int8 inputs and weights, int16 state. No runtime has an integer one to follow, so this file
+//! is its specification; numbers, a(), M(·), ⌊·⌉ and q as in [`gru`](super::gru):
+//!
+//! - h = tanh(a(a(M(W (x − z_x) + b)) + a(M(U q + b′)))), q = clamp(⌊h / 2^8⌉, −128, 127).
+//!
+//! - Layout: x `[time][inputs]`, h `[hidden]`, output `[time][hidden]`.
+//! - Held by: the integer oracle of the testkit, bit for bit, and a trained network against f64
+//!   (tests/host/tests/recurrent_fixed.rs).
+
+use smolnn_core::ShapeError;
+
+use super::{narrow, tanh};
+use crate::dense::{WideDenseLayer, wide_dense};
+
+/// A simple RNN with its packed weights, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct SimpleRnnLayer<'a> {
+    input: WideDenseLayer<'a>,
+    recurrent: WideDenseLayer<'a>,
+    steps: usize,
+}
+
+impl<'a> SimpleRnnLayer<'a> {
+    /// A cell over `steps` steps.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when the layers do not fit each other or steps are 0.
+    pub const fn new(
+        steps: usize,
+        input: WideDenseLayer<'a>,
+        recurrent: WideDenseLayer<'a>,
+    ) -> Result<Self, ShapeError> {
+        if steps == 0 {
+            return Err(ShapeError::Zero("the steps of the RNN"));
+        }
+        if steps > 1 << 20 {
+            return Err(ShapeError::TooLarge);
+        }
+        let hidden = recurrent.shape.inputs;
+        if let Err(error) = ShapeError::check_length("the recurrent rows", hidden, recurrent.shape.outputs) {
+            return Err(error);
+        }
+        match ShapeError::check_length("the input's rows", hidden, input.shape.outputs) {
+            Ok(()) => Ok(Self { input, recurrent, steps }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Elements of the state.
+    pub const fn hidden(&self) -> usize {
+        self.recurrent.shape.inputs
+    }
+
+    /// Elements of one input vector.
+    pub const fn inputs(&self) -> usize {
+        self.input.shape.inputs
+    }
+
+    /// Words of scratch memory that the layer needs.
+    pub const fn scratch_words(&self) -> usize {
+        let (input, recurrent) = (self.input.scratch_words(), self.recurrent.scratch_words());
+        self.hidden() + self.hidden().div_ceil(4) + if input > recurrent { input } else { recurrent }
+    }
+}
+
+/// Runs the layer over a sequence of its number of steps, `[steps][inputs]` to `[steps][hidden]`; `h` goes on from where it
+/// is, 0 at the start. `scratch` has at least [`SimpleRnnLayer::scratch_words`] words.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice has another length than the layer says.
+pub fn simple_rnn(
+    layer: &SimpleRnnLayer<'_>,
+    h: &mut [i16],
+    input: &[i8],
+    output: &mut [i8],
+    scratch: &mut [u32],
+) -> Result<(), ShapeError> {
+    let (inputs, hidden) = (layer.inputs(), layer.hidden());
+    ShapeError::check_length("the input", layer.steps * inputs, input.len())?;
+    ShapeError::check_length("the output", layer.steps * hidden, output.len())?;
+    for (x, y) in input.chunks_exact(inputs.max(1)).zip(output.chunks_exact_mut(hidden.max(1))) {
+        step(layer, h, x, scratch)?;
+        for (y, &h) in y.iter_mut().zip(h.iter()) {
+            *y = narrow(h);
+        }
+    }
+    Ok(())
+}
+
+/// Runs one step: the new state is the output. `scratch` has at least [`SimpleRnnLayer::scratch_words`] words.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice has another length than the layer says.
+pub fn step(layer: &SimpleRnnLayer<'_>, h: &mut [i16], input: &[i8], scratch: &mut [u32]) -> Result<(), ShapeError> {
+    let hidden = layer.hidden();
+    ShapeError::check_length("the state", hidden, h.len())?;
+    ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
+    let Some((sums, scratch)) = scratch.split_at_mut_checked(hidden) else { return Ok(()) };
+    let Some((narrowed, scratch)) = scratch.split_at_mut_checked(hidden.div_ceil(4)) else { return Ok(()) };
+    let sums: &mut [i16] = bytemuck::must_cast_slice_mut(sums);
+    let narrowed: &mut [i8] = bytemuck::must_cast_slice_mut(narrowed);
+    let (Some(narrowed), Some((from_input, from_state))) =
+        (narrowed.get_mut(..hidden), sums.split_at_mut_checked(hidden))
+    else {
+        return Ok(());
+    };
+    for (q, &h) in narrowed.iter_mut().zip(h.iter()) {
+        *q = narrow(h);
+    }
+    wide_dense(&layer.input, input, from_input, scratch)?;
+    wide_dense(&layer.recurrent, narrowed, from_state, scratch)?;
+    for (h, (u, v)) in h.iter_mut().zip(from_input.iter().zip(from_state.iter())) {
+        *h = tanh(*u, *v);
+    }
+    Ok(())
+}
