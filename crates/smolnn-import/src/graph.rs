@@ -190,6 +190,8 @@ pub struct Operator {
     pub inputs: Vec<Option<TensorId>>,
     /// Its outputs.
     pub outputs: Vec<TensorId>,
+    /// Rows and columns of padding (top, bottom, left, right) that a PAD before it added, which is folded into it.
+    pub(crate) padding: Option<[usize; 4]>,
     /// Tensors inside the operator, whose quantisation it needs.
     pub intermediates: Vec<Option<TensorId>>,
 }
@@ -321,6 +323,7 @@ impl Reader<'_> {
                 code,
                 version,
                 options: operator.options(),
+                padding: None,
                 inputs: optional_ids(operator.inputs(), &whose)?,
                 outputs: ids(operator.outputs(), &whose)?,
                 intermediates: optional_ids(operator.intermediates(), &whose)?,

@@ -1,11 +1,12 @@
-//! Removes what needs no run time: computations on shapes, which are static here, and operators nobody reads.
+//! Removes what needs no run time: computations on shapes, which are static here, padding that a convolution can do by itself, and
+//! operators nobody reads.
 //!
 //! TensorFlow's converter surrounds a Flatten or Reshape of a model with a free batch dimension by SHAPE, STRIDED_SLICE and PACK. Since
 //! every shape is known, these fold to constants; the RESHAPE that reads them needs only its output's shape.
 
 use std::collections::HashSet;
 
-use crate::graph::{Code, Constant, Element, Graph, Operator, Tensor, builtin_code};
+use crate::graph::{Code, Constant, Element, Graph, Operator, Tensor, TensorId, builtin_code};
 use crate::schema::Options;
 
 /// Longest constant that is folded, in elements: shapes are short, and a file must not make us compute much.
@@ -36,6 +37,60 @@ impl Graph {
             }
         }
         self.drop_unused();
+        self.fold_padding();
+        self.drop_unused();
+    }
+
+    /// Folds a PAD of rows and columns into the VALID convolution that is its only reader: the kernels pad by themselves, and
+    /// the padded image needs no memory.
+    fn fold_padding(&mut self) {
+        for position in 0..self.operators.len() {
+            if let Some((input, padding)) = self.padding_before(position) {
+                let operator = &mut self.operators[position];
+                operator.inputs[0] = Some(input);
+                operator.padding = Some(padding);
+            }
+        }
+    }
+
+    /// The input and the amounts of a PAD that can be folded into the operator.
+    fn padding_before(&self, position: usize) -> Option<(TensorId, [usize; 4])> {
+        let operator = &self.operators[position];
+        let (padding, dilation) = match operator.options {
+            Options::Conv2d(options) => (options.padding, (options.dilation_h, options.dilation_w)),
+            Options::DepthwiseConv2d(options) => (options.padding, (options.dilation_h, options.dilation_w)),
+            _ => return None,
+        };
+        const VALID: i8 = 1;
+        let padded = (*operator.inputs.first()?)?;
+        let readers = self.operators.iter().filter(|reader| reader.inputs.contains(&Some(padded))).count();
+        if padding != VALID || readers != 1 || self.outputs.contains(&padded) {
+            return None;
+        }
+        let pad = self.operators.iter().find(|pad| pad.outputs == [padded])?;
+        if pad.code != Code::Builtin(builtin_code("PAD")?) || pad.inputs.len() != 2 {
+            return None;
+        }
+        let input = (*pad.inputs.first()?)?;
+        let (from, to) = (self.tensors.get(input)?, self.tensors.get(padded)?);
+        let weights = operand(self, operator, 1)?;
+        if from.element != to.element || from.quantisation != to.quantisation || weights.shape.len() != 4 {
+            return None;
+        }
+        let amounts: Vec<usize> =
+            integers(self, pad, 1)?.iter().map(|&amount| usize::try_from(amount).ok()).collect::<Option<_>>()?;
+        let &[0, 0, top, bottom, left, right, 0, 0] = &amounts[..] else { return None };
+        // The shapes are checked with the operator, so that a wrong PAD must still be seen as such.
+        let padded_shape = [*from.shape.first()?, from.shape.get(1)? + top + bottom, from.shape.get(2)? + left + right];
+        if to.shape.get(..3)? != padded_shape || from.shape.get(3) != to.shape.get(3) || from.shape.len() != 4 {
+            return None;
+        }
+        // Only padding that a window can see beside input: more than that is for PAD itself.
+        let extent =
+            |kernel: usize, dilation: i32| (kernel - 1).checked_mul(usize::try_from(dilation).ok()?)?.checked_add(1);
+        let (height, width) = (extent(weights.shape[1], dilation.0)?, extent(weights.shape[2], dilation.1)?);
+        (top < height && bottom < height && left < width && right < width)
+            .then_some((input, [top, bottom, left, right]))
     }
 
     fn drop_unused(&mut self) {

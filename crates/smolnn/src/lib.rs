@@ -75,6 +75,7 @@ pub mod generated {
     pub use smolnn_fixed::pool::*;
     pub use smolnn_fixed::quantise::*;
     pub use smolnn_fixed::reduce::*;
+    pub use smolnn_fixed::rnn;
     pub use smolnn_fixed::softmax::*;
     pub use smolnn_fixed::{Overlapping, Separate, SeparatePair, WithRight};
 }

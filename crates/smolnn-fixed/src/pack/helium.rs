@@ -76,7 +76,7 @@ const fn matrix_words(channels: usize, depth: usize, parameters: usize) -> usize
 pub(crate) const fn columns(shape: &Conv2d) -> usize {
     let depth = Chunks::of(shape.depth()).depth();
     // A checked shape has a depth; said here so that no division can panic.
-    let fit = if depth == 0 { 1 } else { 640 / depth };
+    let Some(fit) = 640_usize.checked_div(depth) else { return 1 };
     let fit = if fit > 8 { 8 } else { fit };
     let fit = if fit > shape.output.width { shape.output.width } else { fit };
     if fit == 0 { 1 } else { fit }

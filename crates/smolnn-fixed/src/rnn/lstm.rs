@@ -192,6 +192,48 @@ pub fn step(
     Ok(())
 }
 
+/// Runs the layer over several sequences of its number of steps, each with a state of its own: `h` and `c` hold one state behind the
+/// other, and their length says how many sequences there are. Input and output are `[sequence][step][..]`, or
+/// `[step][sequence][..]` if time comes first. `scratch` has at least [`LstmLayer::scratch_words`] words.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice has another length than the layer says.
+pub fn lstm_batch(
+    layer: &LstmLayer<'_>,
+    time_first: bool,
+    h: &mut [i8],
+    c: &mut [i16],
+    input: &[i8],
+    output: &mut [i8],
+    scratch: &mut [u32],
+) -> Result<(), ShapeError> {
+    let (inputs, hidden) = (layer.inputs().max(1), layer.hidden().max(1));
+    let batch = h.len().checked_div(hidden).unwrap_or(0);
+    ShapeError::check_length("the state h", batch * hidden, h.len())?;
+    ShapeError::check_length("the state c", batch * hidden, c.len())?;
+    ShapeError::check_length("the input", batch * layer.steps * inputs, input.len())?;
+    ShapeError::check_length("the output", batch * layer.steps * hidden, output.len())?;
+    if !time_first {
+        let sequences = input.chunks_exact(layer.steps * inputs).zip(output.chunks_exact_mut(layer.steps * hidden));
+        let states = h.chunks_exact_mut(hidden).zip(c.chunks_exact_mut(hidden));
+        for ((input, output), (h, c)) in sequences.zip(states) {
+            lstm(layer, h, c, input, output, scratch)?;
+        }
+        return Ok(());
+    }
+    let (mut inputs, mut outputs) = (input.chunks_exact(inputs), output.chunks_exact_mut(hidden));
+    for _ in 0..layer.steps {
+        for (h, c) in h.chunks_exact_mut(hidden).zip(c.chunks_exact_mut(hidden)) {
+            let (Some(x), Some(y)) = (inputs.next(), outputs.next()) else { return Ok(()) };
+            step(layer, h, c, x, scratch)?;
+            for (y, &h) in y.iter_mut().zip(h.iter()) {
+                *y = h;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn saturate(value: i32) -> i16 {
     clamp(value, -32768, 32767) as i16
 }

@@ -117,3 +117,26 @@ pub fn step<S: Element>(
     }
     Ok(())
 }
+
+/// Runs one step of several sequences, one state, input and output behind the other: as many as the state's length says.
+///
+/// # Errors
+/// As [`step`].
+pub fn step_batch<S: Element>(
+    layer: &SvdfLayer<'_, S>,
+    state: &mut [S],
+    input: &[i8],
+    output: &mut [i8],
+    scratch: &mut [u32],
+) -> Result<(), ShapeError> {
+    let (inputs, units, length) = (layer.features.shape.inputs, layer.units(), layer.state_len().max(1));
+    let batch = state.len().checked_div(length).unwrap_or(0);
+    ShapeError::check_length("the state", batch * length, state.len())?;
+    ShapeError::check_length("the input", batch * inputs, input.len())?;
+    ShapeError::check_length("the output", batch * units, output.len())?;
+    let vectors = input.chunks_exact(inputs.max(1)).zip(output.chunks_exact_mut(units.max(1)));
+    for ((input, output), state) in vectors.zip(state.chunks_exact_mut(length)) {
+        step(layer, state, input, output, scratch)?;
+    }
+    Ok(())
+}

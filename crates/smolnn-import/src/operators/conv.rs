@@ -1,5 +1,7 @@
 //! CONV_2D and DEPTHWISE_CONV_2D.
 
+use std::fmt::Display;
+
 use smolnn_core::{Conv2d, DepthwiseConv2d, Image, Kernel as Extent, ShapeError, Window2d};
 use smolnn_fixed::conv::{Conv2dLayer, DepthwiseConv2dLayer, conv2d, depthwise_conv2d};
 use smolnn_fixed::pack::{self, Packed};
@@ -25,7 +27,16 @@ pub(super) struct Sliding {
     kernel: (usize, usize),
     stride: (usize, usize),
     dilation: (usize, usize),
-    same: bool,
+    padding: Padding,
+}
+
+/// Padding of a window.
+#[derive(Clone, Copy, Debug)]
+enum Padding {
+    Same,
+    Valid,
+    /// Top, bottom, left, right: of a PAD before the operator.
+    Explicit([usize; 4]),
 }
 
 /// The window options of an operator: padding, strides (h, w), dilations (h, w).
@@ -47,17 +58,18 @@ impl Sliding {
             (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok((height, width)),
             _ => Err(check.fault(format!("{what} {height}x{width}"), "at least 1")),
         };
-        let same = match options.padding {
-            0 => true,
-            1 => false,
-            other => return Err(check.fault(format!("padding {other}"), "SAME, VALID")),
+        let padding = match (options.padding, check.operator.padding) {
+            (0, _) => Padding::Same,
+            (1, None) => Padding::Valid,
+            (1, Some(amounts)) => Padding::Explicit(amounts),
+            (other, _) => return Err(check.fault(format!("padding {other}"), "SAME, VALID")),
         };
         Ok(Self {
             input: check.nhwc(input)?,
             kernel,
             stride: positive("stride", options.stride)?,
             dilation: positive("dilation", options.dilation)?,
-            same,
+            padding,
         })
     }
 
@@ -66,7 +78,11 @@ impl Sliding {
         let window =
             Window2d::over(Image::hwc(height, width, channels), Extent::hw(self.kernel.0, self.kernel.1)).batch(batch);
         let window = window.stride(self.stride.0, self.stride.1).dilation(self.dilation.0, self.dilation.1);
-        if self.same { window.same() } else { window }
+        match self.padding {
+            Padding::Same => window.same(),
+            Padding::Valid => window,
+            Padding::Explicit([top, bottom, left, right]) => window.padding(top, bottom, left, right),
+        }
     }
 
     /// The builder calls as Rust, without the last one.
@@ -79,8 +95,12 @@ impl Sliding {
         if batch != 1 {
             text += &format!(".batch({batch})");
         }
-        if self.same {
-            text += ".same()";
+        match self.padding {
+            Padding::Same => text += ".same()",
+            Padding::Valid => {}
+            Padding::Explicit([top, bottom, left, right]) => {
+                text += &format!(".padding({top}, {bottom}, {left}, {right})");
+            }
         }
         if self.stride != (1, 1) {
             text += &format!(".stride({}, {})", self.stride.0, self.stride.1);
@@ -95,7 +115,11 @@ impl Sliding {
     pub(super) fn label(&self) -> String {
         let dilation =
             if self.dilation == (1, 1) { String::new() } else { format!(" d{}x{}", self.dilation.0, self.dilation.1) };
-        let padding = if self.same { "SAME" } else { "VALID" };
+        let padding = match self.padding {
+            Padding::Same => "SAME".into(),
+            Padding::Valid => "VALID".into(),
+            Padding::Explicit([top, bottom, left, right]) => format!("PAD {top},{bottom},{left},{right}"),
+        };
         format!("k{}x{} s{}x{}{dilation} {padding}", self.kernel.0, self.kernel.1, self.stride.0, self.stride.1)
     }
 }
@@ -143,18 +167,7 @@ impl<'a> LayerWeights<'a> {
         let channels = tensor.shape[channel_dimension];
         let bias = match check.optional_input(2) {
             None => Vec::new(),
-            Some(id) => {
-                check.element(id, &[Element::I32])?;
-                let bytes = check.constant(id, "bias")?;
-                if check.tensor(id).len() != channels {
-                    return Err(check.tensor_fault(
-                        id,
-                        format!("bias of shape {:?}", check.tensor(id).shape),
-                        &format!("{channels} elements"),
-                    ));
-                }
-                bytes.as_chunks().0.iter().map(|&bytes| i32::from_le_bytes(bytes)).collect()
-            }
+            Some(_) => check.bias(2, channels)?,
         };
         Ok(Self { values, shape: &tensor.shape, bias, scales: &quantisation.scales })
     }
@@ -198,9 +211,9 @@ impl PackedLayer {
     }
 
     /// `shape, &WORDS, &CHANNELS, layout` as Rust.
-    pub(super) fn text(&self, source: &mut Source, step: usize, shape: &str) -> String {
-        let words = source.words(&format!("WEIGHTS_{step}"), &self.words);
-        let channels = source.channels(&format!("CHANNELS_{step}"), &self.channels);
+    pub(super) fn text(&self, source: &mut Source, key: &dyn Display, shape: &str) -> String {
+        let words = source.words(&format!("WEIGHTS_{key}"), &self.words);
+        let channels = source.channels(&format!("CHANNELS_{key}"), &self.channels);
         format!("shape!({shape}), &{words}, &{channels}, Layout({})", self.packed.layout.0)
     }
 }
@@ -275,7 +288,7 @@ impl Kernel for Conv2dKernel {
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         let shape = format!("{}.conv({})", self.sliding.text(), self.shape.output.channels);
-        let packed = self.layer.text(source, io.step, &shape);
+        let packed = self.layer.text(source, &io.step, &shape);
         let checked = format!("Conv2dLayer::new({packed}, {}, {})", range_text(&self.output), self.input_zero_point);
         let layer = source.layer(io.step, "Conv2dLayer<'static>", &checked);
         format!("conv2d(&{layer}, {}, {})", io.tensors_text(), io.scratch_text())
@@ -361,7 +374,7 @@ impl Kernel for DepthwiseKernel {
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         let shape = format!("{}.depthwise({})", self.sliding.text(), self.shape.multiplier);
-        let packed = self.layer.text(source, io.step, &shape);
+        let packed = self.layer.text(source, &io.step, &shape);
         let checked =
             format!("DepthwiseConv2dLayer::new({packed}, {}, {})", range_text(&self.output), self.input_zero_point);
         let layer = source.layer(io.step, "DepthwiseConv2dLayer<'static>", &checked);

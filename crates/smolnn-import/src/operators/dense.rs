@@ -103,7 +103,7 @@ impl Kernel for DenseKernel {
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         let shape = format!("Dense::new({}, {}, {})", self.shape.batch, self.shape.inputs, self.shape.outputs);
-        let packed = self.layer.text(source, io.step, &shape);
+        let packed = self.layer.text(source, &io.step, &shape);
         let layer = source.layer(
             io.step,
             "DenseLayer<'static>",

@@ -22,6 +22,7 @@ mod dense;
 mod layout;
 mod pad;
 mod pool;
+mod recurrent;
 mod reduce;
 mod softmax;
 
@@ -35,6 +36,7 @@ const FAMILIES: &[&[Definition]] = &[
     layout::OPERATORS,
     pad::OPERATORS,
     pool::OPERATORS,
+    recurrent::OPERATORS,
     reduce::OPERATORS,
     softmax::OPERATORS,
 ];
@@ -306,6 +308,42 @@ impl<'a> Check<'a> {
         self.constant(id, role)?;
         self.element(id, &[Element::I32, Element::I64])?;
         self.tensor(id).integers().ok_or_else(|| self.tensor_fault(id, "no integers", "INT32 or INT64"))
+    }
+
+    /// Input `index`, which must be a variable: a tensor that keeps its value from run to run.
+    pub fn variable(&self, index: usize) -> Result<TensorId, Problem> {
+        let id = self.input(index)?;
+        if self.tensor(id).variable {
+            return Ok(id);
+        }
+        Err(self.tensor_fault(id, "a state that is no variable tensor", "states as variable tensors"))
+    }
+
+    /// The int8 weights at input `index`: constant, of this shape, with one scale and zero point 0.
+    pub fn weights(&self, index: usize, shape: &[usize]) -> Result<(Vec<i8>, f32), Problem> {
+        let weights = self.quantised_input(index, &[Element::I8])?;
+        let bytes = self.constant(weights.id, "weights")?;
+        if weights.shape() != shape {
+            let found = format!("weights of shape {:?}", weights.shape());
+            return Err(self.tensor_fault(weights.id, found, &format!("shape {shape:?}")));
+        }
+        if weights.zero_point != 0 {
+            let found = format!("weights with zero point {}", weights.zero_point);
+            return Err(self.tensor_fault(weights.id, found, "symmetric weights, zero point 0"));
+        }
+        Ok((bytes.iter().map(|&byte| byte as i8).collect(), weights.scale))
+    }
+
+    /// The int32 constants at input `index`, `length` of them.
+    pub fn bias(&self, index: usize, length: usize) -> Result<Vec<i32>, Problem> {
+        let id = self.input(index)?;
+        self.element(id, &[Element::I32])?;
+        let bytes = self.constant(id, "bias")?;
+        if self.tensor(id).len() != length {
+            let found = format!("bias of shape {:?}", self.tensor(id).shape);
+            return Err(self.tensor_fault(id, found, &format!("{length} elements")));
+        }
+        Ok(bytes.as_chunks().0.iter().map(|&bytes| i32::from_le_bytes(bytes)).collect())
     }
 
     /// The fused activation by its code in the options.

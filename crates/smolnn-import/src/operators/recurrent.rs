@@ -1,0 +1,331 @@
+//! UNIDIRECTIONAL_SEQUENCE_LSTM and SVDF, int8, with their states as variable tensors.
+
+use smolnn_core::{Dense, ShapeError};
+use smolnn_fixed::dense::WideDenseLayer;
+use smolnn_fixed::pack;
+use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
+use smolnn_fixed::rnn::{lstm, svdf};
+use smolnn_fixed::{Backend, Weights};
+
+use super::conv::PackedLayer;
+use super::{Check, Definition, Kernel, Lowered, affine_text, range_text};
+use crate::emit::Source;
+use crate::error::Problem;
+use crate::graph::Element;
+use crate::memory::{Io, Memory};
+use crate::schema::Options;
+
+pub(super) const OPERATORS: &[Definition] = &[
+    Definition { name: "UNIDIRECTIONAL_SEQUENCE_LSTM", versions: 1..=4, lower: lstm_step },
+    Definition { name: "SVDF", versions: 1..=4, lower: svdf_step },
+];
+
+/// A dense layer from int8 to int16, packed.
+#[derive(Debug)]
+struct Wide {
+    shape: Dense,
+    layer: PackedLayer,
+}
+
+impl Wide {
+    fn new(backend: Backend, inputs: usize, outputs: usize, weights: &Weights<'_>) -> Result<Self, ShapeError> {
+        let shape = Dense::new(1, inputs, outputs)?;
+        let layer = PackedLayer::new(pack::wide_dense_words(backend, &shape), outputs, |words, channels| {
+            pack::wide_dense(backend, &shape, weights, words, channels)
+        })?;
+        Ok(Self { shape, layer })
+    }
+
+    fn scratch_words(&self) -> usize {
+        pack::wide_dense_needs(self.layer.packed.layout, &self.shape).scratch
+    }
+
+    fn layer(&self) -> Result<WideDenseLayer<'_>, ShapeError> {
+        WideDenseLayer::new(self.shape, &self.layer.words, &self.layer.channels, self.layer.packed.layout)
+    }
+
+    fn text(&self, source: &mut Source, key: &str) -> String {
+        let shape = format!("Dense::new(1, {}, {})", self.shape.inputs, self.shape.outputs);
+        format!("shape!(WideDenseLayer::new({}))", self.layer.text(source, &key, &shape))
+    }
+}
+
+/// Inputs of the operator, by their meaning.
+mod input {
+    /// W of the gates i, f, c, o.
+    pub const WEIGHTS: usize = 1;
+    /// R of the gates.
+    pub const RECURRENT: usize = 5;
+    /// What is not supported, by first and last input.
+    pub const LEFT_OUT: [(usize, usize, &str); 3] =
+        [(9, 11, "peephole connections"), (16, 17, "a projection"), (20, 23, "layer normalisation")];
+    /// Biases of the gates.
+    pub const BIAS: usize = 12;
+    /// The state h, which is the output.
+    pub const HIDDEN: usize = 18;
+    /// The state c.
+    pub const CELL: usize = 19;
+}
+
+#[derive(Debug)]
+struct LstmKernel {
+    input: Wide,
+    recurrent: Wide,
+    batch: usize,
+    steps: usize,
+    time_first: bool,
+    cell_scale_log2: i32,
+    cell_clip: f32,
+    output: Affine,
+}
+
+fn lstm_step(check: &Check<'_>) -> Result<Lowered, Problem> {
+    check.counts(20..=24, 1)?;
+    let Options::UnidirectionalSequenceLstm(options) = check.operator.options else { return Err(check.no_options()) };
+    const TANH: i8 = 4;
+    if options.activation != TANH {
+        return Err(check.fault(format!("fused activation {}", options.activation), "TANH"));
+    }
+    if options.diagonal_recurrent_tensors {
+        return Err(check.fault("diagonal recurrent tensors", "full recurrent weights"));
+    }
+    for (first, last, what) in input::LEFT_OUT {
+        if let Some(id) = (first..=last).find_map(|index| check.optional_input(index)) {
+            return Err(check.tensor_fault(id, what, "an LSTM without peephole, projection, layer normalisation"));
+        }
+    }
+    if check.optional_input(input::WEIGHTS).is_none() {
+        return Err(check.fault("coupled input and forget gates", "an LSTM with four gates"));
+    }
+    let x = check.quantised_input(0, &[Element::I8])?;
+    let &[first, second, inputs] = x.shape() else {
+        return Err(check.tensor_fault(x.id, format!("shape {:?}", x.shape()), "rank 3: batch, time, features"));
+    };
+    let (batch, steps) = if options.time_major { (second, first) } else { (first, second) };
+    let h = check.quantised(check.variable(input::HIDDEN)?, &[Element::I8])?;
+    let c = check.quantised(check.variable(input::CELL)?, &[Element::I16])?;
+    let hidden = h.tensor.len() / batch;
+    for (state, what) in [(&h, "h"), (&c, "c")] {
+        if state.shape() != [batch, hidden] {
+            let found = format!("state {what} of shape {:?}", state.shape());
+            return Err(check.tensor_fault(state.id, found, &format!("shape [{batch}, {hidden}]")));
+        }
+    }
+    let cell_scale_log2 = (c.scale.to_bits() >> 23) as i32 - 127;
+    if c.scale.to_bits() & 0x007F_FFFF != 0 || !(-15..=0).contains(&cell_scale_log2) {
+        let supported = "a cell whose scale is a power of two, 2^-15 to 1";
+        return Err(check.tensor_fault(c.id, format!("scale {}", c.scale), supported));
+    }
+    if !(0.0..=65536.0).contains(&options.cell_clip) {
+        return Err(check.fault(format!("cell clip {}", options.cell_clip), "0 (none) and above"));
+    }
+    let output = check.quantised_output(0, &[Element::I8])?;
+    check.same_quantisation(&h, &output)?;
+    check.output_shape(0, &[first, second, hidden])?;
+
+    // Gates in Q3.12; the product of the scales is rounded to f32, as the reference does.
+    let factor = |scale: f32, weight: f32| Multiplier::from_f64(f64::from(scale * weight) * 4096.0);
+    let gather = |first: usize, width: usize, scale: f32| {
+        let (mut values, mut multipliers) = (Vec::new(), Vec::new());
+        for gate in 0..4 {
+            let (weights, weight_scale) = check.weights(first + gate, &[hidden, width])?;
+            values.extend(weights);
+            multipliers.extend(vec![factor(scale, weight_scale); hidden]);
+        }
+        Ok((values, multipliers))
+    };
+    let mut bias = Vec::new();
+    for gate in 0..4 {
+        bias.extend(check.bias(input::BIAS + gate, hidden)?);
+    }
+    let (values, multipliers) = gather(input::WEIGHTS, inputs, x.scale)?;
+    let weights = Weights { values: &values, bias: &bias, multipliers: &multipliers, input_zero_point: x.zero_point };
+    let from_input = check.shape(Wide::new(check.backend, inputs, 4 * hidden, &weights))?;
+    let (values, multipliers) = gather(input::RECURRENT, hidden, h.scale)?;
+    let weights = Weights { values: &values, bias: &[], multipliers: &multipliers, input_zero_point: h.zero_point };
+    let recurrent = check.shape(Wide::new(check.backend, hidden, 4 * hidden, &weights))?;
+    let kernel = LstmKernel {
+        input: from_input,
+        recurrent,
+        batch,
+        steps,
+        time_first: options.time_major,
+        cell_scale_log2,
+        cell_clip: options.cell_clip,
+        output: output.affine(),
+    };
+    if check.backend == Backend::CURRENT {
+        check.shape(kernel.layer().map(|_| ()))?;
+    }
+    let label = format!("{inputs}->{hidden}, {steps} steps");
+    Ok(Lowered::Step { inputs: vec![x.id], states: vec![h.id, c.id], label, kernel: Box::new(kernel) })
+}
+
+impl LstmKernel {
+    fn layer(&self) -> Result<lstm::LstmLayer<'_>, ShapeError> {
+        let (input, recurrent) = (self.input.layer()?, self.recurrent.layer()?);
+        lstm::LstmLayer::new(self.steps, input, recurrent, self.cell_scale_log2, self.cell_clip, self.output)
+    }
+}
+
+impl Kernel for LstmKernel {
+    fn macs(&self) -> u64 {
+        (self.input.shape.macs() + self.recurrent.shape.macs()) as u64 * (self.batch * self.steps) as u64
+    }
+
+    fn constant_bytes(&self) -> usize {
+        self.input.layer.bytes() + self.recurrent.layer.bytes()
+    }
+
+    fn scratch_words(&self) -> usize {
+        // Two vectors of gates in int16, and what the layers take.
+        self.input.shape.outputs + self.input.scratch_words().max(self.recurrent.scratch_words())
+    }
+
+    fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
+        let (h, c) = (memory.state(0)?, memory.state(1)?);
+        let (input, output) = (memory.input(0)?, memory.output(0)?);
+        lstm::lstm_batch(&self.layer()?, self.time_first, h, c, input, output, memory.scratch())
+    }
+
+    fn emit(&self, source: &mut Source, io: &Io) -> String {
+        let input = self.input.text(source, &format!("{}_INPUT", io.step));
+        let recurrent = self.recurrent.text(source, &format!("{}_RECURRENT", io.step));
+        let (steps, log2, clip, output) = (self.steps, self.cell_scale_log2, self.cell_clip, affine_text(&self.output));
+        let text = format!("rnn::lstm::LstmLayer::new({steps}, {input}, {recurrent}, {log2}, {clip:?}, {output})");
+        let layer = source.layer(io.step, "rnn::lstm::LstmLayer<'static>", &text);
+        let (h, c, x, y) = (io.state_text(0), io.state_text(1), io.input_text(source, 0), io.output_text(0));
+        let (time_first, scratch) = (self.time_first, io.scratch_text());
+        format!("rnn::lstm::lstm_batch(&{layer}, {time_first}, {h}, {c}, {x}, {y}, {scratch})")
+    }
+}
+
+/// Time weights and state of an SVDF share a type.
+#[derive(Debug)]
+enum TimeWeights {
+    I8(Vec<i8>),
+    I16(Vec<i16>),
+}
+
+#[derive(Debug)]
+struct SvdfKernel {
+    features: Wide,
+    time_weights: TimeWeights,
+    bias: Vec<i32>,
+    batch: usize,
+    memory: usize,
+    rank: usize,
+    multiplier: Multiplier,
+    output: OutputRange,
+}
+
+fn svdf_step(check: &Check<'_>) -> Result<Lowered, Problem> {
+    check.counts(5..=5, 1)?;
+    let Options::Svdf(options) = check.operator.options else { return Err(check.no_options()) };
+    let rank = usize::try_from(options.rank).ok().filter(|&rank| rank > 0);
+    let rank = rank.ok_or_else(|| check.fault(format!("rank {}", options.rank), "at least 1"))?;
+    let x = check.quantised_input(0, &[Element::I8])?;
+    let &[batch, inputs] = x.shape() else {
+        return Err(check.tensor_fault(x.id, format!("shape {:?}", x.shape()), "rank 2: batch, features"));
+    };
+    let state = check.quantised(check.variable(4)?, &[Element::I8, Element::I16])?;
+    let time = check.quantised_input(2, &[state.tensor.element])?;
+    let bytes = check.constant(time.id, "time weights")?;
+    let &[count, memory] = time.shape() else {
+        return Err(check.tensor_fault(time.id, format!("shape {:?}", time.shape()), "rank 2: features, memory"));
+    };
+    if state.shape() != [batch, count * memory] {
+        let supported = format!("shape [{batch}, {}]", count * memory);
+        return Err(check.tensor_fault(state.id, format!("state of shape {:?}", state.shape()), &supported));
+    }
+    for tensor in [&state, &time] {
+        if tensor.zero_point != 0 {
+            let found = format!("zero point {}", tensor.zero_point);
+            return Err(check.tensor_fault(tensor.id, found, "zero point 0 in state and time weights"));
+        }
+    }
+    if count % rank != 0 {
+        return Err(check.fault(format!("rank {rank} of {count} features"), "a rank that divides the features"));
+    }
+    let units = count / rank;
+    let output = check.quantised_output(0, &[Element::I8])?;
+    check.output_shape(0, &[batch, units])?;
+    let bias = if check.optional_input(3).is_some() { check.bias(3, units)? } else { Vec::new() };
+    let (values, scale) = check.weights(1, &[count, inputs])?;
+    // Products and quotients in f32, as the reference has them.
+    let first = Multiplier::from_f64(f64::from(x.scale * scale / state.scale));
+    let weights = Weights { values: &values, bias: &[], multipliers: &[first], input_zero_point: x.zero_point };
+    let time_weights = match state.tensor.element {
+        Element::I8 => TimeWeights::I8(bytes.iter().map(|&byte| byte as i8).collect()),
+        _ => TimeWeights::I16(bytes.as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes)).collect()),
+    };
+    let kernel = SvdfKernel {
+        features: check.shape(Wide::new(check.backend, inputs, count, &weights))?,
+        time_weights,
+        bias,
+        batch,
+        memory,
+        rank,
+        multiplier: Multiplier::from_f64(f64::from(state.scale * time.scale / output.scale)),
+        // The reference does not apply the fused activation.
+        output: OutputRange::int8(output.zero_point),
+    };
+    let label = format!("{inputs}->{units}, rank {rank}, memory {memory}");
+    Ok(Lowered::Step { inputs: vec![x.id], states: vec![state.id], label, kernel: Box::new(kernel) })
+}
+
+impl SvdfKernel {
+    fn layer<'a, S: smolnn_fixed::Element>(&'a self, weights: &'a [S]) -> Result<svdf::SvdfLayer<'a, S>, ShapeError> {
+        let Self { bias, memory, rank, multiplier, output, .. } = self;
+        svdf::SvdfLayer::new(self.features.layer()?, weights, bias, *memory, *rank, *multiplier, *output)
+    }
+}
+
+impl Kernel for SvdfKernel {
+    fn macs(&self) -> u64 {
+        let shape = &self.features.shape;
+        self.batch as u64 * (shape.macs() as u64 + (shape.outputs * self.memory) as u64)
+    }
+
+    fn constant_bytes(&self) -> usize {
+        let time = match &self.time_weights {
+            TimeWeights::I8(weights) => size_of_val(&weights[..]),
+            TimeWeights::I16(weights) => size_of_val(&weights[..]),
+        };
+        self.features.layer.bytes() + time + size_of_val(&self.bias[..])
+    }
+
+    fn scratch_words(&self) -> usize {
+        self.features.shape.outputs.div_ceil(2) + self.features.scratch_words()
+    }
+
+    fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
+        let (input, output, scratch) = (memory.input(0)?, memory.output(0)?, memory.scratch());
+        match &self.time_weights {
+            TimeWeights::I8(weights) => {
+                svdf::step_batch(&self.layer(weights)?, memory.state(0)?, input, output, scratch)
+            }
+            TimeWeights::I16(weights) => {
+                svdf::step_batch(&self.layer(weights)?, memory.state(0)?, input, output, scratch)
+            }
+        }
+    }
+
+    fn emit(&self, source: &mut Source, io: &Io) -> String {
+        let features = self.features.text(source, &io.step.to_string());
+        let (kind, time) = match &self.time_weights {
+            TimeWeights::I8(weights) => ("i8", source.numbers(&format!("TIME_{}", io.step), "i8", weights)),
+            TimeWeights::I16(weights) => ("i16", source.numbers(&format!("TIME_{}", io.step), "i16", weights)),
+        };
+        let bias = source.numbers(&format!("BIAS_{}", io.step), "i32", &self.bias);
+        let Multiplier { mantissa, shift } = self.multiplier;
+        let multiplier = format!("Multiplier {{ mantissa: {mantissa}, shift: {shift} }}");
+        let (memory, rank, output) = (self.memory, self.rank, range_text(&self.output));
+        let text = format!(
+            "rnn::svdf::SvdfLayer::new({features}, &{time}, &{bias}, {memory}, {rank}, {multiplier}, {output})"
+        );
+        let layer = source.layer(io.step, &format!("rnn::svdf::SvdfLayer<'static, {kind}>"), &text);
+        let (state, x, y) = (io.state_text(0), io.input_text(source, 0), io.output_text(0));
+        format!("rnn::svdf::step_batch(&{layer}, {state}, {x}, {y}, {})", io.scratch_text())
+    }
+}
