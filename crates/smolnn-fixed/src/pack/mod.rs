@@ -241,7 +241,7 @@ pub const fn dense_words(backend: Backend, shape: &Dense) -> usize {
     match backend {
         Backend::Dsp => dsp::dense_words(shape),
         Backend::Helium => helium::dense_words(shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense_words(shape),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense_words(backend, shape),
         _ => portable::words(shape.weights()),
     }
 }

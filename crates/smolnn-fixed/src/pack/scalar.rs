@@ -5,6 +5,9 @@
 //!
 //! Depthwise convolution: the weights of one channel stand side by side ([channel][tap]).
 //!
+//! Dense layer: as a convolution, but blocks are of [`dense_block`] outputs, the depth is not filled up, and but for
+//! RV32 every weight is stored plus 128, so that a word of four is Σ 2^(8i)·(w_i + 128) without borrow.
+//!
 //! The kernels of convolutions multiply a word that holds two pixels, x_a + 2^S·x_b, by one weight, and so add to two sums at once
 //! (`arch/scalar`). Packing checks what makes that exact; weights that do not allow it get the portable layout.
 
@@ -31,6 +34,15 @@ pub const fn block(backend: Backend) -> usize {
         Backend::V6m => 8,
         _ => 4,
     }
+}
+
+/// Outputs of a dense layer whose weights stand side by side.
+pub const fn dense_block(backend: Backend) -> usize {
+    if matches!(backend, Backend::Rv32) { 16 } else { 8 }
+}
+
+const fn dense_blocks(backend: Backend, shape: &Dense) -> usize {
+    shape.outputs.next_multiple_of(dense_block(backend)) * shape.inputs / 4
 }
 
 /// Bits from one pixel to the other in a word of two. Both sums of a v7-M pair lie in one 64-bit accumulator; 23 bits
@@ -86,8 +98,12 @@ pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> 
 }
 
 /// What a dense layer takes.
-pub const fn dense_needs(_layout: Layout, shape: &Dense) -> Needs {
-    portable::dense_needs(shape)
+pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
+    if is_tiled(layout) {
+        Needs { words: dense_blocks(layout.backend(), shape), channels: shape.outputs, scratch: 0 }
+    } else {
+        portable::dense_needs(shape)
+    }
 }
 
 /// Most words that a convolution takes.
@@ -101,8 +117,8 @@ pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
 }
 
 /// Most words that a dense layer takes.
-pub const fn dense_words(shape: &Dense) -> usize {
-    portable::words(shape.weights())
+pub const fn dense_words(backend: Backend, shape: &Dense) -> usize {
+    larger(portable::words(shape.weights()), dense_blocks(backend, shape))
 }
 
 /// Packs a convolution.
@@ -125,17 +141,7 @@ pub fn conv2d(
     let used = tiled_words(backend, outputs, depth);
     ShapeError::check_capacity("the packed words", used, words.len())?;
     ShapeError::check_length("the packed channels", outputs, channels.len())?;
-    let (block, padded) = (block(backend), padded(depth));
-    for (index, word) in words.iter_mut().take(used).enumerate() {
-        *word = (0..4).rev().fold(0, |word, byte| {
-            let at = index * 4 + byte;
-            let (blocks, within) = (at / (block * padded), at % (block * padded));
-            let (channel, position) = (blocks * block + within % block, within / block);
-            let inside = channel < outputs && position < depth;
-            let weight = if inside { weights.values[channel * depth + position] } else { 0 };
-            word << 8 | u32::from(weight as u8)
-        });
-    }
+    interleave(block(backend), outputs, depth, padded(depth), weights.values, &mut words[..used]);
     let row = |channel: usize| &weights.values[channel * depth..(channel + 1) * depth];
     let layout = encode(backend, weights, output, channels, |channel| sums(row(channel)));
     Ok(Packed { words: used, channels: outputs, layout })
@@ -176,14 +182,42 @@ pub fn depthwise_conv2d(
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn dense(
-    _backend: Backend,
+    backend: Backend,
     shape: &Dense,
     weights: &Weights<'_>,
-    _output: &OutputRange,
+    output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    portable::dense(shape, weights, words, channels)
+    let (outputs, depth) = (shape.outputs, shape.inputs);
+    weights.check(shape.weights(), outputs)?;
+    let used = dense_blocks(backend, shape);
+    ShapeError::check_capacity("the packed words", used, words.len())?;
+    ShapeError::check_length("the packed channels", outputs, channels.len())?;
+    let block = dense_block(backend);
+    interleave(block, outputs, depth, depth, weights.values, &mut words[..used]);
+    if !matches!(backend, Backend::Rv32) {
+        for word in words.iter_mut().take(used) {
+            *word ^= 0x8080_8080;
+        }
+    }
+    let row = |channel: usize| &weights.values[channel * depth..(channel + 1) * depth];
+    let layout = encode(backend, weights, output, channels, |channel| sums(row(channel)));
+    Ok(Packed { words: used, channels: outputs, layout })
+}
+
+/// Lays rows of `depth` weights side by side, `block` of them, each filled up to `padded` with zeros.
+fn interleave(block: usize, outputs: usize, depth: usize, padded: usize, weights: &[i8], words: &mut [u32]) {
+    for (index, word) in words.iter_mut().enumerate() {
+        *word = (0..4).rev().fold(0, |word, byte| {
+            let at = index * 4 + byte;
+            let (blocks, within) = (at / (block * padded), at % (block * padded));
+            let (channel, position) = (blocks * block + within % block, within / block);
+            let inside = channel < outputs && position < depth;
+            let weight = if inside { weights[channel * depth + position] } else { 0 };
+            word << 8 | u32::from(weight as u8)
+        });
+    }
 }
 
 /// Σ w and Σ |w|.

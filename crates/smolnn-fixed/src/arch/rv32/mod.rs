@@ -5,9 +5,21 @@
 //! end the upper pixel's sum is U, the lower one's T − 2^16·U modulo 2^32. Seven instructions for four
 //! multiply-accumulates, where MUL and ADD take eight, and half of the loads.
 
-use super::Sums;
 pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
+use super::{DenseSums, Job, Sums};
 use crate::pack::Channel;
+
+/// Dense weights are stored plain.
+pub(super) const DENSE_EXCESS: bool = false;
+
+/// There are kernels that go from the column to the outputs.
+pub(super) const HAS_CONVOLVE: bool = cfg!(target_arch = "riscv32");
+
+/// As [`HAS_CONVOLVE`] for dense layers.
+pub(super) const HAS_DENSE_BLOCKS: bool = cfg!(target_arch = "riscv32");
+
+/// They clamp to any range.
+pub(super) const CONVOLVE_CLAMPS: bool = true;
 
 /// There is a kernel for one pair of pixels.
 pub(super) const HAS_PAIR: bool = true;
@@ -23,6 +35,8 @@ pub(super) fn high_product(sum: i32, channel: &Channel) -> i32 {
 #[cfg(target_arch = "riscv32")]
 mod tile {
     use core::arch::naked_asm;
+
+    use super::super::Job;
 
     /// Two depths of one channel times one pair of pixels: weights in `$w0`, `$w1`, which may be `$p` and `$q`.
     macro_rules! products {
@@ -129,8 +143,13 @@ mod tile {
              sw s11, 12(sp)
              sw a3, 8(sp)
              mv t2, a2
-             lui ra, 8
-             li s0, 0
+             lui ra, 8"
+        };
+    }
+
+    macro_rules! clear {
+        () => {
+            "li s0, 0
              li s1, 0
              li s2, 0
              li s3, 0
@@ -170,6 +189,250 @@ mod tile {
         };
     }
 
+    /// What follows the accumulator of one output, and its store: `$x` is twice the sum, t0 the bias, t1 the mantissa,
+    /// t2 the shift, ra the rounding constant, a6 and a7 the clamp. The product's low word needs a1.
+    macro_rules! output {
+        ($x:literal, $to:literal, $base:literal) => {
+            concat!(
+                "add ",
+                $x,
+                ", ",
+                $x,
+                ", t0\n",
+                "mul a1, ",
+                $x,
+                ", t1\n",
+                "mulh ",
+                $x,
+                ", ",
+                $x,
+                ", t1\n",
+                "srli a1, a1, 31\n",
+                "add ",
+                $x,
+                ", ",
+                $x,
+                ", a1\n",
+                "srai a1, ",
+                $x,
+                ", 31\n",
+                "add ",
+                $x,
+                ", ",
+                $x,
+                ", ra\n",
+                "add ",
+                $x,
+                ", ",
+                $x,
+                ", a1\n",
+                "sra ",
+                $x,
+                ", ",
+                $x,
+                ", t2\n",
+                "bge ",
+                $x,
+                ", a6, 10f\n",
+                "mv ",
+                $x,
+                ", a6\n",
+                "10:\n",
+                "bge a7, ",
+                $x,
+                ", 10f\n",
+                "mv ",
+                $x,
+                ", a7\n",
+                "10:\n",
+                "sb ",
+                $x,
+                ", ",
+                $to,
+                "(",
+                $base,
+                ")\n",
+            )
+        };
+    }
+
+    /// The parameters of a channel from a0 to where `output` has them; the layer's offset is at 20(sp).
+    macro_rules! channel {
+        ($bias:literal, $mantissa:literal, $shift:literal) => {
+            concat!(
+                "lw t0, ",
+                $bias,
+                "(a0)\n",
+                "lw t1, ",
+                $mantissa,
+                "(a0)\n",
+                "lw t2, ",
+                $shift,
+                "(a0)\n",
+                "lw ra, 20(sp)\n",
+                "sll ra, ra, t2\n",
+                "addi t2, t2, 1\n",
+            )
+        };
+    }
+
+    /// One weight times the input in a4.
+    macro_rules! dense_weight {
+        ($at:literal, $sum:literal) => {
+            concat!("lb a5, ", $at, "(a1)\n", "mul a5, a5, a4\n", "add ", $sum, ", ", $sum, ", a5\n")
+        };
+    }
+
+    /// One input times sixteen outputs: 49 instructions.
+    macro_rules! dense_step {
+        ($input:literal, $($at:literal)*) => {
+            concat!("lb a4, ", $input, "(a0)\n", dense_step!(@ $($at)*))
+        };
+        (@ $a:literal $b:literal $c:literal $d:literal $e:literal $f:literal $g:literal $h:literal
+           $i:literal $j:literal $k:literal $l:literal $m:literal $n:literal $o:literal $p:literal) => {
+            concat!(
+                dense_weight!($a, "s0"), dense_weight!($b, "s1"), dense_weight!($c, "s2"), dense_weight!($d, "s3"),
+                dense_weight!($e, "s4"), dense_weight!($f, "s5"), dense_weight!($g, "s6"), dense_weight!($h, "s7"),
+                dense_weight!($i, "s8"), dense_weight!($j, "s9"), dense_weight!($k, "s10"), dense_weight!($l, "s11"),
+                dense_weight!($m, "t3"), dense_weight!($n, "t4"), dense_weight!($o, "t5"), dense_weight!($p, "t6"),
+            )
+        };
+    }
+
+    /// One output of a dense layer from its sum, with the channel `$n` from a0 on.
+    macro_rules! dense_output {
+        ($sum:literal, $bias:literal, $mantissa:literal, $shift:literal, $to:literal) => {
+            concat!(channel!($bias, $mantissa, $shift), "slli ", $sum, ", ", $sum, ", 1\n", output!($sum, $to, "a2"),)
+        };
+    }
+
+    /// The sums over a block of weights at a1 for the inputs from a0 to t2, to a multiple of four at t0.
+    macro_rules! dense_sums {
+        () => {
+            concat!(
+                "beq a0, t0, 3f
+                 2:\n",
+                dense_step!("0", "0" "1" "2" "3" "4" "5" "6" "7" "8" "9" "10" "11" "12" "13" "14" "15"),
+                dense_step!("1", "16" "17" "18" "19" "20" "21" "22" "23" "24" "25" "26" "27" "28" "29" "30" "31"),
+                dense_step!("2", "32" "33" "34" "35" "36" "37" "38" "39" "40" "41" "42" "43" "44" "45" "46" "47"),
+                dense_step!("3", "48" "49" "50" "51" "52" "53" "54" "55" "56" "57" "58" "59" "60" "61" "62" "63"),
+                "addi a0, a0, 4
+                 addi a1, a1, 64
+                 bne a0, t0, 2b
+                 3:
+                 beq a0, t2, 5f
+                 4:\n",
+                dense_step!("0", "0" "1" "2" "3" "4" "5" "6" "7" "8" "9" "10" "11" "12" "13" "14" "15"),
+                "addi a0, a0, 1
+                 addi a1, a1, 16
+                 bne a0, t2, 4b
+                 5:\n",
+            )
+        };
+    }
+
+    /// Sums of sixteen outputs.
+    ///
+    /// # Safety
+    /// `input` has `depth` values, `weights` a block of them, `sums` sixteen numbers.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn dense(input: *const i8, weights: *const u32, depth: usize, sums: *mut i32) {
+        naked_asm!(
+            enter!(),
+            clear!(),
+            "add t2, a0, a2",
+            "andi t0, a2, -4",
+            "add t0, t0, a0",
+            dense_sums!(),
+            "lw a1, 8(sp)
+             sw s0, 0(a1)
+             sw s1, 4(a1)
+             sw s2, 8(a1)
+             sw s3, 12(a1)
+             sw s4, 16(a1)
+             sw s5, 20(a1)
+             sw s6, 24(a1)
+             sw s7, 28(a1)
+             sw s8, 32(a1)
+             sw s9, 36(a1)
+             sw s10, 40(a1)
+             sw s11, 44(a1)
+             sw t3, 48(a1)
+             sw t4, 52(a1)
+             sw t5, 56(a1)
+             sw t6, 60(a1)",
+            leave!(),
+        )
+    }
+
+    /// Whole blocks of a dense layer, to the outputs: the column of the job is the input, its stride the depth.
+    ///
+    /// # Safety
+    /// The job's pointers are good for its blocks.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn dense_blocks(job: *const Job) {
+        naked_asm!(
+            enter!(),
+            // The frame is that of `convolve`.
+            "addi sp, sp, -48
+             lw a1, 4(a0)
+             lw a2, 0(a0)
+             sw a2, 0(sp)
+             lw a2, 12(a0)
+             sw a2, 8(sp)
+             lw a2, 16(a0)
+             sw a2, 12(sp)
+             lw a2, 20(a0)
+             sw a2, 16(sp)
+             lw a2, 24(a0)
+             sw a2, 20(sp)
+             lw a2, 28(a0)
+             sw a2, 24(sp)
+             lw a2, 32(a0)
+             sw a2, 28(sp)
+             lw a2, 36(a0)
+             sw a2, 32(sp)",
+            "6:",
+            "lw a0, 0(sp)
+             lw a2, 16(sp)
+             add t2, a0, a2
+             andi t0, a2, -4
+             add t0, t0, a0",
+            clear!(),
+            dense_sums!(),
+            "sw a1, 36(sp)
+             lw a0, 8(sp)
+             lw a2, 12(sp)
+             lw a6, 24(sp)
+             lw a7, 28(sp)",
+            dense_output!("s0", "0", "4", "8", "0"),
+            dense_output!("s1", "12", "16", "20", "1"),
+            dense_output!("s2", "24", "28", "32", "2"),
+            dense_output!("s3", "36", "40", "44", "3"),
+            dense_output!("s4", "48", "52", "56", "4"),
+            dense_output!("s5", "60", "64", "68", "5"),
+            dense_output!("s6", "72", "76", "80", "6"),
+            dense_output!("s7", "84", "88", "92", "7"),
+            dense_output!("s8", "96", "100", "104", "8"),
+            dense_output!("s9", "108", "112", "116", "9"),
+            dense_output!("s10", "120", "124", "128", "10"),
+            dense_output!("s11", "132", "136", "140", "11"),
+            dense_output!("t3", "144", "148", "152", "12"),
+            dense_output!("t4", "156", "160", "164", "13"),
+            dense_output!("t5", "168", "172", "176", "14"),
+            dense_output!("t6", "180", "184", "188", "15"),
+            "addi a0, a0, 192
+             sw a0, 8(sp)
+             addi a2, a2, 16
+             sw a2, 12(sp)
+             lw a1, 36(sp)
+             lw t2, 32(sp)
+             bne a1, t2, 6b
+             addi sp, sp, 48",
+            leave!(),
+        )
+    }
+
     /// Sums of four channels and four pixels: [channel·4 + pixel].
     ///
     /// # Safety
@@ -178,6 +441,7 @@ mod tile {
     pub(super) unsafe extern "C" fn quad(column: *const u32, weights: *const u32, end: *const u32, sums: *mut i32) {
         naked_asm!(
             enter!(),
+            clear!(),
             "2:",
             quad_step!("0", "4", "8", "12", "0", "1", "2", "3", "4", "5", "6", "7"),
             quad_step!("16", "20", "24", "28", "8", "9", "10", "11", "12", "13", "14", "15"),
@@ -197,6 +461,125 @@ mod tile {
         )
     }
 
+    /// Four outputs of a channel out of their two pairs of accumulators.
+    macro_rules! outputs {
+        ($t0:literal, $u0:literal, $t1:literal, $u1:literal, $at:literal) => {
+            concat!(
+                "slli a1, ",
+                $u0,
+                ", 16\n",
+                "sub ",
+                $t0,
+                ", ",
+                $t0,
+                ", a1\n",
+                "slli a1, ",
+                $u1,
+                ", 16\n",
+                "sub ",
+                $t1,
+                ", ",
+                $t1,
+                ", a1\n",
+                "slli ",
+                $t0,
+                ", ",
+                $t0,
+                ", 1\n",
+                output!($t0, $at, "a2"),
+                "slli ",
+                $u0,
+                ", ",
+                $u0,
+                ", 1\n",
+                output!($u0, $at, "a3"),
+                "slli ",
+                $t1,
+                ", ",
+                $t1,
+                ", 1\n",
+                output!($t1, $at, "a4"),
+                "slli ",
+                $u1,
+                ", ",
+                $u1,
+                ", 1\n",
+                output!($u1, $at, "a5"),
+            )
+        };
+    }
+
+    /// Four pixels times whole blocks of channels, to the outputs.
+    ///
+    /// # Safety
+    /// The job's pointers are good for its blocks.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn convolve(job: *const Job) {
+        naked_asm!(
+            enter!(),
+            // The frame: 0 column, 4 bytes of a block, 8 channels, 12 output, 16 stride, 20 offset, 24 and 28 the
+            // clamp, 32 the end of the weights, 36 the weights of the next block.
+            "addi sp, sp, -48
+             lw a1, 4(a0)
+             lw a2, 0(a0)
+             sw a2, 0(sp)
+             lw a2, 8(a0)
+             sw a2, 4(sp)
+             lw a2, 12(a0)
+             sw a2, 8(sp)
+             lw a2, 16(a0)
+             sw a2, 12(sp)
+             lw a2, 20(a0)
+             sw a2, 16(sp)
+             lw a2, 24(a0)
+             sw a2, 20(sp)
+             lw a2, 28(a0)
+             sw a2, 24(sp)
+             lw a2, 32(a0)
+             sw a2, 28(sp)
+             lw a2, 36(a0)
+             sw a2, 32(sp)",
+            "3:",
+            "lw a0, 0(sp)
+             lw t2, 4(sp)
+             add t2, t2, a1
+             lui ra, 8",
+            clear!(),
+            "2:",
+            quad_step!("0", "4", "8", "12", "0", "1", "2", "3", "4", "5", "6", "7"),
+            quad_step!("16", "20", "24", "28", "8", "9", "10", "11", "12", "13", "14", "15"),
+            "addi a0, a0, 32",
+            "addi a1, a1, 16",
+            "bne a1, t2, 2b",
+            "sw a1, 36(sp)
+             lw a0, 8(sp)
+             lw a2, 12(sp)
+             lw t0, 16(sp)
+             lw a6, 24(sp)
+             lw a7, 28(sp)
+             add a3, a2, t0
+             add a4, a3, t0
+             add a5, a4, t0",
+            channel!("0", "4", "8"),
+            outputs!("s0", "s1", "s2", "s3", "0"),
+            channel!("12", "16", "20"),
+            outputs!("s4", "s5", "s6", "s7", "1"),
+            channel!("24", "28", "32"),
+            outputs!("s8", "s9", "s10", "s11", "2"),
+            channel!("36", "40", "44"),
+            outputs!("t3", "t4", "t5", "t6", "3"),
+            "addi a0, a0, 48
+             sw a0, 8(sp)
+             addi a2, a2, 4
+             sw a2, 12(sp)
+             lw a1, 36(sp)
+             lw t2, 32(sp)
+             bne a1, t2, 3b
+             addi sp, sp, 48",
+            leave!(),
+        )
+    }
+
     /// As [`quad`] for two pixels, one word per depth.
     ///
     /// # Safety
@@ -205,6 +588,7 @@ mod tile {
     pub(super) unsafe extern "C" fn pair(column: *const u32, weights: *const u32, end: *const u32, sums: *mut i32) {
         naked_asm!(
             enter!(),
+            clear!(),
             "2:",
             "lw a2, 0(a0)",
             "lw a4, 4(a0)",
@@ -230,6 +614,47 @@ mod tile {
         )
     }
 }
+
+/// A column of four pixels times whole blocks of channels, to the outputs.
+///
+/// # Safety
+/// The job's pointers are good for its blocks.
+#[inline(always)]
+pub(super) unsafe fn convolve(job: &Job) {
+    #[cfg(target_arch = "riscv32")]
+    // SAFETY: the caller's.
+    unsafe {
+        tile::convolve(job);
+    }
+    #[cfg(not(target_arch = "riscv32"))]
+    let _ = job;
+}
+
+/// A vector times whole blocks of outputs.
+///
+/// # Safety
+/// The job's pointers are good for its blocks.
+#[inline(always)]
+pub(super) unsafe fn dense_blocks(job: &Job) {
+    #[cfg(target_arch = "riscv32")]
+    // SAFETY: the caller's.
+    unsafe {
+        tile::dense_blocks(job);
+    }
+    #[cfg(not(target_arch = "riscv32"))]
+    let _ = job;
+}
+
+/// A vector times a block of outputs.
+#[cfg(target_arch = "riscv32")]
+#[inline(always)]
+pub(super) fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
+    // SAFETY: the block has sixteen weights for each input.
+    unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
+}
+
+#[cfg(not(target_arch = "riscv32"))]
+pub(super) use super::dense::plain_sums as dense;
 
 /// Four pixels times a block of weights.
 #[cfg(target_arch = "riscv32")]

@@ -5,7 +5,7 @@
 //! input that they and the pixels before them need has been read, and the rows they lie in hold no input that is still
 //! needed.
 
-use super::{BLOCK, LONGEST, Rounding, SPREAD, Sums, Way, cpu};
+use super::{BLOCK, Job, LONGEST, Rounding, SPREAD, Sums, Way, cpu};
 use crate::Tensors;
 use crate::arch::portable;
 use crate::conv::Conv2dLayer;
@@ -25,6 +25,7 @@ pub(crate) fn conv2d(layer: &Conv2dLayer<'_>, tensors: &mut impl Tensors<i8>, sc
 
 /// # Safety
 /// `input` and `output` are as long as the shape says and live as long as the call.
+#[inline(never)]
 unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let rounding = Rounding::new(&layer.output);
@@ -34,6 +35,11 @@ unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratc
     let channels = shape.output.channels;
     let block_words = BLOCK * padded / 4;
     let pixels = shape.output.height * shape.output.width;
+    let whole = channels / BLOCK;
+    let has_convolve = cpu::HAS_CONVOLVE
+        && whole > 0
+        && padded <= LONGEST
+        && (way == Way::Short || (way == Way::ShortClamped && cpu::CONVOLVE_CLAMPS));
     for image in 0..shape.batch {
         // SAFETY: within the input and the output, image by image.
         let (input, output) = unsafe { (input.add(image * shape.input.len()), output.add(image * shape.output.len())) };
@@ -43,8 +49,28 @@ unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratc
             let lanes = (pixels - pixel).min(LANES);
             // SAFETY: the column has two words for each of the depth's positions; the walk stays in the image.
             unsafe { walk.gather(layer, input, lanes, column.as_mut_ptr()) };
+            let mut done = 0;
+            if has_convolve && lanes == LANES {
+                let words = layer.words.get(..whole * block_words).unwrap_or_default();
+                let job = Job {
+                    column: column.as_ptr(),
+                    weights: words.as_ptr(),
+                    block: 4 * block_words,
+                    channels: layer.channels.as_ptr(),
+                    // SAFETY: the pixel lies in the output.
+                    output: unsafe { output.add(pixel * channels) },
+                    stride: channels,
+                    offset: rounding.offset,
+                    minimum: layer.output.minimum,
+                    maximum: layer.output.maximum,
+                    end: words.as_ptr_range().end,
+                };
+                // SAFETY: four pixels lie behind `pixel`; the layer has `whole` whole blocks of weights and channels.
+                unsafe { cpu::convolve(&job) };
+                done = whole;
+            }
             let blocks = layer.words.chunks_exact(block_words.max(1));
-            for (index, (weights, channels_here)) in blocks.zip(layer.channels.chunks(BLOCK)).enumerate() {
+            for (index, (weights, channels_here)) in blocks.zip(layer.channels.chunks(BLOCK)).enumerate().skip(done) {
                 let sums = multiply(column, weights, padded, lanes);
                 // SAFETY: `lanes` pixels of `channels` outputs each lie behind `pixel`; the block's channels end
                 // within a pixel.

@@ -7,6 +7,7 @@
 
 mod blocks;
 mod conv2d;
+mod dense;
 mod depthwise;
 
 #[cfg_attr(backend = "v7m", path = "../v7m/mod.rs")]
@@ -17,8 +18,9 @@ mod cpu;
 #[cfg(not(any(target_arch = "arm", target_arch = "riscv32", backend = "v7m")))]
 mod fields;
 
-pub(crate) use super::portable::{dense, wide_dense};
+pub(crate) use super::portable::wide_dense;
 pub(crate) use conv2d::conv2d;
+pub(crate) use dense::dense;
 pub(crate) use depthwise::depthwise_conv2d;
 
 use crate::Backend;
@@ -36,6 +38,33 @@ const LONGEST: usize = scalar::longest(Backend::CURRENT);
 
 /// The sums of four pixels times a block of channels: sums[channel·4 + pixel].
 type Sums = [i32; 4 * BLOCK];
+
+/// Whole blocks of a layer for kernels that go all the way to the outputs, with the short encoding of channels. The
+/// assembly knows the order of the fields.
+#[repr(C)]
+struct Job {
+    /// The column of four pixels; for a dense layer the input.
+    column: *const u32,
+    weights: *const u32,
+    /// Bytes of weights of a block.
+    block: usize,
+    channels: *const Channel,
+    output: *mut i8,
+    /// From one pixel's output to the next; for a dense layer the inputs.
+    stride: usize,
+    /// [`Rounding::offset`].
+    offset: i32,
+    minimum: i32,
+    maximum: i32,
+    /// Where the weights of the last block end.
+    end: *const u32,
+}
+
+/// Outputs per block of a dense layer.
+const DENSE_BLOCK: usize = scalar::dense_block(Backend::CURRENT);
+
+/// The sums of a block of outputs of a dense layer.
+type DenseSums = [i32; DENSE_BLOCK];
 
 /// How accumulators of a layer become outputs.
 #[derive(Clone, Copy)]

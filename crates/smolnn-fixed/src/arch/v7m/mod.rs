@@ -1,12 +1,32 @@
 //! Arm v7-M (Cortex-M3) and v8-M without DSP: SMLAL adds a 32×32-bit product to 64 bits, and with X = x_a + 2^23·x_b that
 //! is two multiply-accumulates: w·x_a in the lower 23 bits, w·x_b above. |Σ w·x_a| < 2^22 for a depth up to 255.
 
-use super::Sums;
 pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
+use super::{DenseSums, Job, Sums};
 use crate::pack::Channel;
 
 /// There is a kernel for one pair of pixels.
 pub(super) const HAS_PAIR: bool = true;
+
+/// Dense sums have 128·Σ x in them.
+pub(super) const DENSE_EXCESS: bool = true;
+
+/// There are kernels that go from the column to the outputs.
+pub(super) const HAS_CONVOLVE: bool = false;
+
+/// As [`HAS_CONVOLVE`] for dense layers.
+pub(super) const HAS_DENSE_BLOCKS: bool = false;
+
+/// They clamp to the whole of int8 alone.
+pub(super) const CONVOLVE_CLAMPS: bool = false;
+
+/// There is none: [`HAS_CONVOLVE`].
+#[inline(always)]
+pub(super) unsafe fn convolve(_job: &Job) {}
+
+/// There is none: [`HAS_DENSE_BLOCKS`].
+#[inline(always)]
+pub(super) unsafe fn dense_blocks(_job: &Job) {}
 
 /// (x·m + 2^30) >> 31 of x = sum + bias: the high word of 2x·m and the rounding bit below it. |2x| < 2^30.
 #[inline(always)]
@@ -42,6 +62,79 @@ mod tile {
              smlal r4, r5, r12, r2
              smlal r8, r9, r12, lr"
         };
+    }
+
+    /// One input times eight outputs: sixteen instructions.
+    macro_rules! dense_step {
+        () => {
+            "ldrsb r2, [r0], #1
+             ldm r1!, {{r12, lr}}
+             mla r4, r12, r2, r4
+             lsr r12, r12, #8
+             mla r5, r12, r2, r5
+             lsr r12, r12, #8
+             mla r6, r12, r2, r6
+             lsr r12, r12, #8
+             mla r7, r12, r2, r7
+             mla r8, lr, r2, r8
+             lsr lr, lr, #8
+             mla r9, lr, r2, r9
+             lsr lr, lr, #8
+             mla r10, lr, r2, r10
+             lsr lr, lr, #8
+             mla r11, lr, r2, r11"
+        };
+    }
+
+    /// Sums of eight outputs, each with 128·Σ x in it.
+    ///
+    /// # Safety
+    /// `input` has `depth` values, `weights` a block of them, `sums` eight numbers.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn dense(input: *const i8, weights: *const u32, depth: usize, sums: *mut i32) {
+        naked_asm!(
+            "push {{r4-r11, lr}}",
+            "add r12, r0, r2",
+            "bic r2, r2, #3",
+            "add r2, r0, r2",
+            "push {{r3, r12}}",
+            "mov r3, r2",
+            "movs r4, #0",
+            "movs r5, #0",
+            "movs r6, #0",
+            "movs r7, #0",
+            "mov r8, r4",
+            "mov r9, r4",
+            "mov r10, r4",
+            "mov r11, r4",
+            "cmp r0, r3",
+            "beq 3f",
+            "2:",
+            dense_step!(),
+            dense_step!(),
+            dense_step!(),
+            dense_step!(),
+            "cmp r0, r3",
+            "bne 2b",
+            "3:",
+            "ldr r3, [sp, #4]",
+            "cmp r0, r3",
+            "beq 5f",
+            "4:",
+            dense_step!(),
+            "cmp r0, r3",
+            "bne 4b",
+            "5:",
+            "sub r4, r4, r5, lsl #8",
+            "sub r5, r5, r6, lsl #8",
+            "sub r6, r6, r7, lsl #8",
+            "sub r8, r8, r9, lsl #8",
+            "sub r9, r9, r10, lsl #8",
+            "sub r10, r10, r11, lsl #8",
+            "pop {{r3, r12}}",
+            "stm r3, {{r4-r11}}",
+            "pop {{r4-r11, pc}}",
+        )
     }
 
     /// Sums of two channels and four pixels: [channel·4 + pixel].
@@ -148,6 +241,17 @@ pub(super) fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
     // SAFETY: as `quad`.
     unsafe { tile::pair(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
 }
+
+/// A vector times a block of outputs, 128·Σ x included.
+#[cfg(target_arch = "arm")]
+#[inline(always)]
+pub(super) fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
+    // SAFETY: the block has eight weights for each input.
+    unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
+}
+
+#[cfg(not(target_arch = "arm"))]
+pub(super) use super::dense::sums as dense;
 
 /// The arithmetic of the tile in Rust, for tests on a host that forces this backend.
 #[cfg(not(target_arch = "arm"))]
