@@ -91,13 +91,6 @@ pub const fn rounding_shift_right(value: i32, shift: u32) -> i32 {
     (value >> shift) + (remainder > threshold) as i32
 }
 
-/// As [`rounding_shift_right`] for shifts of 1..=31 and |value| < 2^30, in three instructions.
-#[inline(always)]
-pub(crate) const fn round_shift_right_by_half(value: i32, shift: u32) -> i32 {
-    // Half up, and one less for negative values: halves away from zero.
-    value.wrapping_add(value >> 31).wrapping_add(1 << (shift.wrapping_sub(1) & 31)) >> (shift & 31)
-}
-
 /// The nearest integer to `value`, halves away from zero, saturated to i32.
 pub const fn round(value: f64) -> i32 {
     // `as` truncates towards zero and saturates. Below 2^52 the distance to the truncated value is exact, so that no half

@@ -14,6 +14,14 @@ pub trait Source<T: Copy>: Copy {
     fn at(self, index: usize) -> Option<T>;
     /// How many there are.
     fn count(self) -> usize;
+    /// Groups of `N`, and what is left behind them.
+    fn groups<const N: usize>(self) -> (impl ExactSizeIterator<Item = [T; N]>, Self);
+    /// The `N` elements from `start` on.
+    fn group<const N: usize>(self, start: usize) -> Option<[T; N]>;
+    /// Writes `function` of every element, one after the other, four in a turn of the loop so that they share its
+    /// instructions. Each is read before the next is written, so that the output may start where the input does or
+    /// before.
+    fn map<U>(self, output: &[Cell<U>], function: impl Fn(T) -> U);
 }
 
 impl<T: Copy> Source<T> for &[T] {
@@ -33,6 +41,31 @@ impl<T: Copy> Source<T> for &[T] {
     fn count(self) -> usize {
         self.len()
     }
+    #[inline(always)]
+    fn groups<const N: usize>(self) -> (impl ExactSizeIterator<Item = [T; N]>, Self) {
+        let (groups, rest) = self.as_chunks();
+        (groups.iter().copied(), rest)
+    }
+    #[inline(always)]
+    fn group<const N: usize>(self, start: usize) -> Option<[T; N]> {
+        self.get(start..)?.first_chunk().copied()
+    }
+    #[inline(always)]
+    fn map<U>(self, output: &[Cell<U>], function: impl Fn(T) -> U) {
+        let (inputs, input_rest) = self.as_chunks::<4>();
+        let (outputs, output_rest) = output.as_chunks::<4>();
+        for (input, output) in inputs.iter().zip(outputs) {
+            // On v6-M reading all four first takes fewer registers.
+            let copy = *input;
+            let input = if cfg!(backend = "v6m") { &copy } else { input };
+            for (input, output) in input.iter().zip(output) {
+                output.set(function(*input));
+            }
+        }
+        for (input, output) in input_rest.iter().zip(output_rest) {
+            output.set(function(*input));
+        }
+    }
 }
 
 impl<T: Copy> Source<T> for &[Cell<T>] {
@@ -51,6 +84,28 @@ impl<T: Copy> Source<T> for &[Cell<T>] {
     #[inline(always)]
     fn count(self) -> usize {
         self.len()
+    }
+    #[inline(always)]
+    fn groups<const N: usize>(self) -> (impl ExactSizeIterator<Item = [T; N]>, Self) {
+        let (groups, rest) = self.as_chunks::<N>();
+        (groups.iter().map(|group| group.each_ref().map(Cell::get)), rest)
+    }
+    #[inline(always)]
+    fn group<const N: usize>(self, start: usize) -> Option<[T; N]> {
+        Some(self.get(start..)?.first_chunk::<N>()?.each_ref().map(Cell::get))
+    }
+    #[inline(always)]
+    fn map<U>(self, output: &[Cell<U>], function: impl Fn(T) -> U) {
+        let (inputs, input_rest) = self.as_chunks::<4>();
+        let (outputs, output_rest) = output.as_chunks::<4>();
+        for (input, output) in inputs.iter().zip(outputs) {
+            for (input, output) in input.iter().zip(output) {
+                output.set(function(input.get()));
+            }
+        }
+        for (input, output) in input_rest.iter().zip(output_rest) {
+            output.set(function(input.get()));
+        }
     }
 }
 

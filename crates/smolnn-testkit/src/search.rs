@@ -20,21 +20,34 @@ pub struct Problem {
 /// A piece's coefficients: c0, and c1 in the upper 24 bits and c2 in the lower 8 of a word.
 pub type Piece = [i32; 2];
 
-/// The pieces in ascending order of the input, or the first input of a piece that has no solution.
+/// The 512 pieces, that of input 0 first and those of negative inputs behind the positive ones, or the first input of a
+/// piece that has no solution. With an offset the last inputs are a 513th piece, which shares the polynomial of the first.
 ///
 /// # Errors
 /// See above.
 pub fn pieces(problem: &Problem) -> Result<Vec<Piece>, i32> {
-    let first = (-32768 + problem.offset) >> 7;
-    let last = (32767 + problem.offset) >> 7;
-    (first..=last)
+    (0..256)
+        .chain(-256..0)
         .map(|piece| {
             let start = (piece * 128 - problem.offset).max(-32768);
-            let end = ((piece + 1) * 128 - problem.offset).min(32768);
+            let end = (piece + 1) * 128 - problem.offset;
+            if piece == -256 && problem.offset > 0 {
+                return Ok(ends(problem, end));
+            }
             let outputs: Vec<i64> = (start..end).map(|x| (problem.target)(x).into()).collect();
             solve(&outputs, problem.shift).map(|solution| moved(solution, start)).ok_or(start)
         })
         .collect()
+}
+
+/// The polynomial for the least inputs, up to `end`, and the largest one, for a function that is saturated at both ends:
+/// modulo 2^32 the one end's value is just above the other's, and so are the inputs modulo 2^16.
+fn ends(problem: &Problem, end: i32) -> Piece {
+    assert_eq!(problem.offset, 1);
+    assert!((-32768..end).all(|x| (problem.target)(x) == -32768) && (problem.target)(32767) == 32767);
+    // −1 per input: 65535 inputs further the value has fallen from just above −32768 to below it, which is 32767.
+    let at_least_input = i64::from(-32768 << problem.shift) + 1000;
+    moved([0, -1, at_least_input], -32768)
 }
 
 /// c2, c1, c0 around the piece's first input.

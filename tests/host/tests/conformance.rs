@@ -45,7 +45,7 @@ fn public_kernels(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
         }
         let text = fs::read_to_string(&path).unwrap();
         let module = if module.is_empty() { name.as_str() } else { module };
-        if ["quantise", "tensors", "backend", "lib"].contains(&module) {
+        if ["arena", "quantise", "tensors", "backend", "lib"].contains(&module) {
             continue;
         }
         for line in text.lines() {

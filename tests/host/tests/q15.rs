@@ -29,19 +29,24 @@ fn tanh(x: i32) -> i32 {
 fn coefficients_are_those_of_the_search() {
     let mut text = String::from(
         "//! Coefficients of the Q15 activations, found by `search` in the testkit. Rewritten by\n\
-         //! `BLESS=1 cargo test -p host-tests --test q15`.\n",
+         //! `BLESS=1 cargo test -p host-tests --test q15`.\n\nuse super::q15::Pieces;\n",
     );
     for (name, problem) in [
         ("SIGMOID", Problem { target: sigmoid, offset: 0, shift: 17 }),
         ("TANH", Problem { target: tanh, offset: 1, shift: 16 }),
     ] {
         let pieces = pieces(&problem).unwrap_or_else(|x| panic!("{name}: no solution for the piece at {x}"));
-        write!(text, "\n#[rustfmt::skip]\npub(super) static {name}: [[i32; 2]; {}] = [", pieces.len()).unwrap();
-        for (index, [c0, c1]) in pieces.iter().enumerate() {
-            text += if index % 4 == 0 { "\n    " } else { " " };
-            write!(text, "[{c0}, {c1}],").unwrap();
+        assert_eq!(pieces.len(), 512);
+        write!(text, "\n#[rustfmt::skip]\npub(super) static {name}: Pieces = Pieces::new(\n").unwrap();
+        for column in 0..2 {
+            text += "    [";
+            for (index, piece) in pieces.iter().enumerate() {
+                text += if index % 8 == 0 { "\n        " } else { " " };
+                write!(text, "{},", piece[column]).unwrap();
+            }
+            text += "\n    ],\n";
         }
-        text += "\n];\n";
+        text += ");\n";
     }
     let path = project().join("crates/smolnn-fixed/src/act/q15_tables.rs");
     if std::env::var("BLESS").as_deref() == Ok("1") {

@@ -135,25 +135,25 @@ pub(crate) fn tanh_value(interpolation: Interpolation, value: i16) -> i16 {
 pub fn logistic_int16(
     interpolation: &Interpolation,
     length: usize,
-    tensors: impl Tensors<i16>,
+    mut tensors: impl Tensors<i16>,
 ) -> Result<(), ShapeError> {
-    map(length, tensors, |value| logistic_value(*interpolation, value))
+    tensors.check(length, length, 0)?;
+    let (input, output) = tensors.split();
+    input.map(output, |value| logistic_value(*interpolation, value));
+    Ok(())
 }
 
 /// Runs tanh over `length` elements; input and output may be one.
 ///
 /// # Errors
 /// As [`logistic_int16`].
-pub fn tanh_int16(interpolation: &Interpolation, length: usize, tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
-    map(length, tensors, |value| tanh_value(*interpolation, value))
-}
-
-#[inline(always)]
-fn map(length: usize, mut tensors: impl Tensors<i16>, function: impl Fn(i16) -> i16) -> Result<(), ShapeError> {
+pub fn tanh_int16(
+    interpolation: &Interpolation,
+    length: usize,
+    mut tensors: impl Tensors<i16>,
+) -> Result<(), ShapeError> {
     tensors.check(length, length, 0)?;
     let (input, output) = tensors.split();
-    for (value, result) in input.elements().zip(output) {
-        result.set(function(value));
-    }
+    input.map(output, |value| tanh_value(*interpolation, value));
     Ok(())
 }

@@ -91,8 +91,6 @@ impl Table {
 pub fn leaky_relu_int16(layer: &LeakyReluLayer, mut tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
     tensors.check(layer.length, layer.length, 0)?;
     let (input, output) = tensors.split();
-    for (value, result) in input.elements().zip(output) {
-        result.set(clamp(layer.apply(i32::from(value)), -32768, 32767) as i16);
-    }
+    input.map(output, |value| clamp(layer.apply(i32::from(value)), -32768, 32767) as i16);
     Ok(())
 }

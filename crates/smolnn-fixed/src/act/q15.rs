@@ -8,38 +8,85 @@
 //! - Both are monotonic; tanh(−x) = −tanh(x) and sigmoid(−x) = 1 − sigmoid(x) bit for bit where neither saturates.
 //! - Held by tests/host/tests/q15.rs, exhaustively, coefficients included.
 
+use core::cell::Cell;
+
 use smolnn_core::ShapeError;
 
 use super::q15_tables::{SIGMOID, TANH};
 use crate::q::{Q, Q15};
+use crate::tensors::Source;
 
 /// Q3.12: −8 ≤ x < 8.
 pub type Q12 = Q<i16, 12>;
 
-/// The polynomial of one piece. c2 is the low byte of the second coefficient, c1 the rest.
-#[inline(always)]
-const fn polynomial(&[constant, packed]: &[i32; 2], x: i32) -> i32 {
-    let slope = (packed >> 8).wrapping_add(x.wrapping_mul(packed as i8 as i32));
-    constant.wrapping_add(x.wrapping_mul(slope))
+/// The polynomials of 512 pieces: the piece of 0 comes first, those of negative inputs follow behind the positive ones.
+/// Two arrays cost v7-M no address; where registers or addressing modes are few the coefficients lie side by side.
+pub(super) struct Pieces {
+    #[cfg(not(any(backend = "v6m", backend = "rv32")))]
+    constants: [i32; 512],
+    #[cfg(not(any(backend = "v6m", backend = "rv32")))]
+    slopes: [i32; 512],
+    #[cfg(any(backend = "v6m", backend = "rv32"))]
+    pairs: [u64; 512],
+}
+
+impl Pieces {
+    /// From c0 of every piece, and c1 (24 bits) above c2 (8 bits).
+    #[cfg(not(any(backend = "v6m", backend = "rv32")))]
+    pub(super) const fn new(constants: [i32; 512], slopes: [i32; 512]) -> Self {
+        Self { constants, slopes }
+    }
+
+    #[cfg(not(any(backend = "v6m", backend = "rv32")))]
+    #[inline(always)]
+    const fn piece(&self, piece: usize) -> (i32, i32) {
+        (self.constants[piece & 511], self.slopes[piece & 511])
+    }
+
+    /// From c0 of every piece, and c1 (24 bits) above c2 (8 bits).
+    #[cfg(any(backend = "v6m", backend = "rv32"))]
+    pub(super) const fn new(constants: [i32; 512], slopes: [i32; 512]) -> Self {
+        let mut pairs = [0; 512];
+        let mut piece = 0;
+        while piece < 512 {
+            pairs[piece] = constants[piece] as u32 as u64 | (slopes[piece] as u32 as u64) << 32;
+            piece += 1;
+        }
+        Self { pairs }
+    }
+
+    #[cfg(any(backend = "v6m", backend = "rv32"))]
+    #[inline(always)]
+    const fn piece(&self, piece: usize) -> (i32, i32) {
+        let pair = self.pairs[piece & 511];
+        (pair as i32, (pair >> 32) as i32)
+    }
+
+    /// c0 + x·(c1 + x·c2) of the piece that `position` lies in.
+    #[inline(always)]
+    const fn at(&self, position: i32, x: i32) -> i32 {
+        let (constant, packed) = self.piece((position >> 7) as usize);
+        let slope = (packed >> 8).wrapping_add(x.wrapping_mul(packed as i8 as i32));
+        constant.wrapping_add(x.wrapping_mul(slope))
+    }
 }
 
 impl Q12 {
     /// 1 / (1 + e^−x), correctly rounded.
     #[inline(always)]
-    pub fn sigmoid(self) -> Q15 {
-        let x = i32::from(self.to_bits());
-        let piece = SIGMOID[((x >> 7) + 256) as usize & 511];
-        // 32768 · 2^17 does not fit, so that outputs are below: their 15 bits are unsigned.
-        Q15::from_bits((polynomial(&piece, x) as u32 >> 17) as i16)
+    pub const fn sigmoid(self) -> Q15 {
+        let x = self.to_bits() as i32;
+        // Outputs lie below 32768, so that 15 unsigned bits above 17 of fraction hold them.
+        Q15::from_bits((SIGMOID.at(x, x) as u32 >> 17) as i16)
     }
 
     /// tanh x, correctly rounded.
     #[inline(always)]
-    pub fn tanh(self) -> Q15 {
-        let x = i32::from(self.to_bits());
-        // The pieces of −x mirror those of x, but for one input, so that one set of bounds serves both.
-        let piece = TANH.get(((x + 1 + 32768) >> 7) as usize).unwrap_or(&[0; 2]);
-        Q15::from_bits((polynomial(piece, x) >> 16) as i16)
+    pub const fn tanh(self) -> Q15 {
+        let x = self.to_bits() as i32;
+        // By one input, so that the pieces of −x mirror those of x: where one has a polynomial, so has the other. 32767
+        // falls into the piece of the least inputs; both ends saturate, and one polynomial modulo 2^32 serves both.
+        Q15::from_bits((TANH.at(x + 1, x) >> 16) as i16)
     }
 }
 
@@ -49,9 +96,7 @@ impl Q12 {
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn sigmoid_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
-    for (&x, y) in input.iter().zip(output) {
-        *y = x.sigmoid();
-    }
+    input.map(Cell::from_mut(output).as_slice_of_cells(), Q12::sigmoid);
     Ok(())
 }
 
@@ -61,8 +106,6 @@ pub fn sigmoid_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> 
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn tanh_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
-    for (&x, y) in input.iter().zip(output) {
-        *y = x.tanh();
-    }
+    input.map(Cell::from_mut(output).as_slice_of_cells(), Q12::tanh);
     Ok(())
 }

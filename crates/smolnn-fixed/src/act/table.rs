@@ -126,8 +126,6 @@ macro_rules! table {
 pub fn lookup(table: &Table, length: usize, mut tensors: impl Tensors<i8>) -> Result<(), ShapeError> {
     tensors.check(length, length, 0)?;
     let (input, output) = tensors.split();
-    for (value, result) in input.elements().zip(output) {
-        result.set(table.get(value));
-    }
+    input.map(output, |value| table.get(value));
     Ok(())
 }

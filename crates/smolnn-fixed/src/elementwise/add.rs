@@ -12,7 +12,7 @@ use smolnn_core::ShapeError;
 
 use super::Pairing;
 use crate::Operands;
-use crate::quantise::{Affine, FusedActivation, Multiplier, OutputRange, round_shift_right_by_half};
+use crate::quantise::{Affine, FusedActivation, Multiplier, OutputRange, clamp};
 
 /// The multipliers of both operands and of the sum.
 const fn multipliers(left: f32, right: f32, output: f32, shift: u32) -> (Multiplier, Multiplier, Multiplier) {
@@ -37,8 +37,12 @@ pub struct AddLayer {
     /// Whether the table belongs to the left operand.
     table_is_left: bool,
     mantissa: i32,
+    /// At most 22, so that the zero point shifted left fits.
     right_shift: u32,
-    output: OutputRange,
+    /// One half of the output's last place, and the zero point, in units before the right shift.
+    addend: i32,
+    minimum: i32,
+    maximum: i32,
 }
 
 impl AddLayer {
@@ -46,7 +50,7 @@ impl AddLayer {
     ///
     /// # Errors
     /// [`ShapeError::Range`] when a scale is not positive, a zero point lies outside of int8, or the output's scale is
-    /// 2^−20 of the inputs' or less.
+    /// above 15 times, or below 2^−19 of, the larger of the operands'.
     pub const fn new(
         pairing: Pairing,
         left: Affine,
@@ -91,6 +95,11 @@ impl AddLayer {
         if multiplier.shift >= 0 {
             return Err(ShapeError::Range("the output's scale is too small for those of the operands"));
         }
+        if multiplier.shift < -22 {
+            return Err(ShapeError::Range("the output's scale is more than 15 times those of the operands"));
+        }
+        let right_shift = -multiplier.shift as u32;
+        let range = activation.range(output.scale, output.zero_point, -128, 127);
         let table_is_left = left.scale < right.scale;
         let (table_sign, factor_sign) = if table_is_left { (1, sign) } else { (sign, 1) };
         let (small, large, small_multiplier) =
@@ -109,16 +118,20 @@ impl AddLayer {
             table,
             table_is_left,
             mantissa: multiplier.mantissa,
-            right_shift: -multiplier.shift as u32,
-            output: activation.range(output.scale, output.zero_point, -128, 127),
+            right_shift,
+            addend: (1 << (right_shift - 1)) + (output.zero_point << right_shift),
+            minimum: range.minimum,
+            maximum: range.maximum,
         })
     }
 
+    /// The output before its clamp. |high| < 2^28 and |addend| < 2^30.
     #[inline(always)]
-    fn element(&self, tabled: i8, scaled: i8) -> i8 {
+    fn element(&self, tabled: i8, scaled: i8) -> i32 {
         let doubled = self.table[usize::from(tabled as u8)].wrapping_add(i32::from(scaled).wrapping_mul(self.factor));
         let high = ((i64::from(doubled) * i64::from(self.mantissa) + (1 << 31)) >> 32) as i32;
-        self.output.finish(round_shift_right_by_half(high, self.right_shift)) as i8
+        // Halves away from zero: half up, and one less below 0.
+        high.wrapping_add(high >> 31).wrapping_add(self.addend) >> (self.right_shift & 31)
     }
 }
 
@@ -127,10 +140,16 @@ impl AddLayer {
 /// # Errors
 /// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
 pub fn add(layer: &AddLayer, operands: impl Operands<i8>) -> Result<(), ShapeError> {
-    if layer.table_is_left {
-        layer.pairing.combine(operands, |left, right| layer.element(left, right))
-    } else {
-        layer.pairing.combine(operands, |left, right| layer.element(right, left))
+    let element = |tabled, scaled| layer.element(tabled, scaled);
+    let (minimum, maximum) = (layer.minimum, layer.maximum);
+    let clamped = |value| clamp(value, minimum, maximum) as i8;
+    // Without an activation the clamp needs no registers, and few have them to spare.
+    let saturated = |value| clamp(value, -128, 127) as i8;
+    match (layer.table_is_left, minimum == -128 && maximum == 127) {
+        (true, true) => layer.pairing.combine(operands, |left, right| saturated(element(left, right))),
+        (false, true) => layer.pairing.combine(operands, |left, right| saturated(element(right, left))),
+        (true, false) => layer.pairing.combine(operands, |left, right| clamped(element(left, right))),
+        (false, false) => layer.pairing.combine(operands, |left, right| clamped(element(right, left))),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Cases of the activations.
 
+use smolnn_fixed::act::q15::Q12;
 use smolnn_fixed::act::{self, Interpolation, LeakyReluLayer, PreluLayer, Table};
+use smolnn_fixed::q::Q15;
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 use smolnn_fixed::{Overlapping, Separate};
 
@@ -92,4 +94,31 @@ pub(super) fn prelu(case: Case<'_>) -> Result<(), Failure> {
         oracle::finish(scaled, &OutputRange::int8(output.zero_point)) as i8
     };
     elementwise::every_place!(case, i8, (length, period), expected, act::prelu, layer)
+}
+
+/// A Q15 activation against the real function, correctly rounded.
+macro_rules! q15 {
+    ($case:ident, $kernel:path, $real:expr) => {{
+        let Case { random, mut memory, tolerance } = $case;
+        let length = random.length(1, 90);
+        let bits = memory.filled(length, || random.int16())?;
+        let mut input = [Q12::ZERO; 90];
+        let mut output = [Q15::ZERO; 90];
+        for (input, &bits) in input.iter_mut().zip(bits.iter()) {
+            *input = Q12::from_bits(bits);
+        }
+        $kernel(&input[..length], &mut output[..length]).map_err(Failure::refused("apart"))?;
+        let found = output.map(Q15::to_bits);
+        compare("apart", tolerance, &found[..length], |index| {
+            nearest::<i16>($real(input[index].to_f64()), 1.0 / 32768.0, &whole::<i16>(0))
+        })
+    }};
+}
+
+pub(super) fn sigmoid_q15(case: Case<'_>) -> Result<(), Failure> {
+    q15!(case, act::q15::sigmoid_q15, |x: f64| 1.0 / (1.0 + libm::exp(-x)))
+}
+
+pub(super) fn tanh_q15(case: Case<'_>) -> Result<(), Failure> {
+    q15!(case, act::q15::tanh_q15, libm::tanh)
 }

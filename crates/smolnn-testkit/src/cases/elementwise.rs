@@ -98,8 +98,9 @@ fn sum(
 pub(super) fn add(case: Case<'_>) -> Result<(), Failure> {
     let random = &mut *case.random;
     let (left_len, right_len) = draw_pairing(random);
-    let mut affine = || Affine::new(random.scale(10, 0), random.int8().into());
-    let quantisations = [affine(), affine(), affine()];
+    let mut affine = |least, most| Affine::new(random.scale(least, most), random.int8().into());
+    // An output's scale above 15 times the operands' is refused.
+    let quantisations = [affine(8, 0), affine(8, 0), affine(16, 5)];
     let [left, right, output] = quantisations;
     let (activation, subtract) = (draw_activation(random), random.one_in(2));
     let make = if subtract { AddLayer::subtraction } else { AddLayer::new };

@@ -37,7 +37,9 @@ impl Meter for Bench {
     }
 
     fn kernel(&mut self, name: &'static str, shape: &'static str, work: Work, call: &mut dyn FnMut()) {
-        self.print("kernel", name, shape, work, call);
+        if self.kernel.matches(name) {
+            self.print("kernel", name, shape, work, call);
+        }
     }
 
     fn skip(&mut self, name: &'static str, shape: &'static str, reason: &'static str) {

@@ -3,6 +3,7 @@
 //!
 //! Nothing here formats or panics: code of the harness must not hide what the kernels do.
 
+mod elements;
 mod float;
 mod int8;
 
@@ -31,6 +32,7 @@ pub trait Meter {
 #[inline(never)]
 pub fn all(meter: &mut dyn Meter) {
     int8::all(meter);
+    elements::all(meter);
     float::all(meter);
 }
 
