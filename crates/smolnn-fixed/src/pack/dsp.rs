@@ -130,9 +130,39 @@ const fn pairs_words(outputs: usize, depth: usize) -> usize {
     outputs.div_ceil(2) * (PAIR_EXTRA + 2 * depth.div_ceil(4))
 }
 
-/// Whether patches are copied as bytes before they are widened: rows of a patch are not whole words.
-pub(crate) const fn is_staged(shape: &Conv2d) -> bool {
-    !shape.input.channels.is_multiple_of(4)
+/// The patch of a pixel as runs of bytes that are adjacent in the input. A column takes whole words of four from each run,
+/// one run after the other, and then what is left of the runs, one run after the other.
+pub(crate) struct Runs {
+    /// Rows of the kernel.
+    pub(crate) count: usize,
+    /// Bytes of a run.
+    pub(crate) length: usize,
+}
+
+impl Runs {
+    /// The runs of a convolution.
+    pub(crate) const fn of(shape: &Conv2d) -> Self {
+        Self { count: shape.rows.kernel, length: shape.columns.kernel * shape.input.channels }
+    }
+
+    /// One run: nothing is moved.
+    const fn one(length: usize) -> Self {
+        Self { count: 1, length }
+    }
+
+    /// Which product of the convolution stands at place `place` of a column.
+    const fn product(&self, place: usize) -> usize {
+        let partial = self.length % 4;
+        let whole = self.length - partial;
+        if place < self.count * whole {
+            return place / whole * self.length + place % whole;
+        }
+        let place = place - self.count * whole;
+        match (place.checked_div(partial), place.checked_rem(partial)) {
+            (Some(run), Some(index)) => run * self.length + whole + index,
+            _ => place,
+        }
+    }
 }
 
 /// What a convolution takes.
@@ -144,8 +174,12 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
         return portable::conv2d_needs(shape);
     }
     let groups = shape.depth().div_ceil(4);
-    // Three columns of i16, and the three patches as bytes where they are staged.
-    let scratch = if is_staged(shape) { 9 * groups } else { 6 * groups };
+    let runs = Runs::of(shape);
+    // Three columns of i16, the rests of three pixels' runs, and three patches as bytes where they are copied.
+    let mut scratch = 6 * groups + 3 * (runs.count * (runs.length % 4)).div_ceil(4);
+    if !shape.rows.is_unpadded() || !shape.columns.is_unpadded() || shape.columns.dilation > 1 {
+        scratch += 3 * groups;
+    }
     Needs { words: pairs_words(shape.output.channels, shape.depth()), channels: 0, scratch }
 }
 
@@ -222,6 +256,7 @@ pub fn conv2d(
         outputs: shape.output.channels,
         channel_step: shape.depth(),
         depth_step: 1,
+        runs: Runs::of(shape),
     };
     if shape.groups == 1 && rows.pairs(words, pairs).is_some() {
         return Ok(Packed { words: conv2d_needs(layout, shape).words, channels: 0, layout });
@@ -243,7 +278,15 @@ pub fn depthwise_conv2d(
     weights.check(shape.weights(), shape.output.channels)?;
     ShapeError::check_capacity("the packed words", depthwise_conv2d_words(shape), words.len())?;
     let outputs = shape.output.channels;
-    let rows = Rows { weights, output, depth: shape.depth(), outputs, channel_step: 1, depth_step: outputs };
+    let rows = Rows {
+        weights,
+        output,
+        depth: shape.depth(),
+        outputs,
+        channel_step: 1,
+        depth_step: outputs,
+        runs: Runs::of(&shape.as_conv2d()),
+    };
     let layout = if is_three(shape) {
         rows.three(words).map(|()| THREE)
     } else if depthwise_as_conv2d(shape).is_some() {
@@ -273,7 +316,15 @@ pub fn dense(
     weights.check(shape.weights(), shape.outputs)?;
     ShapeError::check_capacity("the packed words", dense_words(shape), words.len())?;
     let outputs = shape.outputs;
-    let rows = Rows { weights, output, depth: shape.inputs, outputs, channel_step: shape.inputs, depth_step: 1 };
+    let rows = Rows {
+        weights,
+        output,
+        depth: shape.inputs,
+        outputs,
+        channel_step: shape.inputs,
+        depth_step: 1,
+        runs: Runs::one(shape.inputs),
+    };
     let layout = if shape.batch == 1 { EIGHTS } else { PAIRS };
     let pairs = if shape.batch == 1 { 4 } else { 1 };
     if rows.pairs(words, pairs).is_some() {
@@ -339,6 +390,8 @@ struct Rows<'a> {
     outputs: usize,
     channel_step: usize,
     depth_step: usize,
+    /// The order of a column, for the layouts of pairs.
+    runs: Runs,
 }
 
 impl Rows<'_> {
@@ -473,6 +526,7 @@ impl Rows<'_> {
 
     /// 256·w1 + w0 of a pair of channels, unless it does not fit in 16 bits.
     fn halfword(&self, even: usize, depth: usize) -> Option<u16> {
+        let depth = if depth < self.depth { self.runs.product(depth) } else { depth };
         let halfword = 256 * self.weight(even + 1, depth) + self.weight(even, depth);
         i16::try_from(halfword).ok().map(|word| word as u16)
     }

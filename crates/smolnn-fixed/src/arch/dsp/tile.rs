@@ -11,7 +11,7 @@
 //! 17 instructions for 24 products in the inner loop, 53 around it for the six outputs.
 //! Held by: random shapes against the oracle on the boards (the `conformance` firmware).
 
-use core::arch::{asm, naked_asm};
+use core::arch::naked_asm;
 
 /// Bytes of one step of the unrolled loop: 17 wide instructions.
 const STEP: usize = 68;
@@ -155,66 +155,48 @@ pub(super) unsafe extern "C" fn tile(
     tile!(step!(), step!(), step!(), step!())
 }
 
-/// Widens `groups` groups of four bytes of each of three pixels into columns; gives the end of the columns.
+/// Widens `runs` runs of `groups` groups of four bytes of each of three pixels into columns; gives the end of the columns.
+/// From the end of a run it is `gap` bytes to the next one.
+///
+/// 12 instructions for 12 bytes.
 ///
 /// # Safety
-/// `groups` is not 0; 4 · `groups` bytes can be read at the sources, 6 · `groups` words written at `columns`.
-#[inline]
-pub(super) unsafe fn widen_three(sources: [*const i8; 3], columns: *mut u32, groups: usize) -> *mut u32 {
-    let mut end = columns;
-    // SAFETY: reads and writes what the caller vouches for.
-    unsafe {
-        asm!(
-            "2:",
-            "ldr r5, [{first}], #4",
-            "ldr r8, [{second}], #4",
-            "ldr r9, [{third}], #4",
-            "sxtb16 r2, r5",
-            "sxtb16 r3, r8",
-            "sxtb16 r4, r9",
-            "sxtb16 r5, r5, ror #8",
-            "sxtb16 r8, r8, ror #8",
-            "sxtb16 r9, r9, ror #8",
-            "stmia {end}!, {{r2, r3, r4, r5, r8, r9}}",
-            "subs {groups}, {groups}, #1",
-            "bne 2b",
-            first = inout(reg) sources[0] => _,
-            second = inout(reg) sources[1] => _,
-            third = inout(reg) sources[2] => _,
-            end = inout(reg) end,
-            groups = inout(reg) groups => _,
-            out("r2") _, out("r3") _, out("r4") _, out("r5") _, out("r8") _, out("r9") _,
-            options(nostack),
-        );
-    }
-    end
-}
-
-/// Widens `groups` groups of four bytes of one of three pixels; gives the place of the pixel's next group.
-///
-/// # Safety
-/// As [`widen_three`], for one source; `columns` points at the pixel's word of the first group.
-#[inline]
-pub(super) unsafe fn widen_one(source: *const i8, columns: *mut u32, groups: usize) -> *mut u32 {
-    let mut end = columns;
-    // SAFETY: reads and writes what the caller vouches for.
-    unsafe {
-        asm!(
-            "2:",
-            "ldr {word}, [{source}], #4",
-            "subs {groups}, {groups}, #1",
-            "sxtb16 {even}, {word}",
-            "sxtb16 {word}, {word}, ror #8",
-            "str {even}, [{end}], #12",
-            "str {word}, [{end}], #12",
-            "bne 2b",
-            source = inout(reg) source => _,
-            end = inout(reg) end,
-            groups = inout(reg) groups => _,
-            word = out(reg) _,
-            even = out(reg) _,
-            options(nostack),
-        );
-    }
-    end
+/// `groups` and `runs` are not 0; the runs can be read, six words per group and run written at `columns`.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn widen(
+    first: *const i8,
+    second: *const i8,
+    third: *const i8,
+    columns: *mut u32,
+    groups: usize,
+    runs: usize,
+    gap: usize,
+) -> *mut u32 {
+    naked_asm!(
+        "push {{r4-r11, lr}}",
+        "ldr.w r12, [sp, #40]",
+        "1:",
+        "ldr r4, [sp, #36]",
+        "2:",
+        "ldr r8, [r0], #4",
+        "ldr r9, [r1], #4",
+        "ldr r10, [r2], #4",
+        "sxtb16 r5, r8",
+        "sxtb16 r6, r9",
+        "sxtb16 r7, r10",
+        "sxtb16 r8, r8, ror #8",
+        "sxtb16 r9, r9, ror #8",
+        "sxtb16 r10, r10, ror #8",
+        "stmia r3!, {{r5, r6, r7, r8, r9, r10}}",
+        "subs r4, r4, #1",
+        "bne 2b",
+        "ldr r4, [sp, #44]",
+        "add r0, r4",
+        "add r1, r4",
+        "add r2, r4",
+        "subs r12, r12, #1",
+        "bne 1b",
+        "mov r0, r3",
+        "pop {{r4-r11, pc}}",
+    )
 }
