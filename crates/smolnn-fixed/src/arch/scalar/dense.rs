@@ -22,7 +22,8 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
         let block_words = DENSE_BLOCK * shape.inputs / 4;
         let mut done = 0;
         let whole = shape.outputs / DENSE_BLOCK;
-        if cpu::HAS_DENSE_BLOCKS && whole > 0 && way != Way::General {
+        let has_blocks = way == Way::Short || (way == Way::ShortClamped && cpu::CONVOLVE_CLAMPS);
+        if cpu::HAS_DENSE_BLOCKS && has_blocks && whole > 0 {
             let words = layer.words.get(..whole * block_words).unwrap_or_default();
             let (input, output) = tensors.pointers();
             let job = Job {
@@ -35,7 +36,7 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
                 output: unsafe { output.add(vector * shape.outputs) },
                 stride: shape.inputs,
                 offset: rounding.offset,
-                minimum: layer.output.minimum,
+                minimum: if cpu::CONVOLVE_CLAMPS { layer.output.minimum } else { excess },
                 maximum: layer.output.maximum,
                 end: words.as_ptr_range().end,
             };

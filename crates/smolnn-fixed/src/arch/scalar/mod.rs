@@ -5,6 +5,7 @@
 //! [`pack::scalar`](crate::pack::scalar) for the layouts and for what packing guarantees.
 #![allow(unsafe_code)]
 
+#[cfg(not(all(backend = "v7m", target_arch = "arm")))]
 mod blocks;
 mod conv2d;
 mod dense;
@@ -108,6 +109,7 @@ impl Rounding {
     }
 
     /// [`Rounding::short`] for outputs that span int8.
+    #[cfg(not(all(backend = "v7m", target_arch = "arm")))]
     #[inline(always)]
     fn finish_int8(offset: i32) -> impl Fn(i32, &Channel) -> i8 {
         let rounding = Self { output: OutputRange::int8(0), offset };
