@@ -3,7 +3,7 @@
 use smolnn_core::{Conv2d, DepthwiseConv2d};
 use smolnn_float::Number;
 
-/// y[n, i, j, o] = b[o] + Σ_{u, v, c} W[o, u, v, c]·x[n, i·s − p + u·d, j·s − p + v·d, g·C + c], one group after the other.
+/// `y[n, i, j, o] = b[o] + Σ_{u, v, c} W[o, u, v, c]·x[n, i·s − p + u·d, j·s − p + v·d, g·C + c]`, one group after the other.
 pub fn conv2d<T: Number>(shape: &Conv2d, weights: &[T], bias: &[T], input: &[T]) -> Vec<T> {
     let (kh, kw) = (shape.rows.kernel, shape.columns.kernel);
     let (per_group, outputs_per_group) = (shape.input.channels / shape.groups, shape.output.channels / shape.groups);

@@ -42,7 +42,7 @@ impl<'a> Layer<'a> {
     fn new(room: &'a mut [f32], input: usize, weights: usize, bias: usize, output: usize) -> Option<Self> {
         let mut random = Random::new();
         for value in room.iter_mut() {
-            *value = (random.next() >> 8) as f32 * (1.0 / 8_388_608.0) - 1.0;
+            *value = (random.bits() >> 8) as f32 * (1.0 / 8_388_608.0) - 1.0;
         }
         let mut room = room;
         let mut take = |length: usize| {

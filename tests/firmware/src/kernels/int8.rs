@@ -53,9 +53,9 @@ impl Bench {
             root += 1;
         }
         for (multiplier, bias) in self.multipliers.iter_mut().zip(&mut self.bias) {
-            let spread = 0.75 + f64::from(random.next() >> 24) / 512.0;
+            let spread = 0.75 + f64::from(random.bits() >> 24) / 512.0;
             *multiplier = Multiplier::from_f64(spread / (73.0 * root as f64));
-            *bias = (random.next() >> 20) as i32 - 2048;
+            *bias = (random.bits() >> 20) as i32 - 2048;
         }
     }
 }
