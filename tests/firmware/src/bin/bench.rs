@@ -14,6 +14,7 @@ struct Bench {
     counter: Counter,
     kernel: Wanted,
     model: Wanted,
+    refused: bool,
 }
 
 impl Bench {
@@ -43,6 +44,7 @@ impl Meter for Bench {
     }
 
     fn skip(&mut self, name: &'static str, shape: &'static str, reason: &'static str) {
+        self.refused |= reason == kernels::REFUSED;
         board::println!("skip {name}\t{shape}\t{reason}");
     }
 }
@@ -87,9 +89,10 @@ fn run() -> board::Exit {
         counter: Counter::start_from_options(),
         kernel: Wanted::from_option("--kernel"),
         model: Wanted::from_option("--model"),
+        refused: false,
     };
     kernels::all(&mut bench);
     models::models(&mut bench);
     board::println!("done");
-    board::Exit::Pass
+    if bench.refused { board::Exit::Fail } else { board::Exit::Pass }
 }

@@ -10,10 +10,7 @@ use smolnn_fixed::quantise::{Affine, FusedActivation, OutputRange};
 use smolnn_fixed::softmax::{SoftmaxLayer, softmax};
 use smolnn_fixed::{Separate, SeparatePair};
 
-use super::{Meter, Random, Work};
-
-const TOO_LARGE: &str = "needs more memory than this board has";
-const REFUSED: &str = "the kernel refused its shape";
+use super::{Meter, REFUSED, Random, TOO_LARGE, Work};
 
 /// Bytes of each tensor.
 const ROOM: usize = if cfg!(smolnn_small_board) { 1024 } else { 16 * 1024 };
@@ -25,6 +22,7 @@ struct Bench {
     output: [i8; ROOM],
 }
 
+#[inline(never)]
 pub(super) fn all(meter: &mut dyn Meter) {
     let mut bench = Bench { left: [0; ROOM], right: [0; ROOM], output: [0; ROOM] };
     let mut random = Random::new();
@@ -111,13 +109,14 @@ fn run_softmax(meter: &mut dyn Meter, bench: &mut Bench, name: &'static str, col
 /// Elements of the int16 tensors.
 const LENGTH: usize = 1024;
 
+#[inline(never)]
 fn run_int16(meter: &mut dyn Meter) {
     if cfg!(smolnn_small_board) {
         return;
     }
     let mut random = Random::new();
-    let left: [i16; LENGTH] = core::array::from_fn(|_| (random.next() >> 16) as i16);
-    let right: [i16; LENGTH] = core::array::from_fn(|_| (random.next() >> 16) as i16);
+    let left: [i16; LENGTH] = core::array::from_fn(|_| (random.bits() >> 16) as i16);
+    let right: [i16; LENGTH] = core::array::from_fn(|_| (random.bits() >> 16) as i16);
     let mut output = [0_i16; LENGTH];
     let work = Work::Elements(LENGTH);
     if meter.wants("sigmoid_q15") || meter.wants("tanh_q15") {

@@ -4,10 +4,9 @@ use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Window2d, shape
 use smolnn_float::conv::{conv2d, depthwise};
 use smolnn_float::{Gradients, dense};
 
-use super::{Meter, Random, Work};
+use super::{Meter, Random, TOO_LARGE, Work};
 
 const ROOM: usize = if cfg!(smolnn_small_board) { 1024 } else { 64 * 1024 };
-const TOO_LARGE: &str = "needs more memory than this board has";
 
 const DENSE: [(&str, Dense); 4] = [
     ("16-10", shape!(Dense::new(1, 16, 10))),
@@ -62,6 +61,7 @@ impl<'a> Layer<'a> {
     }
 }
 
+#[inline(never)]
 pub(super) fn all(meter: &mut dyn Meter) {
     let mut room = [0.0; ROOM];
     for (name, shape) in &DENSE {

@@ -6,7 +6,7 @@ use smolnn_fixed::dense::{DenseLayer, dense};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Backend, Channel, Separate, Weights, pack};
 
-use super::{Meter, Random, Work};
+use super::{Meter, REFUSED, Random, TOO_LARGE, Work};
 
 const KIB: usize = 1024;
 const ROOM: usize = if cfg!(smolnn_small_board) { 1 } else { 40 };
@@ -14,9 +14,6 @@ const ACTIVATIONS: usize = ROOM * KIB;
 const WEIGHTS: usize = if cfg!(smolnn_small_board) { 2 * KIB } else { 84 * KIB };
 const CHANNELS: usize = if cfg!(smolnn_small_board) { 32 } else { 1024 };
 const SCRATCH: usize = if cfg!(smolnn_small_board) { 256 } else { 16 * KIB };
-
-const TOO_LARGE: &str = "needs more memory than this board has";
-const REFUSED: &str = "the kernel refused its shape";
 
 /// Memory for one kernel at a time.
 struct Bench {
@@ -63,6 +60,7 @@ impl Bench {
 const OUTPUT: OutputRange = OutputRange { zero_point: -3, minimum: -128, maximum: 127 };
 const INPUT_ZERO_POINT: i32 = 5;
 
+#[inline(never)]
 pub(super) fn all(meter: &mut dyn Meter) {
     let mut bench = Bench::EMPTY;
     if meter.wants("conv2d") {

@@ -9,6 +9,11 @@ mod int8;
 
 use core::hint::black_box;
 
+/// Why a kernel is left out.
+pub const TOO_LARGE: &str = "needs more memory than this board has";
+/// Why a kernel is left out, which is a defect: it returned an error.
+pub const REFUSED: &str = "the kernel refused its shape";
+
 /// What one call of a kernel does, for figures per unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -47,7 +52,7 @@ impl Random {
     }
 
     /// 32 bits (xorshift).
-    pub fn next(&mut self) -> u32 {
+    pub fn bits(&mut self) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 17;
         self.0 ^= self.0 << 5;
@@ -57,7 +62,7 @@ impl Random {
     /// Fills with −127..=127, what TensorFlow Lite's weights are.
     pub fn weights(&mut self, values: &mut [i8]) {
         for value in values {
-            *value = ((self.next() >> 8) % 255) as i8;
+            *value = ((self.bits() >> 8) % 255) as i8;
             *value = if *value == -128 { 0 } else { *value };
         }
     }
@@ -65,7 +70,7 @@ impl Random {
     /// Fills with −128..=127.
     pub fn bytes(&mut self, values: &mut [i8]) {
         for value in values {
-            *value = (self.next() >> 8) as i8;
+            *value = (self.bits() >> 8) as i8;
         }
     }
 }
