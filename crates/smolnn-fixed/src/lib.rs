@@ -47,6 +47,7 @@ pub mod convert;
 pub mod dense;
 mod element;
 pub mod elementwise;
+pub mod movement;
 pub mod pack;
 pub mod pad;
 pub mod pool;

@@ -54,7 +54,6 @@ impl Source {
     }
 
     /// Any other array of numbers.
-    #[allow(dead_code)]
     pub(crate) fn numbers<T: Display>(&mut self, name: &str, element: &str, values: &[T]) -> String {
         let values: Vec<_> = values.iter().map(T::to_string).collect();
         self.array(name, element, &values)
@@ -73,8 +72,8 @@ impl Source {
     }
 
     /// A checked layer as a constant, made by an expression of type `Result<kind, ShapeError>`.
-    pub(crate) fn layer(&mut self, step: usize, kind: &str, expression: &str) -> String {
-        let name = format!("LAYER_{step}");
+    pub(crate) fn layer(&mut self, key: impl Display, kind: &str, expression: &str) -> String {
+        let name = format!("LAYER_{key}");
         let _ = writeln!(self.items, "const {name}: {kind} = shape!({expression});\n");
         name
     }

@@ -70,6 +70,7 @@ pub mod generated {
     pub use smolnn_fixed::convert::*;
     pub use smolnn_fixed::dense::*;
     pub use smolnn_fixed::elementwise::*;
+    pub use smolnn_fixed::movement::*;
     pub use smolnn_fixed::pack::{Channel, Layout};
     pub use smolnn_fixed::pad::*;
     pub use smolnn_fixed::pool::*;

@@ -20,6 +20,7 @@ mod conv;
 mod convert;
 mod dense;
 mod layout;
+mod movement;
 mod pad;
 mod pool;
 mod recurrent;
@@ -34,6 +35,7 @@ const FAMILIES: &[&[Definition]] = &[
     convert::OPERATORS,
     dense::OPERATORS,
     layout::OPERATORS,
+    movement::OPERATORS,
     pad::OPERATORS,
     pool::OPERATORS,
     recurrent::OPERATORS,

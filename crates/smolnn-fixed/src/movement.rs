@@ -1,0 +1,171 @@
+//! Moving elements without changing them: one kernel for TRANSPOSE, STRIDED_SLICE, SLICE, CONCATENATION, SPLIT, PACK, UNPACK,
+//! REVERSE, DEPTH_TO_SPACE, SPACE_TO_DEPTH, BROADCAST and nearest-neighbour upscaling by whole factors.
+//!
+//! - output[o + Σ_k i_k · s_k] = input[p + Σ_k i_k · t_k] for all indices 0 ≤ i_k < n_k: what the operators differ in is the strides.
+//!   A stride of 0 in the input repeats, a negative one reverses.
+//! - Layout: any of up to six dimensions; elements of any type; no arithmetic, so nothing to round.
+//! - Positions that the output's strides leave out keep their value.
+//! - Held by: `transpose`, `concat_*`, `strided_slice_*`, `resize_*` goldens through the importer (tests/host/tests/import_golden.rs), and a
+//!   naive loop below.
+
+use smolnn_core::ShapeError;
+
+/// Most dimensions of a copy.
+pub const RANK: usize = 6;
+
+/// How a copy walks through one of its tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// Elements of the tensor.
+    pub length: usize,
+    /// Position of the first element.
+    pub start: usize,
+    /// Elements from one index to the next, per dimension.
+    pub strides: [isize; RANK],
+}
+
+/// A copy, checked: no index leads out of its tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyLayer {
+    lengths: [usize; RANK],
+    input: Walk,
+    output: Walk,
+}
+
+impl CopyLayer {
+    /// A copy of `lengths` elements per dimension (1 for dimensions that are not needed).
+    ///
+    /// # Errors
+    /// [`ShapeError`] when a length is 0, or an index leads out of the input or the output.
+    pub const fn new(lengths: [usize; RANK], input: Walk, output: Walk) -> Result<Self, ShapeError> {
+        const LARGEST: i64 = 1 << 31;
+        let mut which = 0;
+        while which < 2 {
+            let walk = if which == 0 { &input } else { &output };
+            if walk.length as u64 >= LARGEST as u64 || walk.start as u64 >= LARGEST as u64 {
+                return Err(ShapeError::TooLarge);
+            }
+            let (mut least, mut most) = (walk.start as i64, walk.start as i64);
+            let mut axis = 0;
+            while axis < RANK {
+                if lengths[axis] == 0 {
+                    return Err(ShapeError::Zero("a length of the copy"));
+                }
+                let stride = walk.strides[axis] as i64;
+                if lengths[axis] as u64 >= LARGEST as u64 || stride >= LARGEST || stride <= -LARGEST {
+                    return Err(ShapeError::TooLarge);
+                }
+                // Each below 2^62 in size; what passes is below 2^31, so that six of them cannot overflow.
+                let span = (lengths[axis] as i64 - 1) * stride;
+                if span >= LARGEST || span <= -LARGEST {
+                    return Err(ShapeError::TooLarge);
+                }
+                if span < 0 {
+                    least += span;
+                } else {
+                    most += span;
+                }
+                axis += 1;
+            }
+            if least < 0 || most >= walk.length as i64 {
+                return Err(ShapeError::Range("the copy leads out of its tensor"));
+            }
+            which += 1;
+        }
+        Ok(Self { lengths, input, output })
+    }
+}
+
+/// Runs the copy.
+///
+/// # Errors
+/// [`ShapeError::Length`] when input or output have other lengths than the layer says.
+pub fn copy<T: Copy>(layer: &CopyLayer, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    ShapeError::check_length("the input", layer.input.length, input.len())?;
+    ShapeError::check_length("the output", layer.output.length, output.len())?;
+    let [outer @ .., run] = layer.lengths;
+    let [from_strides @ .., from_step] = layer.input.strides;
+    let [to_strides @ .., to_step] = layer.output.strides;
+    let mut indices = [0; RANK - 1];
+    let (mut from, mut to) = (layer.input.start, layer.output.start);
+    loop {
+        if from_step == 1 && to_step == 1 {
+            let source = input.get(from..from.wrapping_add(run)).unwrap_or_default();
+            let target = output.get_mut(to..to.wrapping_add(run)).unwrap_or_default();
+            for (target, &value) in target.iter_mut().zip(source) {
+                *target = value;
+            }
+        } else {
+            let (mut from, mut to) = (from, to);
+            for _ in 0..run {
+                if let (Some(&value), Some(target)) = (input.get(from), output.get_mut(to)) {
+                    *target = value;
+                }
+                from = from.wrapping_add_signed(from_step);
+                to = to.wrapping_add_signed(to_step);
+            }
+        }
+        // The next run: the innermost index that is not at its end goes on, those behind it start anew.
+        let strides = from_strides.iter().zip(&to_strides).rev();
+        let mut done = true;
+        for ((index, &length), (&from_stride, &to_stride)) in indices.iter_mut().zip(&outer).rev().zip(strides) {
+            *index += 1;
+            from = from.wrapping_add_signed(from_stride);
+            to = to.wrapping_add_signed(to_stride);
+            if *index < length {
+                done = false;
+                break;
+            }
+            *index = 0;
+            from = from.wrapping_add_signed(from_stride.wrapping_mul(length as isize).wrapping_neg());
+            to = to.wrapping_add_signed(to_stride.wrapping_mul(length as isize).wrapping_neg());
+        }
+        if done {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_the_naive_loop() {
+        let lengths = [2, 1, 3, 2, 2, 4];
+        let input: [i16; 400] = core::array::from_fn(|index| index as i16);
+        let from = Walk { length: 400, start: 60, strides: [100, 7, -20, 3, 0, 2] };
+        let to = Walk { length: 200, start: 5, strides: [96, 0, 32, 16, 4, 1] };
+        let mut found = [-1; 200];
+        let mut expected = found;
+        let layer = CopyLayer::new(lengths, from, to).unwrap();
+        copy(&layer, &input, &mut found).unwrap();
+        let mut runs = 0;
+        for number in 0..lengths.iter().product() {
+            let mut rest: usize = number;
+            let (mut p, mut q) = (from.start as isize, to.start as isize);
+            for axis in (0..RANK).rev() {
+                let index = (rest % lengths[axis]) as isize;
+                rest /= lengths[axis];
+                p += index * from.strides[axis];
+                q += index * to.strides[axis];
+            }
+            expected[q as usize] = input[p as usize];
+            runs += 1;
+        }
+        assert_eq!(runs, 96);
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_copy_that_leads_out_is_refused() {
+        let walk = |length, start, stride| Walk { length, start, strides: [0, 0, 0, 0, 0, stride] };
+        let lengths = [1, 1, 1, 1, 1, 4];
+        assert!(CopyLayer::new(lengths, walk(4, 0, 1), walk(4, 0, 1)).is_ok());
+        assert!(CopyLayer::new(lengths, walk(4, 3, -1), walk(4, 0, 1)).is_ok());
+        assert!(CopyLayer::new(lengths, walk(4, 1, 1), walk(4, 0, 1)).is_err());
+        assert!(CopyLayer::new(lengths, walk(4, 2, -1), walk(4, 0, 1)).is_err());
+        assert!(CopyLayer::new(lengths, walk(4, 0, 1), walk(4, 0, isize::MAX)).is_err());
+        assert!(CopyLayer::new([1, 1, 1, 1, 0, 4], walk(4, 0, 1), walk(4, 0, 1)).is_err());
+    }
+}
