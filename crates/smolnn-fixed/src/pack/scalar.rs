@@ -3,7 +3,8 @@
 //! Convolution: output channels in blocks of [`block`]; in a block, the weights of one depth stand side by side, one byte
 //! each ([depth][channel]), the depth filled up with zeros to a multiple of four, the last block with channels of zeros.
 //!
-//! Depthwise convolution: the weights of one channel stand side by side ([channel][tap]).
+//! Depthwise convolution: the weights of one channel stand side by side ([channel][tap]) if the kernel is 3×3, else they
+//! stay as they are ([tap][channel]).
 //!
 //! Dense layer: as a convolution, but blocks are of [`dense_block`] outputs, the depth is not filled up, and but for
 //! RV32 every weight is stored plus 128, so that a word of four is Σ 2^(8i)·(w_i + 128) without borrow.
@@ -92,9 +93,33 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
 pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
     let mut needs = portable::depthwise_conv2d_needs(shape);
     if is_tiled(layout) && !(shape.rows.is_unpadded() && shape.columns.is_unpadded()) {
-        needs.scratch = shape.input.channels.div_ceil(4);
+        let pixels = if slides(layout.backend(), shape) { shape.input.width } else { 1 };
+        needs.scratch = (pixels * shape.input.channels).div_ceil(4);
     }
     needs
+}
+
+/// Whether the weights of a depthwise convolution are stored channel by channel: 3×3 kernels.
+pub const fn is_by_channel(shape: &DepthwiseConv2d) -> bool {
+    shape.rows.kernel == 3 && shape.columns.kernel == 3 && shape.multiplier == 1
+}
+
+/// Padding behind the last column.
+pub const fn padding_right(shape: &DepthwiseConv2d) -> usize {
+    let columns = &shape.columns;
+    let end = (columns.output - 1) * columns.stride + (columns.kernel - 1) * columns.dilation + 1;
+    (end - if end < columns.before { end } else { columns.before }).saturating_sub(columns.input)
+}
+
+/// Whether a depthwise convolution runs along the rows, channel by channel: on a core with registers for nine weights,
+/// with at most one column of padding on each side. Padding above and below is a row of zero points then.
+pub const fn slides(backend: Backend, shape: &DepthwiseConv2d) -> bool {
+    matches!(backend, Backend::Rv32)
+        && is_by_channel(shape)
+        && shape.columns.dilation == 1
+        && shape.columns.stride <= 2
+        && shape.columns.before <= 1
+        && padding_right(shape) <= 1
 }
 
 /// What a dense layer takes.
@@ -167,8 +192,8 @@ pub fn depthwise_conv2d(
     for (index, word) in words.iter_mut().take(used).enumerate() {
         *word = (0..4).rev().fold(0, |word, byte| {
             let at = index * 4 + byte;
-            // From [tap][channel] to [channel][tap].
-            let weight = if at < outputs * depth { weights.values[at % depth * outputs + at / depth] } else { 0 };
+            let from = if is_by_channel(shape) { at % depth * outputs + at / depth } else { at };
+            let weight = if at < outputs * depth { weights.values[from] } else { 0 };
             word << 8 | u32::from(weight as u8)
         });
     }

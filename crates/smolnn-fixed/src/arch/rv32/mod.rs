@@ -6,8 +6,12 @@
 //! multiply-accumulates, where MUL and ADD take eight, and half of the loads.
 
 pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
+use super::depthwise::Line;
 use super::{DenseSums, Job, Sums};
 use crate::pack::Channel;
+
+/// There are kernels for rows of a depthwise convolution.
+pub(super) const HAS_ROWS: bool = cfg!(target_arch = "riscv32");
 
 /// Dense weights are stored plain.
 pub(super) const DENSE_EXCESS: bool = false;
@@ -37,6 +41,7 @@ mod tile {
     use core::arch::naked_asm;
 
     use super::super::Job;
+    use super::super::depthwise::Line;
 
     /// Two depths of one channel times one pair of pixels: weights in `$w0`, `$w1`, which may be `$p` and `$q`.
     macro_rules! products {
@@ -580,6 +585,240 @@ mod tile {
         )
     }
 
+    /// The next value of the three rows in a1, or the zero point, times each of the weights named, to sums; `$sum = ` a
+    /// product, or a product added to another sum.
+    macro_rules! times {
+        ($weight:literal, set $sum:literal) => {
+            concat!("mul ", $sum, ", a1, ", $weight, "\n")
+        };
+        ($weight:literal, add $sum:literal, $to:literal) => {
+            concat!("mul a2, a1, ", $weight, "\nadd ", $sum, ", ", $to, ", a2\n")
+        };
+    }
+
+    /// One value for the channel loop's start: weights of the next channel in s0..s8 ([row][column]), parameters in t4..t6
+    /// and s9, pointers in a6, a7, t0 and t2, pixels in t3.
+    macro_rules! line_channel {
+        () => {
+            "lw a1, 12(a0)
+             lb s0, 0(a1)
+             lb s1, 1(a1)
+             lb s2, 2(a1)
+             lb s3, 3(a1)
+             lb s4, 4(a1)
+             lb s5, 5(a1)
+             lb s6, 6(a1)
+             lb s7, 7(a1)
+             lb s8, 8(a1)
+             addi a1, a1, 9
+             sw a1, 12(a0)
+             lw a1, 16(a0)
+             lw t4, 0(a1)
+             lw t5, 4(a1)
+             lw t6, 8(a1)
+             addi a1, a1, 12
+             sw a1, 16(a0)
+             lw s9, 28(a0)
+             sll s9, s9, t6
+             addi t6, t6, 1
+             lw a6, 0(a0)
+             lw a7, 4(a0)
+             lw t0, 8(a0)
+             lw t2, 20(a0)
+             add a6, a6, ra
+             add a7, a7, ra
+             add t0, t0, ra
+             add t2, t2, ra
+             lw t3, 40(a0)\n"
+        };
+    }
+
+    /// The output of the sum in a3, and on to the next pixel.
+    macro_rules! line_output {
+        () => {
+            "slli a3, a3, 1
+             add a3, a3, t4
+             mul a2, a3, t5
+             mulh a3, a3, t5
+             srli a2, a2, 31
+             add a3, a3, a2
+             srai a2, a3, 31
+             add a3, a3, s9
+             add a3, a3, a2
+             sra a3, a3, t6
+             bge a3, s10, 10f
+             mv a3, s10
+             10:
+             bge s11, a3, 10f
+             mv a3, s11
+             10:
+             sb a3, 0(t2)
+             add t2, t2, t1\n"
+        };
+    }
+
+    /// The first column, or one of padding, to a5: what the next output has of it.
+    macro_rules! line_first {
+        () => {
+            concat!(
+                "lw a1, 44(a0)
+                 beqz a1, 3f
+                 lw a1, 52(a0)
+                 add a5, s0, s3
+                 add a5, a5, s6
+                 mul a5, a5, a1
+                 j 4f
+                 3:
+                 lb a1, 0(a6)\n",
+                times!("s0", set "a5"),
+                "lb a1, 0(a7)\n",
+                times!("s3", add "a5", "a5"),
+                "lb a1, 0(t0)\n",
+                times!("s6", add "a5", "a5"),
+                "add a6, a6, t1
+                 add a7, a7, t1
+                 add t0, t0, t1
+                 4:\n",
+            )
+        };
+    }
+
+    macro_rules! line_enter {
+        () => {
+            concat!(
+                enter!(),
+                "\nlw t1, 24(a0)
+                 lw s10, 32(a0)
+                 lw s11, 36(a0)
+                 li ra, 0\n",
+            )
+        };
+    }
+
+    /// On to the next channel.
+    macro_rules! line_next {
+        () => {
+            "addi ra, ra, 1
+             bne ra, t1, 2b\n"
+        };
+    }
+
+    /// A row of a 3×3 depthwise convolution, stride 1: every column goes into three outputs, whose sums are a3, a4, a5.
+    ///
+    /// # Safety
+    /// The line's pointers are good for its pixels and channels.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn depthwise_line(line: *mut Line) {
+        naked_asm!(
+            line_enter!(),
+            "2:",
+            line_channel!(),
+            line_first!(),
+            "lb a1, 0(a6)",
+            times!("s1", add "a4", "a5"),
+            times!("s0", set "a5"),
+            "lb a1, 0(a7)",
+            times!("s4", add "a4", "a4"),
+            times!("s3", add "a5", "a5"),
+            "lb a1, 0(t0)",
+            times!("s7", add "a4", "a4"),
+            times!("s6", add "a5", "a5"),
+            "add a6, a6, t1
+             add a7, a7, t1
+             add t0, t0, t1
+             beqz t3, 6f
+             5:
+             lb a1, 0(a6)",
+            times!("s2", add "a3", "a4"),
+            times!("s1", add "a4", "a5"),
+            times!("s0", set "a5"),
+            "lb a1, 0(a7)",
+            times!("s5", add "a3", "a3"),
+            times!("s4", add "a4", "a4"),
+            times!("s3", add "a5", "a5"),
+            "lb a1, 0(t0)",
+            times!("s8", add "a3", "a3"),
+            times!("s7", add "a4", "a4"),
+            times!("s6", add "a5", "a5"),
+            "add a6, a6, t1
+             add a7, a7, t1
+             add t0, t0, t1",
+            line_output!(),
+            "addi t3, t3, -1
+             bnez t3, 5b
+             6:
+             lw a1, 48(a0)
+             beqz a1, 7f
+             lw a1, 52(a0)
+             add a2, s2, s5
+             add a2, a2, s8
+             mul a2, a2, a1
+             add a3, a4, a2",
+            line_output!(),
+            "7:",
+            line_next!(),
+            leave!(),
+        )
+    }
+
+    /// As [`depthwise_line`], stride 2: of two columns one goes into one output, the other into two.
+    ///
+    /// # Safety
+    /// As [`depthwise_line`].
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn depthwise_line_two(line: *mut Line) {
+        naked_asm!(
+            line_enter!(),
+            "2:",
+            line_channel!(),
+            line_first!(),
+            "beqz t3, 6f
+             5:
+             lb a1, 0(a6)
+             add a6, a6, t1",
+            times!("s1", add "a3", "a5"),
+            "lb a1, 0(a7)
+             add a7, a7, t1",
+            times!("s4", add "a3", "a3"),
+            "lb a1, 0(t0)
+             add t0, t0, t1",
+            times!("s7", add "a3", "a3"),
+            "lb a1, 0(a6)
+             add a6, a6, t1",
+            times!("s2", add "a3", "a3"),
+            times!("s0", set "a5"),
+            "lb a1, 0(a7)
+             add a7, a7, t1",
+            times!("s5", add "a3", "a3"),
+            times!("s3", add "a5", "a5"),
+            "lb a1, 0(t0)
+             add t0, t0, t1",
+            times!("s8", add "a3", "a3"),
+            times!("s6", add "a5", "a5"),
+            line_output!(),
+            "addi t3, t3, -1
+             bnez t3, 5b
+             6:
+             lw a1, 48(a0)
+             beqz a1, 7f
+             lb a1, 0(a6)",
+            times!("s1", add "a3", "a5"),
+            "lb a1, 0(a7)",
+            times!("s4", add "a3", "a3"),
+            "lb a1, 0(t0)",
+            times!("s7", add "a3", "a3"),
+            "lw a1, 52(a0)
+             add a2, s2, s5
+             add a2, a2, s8
+             mul a2, a2, a1
+             add a3, a3, a2",
+            line_output!(),
+            "7:",
+            line_next!(),
+            leave!(),
+        )
+    }
+
     /// As [`quad`] for two pixels, one word per depth.
     ///
     /// # Safety
@@ -628,6 +867,36 @@ pub(super) unsafe fn convolve(job: &Job) {
     }
     #[cfg(not(target_arch = "riscv32"))]
     let _ = job;
+}
+
+/// A row of a 3×3 depthwise convolution, stride 1.
+///
+/// # Safety
+/// The line's pointers are good for its pixels and channels.
+#[inline(always)]
+pub(super) unsafe fn depthwise_line(line: &mut Line) {
+    #[cfg(target_arch = "riscv32")]
+    // SAFETY: the caller's.
+    unsafe {
+        tile::depthwise_line(line);
+    }
+    #[cfg(not(target_arch = "riscv32"))]
+    let _ = line;
+}
+
+/// As [`depthwise_line`], stride 2.
+///
+/// # Safety
+/// As [`depthwise_line`].
+#[inline(always)]
+pub(super) unsafe fn depthwise_line_two(line: &mut Line) {
+    #[cfg(target_arch = "riscv32")]
+    // SAFETY: the caller's.
+    unsafe {
+        tile::depthwise_line_two(line);
+    }
+    #[cfg(not(target_arch = "riscv32"))]
+    let _ = line;
 }
 
 /// A vector times whole blocks of outputs.

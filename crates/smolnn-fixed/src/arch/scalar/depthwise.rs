@@ -2,10 +2,11 @@
 //! out once per block, padding included (a pixel of zero points), and serves all channels. Other kernels run tap by tap.
 
 use super::{Rounding, Way, cpu};
+use crate::Backend;
 use crate::Tensors;
 use crate::arch::portable;
 use crate::conv::DepthwiseConv2dLayer;
-use crate::pack::{Channel, Layout};
+use crate::pack::{Channel, Layout, scalar};
 
 pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     if layer.layout.is(Layout::PORTABLE) {
@@ -23,14 +24,21 @@ unsafe fn run(layer: &DepthwiseConv2dLayer<'_>, input: *const i8, output: *mut i
     let shape = &layer.shape;
     let rounding = Rounding::new(&layer.output);
     let way = rounding.way(layer.layout);
-    let padding: &mut [i8] = bytemuck::must_cast_slice_mut(scratch);
+    let Some(padding) = scratch.get_mut(..scalar::depthwise_conv2d_needs(layer.layout, shape).scratch) else { return };
+    let padding: &mut [i8] = bytemuck::must_cast_slice_mut(padding);
     padding.fill(layer.input_zero_point);
     let padding = padding.as_ptr();
-    let is_blocked = shape.rows.kernel == 3 && shape.columns.kernel == 3 && shape.multiplier == 1;
+    let is_blocked = scalar::is_by_channel(shape);
+    let slides = cpu::HAS_ROWS && way != Way::General && scalar::slides(Backend::CURRENT, shape);
     for image in 0..shape.batch {
         // SAFETY: within the input and the output, image by image.
         let (input, output) = unsafe { (input.add(image * shape.input.len()), output.add(image * shape.output.len())) };
         for row in 0..shape.output.height {
+            if slides {
+                // SAFETY: the row lies in the output; the padding has a row's pixels.
+                unsafe { line(layer, &rounding, input, padding, output, row) };
+                continue;
+            }
             let mut position = 0;
             while position < shape.output.width {
                 // SAFETY: the pixel lies in the row.
@@ -41,11 +49,76 @@ unsafe fn run(layer: &DepthwiseConv2dLayer<'_>, input: *const i8, output: *mut i
                     position += unsafe { block(layer, &rounding, way, input, padding, at, row, position, left) };
                 } else {
                     // SAFETY: as above.
-                    unsafe { pixel(layer, &rounding, way, input, at, row, position) };
+                    unsafe { pixel(layer, &rounding, way, input, padding, at, row, position) };
                     position += 1;
                 }
             }
         }
+    }
+}
+
+/// A row of output pixels of a 3×3 kernel, for a loop over the channels with one over the pixels inside. The assembly knows
+/// the order of the fields.
+#[repr(C)]
+pub(super) struct Line {
+    /// The three rows of the input, or of padding, at the first column that is not padding.
+    pub rows: [*const i8; 3],
+    pub weights: *const i8,
+    pub channels: *const Channel,
+    pub output: *mut i8,
+    /// From one pixel to the next, and how many channels there are.
+    pub stride: usize,
+    /// [`Rounding::offset`].
+    pub offset: i32,
+    pub minimum: i32,
+    pub maximum: i32,
+    /// Output pixels whose last column is not padding.
+    pub pixels: usize,
+    /// Columns of padding at the left and at the right: 0 or 1.
+    pub left: usize,
+    pub right: usize,
+    pub zero_point: i32,
+}
+
+/// Runs a row of output pixels.
+///
+/// # Safety
+/// `input` and `output` are the images, `padding` a row of zero points where the shape is padded.
+#[inline(always)]
+unsafe fn line(
+    layer: &DepthwiseConv2dLayer<'_>,
+    rounding: &Rounding,
+    input: *const i8,
+    padding: *const i8,
+    output: *mut i8,
+    row: usize,
+) {
+    let shape = &layer.shape;
+    let right = scalar::padding_right(shape);
+    let mut line = Line {
+        rows: [padding; 3],
+        weights: layer.words.as_ptr().cast(),
+        channels: layer.channels.as_ptr(),
+        output: output.wrapping_add(row * shape.output.row()),
+        stride: shape.output.channels,
+        offset: rounding.offset,
+        minimum: layer.output.minimum,
+        maximum: layer.output.maximum,
+        pixels: shape.output.width - right,
+        left: shape.columns.before,
+        right,
+        zero_point: layer.input_zero_point.into(),
+    };
+    let mut y = (row * shape.rows.stride).wrapping_sub(shape.rows.before);
+    for row in &mut line.rows {
+        if y < shape.input.height {
+            *row = input.wrapping_add(y * shape.input.row());
+        }
+        y = y.wrapping_add(shape.rows.dilation);
+    }
+    // SAFETY: rows of input or padding, a row of output, weights and channels of the layer.
+    unsafe {
+        if shape.columns.stride == 1 { cpu::depthwise_line(&mut line) } else { cpu::depthwise_line_two(&mut line) }
     }
 }
 
@@ -169,66 +242,80 @@ pub(super) unsafe fn channels<const PIXELS: usize>(
     }
 }
 
-/// One pixel of any kernel.
+/// Channels that are summed up at a time.
+const CHANNELS: usize = 8;
+
+/// One pixel of any kernel: every tap in turn for a few channels at a time, which are neighbours in memory.
 ///
 /// # Safety
-/// `input` is the image, `output` the pixel.
+/// `input` is the image, `output` the pixel, `padding` a pixel of zero points where the shape is padded.
 unsafe fn pixel(
     layer: &DepthwiseConv2dLayer<'_>,
     rounding: &Rounding,
     way: Way,
     input: *const i8,
+    padding: *const i8,
     output: *mut i8,
     row: usize,
     position: usize,
 ) {
     let shape = &layer.shape;
-    let (rows, columns, channels) = (&shape.rows, &shape.columns, shape.input.channels);
-    let (first_row, last_row) = rows.taps(row);
-    let (first, last) = columns.taps(position);
-    let is_whole = (last_row - first_row) * (last - first) == shape.depth();
-    // Taps along the rows and along the columns, the longer run inside.
-    let down = (last_row - first_row, rows.dilation * shape.input.width * channels, columns.kernel);
-    let across = (last - first, columns.dilation * channels, 1);
-    let (outer, inner) = if down.0 > across.0 { (across, down) } else { (down, across) };
-    let start = rows
-        .position(row, first_row)
-        .wrapping_mul(shape.input.width)
-        .wrapping_add(columns.position(position, first))
-        .wrapping_mul(channels);
-    let mut start = input.wrapping_add(start);
-    let first_weight = first_row * columns.kernel + first;
-    let weights: &[i8] = bytemuck::must_cast_slice(layer.words);
-    let mut uses = 0;
-    for ((index, channel), weights) in layer.channels.iter().enumerate().zip(weights.chunks_exact(shape.depth().max(1)))
-    {
-        let mut sum = 0;
-        for line in 0..outer.0 {
-            let mut from = start.wrapping_add(line * outer.1);
-            let mut weight = weights.as_ptr().wrapping_add(first_weight + line * outer.2);
-            for _ in 0..inner.0 {
-                // SAFETY: these taps lie inside of the image, their weights among the channel's.
-                sum += unsafe { i32::from(*from) * i32::from(*weight) };
-                from = from.wrapping_add(inner.1);
-                weight = weight.wrapping_add(inner.2);
+    let mut index = 0;
+    while index < layer.channels.len() {
+        let left = layer.channels.len() - index;
+        // SAFETY: the channels exist; those of a block see neighbouring inputs, or the same one.
+        index += unsafe {
+            if left >= CHANNELS && shape.multiplier == 1 {
+                taps::<CHANNELS, 1>(layer, rounding, way, input, padding, output, row, position, index)
+            } else if left >= CHANNELS && shape.multiplier.is_multiple_of(CHANNELS) {
+                taps::<CHANNELS, 0>(layer, rounding, way, input, padding, output, row, position, index)
+            } else {
+                taps::<1, 0>(layer, rounding, way, input, padding, output, row, position, index)
             }
-        }
-        if !is_whole {
-            for (tap_row, weights) in weights.chunks_exact(columns.kernel.max(1)).enumerate() {
-                let row_inside = (first_row..last_row).contains(&tap_row);
-                for (tap, &weight) in weights.iter().enumerate() {
-                    if !(row_inside && (first..last).contains(&tap)) {
-                        sum += i32::from(layer.input_zero_point) * i32::from(weight);
-                    }
-                }
-            }
-        }
-        // SAFETY: the pixel has an output per channel.
-        unsafe { *output.add(index) = rounding.finish(way, sum, channel) };
-        uses += 1;
-        if uses == shape.multiplier {
-            uses = 0;
-            start = start.wrapping_add(1);
-        }
+        };
     }
+}
+
+/// The outputs of `N` channels from `index` on, whose inputs are `STEP` apart; gives `N`.
+///
+/// # Safety
+/// As [`pixel`].
+#[inline(always)]
+unsafe fn taps<const N: usize, const STEP: usize>(
+    layer: &DepthwiseConv2dLayer<'_>,
+    rounding: &Rounding,
+    way: Way,
+    input: *const i8,
+    padding: *const i8,
+    output: *mut i8,
+    row: usize,
+    position: usize,
+    index: usize,
+) -> usize {
+    let shape = &layer.shape;
+    let (rows, columns, channels) = (&shape.rows, &shape.columns, shape.input.channels);
+    let source = if shape.multiplier == 1 { index } else { index / shape.multiplier };
+    let mut weights = layer.words.as_ptr().cast::<i8>().wrapping_add(index);
+    let mut sums = [0; N];
+    let mut y = (row * rows.stride).wrapping_sub(rows.before);
+    for _ in 0..rows.kernel {
+        let mut x = (position * columns.stride).wrapping_sub(columns.before);
+        let line = input.wrapping_add(y.wrapping_mul(shape.input.width).wrapping_mul(channels).wrapping_add(source));
+        for _ in 0..columns.kernel {
+            let inside = y < shape.input.height && x < shape.input.width;
+            let from = if inside { line.wrapping_add(x * channels) } else { padding.wrapping_add(source) };
+            for (at, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: the tap is a pixel of the input or of padding; every tap has a weight for each channel.
+                *sum += unsafe { i32::from(*from.add(at * STEP)) * i32::from(*weights.add(at)) };
+            }
+            weights = weights.wrapping_add(shape.output.channels);
+            x = x.wrapping_add(columns.dilation);
+        }
+        y = y.wrapping_add(rows.dilation);
+    }
+    for ((at, sum), channel) in sums.into_iter().enumerate().zip(layer.channels.iter().skip(index)) {
+        // SAFETY: the pixel has an output per channel.
+        unsafe { *output.add(index + at) = rounding.finish(way, sum, channel) };
+    }
+    N
 }

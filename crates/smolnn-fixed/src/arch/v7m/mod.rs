@@ -3,11 +3,23 @@
 
 #[cfg(not(target_arch = "arm"))]
 pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
+use super::depthwise::Line;
 use super::{DenseSums, Job, Sums};
 use crate::pack::Channel;
 
 /// There is a kernel for one pair of pixels.
 pub(super) const HAS_PAIR: bool = true;
+
+/// There are no kernels for rows of a depthwise convolution: too few registers.
+pub(super) const HAS_ROWS: bool = false;
+
+/// There is none: [`HAS_ROWS`].
+#[inline(always)]
+pub(super) unsafe fn depthwise_line(_line: &mut Line) {}
+
+/// There is none: [`HAS_ROWS`].
+#[inline(always)]
+pub(super) unsafe fn depthwise_line_two(_line: &mut Line) {}
 
 /// Dense sums have 128·Σ x in them.
 pub(super) const DENSE_EXCESS: bool = true;
@@ -701,7 +713,7 @@ pub(super) fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
 }
 
 #[cfg(target_arch = "arm")]
-mod depthwise {
+mod blocks {
     use super::super::depthwise::Block;
     use super::tile;
 
@@ -736,7 +748,7 @@ mod depthwise {
     }
 }
 #[cfg(target_arch = "arm")]
-pub(super) use depthwise::{depthwise_four, depthwise_one, depthwise_two};
+pub(super) use blocks::{depthwise_four, depthwise_one, depthwise_two};
 
 /// A vector times a block of outputs, 128·Σ x included.
 #[cfg(target_arch = "arm")]
