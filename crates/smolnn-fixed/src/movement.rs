@@ -5,8 +5,8 @@
 //!   A stride of 0 in the input repeats, a negative one reverses.
 //! - Layout: any of up to six dimensions; elements of any type; no arithmetic, so nothing to round.
 //! - Positions that the output's strides leave out keep their value.
-//! - Held by: `transpose`, `concat_*`, `strided_slice_*`, `resize_*` goldens through the importer (tests/host/tests/import_golden.rs), and a
-//!   naive loop below.
+//! - Held by: random strides against a naive loop (tests/host/tests/movement.rs); `transpose`, `concat_*`, `strided_slice_*`
+//!   goldens through the importer (tests/host/tests/import_golden.rs).
 
 use smolnn_core::ShapeError;
 
@@ -123,49 +123,5 @@ pub fn copy<T: Copy>(layer: &CopyLayer, input: &[T], output: &mut [T]) -> Result
         if done {
             return Ok(());
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copy_is_the_naive_loop() {
-        let lengths = [2, 1, 3, 2, 2, 4];
-        let input: [i16; 400] = core::array::from_fn(|index| index as i16);
-        let from = Walk { length: 400, start: 60, strides: [100, 7, -20, 3, 0, 2] };
-        let to = Walk { length: 200, start: 5, strides: [96, 0, 32, 16, 4, 1] };
-        let mut found = [-1; 200];
-        let mut expected = found;
-        let layer = CopyLayer::new(lengths, from, to).unwrap();
-        copy(&layer, &input, &mut found).unwrap();
-        let mut runs = 0;
-        for number in 0..lengths.iter().product() {
-            let mut rest: usize = number;
-            let (mut p, mut q) = (from.start as isize, to.start as isize);
-            for axis in (0..RANK).rev() {
-                let index = (rest % lengths[axis]) as isize;
-                rest /= lengths[axis];
-                p += index * from.strides[axis];
-                q += index * to.strides[axis];
-            }
-            expected[q as usize] = input[p as usize];
-            runs += 1;
-        }
-        assert_eq!(runs, 96);
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn a_copy_that_leads_out_is_refused() {
-        let walk = |length, start, stride| Walk { length, start, strides: [0, 0, 0, 0, 0, stride] };
-        let lengths = [1, 1, 1, 1, 1, 4];
-        assert!(CopyLayer::new(lengths, walk(4, 0, 1), walk(4, 0, 1)).is_ok());
-        assert!(CopyLayer::new(lengths, walk(4, 3, -1), walk(4, 0, 1)).is_ok());
-        assert!(CopyLayer::new(lengths, walk(4, 1, 1), walk(4, 0, 1)).is_err());
-        assert!(CopyLayer::new(lengths, walk(4, 2, -1), walk(4, 0, 1)).is_err());
-        assert!(CopyLayer::new(lengths, walk(4, 0, 1), walk(4, 0, isize::MAX)).is_err());
-        assert!(CopyLayer::new([1, 1, 1, 1, 0, 4], walk(4, 0, 1), walk(4, 0, 1)).is_err());
     }
 }

@@ -63,7 +63,11 @@ impl CellWeights {
         let transposed = |columns: usize, values: &[f32]| -> Vec<f32> {
             (0..rows * columns).map(|at| values[at % columns * rows + at / columns]).collect()
         };
-        if rows == 0 || rows % hidden != 0 || recurrent.len() != rows * hidden || kernel.len() != rows * inputs {
+        if rows == 0
+            || !rows.is_multiple_of(hidden)
+            || recurrent.len() != rows * hidden
+            || kernel.len() != rows * inputs
+        {
             return Err(mismatch("the kernels", rows * inputs, kernel.len()));
         }
         let (input_bias, recurrent_bias) = match bias.len() {

@@ -147,6 +147,44 @@ fn lstm_is_the_reference_bit_for_bit() {
 }
 
 #[test]
+fn lstm_batch_runs_each_sequence_by_itself() {
+    let mut compared = 0;
+    for golden in lstm_goldens() {
+        let owned = Lstm::read(&golden);
+        let layer = owned.layer();
+        let (steps, inputs, hidden) = (owned.steps, layer.inputs(), layer.hidden());
+        let case = &golden.cases[1];
+        let first = to_i8(case.input(golden.inputs[0]));
+        let second: Vec<i8> = first.iter().map(|&x| x.wrapping_mul(3)).collect();
+        let mut scratch = vec![0; layer.scratch_words()];
+        let mut alone = Vec::new();
+        for x in [&first, &second] {
+            let (mut h, mut c, mut y) = (vec![0; hidden], vec![0; hidden], vec![0; steps * hidden]);
+            layer.reset(&mut h, &mut c);
+            lstm::lstm(&layer, &mut h, &mut c, x, &mut y, &mut scratch).unwrap();
+            alone.push(y);
+        }
+        // [sequence][step] to [step][sequence].
+        let turned = |sequences: &[&[i8]], width: usize| -> Vec<i8> {
+            (0..steps)
+                .flat_map(|step| sequences.iter().flat_map(move |x| x[step * width..][..width].to_vec()))
+                .collect()
+        };
+        for time_first in [false, true] {
+            let (mut h, mut c) = (vec![0; 2 * hidden], vec![0; 2 * hidden]);
+            layer.reset(&mut h, &mut c);
+            let mut y = vec![0; 2 * steps * hidden];
+            let x = if time_first { turned(&[&first, &second], inputs) } else { [&first[..], &second].concat() };
+            let expected = if time_first { turned(&[&alone[0], &alone[1]], hidden) } else { alone.concat() };
+            lstm::lstm_batch(&layer, time_first, &mut h, &mut c, &x, &mut y, &mut scratch).unwrap();
+            assert_eq!(y, expected, "{} {time_first}", golden.name);
+            compared += y.len();
+        }
+    }
+    assert!(compared > 0 || golden::folder("../shared/golden/ops").is_none());
+}
+
+#[test]
 fn lstm_cell_follows_the_trace() {
     let mut steps = 0;
     for golden in lstm_goldens() {
@@ -207,9 +245,16 @@ fn svdf_is_the_reference_bit_for_bit() {
             let input = to_i8(case.input(golden.inputs[0]));
             for (x, expected) in input.chunks_exact(x.len()).zip(expected.chunks_exact(layer.units())) {
                 let mut result = vec![0; layer.units()];
+                let before = history.clone();
                 svdf::step(&layer, &mut history, x, &mut result, &mut scratch).unwrap();
                 assert_eq!(result, expected, "{} {}", golden.name, case.label);
                 outputs += result.len();
+                // The same vector twice, with a state each.
+                let mut states = [before.clone(), before].concat();
+                let mut results = vec![0; 2 * layer.units()];
+                svdf::step_batch(&layer, &mut states, &[x, x].concat(), &mut results, &mut scratch).unwrap();
+                assert_eq!(results, [expected, expected].concat());
+                assert_eq!(states, [&history[..], &history].concat());
             }
         }
     }
