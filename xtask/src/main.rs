@@ -8,6 +8,7 @@ mod demo;
 mod expected;
 mod firmware;
 mod panics;
+mod perturb;
 mod selftest;
 mod setup;
 mod shell;

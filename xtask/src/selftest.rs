@@ -10,7 +10,7 @@ use crate::boards::Name;
 use crate::firmware::{self, Variant};
 use crate::shell;
 use crate::suite::{self, Suite, Tally};
-use crate::{bench, panics, setup, size};
+use crate::{bench, panics, perturb, setup, size};
 
 /// Runs this program as one would type it and gives its exit code.
 fn xtask(arguments: &[&str], change: impl FnOnce(&mut Command)) -> Result<(Option<i32>, Duration)> {
@@ -65,6 +65,7 @@ pub fn steps(suite: &mut Suite) {
         ensure!(tally.failed > 0 && tally.passed == 0, "{} of the perturbed cases passed", tally.passed);
         Ok(Tally::ONE)
     });
+    suite.step("selftest: each perturbed kernel makes its test fail", perturb::run);
     suite.step("selftest: figures that have grown are refused", || {
         let rows = bench::prove_gate()? + size::prove_gate()?;
         println!("{rows} figures, 3 % more instructions, 20 % more bytes: all refused");

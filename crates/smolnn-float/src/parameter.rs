@@ -40,6 +40,11 @@ impl<'a, T: Real> Parameter<'a, T> {
         Ok(Self { values, gradient, decays })
     }
 
+    /// The same of slices whose lengths are equal by their types.
+    pub(crate) fn paired(values: &'a mut [T], gradient: &'a mut [T], decays: bool) -> Self {
+        Self { values, gradient, decays }
+    }
+
     /// The tensor.
     pub fn values(&self) -> &[T] {
         self.values

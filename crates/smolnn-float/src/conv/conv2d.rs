@@ -30,15 +30,20 @@ pub fn forward<T: Number>(
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
+    run_forward(shape, weights, bias, input, output);
+    Ok(())
+}
+
+/// The body of [`forward`].
+#[inline]
+pub(crate) fn run_forward<T: Number>(shape: &Conv2d, weights: &[T], bias: Option<&[T]>, input: &[T], output: &mut [T]) {
     if is_dense(shape) {
-        rows_forward(shape.input.channels, shape.output.channels, weights, bias, input, output);
-        return Ok(());
+        return rows_forward(shape.input.channels, shape.output.channels, weights, bias, input, output);
     }
     for pixel in output.chunks_exact_mut(shape.output.channels.max(1)) {
         start_with(bias, pixel);
     }
     forward_taps(shape, Taps::InOrder, weights, input, output);
-    Ok(())
 }
 
 /// Adds ∂L/∂x, ∂L/∂W and ∂L/∂b to `gradients`, given ∂L/∂y in `d_output`.
@@ -54,9 +59,22 @@ pub fn backward<T: Number>(
 ) -> Result<(), ShapeError> {
     check(shape, weights, None, input, d_output)?;
     gradients.check(shape.input_len(), shape.weights(), shape.output.channels)?;
+    run_backward(shape, weights, input, d_output, gradients);
+    Ok(())
+}
+
+/// The body of [`backward`].
+#[inline]
+pub(crate) fn run_backward<T: Number>(
+    shape: &Conv2d,
+    weights: &[T],
+    input: &[T],
+    d_output: &[T],
+    gradients: Gradients<'_, T>,
+) {
     if is_dense(shape) {
-        rows_backward(shape.input.channels, shape.output.channels, weights, input, d_output, gradients);
-        return Ok(());
+        let (inputs, outputs) = (shape.input.channels, shape.output.channels);
+        return rows_backward(inputs, outputs, weights, input, d_output, gradients);
     }
     if let Some(d_input) = gradients.input {
         backward_input(shape, Taps::InOrder, weights, d_output, d_input);
@@ -67,7 +85,6 @@ pub fn backward<T: Number>(
     if let Some(d_bias) = gradients.bias {
         add_rows(d_output, d_bias);
     }
-    Ok(())
 }
 
 /// Adds ∂L/∂x to `d_input` from the old weights, then takes one step of gradient descent on weights and bias,
