@@ -165,11 +165,3 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     }
     Ok(())
 }
-
-#[test]
-#[ignore]
-fn tmp() {
-    let t = run().unwrap();
-    assert_eq!(t.failed, 0);
-    assert!(t.passed > 0);
-}
