@@ -32,6 +32,9 @@ fn small_memory_is_enough_for_some_shapes() {
 /// Public kernels without random cases, and the test that holds each of them: it must name the kernel.
 const HELD_ELSEWHERE: &[(&str, &str)] = &[
     ("dense::wide_dense", "recurrent_fixed.rs"),
+    ("elementwise::maximum", "elementwise.rs"),
+    ("elementwise::minimum", "elementwise.rs"),
+    ("elementwise::mul", "elementwise.rs"),
     ("movement::copy", "movement.rs"),
     ("rnn::gru", "recurrent_fixed.rs"),
     ("rnn::lstm", "recurrent_fixed.rs"),

@@ -99,11 +99,6 @@ const REFUSED: &[&str] = &[
     "conv_int16_3x3",
     "fc_int16",
     "l2norm",
-    "maximum",
-    "minimum",
-    "mul",
-    "mul_int16",
-    "mul_relu6",
     "reduce_max",
     "resize_bilinear",
     "resize_nearest",
@@ -150,14 +145,10 @@ const REFUSED_HERE: &[&str] = &[
     "int16_activations",
     "log_softmax",
     "lstm_int16",
-    "maximum_",
-    "minimum_",
-    "mul_",
     "quantize_int16_int32",
     "quantize_uint8_int8",
     "transpose_conv_",
     "transpose_convolution",
-    "two_inputs_two_outputs",
 ];
 
 #[test]

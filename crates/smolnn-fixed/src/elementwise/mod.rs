@@ -1,8 +1,12 @@
 //! Element by element over two tensors, int8 and int16.
 
 mod add;
+mod extremes;
+mod mul;
 
 pub use add::{AddLayer, AddLayer16, add, add_int16};
+pub use extremes::{maximum, minimum};
+pub use mul::{MulLayer, mul};
 
 use smolnn_core::ShapeError;
 

@@ -1,0 +1,65 @@
+//! Product of two tensors, int8 and int16: y = clamp(z_out + M · (l − z_l) · (r − z_r)), M that of s_l · s_r / s_out in f64.
+//!
+//! - int16: zero points are 0; |l · r| ≤ 2^30 fits in i32, as do int8's 255 · 255.
+//! - Rounding: [`Multiplier::apply`], once per output.
+//! - Held by: `mul*` goldens through the importer; random tensors against f64 (tests/host/tests/elementwise.rs).
+
+use smolnn_core::ShapeError;
+
+use super::Pairing;
+use crate::Operands;
+use crate::element::Element;
+use crate::quantise::{Affine, Multiplier, OutputRange};
+
+/// A product, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct MulLayer {
+    pairing: Pairing,
+    left_zero_point: i32,
+    right_zero_point: i32,
+    multiplier: Multiplier,
+    output: OutputRange,
+}
+
+impl MulLayer {
+    /// left · right; `output` gives zero point and range of the output, `output_scale` its scale.
+    ///
+    /// # Errors
+    /// [`ShapeError::Range`] when a scale is not positive or a zero point outside of int8 (which int16 leaves 0).
+    pub const fn new(
+        pairing: Pairing,
+        left: Affine,
+        right: Affine,
+        output_scale: f32,
+        output: OutputRange,
+    ) -> Result<Self, ShapeError> {
+        let tensors = [left, right, Affine::new(output_scale, output.zero_point)];
+        let mut index = 0;
+        while index < 3 {
+            if let Err(error) = tensors[index].check(-128, 127) {
+                return Err(error);
+            }
+            index += 1;
+        }
+        let factor = left.scale as f64 * right.scale as f64 / output_scale as f64;
+        Ok(Self {
+            pairing,
+            left_zero_point: left.zero_point,
+            right_zero_point: right.zero_point,
+            multiplier: Multiplier::from_f64(factor),
+            output,
+        })
+    }
+}
+
+/// Runs the product. The output may take the place of an operand of its length.
+///
+/// # Errors
+/// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
+pub fn mul<T: Element>(layer: &MulLayer, operands: impl Operands<T>) -> Result<(), ShapeError> {
+    layer.pairing.combine(operands, |left, right| {
+        let (left, right): (i32, i32) = (left.into(), right.into());
+        let product = (left - layer.left_zero_point).wrapping_mul(right - layer.right_zero_point);
+        T::wrap(layer.output.finish(layer.multiplier.apply(product)))
+    })
+}
