@@ -10,7 +10,7 @@
 
 use smolnn_core::ShapeError;
 
-use crate::quantise::round;
+use crate::quantise::{clamp, round};
 use crate::real;
 use crate::tensors::{Source, Tensors};
 
@@ -98,34 +98,65 @@ impl Interpolation {
     }
 }
 
-/// The table's value at `magnitude` / 2^`bits`, times 2^`bits`; `saturated` where the table ends.
-#[inline(always)]
-fn interpolate(magnitude: u32, bits: u32, saturated: u32) -> u32 {
-    let index = (magnitude >> bits) as usize;
-    let fraction = magnitude & ((1 << bits) - 1);
-    match (SIGMOID.get(index), SIGMOID.get(index + 1)) {
-        (Some(&low), Some(&high)) => (u32::from(low) << bits) + fraction * (u32::from(high) - u32::from(low)),
-        _ => saturated,
+/// Intervals of the interpolation for both signs: interval k, of 0..512, covers the steps from (k − 256) · 512 on
+/// (logistic; 256 for tanh, which takes twice the argument). The upper half holds the sigmoid · 2^16 at its lower end, the
+/// lower half its rise.
+///
+/// The reference mirrors negative steps, so that the value at the lower end of interval −m − 1 is 1 less that of m + 1, and
+/// halves round down where they round up on the positive side; the rounding constants below say so.
+static INTERVALS: [u32; 512] = {
+    let mut table = [0; 512];
+    let mut m = 0;
+    while m < 256 {
+        let low = SIGMOID[m] as u32;
+        let high = if m < 255 { SIGMOID[m + 1] as u32 } else { low };
+        table[256 + m] = low << 16 | (high - low);
+        table[255 - m] = (65536 - high) << 16 | (high - low);
+        m += 1;
     }
+    table
+};
+
+/// Value at the lower end and rise of the interval that holds `position`, which counts from the start of interval 0.
+#[inline(always)]
+fn interval(position: u32, bits: u32) -> (u32, u32) {
+    // The mask tells the compiler what the callers see to.
+    let word = INTERVALS[(position >> bits) as usize & 511];
+    (word >> 16, word & 0xFFFF)
+}
+
+/// Logistic function of steps that lie within ±255 · 512, as those of Q3.12 do.
+#[inline(always)]
+fn logistic_of_steps(steps: i32) -> i16 {
+    let position = (steps + (256 << 9)) as u32;
+    let (low, rise) = interval(position, 9);
+    // Half a unit, less one on the negative side.
+    let half = (1 << 9) - 1 + (position >> 17);
+    (((low << 9) + (position & 511) * rise + half) >> 10) as i16
 }
 
 /// Logistic function of one value.
 #[inline(always)]
 pub(crate) fn logistic_value(interpolation: Interpolation, value: i16) -> i16 {
-    let steps = interpolation.steps(value);
-    let result = interpolate(steps.unsigned_abs(), 9, 0x7FFF << 10);
-    let result = if steps >= 0 { result + (1 << 9) } else { (1 << 25) - result + (1 << 9) - 1 };
-    (result >> 10) as i16
+    // Behind the table's end the reference gives 32767 and 1, which is what it gives just before.
+    const LAST: i32 = (255 << 9) - 1;
+    logistic_of_steps(clamp(interpolation.steps(value), -LAST, LAST))
+}
+
+/// Logistic function of one value in Q3.12.
+#[inline(always)]
+pub(crate) fn logistic_q12(value: i16) -> i16 {
+    logistic_of_steps(3 * i32::from(value))
 }
 
 /// tanh of one value.
 #[inline(always)]
 pub(crate) fn tanh_value(interpolation: Interpolation, value: i16) -> i16 {
-    let steps = interpolation.steps(value);
-    let result = interpolate(steps.unsigned_abs(), 8, 0xFFFF << 8) as i32;
-    let centred = result - (1 << 23);
-    let result = if steps >= 0 { centred + (1 << 7) } else { (1 << 7) - 1 - centred };
-    (result >> 8) as i16
+    let steps = clamp(interpolation.steps(value), -(256 << 8), (256 << 8) - 1);
+    let position = (steps + (256 << 8)) as u32;
+    let (low, rise) = interval(position, 8);
+    let half = (1 << 7) - 1 + (position >> 16);
+    ((((low << 8) + (position & 255) * rise + half) as i32 - (1 << 23)) >> 8) as i16
 }
 
 /// Runs the logistic function over `length` elements; input and output may be one.

@@ -13,11 +13,11 @@
 //! - Not there, and refused by the importer: peephole, projection, layer normalisation, coupled input and forget gates.
 //! - Held by: `lstm_*` goldens with their traces (tests/host/tests/recurrent_fixed.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{ShapeError, shape};
 
-use crate::act::{Interpolation, logistic_value, tanh_value};
+use crate::act::{Interpolation, logistic_q12, tanh_value};
 use crate::dense::{WideDenseLayer, wide_dense};
-use crate::quantise::{Affine, Multiplier, OutputRange, clamp};
+use crate::quantise::{Affine, Multiplier, OutputRange, clamp, rounding_shift_right};
 
 /// The gates, in the order of their rows.
 const GATES: usize = 4;
@@ -28,10 +28,12 @@ pub struct LstmLayer<'a> {
     input: WideDenseLayer<'a>,
     recurrent: WideDenseLayer<'a>,
     steps: usize,
-    gate: (Interpolation, Interpolation),
     cell: Interpolation,
-    update: Multiplier,
-    cell_clip: i32,
+    /// i·g · 2^−30 / s_c is a halving, half up, and a shift to the right by this, both rounded.
+    update_shift: u32,
+    /// The cell stays within −limit − below ..= limit: the clip, or int16's range.
+    cell_limit: i32,
+    cell_below: i32,
     output: Multiplier,
     range: OutputRange,
 }
@@ -68,11 +70,6 @@ impl<'a> LstmLayer<'a> {
         if let Err(error) = output.check(-128, 127) {
             return Err(error);
         }
-        const Q3_12: f32 = 1.0 / 4096.0;
-        let (logistic, tanh) = match (Interpolation::logistic(Q3_12), Interpolation::tanh(Q3_12)) {
-            (Ok(logistic), Ok(tanh)) => (logistic, tanh),
-            (Err(error), _) | (_, Err(error)) => return Err(error),
-        };
         let cell = match Interpolation::tanh_of_power(cell_scale_log2) {
             Ok(cell) => cell,
             Err(error) => return Err(error),
@@ -81,15 +78,17 @@ impl<'a> LstmLayer<'a> {
         if cell_clip.is_nan() || cell_clip < 0.0 || cell_clip as f64 / scale > 2_147_483_647.0 {
             return Err(ShapeError::Range("the clip of the cell is not a number from 0 on"));
         }
+        let clip = (cell_clip as f64 / scale) as i32;
+        let clips = clip > 0 && clip < 32767;
         let unit = 1.0 / (1_u64 << 30) as f64;
         Ok(Self {
             input,
             recurrent,
             steps,
-            gate: (logistic, tanh),
             cell,
-            update: Multiplier::from_f64(unit / scale),
-            cell_clip: (cell_clip as f64 / scale) as i32,
+            update_shift: (29 + cell_scale_log2) as u32,
+            cell_limit: if clips { clip } else { 32767 },
+            cell_below: if clips { 0 } else { 1 },
             output: Multiplier::from_f64(unit / output.scale as f64),
             range: OutputRange::int8(output.zero_point),
         })
@@ -119,8 +118,16 @@ impl<'a> LstmLayer<'a> {
     }
 }
 
-/// Q0.15 · Q-number of the cell's scale, back in that scale.
-const FORGET: Multiplier = Multiplier { mantissa: 1 << 30, shift: -14 };
+/// The gates' pre-activations are in Q3.12.
+const TANH: Interpolation = shape!(Interpolation::tanh(1.0 / 4096.0));
+/// f·c · 2^−15, as `update_shift`.
+const FORGET_SHIFT: u32 = 14;
+
+/// [`Multiplier::apply`] of mantissa 2^30: (v · 2^30 + 2^30) >> 31 = (v + 1) >> 1, then the rounded shift.
+#[inline(always)]
+fn halve_and_shift(value: i32, shift: u32) -> i16 {
+    saturate(rounding_shift_right((value + 1) >> 1, shift))
+}
 
 /// Runs the layer over a sequence of its number of steps, `[steps][inputs]` to `[steps][hidden]`; `h` and `c` go on from
 /// where they are. `scratch` has at least [`LstmLayer::scratch_words`] words.
@@ -168,26 +175,27 @@ pub fn step(
     let Some((from_input, from_state)) = gates.split_at_mut_checked(GATES * hidden) else { return Ok(()) };
     wide_dense(&layer.input, input, from_input, scratch)?;
     wide_dense(&layer.recurrent, h, from_state, scratch)?;
-    let (logistic, tanh) = layer.gate;
-    // Rows of the gates side by side.
-    let mut rows = from_input.chunks_exact(hidden).zip(from_state.chunks_exact(hidden));
-    let mut row = || rows.next().unwrap_or_default();
-    let (i, f, g, o) = (row(), row(), row(), row());
-    let gates = i.0.iter().zip(i.1).zip(f.0.iter().zip(f.1)).zip(g.0.iter().zip(g.1).zip(o.0.iter().zip(o.1)));
-    for ((h, c), (((i, i_h), (f, f_h)), ((g, g_h), (o, o_h)))) in h.iter_mut().zip(c).zip(gates) {
-        let i = i32::from(logistic_value(logistic, i.saturating_add(*i_h)));
-        let f = i32::from(logistic_value(logistic, f.saturating_add(*f_h)));
-        let g = i32::from(tanh_value(tanh, g.saturating_add(*g_h)));
-        let o = i32::from(logistic_value(logistic, o.saturating_add(*o_h)));
-        let kept = saturate(FORGET.apply(f * i32::from(*c)));
-        let update = saturate(layer.update.apply(i * g));
-        let mut cell = kept.saturating_add(update);
-        if layer.cell_clip > 0 {
-            cell = saturate(clamp(i32::from(cell), -layer.cell_clip, layer.cell_clip));
-        }
-        *c = cell;
-        let squashed = i32::from(tanh_value(layer.cell, cell));
-        *h = layer.range.finish(layer.output.apply(squashed * o)) as i8;
+    // Sums become gates in place, gate by gate: short loops keep their pointers in registers.
+    let (Some((i_f, g_o)), Some((i_f_h, g_o_h))) =
+        (from_input.split_at_mut_checked(2 * hidden), from_state.split_at_checked(2 * hidden))
+    else {
+        return Ok(());
+    };
+    let (Some((g, o)), Some((g_h, o_h))) = (g_o.split_at_mut_checked(hidden), g_o_h.split_at_checked(hidden)) else {
+        return Ok(());
+    };
+    activate(i_f, i_f_h, logistic_q12);
+    activate(g, g_h, |sum| tanh_value(TANH, sum));
+    activate(o, o_h, logistic_q12);
+    let Some((i, f)) = i_f.split_at_mut_checked(hidden) else { return Ok(()) };
+    for (c, ((i, g), f)) in c.iter_mut().zip(i.iter().zip(g.iter()).zip(f.iter())) {
+        let kept = halve_and_shift(i32::from(*f) * i32::from(*c), FORGET_SHIFT);
+        let update = halve_and_shift(i32::from(*i) * i32::from(*g), layer.update_shift);
+        *c = clamp(i32::from(kept) + i32::from(update), -layer.cell_limit - layer.cell_below, layer.cell_limit) as i16;
+    }
+    for (h, (c, o)) in h.iter_mut().zip(c.iter().zip(o.iter())) {
+        let squashed = i32::from(tanh_value(layer.cell, *c));
+        *h = layer.range.finish(layer.output.apply(squashed * i32::from(*o))) as i8;
     }
     Ok(())
 }
@@ -232,6 +240,14 @@ pub fn lstm_batch(
         }
     }
     Ok(())
+}
+
+/// Adds the sums from the state to those from the input, saturated, and puts `function` in their place.
+#[inline(always)]
+fn activate(sums: &mut [i16], from_state: &[i16], function: impl Fn(i16) -> i16) {
+    for (sum, &from_state) in sums.iter_mut().zip(from_state) {
+        *sum = function(sum.saturating_add(from_state));
+    }
 }
 
 fn saturate(value: i32) -> i16 {

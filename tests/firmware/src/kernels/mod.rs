@@ -6,6 +6,7 @@
 mod elements;
 mod float;
 mod int8;
+mod recurrent;
 
 use core::hint::black_box;
 
@@ -39,6 +40,7 @@ pub fn all(meter: &mut dyn Meter) {
     int8::all(meter);
     elements::all(meter);
     float::all(meter);
+    recurrent::all(meter);
 }
 
 /// Deterministic values without a pattern that a kernel could profit from.

@@ -1,0 +1,157 @@
+//! The quantised recurrent cells, in the sizes of the baseline, whose names the shapes bear.
+
+use smolnn_core::Dense;
+use smolnn_fixed::dense::WideDenseLayer;
+use smolnn_fixed::pack::{self, Layout};
+use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
+use smolnn_fixed::rnn::{gru, lstm, simple, svdf};
+use smolnn_fixed::{Backend, Channel, Weights};
+
+use super::{Meter, Random, Work};
+
+const TOO_LARGE: &str = "needs more memory than this board has";
+
+/// Inputs, hidden units, steps.
+type Sizes = (usize, usize, usize);
+
+const SIZES: [(&str, Sizes); 2] = [("in28 hid20 T28", (28, 20, 28)), ("in40 hid64 T49", (40, 64, 49))];
+/// Inputs, features, memory.
+const SVDF: (&str, Sizes) = ("in40 filters64 rank1 mem10", (40, 64, 10));
+
+#[cfg(not(smolnn_small_board))]
+const WEIGHTS: usize = 64 * 256;
+#[cfg(smolnn_small_board)]
+const WEIGHTS: usize = 64;
+const ROWS: usize = if cfg!(smolnn_small_board) { 4 } else { 256 };
+const VALUES: usize = if cfg!(smolnn_small_board) { 16 } else { 64 * 49 };
+
+/// A packed dense layer to int16.
+struct Wide {
+    words: [u32; WEIGHTS / 4 * 2],
+    channels: [Channel; ROWS],
+    /// Inputs, outputs, words used, layout.
+    packed: Option<(usize, usize, usize, Layout)>,
+}
+
+impl Wide {
+    const EMPTY: Self = Self {
+        words: [0; WEIGHTS / 4 * 2],
+        channels: [Channel { bias: 0, multiplier: 0, shift: 0 }; ROWS],
+        packed: None,
+    };
+
+    fn fill(&mut self, random: &mut Random, values: &mut [i8; WEIGHTS], inputs: usize, outputs: usize) {
+        self.packed = None;
+        let (Some(values), Some(channels)) = (values.get_mut(..inputs * outputs), self.channels.get_mut(..outputs))
+        else {
+            return;
+        };
+        random.weights(values);
+        let Ok(shape) = Dense::new(1, inputs, outputs) else { return };
+        // Gates of a trained cell: sums of a few units.
+        let multipliers = [Multiplier::from_f64(0.3)];
+        let weights = Weights { values, bias: &[], multipliers: &multipliers, input_zero_point: 3 };
+        if let Ok(packed) = pack::wide_dense(Backend::CURRENT, &shape, &weights, &mut self.words, channels) {
+            self.packed = Some((inputs, outputs, packed.words, packed.layout));
+        }
+    }
+
+    fn layer(&self) -> Option<WideDenseLayer<'_>> {
+        let (inputs, outputs, words, layout) = self.packed?;
+        let shape = Dense::new(1, inputs, outputs).ok()?;
+        WideDenseLayer::new(shape, self.words.get(..words)?, self.channels.get(..outputs)?, layout).ok()
+    }
+}
+
+struct Bench {
+    random: Random,
+    values: [i8; WEIGHTS],
+    input: Wide,
+    recurrent: Wide,
+    x: [i8; VALUES],
+    y: [i8; VALUES],
+    h: [i8; ROWS],
+    c: [i16; VALUES],
+    scratch: [u32; ROWS * 3],
+}
+
+pub(super) fn all(meter: &mut dyn Meter) {
+    let random = Random::new();
+    let mut bench = Bench {
+        random,
+        values: [0; WEIGHTS],
+        input: Wide::EMPTY,
+        recurrent: Wide::EMPTY,
+        x: [0; VALUES],
+        y: [0; VALUES],
+        h: [0; ROWS],
+        c: [0; VALUES],
+        scratch: [0; ROWS * 3],
+    };
+    bench.random.bytes(&mut bench.x);
+    for (name, sizes) in SIZES {
+        for (cell, gates) in [("lstm", 4), ("gru", 3), ("simple_rnn", 1)] {
+            if meter.wants(cell) && run(meter, &mut bench, cell, name, sizes, gates).is_none() {
+                meter.skip(cell, name, TOO_LARGE);
+            }
+        }
+    }
+    if meter.wants("svdf") && run_svdf(meter, &mut bench).is_none() {
+        meter.skip("svdf", SVDF.0, TOO_LARGE);
+    }
+}
+
+fn run(
+    meter: &mut dyn Meter,
+    bench: &mut Bench,
+    cell: &'static str,
+    name: &'static str,
+    (inputs, hidden, steps): Sizes,
+    gates: usize,
+) -> Option<()> {
+    let Bench { random, values, input, recurrent, x, y, h, c, scratch } = bench;
+    input.fill(random, values, inputs, gates * hidden);
+    recurrent.fill(random, values, hidden, gates * hidden);
+    let (input, recurrent) = (input.layer()?, recurrent.layer()?);
+    let (x, y) = (x.get(..inputs * steps)?, y.get_mut(..hidden * steps)?);
+    let (h, c) = (h.get_mut(..hidden)?, c.get_mut(..hidden)?);
+    let work = Work::Macs(steps * gates * hidden * (inputs + hidden));
+    match cell {
+        "lstm" => {
+            let output = Affine::new(1.0 / 128.0, 0);
+            let layer = lstm::LstmLayer::new(steps, input, recurrent, -11, 10.0, output).ok()?;
+            scratch.get(..layer.scratch_words())?;
+            meter.kernel(cell, name, work, &mut || _ = lstm::lstm(&layer, h, c, x, y, scratch));
+        }
+        "gru" => {
+            let layer = gru::GruLayer::new(steps, input, gru::GruRecurrent::After(recurrent)).ok()?;
+            scratch.get(..layer.scratch_words())?;
+            meter.kernel(cell, name, work, &mut || _ = gru::gru(&layer, c, x, y, scratch));
+        }
+        _ => {
+            let layer = simple::SimpleRnnLayer::new(steps, input, recurrent).ok()?;
+            scratch.get(..layer.scratch_words())?;
+            meter.kernel(cell, name, work, &mut || _ = simple::simple_rnn(&layer, c, x, y, scratch));
+        }
+    }
+    Some(())
+}
+
+fn run_svdf(meter: &mut dyn Meter, bench: &mut Bench) -> Option<()> {
+    let (name, (inputs, features, memory)) = SVDF;
+    let Bench { random, values, input, x, y, c, scratch, .. } = bench;
+    input.fill(random, values, inputs, features);
+    let mut time_weights = [0_i16; VALUES];
+    for weight in &mut time_weights {
+        *weight = (random.next() >> 16) as i16;
+    }
+    let time_weights = time_weights.get(..features * memory)?;
+    let multiplier = Multiplier::from_f64(1e-6);
+    let output = OutputRange::int8(-4);
+    let layer = svdf::SvdfLayer::new(input.layer()?, time_weights, &[], memory, 1, multiplier, output).ok()?;
+    scratch.get(..layer.scratch_words())?;
+    let (x, y, state) = (x.get(..inputs)?, y.get_mut(..features)?, c.get_mut(..layer.state_len())?);
+    let work = Work::Macs(features * (inputs + memory));
+    meter.kernel("svdf", name, work, &mut || _ = svdf::step(&layer, state, x, y, scratch));
+    Some(())
+}
