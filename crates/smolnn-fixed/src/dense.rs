@@ -18,6 +18,9 @@ pub struct DenseLayer<'a> {
     pub(crate) channels: &'a [Channel],
     pub(crate) layout: Layout,
     pub(crate) output: OutputRange,
+    /// What running checks, found when the layer is made.
+    scratch_words: usize,
+    overlap_gap: usize,
 }
 
 impl<'a> DenseLayer<'a> {
@@ -33,18 +36,25 @@ impl<'a> DenseLayer<'a> {
         layout: Layout,
         output: OutputRange,
     ) -> Result<Self, ShapeError> {
-        if let Err(error) = pack::dense_needs(layout, &shape).check(layout, words.len(), channels.len()) {
+        let needs = pack::dense_needs(layout, &shape);
+        if let Err(error) = needs.check(layout, words.len(), channels.len()) {
             return Err(error);
         }
+        let (scratch_words, overlap_gap) = (needs.scratch, shape.overlap_gap());
         match output.check_int8(0) {
-            Ok(_) => Ok(Self { shape, words, channels, layout, output }),
+            Ok(_) => Ok(Self { shape, words, channels, layout, output, scratch_words, overlap_gap }),
             Err(error) => Err(error),
         }
     }
 
     /// Words of scratch memory that the layer needs.
     pub const fn scratch_words(&self) -> usize {
-        dense_scratch(self.layout, &self.shape)
+        self.scratch_words
+    }
+
+    /// The layout of the weights.
+    pub const fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// The shape.
@@ -62,11 +72,12 @@ pub const fn dense_scratch(layout: Layout, shape: &Dense) -> usize {
 ///
 /// # Errors
 /// [`ShapeError`] when input, output or scratch have other lengths than the shape says, or overlap where they must not.
-#[inline]
+// Inlined, so that of a constant layer the checks vanish and no body but the one of its layout is linked.
+#[inline(always)]
 pub fn dense(layer: &DenseLayer<'_>, mut tensors: impl Tensors<i8>, scratch: &mut [u32]) -> Result<(), ShapeError> {
     let shape = &layer.shape;
-    tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
-    ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
+    tensors.check(shape.input_len(), shape.output_len(), layer.overlap_gap)?;
+    ShapeError::check_capacity("the scratch", layer.scratch_words, scratch.len())?;
     arch::dense(layer, &mut tensors, scratch);
     Ok(())
 }

@@ -21,6 +21,9 @@ pub struct Conv2dLayer<'a> {
     pub(crate) layout: Layout,
     pub(crate) output: OutputRange,
     pub(crate) input_zero_point: i8,
+    /// What running checks, found when the layer is made.
+    scratch_words: usize,
+    overlap_gap: usize,
 }
 
 impl<'a> Conv2dLayer<'a> {
@@ -40,18 +43,27 @@ impl<'a> Conv2dLayer<'a> {
         if shape.groups != 1 {
             return Err(ShapeError::Range("the int8 convolution takes no groups"));
         }
-        if let Err(error) = pack::conv2d_needs(layout, &shape).check(layout, words.len(), channels.len()) {
+        let needs = pack::conv2d_needs(layout, &shape);
+        if let Err(error) = needs.check(layout, words.len(), channels.len()) {
             return Err(error);
         }
+        let (scratch_words, overlap_gap) = (needs.scratch, shape.overlap_gap());
         match output.check_int8(input_zero_point) {
-            Ok(input_zero_point) => Ok(Self { shape, words, channels, layout, output, input_zero_point }),
+            Ok(input_zero_point) => {
+                Ok(Self { shape, words, channels, layout, output, input_zero_point, scratch_words, overlap_gap })
+            }
             Err(error) => Err(error),
         }
     }
 
     /// Words of scratch memory that the layer needs.
     pub const fn scratch_words(&self) -> usize {
-        conv2d_scratch(self.layout, &self.shape)
+        self.scratch_words
+    }
+
+    /// The layout of the weights.
+    pub const fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// The shape.
@@ -69,11 +81,12 @@ pub const fn conv2d_scratch(layout: Layout, shape: &Conv2d) -> usize {
 ///
 /// # Errors
 /// [`ShapeError`] when input, output or scratch have other lengths than the shape says, or overlap where they must not.
-#[inline]
+// Inlined, so that of a constant layer the checks vanish and no body but the one of its layout is linked.
+#[inline(always)]
 pub fn conv2d(layer: &Conv2dLayer<'_>, mut tensors: impl Tensors<i8>, scratch: &mut [u32]) -> Result<(), ShapeError> {
     let shape = &layer.shape;
-    tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
-    ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
+    tensors.check(shape.input_len(), shape.output_len(), layer.overlap_gap)?;
+    ShapeError::check_capacity("the scratch", layer.scratch_words, scratch.len())?;
     arch::conv2d(layer, &mut tensors, scratch);
     Ok(())
 }

@@ -19,6 +19,9 @@ pub struct DepthwiseConv2dLayer<'a> {
     pub(crate) layout: Layout,
     pub(crate) output: OutputRange,
     pub(crate) input_zero_point: i8,
+    /// What running checks, found when the layer is made.
+    scratch_words: usize,
+    overlap_gap: usize,
 }
 
 impl<'a> DepthwiseConv2dLayer<'a> {
@@ -36,18 +39,27 @@ impl<'a> DepthwiseConv2dLayer<'a> {
         output: OutputRange,
         input_zero_point: i32,
     ) -> Result<Self, ShapeError> {
-        if let Err(error) = pack::depthwise_conv2d_needs(layout, &shape).check(layout, words.len(), channels.len()) {
+        let needs = pack::depthwise_conv2d_needs(layout, &shape);
+        if let Err(error) = needs.check(layout, words.len(), channels.len()) {
             return Err(error);
         }
+        let (scratch_words, overlap_gap) = (needs.scratch, shape.overlap_gap());
         match output.check_int8(input_zero_point) {
-            Ok(input_zero_point) => Ok(Self { shape, words, channels, layout, output, input_zero_point }),
+            Ok(input_zero_point) => {
+                Ok(Self { shape, words, channels, layout, output, input_zero_point, scratch_words, overlap_gap })
+            }
             Err(error) => Err(error),
         }
     }
 
     /// Words of scratch memory that the layer needs.
     pub const fn scratch_words(&self) -> usize {
-        depthwise_conv2d_scratch(self.layout, &self.shape)
+        self.scratch_words
+    }
+
+    /// The layout of the weights.
+    pub const fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// The shape.
@@ -65,15 +77,16 @@ pub const fn depthwise_conv2d_scratch(layout: Layout, shape: &DepthwiseConv2d) -
 ///
 /// # Errors
 /// [`ShapeError`] when input, output or scratch have other lengths than the shape says, or overlap where they must not.
-#[inline]
+// Inlined, so that of a constant layer the checks vanish and no body but the one of its layout is linked.
+#[inline(always)]
 pub fn depthwise_conv2d(
     layer: &DepthwiseConv2dLayer<'_>,
     mut tensors: impl Tensors<i8>,
     scratch: &mut [u32],
 ) -> Result<(), ShapeError> {
     let shape = &layer.shape;
-    tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
-    ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
+    tensors.check(shape.input_len(), shape.output_len(), layer.overlap_gap)?;
+    ShapeError::check_capacity("the scratch", layer.scratch_words, scratch.len())?;
     arch::depthwise_conv2d(layer, &mut tensors, scratch);
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::conv::Conv2dLayer;
 use crate::pack::dsp::{self, Runs};
 use crate::quantise::OutputRange;
 
+#[inline(always)]
 pub(crate) fn conv2d(layer: &Conv2dLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
     if layer.layout.is(dsp::PAIRS) {

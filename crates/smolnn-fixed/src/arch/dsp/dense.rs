@@ -11,6 +11,7 @@ use crate::Tensors;
 use crate::dense::DenseLayer;
 use crate::pack::dsp;
 
+#[inline(always)]
 pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let (input, output) = tensors.pointers();
@@ -32,6 +33,7 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
 ///
 /// # Safety
 /// The words have the layout of eights; input and output have the given lengths, the scratch memory what the layout says.
+#[inline(never)]
 pub(super) unsafe fn vector(
     words: &[u32],
     inputs: usize,

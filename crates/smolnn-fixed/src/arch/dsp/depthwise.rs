@@ -19,6 +19,7 @@ use crate::Tensors;
 use crate::conv::DepthwiseConv2dLayer;
 use crate::pack::dsp::{self, RECORD};
 
+#[inline(always)]
 pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     if layer.layout.is(dsp::THREE) {
         let (input, output) = tensors.pointers();

@@ -3,6 +3,7 @@
 use crate::Tensors;
 use crate::conv::Conv2dLayer;
 
+#[inline(never)]
 pub(crate) fn conv2d(layer: &Conv2dLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let weights: &[i8] = bytemuck::must_cast_slice(layer.words);

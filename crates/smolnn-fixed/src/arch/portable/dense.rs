@@ -4,6 +4,7 @@ use crate::Tensors;
 use crate::dense::{DenseLayer, WideDenseLayer};
 use crate::quantise::{Multiplier, OutputRange};
 
+#[inline(never)]
 pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let weights: &[i8] = bytemuck::must_cast_slice(layer.words);

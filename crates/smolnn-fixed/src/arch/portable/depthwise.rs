@@ -3,6 +3,7 @@
 use crate::Tensors;
 use crate::conv::DepthwiseConv2dLayer;
 
+#[inline(never)]
 pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut impl Tensors<i8>, _scratch: &mut [u32]) {
     let shape = &layer.shape;
     let weights: &[i8] = bytemuck::must_cast_slice(layer.words);
