@@ -55,6 +55,7 @@ pub mod pool;
 pub mod random;
 mod real;
 pub mod residual;
+pub mod rnn;
 mod rows;
 mod slices;
 pub mod standardise;

@@ -16,6 +16,22 @@ pub(crate) fn part_mut<T>(slice: &mut [T], start: usize, length: usize) -> &mut 
     slice.get_mut(start..start.wrapping_add(length)).unwrap_or_default()
 }
 
+/// Cuts the first `length` elements off a slice that is handed out piece by piece.
+#[inline(always)]
+pub(crate) fn cut<'a, T>(slice: &mut &'a [T], length: usize) -> &'a [T] {
+    let (first, rest) = slice.split_at_checked(length).unwrap_or_default();
+    *slice = rest;
+    first
+}
+
+/// [`cut`] of a mutable slice.
+#[inline(always)]
+pub(crate) fn cut_mut<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
+    let (first, rest) = core::mem::take(slice).split_at_mut_checked(length).unwrap_or_default();
+    *slice = rest;
+    first
+}
+
 /// [`ShapeError::Length`] unless the optional slice, where given, has the length.
 #[inline]
 pub(crate) fn check_optional<T>(what: &'static str, expected: usize, slice: Option<&[T]>) -> Result<(), ShapeError> {
