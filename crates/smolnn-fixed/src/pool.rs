@@ -6,8 +6,6 @@
 //! - A window that sees only padding gives the least value (maximum) or 0 (mean), clamped.
 //! - Held by: `maxpool_*`, `avgpool_*` goldens, random shapes against the naive oracle (tests/host/tests/conformance.rs).
 
-use core::cell::Cell;
-
 use smolnn_core::{Pool2d, ShapeError};
 
 use crate::element::Element;
@@ -54,7 +52,7 @@ const BLOCK: usize = 4;
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the shape says, or overlap where they must not.
 pub fn max_pool2d<T: Element>(layer: &Pool2dLayer, tensors: impl Tensors<T>) -> Result<(), ShapeError> {
-    pool(layer, tensors, T::LEAST, |most, value| if value > most { value } else { most }, |most, _| most)
+    pool(layer, tensors, T::LEAST, |most, value| if value > most { value } else { most }, |_| |most| most)
 }
 
 /// Runs the mean, row by row.
@@ -62,32 +60,48 @@ pub fn max_pool2d<T: Element>(layer: &Pool2dLayer, tensors: impl Tensors<T>) -> 
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the shape says, or overlap where they must not.
 pub fn average_pool2d<T: Element>(layer: &Pool2dLayer, tensors: impl Tensors<T>) -> Result<(), ShapeError> {
-    pool(layer, tensors, 0, |sum, value| sum.wrapping_add(value), rounded_mean)
+    pool(
+        layer,
+        tensors,
+        0,
+        |sum, value| sum.wrapping_add(value),
+        |count| {
+            let half = count / 2;
+            // ⌈2^24 / n⌉: for n ≤ 256 and |sum| + n/2 ≤ 129·n the product's integer part is the quotient: the error is at
+            // most 129·n · n/(n·2^24) < 1/n, and the product is below 2^32. Many cores divide in software.
+            let inverse = (1_u32 << 24).div_ceil(count.max(1) as u32);
+            let small = size_of::<T>() == 1 && count <= 256;
+            move |sum: i32| {
+                let magnitude = sum.unsigned_abs().wrapping_add(half as u32);
+                let quotient = if small {
+                    magnitude.wrapping_mul(inverse) >> 24
+                } else {
+                    magnitude.checked_div(count as u32).unwrap_or(0)
+                };
+                if sum < 0 { (quotient as i32).wrapping_neg() } else { quotient as i32 }
+            }
+        },
+    )
 }
 
-/// `sum` / `count` to nearest, halves away from zero; 0 of none.
+/// Both: gathers what each output sees from `start` on, then finishes it, given the number of taps.
 #[inline(always)]
-fn rounded_mean(sum: i32, count: i32) -> i32 {
-    let half = count / 2;
-    let sum = if sum > 0 { sum.wrapping_add(half) } else { sum.wrapping_sub(half) };
-    // `checked_div` keeps the panics of a division by 0, and of MIN / −1, out of the binary.
-    sum.checked_div(count).unwrap_or(0)
-}
-
-#[inline(always)]
-fn pool<T: Element>(
+fn pool<T: Element, F: Fn(i32) -> i32>(
     layer: &Pool2dLayer,
     mut tensors: impl Tensors<T>,
     start: i32,
     gather: impl Fn(i32, i32) -> i32 + Copy,
-    finish: impl Fn(i32, i32) -> i32,
+    finish_taps: impl Fn(i32) -> F,
 ) -> Result<(), ShapeError> {
     let shape = &layer.shape;
     tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
     let (minimum, maximum) = (layer.minimum.max(T::LEAST), layer.maximum.min(T::LARGEST));
     let (input, output) = tensors.split();
     let channels = shape.output.channels.max(1);
+    let (row_step, step) = (shape.rows.dilation * shape.input.row(), shape.columns.dilation * channels);
     let mut pixels = output.chunks_exact(channels);
+    let mut taps = 0;
+    let mut finish = finish_taps(1);
     for image in 0..shape.batch {
         for row in 0..shape.output.height {
             let rows = shape.rows.taps(row);
@@ -95,46 +109,51 @@ fn pool<T: Element>(
                 let (first, last) = shape.columns.taps(position);
                 // A window beside the input sees none of its rows either.
                 let (first_row, last_row) = if first < last { rows } else { (0, 0) };
-                let taps = ((last_row - first_row) * (last - first)) as i32;
-                let Some(result) = pixels.next() else { return Ok(()) };
-                let store = |result: &[Cell<T>], gathered: &[i32]| {
-                    for (result, &gathered) in result.iter().zip(gathered) {
-                        result.set(T::wrap(clamp(finish(gathered, taps), minimum, maximum)));
-                    }
-                };
-                // The input of tap row `tap_row`, from its first tap on.
-                let tap_row_start = |tap_row: usize| {
-                    let y = image * shape.input.height + shape.rows.position(row, tap_row);
+                let (tap_rows, tap_columns) = (last_row - first_row, last - first);
+                if taps != tap_rows * tap_columns {
+                    taps = tap_rows * tap_columns;
+                    finish = finish_taps(taps as i32);
+                }
+                let corner = if tap_rows == 0 {
+                    0
+                } else {
+                    let y = image * shape.input.height + shape.rows.position(row, first_row);
                     (y * shape.input.width + shape.columns.position(position, first)) * channels
                 };
-                let step = shape.columns.dilation * channels;
-                let mut blocks = result.chunks_exact(BLOCK);
-                let mut channel = 0;
-                for result in &mut blocks {
+                let Some(result) = pixels.next() else { return Ok(()) };
+                let (blocks, rest) = result.as_chunks::<BLOCK>();
+                let mut channel = corner;
+                for result in blocks {
                     let mut gathered = [start; BLOCK];
-                    for tap_row in first_row..last_row {
-                        let mut at = tap_row_start(tap_row) + channel;
-                        for _ in first..last {
-                            let values = input.part(at, BLOCK).elements();
+                    let mut row_start = channel;
+                    for _ in 0..tap_rows {
+                        let mut at = row_start;
+                        for _ in 0..tap_columns {
+                            let values = input.group::<BLOCK>(at).unwrap_or_else(|| [T::wrap(start); BLOCK]);
                             for (gathered, value) in gathered.iter_mut().zip(values) {
                                 *gathered = gather(*gathered, value.into());
                             }
                             at += step;
                         }
+                        row_start += row_step;
                     }
-                    store(result, &gathered);
+                    for (result, gathered) in result.iter().zip(gathered) {
+                        result.set(T::wrap(clamp(finish(gathered), minimum, maximum)));
+                    }
                     channel += BLOCK;
                 }
-                for result in blocks.remainder().chunks(1) {
+                for result in rest {
                     let mut gathered = start;
-                    for tap_row in first_row..last_row {
-                        let mut at = tap_row_start(tap_row) + channel;
-                        for _ in first..last {
+                    let mut row_start = channel;
+                    for _ in 0..tap_rows {
+                        let mut at = row_start;
+                        for _ in 0..tap_columns {
                             gathered = gather(gathered, input.at(at).map_or(start, Into::into));
                             at += step;
                         }
+                        row_start += row_step;
                     }
-                    store(result, &[gathered]);
+                    result.set(T::wrap(clamp(finish(gathered), minimum, maximum)));
                     channel += 1;
                 }
             }

@@ -2,11 +2,13 @@
 //!
 //! - A difference of two int8 values is one of 256, so that exp is a table of the layer, built from the reference's own
 //!   integer sequence ([`transcendental`](crate::transcendental)); the result is the reference's bit for bit.
-//! - Formats: exp in Q0.31 (kept doubled in the table), their sum in Q12.19 (each rounded to 19 fraction bits: rows of fewer
+//! - Formats: exp in Q0.31, their sum in Q12.19 (each rounded to 19 fraction bits: rows of fewer
 //!   than 4096 elements cannot overflow), its reciprocal in Q0.31 with an exponent, products rounded half up at 31 bits and
 //!   then at the output's 8. Everything is positive, so that halves away from zero are halves up.
 //! - Differences below −31 / (β s) count as 0, as in the reference.
 //! - Held by: `softmax_*` goldens; random rows against an f64 oracle within 1 LSB (tests/host/tests/conformance.rs).
+
+use core::cell::Cell;
 
 use smolnn_core::ShapeError;
 
@@ -20,7 +22,7 @@ use crate::transcendental::{exp_negative, reciprocal};
 pub struct SoftmaxLayer {
     rows: usize,
     columns: usize,
-    /// Twice exp(−d β s) in Q0.31.
+    /// exp(−d β s) in Q0.31.
     exp: [u32; 256],
 }
 
@@ -53,7 +55,7 @@ impl SoftmaxLayer {
         let mut difference = 0;
         while difference < 256 {
             if multiplier.shift >= 0 && difference as i64 <= largest {
-                exp[difference] = 2 * exp_negative(multiplier.apply(-(difference as i32)), 5) as u32;
+                exp[difference] = exp_negative(multiplier.apply(-(difference as i32)), 5) as u32;
             }
             difference += 1;
         }
@@ -73,24 +75,44 @@ impl SoftmaxLayer {
         false
     }
 
-    /// The output of one row, given all of its input; `bits` of the output, which starts at `least`.
+    /// One row.
     #[inline(always)]
-    fn row<T: Element>(&self, input: impl Source<i8>, mut store: impl FnMut(usize, T)) {
-        let largest = input.elements().fold(i8::MIN, |largest, value| if value > largest { value } else { largest });
-        let exp = |value: i8| self.exp[usize::from(largest.wrapping_sub(value) as u8)];
-        let sum = input.elements().fold(0_u32, |sum, value| sum.wrapping_add(((exp(value) >> 1) + (1 << 11)) >> 12));
+    fn row<T: Element>(&self, input: impl Source<i8>, output: &[Cell<T>]) {
+        let mut largest = i32::from(i8::MIN);
+        input.visit(|value| {
+            let value = i32::from(value);
+            largest = if value > largest { value } else { largest };
+        });
+        let exp = |value: i8| self.exp[(largest - i32::from(value)) as usize & 255];
+        let mut sum = 0_u32;
+        input.visit(|value| sum = sum.wrapping_add((exp(value) + (1 << 11)) >> 12));
         let (mantissa, bits_over_unit) = reciprocal(sum, 12);
-        let type_bits = 8 * size_of::<T>() as u32;
         // At least one element is 1, so that the sum is at least 1 and the exponent at least 0.
-        let shift = (bits_over_unit as u32).wrapping_add(31 - type_bits) & 31;
+        let type_bits = 8 * size_of::<T>() as u32;
+        let shift = (bits_over_unit as u32).wrapping_add(31 - type_bits);
+        if shift > 31 {
+            // The sum is 512 or more, so that nothing reaches half a step of int8.
+            input.map(output, |_| T::wrap(T::LEAST));
+            return;
+        }
         let half = (1_u32 << shift) >> 1;
-        let most = (T::LARGEST - T::LEAST) as u32;
-        for (index, value) in input.elements().enumerate() {
-            let wide = u64::from(exp(value)) * u64::from(mantissa as u32);
-            let product = ((wide >> 32) as u32).wrapping_add(wide as u32 >> 31);
-            let result = product.wrapping_add(half) >> shift;
-            let result = if result > most { most } else { result };
-            store(index, T::wrap(result as i32 + T::LEAST));
+        // At most 1, which is one more than the type has: 2^bits becomes 2^bits − 1.
+        let store = |steps: u32| T::wrap((steps - (steps >> type_bits)) as i32 + T::LEAST);
+        // The product at 31 bits is (2·exp·mantissa + 2^31) >> 32. Twice the mantissa is 2^32 + `doubled`, a negative
+        // number, so that a signed multiplication with rounding serves where there is one, and exp is added.
+        let doubled = (mantissa as u32).wrapping_mul(2) as i32;
+        if doubled < 0 {
+            input.map(output, |value| {
+                let exp = exp(value);
+                let product = ((i64::from(exp as i32) * i64::from(doubled) + (1 << 31)) >> 32) as u32;
+                store(product.wrapping_add(exp.wrapping_add(half)) >> shift)
+            });
+        } else {
+            // Just below 2^30, for sums just below a power of two.
+            input.map(output, |value| {
+                let product = (u64::from(exp(value)) * u64::from(doubled as u32) + (1 << 31)) >> 32;
+                store((product as u32).wrapping_add(half) >> shift)
+            });
         }
     }
 }
@@ -103,11 +125,7 @@ pub fn softmax(layer: &SoftmaxLayer, mut tensors: impl Tensors<i8>) -> Result<()
     tensors.check(layer.len(), layer.len(), 0)?;
     let (input, output) = tensors.split();
     for (row, output) in output.chunks_exact(layer.columns.max(1)).enumerate() {
-        layer.row(input.part(row * layer.columns, layer.columns), |index, value| {
-            if let Some(result) = output.get(index) {
-                result.set(value);
-            }
-        });
+        layer.row(input.part(row * layer.columns, layer.columns), output);
     }
     Ok(())
 }
@@ -121,11 +139,7 @@ pub fn softmax_to_int16(layer: &SoftmaxLayer, input: &[i8], output: &mut [i16]) 
     ShapeError::check_length("the output", layer.len(), output.len())?;
     let columns = layer.columns.max(1);
     for (input, output) in input.chunks_exact(columns).zip(output.chunks_exact_mut(columns)) {
-        layer.row(input, |index, value| {
-            if let Some(result) = output.get_mut(index) {
-                *result = value;
-            }
-        });
+        layer.row(input, Cell::from_mut(output).as_slice_of_cells());
     }
     Ok(())
 }

@@ -22,6 +22,19 @@ pub trait Source<T: Copy>: Copy {
     /// instructions. Each is read before the next is written, so that the output may start where the input does or
     /// before.
     fn map<U>(self, output: &[Cell<U>], function: impl Fn(T) -> U);
+    /// Calls `function` with every element, four in a turn of the loop.
+    #[inline(always)]
+    fn visit(self, mut function: impl FnMut(T)) {
+        let (groups, rest) = self.groups::<4>();
+        for group in groups {
+            for element in group {
+                function(element);
+            }
+        }
+        for element in rest.elements() {
+            function(element);
+        }
+    }
 }
 
 impl<T: Copy> Source<T> for &[T] {

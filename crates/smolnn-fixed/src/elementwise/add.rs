@@ -4,7 +4,7 @@
 //! - int8: the operand with the larger scale has the factor one half, exactly, so that it is a shift; the other one's 256
 //!   possible terms are a table in the layer. One multiply-accumulate and one requantisation are left per element.
 //!   Terms are kept doubled: |2 · sum| ≤ 2 · 2 · 255 · 2^19 < 2^29, so that the product's high word is the rounded result.
-//! - int16: zero points are 0; |(l << 15)| ≤ 2^30 and half of it twice fit in i32.
+//! - int16: zero points are 0; the larger scale's operand is a shift here too.
 //! - Rounding: [`Multiplier::apply`] for each term and for the sum.
 //! - Held by: `add*`, `sub*` goldens; random tensors against the naive oracle (tests/host/tests/conformance.rs).
 
@@ -12,7 +12,7 @@ use smolnn_core::ShapeError;
 
 use super::Pairing;
 use crate::Operands;
-use crate::quantise::{Affine, FusedActivation, Multiplier, OutputRange, clamp};
+use crate::quantise::{Affine, FusedActivation, Multiplier, clamp};
 
 /// The multipliers of both operands and of the sum.
 const fn multipliers(left: f32, right: f32, output: f32, shift: u32) -> (Multiplier, Multiplier, Multiplier) {
@@ -157,18 +157,24 @@ pub fn add(layer: &AddLayer, operands: impl Operands<i8>) -> Result<(), ShapeErr
 #[derive(Clone, Copy, Debug)]
 pub struct AddLayer16 {
     pairing: Pairing,
-    left: Multiplier,
-    right: Multiplier,
-    sign: i32,
-    multiplier: Multiplier,
-    output: OutputRange,
+    /// Whether the left operand is the one with the smaller scale.
+    small_is_left: bool,
+    /// ±2^15 for the operand with the larger scale.
+    factor: i32,
+    /// ±1.
+    small_sign: i32,
+    small: Multiplier,
+    mantissa: i32,
+    right_shift: u32,
+    minimum: i32,
+    maximum: i32,
 }
 
 impl AddLayer16 {
     /// left + right, or left − right if `subtract`, of tensors with the given scales and zero point 0.
     ///
     /// # Errors
-    /// [`ShapeError::Range`] when a scale is not positive.
+    /// [`ShapeError::Range`] when a scale is not positive, or the output's is below 2^−14 of the larger operand's.
     pub const fn new(
         pairing: Pairing,
         left: f32,
@@ -185,11 +191,50 @@ impl AddLayer16 {
             }
             index += 1;
         }
-        let (left, right, multiplier) = multipliers(left, right, output, 15);
+        let (left_multiplier, right_multiplier, multiplier) = multipliers(left, right, output, 15);
+        if multiplier.shift >= 0 {
+            return Err(ShapeError::Range("the output's scale is too small for those of the operands"));
+        }
         let sign = if subtract { -1 } else { 1 };
-        let output = activation.range(output, 0, i16::MIN as i32, i16::MAX as i32);
-        Ok(Self { pairing, left, right, sign, multiplier, output })
+        let small_is_left = left < right;
+        let range = activation.range(output, 0, i16::MIN as i32, i16::MAX as i32);
+        Ok(Self {
+            pairing,
+            small_is_left,
+            factor: (if small_is_left { sign } else { 1 }) << 15,
+            small_sign: if small_is_left { 1 } else { sign },
+            small: if small_is_left { left_multiplier } else { right_multiplier },
+            mantissa: multiplier.mantissa,
+            right_shift: -multiplier.shift as u32,
+            minimum: range.minimum,
+            maximum: range.maximum,
+        })
     }
+
+    #[inline(always)]
+    fn element(&self, small: i16, large: i16) -> i16 {
+        // Twice the terms: the larger operand's is l · 2^15, and |2·sum| ≤ 2^31 − 2^15 but for −2^31, which fits.
+        let small = product_high(i32::from(small) << 16, self.small.mantissa);
+        let small = round_away(small, -self.small.shift as u32);
+        let doubled = i32::from(large).wrapping_mul(self.factor).wrapping_add(small.wrapping_mul(2 * self.small_sign));
+        let high = product_high(doubled, self.mantissa);
+        clamp(round_away(high, self.right_shift), self.minimum, self.maximum) as i16
+    }
+}
+
+/// (`doubled` · `mantissa` + 2^31) >> 32.
+#[inline(always)]
+fn product_high(doubled: i32, mantissa: i32) -> i32 {
+    ((i64::from(doubled) * i64::from(mantissa) + (1 << 31)) >> 32) as i32
+}
+
+/// `value` / 2^`shift` to nearest, halves away from zero, for |value| ≤ 2^30 and shifts of 0..=31.
+#[inline(always)]
+fn round_away(value: i32, shift: u32) -> i32 {
+    let half = (1_u32 << (shift & 31)) >> 1;
+    // Half up, and one less below 0 – unless nothing is shifted.
+    let below = (value >> 31) & -i32::from(shift > 0);
+    value.wrapping_add(below).wrapping_add(half as i32) >> (shift & 31)
 }
 
 /// Runs the int16 sum. The output may take the place of an operand of its length.
@@ -197,9 +242,9 @@ impl AddLayer16 {
 /// # Errors
 /// As [`add`].
 pub fn add_int16(layer: &AddLayer16, operands: impl Operands<i16>) -> Result<(), ShapeError> {
-    layer.pairing.combine(operands, |left, right| {
-        let left = layer.left.apply(i32::from(left) << 15);
-        let right = layer.right.apply(i32::from(right) << 15);
-        layer.output.finish(layer.multiplier.apply(left.wrapping_add(layer.sign.wrapping_mul(right)))) as i16
-    })
+    if layer.small_is_left {
+        layer.pairing.combine(operands, |left, right| layer.element(left, right))
+    } else {
+        layer.pairing.combine(operands, |left, right| layer.element(right, left))
+    }
 }
