@@ -143,7 +143,7 @@ fn run_svdf(meter: &mut dyn Meter, bench: &mut Bench) -> Option<()> {
     input.fill(random, values, inputs, features);
     let mut time_weights = [0_i16; VALUES];
     for weight in &mut time_weights {
-        *weight = (random.next() >> 16) as i16;
+        *weight = (random.bits() >> 16) as i16;
     }
     let time_weights = time_weights.get(..features * memory)?;
     let multiplier = Multiplier::from_f64(1e-6);
