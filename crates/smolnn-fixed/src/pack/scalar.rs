@@ -76,13 +76,18 @@ const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
-/// What a convolution takes: the scratch memory is the column of four pixels, two to a word.
+/// Whether windows reach into padding.
+pub const fn is_padded(shape: &Conv2d) -> bool {
+    !(shape.rows.is_unpadded() && shape.columns.is_unpadded())
+}
+
+/// What a convolution takes: the scratch memory is the column of four pixels, two to a word, and a pixel of padding.
 pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
     if is_tiled(layout) {
         Needs {
             words: tiled_words(layout.backend(), shape.output.channels, shape.depth()),
             channels: shape.output.channels,
-            scratch: 2 * padded(shape.depth()),
+            scratch: 2 * padded(shape.depth()) + if is_padded(shape) { shape.input.channels.div_ceil(4) } else { 0 },
         }
     } else {
         portable::conv2d_needs(shape)

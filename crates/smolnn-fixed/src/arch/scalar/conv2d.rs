@@ -14,6 +14,9 @@ use crate::pack::{Channel, Layout, scalar};
 /// Pixels of a full column.
 const LANES: usize = 4;
 
+/// With fewer channels, windows that reach into the padding are gathered pixel by pixel.
+const FEW: usize = 4;
+
 pub(crate) fn conv2d(layer: &Conv2dLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     if layer.layout.is(Layout::PORTABLE) {
         return portable::conv2d(layer, tensors, scratch);
@@ -31,7 +34,11 @@ unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratc
     let rounding = Rounding::new(&layer.output);
     let way = rounding.way(layer.layout);
     let padded = scalar::padded(shape.depth());
-    let Some(column) = scratch.get_mut(..2 * padded) else { return };
+    let Some((column, padding)) = scratch.split_at_mut_checked(2 * padded) else { return };
+    let padding: &mut [i8] = bytemuck::must_cast_slice_mut(padding);
+    let padding = padding.get_mut(..if scalar::is_padded(shape) { shape.input.channels } else { 0 }).unwrap_or_default();
+    padding.fill(layer.input_zero_point);
+    let padding = padding.as_ptr();
     let channels = shape.output.channels;
     let block_words = BLOCK * padded / 4;
     let pixels = shape.output.height * shape.output.width;
@@ -48,7 +55,7 @@ unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratc
         while pixel < pixels {
             let lanes = (pixels - pixel).min(LANES);
             // SAFETY: the column has two words for each of the depth's positions; the walk stays in the image.
-            unsafe { walk.gather(layer, input, lanes, column.as_mut_ptr()) };
+            unsafe { walk.gather(layer, input, padding, lanes, column.as_mut_ptr()) };
             let mut done = 0;
             if has_convolve && lanes == LANES {
                 let words = layer.words.get(..whole * block_words).unwrap_or_default();
@@ -200,8 +207,16 @@ impl Walk {
     /// kernels for that, more make two words; pixels that are missing are taken from the last one.
     ///
     /// # Safety
-    /// `column` has room for two words per position of the depth, `input` is the image.
-    unsafe fn gather(&mut self, layer: &Conv2dLayer<'_>, input: *const i8, lanes: usize, column: *mut u32) {
+    /// `column` has room for two words per position of the depth, `input` is the image, `padding` a pixel of zero points
+    /// where the shape is padded.
+    unsafe fn gather(
+        &mut self,
+        layer: &Conv2dLayer<'_>,
+        input: *const i8,
+        padding: *const i8,
+        lanes: usize,
+        column: *mut u32,
+    ) {
         let shape = &layer.shape;
         let (rows, columns, channels) = (&shape.rows, &shape.columns, shape.input.channels);
         let row_span = ((rows.kernel - 1) * rows.dilation) as isize;
@@ -237,6 +252,27 @@ impl Walk {
                     }
                 }
             }
+        } else if channels >= FEW {
+            let mut to = column;
+            for tap_row in 0..rows.kernel {
+                let down = (tap_row * rows.dilation) as isize;
+                for tap in 0..columns.kernel {
+                    let across = (tap * columns.dilation) as isize;
+                    let from = origins.map(|Origin { y, x }| {
+                        let (y, x) = ((y + down) as usize, (x + across) as usize);
+                        if y < shape.input.height && x < shape.input.width {
+                            input.wrapping_add((y * shape.input.width + x) * channels)
+                        } else {
+                            padding
+                        }
+                    });
+                    // SAFETY: pixels of the image or of padding.
+                    unsafe {
+                        if pairs == 2 { quads(from, channels, to) } else { twos([from[0], from[1]], channels, to) }
+                        to = to.add(channels * pairs);
+                    }
+                }
+            }
         } else {
             for (lane, origin) in origins.iter().enumerate().take(2 * pairs) {
                 // SAFETY: the lane's word is within each position's pairs.
@@ -258,12 +294,26 @@ fn two(a: i8, b: i8) -> u32 {
 /// `run` values can be read behind each pointer, 2·`run` words written to `to`.
 #[inline(always)]
 unsafe fn quads(from: [*const i8; 4], run: usize, to: *mut u32) {
-    for index in 0..run {
-        // SAFETY: the caller's.
-        unsafe {
-            *to.add(2 * index) = two(*from[0].add(index), *from[1].add(index));
-            *to.add(2 * index + 1) = two(*from[2].add(index), *from[3].add(index));
+    let [mut a, mut b, mut c, mut d] = from;
+    let mut to = to;
+    let mut step = |count: usize| {
+        for index in 0..count {
+            // SAFETY: the caller's.
+            unsafe {
+                *to.add(2 * index) = two(*a.add(index), *b.add(index));
+                *to.add(2 * index + 1) = two(*c.add(index), *d.add(index));
+            }
         }
+        to = to.wrapping_add(2 * count);
+        for pointer in [&mut a, &mut b, &mut c, &mut d] {
+            *pointer = pointer.wrapping_add(count);
+        }
+    };
+    for _ in 0..run / 4 {
+        step(4);
+    }
+    for _ in 0..run % 4 {
+        step(1);
     }
 }
 

@@ -313,9 +313,15 @@ unsafe fn taps<const N: usize, const STEP: usize>(
         }
         y = y.wrapping_add(rows.dilation);
     }
-    for ((at, sum), channel) in sums.into_iter().enumerate().zip(layer.channels.iter().skip(index)) {
+    let Some(channels) = layer.channels.get(index..index + N) else { return N };
+    for (at, (sum, channel)) in sums.into_iter().zip(channels).enumerate() {
+        let value = match way {
+            Way::Short => Rounding::saturate(rounding.short(sum, channel)),
+            Way::ShortClamped => rounding.clamp(rounding.short(sum, channel)),
+            Way::General => rounding.clamp(rounding.general(sum, channel)),
+        };
         // SAFETY: the pixel has an output per channel.
-        unsafe { *output.add(index + at) = rounding.finish(way, sum, channel) };
+        unsafe { *output.add(index + at) = value };
     }
     N
 }
