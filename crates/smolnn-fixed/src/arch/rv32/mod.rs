@@ -6,11 +6,11 @@
 //! multiply-accumulates, where MUL and ADD take eight, and half of the loads.
 
 pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
-use super::depthwise::Line;
+use super::depthwise::{Line, Pixel};
 use super::{DenseSums, Job, Sums};
 use crate::pack::Channel;
 
-/// There are kernels for rows of a depthwise convolution.
+/// There are kernels for rows and for pixels of a depthwise convolution.
 pub(super) const HAS_ROWS: bool = cfg!(target_arch = "riscv32");
 
 /// Dense weights are stored plain.
@@ -41,7 +41,7 @@ mod tile {
     use core::arch::naked_asm;
 
     use super::super::Job;
-    use super::super::depthwise::Line;
+    use super::super::depthwise::{Line, Pixel};
 
     /// Two depths of one channel times one pair of pixels: weights in `$w0`, `$w1`, which may be `$p` and `$q`.
     macro_rules! products {
@@ -819,6 +819,117 @@ mod tile {
         )
     }
 
+    /// One channel of the tap at a3 times its weight at a5.
+    macro_rules! tap {
+        ($at:literal, $sum:literal) => {
+            concat!(
+                "lb a6, ",
+                $at,
+                "(a3)\n",
+                "lb a7, ",
+                $at,
+                "(a5)\n",
+                "mul a6, a6, a7\n",
+                "add ",
+                $sum,
+                ", ",
+                $sum,
+                ", a6\n",
+            )
+        };
+    }
+
+    /// A pixel of a depthwise convolution, eight channels at a time.
+    ///
+    /// # Safety
+    /// The pixel's pointers are good for its taps and channels.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn depthwise_pixel(pixel: *const Pixel) {
+        naked_asm!(
+            enter!(),
+            // The frame: 0 the pixel, 4 input, 8 weights, 12 channels, 16 output, 20 offset, 24 blocks that are left.
+            "addi sp, sp, -48
+             sw a0, 0(sp)
+             lw a1, 0(a0)
+             sw a1, 4(sp)
+             lw a1, 4(a0)
+             sw a1, 8(sp)
+             lw a1, 8(a0)
+             sw a1, 12(sp)
+             lw a1, 12(a0)
+             sw a1, 16(sp)
+             lw a1, 16(a0)
+             sw a1, 20(sp)
+             lw a1, 28(a0)
+             sw a1, 24(sp)
+             2:
+             lw a0, 0(sp)
+             lw a1, 4(sp)
+             lw a5, 8(sp)
+             lw t1, 32(a0)
+             lw t2, 40(a0)
+             lw t3, 44(a0)
+             lw t4, 48(a0)
+             lw t5, 52(a0)
+             li s0, 0
+             li s1, 0
+             li s2, 0
+             li s3, 0
+             li s4, 0
+             li s5, 0
+             li s6, 0
+             li s7, 0
+             3:
+             mv a3, a1
+             lw t0, 36(a0)
+             4:",
+            tap!("0", "s0"),
+            tap!("1", "s1"),
+            tap!("2", "s2"),
+            tap!("3", "s3"),
+            tap!("4", "s4"),
+            tap!("5", "s5"),
+            tap!("6", "s6"),
+            tap!("7", "s7"),
+            "add a3, a3, t3
+             add a5, a5, t4
+             addi t0, t0, -1
+             bnez t0, 4b
+             add a1, a1, t2
+             add a5, a5, t5
+             addi t1, t1, -1
+             bnez t1, 3b
+             lw a6, 20(a0)
+             lw a7, 24(a0)
+             lw a0, 12(sp)
+             lw a2, 16(sp)",
+            dense_output!("s0", "0", "4", "8", "0"),
+            dense_output!("s1", "12", "16", "20", "1"),
+            dense_output!("s2", "24", "28", "32", "2"),
+            dense_output!("s3", "36", "40", "44", "3"),
+            dense_output!("s4", "48", "52", "56", "4"),
+            dense_output!("s5", "60", "64", "68", "5"),
+            dense_output!("s6", "72", "76", "80", "6"),
+            dense_output!("s7", "84", "88", "92", "7"),
+            "addi a0, a0, 96
+             sw a0, 12(sp)
+             addi a2, a2, 8
+             sw a2, 16(sp)
+             lw a0, 4(sp)
+             addi a0, a0, 8
+             sw a0, 4(sp)
+             lw a0, 8(sp)
+             addi a0, a0, 8
+             sw a0, 8(sp)
+             lw a0, 24(sp)
+             addi a0, a0, -1
+             sw a0, 24(sp)
+             bnez a0, 2b
+             addi sp, sp, 48",
+            leave!(),
+        )
+    }
+
     /// As [`quad`] for two pixels, one word per depth.
     ///
     /// # Safety
@@ -897,6 +1008,21 @@ pub(super) unsafe fn depthwise_line_two(line: &mut Line) {
     }
     #[cfg(not(target_arch = "riscv32"))]
     let _ = line;
+}
+
+/// Eight channels at a time of a pixel of a depthwise convolution.
+///
+/// # Safety
+/// The pixel's pointers are good for its taps and channels.
+#[inline(always)]
+pub(super) unsafe fn depthwise_pixel(pixel: &Pixel) {
+    #[cfg(target_arch = "riscv32")]
+    // SAFETY: the caller's.
+    unsafe {
+        tile::depthwise_pixel(pixel);
+    }
+    #[cfg(not(target_arch = "riscv32"))]
+    let _ = pixel;
 }
 
 /// A vector times whole blocks of outputs.

@@ -36,7 +36,8 @@ unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratc
     let padded = scalar::padded(shape.depth());
     let Some((column, padding)) = scratch.split_at_mut_checked(2 * padded) else { return };
     let padding: &mut [i8] = bytemuck::must_cast_slice_mut(padding);
-    let padding = padding.get_mut(..if scalar::is_padded(shape) { shape.input.channels } else { 0 }).unwrap_or_default();
+    let padding =
+        padding.get_mut(..if scalar::is_padded(shape) { shape.input.channels } else { 0 }).unwrap_or_default();
     padding.fill(layer.input_zero_point);
     let padding = padding.as_ptr();
     let channels = shape.output.channels;
@@ -268,7 +269,11 @@ impl Walk {
                     });
                     // SAFETY: pixels of the image or of padding.
                     unsafe {
-                        if pairs == 2 { quads(from, channels, to) } else { twos([from[0], from[1]], channels, to) }
+                        if pairs == 2 {
+                            quads(from, channels, to)
+                        } else {
+                            twos([from[0], from[1]], channels, to)
+                        }
                         to = to.add(channels * pairs);
                     }
                 }

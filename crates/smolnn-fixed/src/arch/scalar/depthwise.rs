@@ -242,6 +242,32 @@ pub(super) unsafe fn channels<const PIXELS: usize>(
     }
 }
 
+/// A pixel whose taps all lie inside of the image, for a loop over blocks of channels with one over the taps inside. The
+/// assembly knows the order of the fields.
+#[repr(C)]
+pub(super) struct Pixel {
+    /// The first tap, at channel 0.
+    pub input: *const i8,
+    pub weights: *const i8,
+    pub channels: *const Channel,
+    pub output: *mut i8,
+    /// [`Rounding::offset`].
+    pub offset: i32,
+    pub minimum: i32,
+    pub maximum: i32,
+    /// Blocks of [`CHANNELS`].
+    pub blocks: usize,
+    /// Taps.
+    pub rows: usize,
+    pub columns: usize,
+    /// From one row of taps to the next, and from one tap to the next.
+    pub row_step: usize,
+    pub column_step: usize,
+    /// From one tap's weights to the next, and more from the last of a row to the next row.
+    pub weight_step: usize,
+    pub weight_row_step: usize,
+}
+
 /// Channels that are summed up at a time.
 const CHANNELS: usize = 8;
 
@@ -261,6 +287,32 @@ unsafe fn pixel(
 ) {
     let shape = &layer.shape;
     let mut index = 0;
+    let (first_row, last_row) = shape.rows.taps(row);
+    let (first, last) = shape.columns.taps(position);
+    let is_whole = (last_row - first_row) * (last - first) == shape.depth();
+    let blocks = layer.channels.len() / CHANNELS;
+    if cpu::HAS_ROWS && way != Way::General && shape.multiplier == 1 && is_whole && blocks > 0 {
+        let (y, x) = (shape.rows.position(row, 0), shape.columns.position(position, 0));
+        let pixel = Pixel {
+            input: input.wrapping_add((y * shape.input.width + x) * shape.input.channels),
+            weights: layer.words.as_ptr().cast(),
+            channels: layer.channels.as_ptr(),
+            output,
+            offset: rounding.offset,
+            minimum: layer.output.minimum,
+            maximum: layer.output.maximum,
+            blocks,
+            rows: shape.rows.kernel,
+            columns: shape.columns.kernel,
+            row_step: shape.rows.dilation * shape.input.row(),
+            column_step: shape.columns.dilation * shape.input.channels,
+            weight_step: shape.output.channels,
+            weight_row_step: 0,
+        };
+        // SAFETY: all taps lie inside of the image, and the layer has that many blocks of channels.
+        unsafe { cpu::depthwise_pixel(&pixel) };
+        index = blocks * CHANNELS;
+    }
     while index < layer.channels.len() {
         let left = layer.channels.len() - index;
         // SAFETY: the channels exist; those of a block see neighbouring inputs, or the same one.

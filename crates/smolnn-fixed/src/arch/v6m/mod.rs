@@ -6,14 +6,14 @@
 //! register less one offset points to both.
 
 pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
-use super::depthwise::Line;
+use super::depthwise::{Line, Pixel};
 use super::{DenseSums, Job, Sums};
 use crate::pack::Channel;
 
 /// One pair takes the place of two.
 pub(super) const HAS_PAIR: bool = false;
 
-/// There are no kernels for rows of a depthwise convolution: too few registers.
+/// There are no kernels for rows and pixels of a depthwise convolution: too few registers.
 pub(super) const HAS_ROWS: bool = false;
 
 /// There is none: [`HAS_ROWS`].
@@ -23,6 +23,10 @@ pub(super) unsafe fn depthwise_line(_line: &mut Line) {}
 /// There is none: [`HAS_ROWS`].
 #[inline(always)]
 pub(super) unsafe fn depthwise_line_two(_line: &mut Line) {}
+
+/// There is none: [`HAS_ROWS`].
+#[inline(always)]
+pub(super) unsafe fn depthwise_pixel(_pixel: &Pixel) {}
 
 /// Dense sums have 128·Σ x in them.
 pub(super) const DENSE_EXCESS: bool = true;
