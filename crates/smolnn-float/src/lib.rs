@@ -34,6 +34,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod act;
 #[allow(unsafe_code)]
 mod arch;
 pub mod clip;

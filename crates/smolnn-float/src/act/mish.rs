@@ -1,0 +1,37 @@
+//! Mish: y = z tanh(ln(1 + e^z)) (Misra, 2019).
+//!
+//! - With E = e^z: tanh(ln(1 + E)) = (E² + 2E) / (E² + 2E + 2), one exponential and no logarithm; with E = e^−|z| it cannot overflow.
+//! - y′ = t + z (1 − t²) σ(z). Not monotonic: the backward pass needs z.
+//! - Held by: golden act_mish; differences (tests/host/tests/activations.rs).
+
+use super::Activation;
+use crate::Real;
+
+/// z tanh(softplus(z)).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Mish;
+
+/// tanh(ln(1 + e^z)).
+#[inline]
+fn share<T: Real>(z: T) -> T {
+    let e = (-z.abs()).exp();
+    // Numerator and denominator over E² where E = e^z > 1.
+    let numerator = if z.is_positive() { T::ONE + T::TWO * e } else { e * (e + T::TWO) };
+    let rest = if z.is_positive() { T::TWO * e * e } else { T::TWO };
+    numerator / (numerator + rest)
+}
+
+impl<T: Real> Activation<T> for Mish {
+    #[inline]
+    fn value(&self, z: T) -> T {
+        let t = share(z);
+        if t == T::ZERO { T::ZERO.copysign(z) } else { z * t }
+    }
+
+    #[inline]
+    fn derivative(&self, z: T) -> T {
+        let t = share(z);
+        let slope = (T::ONE - t) * (T::ONE + t) * z.sigmoid();
+        t + if slope == T::ZERO { T::ZERO } else { z * slope }
+    }
+}

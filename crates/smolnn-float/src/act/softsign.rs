@@ -1,0 +1,31 @@
+//! Softsign: y = z / (1 + |z|), y′ = 1 / (1 + |z|)² = (1 − |y|)².
+//!
+//! - Held by: golden act_softsign; differences (tests/host/tests/activations.rs).
+
+use super::{Activation, FromOutput};
+use crate::Real;
+
+/// z / (1 + |z|).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Softsign;
+
+impl<T: Real> Activation<T> for Softsign {
+    #[inline]
+    fn value(&self, z: T) -> T {
+        if z.abs() == T::INFINITY { T::ONE.copysign(z) } else { z / (T::ONE + z.abs()) }
+    }
+
+    #[inline]
+    fn derivative(&self, z: T) -> T {
+        let scale = T::ONE / (T::ONE + z.abs());
+        scale * scale
+    }
+}
+
+impl<T: Real> FromOutput<T> for Softsign {
+    #[inline]
+    fn derivative_from_output(&self, y: T) -> T {
+        let scale = T::ONE - y.abs();
+        scale * scale
+    }
+}
