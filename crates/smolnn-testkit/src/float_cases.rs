@@ -16,6 +16,8 @@
 //! assert_eq!(run, 1);
 //! ```
 
+mod activation;
+
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Pool2d, ShapeError, Window2d};
 use smolnn_float::conv::{conv2d, depthwise, transposed};
 use smolnn_float::loss;
@@ -173,7 +175,10 @@ pub fn run_case(case: &Case<'_>, memory: &mut [f32]) -> Outcome {
         "optim" => optimiser(&mut bench),
         "rnn" | "lstm" | "gru" | "gru_keras" => recurrent(&mut bench),
         "cross_entropy" | "mse" | "l1" | "huber" | "bce_logits" => losses(&mut bench),
-        _ => return Outcome::NotHere,
+        _ => match activation::run(&mut bench) {
+            Some(run) => run,
+            None => return Outcome::NotHere,
+        },
     };
     match run {
         Ok(()) => Outcome::Compared { worst: bench.worst, tolerance: tolerance(case.op), elements: bench.elements },

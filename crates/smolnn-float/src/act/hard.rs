@@ -1,7 +1,7 @@
 //! Piecewise linear stand-ins.
 //!
 //! - Hard sigmoid: clamp(z/6 + ½, 0, 1). Hard swish: z · hard sigmoid(z), y′ = z/3 + ½ inside. Hard tanh: clamp(z, low, high).
-//! - Derivative at a kink: 0, what holds outside; hard swish from −3 to 3 both included: z/3 + ½.
+//! - Derivative at a kink: what holds outside; that of hard swish at −3 what holds inside, as PyTorch has it.
 //! - Held by: goldens act_hard*; differences (tests/host/tests/activations.rs).
 
 use super::{Activation, FromMask, FromOutput};
@@ -71,7 +71,7 @@ impl<T: Real> Activation<T> for HardSwish {
         let three = T::from_f64(3.0);
         if z < -three {
             T::ZERO
-        } else if z > three {
+        } else if z >= three {
             T::ONE
         } else {
             z * T::from_f64(1.0 / 3.0) + T::HALF

@@ -11,27 +11,28 @@ use crate::Real;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mish;
 
-/// tanh(ln(1 + e^z)).
+/// t = tanh(ln(1 + e^z)) and 1 − t, each without cancellation.
 #[inline]
-fn share<T: Real>(z: T) -> T {
+fn share<T: Real>(z: T) -> (T, T) {
     let e = (-z.abs()).exp();
-    // Numerator and denominator over E² where E = e^z > 1.
-    let numerator = if z.is_positive() { T::ONE + T::TWO * e } else { e * (e + T::TWO) };
-    let rest = if z.is_positive() { T::TWO * e * e } else { T::TWO };
-    numerator / (numerator + rest)
+    // Numerator and rest of the denominator, over E² where E = e^z > 1.
+    let (numerator, rest) =
+        if z.is_positive() { (T::ONE + T::TWO * e, T::TWO * e * e) } else { (e * (e + T::TWO), T::TWO) };
+    let scale = T::ONE / (numerator + rest);
+    (numerator * scale, rest * scale)
 }
 
 impl<T: Real> Activation<T> for Mish {
     #[inline]
     fn value(&self, z: T) -> T {
-        let t = share(z);
+        let (t, _) = share(z);
         if t == T::ZERO { T::ZERO.copysign(z) } else { z * t }
     }
 
     #[inline]
     fn derivative(&self, z: T) -> T {
-        let t = share(z);
-        let slope = (T::ONE - t) * (T::ONE + t) * z.sigmoid();
+        let (t, rest) = share(z);
+        let slope = rest * (T::ONE + t) * z.sigmoid();
         t + if slope == T::ZERO { T::ZERO } else { z * slope }
     }
 }

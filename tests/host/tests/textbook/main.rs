@@ -5,6 +5,8 @@ mod mlp;
 
 mod row_4_1;
 mod row_4_2;
+mod row_4_3;
+mod row_4_4;
 mod row_4_5;
 mod row_4_6;
 mod row_4_7;
@@ -14,6 +16,7 @@ mod row_5_1;
 mod row_5_3;
 mod row_5_4;
 mod row_5_5;
+mod row_5_5_argmax;
 mod row_5_6;
 mod row_5_7;
 
