@@ -52,8 +52,20 @@ enum Command {
     Size(size::Arguments),
     /// Looks for panicking code in release firmware of the kernels and models.
     CheckPanics(Boards),
+    /// Measures the errors of the elementary functions over all their inputs, against tests/expected/accuracy.txt.
+    Accuracy(AccuracyArguments),
     /// Proves that the gates can fail.
     Selftest,
+}
+
+#[derive(clap::Args)]
+struct AccuracyArguments {
+    /// All 2^32 floats instead of 2^24 by strata; checks the bounds only.
+    #[arg(long)]
+    full: bool,
+    /// Rewrites the table.
+    #[arg(long)]
+    bless: bool,
 }
 
 #[derive(clap::Args)]
@@ -110,6 +122,7 @@ fn main() -> ExitCode {
         Command::Check => suite::check(install),
         Command::Cross(arguments) => suite::cross(&boards::chosen(&arguments.boards), install),
         Command::Selftest => selftest::run(install),
+        Command::Accuracy(arguments) => accuracy(&arguments),
         Command::Qemu(arguments) => qemu(&arguments, install),
         Command::Bench(arguments) => bench::run(&arguments, install),
         Command::Size(arguments) => size::run(&arguments, install),
@@ -125,6 +138,13 @@ fn main() -> ExitCode {
             ExitCode::from(shell::kind(&error) as u8)
         }
     }
+}
+
+fn accuracy(arguments: &AccuracyArguments) -> Result<()> {
+    let mut cargo = shell::cargo();
+    cargo.args(["run", "--release", "--quiet", "--package", "host-tests", "--bin", "accuracy", "--"]);
+    cargo.args(arguments.full.then_some("--full")).args(arguments.bless.then_some("--bless"));
+    shell::run(&mut cargo)
 }
 
 fn qemu(arguments: &QemuArguments, install: bool) -> Result<()> {

@@ -69,7 +69,8 @@ fn seams_are_monotonic_and_accurate() {
 #[test]
 fn slices_are_the_scalars() {
     use elementary::bodies::*;
-    let forms: [(&str, fn(f32) -> f32, fn(&[f32], &mut [f32])); 13] = [
+    type Form = (&'static str, fn(f32) -> f32, fn(&[f32], &mut [f32]));
+    let forms: [Form; 13] = [
         ("exp", exp_float, exp_slice_float),
         ("exp", exp_integer, exp_slice_integer),
         ("exp", exp_narrow, exp_slice_narrow),

@@ -11,8 +11,11 @@ use smolnn_float::{Real, Rows};
 
 use host_tests::gradient::Operator;
 
-/// The activations in one precision, with what each must not be asked at: kinks.
-fn all<T: Real>() -> Vec<(&'static str, Box<dyn Activation<T>>, &'static [f64])> {
+/// A name, the activation, and its kinks, at which no difference is taken.
+type Case<T> = (&'static str, Box<dyn Activation<T>>, &'static [f64]);
+
+/// The activations in one precision.
+fn all<T: Real>() -> Vec<Case<T>> {
     let real = T::from_f64;
     vec![
         ("relu", Box::new(Relu), &[0.0]),

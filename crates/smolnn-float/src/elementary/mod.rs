@@ -4,7 +4,7 @@
 //! - **default**, the functions of this module: below one or a few units in the last place, monotonic, right at ±0, ±∞ and NaN.
 //! - [`fast`][]: looser.
 //!
-//! `micromath`'s functions were measured beside these: on every board they take more instructions and err more, so no tier uses them.
+//! `micromath`'s exp and ln are measured beside these (`cargo xtask bench`): they take more instructions and err more, so no tier uses them.
 //!
 //! A function has up to three bodies. All are compiled and tested everywhere ([`bodies`]); the target's triple (build.rs)
 //! chooses the default: `float` with an FPU, `integer` with long multiplication, `narrow` with neither (ARMv6-M).

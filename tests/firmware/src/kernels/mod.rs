@@ -3,6 +3,7 @@
 //!
 //! Nothing here formats or panics: code of the harness must not hide what the kernels do.
 
+mod activation;
 mod elements;
 mod float;
 mod int8;
@@ -41,6 +42,7 @@ pub fn all(meter: &mut dyn Meter) {
     elements::all(meter);
     float::all(meter);
     recurrent::all(meter);
+    activation::all(meter);
 }
 
 /// Deterministic values without a pattern that a kernel could profit from.

@@ -1,0 +1,118 @@
+//! The elementary functions over slices of f32, with their peers beside them, and the activations; inputs spread over −8..8.
+
+use smolnn_float::act::{
+    Activation, Elu, FromMask, FromOutput, Gelu, GeluKind, Mish, Relu, Sigmoid, Softplus, Swish, Tanh, log_softmax,
+    mask_len, softmax, softmax_backward,
+};
+use smolnn_float::{Rows, elementary};
+
+use super::{Meter, Random, Work};
+
+const LENGTH: usize = if cfg!(smolnn_small_board) { 128 } else { 1024 };
+const SHAPE: &str = if cfg!(smolnn_small_board) { "128" } else { "1024" };
+
+type Slice = fn(&[f32], &mut [f32]);
+
+/// The slice form of a peer, which has none of its own.
+macro_rules! each {
+    ($function:expr) => {
+        |x: &[f32], y: &mut [f32]| {
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = $function(x);
+            }
+        }
+    };
+}
+
+const FUNCTIONS: [(&str, Slice); 18] = [
+    ("f32_exp", elementary::exp_slice),
+    ("f32_exp_libm", each!(libm::expf)),
+    ("f32_exp_micromath", each!(<f32 as micromath::F32Ext>::exp)),
+    ("f32_sigmoid", elementary::sigmoid_slice),
+    ("f32_sigmoid_libm", each!(|x: f32| 1.0 / (1.0 + libm::expf(-x)))),
+    ("f32_sigmoid_fast", each!(elementary::fast::sigmoid)),
+    ("f32_tanh", elementary::tanh_slice),
+    ("f32_tanh_fast", elementary::fast::tanh_slice),
+    ("f32_tanh_libm", each!(libm::tanhf)),
+    ("f32_erf", elementary::erf_slice),
+    ("f32_erf_libm", each!(libm::erff)),
+    ("f32_expm1", each!(elementary::expm1)),
+    ("f32_expm1_libm", each!(libm::expm1f)),
+    ("f32_log", each!(|x: f32| elementary::log(x.abs()))),
+    ("f32_log_libm", each!(|x: f32| libm::logf(x.abs()))),
+    ("f32_log_micromath", each!(|x: f32| micromath::F32Ext::ln(x.abs()))),
+    ("f32_softplus", each!(elementary::softplus)),
+    ("f32_softplus_libm", each!(|x: f32| x.max(0.0) + libm::log1pf(libm::expf(-x.abs())))),
+];
+
+pub(super) fn all(meter: &mut dyn Meter) {
+    let mut random = Random::new();
+    let (mut x, mut y, mut dy, mut dx) = ([0.0; LENGTH], [0.0; LENGTH], [1.0; LENGTH], [0.0; LENGTH]);
+    for (x, dy) in x.iter_mut().zip(&mut dy) {
+        *x = (random.bits() >> 8) as f32 * (1.0 / 1_048_576.0) - 8.0;
+        *dy = *x * 0.125;
+    }
+    let work = Work::Elements(LENGTH);
+    for (name, function) in FUNCTIONS {
+        if meter.wants(name) {
+            meter.kernel(name, SHAPE, work, &mut || function(&x, &mut y));
+        }
+    }
+
+    forward(meter, "f32_relu", &Relu, &x, &mut y);
+    forward(meter, "f32_elu", &Elu { alpha: 1.0 }, &x, &mut y);
+    forward(meter, "f32_silu", &Swish::SILU, &x, &mut y);
+    forward(meter, "f32_gelu_erf", &Gelu(GeluKind::Erf), &x, &mut y);
+    forward(meter, "f32_gelu_tanh", &Gelu(GeluKind::Tanh), &x, &mut y);
+    forward(meter, "f32_mish", &Mish, &x, &mut y);
+    forward(meter, "f32_softplus_activation", &Softplus { beta: 1.0 }, &x, &mut y);
+
+    let mut mask = [0; mask_len(LENGTH)];
+    meter.kernel("f32_relu_with_mask", SHAPE, work, &mut || {
+        let _ = Relu.forward_with_mask(&x, &mut y, &mut mask);
+    });
+    meter.kernel("f32_relu_backward_from_mask", SHAPE, work, &mut || {
+        let _ = Relu.backward_from_mask(&mask, &dy, &mut dx);
+    });
+    elementary::tanh_slice(&x, &mut y);
+    meter.kernel("f32_tanh_backward_from_output", SHAPE, work, &mut || {
+        let _ = Tanh.backward_from_output(&y, &dy, &mut dx);
+    });
+    elementary::sigmoid_slice(&x, &mut y);
+    meter.kernel("f32_sigmoid_backward_from_output", SHAPE, work, &mut || {
+        let _ = Sigmoid.backward_from_output(&y, &dy, &mut dx);
+    });
+    backward(meter, "f32_silu_backward", &Swish::SILU, &x, &dy, &mut dx);
+    backward(meter, "f32_gelu_erf_backward", &Gelu(GeluKind::Erf), &x, &dy, &mut dx);
+
+    let Ok(rows) = Rows::new(LENGTH / 64, 64) else { return };
+    let rows = core::hint::black_box(rows);
+    meter.kernel("f32_softmax", "64", work, &mut || {
+        let _ = softmax(&rows, &x, &mut y);
+    });
+    meter.kernel("f32_softmax_backward", "64", work, &mut || {
+        let _ = softmax_backward(&rows, &y, &dy, &mut dx);
+    });
+    meter.kernel("f32_log_softmax", "64", work, &mut || {
+        let _ = log_softmax(&rows, &x, &mut y);
+    });
+}
+
+fn forward(meter: &mut dyn Meter, name: &'static str, activation: &impl Activation<f32>, x: &[f32], y: &mut [f32]) {
+    meter.kernel(name, SHAPE, Work::Elements(LENGTH), &mut || {
+        let _ = activation.forward(x, y);
+    });
+}
+
+fn backward(
+    meter: &mut dyn Meter,
+    name: &'static str,
+    activation: &impl Activation<f32>,
+    x: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
+    meter.kernel(name, SHAPE, Work::Elements(LENGTH), &mut || {
+        let _ = activation.backward(x, dy, dx);
+    });
+}
