@@ -10,8 +10,9 @@ use crate::arch::portable;
 ///
 /// `default()` is zero. Integers overflow as Rust's do.
 ///
-/// The three hidden methods are the narrow waist: a dense layer is one call of each pass, a convolution one call per
-/// output pixel and kernel row. `weights` holds one row per output, `stride` apart and as long as the input.
+/// The hidden methods are the narrow waist: a dense layer is one call of each of three passes, a convolution one call per
+/// output pixel and kernel row, a depthwise convolution one call of the fourth per output pixel and tap. `weights` holds one
+/// row per output, `stride` apart and as long as the input.
 pub trait Number:
     Copy
     + Debug
@@ -48,6 +49,13 @@ pub trait Number:
     #[inline]
     fn rows_outer(weights: &mut [Self], stride: usize, d_output: &[Self], input: &[Self]) {
         portable::rows_outer(weights, stride, d_output, input);
+    }
+
+    /// `sums[i] += a[i] · b[i]`.
+    #[doc(hidden)]
+    #[inline]
+    fn products(sums: &mut [Self], a: &[Self], b: &[Self]) {
+        portable::products(sums, a, b);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The three passes for f32 on Cortex-M cores with a single-precision FPU: M4F, M7, M33, M55 without Helium.
+//! The passes for f32 on Cortex-M cores with a single-precision FPU: M4F, M7, M33, M55 without Helium.
 //!
 //! LLVM multiplies, adds and loads one float at a time: three instructions and more per multiply-accumulate. Here VMLA does
 //! multiply and add (each rounded, as the portable body's are: same bits), and VLDM loads eight floats:
@@ -195,8 +195,9 @@ macro_rules! not_stored {
     };
 }
 
+// One copy of each pass, not one per caller: the loops are long, and the callers keep their registers.
 impl Number for f32 {
-    #[inline]
+    #[inline(never)]
     fn rows_dot(weights: &[f32], stride: usize, input: &[f32], output: &mut [f32]) {
         if !rows_fit(weights.len(), stride, output.len(), input.len()) {
             return;
@@ -225,7 +226,7 @@ impl Number for f32 {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn rows_transposed(weights: &[f32], stride: usize, d_output: &[f32], d_input: &mut [f32]) {
         if !rows_fit(weights.len(), stride, d_output.len(), d_input.len()) {
             return;
@@ -254,7 +255,7 @@ impl Number for f32 {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn rows_outer(weights: &mut [f32], stride: usize, d_output: &[f32], input: &[f32]) {
         if !rows_fit(weights.len(), stride, d_output.len(), input.len()) {
             return;
@@ -280,6 +281,54 @@ impl Number for f32 {
                     w0 = inout(reg) row => _, f = in(reg) g,);
             }
             row = row.wrapping_add(stride);
+        }
+    }
+
+    #[inline(never)]
+    fn products(sums: &mut [f32], a: &[f32], b: &[f32]) {
+        if a.len() != sums.len() || b.len() != sums.len() {
+            return;
+        }
+        // SAFETY: as many floats as `sums` has are read at `a` and `b`, read and written at `sums`.
+        unsafe {
+            asm!(
+                "lsrs {steps}, {n}, #3",
+                "beq 3f",
+                "2:",
+                "vldmia {sums}, {{s0-s7}}",
+                "vldmia {a}!, {{s8-s15}}",
+                "vldmia {b}!, {{s16-s23}}",
+                "vmla.f32 s0, s8, s16",
+                "vmla.f32 s1, s9, s17",
+                "vmla.f32 s2, s10, s18",
+                "vmla.f32 s3, s11, s19",
+                "vmla.f32 s4, s12, s20",
+                "vmla.f32 s5, s13, s21",
+                "vmla.f32 s6, s14, s22",
+                "vmla.f32 s7, s15, s23",
+                "vstmia {sums}!, {{s0-s7}}",
+                "subs {steps}, {steps}, #1",
+                "bne 2b",
+                "3:",
+                "ands {n}, {n}, #7",
+                "beq 5f",
+                "4:",
+                "vldmia {a}!, {{s8}}",
+                "vldmia {b}!, {{s16}}",
+                "vldr s0, [{sums}]",
+                "vmla.f32 s0, s8, s16",
+                "vstmia {sums}!, {{s0}}",
+                "subs {n}, {n}, #1",
+                "bne 4b",
+                "5:",
+                n = inout(reg) sums.len() => _, sums = inout(reg) sums.as_mut_ptr() => _,
+                a = inout(reg) a.as_ptr() => _, b = inout(reg) b.as_ptr() => _, steps = out(reg) _,
+                out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
+                out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _, out("s15") _,
+                out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _, out("s22") _,
+                out("s23") _,
+                options(nostack),
+            );
         }
     }
 }

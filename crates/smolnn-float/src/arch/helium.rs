@@ -1,4 +1,4 @@
-//! The three passes for f32 with Helium (Cortex-M55, M85): four lanes, VFMA, tail-predicated loops.
+//! The passes for f32 with Helium (Cortex-M55, M85): four lanes, VFMA, tail-predicated loops.
 //!
 //! Per four lanes of four rows: 10 instructions for 16 multiply-accumulates forward, 11 for the input gradient, 14 for the
 //! weight gradient. Every weight must be loaded, which bounds the first from below at 8.
@@ -6,6 +6,7 @@
 //! the portable ones by less than the error bound of the operators. Held by: `float/*` cases of the conformance firmware.
 
 use core::arch::asm;
+use core::mem::MaybeUninit;
 
 use crate::Number;
 
@@ -15,8 +16,9 @@ fn rows_fit(weights: usize, stride: usize, rows: usize, length: usize) -> bool {
     rows > 0 && length > 0 && weights >= (rows - 1) * stride + length
 }
 
+// One copy of each pass, not one per caller: the loops are long, and the callers keep their registers.
 impl Number for f32 {
-    #[inline]
+    #[inline(never)]
     fn rows_dot(weights: &[f32], stride: usize, input: &[f32], output: &mut [f32]) {
         if !rows_fit(weights.len(), stride, output.len(), input.len()) {
             return;
@@ -26,7 +28,7 @@ impl Number for f32 {
         for block in blocks {
             let [w0, w1, w2, w3] = [0, 1, 2, 3].map(|k| row.wrapping_add(k * stride));
             row = row.wrapping_add(4 * stride);
-            let mut sums = [0.0_f32; 16];
+            let mut sums = MaybeUninit::<[f32; 16]>::uninit();
             // SAFETY: `rows_fit`: input.len() floats are read at `input` and at each row; `sums` and `block` are 16 and 4.
             unsafe {
                 asm!(
@@ -100,7 +102,7 @@ impl Number for f32 {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn rows_transposed(weights: &[f32], stride: usize, d_output: &[f32], d_input: &mut [f32]) {
         if !rows_fit(weights.len(), stride, d_output.len(), d_input.len()) {
             return;
@@ -156,7 +158,7 @@ impl Number for f32 {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn rows_outer(weights: &mut [f32], stride: usize, d_output: &[f32], input: &[f32]) {
         if !rows_fit(weights.len(), stride, d_output.len(), input.len()) {
             return;
@@ -212,6 +214,31 @@ impl Number for f32 {
                 );
             }
             row = row.wrapping_add(stride);
+        }
+    }
+
+    #[inline(never)]
+    fn products(sums: &mut [f32], a: &[f32], b: &[f32]) {
+        if sums.is_empty() || a.len() != sums.len() || b.len() != sums.len() {
+            return;
+        }
+        // SAFETY: as many floats as `sums` has are read at `a` and `b`, read and written at `sums`.
+        unsafe {
+            asm!(
+                "dlstp.32 lr, {n}",
+                "2:",
+                "vldrw.u32 q0, [{sums}]",
+                "vldrw.u32 q1, [{a}], #16",
+                "vldrw.u32 q2, [{b}], #16",
+                "vfma.f32 q0, q1, q2",
+                "vstrw.32 q0, [{sums}], #16",
+                "letp lr, 2b",
+                n = in(reg) sums.len(), sums = inout(reg) sums.as_mut_ptr() => _,
+                a = inout(reg) a.as_ptr() => _, b = inout(reg) b.as_ptr() => _, out("lr") _,
+                out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
+                out("s8") _, out("s9") _, out("s10") _, out("s11") _,
+                options(nostack),
+            );
         }
     }
 }

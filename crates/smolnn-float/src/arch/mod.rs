@@ -1,4 +1,4 @@
-//! The bodies of the three passes of [`Number`](crate::Number), the one room where `unsafe` is allowed.
+//! The bodies of the passes of [`Number`](crate::Number), the one room where `unsafe` is allowed.
 //!
 //! `portable` is safe Rust, runs everywhere and is the specification. For f32 there are two more: `fpv4`, for any Cortex-M
 //! with a hardware FPU, which multiplies and adds in the same order and gives the same bits; and `helium`, whose results

@@ -1,4 +1,4 @@
-//! The three passes in safe Rust, four outputs at a time: an input is loaded once for four of them.
+//! The passes in safe Rust, four outputs at a time: an input is loaded once for four of them.
 //!
 //! Order of the sums, which every other body keeps: an output adds its products in the order of the inputs, an input
 //! gradient in the order of the outputs.
@@ -65,5 +65,13 @@ pub fn rows_outer<T: Number>(weights: &mut [T], stride: usize, d_output: &[T], i
         for (w, &x) in part_mut(weights, row * stride, input.len()).iter_mut().zip(input) {
             *w += x * g;
         }
+    }
+}
+
+/// `sums[i] += a[i] · b[i]`.
+#[inline]
+pub fn products<T: Number>(sums: &mut [T], a: &[T], b: &[T]) {
+    for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+        *sum += a * b;
     }
 }

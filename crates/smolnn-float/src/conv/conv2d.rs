@@ -7,7 +7,8 @@
 //!   `∂L/∂b[o] = Σ δ[.., o]`.
 //! - Body: an output pixel sees, per kernel row, one piece of an input row that lies in memory as a filter's row does
 //!   (when nothing dilates the columns and there is one group), so that forward, input gradient and weight gradient are
-//!   the three passes of a dense layer on that piece. Padding is skipped, not multiplied.
+//!   the three passes of a dense layer on that piece, and padding is skipped. Pieces of less than 8 elements, such as those
+//!   of a first layer, are gathered to a patch on the stack, padding as zeros, which is one pass for all of them.
 //! - Error: a sum of n products in f32 is within n·2⁻²³·Σ|W·x| of the real one.
 //! - Held by: `conv1d_*` and `conv2d_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity
 //!   in exact integers (tests/host/tests/gradient.rs), textbook rows 5.1 to 5.7.
@@ -132,77 +133,168 @@ pub(crate) enum Taps {
 }
 
 /// A piece of one input row that one output pixel sees, with the weights that lie in memory as it does. Offsets.
-pub(crate) struct Segment {
+struct Segment {
     /// Of the first output channel of the group, in the output pixel.
-    pub output: usize,
+    output: usize,
     /// Of the weights of that channel; those of the next channel are one depth further.
-    pub weights: usize,
+    weights: usize,
     /// Of the piece, in the input.
-    pub input: usize,
+    input: usize,
     /// Elements of the piece.
-    pub length: usize,
+    length: usize,
 }
 
-/// Visits what each output pixel sees, row by row, column by column, tap by tap.
+/// An output pixel, and the taps of its window that see input.
+struct Pixel {
+    /// Of its first channel, in the output.
+    output: usize,
+    image: usize,
+    y: usize,
+    x: usize,
+    rows: (usize, usize),
+    columns: (usize, usize),
+}
+
 #[inline]
-pub(crate) fn for_each_segment(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(Segment)) {
-    let (inputs, outputs) = (shape.group_inputs(), shape.group_outputs());
-    let (depth, width) = (shape.depth(), shape.columns.kernel);
-    let last_tap = shape.rows.kernel * width - 1;
-    let contiguous = shape.columns.dilation == 1 && shape.groups == 1 && taps == Taps::InOrder;
+fn for_each_pixel(shape: &Conv2d, mut visit: impl FnMut(Pixel)) {
     let mut output = 0;
     for image in 0..shape.batch {
         for y in 0..shape.output.height {
-            let (top, bottom) = shape.rows.taps(y);
+            let rows = shape.rows.taps(y);
             for x in 0..shape.output.width {
-                let (left, right) = shape.columns.taps(x);
-                for u in top..bottom {
-                    let row = (image * shape.input.height + shape.rows.position(y, u)) * shape.input.row();
-                    if left == right {
-                        break; // Nothing but padding: there is no position to tell.
-                    }
-                    if contiguous {
-                        let input = row + shape.columns.position(x, left) * inputs;
-                        let (weights, length) = ((u * width + left) * inputs, (right - left) * inputs);
-                        visit(Segment { output, weights, input, length });
-                        continue;
-                    }
-                    for v in left..right {
-                        let pixel = row + shape.columns.position(x, v) * shape.input.channels;
-                        let tap = if taps == Taps::InOrder { u * width + v } else { last_tap - (u * width + v) };
-                        for group in 0..shape.groups {
-                            visit(Segment {
-                                output: output + group * outputs,
-                                weights: group * outputs * depth + tap * inputs,
-                                input: pixel + group * inputs,
-                                length: inputs,
-                            });
-                        }
-                    }
-                }
+                visit(Pixel { output, image, y, x, rows, columns: shape.columns.taps(x) });
                 output += shape.output.channels;
             }
         }
     }
 }
 
+impl Pixel {
+    /// Whether every tap sees input.
+    #[inline]
+    fn is_interior(&self, shape: &Conv2d) -> bool {
+        self.rows == (0, shape.rows.kernel) && self.columns == (0, shape.columns.kernel)
+    }
+
+    /// Visits what the pixel sees, row by row, column by column, tap by tap.
+    #[inline]
+    fn for_each_segment(&self, shape: &Conv2d, taps: Taps, mut visit: impl FnMut(Segment)) {
+        let (inputs, outputs) = (shape.group_inputs(), shape.group_outputs());
+        let (depth, width) = (shape.depth(), shape.columns.kernel);
+        let (left, right) = self.columns;
+        if left == right {
+            return; // Nothing but padding: there is no position to tell.
+        }
+        for u in self.rows.0..self.rows.1 {
+            let row = (self.image * shape.input.height + shape.rows.position(self.y, u)) * shape.input.row();
+            if is_contiguous(shape, taps) {
+                let input = row + shape.columns.position(self.x, left) * inputs;
+                let (weights, length) = ((u * width + left) * inputs, (right - left) * inputs);
+                visit(Segment { output: self.output, weights, input, length });
+                continue;
+            }
+            for v in left..right {
+                let pixel = row + shape.columns.position(self.x, v) * shape.input.channels;
+                let last_tap = shape.rows.kernel * width - 1;
+                let tap = if taps == Taps::InOrder { u * width + v } else { last_tap - (u * width + v) };
+                for group in 0..shape.groups {
+                    visit(Segment {
+                        output: self.output + group * outputs,
+                        weights: group * outputs * depth + tap * inputs,
+                        input: pixel + group * inputs,
+                        length: inputs,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Whether the taps of a kernel row lie in memory as the input that they see.
+#[inline]
+fn is_contiguous(shape: &Conv2d, taps: Taps) -> bool {
+    shape.columns.dilation == 1 && shape.groups == 1 && taps == Taps::InOrder
+}
+
+/// Visits what every output pixel sees.
+#[inline]
+fn for_each_segment(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(Segment)) {
+    for_each_pixel(shape, |pixel| pixel.for_each_segment(shape, taps, &mut visit));
+}
+
+/// Elements of the longest patch that is gathered on the stack.
+const PATCH: usize = 64;
+
+/// Whether the pieces are so short that gathering them to one patch, padded with zeros, costs less than a pass over each.
+#[inline]
+fn gathers(shape: &Conv2d, taps: Taps) -> bool {
+    let length =
+        if is_contiguous(shape, taps) { shape.columns.kernel * shape.input.channels } else { shape.input.channels };
+    shape.groups == 1 && shape.depth() <= PATCH && length < 8 && length < shape.depth()
+}
+
+/// Writes what the pixel sees to the patch, in the order of a filter.
+#[inline]
+fn gather<T: Number>(shape: &Conv2d, taps: Taps, pixel: &Pixel, input: &[T], patch: &mut [T]) {
+    if !pixel.is_interior(shape) {
+        patch.fill(T::default());
+    }
+    pixel.for_each_segment(shape, taps, |segment| {
+        let x = part(input, segment.input, segment.length);
+        for (to, &from) in part_mut(patch, segment.weights, segment.length).iter_mut().zip(x) {
+            // + 0 keeps LLVM from calling memcpy, which takes longer than all the rest for a few elements. That −0 becomes
+            // 0 does not show in a sum of products.
+            *to = from + T::default();
+        }
+    });
+}
+
 /// `output += W ⋆ input`.
 #[inline]
 pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], input: &[T], output: &mut [T]) {
+    let (depth, outputs) = (shape.depth(), shape.group_outputs());
+    if gathers(shape, taps) {
+        let mut patch = [T::default(); PATCH];
+        let patch = part_mut(&mut patch, 0, depth);
+        for_each_pixel(shape, |pixel| {
+            gather(shape, taps, &pixel, input, patch);
+            T::rows_dot(weights, depth, patch, part_mut(output, pixel.output, outputs));
+        });
+        return;
+    }
     for_each_segment(shape, taps, |segment| {
         let weights = weights.get(segment.weights..).unwrap_or_default();
         let x = part(input, segment.input, segment.length);
-        T::rows_dot(weights, shape.depth(), x, part_mut(output, segment.output, shape.group_outputs()));
+        T::rows_dot(weights, depth, x, part_mut(output, segment.output, outputs));
     });
 }
 
 /// `d_input += Wᵀ d_output`.
 #[inline]
 pub(crate) fn backward_input<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], d_output: &[T], d_input: &mut [T]) {
+    let (depth, outputs) = (shape.depth(), shape.group_outputs());
+    if gathers(shape, taps) {
+        let mut patch = [T::default(); PATCH];
+        let patch = part_mut(&mut patch, 0, depth);
+        for_each_pixel(shape, |pixel| {
+            T::rows_transposed(weights, depth, part(d_output, pixel.output, outputs), patch);
+            pixel.for_each_segment(shape, taps, |segment| {
+                let dx = part_mut(d_input, segment.input, segment.length);
+                for (dx, d) in dx.iter_mut().zip(part_mut(patch, segment.weights, segment.length)) {
+                    *dx += *d;
+                    *d = T::default();
+                }
+            });
+            if !pixel.is_interior(shape) {
+                patch.fill(T::default());
+            }
+        });
+        return;
+    }
     for_each_segment(shape, taps, |segment| {
         let weights = weights.get(segment.weights..).unwrap_or_default();
-        let g = part(d_output, segment.output, shape.group_outputs());
-        T::rows_transposed(weights, shape.depth(), g, part_mut(d_input, segment.input, segment.length));
+        let g = part(d_output, segment.output, outputs);
+        T::rows_transposed(weights, depth, g, part_mut(d_input, segment.input, segment.length));
     });
 }
 
@@ -215,10 +307,20 @@ pub(crate) fn backward_weights<T: Number>(
     d_output: &[T],
     d_weights: &mut [T],
 ) {
+    let (depth, outputs) = (shape.depth(), shape.group_outputs());
+    if gathers(shape, taps) {
+        let mut patch = [T::default(); PATCH];
+        let patch = part_mut(&mut patch, 0, depth);
+        for_each_pixel(shape, |pixel| {
+            gather(shape, taps, &pixel, input, patch);
+            T::rows_outer(d_weights, depth, part(d_output, pixel.output, outputs), patch);
+        });
+        return;
+    }
     for_each_segment(shape, taps, |segment| {
         let d_weights = d_weights.get_mut(segment.weights..).unwrap_or_default();
-        let g = part(d_output, segment.output, shape.group_outputs());
-        T::rows_outer(d_weights, shape.depth(), g, part(input, segment.input, segment.length));
+        let g = part(d_output, segment.output, outputs);
+        T::rows_outer(d_weights, depth, g, part(input, segment.input, segment.length));
     });
 }
 

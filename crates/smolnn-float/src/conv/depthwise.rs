@@ -35,9 +35,7 @@ pub fn forward<T: Number>(
         let (w, x) = (part(weights, tap.weights, outputs), part(input, tap.input, inputs));
         let y = part_mut(output, tap.output, outputs);
         if shape.multiplier == 1 {
-            for ((y, &w), &x) in y.iter_mut().zip(w).zip(x) {
-                *y += w * x;
-            }
+            T::products(y, w, x);
         } else {
             for ((y, w), &x) in groups_mut(y, shape).zip(groups(w, shape)).zip(x) {
                 for (y, &w) in y.iter_mut().zip(w) {
@@ -68,9 +66,7 @@ pub fn backward<T: Number>(
             let (w, g) = (part(weights, tap.weights, outputs), part(d_output, tap.output, outputs));
             let dx = part_mut(d_input, tap.input, inputs);
             if shape.multiplier == 1 {
-                for ((dx, &w), &g) in dx.iter_mut().zip(w).zip(g) {
-                    *dx += w * g;
-                }
+                T::products(dx, w, g);
             } else {
                 for ((dx, w), g) in dx.iter_mut().zip(groups(w, shape)).zip(groups(g, shape)) {
                     for (&w, &g) in w.iter().zip(g) {
@@ -83,7 +79,12 @@ pub fn backward<T: Number>(
     if let Some(d_weights) = gradients.weights {
         for_each_tap(shape, |tap| {
             let (x, g) = (part(input, tap.input, inputs), part(d_output, tap.output, outputs));
-            add_outer(shape, part_mut(d_weights, tap.weights, outputs), x, g, |g| g);
+            let d_weights = part_mut(d_weights, tap.weights, outputs);
+            if shape.multiplier == 1 {
+                T::products(d_weights, x, g);
+            } else {
+                add_outer(shape, d_weights, x, g, |g| g);
+            }
         });
     }
     if let Some(d_bias) = gradients.bias {
@@ -166,15 +167,9 @@ fn groups_mut<'a, T>(channels: &'a mut [T], shape: &DepthwiseConv2d) -> core::sl
 /// `w[c·m + k] += scaled(g[c·m + k])·x[c]`.
 #[inline]
 fn add_outer<T: Number>(shape: &DepthwiseConv2d, weights: &mut [T], x: &[T], g: &[T], scaled: impl Fn(T) -> T) {
-    if shape.multiplier == 1 {
-        for ((w, &x), &g) in weights.iter_mut().zip(x).zip(g) {
+    for ((w, g), &x) in groups_mut(weights, shape).zip(groups(g, shape)).zip(x) {
+        for (w, &g) in w.iter_mut().zip(g) {
             *w += scaled(g) * x;
-        }
-    } else {
-        for ((w, g), &x) in groups_mut(weights, shape).zip(groups(g, shape)).zip(x) {
-            for (w, &g) in w.iter_mut().zip(g) {
-                *w += scaled(g) * x;
-            }
         }
     }
 }
