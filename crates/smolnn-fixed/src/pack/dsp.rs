@@ -333,6 +333,62 @@ pub fn dense(
     portable::dense(shape, weights, words, channels)
 }
 
+/// Dense layers to int16: blocks of eight outputs, the last one filled up with zeros.
+///
+/// Words: biases and weights of four pairs as in [`EIGHTS`]; then, for each output, the left shift of the doubled sum, the
+/// mantissa, half a unit of the right shift (0 if that is 0), and the right shift with bit 31 set (0 if there is none).
+pub const WIDE: Layout = Layout::of(Backend::Dsp, 5);
+/// Outputs of a block of [`WIDE`].
+pub(crate) const WIDE_OUTPUTS: usize = 8;
+/// Parameters of an output of [`WIDE`].
+pub(crate) const WIDE_PARAMETERS: usize = 4;
+
+/// Words of a block of [`WIDE`].
+pub(crate) const fn wide_block(inputs: usize) -> usize {
+    WIDE_OUTPUTS * (1 + inputs.div_ceil(4) + WIDE_PARAMETERS)
+}
+
+/// What a dense layer to int16 takes.
+pub const fn wide_dense_needs(layout: Layout, shape: &Dense) -> Needs {
+    if !layout.is(WIDE) {
+        return portable::dense_needs(shape);
+    }
+    let scratch = if shape.inputs.is_multiple_of(4) { 0 } else { portable::words(shape.inputs) };
+    Needs { words: shape.outputs.div_ceil(WIDE_OUTPUTS) * wide_block(shape.inputs), channels: 0, scratch }
+}
+
+/// Most words that a dense layer to int16 takes.
+pub const fn wide_dense_words(shape: &Dense) -> usize {
+    larger(wide_dense_needs(WIDE, shape).words, portable::words(shape.weights()))
+}
+
+/// Packs a dense layer to int16.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn wide_dense(
+    shape: &Dense,
+    weights: &Weights<'_>,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    weights.check(shape.weights(), shape.outputs)?;
+    ShapeError::check_capacity("the packed words", wide_dense_words(shape), words.len())?;
+    let rows = Rows {
+        weights,
+        output: &OutputRange::int16(),
+        depth: shape.inputs,
+        outputs: shape.outputs,
+        channel_step: shape.inputs,
+        depth_step: 1,
+        runs: Runs::one(shape.inputs),
+    };
+    if rows.wide(words).is_some() {
+        return Ok(Packed { words: wide_dense_needs(WIDE, shape).words, channels: 0, layout: WIDE });
+    }
+    portable::dense(shape, weights, words, channels)
+}
+
 /// How the accumulator of a channel becomes an output.
 #[derive(Clone, Copy, Debug)]
 struct Requantise {
@@ -522,6 +578,61 @@ impl Rows<'_> {
             start += 2 * together;
         }
         Some(())
+    }
+
+    /// Writes the layout [`WIDE`], unless the weights do not allow it. `words` is long enough.
+    fn wide(&self, words: &mut [u32]) -> Option<()> {
+        let mut words = words.iter_mut();
+        let mut put = |word: u32| words.next().map(|place| *place = word);
+        for start in (0..self.outputs).step_by(WIDE_OUTPUTS) {
+            let pairs = || (start..start + WIDE_OUTPUTS).step_by(2);
+            for even in pairs() {
+                let (first, second) = (self.folded(even)?, self.folded(even + 1)?);
+                if second.1 >= 1 << 23 {
+                    return None;
+                }
+                put(first.0 as u32)?;
+                put((first.0 as u32).wrapping_add((second.0 as u32) << 8))?;
+            }
+            for depth in (0..self.depth).step_by(4) {
+                for even in pairs() {
+                    for depth in [depth, depth + 1] {
+                        let low = self.halfword(even, depth)?;
+                        let high = self.halfword(even, depth + 2)?;
+                        put(u32::from(high) << 16 | u32::from(low))?;
+                    }
+                }
+            }
+            for channel in start..start + WIDE_OUTPUTS {
+                let multiplier =
+                    if channel < self.outputs { self.weights.multiplier(channel) } else { Multiplier::default() };
+                let right = (-multiplier.shift).max(0) as u32;
+                put(1 + multiplier.shift.max(0) as u32)?;
+                put(multiplier.mantissa as u32)?;
+                put((1 << right) >> 1)?;
+                put(if right == 0 { 0 } else { 1 << 31 | right })?;
+            }
+        }
+        Some(())
+    }
+
+    /// The channel's folded bias and the largest magnitude of its sum, unless that could leave 30 bits.
+    fn folded(&self, channel: usize) -> Option<(i32, i64)> {
+        if channel >= self.outputs {
+            return Some((0, 0));
+        }
+        let (mut sum, mut magnitude) = (0_i64, 0_i64);
+        for depth in 0..self.depth {
+            let weight = i64::from(self.weight(channel, depth));
+            sum += weight;
+            magnitude += weight.abs() * 128;
+        }
+        let bias = i64::from(self.weights.bias(channel)) - i64::from(self.weights.input_zero_point) * sum;
+        let bound = bias.abs() + magnitude;
+        let multiplier = self.weights.multiplier(channel);
+        // Doubled and shifted left it has to fit in 32 bits.
+        let fits = bound << multiplier.shift.max(0) < 1 << 30;
+        fits.then_some((bias as i32, bound))
     }
 
     /// 256·w1 + w0 of a pair of channels, unless it does not fit in 16 bits.

@@ -269,6 +269,7 @@ pub fn dense(
 /// What the dense layer to int16 takes with weights of the layout.
 pub const fn wide_dense_needs(layout: Layout, shape: &Dense) -> Needs {
     match layout.backend() {
+        Backend::Dsp => dsp::wide_dense_needs(layout, shape),
         Backend::Helium => helium::wide_dense_needs(layout, shape),
         _ => portable::dense_needs(shape),
     }
@@ -277,6 +278,7 @@ pub const fn wide_dense_needs(layout: Layout, shape: &Dense) -> Needs {
 /// Most words that packing the dense layer to int16 takes for the backend; the words used may be fewer.
 pub const fn wide_dense_words(backend: Backend, shape: &Dense) -> usize {
     match backend {
+        Backend::Dsp => dsp::wide_dense_words(shape),
         Backend::Helium => helium::wide_dense_words(shape),
         _ => portable::words(shape.weights()),
     }
@@ -294,6 +296,7 @@ pub fn wide_dense(
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
     match backend {
+        Backend::Dsp => dsp::wide_dense(shape, weights, words, channels),
         Backend::Helium => helium::wide_dense(shape, weights, words),
         _ => portable::dense(shape, weights, words, channels),
     }

@@ -7,12 +7,14 @@ mod conv2d;
 mod dense;
 mod depthwise;
 mod tile;
+mod wide;
 
 pub(crate) use conv2d::conv2d;
 pub(crate) use dense::dense;
 pub(crate) use depthwise::depthwise_conv2d;
 
-pub(crate) use super::portable::wide_dense;
+pub(crate) use wide::wide_dense;
+
 use crate::quantise::OutputRange;
 
 /// Clamps outputs, which the kernels saturate to int8, to a narrower range.
