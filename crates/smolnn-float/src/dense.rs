@@ -9,7 +9,7 @@
 
 use smolnn_core::{Dense, ShapeError};
 
-use crate::slices::{check_optional, part};
+use crate::slices::{check_optional, part, vectors, vectors_mut};
 use crate::{Gradients, Number};
 
 /// y = W x + b. Without a bias, b = 0.
@@ -101,12 +101,6 @@ fn check<T>(shape: &Dense, weights: &[T], bias: Option<&[T]>, input: &[T], outpu
     ShapeError::check_length("the output", shape.output_len(), output.len())
 }
 
-/// The vectors of a batch. `length` is not 0 once a shape is checked; `max` tells the compiler.
-#[inline]
-pub(crate) fn vectors<T>(batch: &[T], length: usize) -> core::slice::ChunksExact<'_, T> {
-    batch.chunks_exact(length.max(1))
-}
-
 /// The body of [`forward`], for any number of vectors: a pointwise convolution is one too.
 #[inline]
 pub(crate) fn rows_forward<T: Number>(
@@ -117,7 +111,7 @@ pub(crate) fn rows_forward<T: Number>(
     input: &[T],
     output: &mut [T],
 ) {
-    for (x, y) in vectors(input, inputs).zip(output.chunks_exact_mut(outputs.max(1))) {
+    for (x, y) in vectors(input, inputs).zip(vectors_mut(output, outputs)) {
         start_with(bias, y);
         T::rows_dot(weights, inputs, x, y);
     }
@@ -134,7 +128,7 @@ pub(crate) fn rows_backward<T: Number>(
     gradients: Gradients<'_, T>,
 ) {
     if let Some(d_input) = gradients.input {
-        for (dx, g) in d_input.chunks_exact_mut(inputs.max(1)).zip(vectors(d_output, outputs)) {
+        for (dx, g) in vectors_mut(d_input, inputs).zip(vectors(d_output, outputs)) {
             T::rows_transposed(weights, inputs, g, dx);
         }
     }

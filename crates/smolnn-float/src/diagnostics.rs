@@ -15,7 +15,7 @@ use crate::{Real, Rows};
 pub fn mark_active<T: Real>(shape: &Rows, outputs: &[T], active: &mut [bool]) -> Result<(), ShapeError> {
     ShapeError::check_length("the outputs", shape.elements(), outputs.len())?;
     ShapeError::check_length("the flags", shape.channels, active.len())?;
-    for row in crate::dense::vectors(outputs, shape.channels) {
+    for row in crate::slices::vectors(outputs, shape.channels) {
         for (active, &output) in active.iter_mut().zip(row) {
             *active |= output > T::ZERO;
         }

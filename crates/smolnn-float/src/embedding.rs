@@ -8,7 +8,7 @@
 use smolnn_core::ShapeError;
 
 use crate::Number;
-use crate::slices::{part, part_mut};
+use crate::slices::{part, part_mut, vectors, vectors_mut};
 
 /// A table's size, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub fn forward<T: Number>(
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     shape.check(table.len(), indices, output.len())?;
-    for (y, &index) in output.chunks_exact_mut(shape.width.max(1)).zip(indices) {
+    for (y, &index) in vectors_mut(output, shape.width).zip(indices) {
         for (y, &w) in y.iter_mut().zip(part(table, index * shape.width, shape.width)) {
             *y = w;
         }
@@ -82,7 +82,7 @@ pub fn backward<T: Number>(
     d_table: &mut [T],
 ) -> Result<(), ShapeError> {
     shape.check(d_table.len(), indices, d_output.len())?;
-    for (g, &index) in d_output.chunks_exact(shape.width.max(1)).zip(indices) {
+    for (g, &index) in vectors(d_output, shape.width).zip(indices) {
         for (d, &g) in part_mut(d_table, index * shape.width, shape.width).iter_mut().zip(g) {
             *d += g;
         }

@@ -2,6 +2,8 @@
 //!
 //! The empty fallback is never taken there; it keeps the panic, and its text, out of the firmware.
 
+use core::{iter, mem};
+
 use smolnn_core::ShapeError;
 
 /// `slice[start..start + length]`.
@@ -30,6 +32,28 @@ pub(crate) fn cut_mut<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut 
     let (first, rest) = core::mem::take(slice).split_at_mut_checked(length).unwrap_or_default();
     *slice = rest;
     first
+}
+
+/// The vectors of a batch, `length` elements each. Unlike `chunks_exact` it divides nothing, and so cannot panic.
+#[inline(always)]
+pub(crate) fn vectors<T>(batch: &[T], length: usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = batch;
+    iter::from_fn(move || {
+        let (vector, behind) = rest.split_at_checked(length).filter(|_| length > 0)?;
+        rest = behind;
+        Some(vector)
+    })
+}
+
+/// The same to be written.
+#[inline(always)]
+pub(crate) fn vectors_mut<T>(batch: &mut [T], length: usize) -> impl Iterator<Item = &mut [T]> {
+    let mut rest = batch;
+    iter::from_fn(move || {
+        let (vector, behind) = mem::take(&mut rest).split_at_mut_checked(length).filter(|_| length > 0)?;
+        rest = behind;
+        Some(vector)
+    })
 }
 
 /// [`ShapeError::Length`] unless the optional slice, where given, has the length.

@@ -16,7 +16,7 @@
 use smolnn_core::{Conv2d, ShapeError};
 
 use crate::dense::{add_rows, descend, rows_backward, rows_forward, start_with};
-use crate::slices::{check_optional, part, part_mut};
+use crate::slices::{check_optional, part, part_mut, vectors, vectors_mut};
 use crate::{Gradients, Number};
 
 /// y = W ⋆ x + b. Without a bias, b = 0.
@@ -41,7 +41,7 @@ pub(crate) fn run_forward<T: Number>(shape: &Conv2d, weights: &[T], bias: Option
     if is_dense(shape) {
         return rows_forward(shape.input.channels, shape.output.channels, weights, bias, input, output);
     }
-    for pixel in output.chunks_exact_mut(shape.output.channels.max(1)) {
+    for pixel in vectors_mut(output, shape.output.channels) {
         start_with(bias, pixel);
     }
     forward_taps(shape, Taps::InOrder, weights, input, output);
@@ -116,7 +116,7 @@ pub fn backward_sgd<T: Number>(
         });
     });
     if let Some(bias) = bias {
-        for pixel in d_output.chunks_exact(shape.output.channels.max(1)) {
+        for pixel in vectors(d_output, shape.output.channels) {
             for (b, &g) in bias.iter_mut().zip(pixel) {
                 *b -= rate * g;
             }

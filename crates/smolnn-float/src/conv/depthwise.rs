@@ -12,7 +12,7 @@
 use smolnn_core::{DepthwiseConv2d, ShapeError};
 
 use crate::dense::{add_rows, start_with};
-use crate::slices::{check_optional, part, part_mut};
+use crate::slices::{check_optional, part, part_mut, vectors, vectors_mut};
 use crate::{Gradients, Number};
 
 /// y = W ⋆ x + b per channel. Without a bias, b = 0.
@@ -28,7 +28,7 @@ pub fn forward<T: Number>(
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
     let (inputs, outputs) = (shape.input.channels, shape.output.channels);
-    for pixel in output.chunks_exact_mut(outputs.max(1)) {
+    for pixel in vectors_mut(output, outputs) {
         start_with(bias, pixel);
     }
     for_each_tap(shape, |tap| {
@@ -115,7 +115,7 @@ pub fn backward_sgd<T: Number>(
         add_outer(shape, part_mut(weights, tap.weights, outputs), x, g, |g| -(rate * g));
     });
     if let Some(bias) = bias {
-        for pixel in d_output.chunks_exact(outputs.max(1)) {
+        for pixel in vectors(d_output, outputs) {
             for (b, &g) in bias.iter_mut().zip(pixel) {
                 *b -= rate * g;
             }
@@ -155,13 +155,13 @@ fn for_each_tap(shape: &DepthwiseConv2d, mut visit: impl FnMut(Tap)) {
 
 /// The output channels of each input channel.
 #[inline]
-fn groups<'a, T>(channels: &'a [T], shape: &DepthwiseConv2d) -> core::slice::ChunksExact<'a, T> {
-    channels.chunks_exact(shape.multiplier.max(1))
+fn groups<'a, T>(channels: &'a [T], shape: &DepthwiseConv2d) -> impl Iterator<Item = &'a [T]> {
+    vectors(channels, shape.multiplier)
 }
 
 #[inline]
-fn groups_mut<'a, T>(channels: &'a mut [T], shape: &DepthwiseConv2d) -> core::slice::ChunksExactMut<'a, T> {
-    channels.chunks_exact_mut(shape.multiplier.max(1))
+fn groups_mut<'a, T>(channels: &'a mut [T], shape: &DepthwiseConv2d) -> impl Iterator<Item = &'a mut [T]> {
+    vectors_mut(channels, shape.multiplier)
 }
 
 /// `w[c·m + k] += scaled(g[c·m + k])·x[c]`.

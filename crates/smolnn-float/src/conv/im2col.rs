@@ -11,7 +11,7 @@ use smolnn_core::{Conv2d, ShapeError};
 use super::conv2d::check;
 use crate::Number;
 use crate::dense::rows_forward;
-use crate::slices::{part, part_mut};
+use crate::slices::{part, part_mut, vectors_mut};
 
 /// Elements of the patches of one row of output pixels: output width × depth.
 pub const fn scratch_len(shape: &Conv2d) -> usize {
@@ -68,7 +68,7 @@ pub fn forward<T: Number>(
     if shape.groups != 1 {
         return Err(ShapeError::Range("im2col takes no groups"));
     }
-    for (row, output) in output.chunks_exact_mut(shape.output.row().max(1)).enumerate() {
+    for (row, output) in vectors_mut(output, shape.output.row()).enumerate() {
         im2col(shape, row, input, scratch)?;
         rows_forward(patch_len(shape), shape.output.channels, weights, bias, scratch, output);
     }

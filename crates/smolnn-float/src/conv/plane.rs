@@ -8,6 +8,7 @@
 use smolnn_core::{ShapeError, same_padding};
 
 use crate::Number;
+use crate::slices::vectors_mut;
 
 /// Which outputs a correlation has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +110,7 @@ pub fn cross_correlate<T: Number>(
     else {
         return Ok((0, 0));
     };
-    for (i, row) in output.chunks_exact_mut(width.max(1)).enumerate() {
+    for (i, row) in vectors_mut(output, width).enumerate() {
         for (j, y) in row.iter_mut().enumerate() {
             *y = T::default();
             for u in 0..kernel.height {

@@ -8,7 +8,7 @@
 
 use smolnn_core::ShapeError;
 
-use crate::dense::vectors;
+use crate::slices::{vectors, vectors_mut};
 use crate::{Real, Rows};
 
 /// Cross-entropy of rows of logits, one label each. `smoothing` is 0 for none.
@@ -35,8 +35,7 @@ pub fn cross_entropy<T: Real>(
     let scale = T::ONE / T::from_usize(shape.rows);
     let shared = smoothing / T::from_usize(shape.channels);
     let mut loss = T::ZERO;
-    for ((row, d_row), &label) in
-        vectors(logits, shape.channels).zip(d_logits.chunks_exact_mut(shape.channels.max(1))).zip(labels)
+    for ((row, d_row), &label) in vectors(logits, shape.channels).zip(vectors_mut(d_logits, shape.channels)).zip(labels)
     {
         let most = row.iter().fold(T::NEG_INFINITY, |most, &o| most.max(o));
         let mut sum = T::ZERO;

@@ -13,7 +13,8 @@
 use smolnn_core::ShapeError;
 
 use super::Gradients;
-use crate::dense::{add_rows, vectors};
+use crate::dense::add_rows;
+use crate::slices::{vectors, vectors_mut};
 use crate::{Real, Rows};
 
 /// Elements of the stash: μ of every channel, then σ⁻¹ of every channel.
@@ -97,7 +98,7 @@ pub fn forward_inference<T: Real>(
     check(shape, gamma, beta, input, output)?;
     ShapeError::check_length("the mean", shape.channels, mean.len())?;
     ShapeError::check_length("the variance", shape.channels, variance.len())?;
-    for (x, y) in vectors(input, shape.channels).zip(output.chunks_exact_mut(shape.channels.max(1))) {
+    for (x, y) in vectors(input, shape.channels).zip(vectors_mut(output, shape.channels)) {
         let parameters = gamma.iter().zip(beta).zip(mean.iter().zip(variance));
         for ((y, &x), ((&gamma, &beta), (&mean, &variance))) in y.iter_mut().zip(x).zip(parameters) {
             *y = (x - mean) * (gamma / (variance + epsilon).sqrt()) + beta;
@@ -129,7 +130,7 @@ pub fn backward_training<T: Real>(
     if let Some(d_input) = gradients.input {
         let scale = T::ONE / T::from_usize(shape.rows.max(1));
         let rows = vectors(input, shape.channels).zip(vectors(d_output, shape.channels));
-        for (dx, (x, g)) in d_input.chunks_exact_mut(shape.channels.max(1)).zip(rows) {
+        for (dx, (x, g)) in vectors_mut(d_input, shape.channels).zip(rows) {
             let channels = mean.iter().zip(spread).zip(gamma).zip(sum.iter().zip(&*product));
             for ((dx, (&x, &g)), (((&m, &s), &gamma), (&sum, &product))) in
                 dx.iter_mut().zip(x.iter().zip(g)).zip(channels)
@@ -161,7 +162,7 @@ pub fn backward_inference<T: Real>(
     ShapeError::check_length("the mean", shape.channels, mean.len())?;
     ShapeError::check_length("the variance", shape.channels, variance.len())?;
     if let Some(d_input) = gradients.input {
-        for (dx, g) in d_input.chunks_exact_mut(shape.channels.max(1)).zip(vectors(d_output, shape.channels)) {
+        for (dx, g) in vectors_mut(d_input, shape.channels).zip(vectors(d_output, shape.channels)) {
             for ((dx, &g), (&gamma, &variance)) in dx.iter_mut().zip(g).zip(gamma.iter().zip(variance)) {
                 *dx += g * (gamma / (variance + epsilon).sqrt());
             }
@@ -202,9 +203,7 @@ pub fn fold<T: Real>(
     let depth = weights.len().checked_div(channels).unwrap_or(0);
     ShapeError::check_length("the weights", channels * depth, weights.len())?;
     let parameters = gamma.iter().zip(beta).zip(mean.iter().zip(variance));
-    for ((filter, b), ((&gamma, &beta), (&mean, &variance))) in
-        weights.chunks_exact_mut(depth.max(1)).zip(bias).zip(parameters)
-    {
+    for ((filter, b), ((&gamma, &beta), (&mean, &variance))) in vectors_mut(weights, depth).zip(bias).zip(parameters) {
         let factor = gamma / (variance + epsilon).sqrt();
         for w in filter {
             *w *= factor;
@@ -216,7 +215,7 @@ pub fn fold<T: Real>(
 
 /// y = γ·(x − μ)·σ⁻¹ + β.
 fn normalise<T: Real>(shape: &Rows, gamma: &[T], beta: &[T], mean: &[T], spread: &[T], input: &[T], output: &mut [T]) {
-    for (x, y) in vectors(input, shape.channels).zip(output.chunks_exact_mut(shape.channels.max(1))) {
+    for (x, y) in vectors(input, shape.channels).zip(vectors_mut(output, shape.channels)) {
         let parameters = gamma.iter().zip(beta).zip(mean.iter().zip(spread));
         for ((y, &x), ((&gamma, &beta), (&m, &s))) in y.iter_mut().zip(x).zip(parameters) {
             *y = gamma * ((x - m) * s) + beta;

@@ -9,7 +9,7 @@
 use smolnn_core::ShapeError;
 
 use super::Gradients;
-use crate::dense::vectors;
+use crate::slices::{part_mut, vectors, vectors_mut};
 use crate::{Real, Rows};
 
 /// Normalises every row by itself.
@@ -25,7 +25,7 @@ pub fn forward<T: Real>(
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, gamma, beta, input, output)?;
-    for (x, y) in vectors(input, shape.channels).zip(output.chunks_exact_mut(shape.channels.max(1))) {
+    for (x, y) in vectors(input, shape.channels).zip(vectors_mut(output, shape.channels)) {
         let (mean, spread) = statistics(x, epsilon);
         for ((y, &x), (&gamma, &beta)) in y.iter_mut().zip(x).zip(gamma.iter().zip(beta)) {
             *y = gamma * ((x - mean) * spread) + beta;
@@ -57,7 +57,7 @@ pub fn backward<T: Real>(
             product += g * gamma * ((x - mean) * spread);
         }
         if let Some(d_input) = gradients.input.as_deref_mut() {
-            let d_input = crate::slices::part_mut(d_input, row * shape.channels, shape.channels);
+            let d_input = part_mut(d_input, row * shape.channels, shape.channels);
             for ((dx, &gamma), (&x, &g)) in d_input.iter_mut().zip(gamma).zip(x.iter().zip(g)) {
                 *dx += spread * (g * gamma - (sum + (x - mean) * spread * product) * scale);
             }

@@ -7,7 +7,8 @@
 use smolnn_core::{Image, ShapeError};
 
 use crate::Real;
-use crate::dense::{add_rows, vectors};
+use crate::dense::add_rows;
+use crate::slices::{vectors, vectors_mut};
 
 /// y = mean over the pixels of each image; the number of images is `input`'s length over the image's.
 ///
@@ -17,7 +18,7 @@ pub fn average<T: Real>(image: &Image, input: &[T], output: &mut [T]) -> Result<
     check(image, input, output)?;
     let scale = scale::<T>(image);
     output.fill(T::ZERO);
-    for (x, y) in vectors(input, image.len()).zip(output.chunks_exact_mut(image.channels.max(1))) {
+    for (x, y) in vectors(input, image.len()).zip(vectors_mut(output, image.channels)) {
         add_rows(x, y);
         for y in y {
             *y *= scale;
@@ -33,8 +34,8 @@ pub fn average<T: Real>(image: &Image, input: &[T], output: &mut [T]) -> Result<
 pub fn average_backward<T: Real>(image: &Image, d_output: &[T], d_input: &mut [T]) -> Result<(), ShapeError> {
     check(image, d_input, d_output)?;
     let scale = scale::<T>(image);
-    for (dx, g) in d_input.chunks_exact_mut(image.len().max(1)).zip(vectors(d_output, image.channels)) {
-        for pixel in dx.chunks_exact_mut(image.channels.max(1)) {
+    for (dx, g) in vectors_mut(d_input, image.len()).zip(vectors(d_output, image.channels)) {
+        for pixel in vectors_mut(dx, image.channels) {
             for (dx, &g) in pixel.iter_mut().zip(g) {
                 *dx += g * scale;
             }
