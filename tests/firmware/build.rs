@@ -141,7 +141,7 @@ impl Writer {
         let _ = writeln!(
             self.text,
             r#"/// The golden model `{name}`.
-#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(missing_docs, non_snake_case, clippy::all, clippy::pedantic)]
 pub mod {name} {{
     use super::{{Case, Info, Runnable, Visitor}};
 

@@ -71,7 +71,7 @@ impl Size {
 
 /// The models whose firmware can be built here.
 pub fn models() -> Vec<String> {
-    let mut models = vec![NONE.to_owned()];
+    let mut models = vec![NONE.to_owned(), "digits".to_owned()];
     if let Ok(folder) = fs::read_dir(shell::root().join("../shared/golden/models")) {
         let mut found: Vec<String> =
             folder.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();

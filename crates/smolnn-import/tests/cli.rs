@@ -1,0 +1,131 @@
+//! The command `smolnn`, run as a user runs it, on the digits network of tests/data.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data").join(name)
+}
+
+/// A file of this test's own.
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");
+    std::fs::create_dir_all(&folder).expect("a folder for the test");
+    folder.join(name)
+}
+
+fn smolnn(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_smolnn")).args(arguments).output().expect("the command starts")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+/// Standard output of a command that must succeed.
+fn success(arguments: &[&str]) -> String {
+    let output = smolnn(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Standard error of a command that must fail with this exit code.
+fn failure(code: i32, arguments: &[&str]) -> String {
+    let output = smolnn(arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    String::from_utf8(output.stderr).expect("UTF-8")
+}
+
+fn digits() -> PathBuf {
+    data("digits/digits.tflite")
+}
+
+#[test]
+fn inspect_shows_every_layer_and_the_totals() {
+    let table = success(&["inspect", text(&digits())]);
+    for words in [
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "MAX_POOL_2D",
+        "FULLY_CONNECTED",
+        "SOFTMAX",
+        "total",
+        "bytes of arena",
+        "[1, 8, 8, 1]",
+    ] {
+        assert!(table.contains(words), "{words:?} is missing in:\n{table}");
+    }
+    assert!(success(&["inspect", text(&digits()), "--backend", "dsp"]).contains("backend dsp"));
+}
+
+#[test]
+fn compile_writes_a_module() {
+    let output = scratch("digits.rs");
+    let said = success(&["compile", text(&digits()), "-o", text(&output), "--backend", "v7m"]);
+    assert!(said.contains("backend v7m"), "{said}");
+    let source = std::fs::read_to_string(&output).expect("the module");
+    assert!(source.contains("pub struct Model") && source.contains("pub const ARENA_BYTES"));
+    assert!(!source.contains("unsafe"), "generated code is safe");
+}
+
+#[test]
+fn run_gives_the_recorded_outputs_raw_and_npy() {
+    let images = std::fs::read(data("digits/images.bin")).expect("the images");
+    let expected = std::fs::read(data("digits/outputs.bin")).expect("the outputs");
+    let (raw, npy) = (scratch("image.bin"), scratch("image.npy"));
+    let (raw_out, npy_out) = (scratch("scores.bin"), scratch("scores.npy"));
+    std::fs::write(&raw, &images[..64]).expect("written");
+    success(&["run", text(&digits()), "--input", text(&raw), "--output", text(&raw_out)]);
+    assert_eq!(std::fs::read(&raw_out).expect("scores"), expected[..10]);
+
+    // NumPy's own header of int8 [1, 8, 8, 1].
+    let mut header = "{'descr': '|i1', 'fortran_order': False, 'shape': (1, 8, 8, 1), }".to_string();
+    header.push_str(&" ".repeat(127 - 10 - header.len()));
+    header.push('\n');
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    file.extend(&images[..64]);
+    assert_eq!(file.len(), 128 + 64);
+    std::fs::write(&npy, &file).expect("written");
+    success(&["run", text(&digits()), "--input", text(&npy), "--output", text(&npy_out)]);
+    let written = std::fs::read(&npy_out).expect("scores");
+    assert_eq!(written.len() % 64, 10, "data start at a multiple of 64");
+    assert_eq!(written[written.len() - 10..], expected[..10]);
+    assert!(written.starts_with(b"\x93NUMPY\x01\x00"));
+
+    let printed = success(&["run", text(&digits()), "--input", text(&raw)]);
+    assert!(printed.contains(&format!("{}", expected[0] as i8)), "{printed}");
+}
+
+#[test]
+fn errors_are_clear() {
+    let short = scratch("short.bin");
+    std::fs::write(&short, [0; 63]).expect("written");
+    let error = failure(1, &["run", text(&digits()), "--input", text(&short)]);
+    assert!(error.contains("63 bytes given") && error.contains("takes 64"), "{error}");
+
+    let image = scratch("whole.bin");
+    std::fs::write(&image, [0; 64]).expect("written");
+    let twice = failure(1, &["run", text(&digits()), "--input", text(&image), "--input", text(&image)]);
+    assert!(twice.contains("2 times --input given, the model has 1"), "{twice}");
+
+    let float = scratch("float.npy");
+    let header = format!("{:118}", "{'descr': '<f4', 'fortran_order': False, 'shape': (64,), }");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    file.extend([0; 256]);
+    std::fs::write(&float, &file).expect("written");
+    let error = failure(1, &["run", text(&digits()), "--input", text(&float)]);
+    assert!(error.contains("<f4") && error.contains("INT8"), "{error}");
+    std::fs::write(&float, &file[..20]).expect("written");
+    assert!(failure(1, &["run", text(&digits()), "--input", text(&float)]).contains("cut off"));
+
+    let missing = failure(1, &["inspect", "/nonexistent.tflite"]);
+    assert!(missing.contains("/nonexistent.tflite"), "{missing}");
+    let backend = failure(2, &["inspect", text(&digits()), "--backend", "m4"]);
+    assert!(backend.contains("portable, dsp"), "{backend}");
+    let unsupported = failure(1, &["inspect", text(&data("converter/unsupported/float_model.tflite"))]);
+    assert!(unsupported.contains("operator 0 CONV_2D") && unsupported.contains("FLOAT32"), "{unsupported}");
+}
