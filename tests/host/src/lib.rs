@@ -3,4 +3,5 @@
 pub mod accuracy;
 pub mod gradient;
 pub mod oracle;
+pub mod recurrent;
 pub mod shapes;

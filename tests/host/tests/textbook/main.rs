@@ -2,6 +2,7 @@
 //! well-known wrong variants, which the checks must reject. docs/textbook.md walks through them.
 
 mod mlp;
+mod recurrent;
 
 mod row_4_1;
 mod row_4_2;
@@ -19,6 +20,11 @@ mod row_5_5;
 mod row_5_5_argmax;
 mod row_5_6;
 mod row_5_7;
+mod row_6_1;
+mod row_6_2;
+mod row_6_3;
+mod row_6_4;
+mod row_6_5;
 
 use smolnn_float::random::{Pcg32, SeedableRng};
 
