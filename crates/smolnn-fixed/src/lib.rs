@@ -45,8 +45,10 @@ mod backend;
 pub mod conv;
 pub mod convert;
 pub mod dense;
+pub mod dense_int16;
 mod element;
 pub mod elementwise;
+pub mod log_softmax;
 pub mod movement;
 pub mod pack;
 pub mod pad;
@@ -58,6 +60,7 @@ pub mod real;
 pub mod reduce;
 pub mod rnn;
 pub mod softmax;
+pub mod softmax_int16;
 mod tensors;
 pub mod transcendental;
 

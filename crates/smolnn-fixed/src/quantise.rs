@@ -190,6 +190,14 @@ impl OutputRange {
         Self { zero_point: 0, minimum: -32768, maximum: 32767 }
     }
 
+    /// Checks that the clamp lies in int16.
+    pub(crate) const fn check_int16(&self) -> Result<(), ShapeError> {
+        if self.minimum < i16::MIN as i32 || self.maximum > i16::MAX as i32 || self.minimum > self.maximum {
+            return Err(ShapeError::Range("the output range is not within -32768..=32767"));
+        }
+        Ok(())
+    }
+
     /// Adds the zero point and clamps.
     #[inline]
     pub const fn finish(&self, value: i32) -> i32 {

@@ -57,15 +57,22 @@ pub const fn exp_negative(x: i32, integer_bits: u32) -> i32 {
     result
 }
 
+/// [`product`] of factors of which one is not −2^31.
+const fn short_product(a: i32, b: i32) -> i32 {
+    ((a as i64 * b as i64 + (1 << 30)) >> 31) as i32
+}
+
 /// 2 / (1 + x) in Q2.29 by three steps of Newton's method, for x in [0, 1) in Q0.31.
 const fn twice_reciprocal(x: i32) -> i32 {
     const ONE_Q2: i32 = 1 << 29;
-    let half_denominator = ((x as i64 + ONE as i64 + 1) / 2) as i32;
-    let mut estimate = 1_515_870_810 + product(half_denominator, -1_010_580_540);
+    // (x + 1) / 2, which is 2^30 at least.
+    let half_denominator = ((x as u32 + ONE as u32 + 1) >> 1) as i32;
+    let mut estimate = 1_515_870_810 + short_product(half_denominator, -1_010_580_540);
     let mut step = 0;
     while step < 3 {
-        let error = ONE_Q2 - product(half_denominator, estimate);
-        estimate += saturating_shift_left(product(estimate, error), 2);
+        // The first estimate is off by 1/17 at most, so that the correction is far from saturating.
+        let error = ONE_Q2 - short_product(half_denominator, estimate);
+        estimate += short_product(estimate, error) << 2;
         step += 1;
     }
     estimate
@@ -73,7 +80,8 @@ const fn twice_reciprocal(x: i32) -> i32 {
 
 /// 1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31.
 pub const fn reciprocal_one_plus(x: i32) -> i32 {
-    saturating_shift_left(twice_reciprocal(x), 1)
+    let half = twice_reciprocal(x);
+    if half >= 1 << 30 { ONE } else { half << 1 }
 }
 
 /// The reciprocal of `value` > 0 with `integer_bits` integer bits, as mantissa in Q0.31 and exponent e:
@@ -102,4 +110,47 @@ pub const fn tanh(x: i32) -> i32 {
     let e = exp_negative(if x < 0 { x } else { x.wrapping_neg() }, 5);
     let minus = saturating_shift_left(twice_reciprocal(e) - (1 << 29), 2);
     if x < 0 { minus.wrapping_neg() } else { minus }
+}
+
+/// (a + b) / 2 to nearest, halves away from zero.
+const fn half_sum(a: i32, b: i32) -> i32 {
+    let sum = a as i64 + b as i64;
+    ((sum + if sum >= 0 { 1 } else { -1 }) / 2) as i32
+}
+
+/// `value` · 2^`shift` for a shift of either sign: saturated to the left, rounded to the right.
+const fn rounding_shift(value: i32, shift: i32) -> i32 {
+    if shift >= 0 { saturating_shift_left(value, shift as u32) } else { rounding_shift_right(value, -shift as u32) }
+}
+
+/// ln(x) in Q5.26 for x ≥ 1 in Q12.19: powers of two are taken out of x and of x·√½, whichever leaves more, and the rest r,
+/// near √√½, enters a rational function.
+pub const fn logarithm(x: i32) -> i32 {
+    const LN_2: i32 = 1_488_522_236;
+    const SQRT_SQRT_HALF: i32 = 1_805_811_301;
+    const SQRT_HALF: i32 = 1_518_500_250;
+    const ALPHA_N: i32 = 117_049_297;
+    const ALPHA_D: i32 = 127_690_142;
+    const ALPHA_I: i32 = 1_057_819_769;
+    const ALPHA_F: i32 = 638_450_708;
+    /// A quarter in Q6.25, the format of the exponents.
+    const QUARTER: i32 = 1 << 23;
+    let zeros = x.leading_zeros() as i32;
+    let first = saturating_shift_left(product(rounding_shift(x, zeros - 1), SQRT_HALF), 1);
+    let first_power = saturating_shift_left(12 - zeros, 25).saturating_add(QUARTER);
+    let scaled = product(x, SQRT_HALF);
+    let zeros = scaled.leading_zeros() as i32 - 1;
+    let second = rounding_shift(x, zeros);
+    let second_power = saturating_shift_left(12 - zeros, 25).saturating_sub(QUARTER);
+    let r = if first < second { first } else { second };
+    let power = if first_power > second_power { first_power } else { second_power };
+    let p = half_sum(r, SQRT_SQRT_HALF);
+    let q = r.wrapping_sub(SQRT_SQRT_HALF);
+    let q = q.wrapping_add(q);
+    let square = product(q, q);
+    let numerator = product(q, r).wrapping_add(product(product(q, square), ALPHA_N));
+    let denominator =
+        product(p, ALPHA_I.wrapping_add(q).wrapping_add(product(ALPHA_D, square))).wrapping_add(product(ALPHA_F, q));
+    let fraction = product(rounding_shift_right(numerator, 6), reciprocal_one_plus(denominator));
+    saturating_shift_left(product(power, LN_2).wrapping_add(fraction), 1)
 }

@@ -1,7 +1,7 @@
 //! The operators written down once more, as plainly as possible: wide accumulators, no packing, no tricks. Nothing here
 //! calls `smolnn-fixed`'s arithmetic; shapes and parameters are all they share.
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Pool2d, Window};
+use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Pool2d, Window};
 use smolnn_fixed::Weights;
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 
@@ -31,13 +31,17 @@ fn position(window: &Window, output: usize, tap: usize) -> Option<usize> {
     (0..window.input as i64).contains(&position).then_some(position as usize)
 }
 
-/// Element `index` of the output of a convolution.
-pub fn conv2d(shape: &Conv2d, weights: &Weights<'_>, output: &OutputRange, input: &[i8], index: usize) -> i8 {
-    let channel = index % shape.output.channels;
-    let pixel = index / shape.output.channels;
-    let (x, y) = (pixel % shape.output.width, pixel / shape.output.width % shape.output.height);
-    let image = pixel / shape.output.width / shape.output.height;
-    let mut sum = i64::from(weights.bias(channel));
+/// Image, row, column and channel of element `index`.
+fn place(output: &Image, index: usize) -> (usize, usize, usize, usize) {
+    let pixel = index / output.channels;
+    let (y, x) = (pixel / output.width % output.height, pixel % output.width);
+    (pixel / output.width / output.height, y, x, index % output.channels)
+}
+
+/// The products of element `index` of a convolution's output, summed; `value` gives an input element less its zero point.
+pub fn conv2d_sum(shape: &Conv2d, weights: &[i8], index: usize, value: impl Fn(usize) -> i64) -> i64 {
+    let (image, y, x, channel) = place(&shape.output, index);
+    let mut sum = 0;
     for tap_row in 0..shape.rows.kernel {
         for tap in 0..shape.columns.kernel {
             let Some(row) = position(&shape.rows, y, tap_row) else { continue };
@@ -45,12 +49,66 @@ pub fn conv2d(shape: &Conv2d, weights: &Weights<'_>, output: &OutputRange, input
             for depth in 0..shape.input.channels {
                 let at = ((image * shape.input.height + row) * shape.input.width + column) * shape.input.channels;
                 let weight = (channel * shape.rows.kernel + tap_row) * shape.columns.kernel + tap;
-                sum += i64::from(weights.values[weight * shape.input.channels + depth])
-                    * (i64::from(input[at + depth]) - i64::from(weights.input_zero_point));
+                sum += i64::from(weights[weight * shape.input.channels + depth]) * value(at + depth);
             }
         }
     }
-    finish(requantise(sum as i32, weights.multiplier(channel)), output) as i8
+    sum
+}
+
+/// As [`conv2d_sum`] for a depthwise convolution.
+pub fn depthwise_conv2d_sum(
+    shape: &DepthwiseConv2d,
+    weights: &[i8],
+    index: usize,
+    value: impl Fn(usize) -> i64,
+) -> i64 {
+    let (image, y, x, channel) = place(&shape.output, index);
+    let mut sum = 0;
+    for tap_row in 0..shape.rows.kernel {
+        for tap in 0..shape.columns.kernel {
+            let Some(row) = position(&shape.rows, y, tap_row) else { continue };
+            let Some(column) = position(&shape.columns, x, tap) else { continue };
+            let at = ((image * shape.input.height + row) * shape.input.width + column) * shape.input.channels;
+            let weight = (tap_row * shape.columns.kernel + tap) * shape.output.channels + channel;
+            sum += i64::from(weights[weight]) * value(at + channel / shape.multiplier);
+        }
+    }
+    sum
+}
+
+/// As [`conv2d_sum`] for the adjoint of the convolution `shape`: every element of its output looks for the windows that
+/// it lies in.
+pub fn transpose_conv2d_sum(shape: &Conv2d, weights: &[i8], index: usize, value: impl Fn(usize) -> i64) -> i64 {
+    let (image, y, x, channel) = place(&shape.input, index);
+    let inputs = shape.output.channels;
+    let mut sum = 0;
+    for row in 0..shape.output.height {
+        for column in 0..shape.output.width {
+            for tap_row in 0..shape.rows.kernel {
+                for tap in 0..shape.columns.kernel {
+                    if position(&shape.rows, row, tap_row) != Some(y)
+                        || position(&shape.columns, column, tap) != Some(x)
+                    {
+                        continue;
+                    }
+                    let at = ((image * shape.output.height + row) * shape.output.width + column) * inputs;
+                    let weight = (channel * shape.rows.kernel + tap_row) * shape.columns.kernel + tap;
+                    for depth in 0..inputs {
+                        sum += i64::from(weights[weight * inputs + depth]) * value(at + depth);
+                    }
+                }
+            }
+        }
+    }
+    sum
+}
+
+/// Element `index` of the output of a convolution.
+pub fn conv2d(shape: &Conv2d, weights: &Weights<'_>, output: &OutputRange, input: &[i8], index: usize) -> i8 {
+    let value = |at: usize| i64::from(input[at]) - i64::from(weights.input_zero_point);
+    let sum = conv2d_sum(shape, weights.values, index, value);
+    after_sum(sum, weights, index % shape.output.channels, output)
 }
 
 /// Element `index` of the output of a depthwise convolution.
@@ -61,22 +119,22 @@ pub fn depthwise_conv2d(
     input: &[i8],
     index: usize,
 ) -> i8 {
-    let channel = index % shape.output.channels;
-    let pixel = index / shape.output.channels;
-    let (x, y) = (pixel % shape.output.width, pixel / shape.output.width % shape.output.height);
-    let image = pixel / shape.output.width / shape.output.height;
-    let mut sum = i64::from(weights.bias(channel));
-    for tap_row in 0..shape.rows.kernel {
-        for tap in 0..shape.columns.kernel {
-            let Some(row) = position(&shape.rows, y, tap_row) else { continue };
-            let Some(column) = position(&shape.columns, x, tap) else { continue };
-            let at = ((image * shape.input.height + row) * shape.input.width + column) * shape.input.channels;
-            let weight = (tap_row * shape.columns.kernel + tap) * shape.output.channels + channel;
-            sum += i64::from(weights.values[weight])
-                * (i64::from(input[at + channel / shape.multiplier]) - i64::from(weights.input_zero_point));
-        }
-    }
+    let value = |at: usize| i64::from(input[at]) - i64::from(weights.input_zero_point);
+    let sum = depthwise_conv2d_sum(shape, weights.values, index, value);
+    after_sum(sum, weights, index % shape.output.channels, output)
+}
+
+/// Bias, requantisation, zero point and clamp.
+pub fn after_sum(sum: i64, weights: &Weights<'_>, channel: usize, output: &OutputRange) -> i8 {
+    let sum = sum + i64::from(weights.bias(channel));
     finish(requantise(sum as i32, weights.multiplier(channel)), output) as i8
+}
+
+/// `value` · mantissa · 2^(shift − 31) with a mantissa of 15 bits, rounded once, half up: 64-bit accumulators.
+pub fn requantise_wide(value: i64, multiplier: Multiplier) -> i64 {
+    let mantissa = ((i64::from(multiplier.mantissa) + (1 << 15)) >> 16).min(0x7FFF);
+    let shift = 15 - multiplier.shift;
+    (i128::from(value) * i128::from(mantissa) + (1 << (shift - 1))).div_euclid(1 << shift) as i32 as i64
 }
 
 /// Element `index` of the output of a dense layer.

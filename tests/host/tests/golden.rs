@@ -5,15 +5,22 @@ use smolnn_core::{Dense, Image, Kernel, Pool2d, Window2d};
 use smolnn_fixed::act::{
     Interpolation, LeakyReluLayer, PreluLayer, Table, leaky_relu_int16, logistic_int16, lookup, prelu, tanh_int16,
 };
-use smolnn_fixed::conv::{Conv2dLayer, DepthwiseConv2dLayer, conv2d, depthwise_conv2d};
+use smolnn_fixed::conv::{
+    Conv2dLayer, Conv2dLayer16, DepthwiseConv2dLayer, DepthwiseConv2dLayer16, TransposeConv2dLayer,
+    TransposeConv2dLayer16, Weights16, conv2d, conv2d_int16, depthwise_conv2d, depthwise_conv2d_int16,
+    transpose_conv2d, transpose_conv2d_int16,
+};
 use smolnn_fixed::convert::{RequantiseLayer, dequantise, quantise, requantise};
 use smolnn_fixed::dense::{DenseLayer, dense};
+use smolnn_fixed::dense_int16::{DenseLayer16, dense_int16};
 use smolnn_fixed::elementwise::{AddLayer, AddLayer16, Pairing, add, add_int16};
+use smolnn_fixed::log_softmax::{LogSoftmaxLayer, log_softmax};
 use smolnn_fixed::pad::{PadLayer, pad};
 use smolnn_fixed::pool::{Pool2dLayer, average_pool2d, max_pool2d};
 use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
 use smolnn_fixed::reduce::{MeanLayer, mean};
 use smolnn_fixed::softmax::{SoftmaxLayer, softmax, softmax_to_int16};
+use smolnn_fixed::softmax_int16::{SoftmaxLayer16, softmax_int16};
 use smolnn_fixed::{Backend, Channel, Element, Separate, SeparatePair, Weights, pack};
 use smolnn_testkit::golden::{self, Case, Golden, Operator, Tensor, to_f32, to_i8, to_i16, to_i32};
 
@@ -80,13 +87,23 @@ impl Node<'_> {
 
     /// Per output channel, f64(s_in) · f64(s_w) / f64(s_out).
     fn channel_multipliers(&self) -> Vec<Multiplier> {
-        let (input, output) = (f64::from(self.input(0).scale()), f64::from(self.output().scale()));
+        // A transposed convolution has the output's shape before its weights.
+        let data = if self.operator.name == "TRANSPOSE_CONV" { 2 } else { 0 };
+        let (input, output) = (f64::from(self.input(data).scale()), f64::from(self.output().scale()));
         let multipliers = self
             .input(1)
             .scales
             .iter()
             .map(|&scale| Multiplier::from_f64(input * f64::from(scale) / output))
             .collect::<Vec<_>>();
+        self.check(&multipliers);
+        multipliers
+    }
+
+    /// Of a dense layer with one scale: the product of the scales is rounded to f32.
+    fn tensor_multiplier(&self) -> Vec<Multiplier> {
+        let product = self.input(0).scale() * self.input(1).scale();
+        let multipliers = vec![Multiplier::from_f64(f64::from(product) / f64::from(self.output().scale()))];
         self.check(&multipliers);
         multipliers
     }
@@ -173,15 +190,8 @@ fn run_dense(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let matrix = &node.input(1).shape;
     let shape = Dense::new(node.input(0).len() / matrix[1], matrix[1], matrix[0]).unwrap();
     let (values, bias) = (to_i8(&node.constant(1)), to_i32(&node.constant(2)));
-    let multipliers = if node.input(1).scales.len() > 1 {
-        node.channel_multipliers()
-    } else {
-        // Per tensor the product of the scales is rounded to f32.
-        let product = node.input(0).scale() * node.input(1).scale();
-        let multipliers = vec![Multiplier::from_f64(f64::from(product) / f64::from(node.output().scale()))];
-        node.check(&multipliers);
-        multipliers
-    };
+    let multipliers =
+        if node.input(1).scales.len() > 1 { node.channel_multipliers() } else { node.tensor_multiplier() };
     let weights = weights(&values, &bias, &multipliers, node.input(0));
     let range = node.range::<i8>();
     let mut words = vec![0; pack::dense_words(Backend::CURRENT, &shape)];
@@ -192,6 +202,69 @@ fn run_dense(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let mut scratch = vec![0; layer.scratch_words()];
     dense(&layer, Separate { input: &node.int8(case, 0), output: &mut output }, &mut scratch).unwrap();
     bytes8(output)
+}
+
+/// Runs a closure with the weights of a layer with int16 activations.
+fn with_weights16<R>(node: &Node<'_>, bias: usize, run: impl FnOnce(Weights16<'_>, OutputRange) -> R) -> R {
+    let values = to_i8(&node.constant(1));
+    let bias: Vec<i64> =
+        node.constant(bias).chunks_exact(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap())).collect();
+    let multipliers = if node.operator.name == "FULLY_CONNECTED" && node.input(1).scales.len() == 1 {
+        node.tensor_multiplier()
+    } else {
+        node.channel_multipliers()
+    };
+    run(Weights16 { values: &values, bias: &bias, multipliers: &multipliers }, node.range::<i16>())
+}
+
+fn run_weighted_int16(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let (input, filter) = (node.int16(case, 0), &node.input(1).shape);
+    let mut output = vec![0; node.output().len()];
+    let tensors = Separate { input: &input, output: &mut output };
+    with_weights16(node, 2, |weights, range| match node.operator.name.as_str() {
+        "CONV_2D" => {
+            let shape = node.window((filter[1], filter[2])).conv(filter[0]).unwrap();
+            conv2d_int16(&Conv2dLayer16::new(shape, weights, range).unwrap(), tensors)
+        }
+        "DEPTHWISE_CONV_2D" => {
+            let multiplier = node.operator.number("depthMultiplier");
+            let shape = node.window((filter[1], filter[2])).depthwise(multiplier).unwrap();
+            depthwise_conv2d_int16(&DepthwiseConv2dLayer16::new(shape, weights, range).unwrap(), tensors)
+        }
+        _ => {
+            let shape = Dense::new(input.len() / filter[1], filter[1], filter[0]).unwrap();
+            dense_int16(&DenseLayer16::new(shape, weights, range).unwrap(), tensors.input, tensors.output)
+        }
+    })
+    .unwrap();
+    bytes16(output)
+}
+
+fn run_transpose_conv(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    // Inputs: the output's shape, the weights, the input, the bias.
+    let (filter, output) = (&node.input(1).shape, node.output());
+    let image = Image::hwc(output.shape[1], output.shape[2], output.shape[3]);
+    let stride = |name| node.operator.number(name);
+    let window = Window2d::over(image, Kernel::hw(filter[1], filter[2]))
+        .batch(output.shape[0])
+        .stride(stride("strideH"), stride("strideW"));
+    let window = if node.operator.option("padding") == "SAME" { window.same() } else { window };
+    let shape = window.conv(filter[3]).unwrap();
+    let input_tensor = node.input(2);
+    if input_tensor.dtype == "INT16" {
+        return with_weights16(node, 3, |weights, range| {
+            let layer = TransposeConv2dLayer16::new(shape, weights, range).unwrap();
+            let mut result = vec![0; layer.output_len()];
+            transpose_conv2d_int16(&layer, &node.int16(case, 2), &mut result).unwrap();
+            bytes16(result)
+        });
+    }
+    let (values, bias, multipliers) = (to_i8(&node.constant(1)), to_i32(&node.constant(3)), node.channel_multipliers());
+    let weights = weights(&values, &bias, &multipliers, input_tensor);
+    let layer = TransposeConv2dLayer::new(shape, weights, node.range::<i8>()).unwrap();
+    let mut result = vec![0; layer.output_len()];
+    transpose_conv2d(&layer, &node.int8(case, 2), &mut result).unwrap();
+    bytes8(result)
 }
 
 fn run_pool(node: &Node<'_>, case: &Case) -> Vec<u8> {
@@ -309,16 +382,19 @@ fn run_dequantise(node: &Node<'_>, case: &Case) -> Vec<u8> {
     result.into_iter().flat_map(f32::to_le_bytes).collect()
 }
 
-fn run_softmax(node: &Node<'_>, case: &Case) -> Option<Vec<u8>> {
+fn run_softmax(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let shape = &node.input(0).shape;
     let columns = *shape.last().unwrap();
     let (rows, beta) = (node.input(0).len() / columns, node.operator.number("beta"));
     if node.is_int16() {
-        return None;
+        let layer = SoftmaxLayer16::new(rows, columns, beta, node.input(0).scale()).unwrap();
+        let mut output = vec![0; layer.len()];
+        softmax_int16(&layer, Separate { input: &node.int16(case, 0), output: &mut output }).unwrap();
+        return bytes16(output);
     }
     let layer = SoftmaxLayer::new(rows, columns, beta, node.input(0).scale()).unwrap();
     let input = node.int8(case, 0);
-    Some(if node.output().dtype == "INT16" {
+    if node.output().dtype == "INT16" {
         let mut output = vec![0; layer.len()];
         softmax_to_int16(&layer, &input, &mut output).unwrap();
         bytes16(output)
@@ -326,7 +402,15 @@ fn run_softmax(node: &Node<'_>, case: &Case) -> Option<Vec<u8>> {
         let mut output = vec![0; layer.len()];
         softmax(&layer, Separate { input: &input, output: &mut output }).unwrap();
         bytes8(output)
-    })
+    }
+}
+
+fn run_log_softmax(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let columns = *node.input(0).shape.last().unwrap();
+    let layer = LogSoftmaxLayer::new(node.input(0).len() / columns, columns, node.input(0).scale()).unwrap();
+    let mut output = vec![0; layer.len()];
+    log_softmax(&layer, Separate { input: &node.int8(case, 0), output: &mut output }).unwrap();
+    bytes8(output)
 }
 
 fn run_lookup(node: &Node<'_>, case: &Case) -> Vec<u8> {
@@ -380,11 +464,18 @@ fn run_prelu(node: &Node<'_>, case: &Case) -> Vec<u8> {
 /// The output of a golden's operator, or none when there is no kernel for it.
 fn run(node: &Node<'_>, case: &Case) -> Option<Vec<u8>> {
     let int16 = node.input(0).dtype == "INT16";
+    let groups = match node.operator.name.as_str() {
+        "CONV_2D" => node.input(0).shape[3] / node.input(1).shape[3],
+        _ => 1,
+    };
     Some(match node.operator.name.as_str() {
         "CONV_2D" if node.input(0).shape[3] != node.input(1).shape[3] => return None, // grouped
+        "CONV_2D" if groups > 1 => return None,
         "CONV_2D" if !int16 => run_conv2d(node, case),
         "DEPTHWISE_CONV_2D" if !int16 => run_depthwise(node, case),
         "FULLY_CONNECTED" if !int16 => run_dense(node, case),
+        "CONV_2D" | "DEPTHWISE_CONV_2D" | "FULLY_CONNECTED" => run_weighted_int16(node, case),
+        "TRANSPOSE_CONV" => run_transpose_conv(node, case),
         "MAX_POOL_2D" | "AVERAGE_POOL_2D" => run_pool(node, case),
         "ADD" | "SUB" => run_add(node, case),
         "MEAN" => run_mean(node, case),
@@ -399,7 +490,8 @@ fn run(node: &Node<'_>, case: &Case) -> Option<Vec<u8>> {
         "LOGISTIC" | "TANH" | "LEAKY_RELU" if int16 => run_activation_int16(node, case),
         "LOGISTIC" | "TANH" | "LEAKY_RELU" | "HARD_SWISH" | "RELU" | "RELU6" | "ELU" => run_lookup(node, case),
         "PRELU" => run_prelu(node, case),
-        "SOFTMAX" => return run_softmax(node, case),
+        "SOFTMAX" => run_softmax(node, case),
+        "LOG_SOFTMAX" => run_log_softmax(node, case),
         _ => return None,
     })
 }

@@ -4,7 +4,6 @@ use smolnn_fixed::act::q15::Q12;
 use smolnn_fixed::act::{self, Interpolation, LeakyReluLayer, PreluLayer, Table};
 use smolnn_fixed::q::Q15;
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
-use smolnn_fixed::{Overlapping, Separate};
 
 use super::plain::{apart_and_overlapping, dispatch_tensors as dispatch, nearest, whole, zero_point};
 use super::{Case, Failure, compare, elementwise};

@@ -10,6 +10,7 @@ mod elementwise;
 mod memory;
 mod plain;
 mod weighted;
+mod wide;
 
 use smolnn_core::ShapeError;
 use smolnn_fixed::quantise::OutputRange;
@@ -51,6 +52,26 @@ pub static KERNELS: &[Kernel] = &[
         run: weighted::depthwise_conv2d,
     },
     Kernel { name: "dense::dense", domain: "vectors of 1..=300, batches", tolerance: 0, run: weighted::dense },
+    Kernel { name: "conv::conv2d_int16", domain: "windows as conv2d", tolerance: 0, run: wide::conv2d_int16 },
+    Kernel {
+        name: "conv::depthwise_conv2d_int16",
+        domain: "windows as conv2d, depth multipliers 1..=3",
+        tolerance: 0,
+        run: wide::depthwise_conv2d_int16,
+    },
+    Kernel { name: "dense_int16::dense_int16", domain: "vectors of 1..=700", tolerance: 0, run: wide::dense_int16 },
+    Kernel {
+        name: "conv::transpose_conv2d",
+        domain: "adjoints of conv2d's windows without dilation",
+        tolerance: 0,
+        run: wide::transpose_conv2d,
+    },
+    Kernel {
+        name: "conv::transpose_conv2d_int16",
+        domain: "adjoints of conv2d's windows without dilation",
+        tolerance: 0,
+        run: wide::transpose_conv2d_int16,
+    },
     Kernel {
         name: "pool::max_pool2d",
         domain: "int8 and int16; windows as conv2d",
@@ -73,6 +94,20 @@ pub static KERNELS: &[Kernel] = &[
         domain: "rows of 1..=60, scales 2^-9..1",
         tolerance: 2,
         run: plain::softmax_to_int16,
+    },
+    // The oracles of the next two take real functions; the goldens hold the bits. Differences saturate at -10 in int16, so
+    // that each of 60 elements may count e^-10 too much, 1.5 LSB.
+    Kernel {
+        name: "softmax_int16::softmax_int16",
+        domain: "rows of 1..=60, scales 2^-16..2^-8",
+        tolerance: 90,
+        run: plain::softmax_int16,
+    },
+    Kernel {
+        name: "log_softmax::log_softmax",
+        domain: "rows of 1..=60, scales 2^-9..1",
+        tolerance: 2,
+        run: plain::log_softmax,
     },
     Kernel {
         name: "convert::quantise",

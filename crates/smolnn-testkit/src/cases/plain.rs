@@ -2,11 +2,13 @@
 
 use smolnn_core::Pool2d;
 use smolnn_fixed::convert::{RequantiseLayer, dequantise as dequantise_kernel, quantise as quantise_kernel};
+use smolnn_fixed::log_softmax::{LogSoftmaxLayer, log_softmax as log_softmax_kernel};
 use smolnn_fixed::pad::{PadLayer, pad as pad_kernel};
 use smolnn_fixed::pool::{Pool2dLayer, average_pool2d as average_kernel, max_pool2d as max_kernel};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 use smolnn_fixed::reduce::{MeanLayer, mean as mean_kernel};
 use smolnn_fixed::softmax::{self, SoftmaxLayer};
+use smolnn_fixed::softmax_int16::{SoftmaxLayer16, softmax_int16 as softmax_int16_kernel};
 use smolnn_fixed::{Element, Overlapping, Separate, convert};
 
 use super::weighted::{draw_window, drawn};
@@ -54,7 +56,7 @@ pub(super) fn zero_point<T: Value>(random: &mut Random) -> i32 {
 }
 
 /// The whole range of the type, or a clamp.
-fn range<T: Value>(random: &mut Random) -> OutputRange {
+pub(super) fn range<T: Value>(random: &mut Random) -> OutputRange {
     let (zero_point, a, b) = (zero_point::<T>(random), T::draw(random).into(), T::draw(random).into());
     if random.one_in(3) {
         OutputRange { zero_point, minimum: i32::min(a, b), maximum: i32::max(a, b) }
@@ -74,10 +76,10 @@ macro_rules! apart_and_overlapping {
         let (gap, output_len): (usize, usize) = ($gap, $output_len);
         let output = $memory.elements(output_len)?;
         let buffer = $memory.elements((gap + $input.len()).max(output_len))?;
-        $run(Separate { input: &*$input, output: &mut *output }).map_err(Failure::refused("apart"))?;
+        $run(smolnn_fixed::Separate { input: &*$input, output: &mut *output }).map_err(Failure::refused("apart"))?;
         compare("apart", $tolerance, output, &$expected)?;
         buffer[gap..gap + $input.len()].copy_from_slice($input);
-        Overlapping::new(buffer, (gap, $input.len()), (0, output_len))
+        smolnn_fixed::Overlapping::new(buffer, (gap, $input.len()), (0, output_len))
             .and_then(|tensors| $run(tensors))
             .map_err(Failure::refused("overlapping"))?;
         compare("overlapping", $tolerance, &buffer[..output_len], &$expected)
@@ -239,6 +241,45 @@ pub(super) fn softmax(case: Case<'_>) -> Result<(), Failure> {
     let expected = |index| nearest::<i8>(drawn.real(index), 1.0 / 256.0, &OutputRange::int8(-128));
     apart_and_overlapping!(memory, tolerance, input, layer.len(), 0, expected, |tensors| {
         dispatch_tensors!(|tensors| softmax::softmax(&layer, tensors), tensors)
+    })
+}
+
+pub(super) fn softmax_int16(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let (rows, columns) = (random.length(1, 3), random.length(1, 60));
+    let (scale, beta) = (random.scale(16, 8), random.pick(&[1.0, 1.0, 0.5, 2.5]));
+    let layer = SoftmaxLayer16::new(rows, columns, beta, scale).map_err(Failure::refused("the layer"))?;
+    let input = memory.filled(layer.len(), || random.int16())?;
+    let expected = |index: usize| {
+        let row = &input[index / columns * columns..][..columns];
+        let largest = row.iter().copied().fold(i16::MIN, i16::max);
+        let exp = |value: i16| libm::exp(f64::from(beta) * f64::from(scale) * (f64::from(value) - f64::from(largest)));
+        nearest::<i16>(
+            exp(input[index]) / row.iter().map(|&value| exp(value)).sum::<f64>(),
+            1.0 / 32768.0,
+            &whole::<i16>(0),
+        )
+    };
+    apart_and_overlapping!(memory, tolerance, input, layer.len(), 0, expected, |tensors| {
+        dispatch_tensors!(|tensors| softmax_int16_kernel(&layer, tensors), tensors)
+    })
+}
+
+pub(super) fn log_softmax(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let (rows, columns) = (random.length(1, 3), random.length(1, 60));
+    let scale = random.scale(9, 0);
+    let layer = LogSoftmaxLayer::new(rows, columns, scale).map_err(Failure::refused("the layer"))?;
+    let input = memory.filled(layer.len(), || random.int8())?;
+    let expected = |index: usize| {
+        let row = &input[index / columns * columns..][..columns];
+        let largest = row.iter().copied().fold(i8::MIN, i8::max);
+        let real = |value: i8| f64::from(scale) * (f64::from(value) - f64::from(largest));
+        let logarithm = libm::log(row.iter().map(|&value| libm::exp(real(value))).sum::<f64>());
+        nearest::<i8>(real(input[index]) - logarithm, 1.0 / 16.0, &OutputRange::int8(127))
+    };
+    apart_and_overlapping!(memory, tolerance, input, layer.len(), 0, expected, |tensors| {
+        dispatch_tensors!(|tensors| log_softmax_kernel(&layer, tensors), tensors)
     })
 }
 

@@ -64,7 +64,11 @@ impl Parameters {
 }
 
 /// Weights: random, all at one end, or without −128 as converters make them.
-fn draw_weights<'a>(random: &mut Random, memory: &mut Memory<'a>, count: usize) -> Result<&'a mut [i8], Failure> {
+pub(super) fn draw_weights<'a>(
+    random: &mut Random,
+    memory: &mut Memory<'a>,
+    count: usize,
+) -> Result<&'a mut [i8], Failure> {
     match random.between(0, 9) {
         0 => memory.filled(count, || -128),
         1 => memory.filled(count, || 127),

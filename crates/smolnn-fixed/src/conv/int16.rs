@@ -1,0 +1,218 @@
+//! 2-D convolution and depthwise convolution, int16 activations with int8 weights.
+//!
+//! - y[o] = clamp(M_o · (b_o + Σ_k w[o, k] · x[k])); zero points are 0, padding is 0.
+//! - Layout: NHWC input and output; weights as TensorFlow Lite stores them (OHWI, 1HWC), unpacked; bias int64.
+//! - Accumulators: |x·w| ≤ 2^22, so that 2^8 products are summed in i32 before they are added to an i64.
+//! - Rounding: [`Multiplier::apply_i64`], once per output, single.
+//! - Held by: `conv_int16*`, `depthwise_int16*` goldens; random shapes against the naive oracle
+//!   (tests/host/tests/conformance.rs).
+
+use smolnn_core::{Conv2d, DepthwiseConv2d, ShapeError};
+
+use crate::quantise::{Multiplier, OutputRange, clamp};
+use crate::tensors::{Source, Tensors};
+
+/// Weights of a layer with int16 activations, as TensorFlow Lite stores them.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights16<'a> {
+    /// int8, symmetric.
+    pub values: &'a [i8],
+    /// One per output channel, scale s_in · s_w; empty stands for zeros.
+    pub bias: &'a [i64],
+    /// s_in · s_w / s_out: one per output channel, or one for all.
+    pub multipliers: &'a [Multiplier],
+}
+
+impl Weights16<'_> {
+    /// Checks the lengths.
+    pub(crate) const fn check(&self, weights: usize, channels: usize) -> Result<(), ShapeError> {
+        if let Err(error) = ShapeError::check_length("the weights", weights, self.values.len()) {
+            return Err(error);
+        }
+        if !self.bias.is_empty()
+            && let Err(error) = ShapeError::check_length("the bias", channels, self.bias.len())
+        {
+            return Err(error);
+        }
+        if self.multipliers.len() != 1 {
+            return ShapeError::check_length("the multipliers", channels, self.multipliers.len());
+        }
+        Ok(())
+    }
+
+    /// The output of channel `channel` whose products add up to `sum`.
+    #[inline(always)]
+    pub(crate) fn finish(&self, channel: usize, sum: i64, output: &OutputRange) -> i16 {
+        let bias = self.bias.get(channel).copied().unwrap_or(0);
+        let index = if self.multipliers.len() == 1 { 0 } else { channel };
+        let multiplier = self.multipliers.get(index).copied().unwrap_or_default();
+        let result = multiplier.apply_i64(sum.wrapping_add(bias));
+        clamp(result, output.minimum, output.maximum) as i16
+    }
+}
+
+/// Σ x·w over the shorter of the two.
+#[inline(always)]
+pub(crate) fn dot(input: impl Source<i16>, weights: &[i8]) -> i64 {
+    let mut sum = 0_i64;
+    let mut start = 0;
+    for weights in weights.chunks(256) {
+        let mut partial = 0_i32;
+        let values = input.part(start, weights.len());
+        let (groups, rest) = values.groups::<4>();
+        let (weight_groups, weight_rest) = weights.as_chunks::<4>();
+        for (values, weights) in groups.zip(weight_groups) {
+            for (value, &weight) in values.into_iter().zip(weights) {
+                partial = partial.wrapping_add(i32::from(value) * i32::from(weight));
+            }
+        }
+        for (value, &weight) in rest.elements().zip(weight_rest) {
+            partial = partial.wrapping_add(i32::from(value) * i32::from(weight));
+        }
+        sum = sum.wrapping_add(partial.into());
+        start += 256;
+    }
+    sum
+}
+
+/// A convolution of int16 activations, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2dLayer16<'a> {
+    shape: Conv2d,
+    weights: Weights16<'a>,
+    output: OutputRange,
+}
+
+impl<'a> Conv2dLayer16<'a> {
+    /// A layer; the zero point of `output` does not matter.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when lengths do not fit the shape, the convolution has groups, or the clamp is outside of int16.
+    pub const fn new(shape: Conv2d, weights: Weights16<'a>, output: OutputRange) -> Result<Self, ShapeError> {
+        if shape.groups != 1 {
+            return Err(ShapeError::Range("int16 convolutions have one group"));
+        }
+        if let Err(error) = weights.check(shape.weights(), shape.output.channels) {
+            return Err(error);
+        }
+        match output.check_int16() {
+            Ok(()) => Ok(Self { shape, weights, output }),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Runs the convolution, row by row.
+///
+/// # Errors
+/// [`ShapeError`] when input or output have other lengths than the shape says, or overlap where they must not.
+pub fn conv2d_int16(layer: &Conv2dLayer16<'_>, mut tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
+    let shape = &layer.shape;
+    tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
+    let (input, output) = tensors.split();
+    let channels = shape.input.channels;
+    let kernel_row = shape.columns.kernel * channels;
+    let mut pixels = output.chunks_exact(shape.output.channels.max(1));
+    for image in 0..shape.batch {
+        for row in 0..shape.output.height {
+            let (first_row, last_row) = shape.rows.taps(row);
+            for position in 0..shape.output.width {
+                let (first, last) = shape.columns.taps(position);
+                let Some(result) = pixels.next() else { return Ok(()) };
+                // Taps that are neighbours in the input are so in the weights: one run.
+                let (runs, run) = match (first < last, shape.columns.dilation) {
+                    (false, _) => (0, 0),
+                    (true, 1) => (1, (last - first) * channels),
+                    (true, _) => (last - first, channels),
+                };
+                for ((index, result), filter) in
+                    result.iter().enumerate().zip(layer.weights.values.chunks_exact(shape.depth().max(1)))
+                {
+                    let mut sum = 0_i64;
+                    for tap_row in first_row..last_row {
+                        let y = image * shape.input.height + shape.rows.position(row, tap_row);
+                        for tap in first..first + runs {
+                            let x = shape.columns.position(position, tap);
+                            let start = (y * shape.input.width + x) * channels;
+                            let weight = tap_row * kernel_row + tap * channels;
+                            let weights = filter.get(weight..weight + run).unwrap_or_default();
+                            sum = sum.wrapping_add(dot(input.part(start, run), weights));
+                        }
+                    }
+                    result.set(layer.weights.finish(index, sum, &layer.output));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A depthwise convolution of int16 activations, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct DepthwiseConv2dLayer16<'a> {
+    shape: DepthwiseConv2d,
+    weights: Weights16<'a>,
+    output: OutputRange,
+}
+
+impl<'a> DepthwiseConv2dLayer16<'a> {
+    /// A layer; the zero point of `output` does not matter.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when lengths do not fit the shape, or the clamp is outside of int16.
+    pub const fn new(shape: DepthwiseConv2d, weights: Weights16<'a>, output: OutputRange) -> Result<Self, ShapeError> {
+        if let Err(error) = weights.check(shape.weights(), shape.output.channels) {
+            return Err(error);
+        }
+        match output.check_int16() {
+            Ok(()) => Ok(Self { shape, weights, output }),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Runs the depthwise convolution, row by row.
+///
+/// # Errors
+/// [`ShapeError`] when input or output have other lengths than the shape says, or overlap where they must not.
+pub fn depthwise_conv2d_int16(
+    layer: &DepthwiseConv2dLayer16<'_>,
+    mut tensors: impl Tensors<i16>,
+) -> Result<(), ShapeError> {
+    let shape = &layer.shape;
+    tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
+    let (input, output) = tensors.split();
+    let (channels, outputs) = (shape.input.channels, shape.output.channels);
+    let mut pixels = output.chunks_exact(outputs.max(1));
+    for image in 0..shape.batch {
+        for row in 0..shape.output.height {
+            let rows = shape.rows.taps(row);
+            for position in 0..shape.output.width {
+                let (first, last) = shape.columns.taps(position);
+                let (first_row, last_row) = if first < last { rows } else { (0, 0) };
+                let Some(result) = pixels.next() else { return Ok(()) };
+                let mut results = result.iter().enumerate();
+                for channel in 0..channels {
+                    for (index, result) in results.by_ref().take(shape.multiplier) {
+                        let mut sum = 0_i64;
+                        for tap_row in first_row..last_row {
+                            let y = image * shape.input.height + shape.rows.position(row, tap_row);
+                            let x = shape.columns.position(position, first);
+                            let mut at = (y * shape.input.width + x) * channels + channel;
+                            let mut weight = (tap_row * shape.columns.kernel + first) * outputs + index;
+                            for _ in first..last {
+                                let value = input.at(at).map_or(0, i32::from);
+                                let factor = layer.weights.values.get(weight).map_or(0, |&weight| i32::from(weight));
+                                sum = sum.wrapping_add((value * factor).into());
+                                at += shape.columns.dilation * channels;
+                                weight += outputs;
+                            }
+                        }
+                        result.set(layer.weights.finish(index, sum, &layer.output));
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! Cases of the layers with weights that are not packed: int16 activations, and transposed convolutions.
+
+use smolnn_core::{Conv2d, Dense, DepthwiseConv2d};
+use smolnn_fixed::Weights;
+use smolnn_fixed::conv::{
+    Conv2dLayer16, DepthwiseConv2dLayer16, TransposeConv2dLayer, TransposeConv2dLayer16, Weights16,
+    conv2d_int16 as conv, depthwise_conv2d_int16 as depthwise, transpose_conv2d as transpose,
+    transpose_conv2d_int16 as transpose_int16,
+};
+use smolnn_fixed::dense_int16::{DenseLayer16, dense_int16 as dense};
+use smolnn_fixed::quantise::{Multiplier, OutputRange};
+
+use super::plain::{apart_and_overlapping, dispatch_tensors, range};
+use super::weighted::{draw_weights, draw_window, drawn};
+use super::{Case, Failure, compare};
+use crate::{Random, oracle};
+
+/// Most output channels of a case.
+const CHANNELS: usize = 24;
+
+/// Biases, multipliers and output range, drawn at random.
+struct Parameters {
+    bias: [i64; CHANNELS],
+    multipliers: [Multiplier; CHANNELS],
+    has_bias: bool,
+    per_channel: bool,
+    output: OutputRange,
+}
+
+impl Parameters {
+    fn draw(random: &mut Random, depth: usize) -> Self {
+        let usual = -7 - (usize::BITS - depth.leading_zeros()) as i32 / 2;
+        Self {
+            bias: core::array::from_fn(|_| i64::from(random.between(-100_000, 100_000)) * 50),
+            multipliers: core::array::from_fn(|_| Multiplier {
+                mantissa: random.between(1 << 30, i32::MAX),
+                shift: (usual + random.between(-3, 4)).clamp(-31, 7),
+            }),
+            has_bias: !random.one_in(5),
+            per_channel: !random.one_in(4),
+            output: range::<i16>(random),
+        }
+    }
+
+    fn weights<'a>(&'a self, values: &'a [i8], channels: usize) -> Weights16<'a> {
+        Weights16 {
+            values,
+            bias: if self.has_bias { &self.bias[..channels] } else { &[] },
+            multipliers: &self.multipliers[..if self.per_channel { channels } else { 1 }],
+        }
+    }
+
+    /// The output for the sum of products of a channel.
+    fn finish(&self, channel: usize, sum: i64) -> i16 {
+        let bias = if self.has_bias { self.bias[channel] } else { 0 };
+        let multiplier = self.multipliers[if self.per_channel { channel } else { 0 }];
+        let value = oracle::requantise_wide(sum + bias, multiplier);
+        value.clamp(self.output.minimum.into(), self.output.maximum.into()) as i16
+    }
+}
+
+pub(super) fn conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let outputs = random.length(1, CHANNELS);
+    let shape: Conv2d = drawn(draw_window(random).0.conv(outputs))?;
+    let parameters = Parameters::draw(random, shape.depth());
+    let values = draw_weights(random, &mut memory, shape.weights())?;
+    let input = memory.filled(shape.input_len(), || random.int16())?;
+    let layer = Conv2dLayer16::new(shape, parameters.weights(values, outputs), parameters.output)
+        .map_err(Failure::refused("the layer"))?;
+    let expected = |index: usize| {
+        let sum = oracle::conv2d_sum(&shape, values, index, |at| i64::from(input[at]));
+        parameters.finish(index % outputs, sum)
+    };
+    apart_and_overlapping!(memory, tolerance, input, shape.output_len(), shape.overlap_gap(), expected, |tensors| {
+        dispatch_tensors!(|tensors| conv(&layer, tensors), tensors)
+    })
+}
+
+pub(super) fn depthwise_conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let (window, channels) = draw_window(random);
+    let multiplier = random.pick(&[1, 1, 1, 2, 3]);
+    if channels * multiplier > CHANNELS {
+        return Err(Failure::TooSmall);
+    }
+    let shape: DepthwiseConv2d = drawn(window.depthwise(multiplier))?;
+    let outputs = shape.output.channels;
+    let parameters = Parameters::draw(random, shape.depth());
+    let values = draw_weights(random, &mut memory, shape.weights())?;
+    let input = memory.filled(shape.input_len(), || random.int16())?;
+    let layer = DepthwiseConv2dLayer16::new(shape, parameters.weights(values, outputs), parameters.output)
+        .map_err(Failure::refused("the layer"))?;
+    let expected = |index: usize| {
+        let sum = oracle::depthwise_conv2d_sum(&shape, values, index, |at| i64::from(input[at]));
+        parameters.finish(index % outputs, sum)
+    };
+    apart_and_overlapping!(memory, tolerance, input, shape.output_len(), shape.overlap_gap(), expected, |tensors| {
+        dispatch_tensors!(|tensors| depthwise(&layer, tensors), tensors)
+    })
+}
+
+pub(super) fn dense_int16(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let inputs = if random.one_in(4) { random.length(1, 700) } else { random.length(1, 40) };
+    let shape = drawn(Dense::new(random.length(1, 3), inputs, random.length(1, CHANNELS)))?;
+    let parameters = Parameters::draw(random, inputs);
+    let values = draw_weights(random, &mut memory, shape.weights())?;
+    let input = memory.filled(shape.input_len(), || random.int16())?;
+    let output = memory.elements(shape.output_len())?;
+    let layer = DenseLayer16::new(shape, parameters.weights(values, shape.outputs), parameters.output)
+        .map_err(Failure::refused("the layer"))?;
+    dense(&layer, input, output).map_err(Failure::refused("apart"))?;
+    compare("apart", tolerance, output, |index| {
+        let (vector, channel) = (index / shape.outputs * inputs, index % shape.outputs);
+        let products = (0..inputs).map(|at| i64::from(input[vector + at]) * i64::from(values[channel * inputs + at]));
+        parameters.finish(channel, products.sum())
+    })
+}
+
+/// A convolution whose adjoint is run: few output channels, no dilation.
+fn draw_adjoint(random: &mut Random) -> Result<Conv2d, Failure> {
+    let (window, channels) = draw_window(random);
+    let shape = drawn(window.dilation(1, 1).conv(random.length(1, 12)))?;
+    if channels > CHANNELS { Err(Failure::TooSmall) } else { Ok(shape) }
+}
+
+pub(super) fn transpose_conv2d(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let shape = draw_adjoint(random)?;
+    let outputs = shape.input.channels;
+    let parameters = Parameters::draw(random, shape.depth());
+    let bias = parameters.bias.map(|bias| (bias / 50) as i32);
+    let values = draw_weights(random, &mut memory, shape.weights())?;
+    let zero_point = random.int8().into();
+    let weights = Weights {
+        values,
+        bias: if parameters.has_bias { &bias[..outputs] } else { &[] },
+        multipliers: &parameters.multipliers[..outputs],
+        input_zero_point: zero_point,
+    };
+    let output = super::output_range(random);
+    let layer = TransposeConv2dLayer::new(shape, weights, output).map_err(Failure::refused("the layer"))?;
+    let input = memory.filled(layer.input_len(), || random.int8())?;
+    let result = memory.elements(layer.output_len())?;
+    transpose(&layer, input, result).map_err(Failure::refused("apart"))?;
+    compare("apart", tolerance, result, |index| {
+        let sum =
+            oracle::transpose_conv2d_sum(&shape, values, index, |at| i64::from(input[at]) - i64::from(zero_point));
+        oracle::after_sum(sum, &weights, index % outputs, &output)
+    })
+}
+
+pub(super) fn transpose_conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let shape = draw_adjoint(random)?;
+    let outputs = shape.input.channels;
+    let parameters = Parameters::draw(random, shape.depth());
+    let values = draw_weights(random, &mut memory, shape.weights())?;
+    let layer = TransposeConv2dLayer16::new(shape, parameters.weights(values, outputs), parameters.output)
+        .map_err(Failure::refused("the layer"))?;
+    let input = memory.filled(layer.input_len(), || random.int16())?;
+    let result = memory.elements(layer.output_len())?;
+    transpose_int16(&layer, input, result).map_err(Failure::refused("apart"))?;
+    compare("apart", tolerance, result, |index| {
+        let sum = oracle::transpose_conv2d_sum(&shape, values, index, |at| i64::from(input[at]));
+        parameters.finish(index % outputs, sum)
+    })
+}
