@@ -96,11 +96,11 @@ pub static KERNELS: &[Kernel] = &[
         run: plain::softmax_to_int16,
     },
     // The oracles of the next two take real functions; the goldens hold the bits. Differences saturate at -10 in int16, so
-    // that each of 60 elements may count e^-10 too much, 1.5 LSB.
+    // that each of 60 elements may count e^-10 too much, up to 2 LSB after rounding.
     Kernel {
         name: "softmax_int16::softmax_int16",
         domain: "rows of 1..=60, scales 2^-16..2^-8",
-        tolerance: 90,
+        tolerance: 120,
         run: plain::softmax_int16,
     },
     Kernel {
