@@ -16,7 +16,7 @@ use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
 
 use super::{Channel, Layout, Needs, Packed, Weights, portable};
 use crate::Backend;
-use crate::quantise::OutputRange;
+use crate::quantise::{Multiplier, OutputRange};
 
 /// Numbers of the layouts, see [`Layout::of`]. The channels are encoded for the short rounding: accumulators stay below
 /// 2^29 and every shift is to the right, so that (a + (a >> 31) + 2^(s−1) + z·2^s) >> s rounds as the reference does.
@@ -173,7 +173,16 @@ pub fn conv2d(
     ShapeError::check_length("the packed channels", outputs, channels.len())?;
     interleave(block(backend), outputs, depth, padded(depth), weights.values, &mut words[..used]);
     let row = |channel: usize| &weights.values[channel * depth..(channel + 1) * depth];
-    let layout = encode(backend, weights, output, channels, |channel| sums(row(channel)));
+    let layout = encode(
+        backend,
+        weights,
+        output,
+        channels,
+        |channel| sums(row(channel)),
+        |channel| {
+            clear_interleaved(block(backend), depth, padded(depth), channel, words);
+        },
+    );
     Ok(Packed { words: used, channels: outputs, layout })
 }
 
@@ -203,7 +212,18 @@ pub fn depthwise_conv2d(
         });
     }
     let column = |channel: usize| weights.values.iter().skip(channel).step_by(outputs);
-    let layout = encode(backend, weights, output, channels, |channel| sums(column(channel)));
+    let layout = encode(
+        backend,
+        weights,
+        output,
+        channels,
+        |channel| sums(column(channel)),
+        |channel| {
+            for tap in 0..depth {
+                clear(words, if is_by_channel(shape) { channel * depth + tap } else { tap * outputs + channel });
+            }
+        },
+    );
     Ok(Packed { words: used, channels: outputs, layout })
 }
 
@@ -226,13 +246,22 @@ pub fn dense(
     ShapeError::check_length("the packed channels", outputs, channels.len())?;
     let block = dense_block(backend);
     interleave(block, outputs, depth, depth, weights.values, &mut words[..used]);
+    let row = |channel: usize| &weights.values[channel * depth..(channel + 1) * depth];
+    let layout = encode(
+        backend,
+        weights,
+        output,
+        channels,
+        |channel| sums(row(channel)),
+        |channel| {
+            clear_interleaved(block, depth, depth, channel, words);
+        },
+    );
     if !matches!(backend, Backend::Rv32) {
         for word in words.iter_mut().take(used) {
             *word ^= 0x8080_8080;
         }
     }
-    let row = |channel: usize| &weights.values[channel * depth..(channel + 1) * depth];
-    let layout = encode(backend, weights, output, channels, |channel| sums(row(channel)));
     Ok(Packed { words: used, channels: outputs, layout })
 }
 
@@ -250,32 +279,72 @@ fn interleave(block: usize, outputs: usize, depth: usize, padded: usize, weights
     }
 }
 
-/// Σ w and Σ |w|.
-fn sums<'a>(row: impl IntoIterator<Item = &'a i8>) -> (i32, i64) {
-    row.into_iter().fold((0, 0), |(sum, size), &w| (sum + i32::from(w), size + i64::from(w.unsigned_abs())))
+/// Sets the weight at byte `at` to 0.
+fn clear(words: &mut [u32], at: usize) {
+    words[at / 4] &= !(0xFF << (8 * (at % 4)));
+}
+
+/// Sets the weights of a channel to 0 that [`interleave`] laid out.
+fn clear_interleaved(block: usize, depth: usize, padded: usize, channel: usize, words: &mut [u32]) {
+    for position in 0..depth {
+        clear(words, channel / block * block * padded + position * block + channel % block);
+    }
+}
+
+/// What is known of a channel's weights.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    /// Σ w.
+    plain: i32,
+    /// Σ |w|.
+    size: i64,
+    /// The least and the largest Σ x·w over all inputs.
+    least: i64,
+    most: i64,
+}
+
+fn sums<'a>(row: impl IntoIterator<Item = &'a i8>) -> Sums {
+    row.into_iter().fold(Sums::default(), |sums, &w| {
+        let ends = [-128 * i64::from(w), 127 * i64::from(w)];
+        Sums {
+            plain: sums.plain + i32::from(w),
+            size: sums.size + i64::from(w.unsigned_abs()),
+            least: sums.least + ends[0].min(ends[1]),
+            most: sums.most + ends[0].max(ends[1]),
+        }
+    })
 }
 
 /// Whether the lower pixel's sum never leaves its field: any for a row of [`longest`] on v7-M, 16 bits for two products
 /// elsewhere, with |x| ≤ 128. Only two weights of −128 side by side do not fit.
 fn is_exact(backend: Backend, row: &[i8]) -> bool {
-    matches!(backend, Backend::V7m) || row.chunks(2).all(|two| 128 * sums(two).1 < 1 << 15)
+    matches!(backend, Backend::V7m) || row.chunks(2).all(|two| 128 * sums(two).size < 1 << 15)
 }
 
-/// Fills in the channels, in the short encoding if all of them allow it, and says which layout that is.
+/// Fills in the channels, in the short encoding if all of them allow it, and says which layout that is. A channel whose
+/// output is the same for every input (training leaves such channels: a bias out of all proportion to its weights) gets
+/// parameters that give this output for a sum of 0, and `clear` sets its weights to 0.
 fn encode(
     backend: Backend,
     weights: &Weights<'_>,
     output: &OutputRange,
     channels: &mut [Channel],
-    sums: impl Fn(usize) -> (i32, i64),
+    sums: impl Fn(usize) -> Sums,
+    mut clear: impl FnMut(usize),
 ) -> Layout {
     let mut is_short = (-128..=127).contains(&output.zero_point);
     for (index, channel) in channels.iter_mut().enumerate() {
-        let (sum, size) = sums(index);
-        *channel = portable::fold(weights, index, sum);
-        let folded = i64::from(weights.bias(index)) - i64::from(weights.input_zero_point) * i64::from(sum);
+        let sums = sums(index);
+        *channel = portable::fold(weights, index, sums.plain);
+        let folded = i64::from(weights.bias(index)) - i64::from(weights.input_zero_point) * i64::from(sums.plain);
+        if let Some(value) = constant(weights.multiplier(index), output, folded + sums.least, folded + sums.most) {
+            // a = 4·(value − z)·2^30 / 2^31 = 2·(value − z), halved: exact.
+            *channel = Channel { bias: 4 * (value - output.zero_point), multiplier: 1 << 30, shift: -1 };
+            clear(index);
+            continue;
+        }
         // s ≤ 22 keeps z·2^s + 2^s + 2^30 below 2^31. A mantissa of 0 has no shift that matters.
-        is_short &= folded.abs() + 128 * size < 1 << 29;
+        is_short &= folded.abs() + 128 * sums.size < 1 << 29;
         is_short &= channel.multiplier == 0 || (-22..=-1).contains(&channel.shift);
     }
     if !is_short {
@@ -288,4 +357,14 @@ fn encode(
         }
     }
     Layout::of(backend, SHORT)
+}
+
+/// The output of a channel if it is the same for all accumulators from `least` to `most`: between them it never falls.
+fn constant(multiplier: Multiplier, output: &OutputRange, least: i64, most: i64) -> Option<i32> {
+    let (Ok(least), Ok(most)) = (i32::try_from(least), i32::try_from(most)) else { return None };
+    if multiplier.shift > 0 || !(-128..=127).contains(&output.zero_point) {
+        return None;
+    }
+    let value = output.finish(multiplier.apply(least));
+    (value == output.finish(multiplier.apply(most))).then_some(value)
 }
