@@ -332,3 +332,71 @@ fn standardiser_centres_and_scales() {
         assert!((variance - expected).abs() < 1e-6, "channel {channel}: {variance}");
     }
 }
+
+/// The network that every board trains: the host trains it too.
+#[test]
+fn xor_is_learnt_from_the_pinned_seed() {
+    let (right, loss) = smolnn_testkit::float_cases::learn_xor();
+    println!("loss {loss:.1e}");
+    assert!(right && loss < 0.01, "loss {loss}");
+}
+
+/// 8×8 digits: a convolution, ReLU and a dense layer, in f32, learnt from 300 images and tested on 150 others.
+#[test]
+fn a_convolutional_network_learns_digits() {
+    use smolnn_core::{Conv2d as Shape, shape};
+    use smolnn_float::layer::{Conv2d, Dense};
+    const SHAPE: Shape = shape!(Window2d::over(Image::hwc(8, 8, 1), Kernel::hw(3, 3)).same().stride(2, 2).conv(8));
+    type Front = Conv2d<f32, 64, { SHAPE.weights() }, 8, 128>;
+    type Head = Dense<f32, 128, 10>;
+    let folder = smolnn_testkit::golden::project().join("tests/data/digits");
+    let images = std::fs::read(folder.join("images.bin")).unwrap();
+    let labels = std::fs::read(folder.join("labels.bin")).unwrap();
+    let images: Vec<[f32; 64]> = images
+        .as_chunks::<64>()
+        .0
+        .iter()
+        .map(|image| image.map(|pixel| (f32::from(pixel as i8) + 128.0) / 255.0))
+        .collect();
+    assert_eq!((images.len(), labels.len()), (450, 450));
+
+    let mut random = generator(7);
+    let mut front = Front::random(SHAPE, init::he_normal, &mut random).unwrap();
+    let mut head = Head::random(init::xavier_uniform, &mut random);
+    let logits = |front: &Front, head: &Head, image: &[f32; 64]| {
+        let features = front.forward(image).map(|z| z.max(0.0));
+        (features, head.forward(&features))
+    };
+    let row = Rows::new(1, 10).unwrap();
+    let mut adam = Adam::new(0.003_f32);
+    let mut state = vec![0.0; Adam::<f32>::state_len(SHAPE.cost().parameters() + Head::PARAMETERS)];
+    for _ in 0..40 {
+        for batch in images[..300].chunks(10).zip(labels[..300].chunks(10)) {
+            let (mut d_front, mut d_head) = (Front::zeros(SHAPE).unwrap(), Head::zeros());
+            for (image, &label) in batch.0.iter().zip(batch.1) {
+                let (features, logits) = logits(&front, &head, image);
+                let (mut d_logits, mut d_features) = ([0.0; 10], [0.0; 128]);
+                loss::cross_entropy(&row, 0.0, &logits, &[label.into()], &mut d_logits).unwrap();
+                head.backward(&features, &d_logits, &mut d_head, Some(&mut d_features));
+                for (d, y) in d_features.iter_mut().zip(features) {
+                    *d = if y > 0.0 { *d } else { 0.0 };
+                }
+                front.backward(image, &d_features, &mut d_front, None);
+            }
+            let ([w1, b1], [w2, b2]) = (front.parameters(&mut d_front), head.parameters(&mut d_head));
+            let mut parameters = [w1, b1, w2, b2];
+            clip::global_norm(&mut parameters, 10.0);
+            adam.step(&mut parameters, &mut state).unwrap();
+        }
+    }
+    let right = images[300..]
+        .iter()
+        .zip(&labels[300..])
+        .filter(|(image, label)| {
+            let (_, logits) = logits(&front, &head, image);
+            (0..10).max_by(|&a, &b| logits[a].total_cmp(&logits[b])) == Some(usize::from(**label))
+        })
+        .count();
+    println!("{right} of 150 unseen digits are right");
+    assert!(right >= 132, "{right} of 150");
+}

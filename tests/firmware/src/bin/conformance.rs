@@ -91,6 +91,8 @@ fn float_cases(report: &mut Report) {
             Outcome::Refused(_) | Outcome::Incomplete => report.add(false, name, format_args!("{outcome:?}")),
         }
     });
+    let (right, loss) = float_cases::learn_xor();
+    report.add(right, format_args!("float/learn_xor"), format_args!("loss {}e-6", (loss * 1e6) as u32));
 }
 
 /// Compares models with their recorded outputs.
