@@ -195,3 +195,25 @@ impl<const FRACTION: u32> Q<i32, FRACTION> {
         })
     }
 }
+
+/// What widening products of 32 bits become.
+impl<const FRACTION: u32> Q<i64, FRACTION> {
+    /// The number with the given bits: bits · 2^−FRACTION.
+    #[inline(always)]
+    pub const fn from_bits(bits: i64) -> Self {
+        Self(bits)
+    }
+
+    /// The bits.
+    #[inline(always)]
+    pub const fn to_bits(self) -> i64 {
+        self.0
+    }
+
+    /// The number in 32 bits and another format, rounded half up, saturated.
+    #[inline(always)]
+    pub const fn narrowed<const TO: u32>(self) -> Q<i32, TO> {
+        const { assert!(TO <= FRACTION, "narrowing drops fraction bits") };
+        Q(crate::quantise::clamp_i64(shift_right_half_up(self.0, FRACTION - TO), i32::MIN, i32::MAX))
+    }
+}
