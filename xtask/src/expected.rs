@@ -98,6 +98,11 @@ impl Table {
         table
     }
 
+    /// Keys and numbers, in order.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &[f64])> {
+        self.order.iter().map(|key| (key.as_str(), self.rows[key].as_slice()))
+    }
+
     /// True when there is such a row.
     pub fn contains(&self, key: &str) -> bool {
         self.rows.contains_key(key)

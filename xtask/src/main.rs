@@ -9,6 +9,7 @@ mod expected;
 mod firmware;
 mod panics;
 mod perturb;
+mod report;
 mod selftest;
 mod setup;
 mod shell;
@@ -54,6 +55,8 @@ enum Command {
     CheckPanics(Boards),
     /// Measures the errors of the elementary functions over all their inputs, against tests/expected/accuracy.txt.
     Accuracy(AccuracyArguments),
+    /// Writes one HTML page of all figures in tests/expected.
+    Report,
     /// Proves that the gates can fail.
     Selftest,
 }
@@ -121,6 +124,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => suite::test(&boards::chosen(&arguments.boards), install),
         Command::Check => suite::check(install),
         Command::Cross(arguments) => suite::cross(&boards::chosen(&arguments.boards), install),
+        Command::Report => report::run(),
         Command::Selftest => selftest::run(install),
         Command::Accuracy(arguments) => accuracy(&arguments),
         Command::Qemu(arguments) => qemu(&arguments, install),

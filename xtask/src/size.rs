@@ -17,7 +17,8 @@ use crate::suite::Tally;
 /// How much a figure may grow.
 const MARGIN: f64 = 0.02;
 
-const FILE: &str = "size.txt";
+/// The expected figures.
+pub const FILE: &str = "size.txt";
 
 const HEAD: &str = "Bytes of each model's firmware: `cargo xtask size --bless` rewrites this file, `cargo xtask test` allows 2 % of growth.
 Columns: code, constants, static RAM (arena and states included), deepest stack of a run; board, model, what it is optimised for.

@@ -14,7 +14,7 @@ use crate::{bench, demo, panics, selftest, setup, size};
 const HOST_TESTS: Duration = Duration::from_secs(40 * 60);
 
 /// Longest that one board's conformance run may take.
-const CONFORMANCE: Duration = Duration::from_secs(300);
+const CONFORMANCE: Duration = Duration::from_secs(900);
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -180,6 +180,17 @@ impl Suite {
         }
     }
 
+    /// All programs of each board at once: their links, one core each, then run side by side.
+    pub fn build(&mut self, boards: &[&Board]) {
+        let mut images = BTreeSet::new();
+        for board in boards.iter().filter(|board| images.insert(board.image)) {
+            self.step(&format!("firmware for {}", board.label()), || {
+                firmware::build(board, &["conformance", "demo", "bench"], &Variant::default())?;
+                Ok(Tally::ONE)
+            });
+        }
+    }
+
     /// Kernels and models on every board.
     pub fn conformance(&mut self, boards: &[&Board]) {
         for board in boards {
@@ -246,6 +257,7 @@ pub fn test(boards: &[&Board], install: bool) -> Result<()> {
     suite.check();
     suite.host_tests();
     suite.cross(boards);
+    suite.build(boards);
     suite.conformance(boards);
     suite.demo(boards);
     suite.step("no panics in release firmware", || panics::check(boards));

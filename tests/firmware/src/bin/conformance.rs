@@ -17,7 +17,7 @@ const WORDS: usize = if cfg!(smolnn_small_board) { 1536 } else { 65_536 };
 const FLOATS: usize = if cfg!(smolnn_small_board) { 1 } else { 16 * 1024 };
 
 /// Random cases per kernel.
-const ROUNDS: u32 = if cfg!(smolnn_small_board) { 20 } else { 60 };
+const ROUNDS: u32 = if cfg!(smolnn_small_board) { 12 } else { 24 };
 
 /// Counts and prints.
 #[derive(Default)]
