@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::{Display, Write};
 
 use smolnn_fixed::Channel;
+use smolnn_fixed::quantise::Multiplier;
 
 use crate::graph::{Element, Quantisation, TensorId};
 use crate::memory::rust_type;
@@ -51,6 +52,13 @@ impl Source {
             .map(|channel| format!("channel({}, {}, {})", channel.bias, channel.multiplier, channel.shift))
             .collect();
         self.array(name, "Channel", &values)
+    }
+
+    /// Multipliers of layers whose weights are not packed.
+    pub(crate) fn multipliers(&mut self, name: &str, multipliers: &[Multiplier]) -> String {
+        let value = |of: &Multiplier| format!("multiplier({}, {})", of.mantissa, of.shift);
+        let values: Vec<_> = multipliers.iter().map(value).collect();
+        self.array(name, "Multiplier", &values)
     }
 
     /// Any other array of numbers.
@@ -137,6 +145,8 @@ impl Program {
         text.push('\n');
         self.model_items(&mut text, body);
         text.push('\n');
+        text += "#[allow(dead_code)]\nconst fn multiplier(mantissa: i32, shift: i32) -> Multiplier {\n    \
+                 Multiplier { mantissa, shift }\n}\n\n";
         text += "#[allow(dead_code)]\nconst fn channel(bias: i32, multiplier: i32, shift: i32) -> Channel {\n    \
                  Channel { bias, multiplier, shift }\n}\n\n";
         text += constants;

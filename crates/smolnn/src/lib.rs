@@ -53,7 +53,7 @@ pub use {smolnn_fixed as fixed, smolnn_float as float};
 macro_rules! include_model {
     ($visibility:vis $name:ident) => {
         #[doc = concat!("The model `", stringify!($name), "`, compiled by smolnn-import.")]
-        #[allow(non_snake_case)]
+        #[allow(non_snake_case, dead_code, clippy::all)]
         $visibility mod $name {
             include!(concat!(env!("OUT_DIR"), "/", stringify!($name), ".rs"));
         }
@@ -69,14 +69,17 @@ pub mod generated {
     pub use smolnn_fixed::conv::*;
     pub use smolnn_fixed::convert::*;
     pub use smolnn_fixed::dense::*;
+    pub use smolnn_fixed::dense_int16::*;
     pub use smolnn_fixed::elementwise::*;
+    pub use smolnn_fixed::log_softmax::*;
     pub use smolnn_fixed::movement::*;
-    pub use smolnn_fixed::pack::{Channel, Layout};
+    pub use smolnn_fixed::pack::{Channel, Layout, Weights};
     pub use smolnn_fixed::pad::*;
     pub use smolnn_fixed::pool::*;
     pub use smolnn_fixed::quantise::*;
     pub use smolnn_fixed::reduce::*;
     pub use smolnn_fixed::rnn;
     pub use smolnn_fixed::softmax::*;
+    pub use smolnn_fixed::softmax_int16::*;
     pub use smolnn_fixed::{Overlapping, Separate, SeparatePair, WithRight};
 }

@@ -8,6 +8,7 @@ use smolnn_fixed::pack::{self, Packed};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Channel, Weights};
 
+use super::wide::{self, WideLayer};
 use super::{Check, Definition, Kernel, Lowered, Quantised, activation_label, range_text};
 use crate::emit::Source;
 use crate::error::Problem;
@@ -128,12 +129,11 @@ impl Sliding {
 pub(super) struct LayerWeights<'a> {
     pub values: Vec<i8>,
     pub shape: &'a [usize],
-    pub bias: Vec<i32>,
     scales: &'a [f32],
 }
 
 impl<'a> LayerWeights<'a> {
-    /// Int8 weights at input 1 with one scale or one per output channel along `channel_dimension`, and an optional int32 bias at input 2.
+    /// Int8 weights at input 1 with one scale or one per output channel along `channel_dimension`.
     pub(super) fn new(check: &Check<'a>, rank: usize, channel_dimension: usize) -> Result<Self, Problem> {
         let id = check.input(1)?;
         check.element(id, &[Element::I8])?;
@@ -164,12 +164,12 @@ impl<'a> LayerWeights<'a> {
             let found = format!("weights quantised along dimension {}", quantisation.dimension);
             return Err(check.tensor_fault(id, found, &format!("dimension {channel_dimension}, the output channels")));
         }
-        let channels = tensor.shape[channel_dimension];
-        let bias = match check.optional_input(2) {
-            None => Vec::new(),
-            Some(_) => check.bias(2, channels)?,
-        };
-        Ok(Self { values, shape: &tensor.shape, bias, scales: &quantisation.scales })
+        Ok(Self { values, shape: &tensor.shape, scales: &quantisation.scales })
+    }
+
+    /// The int32 bias at input 2; empty where it is left out.
+    pub(super) fn bias(check: &Check<'_>, channels: usize) -> Result<Vec<i32>, Problem> {
+        if check.optional_input(2).is_some() { check.bias(2, channels) } else { Ok(Vec::new()) }
     }
 
     /// s_in · s_w / s_out in f64, per channel.
@@ -230,8 +230,8 @@ struct Conv2dKernel {
 fn conv2d_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     check.counts(2..=3, 1)?;
     let Options::Conv2d(options) = check.operator.options else { return Err(check.no_options()) };
-    let input = check.quantised_input(0, &[Element::I8])?;
-    let output = check.quantised_output(0, &[Element::I8])?;
+    let input = check.quantised_input(0, &[Element::I8, Element::I16])?;
+    let output = check.quantised_output(0, &[input.tensor.element])?;
     let weights = LayerWeights::new(check, 4, 0)?;
     let &[outputs, height, width, depth] = weights.shape else { return Err(check.no_options()) };
     let window = WindowOptions {
@@ -248,12 +248,23 @@ fn conv2d_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     check.output_shape(0, &[shape.batch, shape.output.height, shape.output.width, outputs])?;
     let activation = check.activation(options.activation)?;
     let range = output.range(activation);
-    let packing = Weights {
-        values: &weights.values,
-        bias: &weights.bias,
-        multipliers: &weights.multipliers(&input, &output),
-        input_zero_point: input.zero_point,
-    };
+    let label = sliding.label() + activation_label(activation);
+    let multipliers = weights.multipliers(&input, &output);
+    if input.tensor.element == Element::I16 {
+        let layer = WideLayer::new(check, weights.values, 2, outputs, multipliers)?;
+        return wide::conv2d(
+            check,
+            input.id,
+            shape,
+            format!("{}.conv({outputs})", sliding.text()),
+            layer,
+            range,
+            label,
+        );
+    }
+    let bias = LayerWeights::bias(check, outputs)?;
+    let packing =
+        Weights { values: &weights.values, bias: &bias, multipliers: &multipliers, input_zero_point: input.zero_point };
     let layer = PackedLayer::new(pack::conv2d_words(check.backend, &shape), outputs, |words, channels| {
         pack::conv2d(check.backend, &shape, &packing, &range, words, channels)
     });
@@ -307,8 +318,8 @@ struct DepthwiseKernel {
 fn depthwise_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     check.counts(2..=3, 1)?;
     let Options::DepthwiseConv2d(options) = check.operator.options else { return Err(check.no_options()) };
-    let input = check.quantised_input(0, &[Element::I8])?;
-    let output = check.quantised_output(0, &[Element::I8])?;
+    let input = check.quantised_input(0, &[Element::I8, Element::I16])?;
+    let output = check.quantised_output(0, &[input.tensor.element])?;
     let weights = LayerWeights::new(check, 4, 3)?;
     let &[one, height, width, outputs] = weights.shape else { return Err(check.no_options()) };
     let window = WindowOptions {
@@ -327,17 +338,20 @@ fn depthwise_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     check.output_shape(0, &[shape.batch, shape.output.height, shape.output.width, outputs])?;
     let activation = check.activation(options.activation)?;
     let range = output.range(activation);
-    let packing = Weights {
-        values: &weights.values,
-        bias: &weights.bias,
-        multipliers: &weights.multipliers(&input, &output),
-        input_zero_point: input.zero_point,
-    };
+    let multiplier = if shape.multiplier == 1 { String::new() } else { format!(" m{}", shape.multiplier) };
+    let label = sliding.label() + &multiplier + activation_label(activation);
+    let multipliers = weights.multipliers(&input, &output);
+    if input.tensor.element == Element::I16 {
+        let layer = WideLayer::new(check, weights.values, 2, outputs, multipliers)?;
+        let text = format!("{}.depthwise({})", sliding.text(), shape.multiplier);
+        return wide::depthwise_conv2d(check, input.id, shape, text, layer, range, label);
+    }
+    let bias = LayerWeights::bias(check, outputs)?;
+    let packing =
+        Weights { values: &weights.values, bias: &bias, multipliers: &multipliers, input_zero_point: input.zero_point };
     let layer = PackedLayer::new(pack::depthwise_conv2d_words(check.backend, &shape), outputs, |words, channels| {
         pack::depthwise_conv2d(check.backend, &shape, &packing, &range, words, channels)
     });
-    let multiplier = if shape.multiplier == 1 { String::new() } else { format!(" m{}", shape.multiplier) };
-    let label = sliding.label() + &multiplier + activation_label(activation);
     let kernel = DepthwiseKernel {
         shape,
         layer: check.shape(layer)?,

@@ -7,6 +7,7 @@ use smolnn_fixed::pack;
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 
 use super::conv::{LayerWeights, PackedLayer};
+use super::wide::{self, WideLayer};
 use super::{Check, Definition, Kernel, Lowered, activation_label, range_text};
 use crate::emit::Source;
 use crate::error::Problem;
@@ -30,8 +31,8 @@ fn dense_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     if options.weights_format != 0 {
         return Err(check.fault(format!("weights format {}", options.weights_format), "the default weights format"));
     }
-    let input = check.quantised_input(0, &[Element::I8])?;
-    let output = check.quantised_output(0, &[Element::I8])?;
+    let input = check.quantised_input(0, &[Element::I8, Element::I16])?;
+    let output = check.quantised_output(0, &[input.tensor.element])?;
     let weights = LayerWeights::new(check, 2, 0)?;
     let &[outputs, inputs] = weights.shape else { return Err(check.no_options()) };
     let elements = input.tensor.len();
@@ -59,17 +60,18 @@ fn dense_step(check: &Check<'_>) -> Result<Lowered, Problem> {
         Some(scale) => vec![Multiplier::from_f64(f64::from(input.scale * scale) / f64::from(output.scale))],
         None => weights.multipliers(&input, &output),
     };
-    let packing = Weights {
-        values: &weights.values,
-        bias: &weights.bias,
-        multipliers: &multipliers,
-        input_zero_point: input.zero_point,
-    };
+    let label = format!("{inputs}->{outputs}{}", activation_label(activation));
+    if input.tensor.element == Element::I16 {
+        let layer = WideLayer::new(check, weights.values, 2, outputs, multipliers)?;
+        return wide::dense(check, input.id, shape, layer, range, label);
+    }
+    let bias = LayerWeights::bias(check, outputs)?;
+    let packing =
+        Weights { values: &weights.values, bias: &bias, multipliers: &multipliers, input_zero_point: input.zero_point };
     let layer = PackedLayer::new(pack::dense_words(check.backend, &shape), outputs, |words, channels| {
         pack::dense(check.backend, &shape, &packing, &range, words, channels)
     });
     let kernel = DenseKernel { shape, layer: check.shape(layer)?, output: range };
-    let label = format!("{inputs}->{outputs}{}", activation_label(activation));
     Ok(Lowered::Step { inputs: vec![input.id], states: Vec::new(), label, kernel: Box::new(kernel) })
 }
 

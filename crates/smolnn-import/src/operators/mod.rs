@@ -26,6 +26,7 @@ mod pool;
 mod recurrent;
 mod reduce;
 mod softmax;
+mod wide;
 
 /// All families of operators.
 const FAMILIES: &[&[Definition]] = &[
@@ -41,6 +42,7 @@ const FAMILIES: &[&[Definition]] = &[
     recurrent::OPERATORS,
     reduce::OPERATORS,
     softmax::OPERATORS,
+    wide::OPERATORS,
 ];
 
 /// An operator that is supported: its name in the schema, the versions whose meaning is known, and how it is checked.
@@ -346,6 +348,18 @@ impl<'a> Check<'a> {
             return Err(self.tensor_fault(id, found, &format!("{length} elements")));
         }
         Ok(bytes.as_chunks().0.iter().map(|&bytes| i32::from_le_bytes(bytes)).collect())
+    }
+
+    /// The int64 constants at input `index`, `length` of them.
+    pub fn wide_bias(&self, index: usize, length: usize) -> Result<Vec<i64>, Problem> {
+        let id = self.input(index)?;
+        self.element(id, &[Element::I64])?;
+        let bytes = self.constant(id, "bias")?;
+        if self.tensor(id).len() != length {
+            let found = format!("bias of shape {:?}", self.tensor(id).shape);
+            return Err(self.tensor_fault(id, found, &format!("{length} elements")));
+        }
+        Ok(bytes.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
     }
 
     /// The fused activation by its code in the options.
