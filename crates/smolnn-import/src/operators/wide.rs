@@ -40,6 +40,10 @@ impl WideLayer {
         channels: usize,
         multipliers: Vec<Multiplier>,
     ) -> Result<Self, Problem> {
+        // As the reference asserts: 64-bit sums are scaled by factors below 2^8.
+        if multipliers.iter().any(|multiplier| multiplier.shift > 7) {
+            return Err(check.fault("scales whose quotient is 256 or more", "s_in · s_w / s_out below 256"));
+        }
         let bias = if check.optional_input(bias).is_some() { check.wide_bias(bias, channels)? } else { Vec::new() };
         Ok(Self { weights, bias, multipliers })
     }
