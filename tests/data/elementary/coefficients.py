@@ -27,20 +27,34 @@ def integer(value, bits=32):
     return value
 
 
+def float32(value):
+    """The shortest decimal that gives the nearest f32."""
+    return np.format_float_positional(np.float32(value), unique=True, trim="0") if abs(value) > 1e-4 else str(np.float32(value))
+
+
 def show(name, doc, kind, values):
     """A static table; a row of several numbers is an array."""
     for line in doc:
         print(f"/// {line}")
     print(f"pub(super) static {name}: [{kind}; {len(values)}] = [")
-    words = ["[" + ", ".join(map(str, v)) + "]" if isinstance(v, list) else str(v) for v in values]
-    line = "   "
+    if isinstance(values[0], list) and len(values[0]) > 8:
+        for row in values:
+            print("    [")
+            wrap([str(v) for v in row], "        ")
+            print("    ],")
+    else:
+        wrap(["[" + ", ".join(map(str, v)) + "]" if isinstance(v, list) else str(v) for v in values], "    ")
+    print("];\n")
+
+
+def wrap(words, margin):
+    line = margin[:-1]
     for word in words:
         if len(line) + len(word) + 2 > 118:
             print(line)
-            line = "   "
+            line = margin[:-1]
         line += f" {word},"
     print(line)
-    print("];\n")
 
 
 def constants(name, doc, values):
@@ -242,3 +256,26 @@ def log1p_rows():
 
 
 show("LOG1P", ["ln(1 + E) / E, 0 <= E < 1, in 32 segments: Q30; as TANH."], "[u64; 2]", list(log1p_rows()))
+
+# ---- without branches, for vector units
+def ratio(x):
+    return tanh(x) / x if x > 1e-12 else 1 - x * x / 3
+
+
+def vector_rows():
+    """In the fraction f = 0..1 of the segment."""
+    for i in range(145):
+        yield [float32(v) for v in chebyfit(lambda f: ratio((i + f) / 16), [0, 1], 4)]
+
+
+show("TANH_VECTOR", ["tanh(x) / x over segments of 1/16 up to 9.0625, one table per power of the place in the segment, highest first."],
+     "[f32; 145]", [list(column) for column in zip(*vector_rows())])
+
+
+def sigmoid_rows():
+    for i in range(301):
+        yield [float32(v) for v in chebyfit(lambda f: 1 / (1 + exp((i + f) / 16)), [0, 1], 4)]
+
+
+show("SIGMOID_VECTOR", ["1 / (1 + e^x) over segments of 1/16 up to 27 ln 2; as TANH_VECTOR."],
+     "[f32; 301]", [list(column) for column in zip(*sigmoid_rows())])

@@ -26,6 +26,8 @@ pub struct Real<'a> {
 pub enum Bound {
     /// In units in the last place of the exact value.
     Ulp(f64),
+    /// The same, where the exact value is no subnormal number.
+    NormalUlp(f64),
     /// Absolute.
     Absolute(f64),
 }
@@ -122,6 +124,8 @@ pub fn measure(function: &Real<'_>, inputs: Inputs) -> Found {
             let units = if exact.abs() > f64::from(f32::MAX) {
                 // Half a unit beyond the largest float everything is infinite.
                 if y == exact as f32 || (f64::from(y) - exact).abs() <= ulp(f64::MAX) { 0.0 } else { f64::INFINITY }
+            } else if matches!(function.bound, Bound::NormalUlp(_)) && exact.abs() < f64::from(f32::MIN_POSITIVE) {
+                0.0
             } else if exact.is_nan() {
                 if y.is_nan() { 0.0 } else { f64::INFINITY }
             } else {
@@ -161,7 +165,7 @@ pub fn measure(function: &Real<'_>, inputs: Inputs) -> Found {
         }
     }
     let beyond = match function.bound {
-        Bound::Ulp(bound) => found.worst > bound,
+        Bound::Ulp(bound) | Bound::NormalUlp(bound) => found.worst > bound,
         Bound::Absolute(bound) => found.absolute > bound,
     };
     if beyond {

@@ -6,8 +6,9 @@
 //!
 //! `micromath`'s exp and ln are measured beside these (`cargo xtask bench`): they take more instructions and err more, so no tier uses them.
 //!
-//! A function has up to three bodies. All are compiled and tested everywhere ([`bodies`]); the target's triple (build.rs)
-//! chooses the default: `float` with an FPU, `integer` with long multiplication, `narrow` with neither (ARMv6-M).
+//! A function has up to four bodies. All are compiled and tested everywhere ([`bodies`]); the target (build.rs) chooses the
+//! default: `float` with an FPU, `integer` with long multiplication, `narrow` with neither (ARMv6-M), `vector` with Helium.
+//! The `vector` body of tanh stays within 2.5 units in the last place, but is not monotonic in it.
 //! Where there is no FPU no float operation runs: a float is taken apart, and put together again, by shifts.
 #![doc = include_str!("cost.md")]
 
@@ -20,8 +21,10 @@ mod saturating;
 mod sigmoid;
 mod slices;
 mod softplus;
+#[rustfmt::skip] // Many numbers to a line.
 mod tables;
 mod tanh;
+mod vector;
 
 pub use erf::{erf, erf_slice};
 pub use expm1::expm1;
@@ -39,12 +42,18 @@ pub mod bodies {
         tanh_fast_float, tanh_fast_integer, tanh_fast_narrow, tanh_fast_slice_float, tanh_fast_slice_integer,
         tanh_fast_slice_narrow, tanh_integer, tanh_narrow, tanh_slice_integer, tanh_slice_narrow,
     };
+    pub use super::vector::{sigmoid_slice_vector, sigmoid_vector, tanh_slice_vector, tanh_vector};
 }
 
 #[cfg(body = "float")]
 use bodies::{
     exp_float as exp_body, exp_slice_float as exp_slice_body, sigmoid_float as sigmoid_body,
     sigmoid_slice_float as sigmoid_slice_body, tanh_integer as tanh_body, tanh_slice_integer as tanh_slice_body,
+};
+#[cfg(body = "vector")]
+use bodies::{
+    exp_float as exp_body, exp_slice_float as exp_slice_body, sigmoid_slice_vector as sigmoid_slice_body,
+    sigmoid_vector as sigmoid_body, tanh_slice_vector as tanh_slice_body, tanh_vector as tanh_body,
 };
 #[cfg(body = "integer")]
 use bodies::{
@@ -98,6 +107,8 @@ pub mod fast {
     use super::bodies::{tanh_fast_integer as body, tanh_fast_slice_integer as slice_body};
     #[cfg(body = "narrow")]
     use super::bodies::{tanh_fast_narrow as body, tanh_fast_slice_narrow as slice_body};
+    #[cfg(body = "vector")]
+    use super::bodies::{tanh_slice_vector as slice_body, tanh_vector as body};
 
     /// The hyperbolic tangent with an absolute error below 1e-6.
     #[inline]

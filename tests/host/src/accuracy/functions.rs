@@ -48,6 +48,11 @@ pub fn reals() -> Vec<Real<'static>> {
         monotonic: false,
         ..real(name, function, exact, specials, 0.0)
     };
+    let vector = |name, function: fn(f32) -> f32, exact, specials| Real {
+        bound: Bound::NormalUlp(2.5),
+        monotonic: false,
+        ..real(name, function, exact, specials, 0.0)
+    };
     vec![
         real("exp (float)", bodies::exp_float, libm::exp, EXP, 1.0),
         real("exp (integer)", bodies::exp_integer, libm::exp, EXP, 0.82),
@@ -57,10 +62,12 @@ pub fn reals() -> Vec<Real<'static>> {
         real("sigmoid (integer)", bodies::sigmoid_integer, sigmoid, SIGMOID, 1.0),
         real("sigmoid (narrow)", bodies::sigmoid_narrow, sigmoid, SIGMOID, 2.5),
         real("sigmoid (accurate)", accurate::sigmoid, sigmoid, SIGMOID, 0.501),
+        vector("sigmoid (vector)", bodies::sigmoid_vector, sigmoid, SIGMOID),
         fast("sigmoid (fast)", fast::sigmoid, sigmoid, SIGMOID, 6e-7),
         real("tanh (integer)", bodies::tanh_integer, libm::tanh, ODD, 0.8),
         real("tanh (narrow)", bodies::tanh_narrow, libm::tanh, ODD, 4.0),
         real("tanh (accurate)", accurate::tanh, libm::tanh, ODD, 0.501),
+        vector("tanh (vector)", bodies::tanh_vector, libm::tanh, ODD),
         fast("tanh (fast, float)", bodies::tanh_fast_float, libm::tanh, ODD, 1e-6),
         fast("tanh (fast, integer)", bodies::tanh_fast_integer, libm::tanh, ODD, 1e-6),
         fast("tanh (fast, narrow)", bodies::tanh_fast_narrow, libm::tanh, ODD, 1e-6),
