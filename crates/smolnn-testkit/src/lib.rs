@@ -4,6 +4,7 @@
 //!   compared with the portable one and with an [`oracle`]. The host's tests and the `conformance` firmware call the same
 //!   function, so that a target is held to what the host is held to.
 //! - [`float_cases`] is `no_std` too: the recorded float cases, outputs and gradients, against the f32 kernels.
+//! - [`sequences`] too: recorded speech through trained recurrent networks, state by state.
 //! - `golden` (feature `std`) reads the recorded outputs of the reference interpreter.
 //!
 //! ```
@@ -28,5 +29,6 @@ pub mod oracle;
 mod random;
 #[cfg(feature = "std")]
 pub mod search;
+pub mod sequences;
 
 pub use random::Random;

@@ -461,3 +461,17 @@ fn parameters_are_listed_apart() {
     assert_eq!(before[84..100], [0.0; 16]);
     assert_eq!(before[148..], [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
 }
+
+/// The trained networks of tests/data/japanese_vowels in f32: every state of ten utterances, all logits, and the accuracy
+/// that its README states.
+#[test]
+fn trained_networks_over_recorded_speech() {
+    let mut found = Vec::new();
+    smolnn_testkit::sequences::run(usize::MAX, &mut [0.0; 4096], &mut |name, outcome| {
+        let outcome = outcome.unwrap();
+        println!("{name}: {outcome:?}");
+        assert!(outcome.passed(), "{name}: {outcome:?}");
+        found.push((name, outcome.right, outcome.utterances, outcome.frames > 100));
+    });
+    assert_eq!(found, [("gru", 366, 370, true), ("lstm", 365, 370, true), ("rnn", 361, 370, true)]);
+}

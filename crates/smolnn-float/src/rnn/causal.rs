@@ -131,7 +131,7 @@ impl Causal {
             T::rows_dot(weights, depth, sample, output);
         }
         if history > 0 {
-            part_mut(state.ring, state.next * self.inputs, self.inputs).copy_from_slice(input);
+            super::copy(part_mut(state.ring, state.next * self.inputs, self.inputs), input);
             state.next = if state.next + 1 < history { state.next + 1 } else { 0 };
             state.seen = if state.seen < history { state.seen + 1 } else { history };
         }

@@ -15,7 +15,7 @@ use smolnn_core::ShapeError;
 
 use super::{Gru, Lstm, Reset, ResidualRnn, SimpleRnn, Sizes, Update};
 use crate::Real;
-use crate::slices::{check_optional, part, part_mut};
+use crate::slices::{check_optional, part, part_mut, vectors_mut};
 
 /// Whose tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +192,7 @@ fn gates<T: Real>(
     for (source, columns) in [(tensors.input, sizes.inputs), (tensors.recurrent, sizes.outputs)] {
         let target = part_mut(parameters, start, rows * columns);
         start += rows * columns;
-        for (row, values) in target.chunks_exact_mut(columns.max(1)).enumerate() {
+        for (row, values) in vectors_mut(target, columns).enumerate() {
             let from = place(row, hidden, order);
             for (column, value) in values.iter_mut().enumerate() {
                 let index = if format == Format::Keras { column * rows + from } else { from * columns + column };

@@ -73,7 +73,7 @@ use smolnn_core::{OptimiserKind, ShapeError};
 
 use crate::init::{self, Fans};
 use crate::random::Generator;
-use crate::slices::{cut_mut, part, part_mut};
+use crate::slices::{cut_mut, part, part_mut, vectors_mut};
 use crate::{Number, Parameter, Real};
 
 /// What backward needs again: what forward keeps for it.
@@ -263,7 +263,7 @@ fn initialise_gates<T: Real>(
     let fans = Fans { input: inputs, output: hidden };
     init::xavier_uniform(fans, generator, part_mut(parameters, 0, gates * hidden * inputs));
     let recurrent = part_mut(parameters, gates * hidden * inputs, gates * hidden * outputs);
-    for matrix in recurrent.chunks_exact_mut((hidden * outputs).max(1)) {
+    for matrix in vectors_mut(recurrent, hidden * outputs) {
         init::orthogonal(hidden, outputs, T::ONE, generator, matrix)?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use smolnn_core::ShapeError;
 
 use super::{Cell, Keep, Sizes, Step, add, copy};
 use crate::Real;
-use crate::slices::{check_optional, cut, cut_mut, part, part_mut};
+use crate::slices::{check_optional, cut, cut_mut, part, part_mut, vectors, vectors_mut};
 
 /// Where a backward pass through a sequence **adds** its gradients; `None` where one is not wanted.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl<C: Copy> Sequence<C> {
         ShapeError::check_capacity("the scratch", sizes.step_scratch(), scratch.len())?;
         let mut scratch = scratch;
         let gates = cut_mut(&mut scratch, sizes.gates);
-        for (x, y) in input.chunks_exact(sizes.inputs.max(1)).zip(output.chunks_exact_mut(sizes.outputs.max(1))) {
+        for (x, y) in vectors(input, sizes.inputs).zip(vectors_mut(output, sizes.outputs)) {
             self.cell.advance(parameters, state, x, gates, scratch);
             copy(y, state);
         }
@@ -200,8 +200,10 @@ impl<C: Copy> Sequence<C> {
         ShapeError::check_length("the stash", sizes.stash(self.steps, self.keep), stash.len())?;
         let whole = input.len().checked_next_multiple_of(sizes.inputs).unwrap_or(input.len());
         ShapeError::check_length("the input, in whole steps", whole, input.len())?;
-        let mut first = 0;
-        for x in input.chunks((self.steps * sizes.inputs).max(1)) {
+        let (mut first, mut rest) = (0, input);
+        while !rest.is_empty() {
+            let length = rest.len().min(self.steps * sizes.inputs);
+            let x = cut(&mut rest, length);
             let steps = x.len().checked_div(sizes.inputs).unwrap_or(0);
             let window = Sequence { cell: self.cell, steps, keep: self.keep };
             let y = part_mut(output, 0, steps * sizes.outputs);

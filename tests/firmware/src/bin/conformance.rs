@@ -7,6 +7,7 @@
 use firmware::models::{self, Case, Info, Runnable, Visitor};
 use smolnn_testkit::cases;
 use smolnn_testkit::float_cases::{self, Outcome};
+use smolnn_testkit::sequences::{self, Outcome as Outcomes};
 
 board::entry!(run);
 
@@ -52,6 +53,9 @@ fn run() -> board::Exit {
     models::operators(&mut golden);
     if !perturb {
         float_cases(&mut report);
+        if !cfg!(smolnn_small_board) {
+            float_sequences(&mut report);
+        }
     }
     board::println!("done {} {}", report.passed, report.failed);
     // No case at all proves nothing.
@@ -93,6 +97,26 @@ fn float_cases(report: &mut Report) {
     });
     let (right, loss) = float_cases::learn_xor();
     report.add(right, format_args!("float/learn_xor"), format_args!("loss {}e-6", (loss * 1e6) as u32));
+}
+
+/// Recorded speech through trained recurrent networks in f32.
+#[inline(never)]
+fn float_sequences(report: &mut Report) {
+    sequences::run(10, &mut [0.0; 4096], &mut |name, outcome| {
+        let name = format_args!("float/sequences/{name}");
+        let Some(outcome) = outcome else { return report.add(false, name, format_args!("not run")) };
+        let nano = |worst: f32| (worst * 1e9) as u32;
+        let (state, logit) = (nano(outcome.worst_state), nano(outcome.worst_logit));
+        let Outcomes { frames, utterances, right, .. } = outcome;
+        let most = nano(Outcomes::TOLERANCE);
+        report.add(
+            outcome.passed(),
+            name,
+            format_args!(
+                "{frames} states, worst {state}e-9 of {most}e-9; {utterances} utterances, {right} right, worst logit {logit}e-9"
+            ),
+        );
+    });
 }
 
 /// Compares models with their recorded outputs.

@@ -6,6 +6,7 @@
 mod activation;
 mod elements;
 mod float;
+mod float_recurrent;
 mod int8;
 mod recurrent;
 
@@ -41,6 +42,7 @@ pub fn all(meter: &mut dyn Meter) {
     int8::all(meter);
     elements::all(meter);
     float::all(meter);
+    float_recurrent::all(meter);
     recurrent::all(meter);
     activation::all(meter);
 }
