@@ -52,7 +52,7 @@ impl<'a> Buffers<'a> {
             scratch: take(sizes.scratch(Keep::States))?,
         };
         let mut random = Random::new();
-        let mut draw = |scale: f32| (((random.next() >> 8) as f32) * (1.0 / 8_388_608.0) - 1.0) * scale;
+        let mut draw = |scale: f32| (((random.bits() >> 8) as f32) * (1.0 / 8_388_608.0) - 1.0) * scale;
         buffers.parameters.iter_mut().for_each(|value| *value = draw(0.25));
         buffers.input.iter_mut().for_each(|value| *value = draw(1.0));
         Some(buffers)
