@@ -61,6 +61,7 @@ mod rows;
 mod slices;
 pub mod standardise;
 
+pub use arch::FUSES_F32;
 pub use gradients::Gradients;
 pub use number::Number;
 pub use parameter::Parameter;

@@ -25,13 +25,13 @@ use smolnn_float::loss;
 use smolnn_float::norm::{self, batch, layer};
 use smolnn_float::optimiser::{Adagrad, Adam, Momentum, Optimiser, RmsProp, Sgd};
 use smolnn_float::pool::{average, global, max};
-use smolnn_float::random::{Pcg32, SeedableRng};
+use smolnn_float::random::{Pcg32, SeedableRng, uniform};
 use smolnn_float::rnn::convert::{self, Format, Tensors};
 use smolnn_float::rnn::{
     Bidirectional, Cell, Gru, Keep, Lstm, Relu, ResetAfter, ResetBefore, Sequence, SequenceGradients, SimpleRnn, Sizes,
     Stack,
 };
-use smolnn_float::{Gradients, Parameter, Real, Rows, dense, init, parameter};
+use smolnn_float::{Gradients, Number, Parameter, Real, Rows, dense, init, parameter};
 
 /// One recorded case.
 #[derive(Clone, Copy, Debug)]
@@ -900,4 +900,83 @@ pub fn learn_xor() -> (bool, f32) {
         (y > 0.5) == (*target > 0.5)
     });
     (right, last)
+}
+
+/// An f32 whose passes are the portable ones on every target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+struct Portable(f32);
+
+macro_rules! arithmetic {
+    ($($operation:ident $method:ident $assigning:ident $assign:ident $symbol:tt),*) => {$(
+        impl core::ops::$operation for Portable {
+            type Output = Self;
+            fn $method(self, other: Self) -> Self {
+                Self(self.0 $symbol other.0)
+            }
+        }
+        impl core::ops::$assigning for Portable {
+            fn $assign(&mut self, other: Self) {
+                *self = *self $symbol other;
+            }
+        }
+    )*};
+}
+arithmetic!(Add add AddAssign add_assign +, Sub sub SubAssign sub_assign -, Mul mul MulAssign mul_assign *);
+
+impl core::ops::Neg for Portable {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
+}
+
+impl Number for Portable {}
+
+/// Compares the f32 passes of this build, on which all linear layers rest, with the portable ones: every length up to 20, every
+/// number of rows up to 9, rows apart and side by side. Returns the cases compared and the largest difference relative to
+/// the sum of the magnitudes, which is 0 unless [`smolnn_float::FUSES_F32`].
+pub fn compare_passes() -> (u32, f32) {
+    const LENGTH: usize = 20;
+    const ROWS: usize = 9;
+    const STRIDE: usize = LENGTH + 3;
+    let mut random = Pcg32::seed_from_u64(2);
+    let mut draw = || 2.0 * uniform::<f32>(&mut random) - 1.0;
+    let (mut cases, mut worst) = (0, 0.0_f32);
+    let mut compare = |found: &[f32], expected: &[Portable]| {
+        for (found, expected) in found.iter().zip(expected) {
+            let difference = (found - expected.0).abs();
+            // At most 20 products of numbers below 1, on top of one.
+            worst = worst.max(if difference.is_nan() { f32::INFINITY } else { difference / 21.0 });
+        }
+    };
+    for length in 0..=LENGTH {
+        for rows in 0..=ROWS {
+            let stride = if rows % 2 == 0 { STRIDE } else { length };
+            let mut weights = [0.0; ROWS * STRIDE];
+            let (mut x, mut g) = ([0.0; LENGTH], [0.0; ROWS]);
+            weights.iter_mut().chain(&mut x).chain(&mut g).for_each(|value| *value = draw());
+            let (w, x, g) = (&mut weights, &mut x[..length], &mut g[..rows]);
+            let (mut pw, mut px, mut pg) = (w.map(Portable), [Portable(0.0); LENGTH], [Portable(0.0); ROWS]);
+            let (px, pg) = (&mut px[..length], &mut pg[..rows]);
+            px.iter_mut().zip(&*x).for_each(|(p, &x)| *p = Portable(x));
+            pg.iter_mut().zip(&*g).for_each(|(p, &g)| *p = Portable(g));
+            f32::rows_outer(w, stride, g, x);
+            Portable::rows_outer(&mut pw, stride, pg, px);
+            compare(w, &pw);
+            f32::rows_dot(w, stride, x, g);
+            Portable::rows_dot(&pw, stride, px, pg);
+            compare(g, pg);
+            f32::rows_transposed(w, stride, g, x);
+            Portable::rows_transposed(&pw, stride, pg, px);
+            // The gradients of the row before are as large as 21.
+            px.iter_mut().zip(&mut *x).for_each(|(p, x)| (p.0, *x) = (p.0 / 21.0, *x / 21.0));
+            compare(x, px);
+            let (sums, psums) = (&mut w[..length], &mut pw[..length]);
+            f32::products(sums, x, x);
+            Portable::products(psums, px, px);
+            compare(sums, psums);
+            cases += 1;
+        }
+    }
+    (cases, worst)
 }

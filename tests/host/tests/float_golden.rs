@@ -70,3 +70,11 @@ fn recorded_outputs_and_gradients() {
 }
 
 const BLESS: &str = "the table differs from tests/expected/float-golden.txt: run with SMOLNN_BLESS=1 if it shall";
+
+/// The passes that this build uses, against the portable ones: the firmware runs the same comparison.
+#[test]
+fn passes_are_the_portable_ones() {
+    let (cases, worst) = float_cases::compare_passes();
+    assert!(cases > 200);
+    assert_eq!(worst, 0.0);
+}

@@ -3,7 +3,7 @@
 //! LLVM multiplies, adds and loads one float at a time: three instructions and more per multiply-accumulate. Here VMLA does
 //! multiply and add (each rounded, as the portable body's are: same bits), and VLDM loads eight floats:
 //! 39 instructions for 32 multiply-accumulates forward, 40 for the input gradient, 43 for the weight gradient.
-//! Held by: bit-equality with the portable body on all lengths, in firmware (testkit `float_cases`).
+//! Held by: bit-equality with the portable body on all lengths, in firmware (`float/passes` of conformance).
 
 use core::arch::asm;
 

@@ -3,7 +3,8 @@
 //! Per four lanes of four rows: 10 instructions for 16 multiply-accumulates forward, 11 for the input gradient, 14 for the
 //! weight gradient. Every weight must be loaded, which bounds the first from below at 8.
 //! VFMA rounds once where the portable body rounds twice, and the forward pass adds four partial sums: results differ from
-//! the portable ones by less than the error bound of the operators. Held by: `float/*` cases of the conformance firmware.
+//! the portable ones by less than the error bound of the operators. Held by: `float/passes`
+//! and the recorded cases of the conformance firmware.
 
 use core::arch::asm;
 use core::mem::MaybeUninit;

@@ -6,6 +6,10 @@
 
 pub(crate) mod portable;
 
+/// Whether the f32 layers of this build multiply and add with one rounding (Helium), so that their last bits differ from
+/// those of other targets. Elsewhere they are the same bits everywhere.
+pub const FUSES_F32: bool = cfg!(helium);
+
 #[cfg(helium)]
 mod helium;
 

@@ -96,6 +96,10 @@ fn float_cases(report: &mut Report) {
             Outcome::Refused(_) | Outcome::Incomplete => report.add(false, name, format_args!("{outcome:?}")),
         }
     });
+    let (cases, worst) = float_cases::compare_passes();
+    let most = if smolnn_float::FUSES_F32 { 4e-7 } else { 0.0 };
+    let nano = (worst * 1e9) as u32;
+    report.add(worst <= most, format_args!("float/passes"), format_args!("{cases} cases, worst {nano}e-9"));
     let (right, loss) = float_cases::learn_xor();
     report.add(right, format_args!("float/learn_xor"), format_args!("loss {}e-6", (loss * 1e6) as u32));
 }
