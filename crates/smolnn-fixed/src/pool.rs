@@ -8,6 +8,7 @@
 
 use smolnn_core::{Pool2d, ShapeError};
 
+use crate::arch;
 use crate::element::Element;
 use crate::quantise::{OutputRange, clamp};
 use crate::tensors::{Source, Tensors};
@@ -52,7 +53,14 @@ const BLOCK: usize = 4;
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the shape says, or overlap where they must not.
 pub fn max_pool2d<T: Element>(layer: &Pool2dLayer, tensors: impl Tensors<T>) -> Result<(), ShapeError> {
-    pool(layer, tensors, T::LEAST, |most, value| if value > most { value } else { most }, |_| |most| most)
+    pool(
+        Kind::Maximum,
+        layer,
+        tensors,
+        T::LEAST,
+        |most, value| if value > most { value } else { most },
+        |_| |most| most,
+    )
 }
 
 /// Runs the mean, row by row.
@@ -61,6 +69,7 @@ pub fn max_pool2d<T: Element>(layer: &Pool2dLayer, tensors: impl Tensors<T>) -> 
 /// [`ShapeError`] when input or output have other lengths than the shape says, or overlap where they must not.
 pub fn average_pool2d<T: Element>(layer: &Pool2dLayer, tensors: impl Tensors<T>) -> Result<(), ShapeError> {
     pool(
+        Kind::Mean,
         layer,
         tensors,
         0,
@@ -84,9 +93,17 @@ pub fn average_pool2d<T: Element>(layer: &Pool2dLayer, tensors: impl Tensors<T>)
     )
 }
 
+/// What is taken of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Maximum,
+    Mean,
+}
+
 /// Both: gathers what each output sees from `start` on, then finishes it, given the number of taps.
 #[inline(always)]
 fn pool<T: Element, F: Fn(i32) -> i32>(
+    kind: Kind,
     layer: &Pool2dLayer,
     mut tensors: impl Tensors<T>,
     start: i32,
@@ -96,6 +113,9 @@ fn pool<T: Element, F: Fn(i32) -> i32>(
     let shape = &layer.shape;
     tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
     let (minimum, maximum) = (layer.minimum.max(T::LEAST), layer.maximum.min(T::LARGEST));
+    if arch::pool2d(shape, kind, minimum, maximum, &mut tensors) {
+        return Ok(());
+    }
     let (input, output) = tensors.split();
     let channels = shape.output.channels.max(1);
     let (row_step, step) = (shape.rows.dilation * shape.input.row(), shape.columns.dilation * channels);

@@ -23,3 +23,8 @@ use portable as chosen;
 use scalar as chosen;
 
 pub(crate) use chosen::{conv2d, dense, depthwise_conv2d, wide_dense};
+
+#[cfg(backend = "dsp")]
+pub(crate) use dsp::pool2d;
+#[cfg(not(backend = "dsp"))]
+pub(crate) use portable::pool2d;

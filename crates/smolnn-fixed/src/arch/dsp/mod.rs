@@ -6,13 +6,14 @@
 mod conv2d;
 mod dense;
 mod depthwise;
+mod pool;
 mod tile;
 mod wide;
 
 pub(crate) use conv2d::conv2d;
 pub(crate) use dense::dense;
 pub(crate) use depthwise::depthwise_conv2d;
-
+pub(crate) use pool::pool2d;
 pub(crate) use wide::wide_dense;
 
 use crate::quantise::OutputRange;

@@ -11,6 +11,19 @@ pub(crate) use depthwise::depthwise_conv2d;
 use crate::pack::Channel;
 use crate::quantise::{Multiplier, OutputRange};
 
+/// Poolings that a backend does in a way of its own: none. The loops of [`pool`](crate::pool) serve all.
+#[cfg(not(backend = "dsp"))]
+#[inline(always)]
+pub(crate) fn pool2d<T: Copy>(
+    _shape: &smolnn_core::Pool2d,
+    _kind: crate::pool::Kind,
+    _minimum: i32,
+    _maximum: i32,
+    _tensors: &mut impl crate::Tensors<T>,
+) -> bool {
+    false
+}
+
 /// Σ a·b over the shorter of the two, wrapping.
 #[inline]
 fn dot(a: &[i8], b: &[i8]) -> i32 {
