@@ -88,7 +88,7 @@ impl Writer {
         }
         let _ = writeln!(
             self.text,
-            "/// Shows each of the golden {group}.\npub fn {group}(visitor: &mut dyn Visitor) {{\n{calls}}}\n\n\
+            "/// Shows each of the golden {group}.\n#[allow(unused_variables)]\npub fn {group}(visitor: &mut dyn Visitor) {{\n{calls}}}\n\n\
              /// Golden {group} that the importer refused, and why.\n\
              pub static REFUSED_{}: &[(&str, &str)] = &[\n{refused}];\n",
             group.to_uppercase()
