@@ -9,6 +9,8 @@ use super::fixed::{horner, mul_high_unsigned, pack, to_q27, to_q32, with_sign};
 use super::tables::EXPM1_SMALL;
 
 /// e^x − 1.
+///
+/// At most 1.12 ULP in 45 to 282 instructions. −1 at −∞, ∞ above 88.72, ±0 at ±0; NaN stays.
 #[inline]
 pub fn expm1(x: f32) -> f32 {
     let bits = x.to_bits();

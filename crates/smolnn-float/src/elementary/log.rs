@@ -12,6 +12,8 @@ use super::tables::{LOG, LOG_INVERSE, LOG_SMALL};
 const LN_2: i64 = 1_488_522_236;
 
 /// ln x.
+///
+/// At most 0.91 ULP in 68 to 437 instructions. −∞ at ±0, NaN below, ∞ at ∞, 0 at 1; NaN stays.
 #[inline]
 pub fn log(x: f32) -> f32 {
     let mut bits = x.to_bits();

@@ -66,7 +66,10 @@ use bodies::{
     sigmoid_slice_narrow as sigmoid_slice_body, tanh_narrow as tanh_body, tanh_slice_narrow as tanh_slice_body,
 };
 
-/// eˣ; ∞ above 88.72, 0 below −103.97.
+/// eˣ.
+///
+/// At most 0.91 ULP with an FPU, 0.74 with long multiplication, 1.48 on ARMv6-M, in 22 to 66 instructions. ∞ above 88.72, 0 below
+/// −103.97, subnormal results between; 1 at ±0; NaN stays.
 #[inline]
 pub fn exp(x: f32) -> f32 {
     exp_body(x)
@@ -78,6 +81,9 @@ pub fn exp_slice(x: &[f32], y: &mut [f32]) {
 }
 
 /// The logistic function 1 / (1 + e⁻ˣ).
+///
+/// At most 2.23 ULP with an FPU, 0.88 with long multiplication, 1.67 on ARMv6-M, in 25 to 118 instructions; in slices on Helium 1.55
+/// in 9.8 per element. 0 at −∞, 1 at ∞, 1/2 at ±0; NaN stays.
 #[inline]
 pub fn sigmoid(x: f32) -> f32 {
     sigmoid_body(x)
@@ -89,6 +95,9 @@ pub fn sigmoid_slice(x: &[f32], y: &mut [f32]) {
 }
 
 /// The hyperbolic tangent.
+///
+/// At most 0.67 ULP, 1.20 on ARMv6-M, in 23 to 52 instructions; in slices on Helium 2.38 in 8 per element. ±1 from 9.02 on, ±0 at ±0,
+/// odd bit for bit; NaN stays.
 #[inline]
 pub fn tanh(x: f32) -> f32 {
     tanh_body(x)
