@@ -13,12 +13,16 @@ use smolnn_fixed::conv::{
 use smolnn_fixed::convert::{RequantiseLayer, dequantise, quantise, requantise};
 use smolnn_fixed::dense::{DenseLayer, dense};
 use smolnn_fixed::dense_int16::{DenseLayer16, dense_int16};
-use smolnn_fixed::elementwise::{AddLayer, AddLayer16, Pairing, add, add_int16};
+use smolnn_fixed::elementwise::{
+    AddLayer, AddLayer16, Pairing, SquaredDifferenceLayer, add, add_int16, squared_difference,
+};
+use smolnn_fixed::l2_norm::{L2NormLayer, l2_norm};
 use smolnn_fixed::log_softmax::{LogSoftmaxLayer, log_softmax};
+use smolnn_fixed::matmul::{MatmulLayer, MatmulShape, matmul};
 use smolnn_fixed::pad::{PadLayer, pad};
 use smolnn_fixed::pool::{Pool2dLayer, average_pool2d, max_pool2d};
 use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
-use smolnn_fixed::reduce::{MeanLayer, mean};
+use smolnn_fixed::reduce::{MeanLayer, Reduction, mean, reduce_max};
 use smolnn_fixed::softmax::{SoftmaxLayer, softmax, softmax_to_int16};
 use smolnn_fixed::softmax_int16::{SoftmaxLayer16, softmax_int16};
 use smolnn_fixed::{Backend, Channel, Element, Separate, SeparatePair, Weights, pack};
@@ -335,6 +339,51 @@ fn run_mean(node: &Node<'_>, case: &Case) -> Vec<u8> {
     }
 }
 
+fn run_reduce_max(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let (outer, reduced, inner) = reduction(node);
+    let shape = Reduction::new(outer, reduced, inner).unwrap();
+    let mut result = vec![0; shape.output_len()];
+    reduce_max(&shape, Separate { input: &node.int8(case, 0), output: &mut result }).unwrap();
+    bytes8(result)
+}
+
+fn run_squared_difference(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let pairing = Pairing::new(node.input(0).len(), node.input(1).len()).unwrap();
+    let layer = SquaredDifferenceLayer::new(pairing, node.affine(0), node.affine(1), affine(node.output())).unwrap();
+    let mut output = vec![0; pairing.output_len()];
+    let (left, right) = (node.int8(case, 0), node.int8(case, 1));
+    squared_difference(&layer, SeparatePair { left: &left, right: &right, output: &mut output }).unwrap();
+    bytes8(output)
+}
+
+fn run_l2_norm(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let columns = *node.input(0).shape.last().unwrap();
+    let layer = L2NormLayer::new(node.input(0).len() / columns, columns, node.input(0).zero_point()).unwrap();
+    let mut output = vec![0; layer.len()];
+    l2_norm(&layer, Separate { input: &node.int8(case, 0), output: &mut output }).unwrap();
+    bytes8(output)
+}
+
+fn run_matmul(node: &Node<'_>, case: &Case) -> Vec<u8> {
+    let (left, right, output) = (&node.input(0).shape, &node.input(1).shape, node.output());
+    let rank = left.len();
+    let transposed = |name: &str| node.operator.option(name) == "True";
+    let (left_transposed, right_transposed) = (transposed("adjX"), transposed("adjY"));
+    let shape = MatmulShape {
+        batch: left[..rank - 2].iter().product(),
+        rows: output.shape[rank - 2],
+        depth: if left_transposed { left[rank - 2] } else { left[rank - 1] },
+        columns: output.shape[rank - 1],
+        left_transposed,
+        right_transposed,
+    };
+    assert_eq!(right.iter().product::<usize>(), shape.batch * shape.depth * shape.columns);
+    let layer = MatmulLayer::new(shape, node.affine(0), node.affine(1), affine(output)).unwrap();
+    let mut result = vec![0; output.len()];
+    matmul(&layer, &node.int8(case, 0), &node.int8(case, 1), &mut result).unwrap();
+    bytes8(result)
+}
+
 fn run_pad(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let (given, paddings) = (&node.input(0).shape, to_i32(&node.constant(1)));
     let missing = 4 - given.len();
@@ -479,6 +528,10 @@ fn run(node: &Node<'_>, case: &Case) -> Option<Vec<u8>> {
         "MAX_POOL_2D" | "AVERAGE_POOL_2D" => run_pool(node, case),
         "ADD" | "SUB" => run_add(node, case),
         "MEAN" => run_mean(node, case),
+        "REDUCE_MAX" => run_reduce_max(node, case),
+        "SQUARED_DIFFERENCE" => run_squared_difference(node, case),
+        "L2_NORMALIZATION" => run_l2_norm(node, case),
+        "BATCH_MATMUL" => run_matmul(node, case),
         "PAD" | "PADV2" => run_pad(node, case),
         "QUANTIZE" if node.input(0).dtype == "UINT8" => return None,
         "QUANTIZE" => match node.output().dtype.as_str() {

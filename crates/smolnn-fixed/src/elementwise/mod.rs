@@ -3,10 +3,12 @@
 mod add;
 mod extremes;
 mod mul;
+mod squared_difference;
 
 pub use add::{AddLayer, AddLayer16, add, add_int16};
 pub use extremes::{maximum, minimum};
 pub use mul::{MulLayer, mul};
+pub use squared_difference::{SquaredDifferenceLayer, squared_difference};
 
 use smolnn_core::ShapeError;
 

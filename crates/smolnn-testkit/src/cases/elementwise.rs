@@ -1,6 +1,9 @@
 //! Cases of the operators with two tensors in.
 
-use smolnn_fixed::elementwise::{AddLayer, AddLayer16, Pairing, add as add_kernel, add_int16 as add_int16_kernel};
+use smolnn_fixed::elementwise::{
+    AddLayer, AddLayer16, Pairing, SquaredDifferenceLayer, add as add_kernel, add_int16 as add_int16_kernel,
+    squared_difference as squared_difference_kernel,
+};
 use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
 
 use super::{Case, Failure, compare};
@@ -127,4 +130,25 @@ pub(super) fn add_int16(case: Case<'_>) -> Result<(), Failure> {
     let expected = sum(quantisations, subtract, 15, range);
     let expected = |left: i16, right: i16| expected(left.into(), right.into()) as i16;
     every_place!(case, i16, (left_len, right_len), expected, add_int16_kernel, layer)
+}
+
+pub(super) fn squared_difference(case: Case<'_>) -> Result<(), Failure> {
+    let random = &mut *case.random;
+    let (left_len, right_len) = draw_pairing(random);
+    let mut affine = || Affine::new(random.scale(8, 0), random.int8().into());
+    let [left, right, output] = [affine(), affine(), affine()];
+    let layer = Pairing::new(left_len, right_len)
+        .and_then(|pairing| SquaredDifferenceLayer::new(pairing, left, right, output))
+        .map_err(Failure::refused("the layer"))?;
+    let twice = 2.0 * f64::from(left.scale).max(right.scale.into());
+    let left_factor = Multiplier::from_f64(f64::from(left.scale) / twice);
+    let right_factor = Multiplier::from_f64(f64::from(right.scale) / twice);
+    let output_factor = Multiplier::from_f64(twice * twice / (16384.0 * f64::from(output.scale)));
+    let expected = |a: i8, b: i8| {
+        let a = oracle::requantise((i32::from(a) - left.zero_point) << 7, left_factor);
+        let b = oracle::requantise((i32::from(b) - right.zero_point) << 7, right_factor);
+        let square = oracle::requantise((a - b) * (a - b), output_factor);
+        oracle::finish(square, &OutputRange::int8(output.zero_point)) as i8
+    };
+    every_place!(case, i8, (left_len, right_len), expected, squared_difference_kernel, layer)
 }

@@ -86,6 +86,11 @@ pub static KERNELS: &[Kernel] = &[
     },
     // The oracle divides real numbers; the goldens hold the bits.
     Kernel { name: "reduce::mean", domain: "int8 and int16, 1..=400 elements", tolerance: 1, run: plain::mean },
+    Kernel { name: "reduce::reduce_max", domain: "int8 and int16", tolerance: 0, run: plain::reduce_max },
+    Kernel { name: "reduce::reduce_sum", domain: "int8 and int16", tolerance: 0, run: plain::reduce_sum },
+    // The oracle takes real square roots; the golden holds the bits.
+    Kernel { name: "l2_norm::l2_norm", domain: "rows of 1..=60", tolerance: 1, run: plain::l2_norm },
+    Kernel { name: "matmul::matmul", domain: "depths of 1..=40, transposed or not", tolerance: 0, run: plain::matmul },
     Kernel { name: "pad::pad", domain: "int8 and int16, 0..=3 elements at each side", tolerance: 0, run: plain::pad },
     // The oracle takes real exponentials; the goldens hold the bits.
     Kernel { name: "softmax::softmax", domain: "rows of 1..=60, scales 2^-9..1", tolerance: 1, run: plain::softmax },
@@ -135,6 +140,12 @@ pub static KERNELS: &[Kernel] = &[
         domain: "sum and difference, scales 2^-10..1, broadcast, in place",
         tolerance: 0,
         run: elementwise::add,
+    },
+    Kernel {
+        name: "elementwise::squared_difference",
+        domain: "scales 2^-8..1, broadcast, in place",
+        tolerance: 0,
+        run: elementwise::squared_difference,
     },
     Kernel {
         name: "elementwise::add_int16",

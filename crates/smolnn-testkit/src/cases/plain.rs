@@ -2,11 +2,15 @@
 
 use smolnn_core::Pool2d;
 use smolnn_fixed::convert::{RequantiseLayer, dequantise as dequantise_kernel, quantise as quantise_kernel};
+use smolnn_fixed::l2_norm::{L2NormLayer, l2_norm as l2_norm_kernel};
 use smolnn_fixed::log_softmax::{LogSoftmaxLayer, log_softmax as log_softmax_kernel};
+use smolnn_fixed::matmul::{MatmulLayer, MatmulShape, matmul as matmul_kernel};
 use smolnn_fixed::pad::{PadLayer, pad as pad_kernel};
 use smolnn_fixed::pool::{Pool2dLayer, average_pool2d as average_kernel, max_pool2d as max_kernel};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
-use smolnn_fixed::reduce::{MeanLayer, mean as mean_kernel};
+use smolnn_fixed::reduce::{
+    MeanLayer, Reduction, mean as mean_kernel, reduce_max as max_of_axis, reduce_sum as reduce_sum_kernel,
+};
 use smolnn_fixed::softmax::{self, SoftmaxLayer};
 use smolnn_fixed::softmax_int16::{SoftmaxLayer16, softmax_int16 as softmax_int16_kernel};
 use smolnn_fixed::{Element, Overlapping, Separate, convert};
@@ -365,4 +369,96 @@ pub(super) fn requantise(case: Case<'_>) -> Result<(), Failure> {
         2 => requantise_types::<i8, i16>(case),
         _ => requantise_types::<i16, i16>(case),
     }
+}
+
+/// A reduction: its input and what lies along the reduced axis of an output.
+fn reduction_of_type<T: Value + Into<i64>>(case: Case<'_>, sum: bool) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let (outer, inner) = (random.length(1, 4), random.length(1, 12));
+    let reduced = random.pick(&[1, 2, 3, 7, 16, 49, 100]);
+    let shape = Reduction::new(outer, reduced, inner).map_err(Failure::refused("the shape"))?;
+    let zero_point = zero_point::<T>(random);
+    let narrow = sum && random.one_in(2);
+    let input = memory.filled(shape.input_len(), || {
+        // Small values keep most sums off the clamp.
+        if narrow { T::wrap((zero_point + random.between(-9, 9)).clamp(T::LEAST, T::LARGEST)) } else { T::draw(random) }
+    })?;
+    let expected = |index: usize| {
+        let values = input.iter().skip(index / inner * reduced * inner + index % inner).step_by(inner).take(reduced);
+        let values = values.map(|&value| Into::<i64>::into(value));
+        let result = if sum {
+            values.map(|value| value - i64::from(zero_point)).sum::<i64>() + i64::from(zero_point)
+        } else {
+            values.max().unwrap_or_default()
+        };
+        T::wrap(result.clamp(T::LEAST.into(), T::LARGEST.into()) as i32)
+    };
+    apart_and_overlapping!(memory, tolerance, input, shape.output_len(), shape.overlap_gap(), expected, |tensors| {
+        dispatch_tensors!(
+            |tensors| if sum { reduce_sum_kernel(&shape, zero_point, tensors) } else { max_of_axis(&shape, tensors) },
+            tensors
+        )
+    })
+}
+
+pub(super) fn reduce_max(case: Case<'_>) -> Result<(), Failure> {
+    if case.random.one_in(2) { reduction_of_type::<i8>(case, false) } else { reduction_of_type::<i16>(case, false) }
+}
+
+pub(super) fn reduce_sum(case: Case<'_>) -> Result<(), Failure> {
+    if case.random.one_in(2) { reduction_of_type::<i8>(case, true) } else { reduction_of_type::<i16>(case, true) }
+}
+
+pub(super) fn l2_norm(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let (rows, columns) = (random.length(1, 4), random.length(1, 60));
+    let zero_point = zero_point::<i8>(random);
+    let layer = L2NormLayer::new(rows, columns, zero_point).map_err(Failure::refused("the layer"))?;
+    let constant = random.one_in(8);
+    let input = memory.filled(layer.len(), || if constant { zero_point as i8 } else { random.int8() })?;
+    let expected = |index: usize| {
+        let centred = |value: i8| f64::from(i32::from(value) - zero_point);
+        let row = &input[index / columns * columns..][..columns];
+        let norm = libm::sqrt(row.iter().map(|&value| centred(value) * centred(value)).sum::<f64>());
+        let value = if norm == 0.0 { 0.0 } else { centred(input[index]) / norm };
+        nearest::<i8>(value, 1.0 / 128.0, &OutputRange::int8(0))
+    };
+    apart_and_overlapping!(memory, tolerance, input, layer.len(), 0, expected, |tensors| {
+        dispatch_tensors!(|tensors| l2_norm_kernel(&layer, tensors), tensors)
+    })
+}
+
+pub(super) fn matmul(case: Case<'_>) -> Result<(), Failure> {
+    let Case { random, mut memory, tolerance } = case;
+    let shape = MatmulShape {
+        batch: random.length(1, 3),
+        rows: random.length(1, 9),
+        depth: random.length(1, 40),
+        columns: random.length(1, 9),
+        left_transposed: random.one_in(2),
+        right_transposed: random.one_in(2),
+    };
+    let MatmulShape { batch, rows, depth, columns, .. } = shape;
+    let mut affine = |least, most| Affine::new(random.scale(least, most), random.int8().into());
+    let (left_affine, right_affine, output_affine) = (affine(8, 2), affine(8, 2), affine(5, 0));
+    let layer =
+        MatmulLayer::new(shape, left_affine, right_affine, output_affine).map_err(Failure::refused("the layer"))?;
+    let left = memory.filled(batch * rows * depth, || random.int8())?;
+    let right = memory.filled(batch * depth * columns, || random.int8())?;
+    let output = memory.elements(batch * rows * columns)?;
+    matmul_kernel(&layer, left, right, output).map_err(Failure::refused("apart"))?;
+    let factor = f64::from(left_affine.scale) * f64::from(right_affine.scale) / f64::from(output_affine.scale);
+    compare("apart", tolerance, output, |index| {
+        let (matrix, row, column) = (index / (rows * columns), index / columns % rows, index % columns);
+        let sum: i32 = (0..depth)
+            .map(|k| {
+                let a = if shape.left_transposed { k * rows + row } else { row * depth + k };
+                let b = if shape.right_transposed { column * depth + k } else { k * columns + column };
+                let a = i32::from(left[matrix * rows * depth + a]) - left_affine.zero_point;
+                a * (i32::from(right[matrix * depth * columns + b]) - right_affine.zero_point)
+            })
+            .sum();
+        let value = oracle::requantise(sum, Multiplier::from_f64(factor));
+        oracle::finish(value, &OutputRange::int8(output_affine.zero_point)) as i8
+    })
 }
