@@ -1,4 +1,4 @@
-//! Dense (fully connected) layer, int8: y[o] = clamp(z_out + M_o · (b_o + Σ_i w[o, i] · (x[i] − z_in))).
+//! Dense (fully connected) layer, int8: `y[o] = clamp(z_out + M_o · (b_o + Σ_i w[o, i] · (x[i] − z_in)))`.
 //!
 //! - Layout: vectors one behind the other; weights packed by [`pack::dense`](crate::pack::dense).
 //! - Accumulators, rounding: as [`conv2d`](crate::conv::conv2d).

@@ -1,4 +1,4 @@
-//! Dense (fully connected) layer, int16 activations with int8 weights: y[o] = clamp(M_o · (b_o + Σ_i w[o, i] · x[i])).
+//! Dense (fully connected) layer, int16 activations with int8 weights: `y[o] = clamp(M_o · (b_o + Σ_i w[o, i] · x[i]))`.
 //!
 //! - Layout: vectors one behind the other; weights outputs × inputs, unpacked; bias int64; zero points 0.
 //! - Accumulators, rounding: as [`conv2d_int16`](crate::conv::conv2d_int16).

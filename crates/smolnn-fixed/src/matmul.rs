@@ -1,6 +1,6 @@
-//! Product of two int8 tensors, matrix by matrix (BATCH_MATMUL): Y[b] = A[b] · B[b], A rows × depth, B depth × columns.
+//! Product of two int8 tensors, matrix by matrix (BATCH_MATMUL): `Y[b] = A[b] · B[b]`, A rows × depth, B depth × columns.
 //!
-//! - y = clamp(z_out + M · Σ_k (a[i, k] − z_a) · (b[k, j] − z_b)), M the multiplier of s_a · s_b / s_out in f64.
+//! - `y = clamp(z_out + M · Σ_k (a[i, k] − z_a) · (b[k, j] − z_b))`, M the multiplier of s_a · s_b / s_out in f64.
 //! - Either matrix may be given transposed. |product| ≤ 255², so that depths below 2^15 cannot overflow i32.
 //! - Rounding: [`Multiplier::apply`], once per output.
 //! - Held by: `batch_matmul` golden; random shapes against the naive oracle (tests/host/tests/conformance.rs).
