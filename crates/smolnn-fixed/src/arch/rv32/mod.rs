@@ -11,16 +11,16 @@ use super::{DenseSums, Job, Sums};
 use crate::pack::Channel;
 
 /// There are kernels for rows and for pixels of a depthwise convolution.
-pub(super) const HAS_ROWS: bool = cfg!(target_arch = "riscv32");
+pub(super) const HAS_ROWS: bool = true;
 
 /// Dense weights are stored plain.
 pub(super) const DENSE_EXCESS: bool = false;
 
 /// There are kernels that go from the column to the outputs.
-pub(super) const HAS_CONVOLVE: bool = cfg!(target_arch = "riscv32");
+pub(super) const HAS_CONVOLVE: bool = true;
 
 /// As [`HAS_CONVOLVE`] for dense layers.
-pub(super) const HAS_DENSE_BLOCKS: bool = cfg!(target_arch = "riscv32");
+pub(super) const HAS_DENSE_BLOCKS: bool = true;
 
 /// They clamp to any range.
 pub(super) const CONVOLVE_CLAMPS: bool = true;
@@ -36,7 +36,6 @@ pub(super) fn high_product(sum: i32, channel: &Channel) -> i32 {
     (product >> 32) as i32 + (product as u32 >> 31) as i32
 }
 
-#[cfg(target_arch = "riscv32")]
 mod tile {
     use core::arch::naked_asm;
 
@@ -127,12 +126,26 @@ mod tile {
         };
     }
 
+    // A naked function is assembled without the target's extensions: they are named here.
+    #[cfg(target_feature = "c")]
+    macro_rules! extensions {
+        () => {
+            ".option arch, +m, +c\n"
+        };
+    }
+    #[cfg(not(target_feature = "c"))]
+    macro_rules! extensions {
+        () => {
+            ".option arch, +m\n"
+        };
+    }
+
     macro_rules! enter {
         () => {
-            // Assembly outside of functions does not know the target's extensions.
-            ".option push
-             .option arch, +m, +c
-             addi sp, sp, -64
+            concat!(
+                ".option push\n",
+                extensions!(),
+                "addi sp, sp, -64
              sw ra, 60(sp)
              sw s0, 56(sp)
              sw s1, 52(sp)
@@ -149,6 +162,7 @@ mod tile {
              sw a3, 8(sp)
              mv t2, a2
              lui ra, 8"
+            )
         };
     }
 
@@ -971,13 +985,8 @@ mod tile {
 /// The job's pointers are good for its blocks.
 #[inline(always)]
 pub(super) unsafe fn convolve(job: &Job) {
-    #[cfg(target_arch = "riscv32")]
     // SAFETY: the caller's.
-    unsafe {
-        tile::convolve(job);
-    }
-    #[cfg(not(target_arch = "riscv32"))]
-    let _ = job;
+    unsafe { tile::convolve(job) }
 }
 
 /// A row of a 3×3 depthwise convolution, stride 1.
@@ -986,13 +995,8 @@ pub(super) unsafe fn convolve(job: &Job) {
 /// The line's pointers are good for its pixels and channels.
 #[inline(always)]
 pub(super) unsafe fn depthwise_line(line: &mut Line) {
-    #[cfg(target_arch = "riscv32")]
     // SAFETY: the caller's.
-    unsafe {
-        tile::depthwise_line(line);
-    }
-    #[cfg(not(target_arch = "riscv32"))]
-    let _ = line;
+    unsafe { tile::depthwise_line(line) }
 }
 
 /// As [`depthwise_line`], stride 2.
@@ -1001,13 +1005,8 @@ pub(super) unsafe fn depthwise_line(line: &mut Line) {
 /// As [`depthwise_line`].
 #[inline(always)]
 pub(super) unsafe fn depthwise_line_two(line: &mut Line) {
-    #[cfg(target_arch = "riscv32")]
     // SAFETY: the caller's.
-    unsafe {
-        tile::depthwise_line_two(line);
-    }
-    #[cfg(not(target_arch = "riscv32"))]
-    let _ = line;
+    unsafe { tile::depthwise_line_two(line) }
 }
 
 /// Eight channels at a time of a pixel of a depthwise convolution.
@@ -1016,13 +1015,8 @@ pub(super) unsafe fn depthwise_line_two(line: &mut Line) {
 /// The pixel's pointers are good for its taps and channels.
 #[inline(always)]
 pub(super) unsafe fn depthwise_pixel(pixel: &Pixel) {
-    #[cfg(target_arch = "riscv32")]
     // SAFETY: the caller's.
-    unsafe {
-        tile::depthwise_pixel(pixel);
-    }
-    #[cfg(not(target_arch = "riscv32"))]
-    let _ = pixel;
+    unsafe { tile::depthwise_pixel(pixel) }
 }
 
 /// A vector times whole blocks of outputs.
@@ -1031,28 +1025,18 @@ pub(super) unsafe fn depthwise_pixel(pixel: &Pixel) {
 /// The job's pointers are good for its blocks.
 #[inline(always)]
 pub(super) unsafe fn dense_blocks(job: &Job) {
-    #[cfg(target_arch = "riscv32")]
     // SAFETY: the caller's.
-    unsafe {
-        tile::dense_blocks(job);
-    }
-    #[cfg(not(target_arch = "riscv32"))]
-    let _ = job;
+    unsafe { tile::dense_blocks(job) }
 }
 
 /// A vector times a block of outputs.
-#[cfg(target_arch = "riscv32")]
 #[inline(always)]
 pub(super) fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
     // SAFETY: the block has sixteen weights for each input.
     unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
 }
 
-#[cfg(not(target_arch = "riscv32"))]
-pub(super) use super::dense::plain_sums as dense;
-
 /// Four pixels times a block of weights.
-#[cfg(target_arch = "riscv32")]
 #[inline(always)]
 pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
     // SAFETY: column and weights are of one depth, the sums of four channels and four pixels.
@@ -1060,19 +1044,8 @@ pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
 }
 
 /// Two pixels times a block of weights.
-#[cfg(target_arch = "riscv32")]
 #[inline(always)]
 pub(super) fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
     // SAFETY: as `quad`.
     unsafe { tile::pair(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
-}
-
-#[cfg(not(target_arch = "riscv32"))]
-pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
-    super::fields::sums(column, weights, sums, 2);
-}
-
-#[cfg(not(target_arch = "riscv32"))]
-pub(super) fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
-    super::fields::sums(column, weights, sums, 1);
 }

@@ -63,31 +63,3 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
         }
     }
 }
-
-/// The arithmetic of the Arm cores in Rust, for tests on a host that forces one of the backends.
-#[cfg(not(any(target_arch = "arm", target_arch = "riscv32")))]
-pub(super) fn sums(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
-    for (&x, words) in input.iter().zip(weights.chunks_exact(DENSE_BLOCK / 4)) {
-        for (sums, word) in sums.chunks_exact_mut(4).zip(words) {
-            for (shift, sum) in sums.iter_mut().enumerate() {
-                *sum = sum.wrapping_add((word >> (8 * shift)).wrapping_mul(i32::from(x) as u32) as i32);
-            }
-        }
-    }
-    for sums in sums.chunks_exact_mut(4) {
-        for index in 0..3 {
-            sums[index] = sums[index].wrapping_sub(sums[index + 1] << 8);
-        }
-    }
-}
-
-/// The same of plain bytes, as on RV32.
-#[cfg(not(any(target_arch = "arm", target_arch = "riscv32")))]
-pub(super) fn plain_sums(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
-    let weights: &[i8] = bytemuck::must_cast_slice(weights);
-    for (&x, weights) in input.iter().zip(weights.chunks_exact(DENSE_BLOCK)) {
-        for (sum, &weight) in sums.iter_mut().zip(weights) {
-            *sum += i32::from(x) * i32::from(weight);
-        }
-    }
-}

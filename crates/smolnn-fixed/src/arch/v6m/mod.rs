@@ -61,7 +61,6 @@ pub(super) fn high_product(sum: i32, channel: &Channel) -> i32 {
     2 * high * m_high + ((middle + (1 << 14)) >> 15)
 }
 
-#[cfg(target_arch = "arm")]
 mod tile {
     use core::arch::naked_asm;
 
@@ -276,28 +275,18 @@ mod tile {
 }
 
 /// Four pixels times a block of weights.
-#[cfg(target_arch = "arm")]
 #[inline(always)]
 pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
     // SAFETY: column and weights are of one depth, the sums of eight channels and four pixels.
     unsafe { tile::quad(column.as_ptr(), column.as_ptr_range().end, weights.as_ptr(), sums.as_mut_ptr()) }
 }
 
-#[cfg(not(target_arch = "arm"))]
-pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
-    super::fields::sums(column, weights, sums, 2);
-}
-
 /// A vector times a block of outputs, 128·Σ x included.
-#[cfg(target_arch = "arm")]
 #[inline(always)]
 pub(super) fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
     // SAFETY: the block has eight weights for each input.
     unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
 }
-
-#[cfg(not(target_arch = "arm"))]
-pub(super) use super::dense::sums as dense;
 
 /// There is none: [`HAS_PAIR`].
 #[inline(always)]

@@ -1,8 +1,6 @@
 //! Arm v7-M (Cortex-M3) and v8-M without DSP: SMLAL adds a 32×32-bit product to 64 bits, and with X = x_a + 2^23·x_b that
 //! is two multiply-accumulates: w·x_a in the lower 23 bits, w·x_b above. |Σ w·x_a| < 2^22 for a depth up to 255.
 
-#[cfg(not(target_arch = "arm"))]
-pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
 use super::depthwise::{Line, Pixel};
 use super::{DenseSums, Job, Sums};
 use crate::pack::Channel;
@@ -29,10 +27,10 @@ pub(super) unsafe fn depthwise_pixel(_pixel: &Pixel) {}
 pub(super) const DENSE_EXCESS: bool = true;
 
 /// There are kernels that go from the column to the outputs.
-pub(super) const HAS_CONVOLVE: bool = cfg!(target_arch = "arm");
+pub(super) const HAS_CONVOLVE: bool = true;
 
 /// As [`HAS_CONVOLVE`] for dense layers.
-pub(super) const HAS_DENSE_BLOCKS: bool = cfg!(target_arch = "arm");
+pub(super) const HAS_DENSE_BLOCKS: bool = true;
 
 /// They clamp to the whole of int8 alone.
 pub(super) const CONVOLVE_CLAMPS: bool = false;
@@ -43,13 +41,8 @@ pub(super) const CONVOLVE_CLAMPS: bool = false;
 /// The job's pointers are good for its blocks.
 #[inline(always)]
 pub(super) unsafe fn convolve(job: &Job) {
-    #[cfg(target_arch = "arm")]
     // SAFETY: the caller's.
-    unsafe {
-        tile::convolve(job);
-    }
-    #[cfg(not(target_arch = "arm"))]
-    let _ = job;
+    unsafe { tile::convolve(job) }
 }
 
 /// A vector times whole blocks of outputs.
@@ -58,13 +51,8 @@ pub(super) unsafe fn convolve(job: &Job) {
 /// The job's pointers are good for its blocks.
 #[inline(always)]
 pub(super) unsafe fn dense_blocks(job: &Job) {
-    #[cfg(target_arch = "arm")]
     // SAFETY: the caller's.
-    unsafe {
-        tile::dense_blocks(job);
-    }
-    #[cfg(not(target_arch = "arm"))]
-    let _ = job;
+    unsafe { tile::dense_blocks(job) }
 }
 
 /// (x·m + 2^30) >> 31 of x = sum + bias: the high word of 2x·m and the rounding bit below it. |2x| < 2^30.
@@ -75,7 +63,6 @@ pub(super) fn high_product(sum: i32, channel: &Channel) -> i32 {
     (product >> 32) as i32 + (product as u32 >> 31) as i32
 }
 
-#[cfg(target_arch = "arm")]
 mod tile {
     use core::arch::naked_asm;
 
@@ -701,7 +688,6 @@ mod tile {
 }
 
 /// Four pixels times a block of weights.
-#[cfg(target_arch = "arm")]
 #[inline(always)]
 pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
     // SAFETY: column and weights are of one depth (`run`), the sums of two channels and four pixels.
@@ -709,14 +695,12 @@ pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
 }
 
 /// Two pixels times a block of weights.
-#[cfg(target_arch = "arm")]
 #[inline(always)]
 pub(super) fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
     // SAFETY: as `quad`.
     unsafe { tile::pair(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
 }
 
-#[cfg(target_arch = "arm")]
 mod blocks {
     use super::super::depthwise::Block;
     use super::tile;
@@ -751,43 +735,11 @@ mod blocks {
         unsafe { tile::depthwise_one(block) }
     }
 }
-#[cfg(target_arch = "arm")]
 pub(super) use blocks::{depthwise_four, depthwise_one, depthwise_two};
 
 /// A vector times a block of outputs, 128·Σ x included.
-#[cfg(target_arch = "arm")]
 #[inline(always)]
 pub(super) fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
     // SAFETY: the block has eight weights for each input.
     unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
-}
-
-#[cfg(not(target_arch = "arm"))]
-pub(super) use super::dense::sums as dense;
-
-/// The arithmetic of the tile in Rust, for tests on a host that forces this backend.
-#[cfg(not(target_arch = "arm"))]
-fn sums(column: &[u32], weights: &[u32], sums: &mut Sums, pairs: usize) {
-    let weights: &[i8] = bytemuck::must_cast_slice(weights);
-    for channel in 0..2 {
-        for pair in 0..pairs {
-            let mut sum = 0_i64;
-            for (depth, weights) in weights.chunks_exact(2).enumerate() {
-                sum += i64::from(column[depth * pairs + pair] as i32) * i64::from(weights[channel]);
-            }
-            let at = channel * 4 + pair * 2;
-            sums[at] = (sum as i32) << 9 >> 9;
-            sums[at + 1] = ((sum + (1 << 22)) >> 23) as i32;
-        }
-    }
-}
-
-#[cfg(not(target_arch = "arm"))]
-pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
-    self::sums(column, weights, sums, 2);
-}
-
-#[cfg(not(target_arch = "arm"))]
-pub(super) fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
-    self::sums(column, weights, sums, 1);
 }
