@@ -6,8 +6,11 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use smolnn_fixed::rnn::gru;
+use smolnn_import::recurrent::{self, CellWeights, QuantisedGru, Reset, Update};
 use smolnn_import::{Backend, Model, Program};
 use smolnn_testkit::golden::{self, Golden};
+use smolnn_testkit::vowels;
 
 /// What a board of 16 KiB RAM and 256 KiB flash holds besides the firmware itself.
 const SMALL_RAM: usize = 11 * 1024;
@@ -17,6 +20,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=../../../shared/golden");
     println!("cargo::rerun-if-changed=../data/ops");
+    println!("cargo::rerun-if-changed=../data/japanese_vowels");
     println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
     println!("cargo::rerun-if-env-changed=CI");
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
@@ -35,9 +39,11 @@ fn main() {
     let mut operators = golden::all("../shared/golden/ops");
     if golden::project().join("tests/data/ops").is_dir() {
         operators.extend(golden::all("tests/data/ops"));
+        operators.extend(golden::all("tests/data/japanese_vowels"));
     }
     writer.group("operators", operators);
     writer.floats();
+    writer.gru();
     fs::write(writer.out.join("models.rs"), &writer.text).expect("OUT_DIR can be written");
 }
 
@@ -113,6 +119,40 @@ impl Writer {
              pub static FLOAT_MANIFEST: &str = {manifest:?};\n\n\
              /// Tensors of each float case, by its name.\n\
              pub static FLOAT_BLOBS: &[(&str, &[u8])] = &[\n{blobs}];\n"
+        );
+    }
+
+    /// The quantised GRU that was trained on JapaneseVowels, with the first utterances to test it with, and the states that
+    /// the portable kernels reach on this machine.
+    fn gru(&mut self) {
+        let weights = vowels::Weights::read("gru");
+        let [kernel, recurrent, bias] = ["kernel", "recurrent_kernel", "bias"].map(|name| weights.tensor(name));
+        let cell = CellWeights::from_keras(vowels::FEATURES, vowels::UNITS, kernel, recurrent, bias);
+        let cell = cell.expect("the weights fit");
+        let calibration = vowels::Split::read("train").frames;
+        let quantised = |backend: Backend| {
+            QuantisedGru::new(&cell, Reset::After, Update::HoldIsOne, &calibration, backend).expect("the weights fit")
+        };
+        fs::write(self.out.join("gru.rs"), quantised(self.backend).source(1)).expect("OUT_DIR can be written");
+        let host = quantised(Backend::CURRENT);
+        let layer = host.layer(1).expect("the layer fits");
+        let mut scratch = vec![0; layer.scratch_words()];
+        let mut text = String::new();
+        for (frames, _) in vowels::Split::read("test").utterances().take(12) {
+            let frames: Vec<i8> = frames.iter().map(|&value| recurrent::quantise(value, host.input)).collect();
+            let mut state = vec![0; vowels::UNITS];
+            for frame in frames.chunks_exact(vowels::FEATURES) {
+                gru::step(&layer, &mut state, frame, &mut scratch).expect("the lengths fit");
+            }
+            let _ = writeln!(text, "    (&{frames:?}, {state:?}),");
+        }
+        let _ = writeln!(
+            self.text,
+            "/// The quantised GRU.\n#[allow(missing_docs)]\npub mod gru {{\n    include!({:?});\n}}\n\n\
+             /// Utterances in int8, and the state of the GRU behind each.\n\
+             pub static UTTERANCES: &[(&[i8], [i16; {}])] = &[\n{text}];\n",
+            self.out.join("gru.rs"),
+            vowels::UNITS
         );
     }
 

@@ -306,7 +306,7 @@ impl QuantisedGru {
     }
 }
 
-const HEADER: &str = "#[allow(unused_imports)]\nuse smolnn::core::{Dense, shape};\n#[allow(unused_imports)]\nuse smolnn::fixed::{Channel, \
+const HEADER: &str = "#[allow(unused_imports)]\nuse smolnn::{Dense, shape};\n#[allow(unused_imports)]\nuse smolnn::fixed::{Channel, \
      dense::WideDenseLayer, pack::Layout, quantise::Affine, rnn::gru::{GruLayer, GruRecurrent}};\n";
 
 /// A quantised simple RNN: its weights packed for a backend.

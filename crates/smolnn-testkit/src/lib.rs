@@ -30,5 +30,7 @@ mod random;
 #[cfg(feature = "std")]
 pub mod search;
 pub mod sequences;
+#[cfg(feature = "std")]
+pub mod vowels;
 
 pub use random::Random;

@@ -8,7 +8,7 @@ use smolnn_fixed::rnn::{gru, lstm, simple, svdf};
 use smolnn_fixed::{Backend, Channel, Weights};
 use smolnn_import::recurrent::{CellWeights, QuantisedGru, QuantisedSimpleRnn, Reset, Rows, Update, quantise};
 use smolnn_testkit::golden::{self, Golden, to_i8, to_i16, to_i32};
-use smolnn_testkit::{Random, oracle};
+use smolnn_testkit::{Random, oracle, vowels};
 
 /// A packed dense layer to int16 that owns its memory.
 struct Wide {
@@ -261,45 +261,11 @@ fn svdf_is_the_reference_bit_for_bit() {
     assert!(outputs > 0, "no output was compared");
 }
 
-/// The recorded sequences and a float network trained on them (tests/data/japanese_vowels).
-struct Vowels {
-    /// Real values, `[frames][12]`.
-    frames: Vec<f32>,
-    lengths: Vec<usize>,
-    labels: Vec<u8>,
-}
+const FEATURES: usize = vowels::FEATURES;
+const UNITS: usize = vowels::UNITS;
+const CLASSES: usize = vowels::CLASSES;
 
-const FEATURES: usize = 12;
-const UNITS: usize = 16;
-const CLASSES: usize = 9;
-
-fn vowels_file(name: &str) -> Vec<u8> {
-    let path = golden::project().join("tests/data/japanese_vowels").join(name);
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-impl Vowels {
-    fn read(split: &str) -> Self {
-        let frames = to_i16(&vowels_file(&format!("{split}_frames.bin")));
-        Self {
-            frames: frames.iter().map(|&value| f32::from(value) / 4096.0).collect(),
-            lengths: vowels_file(&format!("{split}_lengths.bin")).iter().map(|&n| n.into()).collect(),
-            labels: vowels_file(&format!("{split}_labels.bin")),
-        }
-    }
-
-    /// The utterances: frames and label.
-    fn utterances(&self) -> impl Iterator<Item = (&[f32], u8)> {
-        let mut rest = &self.frames[..];
-        self.lengths.iter().zip(&self.labels).map(move |(&length, &label)| {
-            let (utterance, behind) = rest.split_at(length * FEATURES);
-            rest = behind;
-            (utterance, label)
-        })
-    }
-}
-
-/// Float weights of `gru` or `rnn` with their dense head, as Keras keeps them.
+/// A float network and its weights as the quantiser takes them.
 struct Network {
     cell: CellWeights,
     dense: Vec<f32>,
@@ -307,19 +273,12 @@ struct Network {
 }
 
 impl Network {
-    fn read(name: &str, gates: usize) -> Self {
-        let values = golden::to_f32(&vowels_file(&format!("{name}.bin")));
-        let text = String::from_utf8(vowels_file(&format!("{name}.txt"))).unwrap();
-        let tensor = |wanted: &str| -> Vec<f32> {
-            let line = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-            let line = line.into_iter().find(|words| words.len() == 5 && words[1] == wanted).unwrap();
-            let (offset, length): (usize, usize) = (line[3].parse().unwrap(), line[4].parse().unwrap());
-            values[offset..offset + length].to_vec()
-        };
-        assert_eq!(tensor("kernel").len(), FEATURES * gates * UNITS);
-        let (kernel, recurrent, bias) = (tensor("kernel"), tensor("recurrent_kernel"), tensor("bias"));
-        let cell = CellWeights::from_keras(FEATURES, UNITS, &kernel, &recurrent, &bias).unwrap();
-        Self { cell, dense: tensor("dense_kernel"), dense_bias: tensor("dense_bias") }
+    fn read(name: &str) -> Self {
+        let weights = vowels::Weights::read(name);
+        let (kernel, recurrent, bias) =
+            (weights.tensor("kernel"), weights.tensor("recurrent_kernel"), weights.tensor("bias"));
+        let cell = CellWeights::from_keras(FEATURES, UNITS, kernel, recurrent, bias).unwrap();
+        Self { cell, dense: weights.tensor("dense_kernel").to_vec(), dense_bias: weights.tensor("dense_bias").to_vec() }
     }
 
     /// The class of a last state.
@@ -364,9 +323,9 @@ fn real_state(h: &[i16]) -> Vec<f64> {
 
 #[test]
 fn quantised_gru_is_its_specification_and_keeps_the_accuracy() {
-    let network = Network::read("gru", 3);
-    let train = Vowels::read("train");
-    let test = Vowels::read("test");
+    let network = Network::read("gru");
+    let train = vowels::Split::read("train");
+    let test = vowels::Split::read("test");
     let backend = Backend::CURRENT;
     let gru = QuantisedGru::new(&network.cell, Reset::After, Update::HoldIsOne, &train.frames, backend).unwrap();
     let layer = gru.layer(1).unwrap();
@@ -399,9 +358,9 @@ fn quantised_gru_is_its_specification_and_keeps_the_accuracy() {
 
 #[test]
 fn quantised_gru_stays_close_over_a_thousand_steps() {
-    let network = Network::read("gru", 3);
-    let train = Vowels::read("train");
-    let test = Vowels::read("test");
+    let network = Network::read("gru");
+    let train = vowels::Split::read("train");
+    let test = vowels::Split::read("test");
     let gru =
         QuantisedGru::new(&network.cell, Reset::After, Update::HoldIsOne, &train.frames, Backend::CURRENT).unwrap();
     let layer = gru.layer(1).unwrap();

@@ -5,6 +5,7 @@
 #![no_main]
 
 use firmware::models::{self, Case, Info, Runnable, Visitor};
+use smolnn_fixed::rnn::gru;
 use smolnn_testkit::cases;
 use smolnn_testkit::float_cases::{self, Outcome};
 use smolnn_testkit::sequences::{self, Outcome as Outcomes};
@@ -56,6 +57,7 @@ fn run() -> board::Exit {
         float_cases(&mut report);
         if !cfg!(smolnn_small_board) {
             float_sequences(&mut report);
+            gru_over_sequences(&mut report);
         }
     }
     board::println!("done {} {}", report.passed, report.failed);
@@ -122,6 +124,22 @@ fn float_sequences(report: &mut Report) {
             ),
         );
     });
+}
+
+/// The quantised GRU over spoken vowels, frame by frame: the host's states, bit for bit.
+#[inline(never)]
+fn gru_over_sequences(report: &mut Report) {
+    let layer = &models::gru::GRU;
+    let mut scratch = [0; 128];
+    for (index, (frames, expected)) in models::UTTERANCES.iter().enumerate() {
+        let mut state = [0; 16];
+        let mut ran = true;
+        for frame in frames.chunks_exact(layer.inputs()) {
+            ran &= gru::step(layer, &mut state, frame, &mut scratch).is_ok();
+        }
+        let note = format_args!("{} frames", frames.len() / layer.inputs());
+        report.add(ran && state == *expected, format_args!("quantised_gru/utterance{index}"), note);
+    }
 }
 
 /// Compares models with their recorded outputs.
