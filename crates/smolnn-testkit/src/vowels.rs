@@ -38,7 +38,7 @@ impl Split {
     /// `train` or `test`.
     ///
     /// # Panics
-    /// As [`file`].
+    /// As [`file()`].
     pub fn read(name: &str) -> Self {
         let frames = to_i16(&file(&format!("{name}_frames.bin")));
         Self {
@@ -69,7 +69,7 @@ impl Weights {
     /// The network of the given name.
     ///
     /// # Panics
-    /// As [`file`].
+    /// As [`file()`].
     pub fn read(name: &str) -> Self {
         let values = to_f32(&file(&format!("{name}.bin")));
         let text = String::from_utf8(file(&format!("{name}.txt"))).expect("the description is text");

@@ -58,7 +58,7 @@ fn steps(p: &[f64], state: &[f64], x: &[f64]) -> Vec<Step> {
         product(&p[SQUARE..BIAS], &before.h, &mut z);
         let gate = |k: usize, f: fn(f64) -> f64| z[k * N..][..N].iter().map(|&z| f(z)).collect::<Vec<f64>>();
         let gates @ [i, f, g, o] =
-            &[gate(0, Real::sigmoid), gate(1, Real::sigmoid), gate(2, |z| Real::tanh(z)), gate(3, Real::sigmoid)];
+            &[gate(0, Real::sigmoid), gate(1, Real::sigmoid), gate(2, Real::tanh), gate(3, Real::sigmoid)];
         let c: Vec<f64> = (0..N).map(|k| f[k] * before.c[k] + i[k] * g[k]).collect();
         let h = (0..N).map(|k| o[k] * Real::tanh(c[k])).collect();
         steps.push(Step { gates: gates.clone(), c, h });

@@ -114,7 +114,7 @@ fn steps(p: &[f64], h0: &[f64], x: &[f64]) -> Vec<Step> {
         let r: Vec<f64> = gate(1, Real::sigmoid, &sums);
         let reset: Vec<f64> = r.iter().zip(h).map(|(r, h)| r * h).collect();
         product(&u[2 * N * N..], &reset, &mut sums[2 * N..]);
-        let n: Vec<f64> = gate(2, |z| Real::tanh(z), &sums);
+        let n: Vec<f64> = gate(2, Real::tanh, &sums);
         let h = (0..N).map(|k| (1.0 - z[k]) * n[k] + z[k] * h[k]).collect();
         steps.push(Step { gates: [z, r, n], h });
     }
