@@ -154,7 +154,7 @@ impl Runs {
     const fn product(&self, place: usize) -> usize {
         let partial = self.length % 4;
         let whole = self.length - partial;
-        if place < self.count * whole {
+        if whole > 0 && place < self.count * whole {
             return place / whole * self.length + place % whole;
         }
         let place = place - self.count * whole;
@@ -516,7 +516,7 @@ impl Rows<'_> {
 
     /// Writes the layout [`TAPS`], unless the weights do not allow it. `words` is long enough.
     fn taps(&self, words: &mut [u32], block: usize) -> Option<()> {
-        for (index, words) in words.chunks_exact_mut(block).take(self.outputs.div_ceil(4)).enumerate() {
+        for (index, words) in words.chunks_exact_mut(block.max(1)).take(self.outputs.div_ceil(4)).enumerate() {
             let first = (4 * index).min(self.outputs.saturating_sub(4));
             let mut words = words.iter_mut();
             let mut put = |word: u32| words.next().map(|place| *place = word);

@@ -255,7 +255,9 @@ fn blocks<const N: usize>(
     weights.check(outputs * depth, outputs)?;
     ShapeError::check_capacity("the packed words", used, words.len())?;
     let chunks = Chunks::of(depth);
-    for (index, block) in words.chunks_exact_mut(chunks.block_words(count)).take(outputs.div_ceil(BLOCK)).enumerate() {
+    for (index, block) in
+        words.chunks_exact_mut(chunks.block_words(count).max(1)).take(outputs.div_ceil(BLOCK)).enumerate()
+    {
         let mut writer = block.iter_mut();
         let mut write = |word: u32| {
             if let Some(next) = writer.next() {

@@ -165,14 +165,21 @@ pub fn conv2d(
 ) -> Result<Packed, ShapeError> {
     let (outputs, depth) = (shape.output.channels, shape.depth());
     weights.check(shape.weights(), outputs)?;
-    if !weights.values.chunks_exact(depth).all(|row| is_exact(backend, row)) {
+    if !weights.values.chunks_exact(depth.max(1)).all(|row| is_exact(backend, row)) {
         return portable::conv2d(shape, weights, words, channels);
     }
     let used = tiled_words(backend, outputs, depth);
     ShapeError::check_capacity("the packed words", used, words.len())?;
     ShapeError::check_length("the packed channels", outputs, channels.len())?;
-    interleave(block(backend), outputs, depth, padded(depth), weights.values, &mut words[..used]);
-    let row = |channel: usize| &weights.values[channel * depth..(channel + 1) * depth];
+    interleave(
+        block(backend),
+        outputs,
+        depth,
+        padded(depth),
+        weights.values,
+        words.get_mut(..used).unwrap_or_default(),
+    );
+    let row = |channel: usize| weights.values.get(channel * depth..(channel + 1) * depth).unwrap_or_default();
     let layout = encode(
         backend,
         weights,
@@ -206,12 +213,12 @@ pub fn depthwise_conv2d(
     for (index, word) in words.iter_mut().take(used).enumerate() {
         *word = (0..4).rev().fold(0, |word, byte| {
             let at = index * 4 + byte;
-            let from = if is_by_channel(shape) { at % depth * outputs + at / depth } else { at };
-            let weight = if at < outputs * depth { weights.values[from] } else { 0 };
+            let from = if is_by_channel(shape) { at % depth.max(1) * outputs + at / depth.max(1) } else { at };
+            let weight = weights.values.get(from).copied().filter(|_| at < outputs * depth).unwrap_or(0);
             word << 8 | u32::from(weight as u8)
         });
     }
-    let column = |channel: usize| weights.values.iter().skip(channel).step_by(outputs);
+    let column = |channel: usize| weights.values.iter().skip(channel).step_by(outputs.max(1));
     let layout = encode(
         backend,
         weights,
@@ -245,8 +252,8 @@ pub fn dense(
     ShapeError::check_capacity("the packed words", used, words.len())?;
     ShapeError::check_length("the packed channels", outputs, channels.len())?;
     let block = dense_block(backend);
-    interleave(block, outputs, depth, depth, weights.values, &mut words[..used]);
-    let row = |channel: usize| &weights.values[channel * depth..(channel + 1) * depth];
+    interleave(block, outputs, depth, depth, weights.values, words.get_mut(..used).unwrap_or_default());
+    let row = |channel: usize| weights.values.get(channel * depth..(channel + 1) * depth).unwrap_or_default();
     let layout = encode(
         backend,
         weights,
@@ -267,13 +274,14 @@ pub fn dense(
 
 /// Lays rows of `depth` weights side by side, `block` of them, each filled up to `padded` with zeros.
 fn interleave(block: usize, outputs: usize, depth: usize, padded: usize, weights: &[i8], words: &mut [u32]) {
+    let (block, tile) = (block.max(1), (block * padded).max(1));
     for (index, word) in words.iter_mut().enumerate() {
         *word = (0..4).rev().fold(0, |word, byte| {
             let at = index * 4 + byte;
-            let (blocks, within) = (at / (block * padded), at % (block * padded));
+            let (blocks, within) = (at / tile, at % tile);
             let (channel, position) = (blocks * block + within % block, within / block);
             let inside = channel < outputs && position < depth;
-            let weight = if inside { weights[channel * depth + position] } else { 0 };
+            let weight = weights.get(channel * depth + position).copied().filter(|_| inside).unwrap_or(0);
             word << 8 | u32::from(weight as u8)
         });
     }
@@ -281,7 +289,9 @@ fn interleave(block: usize, outputs: usize, depth: usize, padded: usize, weights
 
 /// Sets the weight at byte `at` to 0.
 fn clear(words: &mut [u32], at: usize) {
-    words[at / 4] &= !(0xFF << (8 * (at % 4)));
+    if let Some(word) = words.get_mut(at / 4) {
+        *word &= !(0xFF << (8 * (at % 4)));
+    }
 }
 
 /// Sets the weights of a channel to 0 that [`interleave`] laid out.

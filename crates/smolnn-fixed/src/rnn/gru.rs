@@ -177,9 +177,11 @@ pub fn step(layer: &GruLayer<'_>, h: &mut [i16], input: &[i8], scratch: &mut [u3
         }
     }
     let after = matches!(layer.recurrent, GruRecurrent::After(_));
-    let mut rows = from_input.chunks_exact(hidden.max(1)).zip(from_state.chunks_exact(hidden.max(1)));
-    let mut row = || rows.next().unwrap_or_default();
-    let (z, r, n) = (row(), row(), row());
+    let of = |gate: usize| {
+        let rows = gate * hidden..(gate + 1) * hidden;
+        (from_input.get(rows.clone()).unwrap_or_default(), from_state.get(rows).unwrap_or_default())
+    };
+    let (z, r, n) = (of(0), of(1), of(2));
     let gates = z.0.iter().zip(z.1).zip(r.0.iter().zip(r.1)).zip(n.0.iter().zip(n.1));
     for (h, (((u_z, v_z), (u_r, v_r)), (u_n, v_n))) in h.iter_mut().zip(gates) {
         let reset = if after { rounded_product(sigmoid(*u_r, *v_r), *v_n) } else { *v_n };

@@ -146,7 +146,7 @@ pub fn lstm(
     ShapeError::check_length("the input", layer.steps * inputs, input.len())?;
     ShapeError::check_length("the output", layer.steps * hidden, output.len())?;
     ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
-    for (x, y) in input.chunks_exact(inputs).zip(output.chunks_exact_mut(hidden)) {
+    for (x, y) in input.chunks_exact(inputs.max(1)).zip(output.chunks_exact_mut(hidden.max(1))) {
         step(layer, h, c, x, scratch)?;
         for (y, &h) in y.iter_mut().zip(h.iter()) {
             *y = h;
@@ -222,7 +222,9 @@ pub fn lstm_batch(
     ShapeError::check_length("the input", batch * layer.steps * inputs, input.len())?;
     ShapeError::check_length("the output", batch * layer.steps * hidden, output.len())?;
     if !time_first {
-        let sequences = input.chunks_exact(layer.steps * inputs).zip(output.chunks_exact_mut(layer.steps * hidden));
+        let sequences = input
+            .chunks_exact((layer.steps * inputs).max(1))
+            .zip(output.chunks_exact_mut((layer.steps * hidden).max(1)));
         let states = h.chunks_exact_mut(hidden).zip(c.chunks_exact_mut(hidden));
         for ((input, output), (h, c)) in sequences.zip(states) {
             lstm(layer, h, c, input, output, scratch)?;

@@ -71,7 +71,10 @@ impl<'a, S: Element> SvdfLayer<'a, S> {
 
     /// Elements of the output.
     pub const fn units(&self) -> usize {
-        self.features.shape.outputs / self.rank
+        match self.features.shape.outputs.checked_div(self.rank) {
+            Some(units) => units,
+            None => 0,
+        }
     }
 
     /// Words of scratch memory that the layer needs.
@@ -99,15 +102,17 @@ pub fn step<S: Element>(
     let features: &mut [i16] = bytemuck::must_cast_slice_mut(features);
     let Some(features) = features.get_mut(..count) else { return Ok(()) };
     wide_dense(&layer.features, input, features, scratch)?;
-    for (history, &feature) in state.chunks_exact_mut(layer.memory).zip(features.iter()) {
+    for (history, &feature) in state.chunks_exact_mut(layer.memory.max(1)).zip(features.iter()) {
         let mut next = S::wrap(clamp(i32::from(feature), S::LEAST, S::LARGEST));
         for value in history.iter_mut().rev() {
             core::mem::swap(value, &mut next);
         }
     }
-    let filters =
-        state.chunks_exact(layer.memory * layer.rank).zip(layer.time_weights.chunks_exact(layer.memory * layer.rank));
-    for (unit, (result, (history, weights))) in output.iter_mut().zip(filters).enumerate() {
+    let filter = layer.memory * layer.rank;
+    for (unit, result) in output.iter_mut().enumerate() {
+        let rows = unit * filter..(unit + 1) * filter;
+        let history = state.get(rows.clone()).unwrap_or_default();
+        let weights = layer.time_weights.get(rows).unwrap_or_default();
         let bias = layer.bias.get(unit).copied().unwrap_or(0);
         let sum = history.iter().zip(weights).fold(bias, |sum, (&value, &weight)| {
             let (value, weight): (i32, i32) = (value.into(), weight.into());
@@ -135,7 +140,7 @@ pub fn step_batch<S: Element>(
     ShapeError::check_length("the input", batch * inputs, input.len())?;
     ShapeError::check_length("the output", batch * units, output.len())?;
     let vectors = input.chunks_exact(inputs.max(1)).zip(output.chunks_exact_mut(units.max(1)));
-    for ((input, output), state) in vectors.zip(state.chunks_exact_mut(length)) {
+    for ((input, output), state) in vectors.zip(state.chunks_exact_mut(length.max(1))) {
         step(layer, state, input, output, scratch)?;
     }
     Ok(())

@@ -55,9 +55,11 @@ struct Pixel {
 impl Pixel {
     fn first(shape: &Conv2d, image: *const i8) -> Self {
         let window = &shape.columns;
+        // A checked window has no stride 0; this tells the compiler.
+        let stride = window.stride.max(1);
         let span = (window.kernel - 1) * window.dilation + 1;
-        let end = (window.input + window.before + window.stride).saturating_sub(span) / window.stride;
-        let columns = if window.dilation == 1 { (window.before.div_ceil(window.stride), end) } else { (0, 0) };
+        let end = (window.input + window.before + window.stride).saturating_sub(span) / stride;
+        let columns = if window.dilation == 1 { (window.before.div_ceil(stride), end) } else { (0, 0) };
         let step = window.stride * shape.input.channels;
         let mut pixel = Self { image, row: 0, column: 0, start: image, inside: (0, 0), columns, step };
         pixel.enter_row(shape);

@@ -24,7 +24,7 @@ pub(crate) fn conv2d(layer: &Conv2dLayer<'_>, tensors: &mut impl Tensors<i8>, sc
     if shape.is_pointwise() {
         // The last pixels may not be read in place: filled up they would end behind the input.
         let pixels = shape.batch * shape.output.height * shape.output.width;
-        let beyond = (filled - depth).div_ceil(depth).min(pixels);
+        let beyond = (filled - depth).div_ceil(depth.max(1)).min(pixels);
         let columns = Columns { first: input, stride: depth, count: pixels - beyond };
         multiply(&columns, 0);
         let column = scratch.as_mut_ptr().cast::<i8>();

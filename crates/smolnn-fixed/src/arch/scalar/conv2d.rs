@@ -224,9 +224,14 @@ impl Walk {
         let column_span = ((columns.kernel - 1) * columns.dilation) as isize;
         let mut origins = [Origin::default(); LANES];
         let mut inside = true;
-        for lane in 0..LANES {
-            origins[lane] = if lane < lanes { self.next(layer) } else { origins[lanes - 1] };
-            let Origin { y, x } = origins[lane];
+        let mut last = Origin::default();
+        for (lane, origin) in origins.iter_mut().enumerate() {
+            // Lanes that are left over repeat the last one.
+            if lane < lanes {
+                last = self.next(layer);
+            }
+            *origin = last;
+            let Origin { y, x } = last;
             inside &= y >= 0
                 && x >= 0
                 && y + row_span < shape.input.height as isize
