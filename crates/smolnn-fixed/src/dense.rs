@@ -1,6 +1,6 @@
 //! Dense (fully connected) layer, int8: `y[o] = clamp(z_out + M_o · (b_o + Σ_i w[o, i] · (x[i] − z_in)))`.
 //!
-//! - Layout: vectors one behind the other; weights packed by [`pack::dense`](crate::pack::dense).
+//! - Layout: vectors one behind the other; weights packed by [`pack::dense`].
 //! - Accumulators, rounding: as [`conv2d`](crate::conv::conv2d).
 //! - Held by: `fc_*` goldens and random shapes against the naive oracle (tests/host/tests/conformance.rs).
 
@@ -24,7 +24,7 @@ pub struct DenseLayer<'a> {
 }
 
 impl<'a> DenseLayer<'a> {
-    /// A layer of weights packed by [`pack::dense`](crate::pack::dense) for the backend that will run it.
+    /// A layer of weights packed by [`pack::dense`] for the backend that will run it.
     ///
     /// # Errors
     /// [`ShapeError`] when lengths do not fit the shape, the layout is not one that this build runs, or the
@@ -93,7 +93,7 @@ pub struct WideDenseLayer<'a> {
 }
 
 impl<'a> WideDenseLayer<'a> {
-    /// A layer of weights packed by [`pack::wide_dense`](crate::pack::wide_dense) for the backend that will run it.
+    /// A layer of weights packed by [`pack::wide_dense`] for the backend that will run it.
     ///
     /// # Errors
     /// [`ShapeError`] when lengths do not fit the shape, the batch is not 1, or the layout is not one that this build runs.

@@ -3,7 +3,7 @@
 //! **Requantisation.** Per output channel a mantissa m, a rounding constant t and a shift s, in 1..=31, such that the output
 //! before saturation is (SMMLAR(2x, m, t + (x >> 31))) >> s, where SMMLAR(a, b, c) = (a·b + c·2^32 + 2^31) >> 32. With
 //! |x| < 2^30 that is a + (x >> 31) + t with a = (x·m + 2^30) >> 31, the reference's first rounding. Its second, a / 2^s
-//! with halves away from zero, is (a + 2^(s−1) − [a < 0]) >> s, and a < 0 exactly when x < 0 but for x·m in −2^30..0,
+//! with halves away from zero, is (a + 2^(s−1) − \[a < 0\]) >> s, and a < 0 exactly when x < 0 but for x·m in −2^30..0,
 //! where a = 0 and both signs give the same. The zero point z goes along: t = 2^(s−1) + z·2^s. Held by the test
 //! `requantisation_is_the_reference` below.
 //!

@@ -1,10 +1,10 @@
 //! Layouts for cores that multiply one pair of 32-bit numbers at a time: v7-M, v6-M and RV32.
 //!
 //! Convolution: output channels in blocks of [`block`]; in a block, the weights of one depth stand side by side, one byte
-//! each ([depth][channel]), the depth filled up with zeros to a multiple of four, the last block with channels of zeros.
+//! each (\[depth\]\[channel\]), the depth filled up with zeros to a multiple of four, the last block with channels of zeros.
 //!
-//! Depthwise convolution: the weights of one channel stand side by side ([channel][tap]) if the kernel is 3×3, else they
-//! stay as they are ([tap][channel]).
+//! Depthwise convolution: the weights of one channel stand side by side (\[channel\]\[tap\]) if the kernel is 3×3, else they
+//! stay as they are (\[tap\]\[channel\]).
 //!
 //! Dense layer: as a convolution, but blocks are of [`dense_block`] outputs, the depth is not filled up, and but for
 //! RV32 every weight is stored plus 128, so that a word of four is Σ 2^(8i)·(w_i + 128) without borrow.

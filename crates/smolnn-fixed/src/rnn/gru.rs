@@ -6,8 +6,8 @@
 //! ([`act`](crate::act)). Per step:
 //!
 //! 1. q = the state in 8 bits, Q0.7: q = clamp(⌊h / 2^8⌉, −128, 127).
-//! 2. u = a(M(W (x − z_x) + b)), for the rows of z, r, n; multiplier s_x · s_W[row] · 2^12, bias in s_x · s_W[row].
-//! 3. v = a(M(U q + b′)); multiplier 2^−7 · s_U[row] · 2^12, bias in 2^−7 · s_U[row].
+//! 2. u = a(M(W (x − z_x) + b)), for the rows of z, r, n; multiplier s_x · s_W\[row\] · 2^12, bias in s_x · s_W\[row\].
+//! 3. v = a(M(U q + b′)); multiplier 2^−7 · s_U\[row\] · 2^12, bias in 2^−7 · s_U\[row\].
 //! 4. z = σ(a(u_z + v_z)), r = σ(a(u_r + v_r)).
 //! 5. reset after: n = tanh(a(u_n + ⌊r · v_n / 2^15⌉)), v_n from step 3 with its bias b′_n; reset before: the state is
 //!    reset and rounded, p = clamp(⌊⌊r · h / 2^15⌉ / 2^8⌉, −128, 127), and n = tanh(a(u_n + a(M(U_n p)))).

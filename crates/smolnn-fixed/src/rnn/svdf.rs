@@ -2,7 +2,7 @@
 //! feature a filter over its last `memory` values; the filters of `rank` features add up to a unit.
 //!
 //! - feature = sat(M_1 · W_f (x − z_x)), M_1 = s_x · s_f / s_state; no bias.
-//! - y[u] = clamp(z_y + M_2 · (b_u + Σ_r Σ_m w_t[u·rank + r, m] · state[u·rank + r, m])), M_2 = s_state · s_t / s_y.
+//! - y\[u\] = clamp(z_y + M_2 · (b_u + Σ_r Σ_m w_t[u·rank + r, m] · state[u·rank + r, m])), M_2 = s_state · s_t / s_y.
 //! - Layout: state `[features][memory]`, oldest first; time weights the same.
 //! - Formats: with int16 state the time weights are int16; the sum is i32 and wraps as the reference's.
 //! - The fused activation that a model may name is not applied, since the reference does not: the clamp is int8's range.
