@@ -108,11 +108,10 @@ pub fn step<S: Element>(
             core::mem::swap(value, &mut next);
         }
     }
-    let filter = layer.memory * layer.rank;
+    let filter = (layer.memory * layer.rank).max(1);
+    let (mut histories, mut filters) = (state.chunks_exact(filter), layer.time_weights.chunks_exact(filter));
     for (unit, result) in output.iter_mut().enumerate() {
-        let rows = unit * filter..(unit + 1) * filter;
-        let history = state.get(rows.clone()).unwrap_or_default();
-        let weights = layer.time_weights.get(rows).unwrap_or_default();
+        let (Some(history), Some(weights)) = (histories.next(), filters.next()) else { return Ok(()) };
         let bias = layer.bias.get(unit).copied().unwrap_or(0);
         let sum = history.iter().zip(weights).fold(bias, |sum, (&value, &weight)| {
             let (value, weight): (i32, i32) = (value.into(), weight.into());
