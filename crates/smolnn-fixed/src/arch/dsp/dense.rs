@@ -68,46 +68,6 @@ pub(super) unsafe fn vector(
     }
 }
 
-/// Two weights of each channel of a pair, and the next two, times the inputs in r2 and r3.
-macro_rules! pair {
-    ($even:literal, $odd:literal) => {
-        concat!(
-            "ldmia.w r0!, {{r12, lr}}\n",
-            "smlad ",
-            $odd,
-            ", r12, r2, ",
-            $odd,
-            "\n",
-            "smlad ",
-            $odd,
-            ", lr, r3, ",
-            $odd,
-            "\n",
-            "sxtb16 r12, r12\n",
-            "sxtb16 lr, lr\n",
-            "smlad ",
-            $even,
-            ", r12, r2, ",
-            $even,
-            "\n",
-            "smlad ",
-            $even,
-            ", lr, r3, ",
-            $even,
-            "\n",
-        )
-    };
-}
-
-/// Four inputs, widened.
-macro_rules! widen {
-    () => {
-        "ldr.w r3, [r1], #4
-         sxtb16 r2, r3
-         sxtb16 r3, r3, ror #8\n"
-    };
-}
-
 macro_rules! step {
     () => {
         concat!(widen!(), pair!("r4", "r5"), pair!("r6", "r7"), pair!("r8", "r9"), pair!("r10", "r11"))
@@ -175,6 +135,7 @@ unsafe extern "C" fn eights(
     end: *mut i8,
 ) -> *const u32 {
     naked_asm!(
+        env!("SMOLNN_DSP_CORE"),
         "push {{r4-r11, lr}}",
         // [0] input, [4] where the first turn starts, [8] end of the input, [12] output, [16] its end.
         "ldr r4, [sp, #36]",
@@ -229,6 +190,7 @@ unsafe extern "C" fn twos(
     end: *mut i8,
 ) -> *const u32 {
     naked_asm!(
+        env!("SMOLNN_DSP_CORE"),
         "push {{r4-r9, lr}}",
         "ldr r8, [sp, #28]",
         "mov r6, r1",

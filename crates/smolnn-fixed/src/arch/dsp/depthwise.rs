@@ -568,6 +568,7 @@ unsafe extern "C" fn four(
     odd: usize,
 ) -> *const u32 {
     naked_asm!(
+        env!("SMOLNN_DSP_CORE"),
         "push {{r4-r11, lr}}",
         // [0] end of the pairs of taps, [4] first tap, [8] output, [12] blocks left, [16] odd.
         "ldr r4, [sp, #36]",

@@ -173,6 +173,7 @@ pub(super) unsafe extern "C" fn widen(
     gap: usize,
 ) -> *mut u32 {
     naked_asm!(
+        env!("SMOLNN_DSP_CORE"),
         "push {{r4-r11, lr}}",
         "ldr.w r12, [sp, #40]",
         "1:",

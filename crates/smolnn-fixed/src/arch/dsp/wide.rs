@@ -40,37 +40,6 @@ pub(crate) fn wide_dense(layer: &WideDenseLayer<'_>, input: &[i8], output: &mut 
     }
 }
 
-/// Two weights of each channel of a pair, and the next two, times the inputs in r2 and r3.
-macro_rules! pair {
-    ($even:literal, $odd:literal) => {
-        concat!(
-            "ldmia.w r0!, {{r12, lr}}\n",
-            "smlad ",
-            $odd,
-            ", r12, r2, ",
-            $odd,
-            "\n",
-            "smlad ",
-            $odd,
-            ", lr, r3, ",
-            $odd,
-            "\n",
-            "sxtb16 r12, r12\n",
-            "sxtb16 lr, lr\n",
-            "smlad ",
-            $even,
-            ", r12, r2, ",
-            $even,
-            "\n",
-            "smlad ",
-            $even,
-            ", lr, r3, ",
-            $even,
-            "\n",
-        )
-    };
-}
-
 /// The sum of the odd channel out of 256 times it and the even one's.
 macro_rules! split {
     ($even:literal, $odd:literal) => {
@@ -141,9 +110,7 @@ unsafe extern "C" fn eights(
         "ldmia.w r0!, {{r4, r5, r6, r7, r8, r9, r10, r11}}",
         "ldr r1, [sp, #4]",
         "2:",
-        "ldr.w r3, [r1], #4",
-        "sxtb16 r2, r3",
-        "sxtb16 r3, r3, ror #8",
+        widen!(),
         pair!("r4", "r5"),
         pair!("r6", "r7"),
         pair!("r8", "r9"),
