@@ -82,14 +82,14 @@ fn flags(board: &Board, variant: &Variant) -> Vec<String> {
 /// A cargo command on the firmware for a board.
 pub fn cargo(command: &str, board: &Board, variant: &Variant) -> Command {
     let mut cargo = shell::cargo();
-    cargo.args([command, "--release", "--quiet", "--manifest-path", "tests/firmware/Cargo.toml"]);
+    cargo.args([command, "--profile", "firmware", "--quiet", "-p", "firmware"]);
     cargo.args(["--target", board.triple, "--target-dir"]).arg(target());
     if variant.lean {
         cargo.args(["--features", "lean"]);
     }
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(board, variant).join("\u{1f}")).env_remove("RUSTFLAGS");
     if variant.size {
-        cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s");
+        cargo.env("CARGO_PROFILE_FIRMWARE_OPT_LEVEL", "s");
     }
     cargo
 }
@@ -113,7 +113,7 @@ pub fn build(board: &Board, programs: &[&str], variant: &Variant) -> Result<Vec<
     // Boards of one triple differ in flags alone, so cargo lays their images over each other: keep them apart.
     let images = shell::root().join("target/images").join(format!("{}{}", board.image, variant.suffix()));
     fs::create_dir_all(&images)?;
-    let built = target().join(board.triple).join("release");
+    let built = target().join(board.triple).join("firmware");
     programs
         .iter()
         .map(|program| {

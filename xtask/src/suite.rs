@@ -82,21 +82,13 @@ impl Suite {
 
     /// Formatting, lints and documentation.
     pub fn check(&mut self) {
-        let firmware = |cargo: &mut std::process::Command| {
-            cargo.args(["--manifest-path", "tests/firmware/Cargo.toml"]);
-        };
         self.step("fmt", || {
             shell::run(shell::cargo().args(["fmt", "--all", "--check"]))?;
-            let mut cargo = shell::cargo();
-            cargo.args(["fmt", "--all", "--check"]);
-            firmware(&mut cargo);
-            shell::run(&mut cargo)?;
             Ok(Tally::ONE)
         });
         self.step("clippy", || {
             shell::run(shell::cargo().args([
                 "clippy",
-                "--workspace",
                 "--all-targets",
                 "--all-features",
                 "--quiet",
@@ -108,15 +100,13 @@ impl Suite {
         self.step("clippy of the firmware", || {
             for name in [boards::Name::M4, boards::Name::Rv32] {
                 let mut cargo = firmware::cargo("clippy", name.board(), &Variant::default());
-                shell::run(cargo.args(["--workspace", "--", "-Dwarnings"]))?;
+                shell::run(cargo.args(["-p", "board", "--", "-Dwarnings"]))?;
             }
             Ok(Tally::ONE)
         });
         self.step("docs", || {
             let mut cargo = shell::cargo();
-            cargo
-                .args(["doc", "--workspace", "--no-deps", "--all-features", "--quiet"])
-                .env("RUSTDOCFLAGS", "-Dwarnings");
+            cargo.args(["doc", "--no-deps", "--all-features", "--quiet"]).env("RUSTDOCFLAGS", "-Dwarnings");
             shell::run(&mut cargo)?;
             Ok(Tally::ONE)
         });
@@ -126,7 +116,7 @@ impl Suite {
     pub fn host_tests(&mut self) {
         self.step("host tests", || {
             let mut cargo = shell::cargo();
-            cargo.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+            cargo.args(["test", "--all-features", "--no-fail-fast"]);
             println!("$ {}", shell::shown(&cargo));
             let mut tally = Tally::default();
             let end = shell::watch(&mut cargo, HOST_TESTS, |line| {
