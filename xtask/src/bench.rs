@@ -1,5 +1,6 @@
 //! Instructions per kernel shape and model, on every board, against the best C.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -251,8 +252,8 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     }
     if figures.is_empty() {
         let everything = measure(boards[0], &variant, &[], |_| {})?;
-        let mut names: Vec<&str> = everything.iter().map(|figure| figure.name.as_str()).collect();
-        names.dedup();
+        let names: BTreeSet<&str> = everything.iter().map(|figure| figure.name.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().collect();
         return Err(fault(Kind::Usage, format!("nothing of that name; there are {}", names.join(", "))));
     }
     if arguments.json {

@@ -13,6 +13,10 @@ use crate::{bench, demo, panics, selftest, setup, size};
 /// Longest that the host's tests may take.
 const HOST_TESTS: Duration = Duration::from_secs(40 * 60);
 
+/// One board for each backend: clippy sees the code that is compiled for the target alone.
+const LINTED: [boards::Name; 5] =
+    [boards::Name::M0, boards::Name::M3, boards::Name::M4, boards::Name::M55, boards::Name::Rv32];
+
 /// Longest that one board's conformance run may take.
 const CONFORMANCE: Duration = Duration::from_secs(900);
 
@@ -98,7 +102,7 @@ impl Suite {
             Ok(Tally::ONE)
         });
         self.step("clippy of the firmware", || {
-            for name in [boards::Name::M4, boards::Name::Rv32] {
+            for name in LINTED {
                 let mut cargo = firmware::cargo("clippy", name.board(), &Variant::default());
                 shell::run(cargo.args(["-p", "board", "--", "-Dwarnings"]))?;
             }
@@ -226,7 +230,7 @@ pub fn conformance(board: &Board, options: &[&str]) -> Result<Tally> {
 
 /// `xtask check`.
 pub fn check(install: bool) -> Result<()> {
-    setup::ensure_targets(&boards::chosen(&[boards::Name::M4, boards::Name::Rv32]), install)?;
+    setup::ensure_targets(&boards::chosen(&LINTED), install)?;
     let mut suite = Suite::default();
     suite.check();
     suite.finish()

@@ -169,7 +169,7 @@ unsafe fn taps(layer: &DepthwiseConv2dLayer<'_>, input: *const i8, output: *mut 
                     let mut rest = [0; 4];
                     let place = if channels < 4 { rest.as_mut_ptr() } else { output_pixel };
                     let words = four(layer.words.as_ptr(), first, step, place, pitch / 4, depth / 2, depth % 2);
-                    if channels > 4 && channels % 4 > 0 {
+                    if channels > 4 && !channels.is_multiple_of(4) {
                         let last = channels - 4;
                         four(words, first.add(last), step, place.add(last), 1, depth / 2, depth % 2);
                     }

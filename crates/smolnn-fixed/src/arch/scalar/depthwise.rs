@@ -346,7 +346,8 @@ unsafe fn taps<const N: usize, const STEP: usize>(
 ) -> usize {
     let shape = &layer.shape;
     let (rows, columns, channels) = (&shape.rows, &shape.columns, shape.input.channels);
-    let source = if shape.multiplier == 1 { index } else { index.checked_div(shape.multiplier).unwrap_or(0) };
+    let source =
+        if STEP == 1 || shape.multiplier == 1 { index } else { index.checked_div(shape.multiplier).unwrap_or(0) };
     let mut weights = layer.words.as_ptr().cast::<i8>().wrapping_add(index);
     let mut sums = [0; N];
     let mut y = (row * rows.stride).wrapping_sub(rows.before);
