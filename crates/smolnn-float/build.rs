@@ -6,7 +6,6 @@ use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
     println!("cargo::rustc-check-cfg=cfg(body, values(\"float\", \"integer\", \"narrow\", \"vector\"))");
     println!("cargo::rustc-check-cfg=cfg(helium)");
     let target = env::var("TARGET").unwrap_or_default();

@@ -21,7 +21,6 @@ fn main() {
     println!("cargo::rerun-if-changed=../../../shared/golden");
     println!("cargo::rerun-if-changed=../data/ops");
     println!("cargo::rerun-if-changed=../data/japanese_vowels");
-    println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
     println!("cargo::rerun-if-env-changed=CI");
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let target = env::var("TARGET").expect("cargo sets TARGET");

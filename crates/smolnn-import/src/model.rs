@@ -83,7 +83,6 @@ impl Model {
         if let Some(path) = &self.path {
             println!("cargo::rerun-if-changed={}", path.display());
         }
-        println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
         let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
         let program = self.compile(Backend::for_target(&variable("TARGET")?, &flags))?;
         let path = PathBuf::from(variable("OUT_DIR")?).join(format!("{}.rs", self.name));
