@@ -107,11 +107,15 @@ pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
     if !layout.is(MATRIX) {
         return portable::dense_needs(shape);
     }
-    let chunks = Chunks::of(shape.inputs);
-    // A vector that is not a whole number of chunks, or may be overwritten by its own outputs, is copied.
-    let copied = chunks.depth() != shape.inputs || shape.batch > 1;
-    let scratch = if copied { chunks.depth() / 4 } else { 0 };
+    let scratch = copy_words(shape.inputs, shape.batch);
     Needs { words: matrix_words(shape.outputs, shape.inputs, MATRIX_PARAMETERS), channels: 0, scratch }
+}
+
+/// Words of scratch memory for the copy of a vector that is not a whole number of chunks, or that its own outputs may
+/// overwrite. One chunk is copied to the stack: as scratch memory it would be more than the tensors of a tiny model.
+const fn copy_words(inputs: usize, batch: usize) -> usize {
+    let depth = Chunks::of(inputs).depth();
+    if depth > CHUNK && (depth != inputs || batch > 1) { depth / 4 } else { 0 }
 }
 
 const fn depthwise_words(shape: &DepthwiseConv2d) -> usize {
@@ -297,9 +301,7 @@ pub const fn wide_dense_needs(layout: Layout, shape: &Dense) -> Needs {
     if !layout.is(WIDE) {
         return portable::dense_needs(shape);
     }
-    let depth = Chunks::of(shape.inputs).depth();
-    let scratch = if depth != shape.inputs { depth / 4 } else { 0 };
-    Needs { words: wide_dense_words(shape), channels: 0, scratch }
+    Needs { words: wide_dense_words(shape), channels: 0, scratch: copy_words(shape.inputs, 1) }
 }
 
 /// Words that a dense layer to int16 takes.
