@@ -1,9 +1,10 @@
 //! Runs checks one after the other, all of them whatever fails, and sums up: `check`, `cross`, `test`.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::boards::{self, Board};
 use crate::firmware::{self, Variant};
@@ -174,6 +175,28 @@ impl Suite {
         }
     }
 
+    /// The firmware that the README shows: the same lines, and what it prints on a Cortex-M4.
+    pub fn readme(&mut self) {
+        self.step("firmware of the README", || {
+            let text = fs::read_to_string(shell::root().join("README.md"))?;
+            for file in ["tests/minimal/build.rs", "tests/minimal/src/main.rs"] {
+                let source = fs::read_to_string(shell::root().join(file))?;
+                let shown = format!("<!-- {file} -->\n```rust\n{source}```\n");
+                ensure!(text.contains(&shown), "README.md does not show {file} as it is");
+            }
+            let board = boards::Name::M4.board();
+            let mut cargo = shell::cargo();
+            cargo.args(["build", "--profile", "firmware", "--quiet", "-p", "minimal", "--target", board.triple]);
+            let target = shell::root().join("target/firmware");
+            shell::run(cargo.arg("--target-dir").arg(&target).env_remove("RUSTFLAGS"))?;
+            let image = target.join(board.triple).join("firmware/minimal");
+            let run = firmware::run(board, &image, &[], Duration::from_secs(60), |line| println!("{line}"))?;
+            run.end.check("the firmware of the README")?;
+            ensure!(run.lines == ["this is a 0"], "it printed {:?}", run.lines);
+            Ok(Tally::ONE)
+        });
+    }
+
     /// All programs of each board at once: their links, one core each, then run side by side.
     pub fn build(&mut self, boards: &[&Board]) {
         let mut images = BTreeSet::new();
@@ -251,6 +274,7 @@ pub fn test(boards: &[&Board], install: bool) -> Result<()> {
     suite.check();
     suite.host_tests();
     suite.cross(boards);
+    suite.readme();
     suite.build(boards);
     suite.conformance(boards);
     suite.demo(boards);

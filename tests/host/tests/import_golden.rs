@@ -83,12 +83,7 @@ fn arenas_stay_below_the_peak_of_the_activations() {
                 arena as f64 / peak as f64
             );
             // Four bytes more are alignment of the tiny hello_world, and nothing elsewhere.
-            assert!(
-                arena * 100 <= peak * 104,
-                "{} {}: {arena} bytes, peak {peak}",
-                golden.name,
-                backend.name()
-            );
+            assert!(arena * 100 <= peak * 104, "{} {}: {arena} bytes, peak {peak}", golden.name, backend.name());
         }
     }
 }

@@ -419,3 +419,24 @@ pub(crate) fn range_text(range: &OutputRange) -> String {
         range.zero_point, range.minimum, range.maximum
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The list of the README is the list of the families.
+    #[test]
+    fn the_readme_names_every_operator() {
+        let readme = include_str!("../../../../README.md");
+        let (_, list) = readme.split_once("**Operators of `.tflite` files**").expect("the README lists operators");
+        let (_, list) = list.split_once("\n\n").expect("the list is a paragraph of its own");
+        let (list, _) = list.split_once("\n\n").expect("the list ends");
+        let mut listed: Vec<&str> = list
+            .split([',', ' ', '\n', '.'])
+            .map(|word| word.trim_end_matches('¹'))
+            .filter(|word| !word.is_empty())
+            .collect();
+        listed.sort_unstable();
+        assert_eq!(listed, names());
+    }
+}

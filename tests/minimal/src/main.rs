@@ -1,0 +1,30 @@
+//! Recognises a handwritten digit.
+#![no_std]
+#![no_main]
+
+use cortex_m_rt::entry;
+use semihosting::{println, process};
+
+smolnn::include_model!(digits);
+
+/// 8×8 pixels of ink, 0 to 16.
+const PICTURE: [u8; 64] = [
+    0, 0, 5, 12, 1, 6, 0, 0, //
+    0, 0, 11, 12, 0, 16, 2, 0, //
+    0, 0, 16, 5, 0, 12, 4, 0, //
+    0, 3, 15, 0, 0, 8, 4, 0, //
+    0, 7, 12, 0, 0, 4, 7, 0, //
+    0, 2, 15, 1, 1, 12, 5, 0, //
+    0, 0, 16, 11, 12, 15, 3, 0, //
+    0, 0, 4, 12, 12, 3, 0, 0, //
+];
+
+#[entry]
+fn main() -> ! {
+    // All of its RAM, digits::ARENA_BYTES, is known before flashing.
+    let mut model = digits::Model::new();
+    let scores = model.infer(&PICTURE.map(|ink| (i16::from(ink) * 255 / 16 - 128) as i8));
+    let best = scores.iter().enumerate().max_by_key(|&(_, score)| score);
+    println!("this is a {}", best.map_or(0, |(digit, _)| digit));
+    process::exit(0)
+}
