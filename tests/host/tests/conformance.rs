@@ -69,6 +69,13 @@ fn public_kernels(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
     }
 }
 
+/// The names of the registered kernels, each once.
+fn registered() -> BTreeSet<String> {
+    let names: BTreeSet<String> = KERNELS.iter().map(|kernel| kernel.name.to_string()).collect();
+    assert_eq!(names.len(), KERNELS.len(), "a kernel is registered twice");
+    names
+}
+
 #[test]
 fn every_public_kernel_is_registered() {
     let mut found = BTreeSet::new();
@@ -79,7 +86,17 @@ fn every_public_kernel_is_registered() {
         assert!(text.contains(word), "{file} does not hold {kernel}: it has no {word}");
         assert!(found.remove(*kernel), "{kernel} is no public kernel any more");
     }
-    let registered: BTreeSet<String> = KERNELS.iter().map(|kernel| kernel.name.to_string()).collect();
-    assert_eq!(registered.len(), KERNELS.len(), "a kernel is registered twice");
-    assert_eq!(registered, found, "the registry and the public kernels of the source differ");
+    assert_eq!(registered(), found, "the registry and the public kernels of the source differ");
+}
+
+#[test]
+fn an_unregistered_kernel_is_noticed() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unregistered");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("round_trip.rs"), "//! A kernel.\n\npub fn round_trip(layer: &Layer) {}\n").unwrap();
+    let mut found = BTreeSet::new();
+    public_kernels(&folder, "", &mut found);
+    let registered = registered();
+    let unregistered: Vec<&String> = found.difference(&registered).collect();
+    assert_eq!(unregistered, ["round_trip::round_trip"]);
 }

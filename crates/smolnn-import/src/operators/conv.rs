@@ -8,7 +8,7 @@ use smolnn_fixed::pack::{self, Packed};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Channel, Weights};
 
-use super::wide::{self, WideLayer};
+use super::wide::{self, Shape16, WideLayer};
 use super::{Check, Definition, Kernel, Lowered, Quantised, activation_label, range_text};
 use crate::emit::Source;
 use crate::error::Problem;
@@ -252,15 +252,8 @@ fn conv2d_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     let multipliers = weights.multipliers(&input, &output);
     if input.tensor.element == Element::I16 {
         let layer = WideLayer::new(check, weights.values, 2, outputs, multipliers)?;
-        return wide::conv2d(
-            check,
-            input.id,
-            shape,
-            format!("{}.conv({outputs})", sliding.text()),
-            layer,
-            range,
-            label,
-        );
+        let text = format!("{}.conv({outputs})", sliding.text());
+        return wide::conv(check, input.id, Shape16::Conv2d(shape), text, layer, range, label);
     }
     let bias = LayerWeights::bias(check, outputs)?;
     let packing =
@@ -344,7 +337,7 @@ fn depthwise_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     if input.tensor.element == Element::I16 {
         let layer = WideLayer::new(check, weights.values, 2, outputs, multipliers)?;
         let text = format!("{}.depthwise({})", sliding.text(), shape.multiplier);
-        return wide::depthwise_conv2d(check, input.id, shape, text, layer, range, label);
+        return wide::conv(check, input.id, Shape16::Depthwise(shape), text, layer, range, label);
     }
     let bias = LayerWeights::bias(check, outputs)?;
     let packing =

@@ -76,38 +76,45 @@ impl WideLayer {
     }
 }
 
+/// The shape of an int16 convolution: of every input channel, or depthwise.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape16 {
+    Conv2d(Conv2d),
+    Depthwise(DepthwiseConv2d),
+}
+
 #[derive(Debug)]
-struct Conv2dKernel16 {
-    shape: Conv2d,
+struct ConvKernel16 {
+    shape: Shape16,
     text: String,
     layer: WideLayer,
     output: OutputRange,
 }
 
 /// An int16 convolution of this shape, which `text` makes as Rust.
-pub(super) fn conv2d(
+pub(super) fn conv(
     check: &Check<'_>,
     input: TensorId,
-    shape: Conv2d,
+    shape: Shape16,
     text: String,
     layer: WideLayer,
     output: OutputRange,
     label: String,
 ) -> Result<Lowered, Problem> {
-    let kernel = Conv2dKernel16 { shape, text, layer, output };
-    check.shape(kernel.layer().map(|_| ()))?;
+    check.shape(match shape {
+        Shape16::Conv2d(shape) => Conv2dLayer16::new(shape, layer.weights(), output).map(|_| ()),
+        Shape16::Depthwise(shape) => DepthwiseConv2dLayer16::new(shape, layer.weights(), output).map(|_| ()),
+    })?;
+    let kernel = ConvKernel16 { shape, text, layer, output };
     Ok(Lowered::Step { inputs: vec![input], states: Vec::new(), label, kernel: Box::new(kernel) })
 }
 
-impl Conv2dKernel16 {
-    fn layer(&self) -> Result<Conv2dLayer16<'_>, ShapeError> {
-        Conv2dLayer16::new(self.shape, self.layer.weights(), self.output)
-    }
-}
-
-impl Kernel for Conv2dKernel16 {
+impl Kernel for ConvKernel16 {
     fn macs(&self) -> u64 {
-        self.shape.macs() as u64
+        match self.shape {
+            Shape16::Conv2d(shape) => shape.macs() as u64,
+            Shape16::Depthwise(shape) => shape.macs() as u64,
+        }
     }
 
     fn constant_bytes(&self) -> usize {
@@ -115,70 +122,35 @@ impl Kernel for Conv2dKernel16 {
     }
 
     fn overlap_gap(&self, _: usize) -> Option<usize> {
-        Some(self.shape.overlap_gap() * 2)
+        let elements = match self.shape {
+            Shape16::Conv2d(shape) => shape.overlap_gap(),
+            Shape16::Depthwise(shape) => shape.overlap_gap(),
+        };
+        Some(elements * size_of::<i16>())
     }
 
     fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
-        with_tensors!(memory.tensors()?, tensors => conv2d_int16(&self.layer()?, tensors))
+        let weights = self.layer.weights();
+        match self.shape {
+            Shape16::Conv2d(shape) => {
+                let layer = Conv2dLayer16::new(shape, weights, self.output)?;
+                with_tensors!(memory.tensors()?, tensors => conv2d_int16(&layer, tensors))
+            }
+            Shape16::Depthwise(shape) => {
+                let layer = DepthwiseConv2dLayer16::new(shape, weights, self.output)?;
+                with_tensors!(memory.tensors()?, tensors => depthwise_conv2d_int16(&layer, tensors))
+            }
+        }
     }
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
-        let layer = self.layer.text(source, io);
-        let text = format!("Conv2dLayer16::new(shape!({}), {layer}, {})", self.text, range_text(&self.output));
-        simple_call(source, io, "conv2d_int16", "Conv2dLayer16<'static>", &text)
-    }
-}
-
-#[derive(Debug)]
-struct DepthwiseKernel16 {
-    shape: DepthwiseConv2d,
-    text: String,
-    layer: WideLayer,
-    output: OutputRange,
-}
-
-/// An int16 depthwise convolution of this shape, which `text` makes as Rust.
-pub(super) fn depthwise_conv2d(
-    check: &Check<'_>,
-    input: TensorId,
-    shape: DepthwiseConv2d,
-    text: String,
-    layer: WideLayer,
-    output: OutputRange,
-    label: String,
-) -> Result<Lowered, Problem> {
-    let kernel = DepthwiseKernel16 { shape, text, layer, output };
-    check.shape(kernel.layer().map(|_| ()))?;
-    Ok(Lowered::Step { inputs: vec![input], states: Vec::new(), label, kernel: Box::new(kernel) })
-}
-
-impl DepthwiseKernel16 {
-    fn layer(&self) -> Result<DepthwiseConv2dLayer16<'_>, ShapeError> {
-        DepthwiseConv2dLayer16::new(self.shape, self.layer.weights(), self.output)
-    }
-}
-
-impl Kernel for DepthwiseKernel16 {
-    fn macs(&self) -> u64 {
-        self.shape.macs() as u64
-    }
-
-    fn constant_bytes(&self) -> usize {
-        self.layer.bytes()
-    }
-
-    fn overlap_gap(&self, _: usize) -> Option<usize> {
-        Some(self.shape.overlap_gap() * 2)
-    }
-
-    fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
-        with_tensors!(memory.tensors()?, tensors => depthwise_conv2d_int16(&self.layer()?, tensors))
-    }
-
-    fn emit(&self, source: &mut Source, io: &Io) -> String {
-        let layer = self.layer.text(source, io);
-        let text = format!("DepthwiseConv2dLayer16::new(shape!({}), {layer}, {})", self.text, range_text(&self.output));
-        simple_call(source, io, "depthwise_conv2d_int16", "DepthwiseConv2dLayer16<'static>", &text)
+        let (function, layer) = match self.shape {
+            Shape16::Conv2d(_) => ("conv2d_int16", "Conv2dLayer16"),
+            Shape16::Depthwise(_) => ("depthwise_conv2d_int16", "DepthwiseConv2dLayer16"),
+        };
+        let weights = self.layer.text(source, io);
+        let text = format!("{layer}::new(shape!({}), {weights}, {})", self.text, range_text(&self.output));
+        simple_call(source, io, function, &format!("{layer}<'static>"), &text)
     }
 }
 
