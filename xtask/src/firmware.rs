@@ -79,14 +79,11 @@ fn flags(board: &Board, variant: &Variant) -> Vec<String> {
     flags
 }
 
-/// A cargo command on the firmware for a board.
+/// A cargo command for a board, with its flags and the firmware's profile; the packages are still to be named.
 pub fn cargo(command: &str, board: &Board, variant: &Variant) -> Command {
     let mut cargo = shell::cargo();
-    cargo.args([command, "--profile", "firmware", "--quiet", "-p", "firmware"]);
+    cargo.args([command, "--profile", "firmware", "--quiet"]);
     cargo.args(["--target", board.triple, "--target-dir"]).arg(target());
-    if variant.lean {
-        cargo.args(["--features", "lean"]);
-    }
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(board, variant).join("\u{1f}")).env_remove("RUSTFLAGS");
     if variant.size {
         cargo.env("CARGO_PROFILE_FIRMWARE_OPT_LEVEL", "s");
@@ -102,6 +99,10 @@ fn target() -> PathBuf {
 /// Builds programs for a board and gives the paths of their images, in the same order.
 pub fn build(board: &Board, programs: &[&str], variant: &Variant) -> Result<Vec<PathBuf>> {
     let mut cargo = cargo("build", board, variant);
+    cargo.args(["-p", "firmware"]);
+    if variant.lean {
+        cargo.args(["--features", "lean"]);
+    }
     for program in programs {
         cargo.args(["--bin", program]);
     }

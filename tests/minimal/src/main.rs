@@ -3,6 +3,7 @@
 #![no_main]
 
 use cortex_m_rt::entry;
+use panic_halt as _;
 use semihosting::{println, process};
 
 smolnn::include_model!(digits);
