@@ -156,7 +156,8 @@ macro_rules! pools {
     ($($name:literal $window:expr;)*) => { [$(($name, shape!($window.pool()))),*] };
 }
 
-const POOLS: [(&str, Pool2d); 5] = pools![
+/// Average poolings.
+pub const POOLS: [(&str, Pool2d); 5] = pools![
     "25x5x64 k25x5s1 -> 1x1x64" pool(25, 5, 64, (25, 5), 1);
     "32x32x16 k2x2s2 -> 16x16x16" pool(32, 32, 16, (2, 2), 2);
     "3x3x256 k3x3s1 -> 1x1x256" pool(3, 3, 256, (3, 3), 1);
@@ -164,7 +165,8 @@ const POOLS: [(&str, Pool2d); 5] = pools![
     "8x8x64 k8x8s1 -> 1x1x64" pool(8, 8, 64, (8, 8), 1);
 ];
 
-const MAX_POOLS: [(&str, Pool2d); 3] = pools![
+/// Max poolings.
+pub const MAX_POOLS: [(&str, Pool2d); 3] = pools![
     "16x16x32 k3x3s2 -> 7x7x32" pool(16, 16, 32, (3, 3), 2);
     "32x32x16 k2x2s2 -> 16x16x16" pool(32, 32, 16, (2, 2), 2);
     "8x8x16 k2x2s2 -> 4x4x16" pool(8, 8, 16, (2, 2), 2);

@@ -17,14 +17,16 @@ use super::{Meter, Random, TOO_LARGE, Work};
 
 const ROOM: usize = if cfg!(smolnn_small_board) { 1024 } else { 64 * 1024 };
 
-const DENSE: [(&str, Dense); 4] = [
+/// Dense layers.
+pub const DENSE: [(&str, Dense); 4] = [
     ("16-10", shape!(Dense::new(1, 16, 10))),
     ("64-32", shape!(Dense::new(1, 64, 32))),
     ("128-128", shape!(Dense::new(1, 128, 128))),
     ("61-33", shape!(Dense::new(1, 61, 33))),
 ];
 
-const CONV2D: [(&str, Conv2d); 5] = [
+/// Convolutions.
+pub const CONV2D: [(&str, Conv2d); 5] = [
     ("8x8x1 3x3 8 same", shape!(Window2d::over(Image::hwc(8, 8, 1), Kernel::hw(3, 3)).same().conv(8))),
     ("8x8x8 3x3 16 same", shape!(Window2d::over(Image::hwc(8, 8, 8), Kernel::hw(3, 3)).same().conv(16))),
     ("8x8x16 3x3 16 same", shape!(Window2d::over(Image::hwc(8, 8, 16), Kernel::hw(3, 3)).same().conv(16))),
@@ -32,7 +34,8 @@ const CONV2D: [(&str, Conv2d); 5] = [
     ("64x8 k5 16", shape!(Window2d::over(Image::sequence(64, 8), Kernel::taps(5)).same().conv(16))),
 ];
 
-const DEPTHWISE: [(&str, DepthwiseConv2d); 1] =
+/// Depthwise convolutions.
+pub const DEPTHWISE: [(&str, DepthwiseConv2d); 1] =
     [("8x8x16 3x3 same", shape!(Window2d::over(Image::hwc(8, 8, 16), Kernel::hw(3, 3)).same().depthwise(1)))];
 
 /// The tensors of one layer.

@@ -158,7 +158,8 @@ macro_rules! shapes {
     };
 }
 
-const CONV2D: [(&str, Conv2d); 29] = shapes![
+/// Convolutions.
+pub const CONV2D: [(&str, Conv2d); 29] = shapes![
     "49x10x1 k10x4s2 -> 25x5x64" same(49, 10, 1, (10, 4), 2), conv(64);
     "25x5x64 k1x1s1 -> 25x5x64" same(25, 5, 64, (1, 1), 1), conv(64);
     "32x32x3 k3x3s1 -> 32x32x16" same(32, 32, 3, (3, 3), 1), conv(16);
@@ -190,7 +191,8 @@ const CONV2D: [(&str, Conv2d); 29] = shapes![
     "16x16x15 k3x3s1 -> 16x16x17" same(16, 16, 15, (3, 3), 1), conv(17);
 ];
 
-const DEPTHWISE: [(&str, DepthwiseConv2d); 18] = shapes![
+/// Depthwise convolutions.
+pub const DEPTHWISE: [(&str, DepthwiseConv2d); 18] = shapes![
     "25x5x64 k3x3s1 -> 25x5x64" same(25, 5, 64, (3, 3), 1), depthwise(1);
     "48x48x8 k3x3s1 -> 48x48x8" same(48, 48, 8, (3, 3), 1), depthwise(1);
     "48x48x16 k3x3s2 -> 24x24x16" same(48, 48, 16, (3, 3), 2), depthwise(1);
@@ -215,7 +217,8 @@ macro_rules! dense_shapes {
     ($($name:literal ($inputs:literal, $outputs:literal);)*) => { [$(($name, shape!(Dense::new(1, $inputs, $outputs)))),*] };
 }
 
-const DENSE: [(&str, Dense); 10] = dense_shapes![
+/// Dense layers.
+pub const DENSE: [(&str, Dense); 10] = dense_shapes![
     "640->128" (640, 128);
     "128->128" (128, 128);
     "128->8" (128, 8);

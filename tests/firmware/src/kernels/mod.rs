@@ -4,10 +4,10 @@
 //! Nothing here formats or panics: code of the harness must not hide what the kernels do.
 
 mod activation;
-mod elements;
-mod float;
+pub mod elements;
+pub mod float;
 mod float_recurrent;
-mod int8;
+pub mod int8;
 mod recurrent;
 
 use core::hint::black_box;
