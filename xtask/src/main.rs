@@ -126,7 +126,10 @@ fn main() -> ExitCode {
         Command::Cross(arguments) => suite::cross(&boards::chosen(&arguments.boards), install),
         Command::Report => report::run(),
         Command::Selftest => selftest::run(install),
-        Command::Accuracy(arguments) => accuracy(&arguments),
+        Command::Accuracy(arguments) => {
+            let chosen = [arguments.full.then_some("--full"), arguments.bless.then_some("--bless")];
+            suite::accuracy(&chosen.into_iter().flatten().collect::<Vec<_>>())
+        }
         Command::Qemu(arguments) => qemu(&arguments, install),
         Command::Bench(arguments) => bench::run(&arguments, install),
         Command::Size(arguments) => size::run(&arguments, install),
@@ -142,13 +145,6 @@ fn main() -> ExitCode {
             ExitCode::from(shell::kind(&error) as u8)
         }
     }
-}
-
-fn accuracy(arguments: &AccuracyArguments) -> Result<()> {
-    let mut cargo = shell::cargo();
-    cargo.args(["run", "--release", "--quiet", "--package", "host-tests", "--bin", "accuracy", "--"]);
-    cargo.args(arguments.full.then_some("--full")).args(arguments.bless.then_some("--bless"));
-    shell::run(&mut cargo)
 }
 
 fn qemu(arguments: &QemuArguments, install: bool) -> Result<()> {

@@ -257,6 +257,13 @@ pub fn conformance(board: &Board, options: &[&str]) -> Result<Tally> {
     Ok(tally)
 }
 
+/// `xtask accuracy`: in a release build of its own, since it takes billions of evaluations.
+pub fn accuracy(arguments: &[&str]) -> Result<()> {
+    let mut cargo = shell::cargo();
+    cargo.args(["run", "--release", "--quiet", "--package", "host-tests", "--bin", "accuracy", "--"]);
+    shell::run(cargo.args(arguments))
+}
+
 /// `xtask check`.
 pub fn check(install: bool) -> Result<()> {
     setup::ensure_targets(&boards::chosen(&LINTED), install)?;
@@ -279,6 +286,10 @@ pub fn test(boards: &[&Board], install: bool) -> Result<()> {
     let mut suite = Suite::default();
     suite.check();
     suite.host_tests();
+    suite.step("accuracy of the elementary functions", || {
+        accuracy(&[])?;
+        Ok(Tally::ONE)
+    });
     suite.cross(boards);
     suite.readme();
     suite.build(boards);
