@@ -33,7 +33,7 @@ fn main() -> Result<()> {
                     adapter(&mut modules, &model);
                     let _ = writeln!(table, "    (\"{folder}/{name}\", run_{module}),");
                 }
-                Err(Error::Unsupported(_)) => {
+                Err(Error::Model { error, .. }) if matches!(*error, Error::Unsupported(_)) => {
                     let _ = writeln!(refused, "    \"{folder}/{name}\",");
                 }
                 Err(error) => return Err(error),

@@ -60,7 +60,7 @@ impl RequantiseLayer {
     /// From `input` to `output`.
     ///
     /// # Errors
-    /// [`ShapeError::Range`] when a scale is not positive or a zero point lies outside of int16.
+    /// [`ShapeError::Range`] when the scales are not positive or do not fit each other or a zero point lies outside of int16.
     pub const fn new(input: Affine, output: Affine) -> Result<Self, ShapeError> {
         if let Err(error) = input.check(i16::MIN as i32, i16::MAX as i32) {
             return Err(error);
@@ -68,7 +68,10 @@ impl RequantiseLayer {
         if let Err(error) = output.check(i16::MIN as i32, i16::MAX as i32) {
             return Err(error);
         }
-        let multiplier = Multiplier::from_f64(input.scale as f64 / output.scale as f64);
+        let multiplier = match Multiplier::try_from_f64(input.scale as f64 / output.scale as f64) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
         Ok(Self { multiplier, input_zero_point: input.zero_point, output_zero_point: output.zero_point })
     }
 

@@ -44,7 +44,7 @@ impl LogSoftmaxLayer {
             return Err(ShapeError::Range("the scale of the log-softmax is not within 0..31"));
         }
         let multiplier = Multiplier::from_f64(input_scale as f64 * (1 << 26) as f64);
-        if multiplier.shift < 0 {
+        if multiplier.shift < 0 || multiplier.mantissa == 0 {
             return Err(ShapeError::Range("the scale of the log-softmax is below 2^-26"));
         }
         let least = -((31_i64 << 26) >> multiplier.shift);

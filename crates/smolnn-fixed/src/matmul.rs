@@ -40,7 +40,7 @@ impl MatmulLayer {
     /// Products of matrices of the shape.
     ///
     /// # Errors
-    /// [`ShapeError`] when a length is 0 or too large, a scale is not positive, or a zero point lies outside of int8.
+    /// [`ShapeError`] when a length is 0 or too large, the scales are not positive or do not fit each other, or a zero point lies outside of int8.
     pub const fn new(shape: MatmulShape, left: Affine, right: Affine, output: Affine) -> Result<Self, ShapeError> {
         let MatmulShape { batch, rows, depth, columns, .. } = shape;
         if batch == 0 || rows == 0 || depth == 0 || columns == 0 {
@@ -65,11 +65,15 @@ impl MatmulLayer {
             index += 1;
         }
         let factor = left.scale as f64 * right.scale as f64 / output.scale as f64;
+        let multiplier = match Multiplier::try_from_f64(factor) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             shape,
             left_zero_point: left.zero_point,
             right_zero_point: right.zero_point,
-            multiplier: Multiplier::from_f64(factor),
+            multiplier,
             output: OutputRange::int8(output.zero_point),
         })
     }

@@ -46,6 +46,19 @@ impl Multiplier {
         Self { mantissa: mantissa as i32, shift: exponent }
     }
 
+    /// As [`from_f64`](Self::from_f64), for factors that come from the scales of a model.
+    ///
+    /// # Errors
+    /// [`ShapeError::Range`] for a factor of 2^30 or more, or one that is not a number: no shift expresses it, and the
+    /// scales it comes from do not belong together.
+    pub const fn try_from_f64(factor: f64) -> Result<Self, ShapeError> {
+        if factor >= 0.0 && factor < (1 << 30) as f64 {
+            Ok(Self::from_f64(factor))
+        } else {
+            Err(ShapeError::Range("the scales do not fit each other: a requantisation by 2^30 or more"))
+        }
+    }
+
     /// The factor.
     pub fn to_f64(self) -> f64 {
         let power = f64::from_bits(((1023 + (self.shift - 31) as i64) as u64) << 52);

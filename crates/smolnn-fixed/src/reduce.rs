@@ -30,7 +30,7 @@ impl MeanLayer {
     /// `output_scale` its scale.
     ///
     /// # Errors
-    /// [`ShapeError`] when a length is 0 or too large, or a scale or zero point is none.
+    /// [`ShapeError`] when a length is 0 or too large, or the scales or zero points are none or do not fit each other.
     pub const fn new(
         (outer, reduced, inner): (usize, usize, usize),
         input: Affine,
@@ -54,7 +54,10 @@ impl MeanLayer {
         if let Err(error) = Affine::new(output_scale, output.zero_point).check(i16::MIN as i32, i16::MAX as i32) {
             return Err(error);
         }
-        let whole = Multiplier::from_f64(input.scale as f64 / output_scale as f64);
+        let whole = match Multiplier::try_from_f64(input.scale as f64 / output_scale as f64) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
         let mut left = (usize::BITS - 1 - reduced.leading_zeros()) as i32;
         if left > 31 + whole.shift {
             left = 31 + whole.shift;

@@ -49,18 +49,18 @@ impl SoftmaxLayer {
         const LARGEST: f64 = 2_147_483_647.0;
         let factor = factor * (1 << 26) as f64;
         let multiplier = Multiplier::from_f64(if factor < LARGEST { factor } else { LARGEST });
+        if multiplier.shift < 0 || multiplier.mantissa == 0 {
+            return Err(ShapeError::Range("the factor of the softmax is below 2^-27"));
+        }
         // 31 · 2^26 / 2^shift steps: what exceeds them counts as 0.
-        let largest = if multiplier.shift > 31 { 0 } else { (31_i64 << 26) >> multiplier.shift };
+        let largest = (31_i64 << 26) >> multiplier.shift;
         let mut exp = [0; 256];
         let mut difference = 0;
         while difference < 256 {
-            if multiplier.shift >= 0 && difference as i64 <= largest {
+            if difference as i64 <= largest {
                 exp[difference] = exp_negative(multiplier.apply(-(difference as i32)), 5) as u32;
             }
             difference += 1;
-        }
-        if multiplier.shift < 0 {
-            return Err(ShapeError::Range("the factor of the softmax is below 2^-26"));
         }
         Ok(Self { rows, columns, exp })
     }

@@ -61,7 +61,7 @@ impl SoftmaxLayer16 {
     /// Softmax with factor `beta` of int16 values with scale `input_scale`, zero point 0.
     ///
     /// # Errors
-    /// [`ShapeError`] when a length is 0 or too large, or β · scale is not positive.
+    /// [`ShapeError`] when a length is 0 or too large, or β · scale is not positive or 2^30 · 10 / 65535 or more.
     pub const fn new(rows: usize, columns: usize, beta: f32, input_scale: f32) -> Result<Self, ShapeError> {
         if rows == 0 || columns == 0 {
             return Err(ShapeError::Zero("a length of the softmax"));
@@ -73,7 +73,11 @@ impl SoftmaxLayer16 {
         if !(factor > 0.0 && factor < f64::INFINITY) {
             return Err(ShapeError::Range("the factor or the scale of the softmax is not positive"));
         }
-        Ok(Self { rows, columns, multiplier: Multiplier::from_f64(factor / (10.0 / 65535.0)) })
+        let multiplier = match Multiplier::try_from_f64(factor / (10.0 / 65535.0)) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { rows, columns, multiplier })
     }
 
     /// Elements of the input, and of the output.

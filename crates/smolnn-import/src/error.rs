@@ -1,7 +1,7 @@
 //! What can go wrong on the way from a `.tflite` file to Rust source, said so that the reader knows what to change.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -19,6 +19,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What is wrong with the model in this file.
+    #[error("{}: {error}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
     /// The bytes are no `.tflite` model, or a damaged one.
     #[error("not a readable .tflite model: {0}")]
     Malformed(String),
@@ -31,6 +39,16 @@ pub enum Error {
     /// The build environment lacks something (`OUT_DIR` outside a build script, an unknown backend).
     #[error("{0}")]
     Environment(String),
+}
+
+impl Error {
+    /// The error, with the file that the model came from.
+    pub(crate) fn of(self, path: Option<&Path>) -> Self {
+        match path {
+            Some(path) => Error::Model { path: path.into(), error: Box::new(self) },
+            None => self,
+        }
+    }
 }
 
 impl fmt::Debug for Error {

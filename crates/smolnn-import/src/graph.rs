@@ -217,10 +217,9 @@ impl Graph {
     /// tensors, or impossible quantisation.
     pub fn read(file: &[u8]) -> Result<Self> {
         if file.get(4..8) != Some(b"TFL3") {
-            return Err(Error::Malformed("the file identifier TFL3 is missing at byte 4".into()));
+            return Err(Error::Malformed(no_model(file)));
         }
-        let model =
-            schema::root(file).map_err(|error| Error::Malformed(error.to_string().trim().replace('\n', ";")))?;
+        let model = schema::root(file).map_err(|error| Error::Malformed(damage(&error.to_string())))?;
         if model.version() != 3 {
             return Err(Error::Malformed(format!("schema version {}, supported: 3", model.version())));
         }
@@ -237,6 +236,27 @@ impl Graph {
         };
         Reader { file: file.into(), buffers: buffer_bytes(&model, file.len()), subgraph, codes }.read()
     }
+}
+
+/// What a file without the identifier of the format is instead, as far as its first bytes tell.
+fn no_model(file: &[u8]) -> String {
+    let what = match file {
+        [] => "the file is empty",
+        [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' ', ..] => {
+            "it is a Git LFS pointer: fetch the file with `git lfs pull`"
+        }
+        [b'P', b'K', 3, 4, ..] => "it is a ZIP archive (a Keras model?): convert it with TFLiteConverter",
+        [0x89, b'H', b'D', b'F', ..] => "it is an HDF5 file (a Keras model?): convert it with TFLiteConverter",
+        _ => "the file identifier TFL3 is missing at byte 4",
+    };
+    what.into()
+}
+
+/// The verifier's words on one line, and what to do.
+fn damage(error: &str) -> String {
+    let lines: Vec<_> =
+        error.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| !line.is_empty()).collect();
+    format!("{}; the file is cut off or damaged, fetch or convert it again", lines.join(", "))
 }
 
 /// Where each buffer's bytes lie in the file; inside the flatbuffer, or behind it in files above 2 GB.

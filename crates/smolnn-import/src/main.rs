@@ -1,5 +1,6 @@
 //! `smolnn`: looks into `.tflite` models, compiles them to Rust, runs them on the host.
 
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ mod npy;
 
 /// Neural networks for microcontrollers: `.tflite` in, Rust out.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "smolnn", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -72,14 +73,13 @@ fn main() -> ExitCode {
 
 fn inspect(model: &Path, backend: Backend) -> Result<()> {
     let model = Model::open(model)?;
-    println!("{}", model.compile(backend)?.table());
-    Ok(())
+    say(&model.compile(backend)?.table())
 }
 
 fn compile(model: &Path, output: &Path, backend: Backend) -> Result<()> {
     let program = Model::open(model)?.compile(backend)?;
     write(output, program.source().as_bytes())?;
-    println!(
+    say(&format!(
         "{}: {} bytes of constants, {} bytes of arena, {} bytes of state, {} MACs, backend {}",
         output.display(),
         program.constant_bytes(),
@@ -87,18 +87,23 @@ fn compile(model: &Path, output: &Path, backend: Backend) -> Result<()> {
         program.state_bytes(),
         program.macs(),
         backend.name()
-    );
-    Ok(())
+    ))
 }
 
 fn run(model: &Path, inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
     let program = Model::open(model)?.compile(Backend::CURRENT)?;
     let graph = program.graph();
-    for (given, expected, what) in
-        [(inputs.len(), graph.inputs.len(), "--input"), (outputs.len(), graph.outputs.len(), "--output")]
-    {
-        if given != expected && (what == "--input" || given > 0) {
-            return Err(Error::Tensor(format!("{given} times {what} given, the model has {expected}")));
+    for (given, ids, what) in [(inputs.len(), &graph.inputs, "--input"), (outputs.len(), &graph.outputs, "--output")] {
+        if given != ids.len() && (what == "--input" || given > 0) {
+            let list = ids.iter().map(|&id| &graph.tensors[id]);
+            let list = list
+                .map(|of| format!("\"{}\" {} {:?}", of.name.escape_debug(), of.element, of.shape))
+                .collect::<Vec<_>>();
+            let expected = ids.len();
+            return Err(Error::Tensor(format!(
+                "{given} times {what} given, the model has {expected}: {}",
+                list.join(", ")
+            )));
         }
     }
     let mut runner = program.runner()?;
@@ -110,7 +115,7 @@ fn run(model: &Path, inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
         } else {
             bytes
         };
-        runner.set_input(index, &bytes)?;
+        runner.set_input(index, &bytes).map_err(|fault| Error::Tensor(format!("{}: {fault}", path.display())))?;
     }
     runner.run()?;
     for (index, &id) in graph.outputs.iter().enumerate() {
@@ -119,10 +124,20 @@ fn run(model: &Path, inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
         match outputs.get(index) {
             Some(path) if npy::is_npy(path) => write(path, &npy::write(bytes, tensor))?,
             Some(path) => write(path, bytes)?,
-            None => println!("{index} \"{}\": {:?}", tensor.name, npy::values(bytes, tensor)),
+            None => say(&format!("{index} \"{}\": {}", tensor.name.escape_debug(), npy::values(bytes, tensor)))?,
         }
     }
     Ok(())
+}
+
+/// Prints a line. A reader that has seen enough, such as `head`, is no error.
+fn say(line: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(source) if source.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::File { path: "standard output".into(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -28,12 +28,13 @@ impl Model {
     /// Reads a `.tflite` file. The model's name is the file's, with `_` for what cannot stand in a Rust name.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be read, otherwise as [`Graph::read`].
+    /// [`Error::File`] when it cannot be read, otherwise [`Error::Model`] with what [`Graph::read`] found.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })?;
         let stem = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
-        Ok(Self { path: Some(path.into()), ..Self::read(&stem, &bytes)? })
+        let model = Self::read(&stem, &bytes).map_err(|error| error.of(Some(path)))?;
+        Ok(Self { path: Some(path.into()), ..model })
     }
 
     /// Reads the bytes of a `.tflite` file.
@@ -65,9 +66,10 @@ impl Model {
     /// Compiles for a backend.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with everything in the model that smolnn does not run.
+    /// [`Error::Unsupported`] with everything in the model that smolnn does not run; inside of [`Error::Model`] when the model was
+    /// opened as a file.
     pub fn compile(&self, backend: Backend) -> Result<Program> {
-        Program::new(&self.name, self.graph.clone(), backend)
+        Program::new(&self.name, self.graph.clone(), backend).map_err(|error| error.of(self.path.as_deref()))
     }
 
     /// In a build script: compiles for the target of the build and writes `OUT_DIR/<name>.rs`, for `smolnn::include_model!(name)`.

@@ -1,5 +1,6 @@
 //! NumPy's `.npy` files, as far as tensors of a model need them: little endian, C order.
 
+use std::fmt::Debug;
 use std::path::Path;
 
 use smolnn_import::{Element, Tensor};
@@ -86,12 +87,15 @@ pub fn write(bytes: &[u8], tensor: &Tensor) -> Vec<u8> {
     file
 }
 
-/// The elements as numbers, for printing.
-pub fn values(bytes: &[u8], tensor: &Tensor) -> Vec<f64> {
+/// The elements as a list of numbers, for printing.
+pub fn values(bytes: &[u8], tensor: &Tensor) -> String {
+    fn list<T: Debug, const N: usize>(bytes: &[u8], number: fn([u8; N]) -> T) -> String {
+        format!("{:?}", bytes.as_chunks().0.iter().map(|&bytes| number(bytes)).collect::<Vec<_>>())
+    }
     match tensor.element {
-        Element::I16 => bytes.as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes).into()).collect(),
-        Element::I32 => bytes.as_chunks().0.iter().map(|&bytes| i32::from_le_bytes(bytes).into()).collect(),
-        Element::F32 => bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes).into()).collect(),
-        _ => bytes.iter().map(|&byte| (byte as i8).into()).collect(),
+        Element::I16 => list(bytes, i16::from_le_bytes),
+        Element::I32 => list(bytes, i32::from_le_bytes),
+        Element::F32 => list(bytes, f32::from_le_bytes),
+        _ => list(bytes, i8::from_le_bytes),
     }
 }

@@ -382,7 +382,7 @@ impl<'a> Layout<'a> {
                 input < output + items[overlap.output].bytes && output < input + items[overlap.input].bytes
             });
             let moment = position + 1;
-            let alive = |item: &&Item| item.first <= moment && moment <= item.last;
+            let alive = |item: &Item| item.first <= moment && moment <= item.last;
             steps.push(Step {
                 operator: draft.operator,
                 io: Io {
@@ -393,7 +393,13 @@ impl<'a> Layout<'a> {
                     scratch: scratch..scratch + draft.kernel.scratch_words(),
                     shared: shared.map(|(index, _)| index),
                 },
-                live_bytes: items.iter().filter(alive).map(|item| item.bytes).sum(),
+                live_bytes: covered(
+                    items
+                        .iter()
+                        .zip(&placement.offsets)
+                        .filter(|(item, _)| alive(item))
+                        .map(|(item, &at)| (at, item.bytes)),
+                ),
                 name: draft.name,
                 label: draft.label,
                 inputs: draft.inputs,
@@ -412,6 +418,18 @@ impl<'a> Layout<'a> {
             offsets,
         }
     }
+}
+
+/// Bytes that regions (offset, length) take together, where they overlap once.
+fn covered(regions: impl Iterator<Item = (usize, usize)>) -> usize {
+    let mut regions: Vec<_> = regions.collect();
+    regions.sort_unstable();
+    let (mut bytes, mut end) = (0, 0);
+    for (start, length) in regions {
+        bytes += (start + length).saturating_sub(end.max(start));
+        end = end.max(start + length);
+    }
+    bytes
 }
 
 /// The bytes of a constant as whole words.

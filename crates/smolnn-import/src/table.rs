@@ -46,7 +46,7 @@ impl Program {
                     format!(
                         "{what} {} \"{}\", {}\n",
                         tensor_text(self, id),
-                        self.graph.tensors[id].name,
+                        self.graph.tensors[id].name.escape_debug(),
                         self.quantisation(id)
                     )
                 })
@@ -74,7 +74,7 @@ impl Program {
         };
         let flash = step.kernel.constant_bytes() + operand_constant_bytes(&step.io);
         let in_place = match step.io.shared {
-            Some(_) if step.kernel.overlap_gap(0) == Some(0) => "yes",
+            Some(index) if step.kernel.overlap_gap(index) == Some(0) => "yes",
             Some(_) => "overlaps",
             None => "",
         };
@@ -99,12 +99,21 @@ impl Program {
     fn quantisation(&self, id: TensorId) -> String {
         match &self.graph.tensors[id].quantisation {
             Some(quantisation) if quantisation.scales.len() == 1 => {
-                format!("{:.5}, {}", quantisation.scales[0], quantisation.zero_points[0])
+                format!("{}, {}", four_digits(quantisation.scales[0]), quantisation.zero_points[0])
             }
             Some(quantisation) => format!("{} scales", quantisation.scales.len()),
             None => "none".into(),
         }
     }
+}
+
+/// A number with four significant digits: `0.02448`, `16.00`, `3.052e-5`.
+fn four_digits(number: f32) -> String {
+    if !(1e-4..1e4).contains(&number) {
+        return format!("{number:.3e}");
+    }
+    let decimals = (3 - number.log10().floor() as i32).max(0) as usize;
+    format!("{number:.decimals$}")
 }
 
 /// Digits in groups of three.

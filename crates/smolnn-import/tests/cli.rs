@@ -1,7 +1,7 @@
 //! The command `smolnn`, run as a user runs it, on the digits network of tests/data.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data").join(name)
@@ -95,7 +95,58 @@ fn run_gives_the_recorded_outputs_raw_and_npy() {
     assert!(written.starts_with(b"\x93NUMPY\x01\x00"));
 
     let printed = success(&["run", text(&digits()), "--input", text(&raw)]);
-    assert!(printed.contains(&format!("{}", expected[0] as i8)), "{printed}");
+    let numbers = expected[..10].iter().map(|&byte| (byte as i8).to_string()).collect::<Vec<_>>().join(", ");
+    assert!(printed.trim_end().ends_with(&format!(": [{numbers}]")), "{printed}");
+}
+
+#[test]
+fn live_memory_of_a_layer_is_within_the_arena() {
+    let table = success(&["inspect", text(&digits())]);
+    let number = |cell: &str| cell.replace(' ', "").parse::<usize>().unwrap_or_else(|_| panic!("{cell} in:\n{table}"));
+    let mut cells: Vec<usize> = table
+        .lines()
+        .filter(|line| line.starts_with('│') && !line.contains("live RAM"))
+        .map(|line| number(line.split('┆').nth(8).expect("a column of live memory")))
+        .collect();
+    let arena = cells.pop().expect("the total");
+    assert!(!cells.is_empty() && cells.iter().all(|&bytes| (1..=arena).contains(&bytes)), "{table}");
+}
+
+#[test]
+fn a_reader_that_stops_reading_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_smolnn"))
+        .args(["inspect", text(&digits())])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the command ends");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn errors_name_the_file_and_what_it_is() {
+    for (name, bytes, words) in [
+        ("empty.tflite", &b""[..], "the file is empty"),
+        ("pointer.tflite", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("model.keras", b"PK\x03\x04rest", "TFLiteConverter"),
+        ("image.tflite", b"\x89PNG\r\n\x1a\n", "TFL3 is missing"),
+    ] {
+        let path = scratch(name);
+        std::fs::write(&path, bytes).expect("written");
+        let error = failure(1, &["inspect", text(&path)]);
+        assert!(error.contains(name) && error.contains(words), "{error}");
+    }
+    let whole = std::fs::read(digits()).expect("the model");
+    let path = scratch("cut.tflite");
+    std::fs::write(&path, &whole[..whole.len() / 2]).expect("written");
+    let error = failure(1, &["compile", text(&path), "-o", text(&scratch("cut.rs"))]);
+    assert!(
+        error.contains("cut.tflite") && error.contains("cut off or damaged") && error.lines().count() == 1,
+        "{error}"
+    );
+    assert!(success(&["--version"]).starts_with("smolnn "));
 }
 
 #[test]
@@ -108,7 +159,10 @@ fn errors_are_clear() {
     let image = scratch("whole.bin");
     std::fs::write(&image, [0; 64]).expect("written");
     let twice = failure(1, &["run", text(&digits()), "--input", text(&image), "--input", text(&image)]);
-    assert!(twice.contains("2 times --input given, the model has 1"), "{twice}");
+    assert!(
+        twice.contains("2 times --input given, the model has 1: ") && twice.contains("INT8 [1, 8, 8, 1]"),
+        "{twice}"
+    );
 
     let float = scratch("float.npy");
     let header = format!("{:118}", "{'descr': '<f4', 'fortran_order': False, 'shape': (64,), }");
@@ -127,5 +181,7 @@ fn errors_are_clear() {
     let backend = failure(2, &["inspect", text(&digits()), "--backend", "m4"]);
     assert!(backend.contains("portable, dsp"), "{backend}");
     let unsupported = failure(1, &["inspect", text(&data("converter/unsupported/float_model.tflite"))]);
-    assert!(unsupported.contains("operator 0 CONV_2D") && unsupported.contains("FLOAT32"), "{unsupported}");
+    for words in ["float_model.tflite", "operator 0 CONV_2D", "FLOAT32"] {
+        assert!(unsupported.contains(words), "{unsupported}");
+    }
 }

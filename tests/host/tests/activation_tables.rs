@@ -1,7 +1,7 @@
 //! int8 activation tables, and the constant functions of f64 they are built from.
 
 use smolnn_fixed::act::Table;
-use smolnn_fixed::quantise::Affine;
+use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier};
 use smolnn_fixed::{real, table};
 
 /// Distance in units of the last place of the larger.
@@ -64,4 +64,12 @@ fn tables_of_wrong_quantisations_are_refused() {
     assert!(Table::hard_swish(Affine::new(0.1, 128), OUTPUT).is_err());
     assert!(Table::leaky_relu(f32::INFINITY, INPUT, OUTPUT).is_err());
     assert!(Table::elu(INPUT, Affine::new(f32::INFINITY, 0)).is_err());
+    // Scales that do not fit each other.
+    let (coarse, fine) = (Affine::new(1e10, 0), Affine::new(0.1, 0));
+    assert!(Table::relu(FusedActivation::None, coarse, fine).is_err());
+    assert!(Table::relu(FusedActivation::None, Affine::new(f32::MAX, 0), fine).is_err());
+    assert!(Table::leaky_relu(1e10, fine, fine).is_err());
+    assert!(Table::hard_swish(fine, Affine::new(100.0, 0)).is_err());
+    assert!(Multiplier::try_from_f64(f64::from(1 << 30)).is_err() && Multiplier::try_from_f64(f64::NAN).is_err());
+    assert_eq!(Multiplier::try_from_f64(0.5), Ok(Multiplier { mantissa: 1 << 30, shift: 0 }));
 }

@@ -193,7 +193,11 @@ fn dense() -> Spec {
         tensors: vec![
             tensor("input", &[1, 4], INT8, None),
             tensor("weights", &[2, 4], INT8, Some(vec![1, 2, 3, 4, 5, 6, 7, 8])),
-            tensor("bias", &[2], INT32, Some(vec![1, 0, 0, 0, 2, 0, 0, 0])),
+            TensorSpec {
+                // The input's scale times the weights'.
+                scales: vec![0.25],
+                ..tensor("bias", &[2], INT32, Some(vec![1, 0, 0, 0, 2, 0, 0, 0]))
+            },
             tensor("output", &[1, 2], INT8, None),
         ],
         operators: vec![OperatorSpec {
@@ -366,6 +370,47 @@ fn errors_name_operator_tensor_found_and_supported() {
 }
 
 #[test]
+fn scales_that_do_not_fit_each_other_are_refused() {
+    let operator = "operator 0 FULLY_CONNECTED";
+    // Factors that no shift expresses, by one scale for all weights and by one per channel; and one that is infinite in f32.
+    refused(
+        |spec| spec.tensors[1].scales = vec![1e10],
+        &[operator, "tensor 2 \"bias\"", "scale 0.25", "scale 5000000000.0"],
+    );
+    for scales in [vec![1e10], vec![0.5, 1e10], vec![f32::MAX, 1.0]] {
+        refused(
+            |spec| {
+                spec.operators[0].inputs.truncate(2);
+                spec.tensors[0].scales = vec![4.0];
+                spec.tensors[1].scales = scales;
+            },
+            &[operator, "scales that give the factor", "below 2^30"],
+        );
+    }
+    refused(|spec| spec.tensors[2].scales = vec![0.3], &[operator, "tensor 2 \"bias\"", "scale 0.3", "scale 0.25"]);
+}
+
+#[test]
+fn extreme_factors_of_a_softmax_are_refused() {
+    // β = 1 stands in the options of the softmax, and perhaps the same bytes elsewhere: 6 refusals come from the right place.
+    let path = golden::project().join("tests/data/digits/digits.tflite");
+    let file = std::fs::read(path).expect("the digits model");
+    let beta = 1.0_f32.to_le_bytes();
+    let places: Vec<usize> = (0..file.len() - 4).step_by(4).filter(|&at| file[at..at + 4] == beta).collect();
+    assert!(compile(&file).is_ok());
+    let mut refused = 0;
+    for &at in &places {
+        for beta in [1e-10_f32, 1e-38, 0.0, -1.0, f32::NAN, f32::INFINITY] {
+            let mut bytes = file.clone();
+            bytes[at..at + 4].copy_from_slice(&beta.to_le_bytes());
+            let error = compile(&bytes).err().map(|error| error.to_string()).unwrap_or_default();
+            refused += usize::from(error.contains("SOFTMAX: found the factor"));
+        }
+    }
+    assert_eq!(refused, 6);
+}
+
+#[test]
 fn shapes_and_sizes_are_checked() {
     refused(
         |spec| spec.tensors[0].shape = vec![-1, 4],
@@ -383,6 +428,23 @@ fn shapes_and_sizes_are_checked() {
     large.tensors[0].shape = vec![10 << 20, 4];
     large.tensors[3].shape = vec![10 << 20, 2];
     compile(&write(&large)).expect("large shapes are only numbers");
+}
+
+#[test]
+fn a_clip_below_one_step_of_the_cell_leaves_nothing() {
+    let path = golden::project().join("tests/data/ops/lstm_cell_2_pow_9_clip/model.tflite");
+    let mut file = std::fs::read(path).expect("the model");
+    let clip = 3.0_f32.to_le_bytes();
+    let at = (0..file.len() - 4).step_by(4).find(|&at| file[at..at + 4] == clip).expect("the clip");
+    file[at..at + 4].copy_from_slice(&1e-10_f32.to_le_bytes());
+    let program = Model::read("clip", &file).and_then(|model| model.compile(Backend::CURRENT)).expect("a model");
+    let mut runner = program.runner().expect("a runner");
+    let (input, output) = (program.graph().inputs[0], program.graph().outputs[0]);
+    runner.set_input(0, &vec![77; program.graph().tensors[input].len()]).expect("the input");
+    runner.run().expect("a run");
+    let zero_point = program.graph().tensors[output].quantisation.as_ref().expect("quantised").zero_points[0];
+    let values = runner.output(0).expect("the output");
+    assert!(!values.is_empty() && values.iter().all(|&value| i32::from(value as i8) == zero_point), "{values:?}");
 }
 
 #[test]

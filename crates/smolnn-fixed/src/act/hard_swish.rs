@@ -46,7 +46,7 @@ impl Table {
         let fine_scale = (1.0 / 128.0) * input.scale;
         let (output_mantissa, output_shift) = multiplier16(fine_scale / output.scale);
         let (factor_mantissa, factor_shift) = multiplier16(fine_scale / (3.0 / 32768.0));
-        if output_shift > 0 || output_shift < -31 || factor_shift < -31 {
+        if output_shift > 0 || output_shift < -15 || factor_shift < -31 {
             return Err(ShapeError::Range("the output's scale of the hard swish does not fit the input's"));
         }
         let mut table = [0; 256];

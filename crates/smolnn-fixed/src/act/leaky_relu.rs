@@ -26,7 +26,7 @@ impl LeakyReluLayer {
     /// Of `length` elements, with slope `alpha` below 0.
     ///
     /// # Errors
-    /// [`ShapeError`] when the length is 0, a scale is not positive, a zero point lies outside of int16, or alpha is not
+    /// [`ShapeError`] when the length is 0, the scales are not positive or do not fit each other, a zero point lies outside of int16, or alpha is not
     /// finite.
     pub const fn new(length: usize, alpha: f32, input: Affine, output: Affine) -> Result<Self, ShapeError> {
         if length == 0 {
@@ -42,10 +42,18 @@ impl LeakyReluLayer {
             return Err(ShapeError::Range("the slope of the leaky ReLU is not finite"));
         }
         let slope = if alpha < 0.0 { -alpha } else { alpha };
+        let positive = match Multiplier::try_from_f64((input.scale / output.scale) as f64) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
+        let negative = match Multiplier::try_from_f64((input.scale * slope / output.scale) as f64) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             length,
-            positive: Multiplier::from_f64((input.scale / output.scale) as f64),
-            negative: Multiplier::from_f64((input.scale * slope / output.scale) as f64),
+            positive,
+            negative,
             negative_sign: if alpha < 0.0 { -1 } else { 1 },
             input_zero_point: input.zero_point,
             output_zero_point: output.zero_point,

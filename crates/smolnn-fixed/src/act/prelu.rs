@@ -25,7 +25,7 @@ impl PreluLayer {
     /// Of `length` elements, α repeating every `period`.
     ///
     /// # Errors
-    /// [`ShapeError`] when a length is 0, the period does not divide it, a scale is not positive, or a zero point lies
+    /// [`ShapeError`] when a length is 0, the period does not divide it, the scales are not positive or do not fit each other, or a zero point lies
     /// outside of int8.
     pub const fn new(
         length: usize,
@@ -50,10 +50,18 @@ impl PreluLayer {
             Err(error) => return Err(error),
         };
         let (scale_in, scale_out) = (input.scale as f64, output.scale as f64);
+        let positive = match Multiplier::try_from_f64(scale_in / scale_out) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
+        let negative = match Multiplier::try_from_f64(scale_in * alpha.scale as f64 / scale_out) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             pairing,
-            positive: Multiplier::from_f64(scale_in / scale_out),
-            negative: Multiplier::from_f64(scale_in * alpha.scale as f64 / scale_out),
+            positive,
+            negative,
             input_zero_point: input.zero_point,
             alpha_zero_point: alpha.zero_point,
             output: OutputRange::int8(output.zero_point),

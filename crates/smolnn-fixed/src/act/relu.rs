@@ -13,7 +13,7 @@ impl Table {
     /// The activation from one quantisation to another.
     ///
     /// # Errors
-    /// [`ShapeError::Range`] when a scale is not positive or a zero point lies outside of int8.
+    /// [`ShapeError::Range`] when the scales are not positive or do not fit each other or a zero point lies outside of int8.
     pub const fn relu(activation: FusedActivation, input: Affine, output: Affine) -> Result<Self, ShapeError> {
         if let Err(error) = input.check(-128, 127) {
             return Err(error);
@@ -21,7 +21,10 @@ impl Table {
         if let Err(error) = output.check(-128, 127) {
             return Err(error);
         }
-        let multiplier = Multiplier::from_f64((input.scale / output.scale) as f64);
+        let multiplier = match Multiplier::try_from_f64((input.scale / output.scale) as f64) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
         let range = activation.range(output.scale, output.zero_point, -128, 127);
         let mut table = [0; 256];
         let mut index = 0;

@@ -25,7 +25,7 @@ impl MulLayer {
     /// left · right; `output` gives zero point and range of the output, `output_scale` its scale.
     ///
     /// # Errors
-    /// [`ShapeError::Range`] when a scale is not positive or a zero point outside of int8 (which int16 leaves 0).
+    /// [`ShapeError::Range`] when the scales are not positive or do not fit each other or a zero point outside of int8 (which int16 leaves 0).
     pub const fn new(
         pairing: Pairing,
         left: Affine,
@@ -42,13 +42,11 @@ impl MulLayer {
             index += 1;
         }
         let factor = left.scale as f64 * right.scale as f64 / output_scale as f64;
-        Ok(Self {
-            pairing,
-            left_zero_point: left.zero_point,
-            right_zero_point: right.zero_point,
-            multiplier: Multiplier::from_f64(factor),
-            output,
-        })
+        let multiplier = match Multiplier::try_from_f64(factor) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { pairing, left_zero_point: left.zero_point, right_zero_point: right.zero_point, multiplier, output })
     }
 }
 

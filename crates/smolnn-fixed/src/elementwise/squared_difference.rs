@@ -38,7 +38,7 @@ impl SquaredDifferenceLayer {
     /// (left − right)².
     ///
     /// # Errors
-    /// [`ShapeError::Range`] when a scale is not positive or a zero point lies outside of int8.
+    /// [`ShapeError::Range`] when the scales are not positive or do not fit each other or a zero point lies outside of int8.
     pub const fn new(pairing: Pairing, left: Affine, right: Affine, output: Affine) -> Result<Self, ShapeError> {
         let tensors = [left, right, output];
         let mut index = 0;
@@ -49,11 +49,15 @@ impl SquaredDifferenceLayer {
             index += 1;
         }
         let twice = 2.0 * (if left.scale > right.scale { left.scale } else { right.scale }) as f64;
+        let multiplier = match Multiplier::try_from_f64(twice * twice / ((1 << 14) as f64 * output.scale as f64)) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             pairing,
             left: terms(left, twice),
             right: terms(right, twice),
-            multiplier: Multiplier::from_f64(twice * twice / ((1 << 14) as f64 * output.scale as f64)),
+            multiplier,
             output: OutputRange::int8(output.zero_point),
         })
     }

@@ -79,8 +79,13 @@ impl<'a> LstmLayer<'a> {
             return Err(ShapeError::Range("the clip of the cell is not a number from 0 on"));
         }
         let clip = (cell_clip as f64 / scale) as i32;
-        let clips = clip > 0 && clip < 32767;
+        // A clip of less than a step of the cell leaves only 0, as in the reference.
+        let clips = cell_clip > 0.0 && clip < 32767;
         let unit = 1.0 / (1_u64 << 30) as f64;
+        let multiplier = match Multiplier::try_from_f64(unit / output.scale as f64) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             input,
             recurrent,
@@ -89,7 +94,7 @@ impl<'a> LstmLayer<'a> {
             update_shift: (29 + cell_scale_log2) as u32,
             cell_limit: if clips { clip } else { 32767 },
             cell_below: if clips { 0 } else { 1 },
-            output: Multiplier::from_f64(unit / output.scale as f64),
+            output: multiplier,
             range: OutputRange::int8(output.zero_point),
         })
     }

@@ -173,9 +173,14 @@ impl<'a> LayerWeights<'a> {
     }
 
     /// s_in · s_w / s_out in f64, per channel.
-    pub(super) fn multipliers(&self, input: &Quantised<'_>, output: &Quantised<'_>) -> Vec<Multiplier> {
+    pub(super) fn multipliers(
+        &self,
+        check: &Check<'_>,
+        input: &Quantised<'_>,
+        output: &Quantised<'_>,
+    ) -> Result<Vec<Multiplier>, Problem> {
         let factor = |&scale: &f32| f64::from(input.scale) * f64::from(scale) / f64::from(output.scale);
-        self.scales.iter().map(|scale| Multiplier::from_f64(factor(scale))).collect()
+        self.scales.iter().map(|scale| check.multiplier(factor(scale))).collect()
     }
 
     /// The scale, when there is one for all weights.
@@ -249,7 +254,7 @@ fn conv2d_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     let activation = check.activation(options.activation)?;
     let range = output.range(activation);
     let label = sliding.label() + activation_label(activation);
-    let multipliers = weights.multipliers(&input, &output);
+    let multipliers = weights.multipliers(check, &input, &output)?;
     if input.tensor.element == Element::I16 {
         let layer = WideLayer::new(check, weights.values, 2, outputs, multipliers)?;
         let text = format!("{}.conv({outputs})", sliding.text());
@@ -333,7 +338,7 @@ fn depthwise_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     let range = output.range(activation);
     let multiplier = if shape.multiplier == 1 { String::new() } else { format!(" m{}", shape.multiplier) };
     let label = sliding.label() + &multiplier + activation_label(activation);
-    let multipliers = weights.multipliers(&input, &output);
+    let multipliers = weights.multipliers(check, &input, &output)?;
     if input.tensor.element == Element::I16 {
         let layer = WideLayer::new(check, weights.values, 2, outputs, multipliers)?;
         let text = format!("{}.depthwise({})", sliding.text(), shape.multiplier);

@@ -4,7 +4,7 @@ use smolnn_core::{Dense, ShapeError};
 use smolnn_fixed::Weights;
 use smolnn_fixed::dense::{DenseLayer, dense, dense_scratch};
 use smolnn_fixed::pack;
-use smolnn_fixed::quantise::{Multiplier, OutputRange};
+use smolnn_fixed::quantise::OutputRange;
 
 use super::conv::{LayerWeights, PackedLayer};
 use super::wide::{self, WideLayer};
@@ -57,8 +57,11 @@ fn dense_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     let range = output.range(activation);
     // The reference multiplies the two scales in f32 when there is one for all weights.
     let multipliers = match weights.scale() {
-        Some(scale) => vec![Multiplier::from_f64(f64::from(input.scale * scale) / f64::from(output.scale))],
-        None => weights.multipliers(&input, &output),
+        Some(scale) => {
+            check_bias_scale(check, input.scale * scale, output.scale)?;
+            vec![check.multiplier(f64::from(input.scale * scale) / f64::from(output.scale))?]
+        }
+        None => weights.multipliers(check, &input, &output)?,
     };
     let label = format!("{inputs}->{outputs}{}", activation_label(activation));
     if input.tensor.element == Element::I16 {
@@ -73,6 +76,18 @@ fn dense_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     });
     let kernel = DenseKernel { shape, layer: check.shape(layer)?, output: range };
     Ok(Lowered::Step { inputs: vec![input.id], states: Vec::new(), label, kernel: Box::new(kernel) })
+}
+
+/// Checks that the bias, if it states a scale, has that of the products, to a fiftieth of the output's: what the reference asks for.
+fn check_bias_scale(check: &Check<'_>, products: f32, output: f32) -> Result<(), Problem> {
+    let Some(id) = check.optional_input(2) else { return Ok(()) };
+    match check.tensor(id).quantisation.as_ref().map(|quantisation| &quantisation.scales[..]) {
+        Some(&[scale]) if (f64::from(products) - f64::from(scale)).abs() / f64::from(output) > 0.02 => {
+            let supported = format!("scale {products:?}, the input's times the weights'");
+            Err(check.tensor_fault(id, format!("a bias of scale {scale:?}"), &supported))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Kernel for DenseKernel {

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use smolnn_core::ShapeError;
 use smolnn_fixed::Backend;
-use smolnn_fixed::quantise::{Affine, FusedActivation, OutputRange};
+use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
 
 use crate::emit::Source;
 use crate::error::{LISTED_BELOW, Problem};
@@ -186,6 +186,13 @@ impl<'a> Check<'a> {
     /// Turns the error of a shape into a problem of the operator.
     pub fn shape<T>(&self, result: Result<T, ShapeError>) -> Result<T, Problem> {
         result.map_err(|error| self.fault(error.to_string(), "shapes and values that the kernel can take"))
+    }
+
+    /// The multiplier of a factor that comes from the scales of the operator's tensors.
+    pub fn multiplier(&self, factor: f64) -> Result<Multiplier, Problem> {
+        let supported = "scales of which input · weights / output is below 2^30";
+        Multiplier::try_from_f64(factor)
+            .map_err(|_| self.fault(format!("scales that give the factor {factor:?}"), supported))
     }
 
     /// Checks the number of inputs (left-out optional ones included) and outputs.

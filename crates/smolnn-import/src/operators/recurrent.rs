@@ -124,13 +124,13 @@ fn lstm_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     check.output_shape(0, &[first, second, hidden])?;
 
     // Gates in Q3.12; the product of the scales is rounded to f32, as the reference does.
-    let factor = |scale: f32, weight: f32| Multiplier::from_f64(f64::from(scale * weight) * 4096.0);
+    let factor = |scale: f32, weight: f32| check.multiplier(f64::from(scale * weight) * 4096.0);
     let gather = |first: usize, width: usize, scale: f32| {
         let (mut values, mut multipliers) = (Vec::new(), Vec::new());
         for gate in 0..4 {
             let (weights, weight_scale) = check.weights(first + gate, &[hidden, width])?;
             values.extend(weights);
-            multipliers.extend(vec![factor(scale, weight_scale); hidden]);
+            multipliers.extend(vec![factor(scale, weight_scale)?; hidden]);
         }
         Ok((values, multipliers))
     };
@@ -253,7 +253,7 @@ fn svdf_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     let bias = if check.optional_input(3).is_some() { check.bias(3, units)? } else { Vec::new() };
     let (values, scale) = check.weights(1, &[count, inputs])?;
     // Products and quotients in f32, as the reference has them.
-    let first = Multiplier::from_f64(f64::from(x.scale * scale / state.scale));
+    let first = check.multiplier(f64::from(x.scale * scale / state.scale))?;
     let weights = Weights { values: &values, bias: &[], multipliers: &[first], input_zero_point: x.zero_point };
     let time_weights = match state.tensor.element {
         Element::I8 => TimeWeights::I8(bytes.iter().map(|&byte| byte as i8).collect()),
@@ -266,7 +266,7 @@ fn svdf_step(check: &Check<'_>) -> Result<Lowered, Problem> {
         batch,
         memory,
         rank,
-        multiplier: Multiplier::from_f64(f64::from(state.scale * time.scale / output.scale)),
+        multiplier: check.multiplier(f64::from(state.scale * time.scale / output.scale))?,
         // The reference does not apply the fused activation.
         output: OutputRange::int8(output.zero_point),
     };

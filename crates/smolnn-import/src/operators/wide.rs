@@ -247,7 +247,7 @@ fn transpose_conv(check: &Check<'_>) -> Result<Lowered, Problem> {
         let supported = format!("an input of {}x{} for that output", adjoint.output.height, adjoint.output.width);
         return Err(check.tensor_fault(input.id, found, &supported));
     }
-    let multipliers = weights.multipliers(&input, &output);
+    let multipliers = weights.multipliers(check, &input, &output)?;
     const BIAS: usize = 3;
     let layer = if input.tensor.element == Element::I16 {
         Sums::I16(WideLayer::new(check, weights.values, BIAS, outputs, multipliers)?)
