@@ -544,6 +544,9 @@ impl Graph {
         if known.len() != self.inputs.len() {
             return Err(Error::Malformed("a tensor is listed twice among the inputs".into()));
         }
+        if self.outputs.is_empty() {
+            return Err(Error::Malformed("the model has no outputs".into()));
+        }
         let name = |tensor: TensorId| format!("tensor {tensor} \"{}\"", self.tensors[tensor].name.escape_debug());
         if let Some(&input) = self.inputs.iter().find(|&&input| self.tensors[input].data.is_some()) {
             return Err(Error::Malformed(format!("{} is an input, yet it has constant data", name(input))));

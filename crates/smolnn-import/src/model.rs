@@ -1,12 +1,17 @@
 //! A model as it is opened, before it is compiled for a backend.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use smolnn_fixed::Backend;
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::program::Program;
+
+/// What this build script wrote, by file: two models of one name would overwrite each other.
+static EMITTED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
 
 /// A `.tflite` model that was read, checked and simplified.
 #[derive(Clone, Debug)]
@@ -75,7 +80,8 @@ impl Model {
     /// In a build script: compiles for the target of the build and writes `OUT_DIR/<name>.rs`, for `smolnn::include_model!(name)`.
     ///
     /// # Errors
-    /// As [`compile`](Self::compile); [`Error::Environment`] outside of a build script, [`Error::File`] when the file cannot be written.
+    /// As [`compile`](Self::compile); [`Error::Environment`] outside of a build script, or when it emitted another model of this name;
+    /// [`Error::File`] when the file cannot be written.
     pub fn emit(&self) -> Result<()> {
         let variable = |name: &str| {
             std::env::var(name).map_err(|_| {
@@ -88,15 +94,32 @@ impl Model {
         let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
         let program = self.compile(Backend::for_target(&variable("TARGET")?, &flags))?;
         let path = PathBuf::from(variable("OUT_DIR")?).join(format!("{}.rs", self.name));
-        std::fs::write(&path, program.source()).map_err(|source| Error::File { path, source })
+        let source = program.source();
+        let mut emitted = EMITTED.lock().unwrap_or_else(PoisonError::into_inner);
+        if emitted.insert(path.clone(), source.clone()).is_some_and(|earlier| earlier != source) {
+            let text = format!("two models are named {}: give one another name, with Model::named", self.name);
+            return Err(Error::Environment(text).of(self.path.as_deref()));
+        }
+        std::fs::write(&path, source).map_err(|source| Error::File { path, source })
     }
 }
 
-/// The name with `_` for every character that cannot stand in a Rust identifier.
+/// The name with `_` for every character that cannot stand in a Rust identifier, and at the end of a keyword.
 fn identifier(name: &str) -> String {
     let mut identifier: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if !identifier.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         identifier.insert(0, '_');
     }
+    // A module cannot have the name of a keyword.
+    if KEYWORDS.contains(&identifier.as_str()) || identifier == "_" {
+        identifier.push('_');
+    }
     identifier
 }
+
+const KEYWORDS: [&str; 52] = [
+    "Self", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro",
+    "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "struct", "super",
+    "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+];

@@ -478,6 +478,7 @@ fn the_flow_of_tensors_is_checked() {
     refused(|spec| spec.inputs = vec![1], &["tensor 1 \"weights\" is an input, yet it has constant data"]);
     refused(|spec| spec.inputs.clear(), &["reads tensor 0 \"input\" before"]);
     refused(|spec| spec.operators.clear(), &["no operator writes the output tensor 3"]);
+    refused(|spec| spec.outputs.clear(), &["no outputs"]);
     refused(|spec| spec.outputs = vec![1], &["tensor 1 \"weights\"", "an output that is a constant"]);
     // An output that is an input as well, and an output twice, are odd but sound.
     let mut odd = dense();
@@ -507,6 +508,21 @@ fn all_unsupported_operators_are_listed_at_once() {
         text.contains("operator 1 COS") && text.contains("operator 2 CUMSUM") && text.contains("supported operators: "),
         "{text}"
     );
+}
+
+#[test]
+fn names_can_stand_in_rust() {
+    let bytes = write(&dense());
+    for (name, expected) in [
+        ("digits", "digits"),
+        ("ToyCar-v2.1", "ToyCar_v2_1"),
+        ("2nd", "_2nd"),
+        ("type", "type_"),
+        ("", "__"),
+        ("é", "__"),
+    ] {
+        assert_eq!(Model::read(name, &bytes).expect("a model").name(), expected, "{name}");
+    }
 }
 
 #[test]
