@@ -112,8 +112,13 @@ pub(crate) fn rows_forward<T: Number>(
     output: &mut [T],
 ) {
     for (x, y) in vectors(input, inputs).zip(vectors_mut(output, outputs)) {
-        start_with(bias, y);
-        T::rows_dot(weights, inputs, x, y);
+        match bias {
+            Some(bias) => T::rows_affine(weights, inputs, bias, x, y),
+            None => {
+                y.fill(T::default());
+                T::rows_dot(weights, inputs, x, y);
+            }
+        }
     }
 }
 

@@ -37,6 +37,16 @@ pub trait Number:
         portable::rows_dot(weights, stride, input, output);
     }
 
+    /// `output[o] = bias[o] + Σ_i weights[o, i] · input[i]`: W x + b.
+    #[doc(hidden)]
+    #[inline]
+    fn rows_affine(weights: &[Self], stride: usize, bias: &[Self], input: &[Self], output: &mut [Self]) {
+        for (y, &b) in output.iter_mut().zip(bias) {
+            *y = b;
+        }
+        Self::rows_dot(weights, stride, input, output);
+    }
+
     /// `d_input[i] += Σ_o d_output[o] · weights[o, i]`: Wᵀ δ.
     #[doc(hidden)]
     #[inline]

@@ -148,11 +148,11 @@ macro_rules! along {
     };
 }
 
-// What stays in s16 … for the whole run, at `{f}`: sums, which are written back, or factors. LLVM may not be asked for a
+// What stays in s16 … for the whole run: sums, which start at `{from}` and end at `{f}`, or factors at `{f}`. LLVM may not be asked for a
 // float register by its class: stable Rust does not see the FPU of a bare-metal target.
 macro_rules! sums4 {
     (load) => {
-        "vldmia {f}, {{s16-s19}}"
+        "vldmia {from}, {{s16-s19}}"
     };
     (store) => {
         "vstmia {f}, {{s16-s19}}"
@@ -160,7 +160,7 @@ macro_rules! sums4 {
 }
 macro_rules! sum1 {
     (load) => {
-        "vldmia {f}, {{s16}}"
+        "vldmia {from}, {{s16}}"
     };
     (store) => {
         "vstmia {f}, {{s16}}"
@@ -195,35 +195,49 @@ macro_rules! not_stored {
     };
 }
 
-// One copy of each pass, not one per caller: the loops are long, and the callers keep their registers.
-impl Number for f32 {
-    #[inline(never)]
-    fn rows_dot(weights: &[f32], stride: usize, input: &[f32], output: &mut [f32]) {
-        if !rows_fit(weights.len(), stride, output.len(), input.len()) {
-            return;
-        }
-        let mut row = weights.as_ptr();
-        let (blocks, rest) = output.as_chunks_mut::<4>();
-        for block in blocks {
-            let [w0, w1, w2, w3] = [0, 1, 2, 3].map(|k| row.wrapping_add(k * stride));
-            row = row.wrapping_add(4 * stride);
-            // SAFETY: `rows_fit`: input.len() floats are read at `input` and at each row, inside of the slices.
-            unsafe {
-                along!(dot, "!", not_stored, sums4, ("w0", "s16"), ("w1", "s17"), ("w2", "s18"), ("w3", "s19");
+/// Sums start with those of `start`, or go on with those in `output`.
+#[inline(never)]
+fn rows_dot_from(weights: &[f32], stride: usize, input: &[f32], start: Option<&[f32]>, output: &mut [f32]) {
+    let mut from = start.map_or(output.as_ptr(), |start| start.as_ptr());
+    let started = start.is_none_or(|start| start.len() >= output.len());
+    if !started || !rows_fit(weights.len(), stride, output.len(), input.len()) {
+        return;
+    }
+    let mut row = weights.as_ptr();
+    let (blocks, rest) = output.as_chunks_mut::<4>();
+    for block in blocks {
+        let [w0, w1, w2, w3] = [0, 1, 2, 3].map(|k| row.wrapping_add(k * stride));
+        row = row.wrapping_add(4 * stride);
+        // SAFETY: `rows_fit`: input.len() floats are read at `input` and at each row, and the sums at `from`, inside of the slices.
+        unsafe {
+            along!(dot, "!", not_stored, sums4, ("w0", "s16"), ("w1", "s17"), ("w2", "s18"), ("w3", "s19");
                     n = inout(reg) input.len() => _, v = inout(reg) input.as_ptr() => _,
                     w0 = inout(reg) w0 => _, w1 = inout(reg) w1 => _, w2 = inout(reg) w2 => _, w3 = inout(reg) w3 => _,
-                    f = in(reg) block.as_mut_ptr(),);
-            }
+                    from = in(reg) from, f = in(reg) block.as_mut_ptr(),);
         }
-        for y in rest {
-            // SAFETY: as above.
-            unsafe {
-                along!(dot, "!", not_stored, sum1, ("w0", "s16");
+        from = from.wrapping_add(4);
+    }
+    for y in rest {
+        // SAFETY: as above.
+        unsafe {
+            along!(dot, "!", not_stored, sum1, ("w0", "s16");
                     n = inout(reg) input.len() => _, v = inout(reg) input.as_ptr() => _,
-                    w0 = inout(reg) row => _, f = in(reg) y,);
-            }
-            row = row.wrapping_add(stride);
+                    w0 = inout(reg) row => _, from = in(reg) from, f = in(reg) y,);
         }
+        (row, from) = (row.wrapping_add(stride), from.wrapping_add(1));
+    }
+}
+
+// One copy of each pass, not one per caller: the loops are long, and the callers keep their registers.
+impl Number for f32 {
+    #[inline]
+    fn rows_dot(weights: &[f32], stride: usize, input: &[f32], output: &mut [f32]) {
+        rows_dot_from(weights, stride, input, None, output);
+    }
+
+    #[inline]
+    fn rows_affine(weights: &[f32], stride: usize, bias: &[f32], input: &[f32], output: &mut [f32]) {
+        rows_dot_from(weights, stride, input, Some(bias), output);
     }
 
     #[inline(never)]

@@ -1,13 +1,12 @@
-//! The passes for f32 with Helium (Cortex-M55, M85): four lanes, VFMA, tail-predicated loops.
+//! The passes for f32 with Helium (Cortex-M55, M85): four lanes, VFMA, VLDM of up to four vectors, tail-predicated ends.
 //!
-//! Per four lanes of four rows: 10 instructions for 16 multiply-accumulates forward, 11 for the input gradient, 14 for the
-//! weight gradient. Every weight must be loaded, which bounds the first from below at 8.
+//! Per four rows: 14 instructions for 32 multiply-accumulates forward, 23 for 64 for the input gradient, 27 for 64 for the
+//! weight gradient. Every weight must be loaded: with VLDRW alone the first could not fall below 16.
 //! VFMA rounds once where the portable body rounds twice, and the forward pass adds four partial sums: results differ from
 //! the portable ones by less than the error bound of the operators. Held by: `float/passes`
 //! and the recorded cases of the conformance firmware.
 
-use core::arch::asm;
-use core::mem::MaybeUninit;
+use core::arch::{asm, naked_asm};
 
 use crate::Number;
 
@@ -17,90 +16,296 @@ fn rows_fit(weights: usize, stride: usize, rows: usize, length: usize) -> bool {
     rows > 0 && length > 0 && weights >= (rows - 1) * stride + length
 }
 
+/// Stands first in every naked function: where bitcode is written for link-time optimisation the assembler does not hear
+/// of the compiler's target-cpu.
+macro_rules! helium {
+    () => {
+        ".cpu cortex-m55"
+    };
+}
+
+/// Eight columns of four rows at r7 to r10, with those of the input at r6: q4 to q7 += …; `$first` starts the sums.
+macro_rules! dot {
+    ($first:literal) => {
+        concat!(
+            "vldmia r6!, {{d0-d3}}\n",
+            dot!($first, "r7", "q4"),
+            dot!($first, "r8", "q5"),
+            dot!($first, "r9", "q6"),
+            dot!($first, "r10", "q7"),
+        )
+    };
+    ($first:literal, $row:literal, $sums:literal) => {
+        concat!(
+            concat!("vldmia ", $row, "!, {{d4-d7}}\n"),
+            concat!($first, ".f32 ", $sums, ", q2, q0\n"),
+            concat!("vfma.f32 ", $sums, ", q3, q1\n"),
+        )
+    };
+}
+
+/// `y[o] = from[o] + Σ_i w[o, i] · x[i]`, `blocks` times four outputs; the stride in bytes.
+///
+/// # Safety
+/// All rows and `x` hold `n` floats, `y` and `from` four per block; they may be one.
+#[unsafe(naked)]
+unsafe extern "C" fn dot_blocks(
+    w: *const f32,
+    stride: usize,
+    x: *const f32,
+    n: usize,
+    y: *mut f32,
+    blocks: usize,
+    from: *const f32,
+) {
+    naked_asm!(
+        helium!(),
+        "push {{r4-r11, lr}}",
+        "vpush {{d8-d15}}",
+        "sub sp, #64",
+        "ldrd r4, r5, [sp, #164]",
+        "ldr r11, [sp, #172]",
+        "and r12, r3, #7",
+        "lsrs r3, r3, #3",
+        "2:",
+        "mov r6, r2",
+        "mov r7, r0",
+        "add r8, r7, r1",
+        "add r9, r8, r1",
+        "add r10, r9, r1",
+        "add r0, r10, r1",
+        "subs lr, r3, #1",
+        "bmi 7f",
+        dot!("vmul"),
+        "wls lr, lr, 4f",
+        "3:",
+        dot!("vfma"),
+        "le lr, 3b",
+        "4:",
+        "wlstp.32 lr, r12, 6f",
+        "5:",
+        "vldrw.u32 q0, [r6], #16",
+        "vldrw.u32 q1, [r7], #16",
+        "vfma.f32 q4, q1, q0",
+        "vldrw.u32 q1, [r8], #16",
+        "vfma.f32 q5, q1, q0",
+        "vldrw.u32 q1, [r9], #16",
+        "vfma.f32 q6, q1, q0",
+        "vldrw.u32 q1, [r10], #16",
+        "vfma.f32 q7, q1, q0",
+        "letp lr, 5b",
+        "6:",
+        // Four lanes of four rows, transposed through memory: the sums of the rows side by side.
+        "vstmia sp, {{d8-d15}}",
+        "vld40.32 {{q0, q1, q2, q3}}, [sp]",
+        "vld41.32 {{q0, q1, q2, q3}}, [sp]",
+        "vld42.32 {{q0, q1, q2, q3}}, [sp]",
+        "vld43.32 {{q0, q1, q2, q3}}, [sp]",
+        "vldrw.u32 q4, [r11], #16",
+        "vadd.f32 q0, q0, q1",
+        "vadd.f32 q2, q2, q3",
+        "vadd.f32 q4, q4, q0",
+        "vadd.f32 q4, q4, q2",
+        "vstrw.32 q4, [r4], #16",
+        "subs r5, #1",
+        "bne 2b",
+        "add sp, #64",
+        "vpop {{d8-d15}}",
+        "pop {{r4-r11, pc}}",
+        // Less than eight columns.
+        "7:",
+        "vmov.i32 q4, #0",
+        "vmov.i32 q5, #0",
+        "vmov.i32 q6, #0",
+        "vmov.i32 q7, #0",
+        "b 4b",
+    )
+}
+
+/// What the gradients share: for every block of four rows, at r5 to r8 with their factors in r0 to r3, sixteen columns at
+/// a time of the rows and of the vector at r4, then the rest of them in fours.
+macro_rules! gradient {
+    ($wide:expr, $narrow:expr) => {
+        naked_asm!(
+            helium!(),
+            "push {{r0-r11, lr}}", // The stride lies at 68, the vector at 72 of what follows.
+            "vpush {{d8-d15}}",
+            "mov r11, r0",
+            "lsr r9, r3, #4",
+            "and r10, r3, #15",
+            "ldr r12, [sp, #116]",
+            "2:",
+            "ldrd r0, r4, [sp, #68]",
+            "mov r5, r11",
+            "add r6, r5, r0",
+            "add r7, r6, r0",
+            "add r8, r7, r0",
+            "add r11, r8, r0",
+            "ldmia r12!, {{r0-r3}}",
+            "wls lr, r9, 4f",
+            "3:",
+            $wide,
+            "le lr, 3b",
+            "4:",
+            "wlstp.32 lr, r10, 6f",
+            "5:",
+            $narrow,
+            "letp lr, 5b",
+            "6:",
+            "ldr r0, [sp, #120]",
+            "subs r0, #1",
+            "str r0, [sp, #120]",
+            "bne 2b",
+            "vpop {{d8-d15}}",
+            "add sp, #16",
+            "pop {{r4-r11, pc}}",
+        )
+    };
+}
+
+/// Four vectors of a row, times its factor, to those of the input gradient in q0 to q3.
+macro_rules! add {
+    ($row:literal, $factor:literal) => {
+        concat!(
+            concat!("vldmia ", $row, "!, {{d8-d15}}\n"),
+            concat!("vfma.f32 q0, q4, ", $factor, "\n"),
+            concat!("vfma.f32 q1, q5, ", $factor, "\n"),
+            concat!("vfma.f32 q2, q6, ", $factor, "\n"),
+            concat!("vfma.f32 q3, q7, ", $factor, "\n"),
+        )
+    };
+}
+
+/// Four vectors of the input, in q0 to q3, times the row's factor, to the row.
+macro_rules! update {
+    ($row:literal, $factor:literal) => {
+        concat!(
+            concat!("vldmia ", $row, ", {{d8-d15}}\n"),
+            concat!("vfma.f32 q4, q0, ", $factor, "\n"),
+            concat!("vfma.f32 q5, q1, ", $factor, "\n"),
+            concat!("vfma.f32 q6, q2, ", $factor, "\n"),
+            concat!("vfma.f32 q7, q3, ", $factor, "\n"),
+            concat!("vstmia ", $row, "!, {{d8-d15}}\n"),
+        )
+    };
+}
+
+/// `dx[i] += Σ_o g[o] · w[o, i]`, `blocks` times four outputs; the stride in bytes.
+///
+/// # Safety
+/// All rows and `dx` hold `n` floats, `g` four per block.
+#[unsafe(naked)]
+unsafe extern "C" fn add_blocks(w: *const f32, stride: usize, dx: *mut f32, n: usize, g: *const f32, blocks: usize) {
+    gradient!(
+        concat!(
+            "vldmia r4, {{d0-d7}}\n",
+            add!("r5", "r0"),
+            add!("r6", "r1"),
+            add!("r7", "r2"),
+            add!("r8", "r3"),
+            "vstmia r4!, {{d0-d7}}\n",
+        ),
+        concat!(
+            "vldrw.u32 q0, [r4]\n",
+            "vldrw.u32 q1, [r5], #16\n",
+            "vfma.f32 q0, q1, r0\n",
+            "vldrw.u32 q1, [r6], #16\n",
+            "vfma.f32 q0, q1, r1\n",
+            "vldrw.u32 q1, [r7], #16\n",
+            "vfma.f32 q0, q1, r2\n",
+            "vldrw.u32 q1, [r8], #16\n",
+            "vfma.f32 q0, q1, r3\n",
+            "vstrw.32 q0, [r4], #16\n",
+        )
+    )
+}
+
+/// `w[o, i] += g[o] · x[i]`, `blocks` times four outputs; the stride in bytes.
+///
+/// # Safety
+/// All rows and `x` hold `n` floats, `g` four per block.
+#[unsafe(naked)]
+unsafe extern "C" fn update_blocks(w: *mut f32, stride: usize, x: *const f32, n: usize, g: *const f32, blocks: usize) {
+    gradient!(
+        concat!(
+            "vldmia r4!, {{d0-d7}}\n",
+            update!("r5", "r0"),
+            update!("r6", "r1"),
+            update!("r7", "r2"),
+            update!("r8", "r3"),
+        ),
+        concat!(
+            "vldrw.u32 q0, [r4], #16\n",
+            "vldrw.u32 q1, [r5]\n",
+            "vfma.f32 q1, q0, r0\n",
+            "vstrw.32 q1, [r5], #16\n",
+            "vldrw.u32 q1, [r6]\n",
+            "vfma.f32 q1, q0, r1\n",
+            "vstrw.32 q1, [r6], #16\n",
+            "vldrw.u32 q1, [r7]\n",
+            "vfma.f32 q1, q0, r2\n",
+            "vstrw.32 q1, [r7], #16\n",
+            "vldrw.u32 q1, [r8]\n",
+            "vfma.f32 q1, q0, r3\n",
+            "vstrw.32 q1, [r8], #16\n",
+        )
+    )
+}
+
+/// Sums start with those of `start`, or go on with those in `output`.
+#[inline(never)]
+fn rows_dot_from(weights: &[f32], stride: usize, input: &[f32], start: Option<&[f32]>, output: &mut [f32]) {
+    let from = start.map_or(output.as_ptr(), |start| start.as_ptr());
+    let started = start.is_none_or(|start| start.len() >= output.len());
+    if !started || !rows_fit(weights.len(), stride, output.len(), input.len()) {
+        return;
+    }
+    let (blocks, rest) = output.as_chunks_mut::<4>();
+    if !blocks.is_empty() {
+        let (y, n) = (blocks.as_mut_ptr().cast(), input.len());
+        // SAFETY: `rows_fit`: n floats are read at `input` and at each row; four sums per block, there and at `from`.
+        unsafe { dot_blocks(weights.as_ptr(), 4 * stride, input.as_ptr(), n, y, blocks.len(), from) }
+    }
+    let mut from = from.wrapping_add(4 * blocks.len());
+    let mut row = weights.as_ptr().wrapping_add(4 * blocks.len() * stride);
+    for y in rest {
+        // SAFETY: `rows_fit`: input.len() floats are read at `input` and at the row, one at `from`.
+        unsafe {
+            asm!(
+                "vmov.i32 q2, #0",
+                "dlstp.32 lr, {n}",
+                "2:",
+                "vldrw.u32 q0, [{x}], #16",
+                "vldrw.u32 q1, [{w}], #16",
+                "vfma.f32 q2, q1, q0",
+                "letp lr, 2b",
+                "vldr s0, [{from}]",
+                "vadd.f32 s8, s8, s9",
+                "vadd.f32 s10, s10, s11",
+                "vadd.f32 s0, s0, s8",
+                "vadd.f32 s0, s0, s10",
+                "vstr s0, [{y}]",
+                n = in(reg) input.len(), x = inout(reg) input.as_ptr() => _, w = inout(reg) row => _, y = in(reg) y, from = in(reg) from,
+                out("lr") _,
+                out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
+                out("s8") _, out("s9") _, out("s10") _, out("s11") _,
+                options(nostack),
+            );
+        }
+        (row, from) = (row.wrapping_add(stride), from.wrapping_add(1));
+    }
+}
+
 // One copy of each pass, not one per caller: the loops are long, and the callers keep their registers.
 impl Number for f32 {
-    #[inline(never)]
+    #[inline]
     fn rows_dot(weights: &[f32], stride: usize, input: &[f32], output: &mut [f32]) {
-        if !rows_fit(weights.len(), stride, output.len(), input.len()) {
-            return;
-        }
-        let mut row = weights.as_ptr();
-        let (blocks, rest) = output.as_chunks_mut::<4>();
-        for block in blocks {
-            let [w0, w1, w2, w3] = [0, 1, 2, 3].map(|k| row.wrapping_add(k * stride));
-            row = row.wrapping_add(4 * stride);
-            let mut sums = MaybeUninit::<[f32; 16]>::uninit();
-            // SAFETY: `rows_fit`: input.len() floats are read at `input` and at each row; `sums` and `block` are 16 and 4.
-            unsafe {
-                asm!(
-                    "vmov.i32 q2, #0",
-                    "vmov.i32 q3, #0",
-                    "vmov.i32 q4, #0",
-                    "vmov.i32 q5, #0",
-                    "dlstp.32 lr, {n}",
-                    "2:",
-                    "vldrw.u32 q0, [{x}], #16",
-                    "vldrw.u32 q1, [{w0}], #16",
-                    "vfma.f32 q2, q1, q0",
-                    "vldrw.u32 q1, [{w1}], #16",
-                    "vfma.f32 q3, q1, q0",
-                    "vldrw.u32 q1, [{w2}], #16",
-                    "vfma.f32 q4, q1, q0",
-                    "vldrw.u32 q1, [{w3}], #16",
-                    "vfma.f32 q5, q1, q0",
-                    "letp lr, 2b",
-                    // Four lanes of four rows, transposed through memory: the sums of the rows side by side.
-                    "vstrw.32 q2, [{sums}]",
-                    "vstrw.32 q3, [{sums}, #16]",
-                    "vstrw.32 q4, [{sums}, #32]",
-                    "vstrw.32 q5, [{sums}, #48]",
-                    "vld40.32 {{q0, q1, q2, q3}}, [{sums}]",
-                    "vld41.32 {{q0, q1, q2, q3}}, [{sums}]",
-                    "vld42.32 {{q0, q1, q2, q3}}, [{sums}]",
-                    "vld43.32 {{q0, q1, q2, q3}}, [{sums}]",
-                    "vldrw.u32 q4, [{y}]",
-                    "vadd.f32 q0, q0, q1",
-                    "vadd.f32 q2, q2, q3",
-                    "vadd.f32 q4, q4, q0",
-                    "vadd.f32 q4, q4, q2",
-                    "vstrw.32 q4, [{y}]",
-                    n = in(reg) input.len(), x = inout(reg) input.as_ptr() => _,
-                    w0 = inout(reg) w0 => _, w1 = inout(reg) w1 => _, w2 = inout(reg) w2 => _, w3 = inout(reg) w3 => _,
-                    sums = in(reg) sums.as_mut_ptr(), y = in(reg) block.as_mut_ptr(), out("lr") _,
-                    out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
-                    out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _,
-                    out("s15") _, out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _,
-                    out("s22") _, out("s23") _,
-                    options(nostack),
-                );
-            }
-        }
-        for y in rest {
-            // SAFETY: `rows_fit`: input.len() floats are read at `input` and at the row.
-            unsafe {
-                asm!(
-                    "vmov.i32 q2, #0",
-                    "dlstp.32 lr, {n}",
-                    "2:",
-                    "vldrw.u32 q0, [{x}], #16",
-                    "vldrw.u32 q1, [{w}], #16",
-                    "vfma.f32 q2, q1, q0",
-                    "letp lr, 2b",
-                    "vldr s0, [{y}]",
-                    "vadd.f32 s8, s8, s9",
-                    "vadd.f32 s10, s10, s11",
-                    "vadd.f32 s0, s0, s8",
-                    "vadd.f32 s0, s0, s10",
-                    "vstr s0, [{y}]",
-                    n = in(reg) input.len(), x = inout(reg) input.as_ptr() => _, w = inout(reg) row => _, y = in(reg) y,
-                    out("lr") _,
-                    out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
-                    out("s8") _, out("s9") _, out("s10") _, out("s11") _,
-                    options(nostack),
-                );
-            }
-            row = row.wrapping_add(stride);
-        }
+        rows_dot_from(weights, stride, input, None, output);
+    }
+
+    #[inline]
+    fn rows_affine(weights: &[f32], stride: usize, bias: &[f32], input: &[f32], output: &mut [f32]) {
+        rows_dot_from(weights, stride, input, Some(bias), output);
     }
 
     #[inline(never)]
@@ -108,38 +313,15 @@ impl Number for f32 {
         if !rows_fit(weights.len(), stride, d_output.len(), d_input.len()) {
             return;
         }
-        let mut row = weights.as_ptr();
         let (blocks, rest) = d_output.as_chunks::<4>();
-        for &[g0, g1, g2, g3] in blocks {
-            let [w0, w1, w2, w3] = [0, 1, 2, 3].map(|k| row.wrapping_add(k * stride));
-            row = row.wrapping_add(4 * stride);
-            // SAFETY: `rows_fit`: d_input.len() floats are read at each row, read and written at `d_input`.
-            unsafe {
-                asm!(
-                    "dlstp.32 lr, {n}",
-                    "2:",
-                    "vldrw.u32 q0, [{dx}]",
-                    "vldrw.u32 q1, [{w0}], #16",
-                    "vfma.f32 q0, q1, {g0}",
-                    "vldrw.u32 q1, [{w1}], #16",
-                    "vfma.f32 q0, q1, {g1}",
-                    "vldrw.u32 q1, [{w2}], #16",
-                    "vfma.f32 q0, q1, {g2}",
-                    "vldrw.u32 q1, [{w3}], #16",
-                    "vfma.f32 q0, q1, {g3}",
-                    "vstrw.32 q0, [{dx}], #16",
-                    "letp lr, 2b",
-                    n = in(reg) d_input.len(), dx = inout(reg) d_input.as_mut_ptr() => _,
-                    w0 = inout(reg) w0 => _, w1 = inout(reg) w1 => _, w2 = inout(reg) w2 => _, w3 = inout(reg) w3 => _,
-                    g0 = in(reg) g0.to_bits(), g1 = in(reg) g1.to_bits(), g2 = in(reg) g2.to_bits(), g3 = in(reg) g3.to_bits(),
-                    out("lr") _,
-                    out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
-                    options(nostack),
-                );
-            }
+        if !blocks.is_empty() {
+            let (g, n) = (blocks.as_ptr().cast(), d_input.len());
+            // SAFETY: `rows_fit`: n floats are read at each row, read and written at `d_input`; four factors per block.
+            unsafe { add_blocks(weights.as_ptr(), 4 * stride, d_input.as_mut_ptr(), n, g, blocks.len()) }
         }
+        let mut row = weights.as_ptr().wrapping_add(4 * blocks.len() * stride);
         for &g in rest {
-            // SAFETY: as above, for one row.
+            // SAFETY: `rows_fit`, for one row.
             unsafe {
                 asm!(
                     "dlstp.32 lr, {n}",
@@ -164,41 +346,15 @@ impl Number for f32 {
         if !rows_fit(weights.len(), stride, d_output.len(), input.len()) {
             return;
         }
-        let mut row = weights.as_mut_ptr();
         let (blocks, rest) = d_output.as_chunks::<4>();
-        for &[g0, g1, g2, g3] in blocks {
-            let [w0, w1, w2, w3] = [0, 1, 2, 3].map(|k| row.wrapping_add(k * stride));
-            row = row.wrapping_add(4 * stride);
-            // SAFETY: `rows_fit`: input.len() floats are read at `input`, read and written at each row.
-            unsafe {
-                asm!(
-                    "dlstp.32 lr, {n}",
-                    "2:",
-                    "vldrw.u32 q0, [{x}], #16",
-                    "vldrw.u32 q1, [{w0}]",
-                    "vfma.f32 q1, q0, {g0}",
-                    "vstrw.32 q1, [{w0}], #16",
-                    "vldrw.u32 q1, [{w1}]",
-                    "vfma.f32 q1, q0, {g1}",
-                    "vstrw.32 q1, [{w1}], #16",
-                    "vldrw.u32 q1, [{w2}]",
-                    "vfma.f32 q1, q0, {g2}",
-                    "vstrw.32 q1, [{w2}], #16",
-                    "vldrw.u32 q1, [{w3}]",
-                    "vfma.f32 q1, q0, {g3}",
-                    "vstrw.32 q1, [{w3}], #16",
-                    "letp lr, 2b",
-                    n = in(reg) input.len(), x = inout(reg) input.as_ptr() => _,
-                    w0 = inout(reg) w0 => _, w1 = inout(reg) w1 => _, w2 = inout(reg) w2 => _, w3 = inout(reg) w3 => _,
-                    g0 = in(reg) g0.to_bits(), g1 = in(reg) g1.to_bits(), g2 = in(reg) g2.to_bits(), g3 = in(reg) g3.to_bits(),
-                    out("lr") _,
-                    out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
-                    options(nostack),
-                );
-            }
+        if !blocks.is_empty() {
+            let (g, n) = (blocks.as_ptr().cast(), input.len());
+            // SAFETY: `rows_fit`: n floats are read at `input`, read and written at each row; four factors per block.
+            unsafe { update_blocks(weights.as_mut_ptr(), 4 * stride, input.as_ptr(), n, g, blocks.len()) }
         }
+        let mut row = weights.as_mut_ptr().wrapping_add(4 * blocks.len() * stride);
         for &g in rest {
-            // SAFETY: as above, for one row.
+            // SAFETY: `rows_fit`, for one row.
             unsafe {
                 asm!(
                     "dlstp.32 lr, {n}",
