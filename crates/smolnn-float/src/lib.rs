@@ -62,6 +62,8 @@ mod slices;
 pub mod standardise;
 
 pub use arch::FUSES_F32;
+#[doc(hidden)]
+pub use arch::Walk;
 pub use gradients::Gradients;
 pub use number::Number;
 pub use parameter::Parameter;

@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 use core::ops::{Add, AddAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use crate::arch::portable;
+use crate::arch::{Walk, portable};
 
 /// A number with sums and products. Dense layers, convolutions, max pooling and the rest of what is linear run on any of
 /// them: on [`Real`](crate::Real)s in earnest, on `i32` and `i64` where an identity shall hold exactly.
@@ -11,8 +11,8 @@ use crate::arch::portable;
 /// `default()` is zero. Integers overflow as Rust's do.
 ///
 /// The hidden methods are the narrow waist: a dense layer is one call of each of three passes, a convolution one call per
-/// output pixel and kernel row, a depthwise convolution one call of the fourth per output pixel and tap. `weights` holds one
-/// row per output, `stride` apart and as long as the input.
+/// output pixel and kernel row, a depthwise convolution or one of few channels one call per output pixel of those that
+/// walk. `weights` holds one row per output, `stride` apart and as long as the input.
 pub trait Number:
     Copy
     + Debug
@@ -61,11 +61,40 @@ pub trait Number:
         portable::rows_outer(weights, stride, d_output, input);
     }
 
-    /// `sums[i] += a[i] · b[i]`.
+    /// `sums[c] += Σ_taps a[tap + c] · b[tap + c]`: windows over channels that keep to themselves.
     #[doc(hidden)]
     #[inline]
-    fn products(sums: &mut [Self], a: &[Self], b: &[Self]) {
-        portable::products(sums, a, b);
+    fn walk_sum(walk: &Walk, sums: &mut [Self], a: &[Self], b: &[Self]) {
+        portable::walk_sum(walk, sums, a, b);
+    }
+
+    /// `a[tap + c] += b[tap + c] · factors[c]` at every tap.
+    #[doc(hidden)]
+    #[inline]
+    fn walk_add(walk: &Walk, a: &mut [Self], b: &[Self], factors: &[Self]) {
+        portable::walk_add(walk, a, b, factors);
+    }
+
+    /// `sums[o] += Σ_taps tile[tap + o] · x[tap]`: windows over one channel for eight outputs, whose weights lie side by
+    /// side in the tile. The walk has eight channels.
+    #[doc(hidden)]
+    #[inline]
+    fn tile_sum(walk: &Walk, sums: &mut [Self], tile: &[Self], x: &[Self]) {
+        portable::tile_sum(walk, sums, tile, x);
+    }
+
+    /// `x[tap] += Σ_o tile[tap + o] · factors[o]` at every tap.
+    #[doc(hidden)]
+    #[inline]
+    fn tile_transposed(walk: &Walk, tile: &[Self], x: &mut [Self], factors: &[Self]) {
+        portable::tile_transposed(walk, tile, x, factors);
+    }
+
+    /// `tile[tap + o] += x[tap] · factors[o]` at every tap.
+    #[doc(hidden)]
+    #[inline]
+    fn tile_outer(walk: &Walk, tile: &mut [Self], x: &[Self], factors: &[Self]) {
+        portable::tile_outer(walk, tile, x, factors);
     }
 }
 

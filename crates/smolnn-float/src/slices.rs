@@ -18,6 +18,18 @@ pub(crate) fn part_mut<T>(slice: &mut [T], start: usize, length: usize) -> &mut 
     slice.get_mut(start..start.wrapping_add(length)).unwrap_or_default()
 }
 
+/// `slice[start..]`.
+#[inline(always)]
+pub(crate) fn behind<T>(slice: &[T], start: usize) -> &[T] {
+    slice.get(start..).unwrap_or_default()
+}
+
+/// `&mut slice[start..]`.
+#[inline(always)]
+pub(crate) fn behind_mut<T>(slice: &mut [T], start: usize) -> &mut [T] {
+    slice.get_mut(start..).unwrap_or_default()
+}
+
 /// Cuts the first `length` elements off a slice that is handed out piece by piece.
 #[inline(always)]
 pub(crate) fn cut<'a, T>(slice: &mut &'a [T], length: usize) -> &'a [T] {

@@ -31,7 +31,7 @@ use smolnn_float::rnn::{
     Bidirectional, Cell, Gru, Keep, Lstm, Relu, ResetAfter, ResetBefore, Sequence, SequenceGradients, SimpleRnn, Sizes,
     Stack,
 };
-use smolnn_float::{Gradients, Number, Parameter, Real, Rows, dense, init, parameter};
+use smolnn_float::{Gradients, Number, Parameter, Real, Rows, Walk, dense, init, parameter};
 
 /// One recorded case.
 #[derive(Clone, Copy, Debug)]
@@ -971,10 +971,40 @@ pub fn compare_passes() -> (u32, f32) {
             // The gradients of the row before are as large as 21.
             px.iter_mut().zip(&mut *x).for_each(|(p, x)| (p.0, *x) = (p.0 / 21.0, *x / 21.0));
             compare(x, px);
-            let (sums, psums) = (&mut w[..length], &mut pw[..length]);
-            f32::products(sums, x, x);
-            Portable::products(psums, px, px);
-            compare(sums, psums);
+            cases += 1;
+        }
+    }
+    for channels in 0..=LENGTH {
+        for (rows, columns, pixels) in [(1, 1, 1), (1, 3, 2), (2, 1, 3), (3, 2, 2)] {
+            // Columns of the second tensor are further apart, and its pixels overlap.
+            let steps = [LENGTH, LENGTH + 1];
+            let pitches = [3 * LENGTH, 4 * LENGTH + 5];
+            let walk = Walk { channels, rows, columns, steps, pitches, pixels, strides: [0, LENGTH + 1, LENGTH] };
+            let (mut a, mut b, mut f) = ([0.0; 9 * LENGTH], [0.0; 13 * LENGTH], [0.0; 3 * LENGTH]);
+            a.iter_mut().chain(&mut b).chain(&mut f).for_each(|value| *value = draw());
+            let (mut pa, mut pb, mut pf) = (a.map(Portable), b.map(Portable), f.map(Portable));
+            f32::walk_sum(&walk, &mut f, &a, &b);
+            Portable::walk_sum(&walk, &mut pf, &pa, &pb);
+            compare(&f, &pf);
+            f32::walk_add(&walk, &mut a, &b, &f);
+            Portable::walk_add(&walk, &mut pa, &pb, &pf);
+            compare(&a, &pa);
+            let walk = Walk { channels: 8, steps: [8, 2], pitches: [24, 7], strides: [0, 3, 9], ..walk };
+            f32::tile_outer(&walk, &mut a, &b, &f);
+            Portable::tile_outer(&walk, &mut pa, &pb, &pf);
+            compare(&a, &pa);
+            // By now products are far larger than 1.
+            let shrink = |values: &mut [f32], portable: &mut [Portable]| {
+                values.iter_mut().for_each(|value| *value /= 4096.0);
+                portable.iter_mut().for_each(|value| value.0 /= 4096.0);
+            };
+            shrink(&mut a, &mut pa);
+            f32::tile_transposed(&walk, &a, &mut b, &f);
+            Portable::tile_transposed(&walk, &pa, &mut pb, &pf);
+            compare(&b, &pb);
+            f32::tile_sum(&walk, &mut f, &a, &b);
+            Portable::tile_sum(&walk, &mut pf, &pa, &pb);
+            compare(&f, &pf);
             cases += 1;
         }
     }

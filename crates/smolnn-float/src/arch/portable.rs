@@ -3,6 +3,7 @@
 //! Order of the sums, which every other body keeps: an output adds its products in the order of the inputs, an input
 //! gradient in the order of the outputs.
 
+use super::Walk;
 use crate::Number;
 use crate::slices::{part, part_mut};
 
@@ -68,10 +69,75 @@ pub fn rows_outer<T: Number>(weights: &mut [T], stride: usize, d_output: &[T], i
     }
 }
 
-/// `sums[i] += a[i] · b[i]`.
+/// `sums[c] += Σ_taps a[tap + c] · b[tap + c]`, pixel by pixel.
 #[inline]
-pub fn products<T: Number>(sums: &mut [T], a: &[T], b: &[T]) {
-    for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
-        *sum += a * b;
-    }
+pub fn walk_sum<T: Number>(walk: &Walk, sums: &mut [T], a: &[T], b: &[T]) {
+    walk.for_each_pixel(|pixel_a, pixel_b, pixel| {
+        let sums = part_mut(sums, pixel, walk.channels);
+        walk.for_each_tap(|at, bt| {
+            let (a, b) = (part(a, pixel_a + at, walk.channels), part(b, pixel_b + bt, walk.channels));
+            for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+                *sum += a * b;
+            }
+        });
+    });
+}
+
+/// `a[tap + c] += b[tap + c] · factors[c]`, pixel by pixel.
+#[inline]
+pub fn walk_add<T: Number>(walk: &Walk, a: &mut [T], b: &[T], factors: &[T]) {
+    walk.for_each_pixel(|pixel_a, pixel_b, pixel| {
+        let factors = part(factors, pixel, walk.channels);
+        walk.for_each_tap(|at, bt| {
+            let (a, b) = (part_mut(a, pixel_a + at, walk.channels), part(b, pixel_b + bt, walk.channels));
+            for ((a, &b), &factor) in a.iter_mut().zip(b).zip(factors) {
+                *a += b * factor;
+            }
+        });
+    });
+}
+
+/// `sums[o] += Σ_taps tile[tap + o] · x[tap]`, pixel by pixel.
+#[inline]
+pub fn tile_sum<T: Number>(walk: &Walk, sums: &mut [T], tile: &[T], x: &[T]) {
+    walk.for_each_pixel(|pixel_a, pixel_b, pixel| {
+        let sums = part_mut(sums, pixel, walk.channels);
+        walk.for_each_tap(|at, bt| {
+            for &x in part(x, pixel_b + bt, 1) {
+                for (sum, &w) in sums.iter_mut().zip(part(tile, pixel_a + at, walk.channels)) {
+                    *sum += w * x;
+                }
+            }
+        });
+    });
+}
+
+/// `x[tap] += Σ_o tile[tap + o] · factors[o]`, pixel by pixel.
+#[inline]
+pub fn tile_transposed<T: Number>(walk: &Walk, tile: &[T], x: &mut [T], factors: &[T]) {
+    walk.for_each_pixel(|pixel_a, pixel_b, pixel| {
+        let factors = part(factors, pixel, walk.channels);
+        walk.for_each_tap(|at, bt| {
+            for x in part_mut(x, pixel_b + bt, 1) {
+                for (&w, &factor) in part(tile, pixel_a + at, walk.channels).iter().zip(factors) {
+                    *x += w * factor;
+                }
+            }
+        });
+    });
+}
+
+/// `tile[tap + o] += x[tap] · factors[o]`, pixel by pixel.
+#[inline]
+pub fn tile_outer<T: Number>(walk: &Walk, tile: &mut [T], x: &[T], factors: &[T]) {
+    walk.for_each_pixel(|pixel_a, pixel_b, pixel| {
+        let factors = part(factors, pixel, walk.channels);
+        walk.for_each_tap(|at, bt| {
+            for &x in part(x, pixel_b + bt, 1) {
+                for (w, &factor) in part_mut(tile, pixel_a + at, walk.channels).iter_mut().zip(factors) {
+                    *w += x * factor;
+                }
+            }
+        });
+    });
 }

@@ -7,17 +7,19 @@
 //!   `∂L/∂b[o] = Σ δ[.., o]`.
 //! - Body: an output pixel sees, per kernel row, one piece of an input row that lies in memory as a filter's row does
 //!   (when nothing dilates the columns and there is one group), so that forward, input gradient and weight gradient are
-//!   the three passes of a dense layer on that piece, and padding is skipped. Pieces of less than 8 elements, such as those
-//!   of a first layer, are gathered to a patch on the stack, padding as zeros, which is one pass for all of them.
+//!   the three passes of a dense layer on that piece, and padding is skipped. Where pieces have less than 8 elements, as in
+//!   a first layer, the weights of eight outputs are laid side by side on the stack, once for all pixels, and each pixel
+//!   walks its window with eight sums in registers.
 //! - Error: a sum of n products in f32 is within n·2⁻²³·Σ|W·x| of the real one.
 //! - Held by: `conv1d_*` and `conv2d_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity
 //!   in exact integers (tests/host/tests/gradient.rs), textbook rows 5.1 to 5.7.
 
 use smolnn_core::{Conv2d, ShapeError};
 
+use super::for_each_run;
 use crate::dense::{add_rows, descend, rows_backward, rows_forward, start_with};
-use crate::slices::{check_optional, part, part_mut, vectors, vectors_mut};
-use crate::{Gradients, Number};
+use crate::slices::{behind, behind_mut, check_optional, part, part_mut, vectors, vectors_mut};
+use crate::{Gradients, Number, Walk};
 
 /// y = W ⋆ x + b. Without a bias, b = 0.
 ///
@@ -170,12 +172,6 @@ fn for_each_pixel(shape: &Conv2d, mut visit: impl FnMut(Pixel)) {
 }
 
 impl Pixel {
-    /// Whether every tap sees input.
-    #[inline]
-    fn is_interior(&self, shape: &Conv2d) -> bool {
-        self.rows == (0, shape.rows.kernel) && self.columns == (0, shape.columns.kernel)
-    }
-
     /// Visits what the pixel sees, row by row, column by column, tap by tap.
     #[inline]
     fn for_each_segment(&self, shape: &Conv2d, taps: Taps, mut visit: impl FnMut(Segment)) {
@@ -222,48 +218,136 @@ fn for_each_segment(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(Segment)) 
     for_each_pixel(shape, |pixel| pixel.for_each_segment(shape, taps, &mut visit));
 }
 
-/// Elements of the longest patch that is gathered on the stack.
-const PATCH: usize = 64;
+/// Products of the deepest filter that is laid out in a tile: a 7×7 kernel over one channel.
+const DEPTH: usize = 49;
 
-/// Whether the pieces are so short that gathering them to one patch, padded with zeros, costs less than a pass over each.
+/// The weights of eight outputs side by side, tap after tap, in the order of the input.
+type Tile<T> = [[T; 8]; DEPTH];
+
+/// Whether a kernel row is so short that it pays to keep eight outputs in registers while the window is walked.
 #[inline]
-fn gathers(shape: &Conv2d, taps: Taps) -> bool {
-    let length =
-        if is_contiguous(shape, taps) { shape.columns.kernel * shape.input.channels } else { shape.input.channels };
-    shape.groups == 1 && shape.depth() <= PATCH && length < 8 && length < shape.depth()
+fn tiles(shape: &Conv2d) -> bool {
+    let inputs = shape.input.channels;
+    shape.groups == 1
+        && shape.depth() <= DEPTH
+        && shape.columns.kernel * inputs < 8
+        && shape.output.channels >= 4
+        && (shape.columns.dilation == 1 || inputs == 1)
 }
 
-/// Writes what the pixel sees to the patch, in the order of a filter.
+/// The element of a filter that sees element `k` of a patch.
 #[inline]
-fn gather<T: Number>(shape: &Conv2d, taps: Taps, pixel: &Pixel, input: &[T], patch: &mut [T]) {
-    if !pixel.is_interior(shape) {
-        patch.fill(T::default());
-    }
-    pixel.for_each_segment(shape, taps, |segment| {
-        let x = part(input, segment.input, segment.length);
-        for (to, &from) in part_mut(patch, segment.weights, segment.length).iter_mut().zip(x) {
-            // + 0 keeps LLVM from calling memcpy, which takes longer than all the rest for a few elements. That −0 becomes
-            // 0 does not show in a sum of products.
-            *to = from + T::default();
+fn filter_element(shape: &Conv2d, taps: Taps, k: usize) -> usize {
+    let inputs = shape.input.channels;
+    match taps {
+        Taps::InOrder => k,
+        // The taps turn round, the channels of each do not.
+        Taps::Rotated => {
+            let channel = k.checked_rem(inputs).unwrap_or(0);
+            shape.depth() - inputs - (k - channel) + channel
         }
+    }
+}
+
+/// The tile of the outputs from `first` on; zeros where there is none.
+#[inline]
+fn load_tile<T: Number>(shape: &Conv2d, taps: Taps, first: usize, weights: &[T], tile: &mut Tile<T>) {
+    for (k, row) in tile.iter_mut().enumerate().take(shape.depth()) {
+        let mut at = first * shape.depth() + filter_element(shape, taps, k);
+        for (o, w) in row.iter_mut().enumerate() {
+            let there = weights.get(at).filter(|_| first + o < shape.output.channels);
+            *w = there.copied().unwrap_or_default();
+            at += shape.depth();
+        }
+    }
+}
+
+/// Writes the tile back to where [`load_tile`] took it from.
+#[inline]
+fn store_tile<T: Number>(shape: &Conv2d, taps: Taps, first: usize, tile: &Tile<T>, weights: &mut [T]) {
+    for (k, row) in tile.iter().enumerate().take(shape.depth()) {
+        let mut at = first * shape.depth() + filter_element(shape, taps, k);
+        for (o, w) in row.iter().enumerate() {
+            if let Some(there) = weights.get_mut(at).filter(|_| first + o < shape.output.channels) {
+                *there = *w;
+            }
+            at += shape.depth();
+        }
+    }
+}
+
+/// Visits the output pixels: offsets of their first output channel, of the weights in the tile and
+/// of the input of what they see first, and how to walk from there.
+#[inline]
+fn for_each_walk(shape: &Conv2d, mut visit: impl FnMut(usize, usize, usize, &Walk)) {
+    let inputs = shape.input.channels;
+    let width = shape.columns.kernel * inputs;
+    let step = if inputs == 1 { shape.columns.dilation } else { 1 };
+    for_each_run(shape.batch, &shape.input, &shape.rows, &shape.columns, |run| {
+        let walk = Walk {
+            channels: 8,
+            rows: run.rows.1,
+            columns: run.columns.1 * inputs,
+            steps: [8, step],
+            pitches: [8 * width, shape.rows.dilation * shape.input.row()],
+            pixels: run.pixels,
+            strides: [0, shape.columns.stride * inputs, shape.output.channels],
+        };
+        let tile = 8 * (run.rows.0 * width + run.columns.0 * inputs);
+        visit(run.output * shape.output.channels, tile, run.input * inputs, &walk);
     });
+}
+
+/// Up to eight outputs of a pixel, zeros behind.
+#[inline]
+fn eight<T: Number>(pixel: &[T]) -> [T; 8] {
+    let mut values = [T::default(); 8];
+    for (value, &y) in values.iter_mut().zip(pixel) {
+        *value = y;
+    }
+    values
+}
+
+/// Calls `pass` with the offset in the input, the walk and the outputs of its pixels, eight each. Where there are only `count`,
+/// pixel by pixel with a copy, zeros behind.
+#[inline]
+fn pad<T: Number>(walk: &Walk, count: usize, pixels: &[T], x: usize, mut pass: impl FnMut(usize, &Walk, &[T])) {
+    if count == 8 {
+        return pass(x, walk, pixels);
+    }
+    let one = Walk { pixels: 1, ..*walk };
+    walk.for_each_pixel(|_, at, output| pass(x + at, &one, &eight(part(pixels, output, count))));
 }
 
 /// `output += W ⋆ input`.
 #[inline]
 pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], input: &[T], output: &mut [T]) {
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
-    if gathers(shape, taps) {
-        let mut patch = [T::default(); PATCH];
-        let patch = part_mut(&mut patch, 0, depth);
-        for_each_pixel(shape, |pixel| {
-            gather(shape, taps, &pixel, input, patch);
-            T::rows_dot(weights, depth, patch, part_mut(output, pixel.output, outputs));
-        });
+    if tiles(shape) {
+        let mut tile = [[T::default(); 8]; DEPTH];
+        for first in (0..outputs).step_by(8) {
+            load_tile(shape, taps, first, weights, &mut tile);
+            let count = (outputs - first).min(8);
+            for_each_walk(shape, |pixel, w, x, walk| {
+                let (tile, pixels) = (behind(tile.as_flattened(), w), behind_mut(output, pixel + first));
+                if count == 8 {
+                    return T::tile_sum(walk, pixels, tile, behind(input, x));
+                }
+                let one = Walk { pixels: 1, ..*walk };
+                walk.for_each_pixel(|_, at, output| {
+                    let y = part_mut(pixels, output, count);
+                    let mut sums = eight(y);
+                    T::tile_sum(&one, &mut sums, tile, behind(input, x + at));
+                    for (y, &sum) in y.iter_mut().zip(&sums) {
+                        *y = sum;
+                    }
+                });
+            });
+        }
         return;
     }
     for_each_segment(shape, taps, |segment| {
-        let weights = weights.get(segment.weights..).unwrap_or_default();
+        let weights = behind(weights, segment.weights);
         let x = part(input, segment.input, segment.length);
         T::rows_dot(weights, depth, x, part_mut(output, segment.output, outputs));
     });
@@ -273,26 +357,22 @@ pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T],
 #[inline]
 pub(crate) fn backward_input<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], d_output: &[T], d_input: &mut [T]) {
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
-    if gathers(shape, taps) {
-        let mut patch = [T::default(); PATCH];
-        let patch = part_mut(&mut patch, 0, depth);
-        for_each_pixel(shape, |pixel| {
-            T::rows_transposed(weights, depth, part(d_output, pixel.output, outputs), patch);
-            pixel.for_each_segment(shape, taps, |segment| {
-                let dx = part_mut(d_input, segment.input, segment.length);
-                for (dx, d) in dx.iter_mut().zip(part_mut(patch, segment.weights, segment.length)) {
-                    *dx += *d;
-                    *d = T::default();
-                }
+    if tiles(shape) {
+        let mut tile = [[T::default(); 8]; DEPTH];
+        for first in (0..outputs).step_by(8) {
+            load_tile(shape, taps, first, weights, &mut tile);
+            let count = (outputs - first).min(8);
+            for_each_walk(shape, |pixel, w, x, walk| {
+                let tile = behind(tile.as_flattened(), w);
+                pad(walk, count, behind(d_output, pixel + first), x, |x, walk, g| {
+                    T::tile_transposed(walk, tile, behind_mut(d_input, x), g);
+                });
             });
-            if !pixel.is_interior(shape) {
-                patch.fill(T::default());
-            }
-        });
+        }
         return;
     }
     for_each_segment(shape, taps, |segment| {
-        let weights = weights.get(segment.weights..).unwrap_or_default();
+        let weights = behind(weights, segment.weights);
         let g = part(d_output, segment.output, outputs);
         T::rows_transposed(weights, depth, g, part_mut(d_input, segment.input, segment.length));
     });
@@ -308,17 +388,23 @@ pub(crate) fn backward_weights<T: Number>(
     d_weights: &mut [T],
 ) {
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
-    if gathers(shape, taps) {
-        let mut patch = [T::default(); PATCH];
-        let patch = part_mut(&mut patch, 0, depth);
-        for_each_pixel(shape, |pixel| {
-            gather(shape, taps, &pixel, input, patch);
-            T::rows_outer(d_weights, depth, part(d_output, pixel.output, outputs), patch);
-        });
+    if tiles(shape) {
+        let mut tile = [[T::default(); 8]; DEPTH];
+        for first in (0..outputs).step_by(8) {
+            load_tile(shape, taps, first, d_weights, &mut tile);
+            let count = (outputs - first).min(8);
+            for_each_walk(shape, |pixel, w, x, walk| {
+                let tile = behind_mut(tile.as_flattened_mut(), w);
+                pad(walk, count, behind(d_output, pixel + first), x, |x, walk, g| {
+                    T::tile_outer(walk, tile, behind(input, x), g);
+                });
+            });
+            store_tile(shape, taps, first, &tile, d_weights);
+        }
         return;
     }
     for_each_segment(shape, taps, |segment| {
-        let d_weights = d_weights.get_mut(segment.weights..).unwrap_or_default();
+        let d_weights = behind_mut(d_weights, segment.weights);
         let g = part(d_output, segment.output, outputs);
         T::rows_outer(d_weights, depth, g, part(input, segment.input, segment.length));
     });

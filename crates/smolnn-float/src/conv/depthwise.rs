@@ -5,15 +5,16 @@
 //! - Forward: `y[i, j, c·m + k] = b[c·m + k] + Σ_{u, v} W[u, v, c·m + k]·x[i·s − p + u·d, j·s − p + v·d, c]`.
 //! - Backward, δ = ∂L/∂y: `∂L/∂x[i·s − p + u·d, …, c] += Σ_k W[u, v, c·m + k]·δ[i, j, c·m + k]`;
 //!   `∂L/∂W[u, v, c·m + k] += δ[i, j, c·m + k]·x[i·s − p + u·d, …, c]`; ∂L/∂b = Σ δ.
-//! - The channels are the inner loop: they lie side by side in x, W and y.
+//! - The channels lie side by side in x, W and y: a block of them stays in registers while the window is walked.
 //! - Held by: `conv*_depthwise*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity in exact
 //!   integers (tests/host/tests/gradient.rs).
 
 use smolnn_core::{DepthwiseConv2d, ShapeError};
 
+use super::for_each_run;
 use crate::dense::{add_rows, start_with};
-use crate::slices::{check_optional, part, part_mut, vectors, vectors_mut};
-use crate::{Gradients, Number};
+use crate::slices::{behind, behind_mut, check_optional, part, part_mut, vectors, vectors_mut};
+use crate::{Gradients, Number, Walk};
 
 /// y = W ⋆ x + b per channel. Without a bias, b = 0.
 ///
@@ -31,18 +32,20 @@ pub fn forward<T: Number>(
     for pixel in vectors_mut(output, outputs) {
         start_with(bias, pixel);
     }
-    for_each_tap(shape, |tap| {
-        let (w, x) = (part(weights, tap.weights, outputs), part(input, tap.input, inputs));
-        let y = part_mut(output, tap.output, outputs);
+    for_each_pixels(shape, |pixels| {
         if shape.multiplier == 1 {
-            T::products(y, w, x);
-        } else {
+            let (w, x) = (behind(weights, pixels.weights), behind(input, pixels.input));
+            return T::walk_sum(&pixels.walk, behind_mut(output, pixels.output), w, x);
+        }
+        pixels.for_each_tap(|tap| {
+            let (w, x) = (part(weights, tap.weights, outputs), part(input, tap.input, inputs));
+            let y = part_mut(output, tap.output, outputs);
             for ((y, w), &x) in groups_mut(y, shape).zip(groups(w, shape)).zip(x) {
                 for (y, &w) in y.iter_mut().zip(w) {
                     *y += w * x;
                 }
             }
-        }
+        });
     });
     Ok(())
 }
@@ -62,29 +65,32 @@ pub fn backward<T: Number>(
     gradients.check(shape.input_len(), shape.weights(), shape.output.channels)?;
     let (inputs, outputs) = (shape.input.channels, shape.output.channels);
     if let Some(d_input) = gradients.input {
-        for_each_tap(shape, |tap| {
-            let (w, g) = (part(weights, tap.weights, outputs), part(d_output, tap.output, outputs));
-            let dx = part_mut(d_input, tap.input, inputs);
+        for_each_pixels(shape, |pixels| {
             if shape.multiplier == 1 {
-                T::products(dx, w, g);
-            } else {
+                let (w, g) = (behind(weights, pixels.weights), behind(d_output, pixels.output));
+                return T::walk_add(&pixels.walk.swapped(), behind_mut(d_input, pixels.input), w, g);
+            }
+            pixels.for_each_tap(|tap| {
+                let (w, g) = (part(weights, tap.weights, outputs), part(d_output, tap.output, outputs));
+                let dx = part_mut(d_input, tap.input, inputs);
                 for ((dx, w), g) in dx.iter_mut().zip(groups(w, shape)).zip(groups(g, shape)) {
                     for (&w, &g) in w.iter().zip(g) {
                         *dx += w * g;
                     }
                 }
-            }
+            });
         });
     }
     if let Some(d_weights) = gradients.weights {
-        for_each_tap(shape, |tap| {
-            let (x, g) = (part(input, tap.input, inputs), part(d_output, tap.output, outputs));
-            let d_weights = part_mut(d_weights, tap.weights, outputs);
+        for_each_pixels(shape, |pixels| {
             if shape.multiplier == 1 {
-                T::products(d_weights, x, g);
-            } else {
-                add_outer(shape, d_weights, x, g, |g| g);
+                let (x, g) = (behind(input, pixels.input), behind(d_output, pixels.output));
+                return T::walk_add(&pixels.walk, behind_mut(d_weights, pixels.weights), x, g);
             }
+            pixels.for_each_tap(|tap| {
+                let (x, g) = (part(input, tap.input, inputs), part(d_output, tap.output, outputs));
+                add_outer(shape, part_mut(d_weights, tap.weights, outputs), x, g, |g| g);
+            });
         });
     }
     if let Some(d_bias) = gradients.bias {
@@ -110,9 +116,11 @@ pub fn backward_sgd<T: Number>(
     check_optional("the bias", shape.output.channels, bias.as_deref())?;
     backward(shape, weights, input, d_output, Gradients { input: d_input, ..Gradients::default() })?;
     let (inputs, outputs) = (shape.input.channels, shape.output.channels);
-    for_each_tap(shape, |tap| {
-        let (x, g) = (part(input, tap.input, inputs), part(d_output, tap.output, outputs));
-        add_outer(shape, part_mut(weights, tap.weights, outputs), x, g, |g| -(rate * g));
+    for_each_pixels(shape, |pixels| {
+        pixels.for_each_tap(|tap| {
+            let (x, g) = (part(input, tap.input, inputs), part(d_output, tap.output, outputs));
+            add_outer(shape, part_mut(weights, tap.weights, outputs), x, g, |g| -(rate * g));
+        });
     });
     if let Some(bias) = bias {
         for pixel in vectors(d_output, outputs) {
@@ -131,26 +139,43 @@ struct Tap {
     input: usize,
 }
 
-#[inline]
-fn for_each_tap(shape: &DepthwiseConv2d, mut visit: impl FnMut(Tap)) {
-    let mut output = 0;
-    for image in 0..shape.batch {
-        for y in 0..shape.output.height {
-            let (top, bottom) = shape.rows.taps(y);
-            for x in 0..shape.output.width {
-                let (left, right) = shape.columns.taps(x);
-                for u in top..bottom {
-                    let row = (image * shape.input.height + shape.rows.position(y, u)) * shape.input.row();
-                    for v in left..right {
-                        let weights = (u * shape.columns.kernel + v) * shape.output.channels;
-                        let input = row + shape.columns.position(x, v) * shape.input.channels;
-                        visit(Tap { output, weights, input });
-                    }
-                }
-                output += shape.output.channels;
-            }
-        }
+/// Output pixels side by side and what they see: offsets of the first channel of the first pixel, and of its first tap that
+/// sees input, and how to walk weights and input from there.
+struct Pixels {
+    output: usize,
+    weights: usize,
+    input: usize,
+    walk: Walk,
+}
+
+impl Pixels {
+    #[inline]
+    fn for_each_tap(&self, mut visit: impl FnMut(Tap)) {
+        self.walk.for_each_pixel(|_, first, output| {
+            self.walk.for_each_tap(|weights, input| {
+                let input = self.input + first + input;
+                visit(Tap { output: self.output + output, weights: self.weights + weights, input });
+            });
+        });
     }
+}
+
+#[inline]
+fn for_each_pixels(shape: &DepthwiseConv2d, mut visit: impl FnMut(Pixels)) {
+    let (inputs, outputs) = (shape.input.channels, shape.output.channels);
+    for_each_run(shape.batch, &shape.input, &shape.rows, &shape.columns, |run| {
+        let walk = Walk {
+            channels: outputs,
+            rows: run.rows.1,
+            columns: run.columns.1,
+            steps: [outputs, shape.columns.dilation * inputs],
+            pitches: [shape.columns.kernel * outputs, shape.rows.dilation * shape.input.row()],
+            pixels: run.pixels,
+            strides: [0, shape.columns.stride * inputs, outputs],
+        };
+        let weights = (run.rows.0 * shape.columns.kernel + run.columns.0) * outputs;
+        visit(Pixels { output: run.output * outputs, weights, input: run.input * inputs, walk });
+    });
 }
 
 /// The output channels of each input channel.
