@@ -9,7 +9,7 @@
 
 use smolnn_core::{Dense, ShapeError};
 
-use crate::slices::{check_optional, part, vectors, vectors_mut};
+use crate::slices::{check_optional, part, part_mut, vectors, vectors_mut};
 use crate::{Gradients, Number};
 
 /// y = W x + b. Without a bias, b = 0.
@@ -162,6 +162,21 @@ pub(crate) fn start_with<T: Number>(bias: Option<&[T]>, output: &mut [T]) {
             }
         }
         None => output.fill(T::default()),
+    }
+}
+
+/// [`start_with`] for every pixel of so many channels.
+pub(crate) fn start_pixels<T: Number>(bias: Option<&[T]>, channels: usize, output: &mut [T]) {
+    start_with(bias, part_mut(output, 0, channels));
+    // What is there is copied behind it, twice as much every time.
+    let mut done = channels;
+    while let Some((from, to)) =
+        output.split_at_mut_checked(done).filter(|(from, to)| !from.is_empty() && !to.is_empty())
+    {
+        for (y, &b) in to.iter_mut().zip(&*from) {
+            *y = b;
+        }
+        done *= 2;
     }
 }
 

@@ -17,8 +17,8 @@
 use smolnn_core::{Conv2d, ShapeError};
 
 use super::for_each_run;
-use crate::dense::{add_rows, descend, rows_backward, rows_forward, start_with};
-use crate::slices::{behind, behind_mut, check_optional, part, part_mut, vectors, vectors_mut};
+use crate::dense::{add_rows, descend, rows_backward, rows_forward, start_pixels};
+use crate::slices::{behind, behind_mut, check_optional, part, part_mut, vectors};
 use crate::{Gradients, Number, Walk};
 
 /// y = W ⋆ x + b. Without a bias, b = 0.
@@ -43,9 +43,7 @@ pub(crate) fn run_forward<T: Number>(shape: &Conv2d, weights: &[T], bias: Option
     if is_dense(shape) {
         return rows_forward(shape.input.channels, shape.output.channels, weights, bias, input, output);
     }
-    for pixel in vectors_mut(output, shape.output.channels) {
-        start_with(bias, pixel);
-    }
+    start_pixels(bias, shape.output.channels, output);
     forward_taps(shape, Taps::InOrder, weights, input, output);
 }
 

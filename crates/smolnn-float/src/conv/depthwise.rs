@@ -12,7 +12,7 @@
 use smolnn_core::{DepthwiseConv2d, ShapeError};
 
 use super::for_each_run;
-use crate::dense::{add_rows, start_with};
+use crate::dense::{add_rows, start_pixels};
 use crate::slices::{behind, behind_mut, check_optional, part, part_mut, vectors, vectors_mut};
 use crate::{Gradients, Number, Walk};
 
@@ -29,9 +29,7 @@ pub fn forward<T: Number>(
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
     let (inputs, outputs) = (shape.input.channels, shape.output.channels);
-    for pixel in vectors_mut(output, outputs) {
-        start_with(bias, pixel);
-    }
+    start_pixels(bias, outputs, output);
     for_each_pixels(shape, |pixels| {
         if shape.multiplier == 1 {
             let (w, x) = (behind(weights, pixels.weights), behind(input, pixels.input));

@@ -9,8 +9,7 @@
 use smolnn_core::{Conv2d, ShapeError};
 
 use super::conv2d::{Taps, backward_input, backward_weights, check, forward_taps};
-use crate::dense::{add_rows, start_with};
-use crate::slices::vectors_mut;
+use crate::dense::{add_rows, start_pixels};
 use crate::{Gradients, Number};
 
 /// y = W ∗ x + b. Without a bias, b = 0.
@@ -25,9 +24,7 @@ pub fn forward<T: Number>(
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
-    for pixel in vectors_mut(output, shape.output.channels) {
-        start_with(bias, pixel);
-    }
+    start_pixels(bias, shape.output.channels, output);
     forward_taps(shape, Taps::Rotated, weights, input, output);
     Ok(())
 }

@@ -12,8 +12,8 @@
 use smolnn_core::{Conv2d, ShapeError};
 
 use super::conv2d::{Taps, backward_input, backward_weights, forward_taps};
-use crate::dense::{add_rows, start_with};
-use crate::slices::{check_optional, vectors_mut};
+use crate::dense::{add_rows, start_pixels};
+use crate::slices::check_optional;
 use crate::{Gradients, Number};
 
 /// y = Wᵀ x + b, `input` as long as the shape's output and `output` as long as its input. Without a bias, b = 0.
@@ -28,9 +28,7 @@ pub fn forward<T: Number>(
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
-    for pixel in vectors_mut(output, shape.input.channels) {
-        start_with(bias, pixel);
-    }
+    start_pixels(bias, shape.input.channels, output);
     backward_input(shape, Taps::InOrder, weights, input, output);
     Ok(())
 }
