@@ -6,6 +6,8 @@
 
 use smolnn_core::{DepthwiseConv2d, ShapeError};
 
+#[cfg(any(backend = "helium", backend = "v7m", backend = "v6m", backend = "rv32"))]
+use super::Conv2dLayer;
 use crate::pack::{self, Channel, Layout};
 use crate::quantise::OutputRange;
 use crate::{Tensors, arch};
@@ -65,6 +67,14 @@ impl<'a> DepthwiseConv2dLayer<'a> {
     /// The shape.
     pub const fn shape(&self) -> &DepthwiseConv2d {
         &self.shape
+    }
+
+    /// The convolution that the layer is, if it has one input channel and its weights are packed as a convolution's.
+    #[cfg(any(backend = "helium", backend = "v7m", backend = "v6m", backend = "rv32"))]
+    pub(crate) fn as_conv2d(&self) -> Option<Conv2dLayer<'a>> {
+        let Self { words, channels, layout, output, input_zero_point, .. } = *self;
+        let shape = pack::as_conv2d(&self.shape)?;
+        Conv2dLayer::new(shape, words, channels, layout, output, input_zero_point.into()).ok()
     }
 }
 

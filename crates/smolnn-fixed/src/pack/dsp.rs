@@ -7,9 +7,13 @@
 //! where a = 0 and both signs give the same. The zero point z goes along: t = 2^(s−1) + z·2^s. Held by the test
 //! `requantisation_is_the_reference` below.
 //!
-//! What does not fit, packs as the portable layout, and runs as such: a multiplier of 1/2 and more (s = 0: the correction of
-//! the sign is then wrong), sums that could leave the bounds. A channel whose output is the same for every input the weights
-//! allow is stored as that constant; pruned models have many.
+//! A multiplier of 1/2 to 1 has s = 0, and no second rounding to correct: x then starts from an offset k that makes it
+//! positive wherever the output is not saturated, and k·m is so close to n·2^31 that rounding is the same for all of
+//! these few x; t = z − n.
+//!
+//! What does not fit, packs as the portable layout, and runs as such: a multiplier of 1 and more, sums that could leave the
+//! bounds. A channel whose output is the same for every input the weights allow is stored as that constant; pruned models
+//! have many.
 
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
 
@@ -35,7 +39,7 @@ pub const PAIRS: Layout = Layout::of(Backend::Dsp, 1);
 /// constant and shift. When the channels are no multiple of four, the last block holds the last four again.
 pub const THREE: Layout = Layout::of(Backend::Dsp, 2);
 
-/// Other depthwise convolutions with a depth multiplier of 1.
+/// Other depthwise convolutions.
 ///
 /// Words, for every four channels: twice the biases of channels 0, 1, 2, 3; for every two taps a pair of i16 of each channel
 /// 0, 2, 1, 3, doubled; a last odd tap as two words, channels 0 and 2, 1 and 3; then mantissa, rounding constant and shift
@@ -53,15 +57,14 @@ const fn taps_words(shape: &DepthwiseConv2d) -> usize {
     shape.output.channels.div_ceil(4) * taps_block(shape)
 }
 
-/// Whether taps are not at equal distances in the input, or not all in it, and so are copied.
+/// Whether taps are not at equal distances in the input, or not all in it, or serve several outputs, and so are copied.
 pub(crate) const fn are_taps_staged(shape: &DepthwiseConv2d) -> bool {
     let flat = shape.rows.kernel == 1 || shape.columns.kernel == 1;
-    !flat || !shape.rows.is_unpadded() || !shape.columns.is_unpadded() || shape.output.channels < 4
-}
-
-/// The convolution of one input channel that a depthwise convolution with one input channel is.
-pub(crate) const fn depthwise_as_conv2d(shape: &DepthwiseConv2d) -> Option<Conv2d> {
-    if shape.input.channels == 1 { Some(shape.as_conv2d()) } else { None }
+    !flat
+        || shape.multiplier > 1
+        || !shape.rows.is_unpadded()
+        || !shape.columns.is_unpadded()
+        || shape.output.channels < 4
 }
 
 /// Words of a column's record of four channels: see `arch/dsp/depthwise.rs`.
@@ -193,7 +196,7 @@ pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> 
         let scratch = if are_taps_staged(shape) { portable::words(shape.depth() * pitch) } else { 0 };
         return Needs { words: taps_words(shape), channels: 0, scratch };
     }
-    match depthwise_as_conv2d(shape) {
+    match super::as_conv2d(shape) {
         Some(conv) if layout.is(PAIRS) => conv2d_needs(layout, &conv),
         _ => portable::depthwise_conv2d_needs(shape),
     }
@@ -217,11 +220,10 @@ pub const fn conv2d_words(shape: &Conv2d) -> usize {
 
 /// Most words that a depthwise convolution takes.
 pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
-    let own = match depthwise_as_conv2d(shape) {
+    let own = match super::as_conv2d(shape) {
         _ if is_three(shape) => three_words(shape),
         Some(conv) => conv2d_words(&conv),
-        None if shape.multiplier == 1 => taps_words(shape),
-        None => 0,
+        None => taps_words(shape),
     };
     larger(own, portable::words(shape.weights()))
 }
@@ -289,12 +291,10 @@ pub fn depthwise_conv2d(
     };
     let layout = if is_three(shape) {
         rows.three(words).map(|()| THREE)
-    } else if depthwise_as_conv2d(shape).is_some() {
+    } else if super::as_conv2d(shape).is_some() {
         rows.pairs(words, 1).map(|()| PAIRS)
-    } else if shape.multiplier == 1 {
-        rows.taps(words, taps_block(shape)).map(|()| TAPS)
     } else {
-        None
+        rows.taps(words, taps_block(shape)).map(|()| TAPS)
     };
     if let Some(layout) = layout {
         return Ok(Packed { words: depthwise_conv2d_needs(layout, shape).words, channels: 0, layout });
@@ -412,6 +412,36 @@ impl Requantise {
         Some(Self { mantissa: multiplier.mantissa, rounding: rounding as i32, shift })
     }
 
+    /// As [`new`](Self::new) for multipliers from 1/2 to 1, with the offset that the accumulator starts from.
+    fn offset(multiplier: Multiplier, zero_point: i32, bound: i64) -> Option<(Self, i32)> {
+        if multiplier.shift != 0 || !(-128..=127).contains(&zero_point) || bound >= 1 << 29 {
+            return None;
+        }
+        let mantissa = i64::from(multiplier.mantissa);
+        // Beyond this the output is saturated: it moves by at least half of the accumulator, over 255 at most.
+        const REACH: i32 = 512;
+        let serves = |offset: i32, whole: i32| {
+            (-REACH..=REACH).all(|x| multiplier.apply(x + offset) - whole == multiplier.apply(x))
+        };
+        // Euclid's algorithm gives the k with the smallest k·m modulo 2^31, one after the other, from either side.
+        let (mut rests, mut factors) = ((1_i64 << 31, mantissa), (0_i64, 1_i64));
+        loop {
+            let least = factors.1.abs();
+            let offset = least * (i64::from(REACH).checked_div(least)? + 1);
+            if offset >= 1 << 20 {
+                return None;
+            }
+            let whole = (offset * mantissa + (1 << 30)) >> 31;
+            if serves(offset as i32, whole as i32) {
+                let rounding = zero_point - whole as i32;
+                return Some((Self { mantissa: multiplier.mantissa, rounding, shift: 0 }, offset as i32));
+            }
+            let quotient = rests.0.checked_div(rests.1)?;
+            rests = (rests.1, rests.0 - quotient * rests.1);
+            factors = (factors.1, factors.0 - quotient * factors.1);
+        }
+    }
+
     /// Gives the constant, whatever the accumulator: (2y + 1 − [x < 0]) >> 1.
     const fn constant(value: i32) -> Self {
         Self { mantissa: 0, rounding: 2 * value + 1, shift: 1 }
@@ -483,6 +513,10 @@ impl Rows<'_> {
         if finish(least) == finish(most) {
             let requantise = Requantise::constant(finish(least));
             return Some(Encoded { bias: 0, requantise, bound: 0, constant: true });
+        }
+        if let Some((requantise, offset)) = Requantise::offset(multiplier, self.output.zero_point, bound) {
+            let bound = bound + i64::from(offset);
+            return Some(Encoded { bias: bias as i32 + offset, requantise, bound, constant: false });
         }
         let requantise = Requantise::new(multiplier, self.output.zero_point, bound)?;
         Some(Encoded { bias: bias as i32, requantise, bound, constant: false })
@@ -719,6 +753,41 @@ mod tests {
             }
         }
         assert!(compared > 10_000_000, "{compared}");
+    }
+
+    #[test]
+    fn multipliers_of_a_half_and_more_are_the_reference() {
+        let mut state = 12345_u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 1
+        };
+        let edges = [1 << 30, (1 << 30) + 1, 3 << 29, 1_518_500_249, i32::MAX - 1, i32::MAX];
+        let mut refused = 0;
+        for case in 0..3000 {
+            let mantissa = edges.get(case).copied().unwrap_or_else(|| (random() | 1 << 30) as i32);
+            let multiplier = Multiplier { mantissa, shift: 0 };
+            let zero_point = [-128, 127, 0, 13][case % 4];
+            let Some((requantise, offset)) = Requantise::offset(multiplier, zero_point, (1 << 29) - 1) else {
+                refused += 1;
+                continue;
+            };
+            let one = |x: i32| {
+                let expected = OutputRange::int8(zero_point).finish(multiplier.apply(x));
+                assert_eq!(run(requantise, x + offset), expected, "x {x} {multiplier:?} zero point {zero_point}");
+            };
+            for x in -3000..=3000 {
+                one(x);
+            }
+            for power in 12..29 {
+                one((1 << power) + random() as i32 % 100);
+                one(-(1 << power) + random() as i32 % 100);
+            }
+            one((1 << 29) - 1);
+            one(1 - (1 << 29));
+        }
+        // The portable body serves those.
+        assert!(refused <= 3, "{refused} of 3000 mantissas have no offset");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! shifts. The weights of a channel are split into chunks of 16 (the last filled up with zeros); `count` chunks of a
 //! channel lie together, then those of the next channel, then the next `count` chunks: one VLDM loads them.
 //!
+//! A depthwise convolution with one input channel is a convolution, and has that layout.
+//!
 //! **Depthwise**: a block per eight channels: biases of the even, of the odd channels; eight weights per tap; mantissas
 //! (even, odd); shifts (even, odd). Where the channels are no multiple of eight the last block holds the last eight
 //! channels, some of them for a second time.
@@ -93,6 +95,9 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
 
 /// What a depthwise convolution takes.
 pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
+    if let (true, Some(conv)) = (layout.is(MATRIX), super::as_conv2d(shape)) {
+        return conv2d_needs(layout, &conv);
+    }
     if !layout.is(Layout::of(Backend::Helium, DEPTHWISE)) {
         return portable::depthwise_conv2d_needs(shape);
     }
@@ -129,6 +134,9 @@ pub const fn conv2d_words(shape: &Conv2d) -> usize {
 
 /// Most words that a depthwise convolution takes.
 pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
+    if let Some(conv) = super::as_conv2d(shape) {
+        return conv2d_words(&conv);
+    }
     most(portable::words(shape.weights()), depthwise_words(shape))
 }
 
@@ -151,7 +159,8 @@ pub fn conv2d(
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    matrix(shape.output.channels, shape.depth(), weights, words)
+    let depth = shape.depth();
+    matrix(shape.output.channels, depth, weights, (depth, 1), words)
         .unwrap_or_else(|| portable::conv2d(shape, weights, words, channels))
 }
 
@@ -165,7 +174,7 @@ pub fn dense(
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    matrix(shape.outputs, shape.inputs, weights, words)
+    matrix(shape.outputs, shape.inputs, weights, (shape.inputs, 1), words)
         .unwrap_or_else(|| portable::dense(shape, weights, words, channels))
 }
 
@@ -180,6 +189,11 @@ pub fn depthwise_conv2d(
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
     let outputs = shape.output.channels;
+    // One input channel: a convolution.
+    if super::as_conv2d(shape).is_some() {
+        return matrix(outputs, shape.depth(), weights, (1, outputs), words)
+            .unwrap_or_else(|| portable::depthwise_conv2d(shape, weights, words, channels));
+    }
     // The sum of two products must fit in 16 bits: −128 · −128 twice would not.
     let plain =
         shape.multiplier == 1 && outputs >= LANES && shape.depth() <= MOST_TAPS && !weights.values.contains(&-128);
@@ -236,20 +250,23 @@ fn matrix(
     outputs: usize,
     depth: usize,
     weights: &Weights<'_>,
+    steps: (usize, usize),
     words: &mut [u32],
 ) -> Option<Result<Packed, ShapeError>> {
     if !right_shifts(weights, outputs) {
         return None;
     }
     let parameters = |channel: &Channel| [channel.multiplier, channel.shift];
-    Some(blocks(outputs, depth, weights, MATRIX, MATRIX_PARAMETERS, parameters, words))
+    Some(blocks(outputs, depth, weights, steps, MATRIX, MATRIX_PARAMETERS, parameters, words))
 }
 
-/// Writes the blocks of a matrix; `parameters` gives those of a channel that stand behind the weights.
+/// Writes the blocks of a matrix, whose weights are `steps` apart from channel to channel and along a row; `parameters`
+/// gives those of a channel that stand behind the weights.
 fn blocks<const N: usize>(
     outputs: usize,
     depth: usize,
     weights: &Weights<'_>,
+    (channel_step, depth_step): (usize, usize),
     layout: Layout,
     count: usize,
     parameters: impl Fn(&Channel) -> [i32; N],
@@ -268,13 +285,17 @@ fn blocks<const N: usize>(
                 *next = word;
             }
         };
-        let row = |lane: usize| {
+        let weight = |lane: usize, position: usize| {
             let channel = index * BLOCK + lane;
-            if channel < outputs { weights.values.get(channel * depth..(channel + 1) * depth) } else { None }
+            let inside = channel < outputs && position < depth;
+            weights.values.get(channel * channel_step + position * depth_step).copied().filter(|_| inside).unwrap_or(0)
         };
-        let folded = |lane: usize| match row(lane) {
-            Some(row) => portable::fold(weights, index * BLOCK + lane, row.iter().map(|&w| i32::from(w)).sum()),
-            None => Channel { bias: 0, multiplier: 0, shift: -1 },
+        let folded = |lane: usize| {
+            let channel = index * BLOCK + lane;
+            if channel >= outputs {
+                return Channel { bias: 0, multiplier: 0, shift: -1 };
+            }
+            portable::fold(weights, channel, (0..depth).map(|position| i32::from(weight(lane, position))).sum())
         };
         for lane in 0..BLOCK {
             write(folded(lane).bias as u32);
@@ -283,7 +304,7 @@ fn blocks<const N: usize>(
             for lane in 0..BLOCK {
                 for word in 0..chunks.count * CHUNK / 4 {
                     let at = pass * chunks.count * CHUNK + word * 4;
-                    write(bytes(row(lane).and_then(|row| row.get(at..)).unwrap_or_default()));
+                    write(bytes(&[0, 1, 2, 3].map(|byte| weight(lane, at + byte))));
                 }
             }
         }
@@ -315,5 +336,5 @@ pub const fn wide_dense_words(shape: &Dense) -> usize {
 /// [`ShapeError::Length`].
 pub fn wide_dense(shape: &Dense, weights: &Weights<'_>, words: &mut [u32]) -> Result<Packed, ShapeError> {
     let parameters = |channel: &Channel| [channel.shift.max(0), channel.multiplier, channel.shift.min(0)];
-    blocks(shape.outputs, shape.inputs, weights, WIDE, WIDE_PARAMETERS, parameters, words)
+    blocks(shape.outputs, shape.inputs, weights, (shape.inputs, 1), WIDE, WIDE_PARAMETERS, parameters, words)
 }

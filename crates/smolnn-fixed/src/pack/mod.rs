@@ -184,6 +184,11 @@ pub fn conv2d(
     }
 }
 
+/// The convolution that a depthwise convolution of one input channel is.
+pub(crate) const fn as_conv2d(shape: &DepthwiseConv2d) -> Option<Conv2d> {
+    if shape.input.channels == 1 { Some(shape.as_conv2d()) } else { None }
+}
+
 /// What the depthwise convolution takes with weights of the layout.
 pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
     match layout.backend() {
@@ -199,7 +204,7 @@ pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2d) -
     match backend {
         Backend::Dsp => dsp::depthwise_conv2d_words(shape),
         Backend::Helium => helium::depthwise_conv2d_words(shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::depthwise_conv2d_words(shape),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::depthwise_conv2d_words(backend, shape),
         _ => portable::words(shape.weights()),
     }
 }

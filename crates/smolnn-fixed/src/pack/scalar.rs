@@ -4,10 +4,12 @@
 //! each (\[depth\]\[channel\]), the depth filled up with zeros to a multiple of four, the last block with channels of zeros.
 //!
 //! Depthwise convolution: the weights of one channel stand side by side (\[channel\]\[tap\]) if the kernel is 3×3, else they
-//! stay as they are (\[tap\]\[channel\]).
 //!
-//! Dense layer: as a convolution, but blocks are of [`dense_block`] outputs, the depth is not filled up, and but for
-//! RV32 every weight is stored plus 128, so that a word of four is Σ 2^(8i)·(w_i + 128) without borrow.
+//! stay as they are (\[tap\]\[channel\]). With one input channel and several outputs it is a convolution, and packed as such.
+//!
+//! Dense layer: as a convolution, but the depth is not filled up, and blocks are of [`dense_block`] outputs; what does not
+//! fill those makes blocks of 4 and 2. In full blocks, but for RV32, every weight is stored plus 128, so that a word of four
+//! is Σ 2^(8i)·(w_i + 128) without borrow.
 //!
 //! The kernels of convolutions multiply a word that holds two pixels, x_a + 2^S·x_b, by one weight, and so add to two sums at once
 //! (`arch/scalar`). Packing checks what makes that exact; weights that do not allow it get the portable layout.
@@ -37,13 +39,51 @@ pub const fn block(backend: Backend) -> usize {
     }
 }
 
-/// Outputs of a dense layer whose weights stand side by side.
+/// Outputs of a full block of a dense layer: their weights stand side by side.
 pub const fn dense_block(backend: Backend) -> usize {
     if matches!(backend, Backend::Rv32) { 16 } else { 8 }
 }
 
+/// Outputs of the next block of a dense layer where `left` are left: a full block if they fill it well, else 4 or 2.
+pub const fn dense_width(backend: Backend, left: usize) -> usize {
+    let full = dense_block(backend);
+    if left > full / 4 * 3 {
+        full
+    } else if left > 2 {
+        4
+    } else {
+        2
+    }
+}
+
+/// A block of outputs of a dense layer.
+struct DenseBlock {
+    first: usize,
+    width: usize,
+    /// Where its weights start.
+    word: usize,
+}
+
+/// The block in which output `output` lies; for `usize::MAX` what stands behind the last block.
+const fn dense_block_of(backend: Backend, inputs: usize, outputs: usize, output: usize) -> DenseBlock {
+    let (mut first, mut word) = (0, 0);
+    loop {
+        let width = dense_width(backend, outputs.saturating_sub(first));
+        if first >= outputs || output < first + width {
+            return DenseBlock { first, width, word };
+        }
+        first += width;
+        word += dense_block_words(width, inputs);
+    }
+}
+
+/// Words of a block of a dense layer.
+pub const fn dense_block_words(width: usize, inputs: usize) -> usize {
+    (width * inputs).div_ceil(4)
+}
+
 const fn dense_blocks(backend: Backend, shape: &Dense) -> usize {
-    shape.outputs.next_multiple_of(dense_block(backend)) * shape.inputs / 4
+    dense_block_of(backend, shape.inputs, shape.outputs, usize::MAX).word
 }
 
 /// Bits from one pixel to the other in a word of two. Both sums of a v7-M pair lie in one 64-bit accumulator; 23 bits
@@ -94,8 +134,17 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
     }
 }
 
+/// The convolution of one input channel that the depthwise convolution is. One output channel alone would leave most of a
+/// convolution's block empty.
+const fn as_conv2d(shape: &DepthwiseConv2d) -> Option<Conv2d> {
+    if shape.multiplier > 1 { super::as_conv2d(shape) } else { None }
+}
+
 /// What a depthwise convolution takes: a pixel of padding.
 pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
+    if let (true, Some(conv)) = (is_tiled(layout), as_conv2d(shape)) {
+        return conv2d_needs(layout, &conv);
+    }
     let mut needs = portable::depthwise_conv2d_needs(shape);
     if is_tiled(layout) && !(shape.rows.is_unpadded() && shape.columns.is_unpadded()) {
         let pixels = if slides(layout.backend(), shape) { shape.input.width } else { 1 };
@@ -142,8 +191,11 @@ pub const fn conv2d_words(backend: Backend, shape: &Conv2d) -> usize {
 }
 
 /// Most words that a depthwise convolution takes.
-pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
-    portable::words(shape.weights())
+pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2d) -> usize {
+    match as_conv2d(shape) {
+        Some(conv) => conv2d_words(backend, &conv),
+        None => portable::words(shape.weights()),
+    }
 }
 
 /// Most words that a dense layer takes.
@@ -165,32 +217,11 @@ pub fn conv2d(
 ) -> Result<Packed, ShapeError> {
     let (outputs, depth) = (shape.output.channels, shape.depth());
     weights.check(shape.weights(), outputs)?;
-    if !weights.values.chunks_exact(depth.max(1)).all(|row| is_exact(backend, row)) {
+    let rows = Rows { weights, depth, channel_step: depth, depth_step: 1 };
+    if !rows.are_exact(backend, outputs) {
         return portable::conv2d(shape, weights, words, channels);
     }
-    let used = tiled_words(backend, outputs, depth);
-    ShapeError::check_capacity("the packed words", used, words.len())?;
-    ShapeError::check_length("the packed channels", outputs, channels.len())?;
-    interleave(
-        block(backend),
-        outputs,
-        depth,
-        padded(depth),
-        weights.values,
-        words.get_mut(..used).unwrap_or_default(),
-    );
-    let row = |channel: usize| weights.values.get(channel * depth..(channel + 1) * depth).unwrap_or_default();
-    let layout = encode(
-        backend,
-        weights,
-        output,
-        channels,
-        |channel| sums(row(channel)),
-        |channel| {
-            clear_interleaved(block(backend), depth, padded(depth), channel, words);
-        },
-    );
-    Ok(Packed { words: used, channels: outputs, layout })
+    rows.tile(backend, outputs, output, words, channels)
 }
 
 /// Packs a depthwise convolution.
@@ -207,31 +238,16 @@ pub fn depthwise_conv2d(
 ) -> Result<Packed, ShapeError> {
     let (outputs, depth) = (shape.output.channels, shape.depth());
     weights.check(shape.weights(), outputs)?;
-    let used = portable::words(shape.weights());
-    ShapeError::check_capacity("the packed words", used, words.len())?;
-    ShapeError::check_length("the packed channels", outputs, channels.len())?;
-    for (index, word) in words.iter_mut().take(used).enumerate() {
-        *word = (0..4).rev().fold(0, |word, byte| {
-            let at = index * 4 + byte;
-            let from = if is_by_channel(shape) { at % depth.max(1) * outputs + at / depth.max(1) } else { at };
-            let weight = weights.values.get(from).copied().filter(|_| at < outputs * depth).unwrap_or(0);
-            word << 8 | u32::from(weight as u8)
-        });
+    let rows = Rows { weights, depth, channel_step: 1, depth_step: outputs };
+    if as_conv2d(shape).is_some() {
+        if !rows.are_exact(backend, outputs) {
+            return portable::depthwise_conv2d(shape, weights, words, channels);
+        }
+        return rows.tile(backend, outputs, output, words, channels);
     }
-    let column = |channel: usize| weights.values.iter().skip(channel).step_by(outputs.max(1));
-    let layout = encode(
-        backend,
-        weights,
-        output,
-        channels,
-        |channel| sums(column(channel)),
-        |channel| {
-            for tap in 0..depth {
-                clear(words, if is_by_channel(shape) { channel * depth + tap } else { tap * outputs + channel });
-            }
-        },
-    );
-    Ok(Packed { words: used, channels: outputs, layout })
+    let used = portable::words(shape.weights());
+    let place = |channel: usize| if is_by_channel(shape) { (channel * depth, 1) } else { (channel, outputs) };
+    rows.write(backend, used, place, output, words, channels)
 }
 
 /// Packs a dense layer.
@@ -248,56 +264,101 @@ pub fn dense(
 ) -> Result<Packed, ShapeError> {
     let (outputs, depth) = (shape.outputs, shape.inputs);
     weights.check(shape.weights(), outputs)?;
-    let used = dense_blocks(backend, shape);
-    ShapeError::check_capacity("the packed words", used, words.len())?;
-    ShapeError::check_length("the packed channels", outputs, channels.len())?;
-    let block = dense_block(backend);
-    interleave(block, outputs, depth, depth, weights.values, words.get_mut(..used).unwrap_or_default());
-    let row = |channel: usize| weights.values.get(channel * depth..(channel + 1) * depth).unwrap_or_default();
-    let layout = encode(
-        backend,
-        weights,
-        output,
-        channels,
-        |channel| sums(row(channel)),
-        |channel| {
-            clear_interleaved(block, depth, depth, channel, words);
-        },
-    );
+    let rows = Rows { weights, depth, channel_step: depth, depth_step: 1 };
+    let place = |channel: usize| {
+        let block = dense_block_of(backend, depth, outputs, channel);
+        (4 * block.word + channel - block.first, block.width)
+    };
+    let packed = rows.write(backend, dense_blocks(backend, shape), place, output, words, channels)?;
     if !matches!(backend, Backend::Rv32) {
-        for word in words.iter_mut().take(used) {
+        // The blocks of full width come first.
+        let narrow = (0..outputs)
+            .map(|channel| dense_block_of(backend, depth, outputs, channel))
+            .find(|block| block.width < dense_block(backend));
+        for word in words.iter_mut().take(narrow.map_or(packed.words, |block| block.word)) {
             *word ^= 0x8080_8080;
         }
     }
-    Ok(Packed { words: used, channels: outputs, layout })
+    Ok(packed)
 }
 
-/// Lays rows of `depth` weights side by side, `block` of them, each filled up to `padded` with zeros.
-fn interleave(block: usize, outputs: usize, depth: usize, padded: usize, weights: &[i8], words: &mut [u32]) {
-    let (block, tile) = (block.max(1), (block * padded).max(1));
-    for (index, word) in words.iter_mut().enumerate() {
-        *word = (0..4).rev().fold(0, |word, byte| {
-            let at = index * 4 + byte;
-            let (blocks, within) = (at / tile, at % tile);
-            let (channel, position) = (blocks * block + within % block, within / block);
-            let inside = channel < outputs && position < depth;
-            let weight = weights.get(channel * depth + position).copied().filter(|_| inside).unwrap_or(0);
-            word << 8 | u32::from(weight as u8)
-        });
+/// Weights of which every output channel has a row of `depth`.
+struct Rows<'a> {
+    weights: &'a Weights<'a>,
+    depth: usize,
+    channel_step: usize,
+    depth_step: usize,
+}
+
+impl Rows<'_> {
+    fn row(&self, channel: usize) -> impl Iterator<Item = i8> {
+        let values = self.weights.values.iter().skip(channel * self.channel_step);
+        values.step_by(self.depth_step.max(1)).take(self.depth).copied()
+    }
+
+    /// Whether the lower pixel's sum never leaves its field: any for a row of [`longest`] on v7-M, 16 bits for two products
+    /// elsewhere, with |x| ≤ 128. Only two weights of −128 side by side do not fit.
+    fn are_exact(&self, backend: Backend, outputs: usize) -> bool {
+        matches!(backend, Backend::V7m)
+            || (0..outputs).all(|channel| {
+                let mut row = self.row(channel).map(|weight| i32::from(weight.unsigned_abs()));
+                core::iter::from_fn(|| Some(row.next()? + row.next().unwrap_or(0))).all(|two| 128 * two < 1 << 15)
+            })
+    }
+
+    /// The layout of convolutions.
+    fn tile(
+        &self,
+        backend: Backend,
+        outputs: usize,
+        output: &OutputRange,
+        words: &mut [u32],
+        channels: &mut [Channel],
+    ) -> Result<Packed, ShapeError> {
+        let (block, padded) = (block(backend), padded(self.depth));
+        let place = |channel: usize| (channel / block * block * padded + channel % block, block);
+        self.write(backend, tiled_words(backend, outputs, self.depth), place, output, words, channels)
+    }
+
+    /// Writes the weights, and zeros between them, to the bytes that `place` says: that of a channel's first weight, and how
+    /// far it is to the next. `used` words in all.
+    fn write(
+        &self,
+        backend: Backend,
+        used: usize,
+        place: impl Fn(usize) -> (usize, usize),
+        output: &OutputRange,
+        words: &mut [u32],
+        channels: &mut [Channel],
+    ) -> Result<Packed, ShapeError> {
+        let outputs = self.weights.values.len().checked_div(self.depth).unwrap_or(0);
+        ShapeError::check_capacity("the packed words", used, words.len())?;
+        ShapeError::check_length("the packed channels", outputs, channels.len())?;
+        for word in words.iter_mut().take(used) {
+            *word = 0;
+        }
+        for channel in 0..outputs {
+            let (first, step) = place(channel);
+            for (position, weight) in self.row(channel).enumerate() {
+                put(words, first + position * step, weight);
+            }
+        }
+        let clear = |channel: usize| {
+            let (first, step) = place(channel);
+            for position in 0..self.depth {
+                put(words, first + position * step, 0);
+            }
+        };
+        let layout = encode(backend, self.weights, output, channels, |channel| sums(self.row(channel)), clear);
+        Ok(Packed { words: used, channels: outputs, layout })
     }
 }
 
-/// Sets the weight at byte `at` to 0.
-fn clear(words: &mut [u32], at: usize) {
+/// Sets byte `at`.
+fn put(words: &mut [u32], at: usize, weight: i8) {
     if let Some(word) = words.get_mut(at / 4) {
-        *word &= !(0xFF << (8 * (at % 4)));
-    }
-}
-
-/// Sets the weights of a channel to 0 that [`interleave`] laid out.
-fn clear_interleaved(block: usize, depth: usize, padded: usize, channel: usize, words: &mut [u32]) {
-    for position in 0..depth {
-        clear(words, channel / block * block * padded + position * block + channel % block);
+        let shift = 8 * (at % 4);
+        *word = *word & !(0xFF << shift) | u32::from(weight as u8) << shift;
     }
 }
 
@@ -313,8 +374,8 @@ struct Sums {
     most: i64,
 }
 
-fn sums<'a>(row: impl IntoIterator<Item = &'a i8>) -> Sums {
-    row.into_iter().fold(Sums::default(), |sums, &w| {
+fn sums(row: impl Iterator<Item = i8>) -> Sums {
+    row.fold(Sums::default(), |sums, w| {
         let ends = [-128 * i64::from(w), 127 * i64::from(w)];
         Sums {
             plain: sums.plain + i32::from(w),
@@ -323,12 +384,6 @@ fn sums<'a>(row: impl IntoIterator<Item = &'a i8>) -> Sums {
             most: sums.most + ends[0].max(ends[1]),
         }
     })
-}
-
-/// Whether the lower pixel's sum never leaves its field: any for a row of [`longest`] on v7-M, 16 bits for two products
-/// elsewhere, with |x| ≤ 128. Only two weights of −128 side by side do not fit.
-fn is_exact(backend: Backend, row: &[i8]) -> bool {
-    matches!(backend, Backend::V7m) || row.chunks(2).all(|two| 128 * sums(two).size < 1 << 15)
 }
 
 /// Fills in the channels, in the short encoding if all of them allow it, and says which layout that is. A channel whose

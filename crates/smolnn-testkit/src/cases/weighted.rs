@@ -188,7 +188,7 @@ pub(super) fn conv2d(case: Case<'_>) -> Result<(), Failure> {
 pub(super) fn depthwise_conv2d(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let (window, channels) = draw_window(random);
-    let multiplier = random.pick(&[1, 1, 1, 1, 2, 3]);
+    let multiplier = random.pick(&[1, 1, 1, 1, 2, 3, 5, 8]);
     if channels * multiplier > CHANNELS {
         return Err(Failure::TooSmall);
     }

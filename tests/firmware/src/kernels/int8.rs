@@ -192,7 +192,7 @@ pub const CONV2D: [(&str, Conv2d); 29] = shapes![
 ];
 
 /// Depthwise convolutions.
-pub const DEPTHWISE: [(&str, DepthwiseConv2d); 18] = shapes![
+pub const DEPTHWISE: [(&str, DepthwiseConv2d); 19] = shapes![
     "25x5x64 k3x3s1 -> 25x5x64" same(25, 5, 64, (3, 3), 1), depthwise(1);
     "48x48x8 k3x3s1 -> 48x48x8" same(48, 48, 8, (3, 3), 1), depthwise(1);
     "48x48x16 k3x3s2 -> 24x24x16" same(48, 48, 16, (3, 3), 2), depthwise(1);
@@ -211,6 +211,7 @@ pub const DEPTHWISE: [(&str, DepthwiseConv2d); 18] = shapes![
     "25x5x1 k10x4s1 -> 25x5x8" same(25, 5, 1, (10, 4), 1), depthwise(8);
     "16x16x16 k5x5s1 -> 16x16x16" same(16, 16, 16, (5, 5), 1), depthwise(1);
     "25x5x63 k3x3s1 -> 25x5x63" same(25, 5, 63, (3, 3), 1), depthwise(1);
+    "16x16x8 k3x3s1 -> 16x16x16" same(16, 16, 8, (3, 3), 1), depthwise(2);
 ];
 
 macro_rules! dense_shapes {

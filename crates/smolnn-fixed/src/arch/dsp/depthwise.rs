@@ -8,7 +8,8 @@
 //! 17 instructions per record of four channels, 44 per three outputs of a channel: 2.1 per product on wide images.
 //!
 //! **Any other kernel** ([`dsp::TAPS`]): pixel by pixel, four channels at a time, two taps per SMLAD. Taps are at equal
-//! distances, as those of a column are; what is not, or sees padding, is copied first. 20 instructions for 8 products.
+//! distances, as those of a column are; what is not, or sees padding, is copied first, as often as the depth multiplier
+//! says. 20 instructions for 8 products.
 //!
 //! One input channel with several outputs is a convolution of one channel, and packed and run as such.
 //! Held by: random shapes against the oracle on the boards (the `conformance` firmware).
@@ -17,6 +18,7 @@ use core::arch::naked_asm;
 
 use crate::Tensors;
 use crate::conv::DepthwiseConv2dLayer;
+use crate::pack;
 use crate::pack::dsp::{self, RECORD};
 
 #[inline(always)]
@@ -29,7 +31,7 @@ pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut i
         let (input, output) = tensors.pointers();
         // SAFETY: as above.
         unsafe { taps(layer, input, output, scratch.as_mut_ptr()) }
-    } else if let (true, Some(conv)) = (layer.layout.is(dsp::PAIRS), dsp::depthwise_as_conv2d(&layer.shape)) {
+    } else if let (true, Some(conv)) = (layer.layout.is(dsp::PAIRS), pack::as_conv2d(&layer.shape)) {
         let (input, output) = tensors.pointers();
         let zero_point = layer.input_zero_point;
         // SAFETY: as above.
@@ -187,7 +189,7 @@ unsafe fn taps(layer: &DepthwiseConv2dLayer<'_>, input: *const i8, output: *mut 
     unsafe { super::clamp(output, shape.output_len(), &layer.output) };
 }
 
-/// Copies the patch of a pixel, tap by tap.
+/// Copies the patch of a pixel, tap by tap, every channel as often as it has outputs.
 unsafe fn stage(layer: &DepthwiseConv2dLayer<'_>, image: *const i8, row: usize, column: usize, mut patch: *mut i8) {
     let shape = &layer.shape;
     let channels = shape.input.channels;
@@ -200,13 +202,25 @@ unsafe fn stage(layer: &DepthwiseConv2dLayer<'_>, image: *const i8, row: usize, 
                 if tap_row >= first_row && tap_row < last_row && tap >= first && tap < last {
                     let y = shape.rows.position(row, tap_row);
                     let x = shape.columns.position(column, tap);
-                    super::copy(image.add((y * shape.input.width + x) * channels), patch, channels);
+                    let pixel = image.add((y * shape.input.width + x) * channels);
+                    if shape.multiplier == 1 {
+                        super::copy(pixel, patch, channels);
+                    } else {
+                        let mut place = patch;
+                        for index in 0..channels {
+                            let value = *pixel.add(index);
+                            for _ in 0..shape.multiplier {
+                                *place = value;
+                                place = place.add(1);
+                            }
+                        }
+                    }
                 } else {
-                    for index in 0..channels {
+                    for index in 0..shape.output.channels {
                         *patch.add(index) = layer.input_zero_point;
                     }
                 }
-                patch = patch.add(channels.max(4));
+                patch = patch.add(shape.output.channels.max(4));
             }
         }
     }

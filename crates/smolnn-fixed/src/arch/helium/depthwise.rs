@@ -35,6 +35,9 @@ pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut i
     if layer.layout.is(Layout::PORTABLE) {
         return portable::depthwise_conv2d(layer, tensors, scratch);
     }
+    if let Some(conv) = layer.as_conv2d() {
+        return super::conv2d(&conv, tensors, scratch);
+    }
     let shape = &layer.shape;
     let (input, output) = tensors.pointers();
     let channels = shape.output.channels;

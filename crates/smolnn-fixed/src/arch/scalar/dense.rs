@@ -2,12 +2,14 @@
 //! u = w + 128; W >> 8i times the input goes to accumulator i modulo 2^32. With A_i = Σ x·(W >> 8i) the sums are
 //! Σ x·u_i = A_i − 2^8·A_(i+1), exactly, as long as they fit in 32 bits themselves; 128·Σ x, the same for all outputs of a
 //! vector, is taken off at the end. That saves the sign extension: three shifts and a load for four weights.
+//! Outputs that do not fill a block of eight (on RV32 sixteen) run in blocks of four and two, with weights as they are.
 
 use super::{DENSE_BLOCK, DenseSums, Job, Rounding, Way, cpu};
+use crate::Backend;
 use crate::Tensors;
 use crate::arch::portable;
 use crate::dense::DenseLayer;
-use crate::pack::Layout;
+use crate::pack::{Layout, scalar};
 
 pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     if layer.layout.is(Layout::PORTABLE) {
@@ -18,7 +20,9 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
     let shape = &layer.shape;
     for vector in 0..shape.batch {
         let Some(input) = tensors.input().get(vector * shape.inputs..(vector + 1) * shape.inputs) else { return };
-        let excess = if cpu::DENSE_EXCESS { 128 * input.iter().map(|&x| i32::from(x)).sum::<i32>() } else { 0 };
+        let is_full = scalar::dense_width(Backend::CURRENT, shape.outputs) == DENSE_BLOCK;
+        let excess =
+            if cpu::DENSE_EXCESS && is_full { 128 * input.iter().map(|&x| i32::from(x)).sum::<i32>() } else { 0 };
         let block_words = DENSE_BLOCK * shape.inputs / 4;
         let mut done = 0;
         let whole = shape.outputs / DENSE_BLOCK;
@@ -44,22 +48,62 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
             unsafe { cpu::dense_blocks(&job) };
             done = whole;
         }
-        let blocks = layer.words.chunks_exact(block_words.max(1));
-        for (block, (weights, channels)) in blocks.zip(layer.channels.chunks(DENSE_BLOCK)).enumerate().skip(done) {
+        let mut words = layer.words.get(done * block_words..).unwrap_or_default();
+        let mut first = done * DENSE_BLOCK;
+        while first < shape.outputs {
+            let width = scalar::dense_width(Backend::CURRENT, shape.outputs - first);
+            let count = width.min(shape.outputs - first);
+            let Some((weights, rest)) = words.split_at_checked(scalar::dense_block_words(width, shape.inputs)) else {
+                return;
+            };
             let Some(input) = tensors.input().get(vector * shape.inputs..(vector + 1) * shape.inputs) else { return };
+            let Some(channels) = layer.channels.get(first..first + count) else { return };
             let mut sums: DenseSums = [0; DENSE_BLOCK];
-            cpu::dense(input, weights, &mut sums);
+            match width {
+                2 => narrow::<2>(input, weights, &mut sums),
+                4 => narrow::<4>(input, weights, &mut sums),
+                _ => {
+                    cpu::dense(input, weights, &mut sums);
+                    for sum in &mut sums {
+                        *sum = sum.wrapping_sub(excess);
+                    }
+                }
+            }
             // Outputs never lie over inputs of their own or a later vector: `Dense::overlap_gap`.
-            let start = vector * shape.outputs + block * DENSE_BLOCK;
-            let Some(output) = tensors.output().get_mut(start..start + channels.len()) else { return };
+            let start = vector * shape.outputs + first;
+            let Some(output) = tensors.output().get_mut(start..start + count) else { return };
             for ((output, channel), sum) in output.iter_mut().zip(channels).zip(sums) {
-                let sum = sum.wrapping_sub(excess);
                 *output = if way == Way::Short {
                     Rounding::saturate(rounding.short(sum, channel))
                 } else {
                     rounding.finish(way, sum, channel)
                 };
             }
+            words = rest;
+            first += width;
         }
+    }
+}
+
+/// The sums of a block of `N` outputs, whose weights are stored plain.
+#[inline(never)]
+fn narrow<const N: usize>(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
+    let weights: &[i8] = bytemuck::must_cast_slice(weights);
+    let mut own = [0; N];
+    let mut step = |inputs: &[i8], weights: &[i8]| {
+        for (&x, weights) in inputs.iter().zip(weights.chunks_exact(N)) {
+            for (sum, &weight) in own.iter_mut().zip(weights) {
+                *sum += i32::from(x) * i32::from(weight);
+            }
+        }
+    };
+    // Four inputs at a time, so that the loop costs little.
+    let (fours, rest) = input.as_chunks::<4>();
+    for (inputs, weights) in fours.iter().zip(weights.chunks_exact(4 * N)) {
+        step(inputs, weights);
+    }
+    step(rest, weights.get(4 * N * fours.len()..).unwrap_or_default());
+    for (sum, own) in sums.iter_mut().zip(own) {
+        *sum = own;
     }
 }

@@ -12,6 +12,11 @@ pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut i
     if layer.layout.is(Layout::PORTABLE) {
         return portable::depthwise_conv2d(layer, tensors, scratch);
     }
+    if layer.shape.multiplier > 1 {
+        if let Some(conv) = layer.as_conv2d() {
+            return super::conv2d(&conv, tensors, scratch);
+        }
+    }
     let (input, output) = tensors.pointers();
     // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
     unsafe { run(layer, input, output, scratch) }
@@ -318,22 +323,23 @@ unsafe fn pixel(
         // SAFETY: the channels exist; those of a block see neighbouring inputs, or the same one.
         index += unsafe {
             if left >= CHANNELS && shape.multiplier == 1 {
-                taps::<CHANNELS, 1>(layer, rounding, way, input, padding, output, row, position, index)
-            } else if left >= CHANNELS && shape.multiplier.is_multiple_of(CHANNELS) {
-                taps::<CHANNELS, 0>(layer, rounding, way, input, padding, output, row, position, index)
+                taps::<CHANNELS, true>(layer, rounding, way, input, padding, output, row, position, index)
+            } else if left >= CHANNELS {
+                taps::<CHANNELS, false>(layer, rounding, way, input, padding, output, row, position, index)
             } else {
-                taps::<1, 0>(layer, rounding, way, input, padding, output, row, position, index)
+                taps::<1, false>(layer, rounding, way, input, padding, output, row, position, index)
             }
         };
     }
 }
 
-/// The outputs of `N` channels from `index` on, whose inputs are `STEP` apart; gives `N`.
+/// The outputs of `N` channels from `index` on, whose inputs are neighbours if `PLAIN`, else where the depth multiplier
+/// says; gives `N`.
 ///
 /// # Safety
 /// As [`pixel`].
 #[inline(always)]
-unsafe fn taps<const N: usize, const STEP: usize>(
+unsafe fn taps<const N: usize, const PLAIN: bool>(
     layer: &DepthwiseConv2dLayer<'_>,
     rounding: &Rounding,
     way: Way,
@@ -346,20 +352,26 @@ unsafe fn taps<const N: usize, const STEP: usize>(
 ) -> usize {
     let shape = &layer.shape;
     let (rows, columns, channels) = (&shape.rows, &shape.columns, shape.input.channels);
-    let source =
-        if STEP == 1 || shape.multiplier == 1 { index } else { index.checked_div(shape.multiplier).unwrap_or(0) };
+    let source = |index: usize| {
+        if PLAIN || shape.multiplier == 1 { index } else { index.checked_div(shape.multiplier).unwrap_or(0) }
+    };
+    let first = source(index);
+    let mut offsets = [0; N];
+    for (at, offset) in offsets.iter_mut().enumerate() {
+        *offset = source(index + at) - first;
+    }
     let mut weights = layer.words.as_ptr().cast::<i8>().wrapping_add(index);
     let mut sums = [0; N];
     let mut y = (row * rows.stride).wrapping_sub(rows.before);
     for _ in 0..rows.kernel {
         let mut x = (position * columns.stride).wrapping_sub(columns.before);
-        let line = input.wrapping_add(y.wrapping_mul(shape.input.width).wrapping_mul(channels).wrapping_add(source));
+        let line = input.wrapping_add(y.wrapping_mul(shape.input.width).wrapping_mul(channels).wrapping_add(first));
         for _ in 0..columns.kernel {
             let inside = y < shape.input.height && x < shape.input.width;
-            let from = if inside { line.wrapping_add(x * channels) } else { padding.wrapping_add(source) };
-            for (at, sum) in sums.iter_mut().enumerate() {
+            let from = if inside { line.wrapping_add(x * channels) } else { padding.wrapping_add(first) };
+            for (at, (sum, &offset)) in sums.iter_mut().zip(&offsets).enumerate() {
                 // SAFETY: the tap is a pixel of the input or of padding; every tap has a weight for each channel.
-                *sum += unsafe { i32::from(*from.add(at * STEP)) * i32::from(*weights.add(at)) };
+                *sum += unsafe { i32::from(*from.add(offset)) * i32::from(*weights.add(at)) };
             }
             weights = weights.wrapping_add(shape.output.channels);
             x = x.wrapping_add(columns.dilation);
