@@ -8,7 +8,7 @@
 //! stay as they are (\[tap\]\[channel\]). With one input channel and several outputs it is a convolution, and packed as such.
 //!
 //! Dense layer: as a convolution, but the depth is not filled up, and blocks are of [`dense_block`] outputs; what does not
-//! fill those makes blocks of 4 and 2. In full blocks, but for RV32, every weight is stored plus 128, so that a word of four
+//! fill those makes blocks of 2 to 4. In full blocks, but for RV32, every weight is stored plus 128, so that a word of four
 //! is Σ 2^(8i)·(w_i + 128) without borrow.
 //!
 //! The kernels of convolutions multiply a word that holds two pixels, x_a + 2^S·x_b, by one weight, and so add to two sums at once
@@ -44,13 +44,15 @@ pub const fn dense_block(backend: Backend) -> usize {
     if matches!(backend, Backend::Rv32) { 16 } else { 8 }
 }
 
-/// Outputs of the next block of a dense layer where `left` are left: a full block if they fill it well, else 4 or 2.
+/// Outputs of the next block of a dense layer where `left` are left: a full block if they fill it well, else 2 to 4.
 pub const fn dense_width(backend: Backend, left: usize) -> usize {
     let full = dense_block(backend);
     if left > full / 4 * 3 {
         full
-    } else if left > 2 {
+    } else if left > 4 {
         4
+    } else if left > 2 {
+        left
     } else {
         2
     }

@@ -39,8 +39,9 @@ impl Bench {
         scratch: [0; SCRATCH],
     };
 
-    /// Fills in weights, biases, multipliers and input like those of trained layers: outputs spread over int8.
-    fn fill(&mut self, depth: usize) {
+    /// Fills in weights, biases, multipliers and input like those of trained layers: outputs spread over int8. Where the
+    /// shape's name says so, multipliers are of 1/2 to 1 instead.
+    fn fill(&mut self, name: &str, depth: usize) {
         let mut random = Random::new();
         random.weights(&mut self.values);
         random.bytes(&mut self.input);
@@ -52,10 +53,16 @@ impl Bench {
         for (multiplier, bias) in self.multipliers.iter_mut().zip(&mut self.bias) {
             let spread = 0.75 + f64::from(random.bits() >> 24) / 512.0;
             *multiplier = Multiplier::from_f64(spread / (73.0 * root as f64));
+            if name.ends_with(LARGE) {
+                multiplier.shift = 0;
+            }
             *bias = (random.bits() >> 20) as i32 - 2048;
         }
     }
 }
+
+/// What the names of shapes end with whose multipliers are of 1/2 to 1.
+const LARGE: &str = " M>=1/2";
 
 const OUTPUT: OutputRange = OutputRange { zero_point: -3, minimum: -128, maximum: 127 };
 const INPUT_ZERO_POINT: i32 = 5;
@@ -85,7 +92,7 @@ macro_rules! weighted {
     ($run:ident, $name:literal, $shape:ty, $channels:expr, $depth:expr, $pack:path, $layer:ident, $call:path $(, $zero:expr)?) => {
         fn $run(meter: &mut dyn Meter, bench: &mut Bench, name: &'static str, shape: &$shape) {
             let channels: usize = $channels(shape);
-            bench.fill($depth(shape));
+            bench.fill(name, $depth(shape));
             let Bench { values, words, channels: packed_channels, multipliers, bias, input, output, scratch } = bench;
             let (Some(values), Some(packed_channels), Some(multipliers), Some(bias), Some(input), Some(output)) = (
                 values.get(..shape.weights()),
@@ -159,7 +166,7 @@ macro_rules! shapes {
 }
 
 /// Convolutions.
-pub const CONV2D: [(&str, Conv2d); 29] = shapes![
+pub const CONV2D: [(&str, Conv2d); 30] = shapes![
     "49x10x1 k10x4s2 -> 25x5x64" same(49, 10, 1, (10, 4), 2), conv(64);
     "25x5x64 k1x1s1 -> 25x5x64" same(25, 5, 64, (1, 1), 1), conv(64);
     "32x32x3 k3x3s1 -> 32x32x16" same(32, 32, 3, (3, 3), 1), conv(16);
@@ -189,10 +196,11 @@ pub const CONV2D: [(&str, Conv2d); 29] = shapes![
     "16x16x16 k3x3s1 -> 16x16x16" same(16, 16, 16, (3, 3), 1), conv(16);
     "1x100x16 k1x5s1 -> 1x100x32" same(1, 100, 16, (1, 5), 1), conv(32);
     "16x16x15 k3x3s1 -> 16x16x17" same(16, 16, 15, (3, 3), 1), conv(17);
+    "8x8x8 k3x3s1 -> 8x8x16 M>=1/2" same(8, 8, 8, (3, 3), 1), conv(16);
 ];
 
 /// Depthwise convolutions.
-pub const DEPTHWISE: [(&str, DepthwiseConv2d); 19] = shapes![
+pub const DEPTHWISE: [(&str, DepthwiseConv2d); 20] = shapes![
     "25x5x64 k3x3s1 -> 25x5x64" same(25, 5, 64, (3, 3), 1), depthwise(1);
     "48x48x8 k3x3s1 -> 48x48x8" same(48, 48, 8, (3, 3), 1), depthwise(1);
     "48x48x16 k3x3s2 -> 24x24x16" same(48, 48, 16, (3, 3), 2), depthwise(1);
@@ -212,6 +220,7 @@ pub const DEPTHWISE: [(&str, DepthwiseConv2d); 19] = shapes![
     "16x16x16 k5x5s1 -> 16x16x16" same(16, 16, 16, (5, 5), 1), depthwise(1);
     "25x5x63 k3x3s1 -> 25x5x63" same(25, 5, 63, (3, 3), 1), depthwise(1);
     "16x16x8 k3x3s1 -> 16x16x16" same(16, 16, 8, (3, 3), 1), depthwise(2);
+    "8x8x16 k3x3s1 -> 8x8x16 M>=1/2" same(8, 8, 16, (3, 3), 1), depthwise(1);
 ];
 
 macro_rules! dense_shapes {
@@ -219,7 +228,7 @@ macro_rules! dense_shapes {
 }
 
 /// Dense layers.
-pub const DENSE: [(&str, Dense); 10] = dense_shapes![
+pub const DENSE: [(&str, Dense); 11] = dense_shapes![
     "640->128" (640, 128);
     "128->128" (128, 128);
     "128->8" (128, 8);
@@ -230,4 +239,5 @@ pub const DENSE: [(&str, Dense); 10] = dense_shapes![
     "64->10" (64, 10);
     "256->2" (256, 2);
     "32->3" (32, 3);
+    "64->12 M>=1/2" (64, 12);
 ];

@@ -206,12 +206,12 @@ unsafe fn stage(layer: &DepthwiseConv2dLayer<'_>, image: *const i8, row: usize, 
                     if shape.multiplier == 1 {
                         super::copy(pixel, patch, channels);
                     } else {
-                        let mut place = patch;
-                        for index in 0..channels {
-                            let value = *pixel.add(index);
-                            for _ in 0..shape.multiplier {
-                                *place = value;
-                                place = place.add(1);
+                        // The copies of all channels in turn: the other order makes calls of memset.
+                        for copy in 0..shape.multiplier {
+                            let mut place = patch.add(copy);
+                            for index in 0..channels {
+                                *place = *pixel.add(index);
+                                place = place.wrapping_add(shape.multiplier);
                             }
                         }
                     }

@@ -286,7 +286,10 @@ impl Walk {
         } else {
             for (lane, origin) in origins.iter().enumerate().take(2 * pairs) {
                 // SAFETY: the lane's word is within each position's pairs.
-                unsafe { lone(layer, input, *origin, column.add(lane / 2), pairs, lane % 2 == 1) };
+                unsafe {
+                    let gather = if lane % 2 == 1 { lone::<true> } else { lone::<false> };
+                    gather(layer, input, *origin, column.add(lane / 2), pairs);
+                }
             }
         }
     }
@@ -344,32 +347,47 @@ unsafe fn twos(from: [*const i8; 2], run: usize, to: *mut u32) {
 ///
 /// # Safety
 /// `input` is the image; a word per position of the depth, `pairs` apart, can be written to `to`.
-unsafe fn lone(layer: &Conv2dLayer<'_>, input: *const i8, origin: Origin, to: *mut u32, pairs: usize, second: bool) {
+unsafe fn lone<const SECOND: bool>(
+    layer: &Conv2dLayer<'_>,
+    input: *const i8,
+    origin: Origin,
+    mut to: *mut u32,
+    pairs: usize,
+) {
     let shape = &layer.shape;
     let (rows, columns, channels) = (&shape.rows, &shape.columns, shape.input.channels);
-    let mut to = to;
+    let mut put = |mut from: *const i8, step: usize, count: usize| {
+        for _ in 0..count {
+            // SAFETY: inside of the image, or the padding value; the word is the caller's.
+            unsafe {
+                let value = i32::from(*from) as u32;
+                *to = if SECOND { (*to).wrapping_add(value << SPREAD) } else { value };
+            }
+            from = from.wrapping_add(step);
+            to = to.wrapping_add(pairs);
+        }
+    };
+    // The padding: one value, read again and again.
+    let padding = &raw const layer.input_zero_point;
+    let column = |tap: usize| origin.x + (tap * columns.dilation) as isize;
+    let taps_before = |end: isize| (0..columns.kernel).take_while(|&tap| column(tap) < end).count();
+    let (first, last) = (taps_before(0), taps_before(shape.input.width as isize));
     for tap_row in 0..rows.kernel {
         let y = origin.y + (tap_row * rows.dilation) as isize;
-        let row_inside = y >= 0 && y < shape.input.height as isize;
-        for tap in 0..columns.kernel {
-            let x = origin.x + (tap * columns.dilation) as isize;
-            let inside = row_inside && x >= 0 && x < shape.input.width as isize;
-            // The padding: one value, read again and again.
-            let padding = &raw const layer.input_zero_point;
-            let (mut from, step) = if inside {
-                (input.wrapping_add((y as usize * shape.input.width + x as usize) * channels), 1)
-            } else {
-                (padding, 0)
-            };
-            for _ in 0..channels {
-                // SAFETY: inside of the image, or the padding value; the word is the caller's.
-                unsafe {
-                    let value = i32::from(*from) as u32;
-                    *to = if second { (*to).wrapping_add(value << SPREAD) } else { value };
-                }
-                from = from.wrapping_add(step);
-                to = to.wrapping_add(pairs);
+        if y < 0 || y >= shape.input.height as isize {
+            put(padding, 0, columns.kernel * channels);
+            continue;
+        }
+        put(padding, 0, first * channels);
+        let line = input.wrapping_add(y as usize * shape.input.row());
+        let at = |tap: usize| line.wrapping_add(column(tap) as usize * channels);
+        if columns.dilation == 1 {
+            put(at(first), 1, (last - first) * channels);
+        } else {
+            for tap in first..last {
+                put(at(tap), 1, channels);
             }
         }
+        put(padding, 0, (columns.kernel - last) * channels);
     }
 }

@@ -2,7 +2,7 @@
 //! u = w + 128; W >> 8i times the input goes to accumulator i modulo 2^32. With A_i = Σ x·(W >> 8i) the sums are
 //! Σ x·u_i = A_i − 2^8·A_(i+1), exactly, as long as they fit in 32 bits themselves; 128·Σ x, the same for all outputs of a
 //! vector, is taken off at the end. That saves the sign extension: three shifts and a load for four weights.
-//! Outputs that do not fill a block of eight (on RV32 sixteen) run in blocks of four and two, with weights as they are.
+//! Outputs that do not fill a block of eight (on RV32 sixteen) run in blocks of two to four, with weights as they are.
 
 use super::{DENSE_BLOCK, DenseSums, Job, Rounding, Way, cpu};
 use crate::Backend;
@@ -58,21 +58,31 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
             };
             let Some(input) = tensors.input().get(vector * shape.inputs..(vector + 1) * shape.inputs) else { return };
             let Some(channels) = layer.channels.get(first..first + count) else { return };
-            let mut sums: DenseSums = [0; DENSE_BLOCK];
-            match width {
-                2 => narrow::<2>(input, weights, &mut sums),
-                4 => narrow::<4>(input, weights, &mut sums),
-                _ => {
-                    cpu::dense(input, weights, &mut sums);
-                    for sum in &mut sums {
-                        *sum = sum.wrapping_sub(excess);
-                    }
+            let (two, three, four, mut full): (_, _, _, DenseSums);
+            let (sums, excess): (&[i32], i32) = match width {
+                2 => {
+                    two = narrow::<2>(input, weights);
+                    (&two, 0)
                 }
-            }
+                3 => {
+                    three = narrow::<3>(input, weights);
+                    (&three, 0)
+                }
+                4 => {
+                    four = narrow::<4>(input, weights);
+                    (&four, 0)
+                }
+                _ => {
+                    full = [0; DENSE_BLOCK];
+                    cpu::dense(input, weights, &mut full);
+                    (&full, excess)
+                }
+            };
             // Outputs never lie over inputs of their own or a later vector: `Dense::overlap_gap`.
             let start = vector * shape.outputs + first;
             let Some(output) = tensors.output().get_mut(start..start + count) else { return };
-            for ((output, channel), sum) in output.iter_mut().zip(channels).zip(sums) {
+            for ((output, channel), &sum) in output.iter_mut().zip(channels).zip(sums) {
+                let sum = sum.wrapping_sub(excess);
                 *output = if way == Way::Short {
                     Rounding::saturate(rounding.short(sum, channel))
                 } else {
@@ -87,12 +97,12 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
 
 /// The sums of a block of `N` outputs, whose weights are stored plain.
 #[inline(never)]
-fn narrow<const N: usize>(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
+fn narrow<const N: usize>(input: &[i8], weights: &[u32]) -> [i32; N] {
     let weights: &[i8] = bytemuck::must_cast_slice(weights);
-    let mut own = [0; N];
+    let mut sums = [0; N];
     let mut step = |inputs: &[i8], weights: &[i8]| {
         for (&x, weights) in inputs.iter().zip(weights.chunks_exact(N)) {
-            for (sum, &weight) in own.iter_mut().zip(weights) {
+            for (sum, &weight) in sums.iter_mut().zip(weights) {
                 *sum += i32::from(x) * i32::from(weight);
             }
         }
@@ -103,7 +113,5 @@ fn narrow<const N: usize>(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
         step(inputs, weights);
     }
     step(rest, weights.get(4 * N * fours.len()..).unwrap_or_default());
-    for (sum, own) in sums.iter_mut().zip(own) {
-        *sum = own;
-    }
+    sums
 }
