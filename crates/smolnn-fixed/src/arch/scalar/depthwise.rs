@@ -370,6 +370,7 @@ unsafe fn taps<const N: usize, const PLAIN: bool>(
             let inside = y < shape.input.height && x < shape.input.width;
             let from = if inside { line.wrapping_add(x * channels) } else { padding.wrapping_add(first) };
             for (at, (sum, &offset)) in sums.iter_mut().zip(&offsets).enumerate() {
+                let offset = if PLAIN { at } else { offset };
                 // SAFETY: the tap is a pixel of the input or of padding; every tap has a weight for each channel.
                 *sum += unsafe { i32::from(*from.add(offset)) * i32::from(*weights.add(at)) };
             }
