@@ -12,10 +12,8 @@ pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut i
     if layer.layout.is(Layout::PORTABLE) {
         return portable::depthwise_conv2d(layer, tensors, scratch);
     }
-    if layer.shape.multiplier > 1 {
-        if let Some(conv) = layer.as_conv2d() {
-            return super::conv2d(&conv, tensors, scratch);
-        }
+    if let (2.., Some(conv)) = (layer.shape.multiplier, layer.as_conv2d()) {
+        return super::conv2d(&conv, tensors, scratch);
     }
     let (input, output) = tensors.pointers();
     // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
