@@ -4,6 +4,7 @@ use core::fmt;
 
 /// What is wrong with a shape, or with the slices given for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ShapeError {
     /// A dimension, stride or dilation is 0.

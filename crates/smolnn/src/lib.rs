@@ -35,6 +35,8 @@
 //! # Ok::<(), smolnn::ShapeError>(())
 //! ```
 //!
+//! The feature `defmt` gives the errors `defmt::Format`.
+//!
 //! The layers below: [`fixed`], the integer kernels; [`float`], the same in floating point with every gradient;
 //! shapes and errors, which both share, stand here at the top.
 #![no_std]
