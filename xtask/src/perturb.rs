@@ -138,7 +138,10 @@ fn noticed(copy: &Path, perturbation: &Perturbation) -> Result<()> {
 /// Whether a test target, or what `filter` leaves of it, passes, and what it printed.
 fn test(copy: &Path, target: &str, filter: &[&str]) -> Result<(bool, String)> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(copy).args(["test", "--quiet", "-p", "host-tests", "--test", target, "--", "--format", "pretty"]).args(filter);
+    cargo
+        .current_dir(copy)
+        .args(["test", "--quiet", "-p", "host-tests", "--test", target, "--", "--format", "pretty"])
+        .args(filter);
     // What is never debugged compiles and links sooner without.
     cargo.env("CARGO_PROFILE_DEV_DEBUG", "0");
     cargo.env("CARGO_TARGET_DIR", shell::root().join("target/selftest/perturbed-build")).env("RUST_BACKTRACE", "0");
