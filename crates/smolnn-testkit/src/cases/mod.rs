@@ -213,18 +213,24 @@ pub fn run(memory: &mut [u32], rounds: u32, report: &mut dyn FnMut(&'static Kern
     }
 }
 
+/// Runs the case of a kernel that a seed makes; `None` when its shape does not fit the memory.
+pub fn run_seed(kernel: &Kernel, memory: &mut [u32], seed: u64) -> Option<Result<(), Failure>> {
+    let random = &mut Random::new(seed);
+    match (kernel.run)(Case { random, memory: Memory::new(memory), tolerance: kernel.tolerance }) {
+        Err(Failure::TooSmall) => None,
+        outcome => Some(outcome),
+    }
+}
+
 /// Runs `rounds` cases of one kernel.
 pub fn run_one(kernel: &Kernel, memory: &mut [u32], rounds: u32) -> Outcome {
     let mut outcome = Outcome::default();
     let mut seed = 1;
     // A shape that does not fit is no case; the bound ends a search that would never find one.
     while outcome.cases < rounds && seed < 64 * u64::from(rounds) + 1000 {
-        let random = &mut Random::new(seed);
-        match (kernel.run)(Case { random, memory: Memory::new(memory), tolerance: kernel.tolerance }) {
-            Err(Failure::TooSmall) => {}
-            Ok(()) => outcome.cases += 1,
-            Err(failure) => {
-                outcome.cases += 1;
+        if let Some(result) = run_seed(kernel, memory, seed) {
+            outcome.cases += 1;
+            if let Err(failure) = result {
                 outcome.failed += 1;
                 outcome.first = outcome.first.or(Some((seed, failure)));
             }
