@@ -7,13 +7,14 @@
 
 use smolnn_core::{Dense, ShapeError};
 
+use crate::arch;
 use crate::conv::{Weights16, dot_int16};
 use crate::quantise::OutputRange;
 
 /// A dense layer of int16 activations, checked.
 #[derive(Clone, Copy, Debug)]
 pub struct DenseLayer16<'a> {
-    shape: Dense,
+    pub(crate) shape: Dense,
     weights: Weights16<'a>,
     output: OutputRange,
 }
@@ -32,6 +33,11 @@ impl<'a> DenseLayer16<'a> {
             Err(error) => Err(error),
         }
     }
+
+    /// Whether the layer takes one vector and clamps to nothing less than int16.
+    pub(crate) const fn is_whole_vector(&self) -> bool {
+        self.shape.batch == 1 && self.output.minimum == -32768 && self.output.maximum == 32767
+    }
 }
 
 /// Runs the layer. Input and output are apart: the whole input is needed until the last output.
@@ -44,8 +50,13 @@ pub fn dense_int16(layer: &DenseLayer16<'_>, input: &[i16], output: &mut [i16]) 
     ShapeError::check_length("the output", shape.output_len(), output.len())?;
     let (inputs, outputs) = (shape.inputs.max(1), shape.outputs.max(1));
     for (input, output) in input.chunks_exact(inputs).zip(output.chunks_exact_mut(outputs)) {
-        for ((index, result), row) in output.iter_mut().enumerate().zip(layer.weights.values.chunks_exact(inputs)) {
-            *result = layer.weights.finish(index, dot_int16(input, row), &layer.output);
+        if layer.weights.short.is_empty() {
+            for ((index, result), row) in output.iter_mut().enumerate().zip(layer.weights.values.chunks_exact(inputs)) {
+                *result = layer.weights.finish(index, dot_int16(input, row), &layer.output);
+            }
+        } else {
+            let Weights16 { values, short, .. } = layer.weights;
+            arch::dense_int16(input, values, short, &layer.output, output);
         }
     }
     Ok(())

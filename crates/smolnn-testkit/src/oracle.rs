@@ -162,6 +162,64 @@ pub fn pooled<'a>(shape: &'a Pool2d, input: &'a [impl Copy + Into<i64>], index: 
     })
 }
 
+/// sigmoid(k/24) · 2^16, raised by half of what linear interpolation lacks in the middle of the interval from k to k + 1.
+fn sigmoid_step(k: i64) -> i64 {
+    if k >= 255 {
+        return 65535;
+    }
+    let sigmoid = |k: f64| 1.0 / (1.0 + libm::exp(-k / 24.0));
+    let (low, high) = (sigmoid(k as f64), sigmoid(k as f64 + 1.0));
+    libm::round((low + (sigmoid(k as f64 + 0.5) - (low + high) / 2.0) / 2.0) * 65536.0) as i64
+}
+
+/// The interpolated sigmoid of `steps` / (24 · 2^bits), which are not negative, times 2^(16 + bits); from the table's last
+/// value on, that.
+fn interpolated(steps: i64, bits: u32) -> i64 {
+    let (interval, rest) = (steps >> bits, steps & ((1 << bits) - 1));
+    let low = sigmoid_step(interval);
+    if interval >= 255 { low << bits } else { (low << bits) + rest * (sigmoid_step(interval + 1) - low) }
+}
+
+/// The reference's logistic function of a number in Q3.12, in Q0.15: negative arguments are mirrored.
+fn logistic_q12(value: i64) -> i64 {
+    let steps = 3 * value;
+    let magnitude = if steps.abs() >> 9 >= 255 { 0x7FFF << 10 } else { interpolated(steps.abs(), 9) };
+    let signed = if steps >= 0 { magnitude } else { (1 << 25) - 1 - magnitude };
+    (signed + (1 << 9)) >> 10
+}
+
+/// The reference's tanh of `value` · 2^`log2`, in Q0.15.
+fn tanh_of_power(value: i64, log2: i32) -> i64 {
+    let shift = 12 + log2;
+    let steps = if shift >= 0 { (3 * value) << shift } else { (3 * value + (1 << (-shift - 1))) >> -shift };
+    let magnitude = interpolated(steps.abs(), 8);
+    let signed = if steps >= 0 { magnitude - (1 << 23) } else { (1 << 23) - 1 - magnitude };
+    (signed + (1 << 7)) >> 8
+}
+
+/// One unit of an LSTM: its sums of the gates i, f, g, o from input and state, each in Q3.12 and saturated; the cell, whose
+/// scale is 2^`cell_scale_log2`; the clip in steps of the cell, if there is one; 2^−30 / s_h and the range of h. Gives h.
+pub fn lstm_unit(
+    sums: [(i64, i64); 4],
+    cell: &mut i16,
+    cell_scale_log2: i32,
+    clip: Option<i64>,
+    multiplier: Multiplier,
+    output: &OutputRange,
+) -> i32 {
+    let sixteen = |value: i64| value.clamp(-32768, 32767);
+    let [i, f, g, o] = sums.map(|(from_input, from_state)| sixteen(from_input + from_state));
+    let (i, f, g, o) = (logistic_q12(i), logistic_q12(f), tanh_of_power(g, -12), logistic_q12(o));
+    // A power of two as multiplier: mantissa 2^30.
+    let scaled = |value: i64, log2: i32| requantise(value as i32, Multiplier { mantissa: 1 << 30, shift: log2 + 1 });
+    let kept = sixteen(scaled(f * i64::from(*cell), -15).into());
+    let added = sixteen(scaled(i * g, -30 - cell_scale_log2).into());
+    let next = sixteen(kept + added);
+    let next = clip.map_or(next, |clip| next.clamp(-clip, clip));
+    *cell = next as i16;
+    finish(requantise((tanh_of_power(next, cell_scale_log2) * o) as i32, multiplier), output)
+}
+
 /// The rows of a recurrent cell's products: weights, bias, multipliers, as [`Weights`] with `inputs` columns.
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug)]

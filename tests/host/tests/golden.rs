@@ -218,7 +218,7 @@ fn with_weights16<R>(node: &Node<'_>, bias: usize, run: impl FnOnce(Weights16<'_
     } else {
         node.channel_multipliers()
     };
-    run(Weights16 { values: &values, bias: &bias, multipliers: &multipliers }, node.range::<i16>())
+    run(Weights16 { values: &values, bias: &bias, multipliers: &multipliers, short: &[] }, node.range::<i16>())
 }
 
 fn run_weighted_int16(node: &Node<'_>, case: &Case) -> Vec<u8> {

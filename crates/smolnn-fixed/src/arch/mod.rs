@@ -22,7 +22,7 @@ use portable as chosen;
 #[cfg(any(backend = "v7m", backend = "v6m", backend = "rv32"))]
 use scalar as chosen;
 
-pub(crate) use chosen::{conv2d, dense, depthwise_conv2d, wide_dense};
+pub(crate) use chosen::{conv2d, dense, dense_int16, depthwise_conv2d, wide_dense};
 
 #[cfg(backend = "dsp")]
 pub(crate) use dsp::pool2d;

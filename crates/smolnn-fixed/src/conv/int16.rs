@@ -3,12 +3,13 @@
 //! - y[o] = clamp(M_o · (b_o + Σ_k w[o, k] · x[k])); zero points are 0, padding is 0.
 //! - Layout: NHWC input and output; weights as TensorFlow Lite stores them (OHWI, 1HWC), unpacked; bias int64.
 //! - Accumulators: |x·w| ≤ 2^22, so that 2^8 products are summed in i32 before they are added to an i64.
-//! - Rounding: [`Multiplier::apply_i64`], once per output, single.
+//! - Rounding: [`Multiplier::apply_i64`], once per output, single; [`Weights16::shorten`] gives the same in 32 bits.
 //! - Held by: `conv_int16*`, `depthwise_int16*` goldens; random shapes against the naive oracle
 //!   (tests/host/tests/conformance.rs).
 
 use smolnn_core::{Conv2d, DepthwiseConv2d, ShapeError};
 
+use crate::pack::Channel;
 use crate::quantise::{Multiplier, OutputRange, clamp};
 use crate::tensors::{Source, Tensors};
 
@@ -21,6 +22,8 @@ pub struct Weights16<'a> {
     pub bias: &'a [i64],
     /// s_in · s_w / s_out: one per output channel, or one for all.
     pub multipliers: &'a [Multiplier],
+    /// Bias and multiplier of each channel as [`Weights16::shorten`] gives them, in place of the two above; or empty.
+    pub short: &'a [Channel],
 }
 
 impl Weights16<'_> {
@@ -28,6 +31,9 @@ impl Weights16<'_> {
     pub(crate) const fn check(&self, weights: usize, channels: usize) -> Result<(), ShapeError> {
         if let Err(error) = ShapeError::check_length("the weights", weights, self.values.len()) {
             return Err(error);
+        }
+        if !self.short.is_empty() {
+            return ShapeError::check_length("the channels", channels, self.short.len());
         }
         if !self.bias.is_empty()
             && let Err(error) = ShapeError::check_length("the bias", channels, self.bias.len())
@@ -43,12 +49,48 @@ impl Weights16<'_> {
     /// The output of channel `channel` whose products add up to `sum`.
     #[inline(always)]
     pub(crate) fn finish(&self, channel: usize, sum: i64, output: &OutputRange) -> i16 {
+        if let Some(channel) = self.short.get(channel) {
+            return finish_short(channel, sum as i32, output);
+        }
         let bias = self.bias.get(channel).copied().unwrap_or(0);
-        let index = if self.multipliers.len() == 1 { 0 } else { channel };
-        let multiplier = self.multipliers.get(index).copied().unwrap_or_default();
-        let result = multiplier.apply_i64(sum.wrapping_add(bias));
+        let result = self.multiplier(channel).apply_i64(sum.wrapping_add(bias));
         clamp(result, output.minimum, output.maximum) as i16
     }
+
+    /// Fills in the short form of biases and multipliers, for rows of `depth` weights, one channel behind the other: sums
+    /// in 32 bits, scaled by the high word of one product. False where a sum may not fit or a multiplier is 1/2 or more;
+    /// then there is none.
+    pub fn shorten(&self, depth: usize, channels: &mut [Channel]) -> bool {
+        let rows = self.values.chunks_exact(depth.max(1));
+        rows.zip(channels).enumerate().all(|(index, (row, channel))| {
+            let bias = self.bias.get(index).copied().unwrap_or(0);
+            let size = row.iter().fold(0_u64, |size, weight| size + u64::from(weight.unsigned_abs()));
+            let Multiplier { mantissa, shift } = self.multiplier(index);
+            // As `Multiplier::apply_i64`: ⌊(v·m + 2^(r − 1)) / 2^r⌋ with m of 15 bits and r = 15 − shift. For r > 16 that
+            // is ⌊(⌊v·m / 2^16⌋ + 2^(r − 17)) / 2^(r − 16)⌋, since 2^(r − 1) is a multiple of 2^16.
+            let reduced = mantissa.saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF;
+            let fits = bias.unsigned_abs() + (size << 15) < 1 << 31 && (shift < -1 || reduced == 0);
+            if fits {
+                let shift = if reduced == 0 { 1 } else { -1 - shift };
+                *channel = Channel { bias: bias as i32, multiplier: reduced, shift };
+            }
+            fits
+        })
+    }
+
+    fn multiplier(&self, channel: usize) -> Multiplier {
+        let index = if self.multipliers.len() == 1 { 0 } else { channel };
+        self.multipliers.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// The output of a sum by the short form of its channel.
+#[inline(always)]
+pub(crate) fn finish_short(channel: &Channel, sum: i32, output: &OutputRange) -> i16 {
+    let product = i64::from(sum.wrapping_add(channel.bias)) * i64::from(channel.multiplier);
+    let shift = channel.shift as u32 & 31;
+    let rounded = ((product >> 32) as i32 + ((1 << shift) >> 1)) >> shift;
+    clamp(rounded, output.minimum, output.maximum) as i16
 }
 
 /// Σ x·w over the shorter of the two.

@@ -1,73 +1,106 @@
-//! LSTM, int8 inputs and outputs, int16 cell, as TensorFlow Lite Micro computes UNIDIRECTIONAL_SEQUENCE_LSTM.
+//! LSTM, int8 or int16 inputs and outputs, int8 weights, int16 cell, as TensorFlow Lite Micro computes
+//! UNIDIRECTIONAL_SEQUENCE_LSTM. The two differ in the products and in the range of h, and share the rest.
 //!
 //! Per step, with gates i, f, g (the cell's candidate), o and a = sat16 of each sum and product named:
 //!
-//! - gate = sat16(a(M_x · (W (x − z_x) + b)) + a(M_h · R (h − z_h))) in Q3.12, M = s · s_w · 2^12;
+//! - gate = sat16(a(M_x · (W (x − z_x) + b)) + a(M_h · R (h − z_h))) in Q3.12, M = s · s_w · 2^12; with int16 inputs
+//!   z_x = z_h = 0 and b has 64 bits;
 //! - i, f, o = sigmoid, g = tanh by the interpolation of [`act`](crate::act), in Q0.15;
 //! - c = a(a(2^−15 · f·c) + a(2^−30 / s_c · i·g)), clipped to ±⌊clip / s_c⌋ where the model clips; s_c is a power of two;
-//! - h = clamp(2^−30 / s_h · tanh(c)·o + z_h).
+//! - h = clamp(2^−30 / s_h · tanh(c)·o + z_h), to the type of h.
 //!
 //! - Layout: x `[time][inputs]`, h and c `[hidden]`, output `[time][hidden]`, for one sequence at a time; W and R hold the
 //!   rows of the gates i, f, g, o one behind the other.
-//! - Rounding: [`Multiplier::apply`] (double) everywhere.
+//! - Rounding: [`Multiplier::apply`] (double) everywhere but in the products of int16 inputs, whose sums have 64 bits:
+//!   [`Multiplier::apply_i64`] (single).
 //! - Not there, and refused by the importer: peephole, projection, layer normalisation, coupled input and forget gates.
-//! - Held by: `lstm_*` goldens with their traces (tests/host/tests/recurrent_fixed.rs).
+//! - Held by: `lstm_*` goldens, with traces where there are some, and random cells against the naive oracle
+//!   (tests/host/tests/recurrent_fixed.rs, tests/host/tests/import_golden.rs).
 
-use smolnn_core::{ShapeError, shape};
+use core::fmt::Debug;
+
+use smolnn_core::{Dense, ShapeError, shape};
 
 use crate::act::{Interpolation, logistic_q12, tanh_value};
 use crate::dense::{WideDenseLayer, wide_dense};
+use crate::dense_int16::{DenseLayer16, dense_int16};
+use crate::element::Element;
 use crate::quantise::{Affine, Multiplier, OutputRange, clamp, rounding_shift_right};
 
 /// The gates, in the order of their rows.
 const GATES: usize = 4;
 
-/// An LSTM with its packed weights, checked.
+/// What inputs, state h and outputs of an LSTM consist of: int8 or int16.
+pub trait Activation: Element {
+    /// A dense layer from such inputs to int16.
+    type Products<'a>: Copy + Debug;
+    /// Runs one, on one vector.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when input, output or scratch have other lengths than the shape says.
+    fn products(
+        layer: &Self::Products<'_>,
+        input: &[Self],
+        output: &mut [i16],
+        scratch: &mut [u32],
+    ) -> Result<(), ShapeError>;
+}
+
+impl Activation for i8 {
+    type Products<'a> = WideDenseLayer<'a>;
+    #[inline(always)]
+    fn products(
+        layer: &WideDenseLayer<'_>,
+        input: &[Self],
+        output: &mut [i16],
+        scratch: &mut [u32],
+    ) -> Result<(), ShapeError> {
+        wide_dense(layer, input, output, scratch)
+    }
+}
+
+impl Activation for i16 {
+    type Products<'a> = DenseLayer16<'a>;
+    #[inline(always)]
+    fn products(layer: &DenseLayer16<'_>, input: &[Self], output: &mut [i16], _: &mut [u32]) -> Result<(), ShapeError> {
+        dense_int16(layer, input, output)
+    }
+}
+
+/// An LSTM with its weights, checked: of int8 activations unless `S` says int16.
 #[derive(Clone, Copy, Debug)]
-pub struct LstmLayer<'a> {
-    input: WideDenseLayer<'a>,
-    recurrent: WideDenseLayer<'a>,
+pub struct LstmLayer<'a, S: Activation = i8> {
+    input: S::Products<'a>,
+    recurrent: S::Products<'a>,
+    inputs: usize,
+    hidden: usize,
+    scratch_words: usize,
     steps: usize,
+    update: Update,
+}
+
+/// What follows the products of a step, checked.
+#[derive(Clone, Copy, Debug)]
+struct Update {
     cell: Interpolation,
     /// i·g · 2^−30 / s_c is a halving, half up, and a shift to the right by this, both rounded.
-    update_shift: u32,
+    shift: u32,
     /// The cell stays within −limit − below ..= limit: the clip, or int16's range.
-    cell_limit: i32,
-    cell_below: i32,
+    limit: i32,
+    below: i32,
     output: Multiplier,
     range: OutputRange,
 }
 
-impl<'a> LstmLayer<'a> {
-    /// An LSTM over `steps` steps. `input` has 4 · hidden outputs: W and the biases of the gates i, f, g, o; `recurrent` is R
-    /// in the same order, from hidden inputs, without biases. The cell's scale is 2^`cell_scale_log2`; `cell_clip` 0 clips
-    /// nothing.
-    ///
-    /// # Errors
-    /// [`ShapeError`] when the layers do not fit each other, steps are 0, the cell's scale is not within 2^−15..=1, or the
-    /// clip or the output's quantisation is out of range.
-    pub const fn new(
-        steps: usize,
-        input: WideDenseLayer<'a>,
-        recurrent: WideDenseLayer<'a>,
+impl Update {
+    /// The arguments of [`LstmLayer::new`]; h has the whole range of `least..=largest`.
+    const fn new(
         cell_scale_log2: i32,
         cell_clip: f32,
         output: Affine,
+        (least, largest): (i32, i32),
     ) -> Result<Self, ShapeError> {
-        let hidden = recurrent.shape.inputs;
-        if steps == 0 {
-            return Err(ShapeError::Zero("the steps of the LSTM"));
-        }
-        if steps > 1 << 20 {
-            return Err(ShapeError::TooLarge);
-        }
-        if let Err(error) = ShapeError::check_length("the recurrent gates", GATES * hidden, recurrent.shape.outputs) {
-            return Err(error);
-        }
-        if let Err(error) = ShapeError::check_length("the input's gates", GATES * hidden, input.shape.outputs) {
-            return Err(error);
-        }
-        if let Err(error) = output.check(-128, 127) {
+        if let Err(error) = output.check(least, largest) {
             return Err(error);
         }
         let cell = match Interpolation::tanh_of_power(cell_scale_log2) {
@@ -87,45 +120,118 @@ impl<'a> LstmLayer<'a> {
             Err(error) => return Err(error),
         };
         Ok(Self {
-            input,
-            recurrent,
-            steps,
             cell,
-            update_shift: (29 + cell_scale_log2) as u32,
-            cell_limit: if clips { clip } else { 32767 },
-            cell_below: if clips { 0 } else { 1 },
+            shift: (29 + cell_scale_log2) as u32,
+            limit: if clips { clip } else { 32767 },
+            below: if clips { 0 } else { 1 },
             output: multiplier,
-            range: OutputRange::int8(output.zero_point),
+            range: OutputRange { zero_point: output.zero_point, minimum: least, maximum: largest },
         })
     }
+}
 
+/// Checks that the products of the gates fit each other.
+const fn check_gates(steps: usize, input: &Dense, recurrent: &Dense) -> Result<(), ShapeError> {
+    if steps == 0 {
+        return Err(ShapeError::Zero("the steps of the LSTM"));
+    }
+    if steps > 1 << 20 {
+        return Err(ShapeError::TooLarge);
+    }
+    let outputs = GATES * recurrent.inputs;
+    if let Err(error) = ShapeError::check_length("the recurrent gates", outputs, recurrent.outputs) {
+        return Err(error);
+    }
+    ShapeError::check_length("the input's gates", outputs, input.outputs)
+}
+
+impl<'a> LstmLayer<'a> {
+    /// An LSTM of int8 activations over `steps` steps. `input` has 4 · hidden outputs: W and the biases of the gates i, f,
+    /// g, o; `recurrent` is R in the same order, from hidden inputs, without biases. The cell's scale is
+    /// 2^`cell_scale_log2`; `cell_clip` 0 clips nothing.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when the layers do not fit each other, steps are 0, the cell's scale is not within 2^−15..=1, or the
+    /// clip or the output's quantisation is out of range.
+    pub const fn new(
+        steps: usize,
+        input: WideDenseLayer<'a>,
+        recurrent: WideDenseLayer<'a>,
+        cell_scale_log2: i32,
+        cell_clip: f32,
+        output: Affine,
+    ) -> Result<Self, ShapeError> {
+        if let Err(error) = check_gates(steps, &input.shape, &recurrent.shape) {
+            return Err(error);
+        }
+        let update = match Update::new(cell_scale_log2, cell_clip, output, (-128, 127)) {
+            Ok(update) => update,
+            Err(error) => return Err(error),
+        };
+        let (inputs, hidden) = (input.shape.inputs, recurrent.shape.inputs);
+        let (from_input, from_state) = (input.scratch_words(), recurrent.scratch_words());
+        let products = if from_input > from_state { from_input } else { from_state };
+        Ok(Self { input, recurrent, inputs, hidden, scratch_words: GATES * hidden + products, steps, update })
+    }
+}
+
+impl<'a> LstmLayer<'a, i16> {
+    /// An LSTM of int16 activations; all as in [`LstmLayer::new`], and zero points are 0.
+    ///
+    /// # Errors
+    /// As [`LstmLayer::new`]; moreover when the dense layers take more than one vector or clamp to less than int16.
+    pub const fn new_int16(
+        steps: usize,
+        input: DenseLayer16<'a>,
+        recurrent: DenseLayer16<'a>,
+        cell_scale_log2: i32,
+        cell_clip: f32,
+        output: Affine,
+    ) -> Result<Self, ShapeError> {
+        if let Err(error) = check_gates(steps, &input.shape, &recurrent.shape) {
+            return Err(error);
+        }
+        if !input.is_whole_vector() || !recurrent.is_whole_vector() {
+            return Err(ShapeError::Range("the gates are one vector each, not clamped"));
+        }
+        let update = match Update::new(cell_scale_log2, cell_clip, output, (-32768, 32767)) {
+            Ok(update) => update,
+            Err(error) => return Err(error),
+        };
+        if output.zero_point != 0 {
+            return Err(ShapeError::Range("int16 activations have zero point 0"));
+        }
+        let (inputs, hidden) = (input.shape.inputs, recurrent.shape.inputs);
+        Ok(Self { input, recurrent, inputs, hidden, scratch_words: GATES * hidden, steps, update })
+    }
+}
+
+impl<S: Activation> LstmLayer<'_, S> {
     /// Elements of the state h and of the state c.
     pub const fn hidden(&self) -> usize {
-        self.recurrent.shape.inputs
+        self.hidden
     }
 
     /// Elements of one input vector.
     pub const fn inputs(&self) -> usize {
-        self.input.shape.inputs
+        self.inputs
     }
 
-    /// Words of scratch memory that the layer needs.
+    /// Words of scratch memory that the layer needs: two vectors of gates in int16, and what the products take.
     pub const fn scratch_words(&self) -> usize {
-        let (input, recurrent) = (self.input.scratch_words(), self.recurrent.scratch_words());
-        // Two vectors of gates in int16.
-        GATES * self.hidden() + if input > recurrent { input } else { recurrent }
+        self.scratch_words
     }
 
     /// The state before the first step: h at its zero point, c at 0.
-    pub fn reset(&self, h: &mut [i8], c: &mut [i16]) {
-        h.fill(self.range.zero_point as i8);
+    pub fn reset(&self, h: &mut [S], c: &mut [i16]) {
+        h.fill(S::wrap(self.update.range.zero_point));
         c.fill(0);
     }
 }
 
 /// The gates' pre-activations are in Q3.12.
 const TANH: Interpolation = shape!(Interpolation::tanh(1.0 / 4096.0));
-/// f·c · 2^−15, as `update_shift`.
+/// f·c · 2^−15, as `Update::shift`.
 const FORGET_SHIFT: u32 = 14;
 
 /// [`Multiplier::apply`] of mantissa 2^30: (v · 2^30 + 2^30) >> 31 = (v + 1) >> 1, then the rounded shift.
@@ -139,12 +245,12 @@ fn halve_and_shift(value: i32, shift: u32) -> i16 {
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
-pub fn lstm(
-    layer: &LstmLayer<'_>,
-    h: &mut [i8],
+pub fn lstm<S: Activation>(
+    layer: &LstmLayer<'_, S>,
+    h: &mut [S],
     c: &mut [i16],
-    input: &[i8],
-    output: &mut [i8],
+    input: &[S],
+    output: &mut [S],
     scratch: &mut [u32],
 ) -> Result<(), ShapeError> {
     let (inputs, hidden) = (layer.inputs(), layer.hidden());
@@ -164,22 +270,22 @@ pub fn lstm(
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
-pub fn step(
-    layer: &LstmLayer<'_>,
-    h: &mut [i8],
+pub fn step<S: Activation>(
+    layer: &LstmLayer<'_, S>,
+    h: &mut [S],
     c: &mut [i16],
-    input: &[i8],
+    input: &[S],
     scratch: &mut [u32],
 ) -> Result<(), ShapeError> {
-    let hidden = layer.hidden();
+    let (hidden, update) = (layer.hidden(), &layer.update);
     ShapeError::check_length("the state h", hidden, h.len())?;
     ShapeError::check_length("the state c", hidden, c.len())?;
     ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
     let Some((gates, scratch)) = scratch.split_at_mut_checked(GATES * hidden) else { return Ok(()) };
     let gates: &mut [i16] = bytemuck::must_cast_slice_mut(gates);
     let Some((from_input, from_state)) = gates.split_at_mut_checked(GATES * hidden) else { return Ok(()) };
-    wide_dense(&layer.input, input, from_input, scratch)?;
-    wide_dense(&layer.recurrent, h, from_state, scratch)?;
+    S::products(&layer.input, input, from_input, scratch)?;
+    S::products(&layer.recurrent, h, from_state, scratch)?;
     // Sums become gates in place, gate by gate: short loops keep their pointers in registers.
     let (Some((i_f, g_o)), Some((i_f_h, g_o_h))) =
         (from_input.split_at_mut_checked(2 * hidden), from_state.split_at_checked(2 * hidden))
@@ -195,12 +301,12 @@ pub fn step(
     let Some((i, f)) = i_f.split_at_mut_checked(hidden) else { return Ok(()) };
     for (c, ((i, g), f)) in c.iter_mut().zip(i.iter().zip(g.iter()).zip(f.iter())) {
         let kept = halve_and_shift(i32::from(*f) * i32::from(*c), FORGET_SHIFT);
-        let update = halve_and_shift(i32::from(*i) * i32::from(*g), layer.update_shift);
-        *c = clamp(i32::from(kept) + i32::from(update), -layer.cell_limit - layer.cell_below, layer.cell_limit) as i16;
+        let added = halve_and_shift(i32::from(*i) * i32::from(*g), update.shift);
+        *c = clamp(i32::from(kept) + i32::from(added), -update.limit - update.below, update.limit) as i16;
     }
     for (h, (c, o)) in h.iter_mut().zip(c.iter().zip(o.iter())) {
-        let squashed = i32::from(tanh_value(layer.cell, *c));
-        *h = layer.range.finish(layer.output.apply(squashed * i32::from(*o))) as i8;
+        let squashed = i32::from(tanh_value(update.cell, *c));
+        *h = S::wrap(update.range.finish(update.output.apply(squashed * i32::from(*o))));
     }
     Ok(())
 }
@@ -211,13 +317,13 @@ pub fn step(
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
-pub fn lstm_batch(
-    layer: &LstmLayer<'_>,
+pub fn lstm_batch<S: Activation>(
+    layer: &LstmLayer<'_, S>,
     time_first: bool,
-    h: &mut [i8],
+    h: &mut [S],
     c: &mut [i16],
-    input: &[i8],
-    output: &mut [i8],
+    input: &[S],
+    output: &mut [S],
     scratch: &mut [u32],
 ) -> Result<(), ShapeError> {
     let (inputs, hidden) = (layer.inputs().max(1), layer.hidden().max(1));

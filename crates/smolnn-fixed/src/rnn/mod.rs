@@ -1,6 +1,7 @@
 //! Recurrent cells.
 //!
-//! - [`lstm`]: TensorFlow Lite's UNIDIRECTIONAL_SEQUENCE_LSTM, int8 with an int16 cell, as TensorFlow Lite Micro runs it.
+//! - [`lstm`]: TensorFlow Lite's UNIDIRECTIONAL_SEQUENCE_LSTM, int8 or int16 with an int16 cell, as TensorFlow Lite Micro runs
+//!   it.
 //! - [`svdf`]: TensorFlow Lite's SVDF, int8 with int16 or int8 state.
 //! - [`gru`], [`simple`]: a GRU and a simple RNN with int8 weights and int16 state, by a specification of our own.
 //!

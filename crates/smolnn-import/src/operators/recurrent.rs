@@ -1,14 +1,15 @@
-//! UNIDIRECTIONAL_SEQUENCE_LSTM and SVDF, int8, with their states as variable tensors.
+//! UNIDIRECTIONAL_SEQUENCE_LSTM, int8 and int16, and SVDF, int8, with their states as variable tensors.
 
 use smolnn_core::{Dense, ShapeError};
 use smolnn_fixed::dense::WideDenseLayer;
-use smolnn_fixed::pack;
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 use smolnn_fixed::rnn::{lstm, svdf};
 use smolnn_fixed::{Backend, Weights};
+use smolnn_fixed::{arena, pack};
 
 use super::conv::PackedLayer;
-use super::{Check, Definition, Kernel, Lowered, affine_text, range_text};
+use super::wide::{DenseKernel16, WideLayer};
+use super::{Check, Definition, Kernel, Lowered, Quantised, affine_text, range_text};
 use crate::emit::Source;
 use crate::error::Problem;
 use crate::graph::Element;
@@ -67,10 +68,16 @@ mod input {
     pub const CELL: usize = 19;
 }
 
+/// The products of the gates i, f, c, o with input and state.
+#[derive(Debug)]
+enum Gates {
+    I8 { input: Wide, recurrent: Wide },
+    I16 { input: DenseKernel16, recurrent: DenseKernel16 },
+}
+
 #[derive(Debug)]
 struct LstmKernel {
-    input: Wide,
-    recurrent: Wide,
+    gates: Gates,
     batch: usize,
     steps: usize,
     time_first: bool,
@@ -97,12 +104,13 @@ fn lstm_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     if check.optional_input(input::WEIGHTS).is_none() {
         return Err(check.fault("coupled input and forget gates", "an LSTM with four gates"));
     }
-    let x = check.quantised_input(0, &[Element::I8])?;
+    let x = check.quantised_input(0, &[Element::I8, Element::I16])?;
+    let element = x.tensor.element;
     let &[first, second, inputs] = x.shape() else {
         return Err(check.tensor_fault(x.id, format!("shape {:?}", x.shape()), "rank 3: batch, time, features"));
     };
     let (batch, steps) = if options.time_major { (second, first) } else { (first, second) };
-    let h = check.quantised(check.variable(input::HIDDEN)?, &[Element::I8])?;
+    let h = check.quantised(check.variable(input::HIDDEN)?, &[element])?;
     let c = check.quantised(check.variable(input::CELL)?, &[Element::I16])?;
     let hidden = h.tensor.len() / batch;
     for (state, what) in [(&h, "h"), (&c, "c")] {
@@ -119,7 +127,7 @@ fn lstm_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     if !(0.0..=65536.0).contains(&options.cell_clip) {
         return Err(check.fault(format!("cell clip {}", options.cell_clip), "0 (none) and above"));
     }
-    let output = check.quantised_output(0, &[Element::I8])?;
+    let output = check.quantised_output(0, &[element])?;
     check.same_quantisation(&h, &output)?;
     check.output_shape(0, &[first, second, hidden])?;
 
@@ -134,19 +142,38 @@ fn lstm_step(check: &Check<'_>) -> Result<Lowered, Problem> {
         }
         Ok((values, multipliers))
     };
-    let mut bias = Vec::new();
-    for gate in 0..4 {
-        bias.extend(check.bias(input::BIAS + gate, hidden)?);
-    }
-    let (values, multipliers) = gather(input::WEIGHTS, inputs, x.scale)?;
-    let weights = Weights { values: &values, bias: &bias, multipliers: &multipliers, input_zero_point: x.zero_point };
-    let from_input = check.shape(Wide::new(check.backend, inputs, 4 * hidden, &weights))?;
-    let (values, multipliers) = gather(input::RECURRENT, hidden, h.scale)?;
-    let weights = Weights { values: &values, bias: &[], multipliers: &multipliers, input_zero_point: h.zero_point };
-    let recurrent = check.shape(Wide::new(check.backend, hidden, 4 * hidden, &weights))?;
+    let gates = if element == Element::I16 {
+        let mut bias = Vec::new();
+        for gate in 0..4 {
+            bias.extend(check.wide_bias(input::BIAS + gate, hidden)?);
+        }
+        let dense = |first: usize, width: usize, scale: f32, bias: Vec<i64>| {
+            let (values, multipliers) = gather(first, width, scale)?;
+            let layer = WideLayer::with_bias(check, values, bias, multipliers)?;
+            let shape = check.shape(Dense::new(1, width, 4 * hidden))?;
+            Ok(DenseKernel16::new(shape, layer, OutputRange::int16()))
+        };
+        Gates::I16 {
+            input: dense(input::WEIGHTS, inputs, x.scale, bias)?,
+            recurrent: dense(input::RECURRENT, hidden, h.scale, Vec::new())?,
+        }
+    } else {
+        let mut bias = Vec::new();
+        for gate in 0..4 {
+            bias.extend(check.bias(input::BIAS + gate, hidden)?);
+        }
+        let dense = |first: usize, width: usize, x: &Quantised<'_>, bias: &[i32]| {
+            let (values, multipliers) = gather(first, width, x.scale)?;
+            let weights = Weights { values: &values, bias, multipliers: &multipliers, input_zero_point: x.zero_point };
+            check.shape(Wide::new(check.backend, width, 4 * hidden, &weights))
+        };
+        Gates::I8 {
+            input: dense(input::WEIGHTS, inputs, &x, &bias)?,
+            recurrent: dense(input::RECURRENT, hidden, &h, &[])?,
+        }
+    };
     let kernel = LstmKernel {
-        input: from_input,
-        recurrent,
+        gates,
         batch,
         steps,
         time_first: options.time_major,
@@ -154,46 +181,91 @@ fn lstm_step(check: &Check<'_>) -> Result<Lowered, Problem> {
         cell_clip: options.cell_clip,
         output: output.affine(),
     };
-    if check.backend == Backend::CURRENT {
-        check.shape(kernel.layer().map(|_| ()))?;
-    }
+    check.shape(match &kernel.gates {
+        Gates::I8 { input, recurrent } if check.backend == Backend::CURRENT => {
+            kernel.layer(input, recurrent).map(|_| ())
+        }
+        Gates::I8 { .. } => Ok(()),
+        Gates::I16 { input, recurrent } => kernel.layer_int16(input, recurrent).map(|_| ()),
+    })?;
     let label = format!("{inputs}->{hidden}, {steps} steps");
     Ok(Lowered::Step { inputs: vec![x.id], states: vec![h.id, c.id], label, kernel: Box::new(kernel) })
 }
 
 impl LstmKernel {
-    fn layer(&self) -> Result<lstm::LstmLayer<'_>, ShapeError> {
-        let (input, recurrent) = (self.input.layer()?, self.recurrent.layer()?);
+    fn layer<'a>(&self, input: &'a Wide, recurrent: &'a Wide) -> Result<lstm::LstmLayer<'a>, ShapeError> {
+        let (input, recurrent) = (input.layer()?, recurrent.layer()?);
         lstm::LstmLayer::new(self.steps, input, recurrent, self.cell_scale_log2, self.cell_clip, self.output)
+    }
+
+    fn layer_int16<'a>(
+        &self,
+        input: &'a DenseKernel16,
+        recurrent: &'a DenseKernel16,
+    ) -> Result<lstm::LstmLayer<'a, i16>, ShapeError> {
+        let (input, recurrent) = (input.layer()?, recurrent.layer()?);
+        lstm::LstmLayer::new_int16(self.steps, input, recurrent, self.cell_scale_log2, self.cell_clip, self.output)
+    }
+
+    fn run_layer<S: lstm::Activation + arena::Element>(
+        &self,
+        layer: &lstm::LstmLayer<'_, S>,
+        mut memory: Memory<'_>,
+    ) -> Result<(), ShapeError> {
+        let (h, c) = (memory.state(0)?, memory.state(1)?);
+        let (input, output) = (memory.input(0)?, memory.output(0)?);
+        lstm::lstm_batch(layer, self.time_first, h, c, input, output, memory.scratch())
     }
 }
 
 impl Kernel for LstmKernel {
     fn macs(&self) -> u64 {
-        (self.input.shape.macs() + self.recurrent.shape.macs()) as u64 * (self.batch * self.steps) as u64
+        let (input, recurrent) = match &self.gates {
+            Gates::I8 { input, recurrent } => (&input.shape, &recurrent.shape),
+            Gates::I16 { input, recurrent } => (&input.shape, &recurrent.shape),
+        };
+        (input.macs() + recurrent.macs()) as u64 * (self.batch * self.steps) as u64
     }
 
     fn constant_bytes(&self) -> usize {
-        self.input.layer.bytes() + self.recurrent.layer.bytes()
+        match &self.gates {
+            Gates::I8 { input, recurrent } => input.layer.bytes() + recurrent.layer.bytes(),
+            Gates::I16 { input, recurrent } => input.constant_bytes() + recurrent.constant_bytes(),
+        }
     }
 
     fn scratch_words(&self) -> usize {
         // Two vectors of gates in int16, and what the layers take.
-        self.input.shape.outputs + self.input.scratch_words().max(self.recurrent.scratch_words())
+        match &self.gates {
+            Gates::I8 { input, recurrent } => {
+                input.shape.outputs + input.scratch_words().max(recurrent.scratch_words())
+            }
+            Gates::I16 { input, .. } => input.shape.outputs,
+        }
     }
 
-    fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
-        let (h, c) = (memory.state(0)?, memory.state(1)?);
-        let (input, output) = (memory.input(0)?, memory.output(0)?);
-        lstm::lstm_batch(&self.layer()?, self.time_first, h, c, input, output, memory.scratch())
+    fn run(&self, memory: Memory<'_>) -> Result<(), ShapeError> {
+        match &self.gates {
+            Gates::I8 { input, recurrent } => self.run_layer(&self.layer(input, recurrent)?, memory),
+            Gates::I16 { input, recurrent } => self.run_layer(&self.layer_int16(input, recurrent)?, memory),
+        }
     }
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
-        let input = self.input.text(source, &format!("{}_INPUT", io.step));
-        let recurrent = self.recurrent.text(source, &format!("{}_RECURRENT", io.step));
+        let keys = [format!("{}_INPUT", io.step), format!("{}_RECURRENT", io.step)];
+        let (kind, constructor, input, recurrent) = match &self.gates {
+            Gates::I8 { input, recurrent } => {
+                ("", "new", input.text(source, &keys[0]), recurrent.text(source, &keys[1]))
+            }
+            Gates::I16 { input, recurrent } => {
+                let mut text = |layer: &DenseKernel16, key: &str| format!("shape!({})", layer.text(source, &key));
+                (", i16", "new_int16", text(input, &keys[0]), text(recurrent, &keys[1]))
+            }
+        };
         let (steps, log2, clip, output) = (self.steps, self.cell_scale_log2, self.cell_clip, affine_text(&self.output));
-        let text = format!("rnn::lstm::LstmLayer::new({steps}, {input}, {recurrent}, {log2}, {clip:?}, {output})");
-        let layer = source.layer(io.step, "rnn::lstm::LstmLayer<'static>", &text);
+        let text =
+            format!("rnn::lstm::LstmLayer::{constructor}({steps}, {input}, {recurrent}, {log2}, {clip:?}, {output})");
+        let layer = source.layer(io.step, &format!("rnn::lstm::LstmLayer<'static{kind}>"), &text);
         let (h, c, x, y) = (io.state_text(0), io.state_text(1), io.input_text(source, 0), io.output_text(0));
         let (time_first, scratch) = (self.time_first, io.scratch_text());
         format!("rnn::lstm::lstm_batch(&{layer}, {time_first}, {h}, {c}, {x}, {y}, {scratch})")

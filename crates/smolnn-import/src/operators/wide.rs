@@ -4,13 +4,13 @@
 use std::fmt::Display;
 
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
-use smolnn_fixed::Weights;
 use smolnn_fixed::conv::{
     Conv2dLayer16, DepthwiseConv2dLayer16, TransposeConv2dLayer, TransposeConv2dLayer16, Weights16, conv2d_int16,
     depthwise_conv2d_int16, transpose_conv2d, transpose_conv2d_int16,
 };
 use smolnn_fixed::dense_int16::{DenseLayer16, dense_int16};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
+use smolnn_fixed::{Channel, Weights};
 
 use super::conv::{LayerWeights, Sliding, WindowOptions};
 use super::{Check, Definition, Kernel, Lowered, activation_label, range_text, simple_call};
@@ -29,6 +29,8 @@ pub(super) struct WideLayer {
     weights: Vec<i8>,
     bias: Vec<i64>,
     multipliers: Vec<Multiplier>,
+    /// Biases and multipliers in short form, where the kernel is a dense layer and they have one; those above are empty then.
+    short: Vec<Channel>,
 }
 
 impl WideLayer {
@@ -40,39 +42,63 @@ impl WideLayer {
         channels: usize,
         multipliers: Vec<Multiplier>,
     ) -> Result<Self, Problem> {
+        let bias = if check.optional_input(bias).is_some() { check.wide_bias(bias, channels)? } else { Vec::new() };
+        Self::with_bias(check, weights, bias, multipliers)
+    }
+
+    /// A layer with its bias; an empty one stands for zeros.
+    pub(super) fn with_bias(
+        check: &Check<'_>,
+        weights: Vec<i8>,
+        bias: Vec<i64>,
+        multipliers: Vec<Multiplier>,
+    ) -> Result<Self, Problem> {
         // As the reference asserts: 64-bit sums are scaled by factors below 2^8.
         if multipliers.iter().any(|multiplier| multiplier.shift > 7) {
             return Err(check.fault("scales whose quotient is 256 or more", "s_in · s_w / s_out below 256"));
         }
-        let bias = if check.optional_input(bias).is_some() { check.wide_bias(bias, channels)? } else { Vec::new() };
-        Ok(Self { weights, bias, multipliers })
+        Ok(Self { weights, bias, multipliers, short: Vec::new() })
+    }
+
+    /// Puts the short form in the place of biases and multipliers, if rows of `depth` weights have one.
+    fn shorten(mut self, depth: usize, channels: usize) -> Self {
+        let mut short = vec![Channel::default(); channels];
+        if self.weights().shorten(depth, &mut short) {
+            (self.bias, self.multipliers, self.short) = (Vec::new(), Vec::new(), short);
+        }
+        self
     }
 
     fn bytes(&self) -> usize {
-        self.weights.len() + size_of_val(&self.bias[..]) + size_of_val(&self.multipliers[..])
+        self.weights.len()
+            + size_of_val(&self.bias[..])
+            + size_of_val(&self.multipliers[..])
+            + size_of_val(&self.short[..])
     }
 
     fn weights(&self) -> Weights16<'_> {
-        Weights16 { values: &self.weights, bias: &self.bias, multipliers: &self.multipliers }
+        let Self { weights, bias, multipliers, short } = self;
+        Weights16 { values: weights, bias, multipliers, short }
     }
 
-    /// The fields of the weights as Rust.
+    /// The fields of the weights as Rust, in constants whose names end in `key`.
     fn fields<B: Display>(
         source: &mut Source,
-        io: &Io,
+        key: &dyn Display,
         weights: &[i8],
         bias: (&str, &[B]),
         multipliers: &[Multiplier],
     ) -> String {
-        let values = source.numbers(&format!("WEIGHTS_{}", io.step), "i8", weights);
-        let bias = source.numbers(&format!("BIAS_{}", io.step), bias.0, bias.1);
-        let multipliers = source.multipliers(&format!("MULTIPLIERS_{}", io.step), multipliers);
+        let values = source.numbers(&format!("WEIGHTS_{key}"), "i8", weights);
+        let bias = source.numbers(&format!("BIAS_{key}"), bias.0, bias.1);
+        let multipliers = source.multipliers(&format!("MULTIPLIERS_{key}"), multipliers);
         format!("values: &{values}, bias: &{bias}, multipliers: &{multipliers}")
     }
 
-    fn text(&self, source: &mut Source, io: &Io) -> String {
-        let fields = Self::fields(source, io, &self.weights, ("i64", &self.bias), &self.multipliers);
-        format!("Weights16 {{ {fields} }}")
+    fn text(&self, source: &mut Source, key: &dyn Display) -> String {
+        let fields = Self::fields(source, key, &self.weights, ("i64", &self.bias), &self.multipliers);
+        let short = source.channels(&format!("CHANNELS_{key}"), &self.short);
+        format!("Weights16 {{ {fields}, short: &{short} }}")
     }
 }
 
@@ -148,20 +174,21 @@ impl Kernel for ConvKernel16 {
             Shape16::Conv2d(_) => ("conv2d_int16", "Conv2dLayer16"),
             Shape16::Depthwise(_) => ("depthwise_conv2d_int16", "DepthwiseConv2dLayer16"),
         };
-        let weights = self.layer.text(source, io);
+        let weights = self.layer.text(source, &io.step);
         let text = format!("{layer}::new(shape!({}), {weights}, {})", self.text, range_text(&self.output));
         simple_call(source, io, function, &format!("{layer}<'static>"), &text)
     }
 }
 
+/// An int16 dense layer.
 #[derive(Debug)]
-struct DenseKernel16 {
-    shape: Dense,
+pub(super) struct DenseKernel16 {
+    pub shape: Dense,
     layer: WideLayer,
     output: OutputRange,
 }
 
-/// An int16 dense layer.
+/// An int16 dense layer as a step of its own.
 pub(super) fn dense(
     check: &Check<'_>,
     input: TensorId,
@@ -170,14 +197,25 @@ pub(super) fn dense(
     output: OutputRange,
     label: String,
 ) -> Result<Lowered, Problem> {
-    let kernel = DenseKernel16 { shape, layer, output };
+    let kernel = DenseKernel16::new(shape, layer, output);
     check.shape(kernel.layer().map(|_| ()))?;
     Ok(Lowered::Step { inputs: vec![input], states: Vec::new(), label, kernel: Box::new(kernel) })
 }
 
 impl DenseKernel16 {
-    fn layer(&self) -> Result<DenseLayer16<'_>, ShapeError> {
+    pub(super) fn new(shape: Dense, layer: WideLayer, output: OutputRange) -> Self {
+        Self { shape, layer: layer.shorten(shape.inputs, shape.outputs), output }
+    }
+
+    pub(super) fn layer(&self) -> Result<DenseLayer16<'_>, ShapeError> {
         DenseLayer16::new(self.shape, self.layer.weights(), self.output)
+    }
+
+    /// The layer's constructor as Rust.
+    pub(super) fn text(&self, source: &mut Source, key: &dyn Display) -> String {
+        let Dense { batch, inputs, outputs, .. } = self.shape;
+        let (layer, range) = (self.layer.text(source, key), range_text(&self.output));
+        format!("DenseLayer16::new(shape!(Dense::new({batch}, {inputs}, {outputs})), {layer}, {range})")
     }
 }
 
@@ -195,9 +233,7 @@ impl Kernel for DenseKernel16 {
     }
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
-        let Dense { batch, inputs, outputs, .. } = self.shape;
-        let (layer, range) = (self.layer.text(source, io), range_text(&self.output));
-        let text = format!("DenseLayer16::new(shape!(Dense::new({batch}, {inputs}, {outputs})), {layer}, {range})");
+        let text = self.text(source, &io.step);
         let layer = source.layer(io.step, "DenseLayer16<'static>", &text);
         format!("dense_int16(&{layer}, {}, {})", io.input_text(source, 0), io.output_text(0))
     }
@@ -308,11 +344,11 @@ impl Kernel for TransposeKernel {
         let (shape, range) = (format!("shape!({})", self.text), range_text(&self.output));
         let (kind, function, weights) = match &self.layer {
             Sums::I8 { weights, bias, multipliers, input_zero_point } => {
-                let fields = WideLayer::fields(source, io, weights, ("i32", bias), multipliers);
+                let fields = WideLayer::fields(source, &io.step, weights, ("i32", bias), multipliers);
                 let weights = format!("Weights {{ {fields}, input_zero_point: {input_zero_point} }}");
                 ("TransposeConv2dLayer", "transpose_conv2d", weights)
             }
-            Sums::I16(layer) => ("TransposeConv2dLayer16", "transpose_conv2d_int16", layer.text(source, io)),
+            Sums::I16(layer) => ("TransposeConv2dLayer16", "transpose_conv2d_int16", layer.text(source, &io.step)),
         };
         let (input, output) = (io.input_text(source, 0), io.output_text(0));
         format!("{function}(&{kind}::new({shape}, {weights}, {range})?, {input}, {output})")

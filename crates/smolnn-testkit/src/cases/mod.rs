@@ -9,6 +9,7 @@ mod act;
 mod elementwise;
 mod memory;
 mod plain;
+mod recurrent;
 mod weighted;
 mod wide;
 
@@ -60,6 +61,18 @@ pub static KERNELS: &[Kernel] = &[
         run: wide::depthwise_conv2d_int16,
     },
     Kernel { name: "dense_int16::dense_int16", domain: "vectors of 1..=700", tolerance: 0, run: wide::dense_int16 },
+    Kernel {
+        name: "dense::wide_dense",
+        domain: "vectors of 1..=300, multipliers up to 2^7",
+        tolerance: 0,
+        run: recurrent::wide_dense,
+    },
+    Kernel {
+        name: "rnn::lstm",
+        domain: "int8 and int16 activations, 1..=20 inputs, 1..=10 units, cells of every scale, with and without clip",
+        tolerance: 0,
+        run: recurrent::lstm,
+    },
     Kernel {
         name: "conv::transpose_conv2d",
         domain: "adjoints of conv2d's windows without dilation",

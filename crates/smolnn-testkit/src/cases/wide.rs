@@ -1,7 +1,6 @@
 //! Cases of the layers with weights that are not packed: int16 activations, and transposed convolutions.
 
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d};
-use smolnn_fixed::Weights;
 use smolnn_fixed::conv::{
     Conv2dLayer16, DepthwiseConv2dLayer16, TransposeConv2dLayer, TransposeConv2dLayer16, Weights16,
     conv2d_int16 as conv, depthwise_conv2d_int16 as depthwise, transpose_conv2d as transpose,
@@ -9,6 +8,7 @@ use smolnn_fixed::conv::{
 };
 use smolnn_fixed::dense_int16::{DenseLayer16, dense_int16 as dense};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
+use smolnn_fixed::{Channel, Weights};
 
 use super::plain::{apart_and_overlapping, dispatch_tensors, range};
 use super::weighted::{draw_weights, draw_window, drawn};
@@ -47,6 +47,7 @@ impl Parameters {
             values,
             bias: if self.has_bias { &self.bias[..channels] } else { &[] },
             multipliers: &self.multipliers[..if self.per_channel { channels } else { 1 }],
+            short: &[],
         }
     }
 
@@ -108,14 +109,25 @@ pub(super) fn dense_int16(case: Case<'_>) -> Result<(), Failure> {
     let values = draw_weights(random, &mut memory, shape.weights())?;
     let input = memory.filled(shape.input_len(), || random.int16())?;
     let output = memory.elements(shape.output_len())?;
-    let layer = DenseLayer16::new(shape, parameters.weights(values, shape.outputs), parameters.output)
-        .map_err(Failure::refused("the layer"))?;
-    dense(&layer, input, output).map_err(Failure::refused("apart"))?;
-    compare("apart", tolerance, output, |index| {
+    let expected = |index: usize| {
         let (vector, channel) = (index / shape.outputs * inputs, index % shape.outputs);
         let products = (0..inputs).map(|at| i64::from(input[vector + at]) * i64::from(values[channel * inputs + at]));
         parameters.finish(channel, products.sum())
-    })
+    };
+    let mut run = |what: &'static str, weights: Weights16<'_>| {
+        let layer = DenseLayer16::new(shape, weights, parameters.output).map_err(Failure::refused("the layer"))?;
+        output.fill(85);
+        dense(&layer, input, output).map_err(Failure::refused(what))?;
+        compare(what, tolerance, output, expected)
+    };
+    let weights = parameters.weights(values, shape.outputs);
+    run("sums of 64 bits", weights)?;
+    let mut channels = [Channel::default(); CHANNELS];
+    let short = &mut channels[..shape.outputs];
+    if weights.shorten(inputs, short) {
+        run("sums of 32 bits", Weights16 { bias: &[], multipliers: &[], short, ..weights })?;
+    }
+    Ok(())
 }
 
 /// A convolution whose adjoint is run: few output channels, no dilation.

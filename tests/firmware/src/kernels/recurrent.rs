@@ -1,7 +1,9 @@
 //! The quantised recurrent cells, in the sizes of the baseline, whose names the shapes bear.
 
 use smolnn_core::Dense;
+use smolnn_fixed::conv::Weights16;
 use smolnn_fixed::dense::WideDenseLayer;
+use smolnn_fixed::dense_int16::DenseLayer16;
 use smolnn_fixed::pack::{self, Layout};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 use smolnn_fixed::rnn::{gru, lstm, simple, svdf};
@@ -66,11 +68,15 @@ impl Wide {
 struct Bench {
     random: Random,
     values: [i8; WEIGHTS],
+    recurrent_values: [i8; WEIGHTS],
     input: Wide,
     recurrent: Wide,
     x: [i8; VALUES],
     y: [i8; VALUES],
+    x16: [i16; VALUES],
+    y16: [i16; VALUES],
     h: [i8; ROWS],
+    h16: [i16; ROWS],
     c: [i16; VALUES],
     scratch: [u32; ROWS * 3],
 }
@@ -80,11 +86,15 @@ pub(super) fn all(meter: &mut dyn Meter) {
     let mut bench = Bench {
         random,
         values: [0; WEIGHTS],
+        recurrent_values: [0; WEIGHTS],
         input: Wide::EMPTY,
         recurrent: Wide::EMPTY,
         x: [0; VALUES],
         y: [0; VALUES],
+        x16: [0; VALUES],
+        y16: [0; VALUES],
         h: [0; ROWS],
+        h16: [0; ROWS],
         c: [0; VALUES],
         scratch: [0; ROWS * 3],
     };
@@ -94,6 +104,11 @@ pub(super) fn all(meter: &mut dyn Meter) {
             if meter.wants(cell) && run(meter, &mut bench, cell, name, sizes, gates).is_none() {
                 meter.skip(cell, name, TOO_LARGE);
             }
+        }
+    }
+    for (name, sizes) in SIZES {
+        if meter.wants("lstm_int16") && run_lstm_int16(meter, &mut bench, name, sizes).is_none() {
+            meter.skip("lstm_int16", name, TOO_LARGE);
         }
     }
     if meter.wants("svdf") && run_svdf(meter, &mut bench).is_none() {
@@ -109,7 +124,7 @@ fn run(
     (inputs, hidden, steps): Sizes,
     gates: usize,
 ) -> Option<()> {
-    let Bench { random, values, input, recurrent, x, y, h, c, scratch } = bench;
+    let Bench { random, values, input, recurrent, x, y, h, c, scratch, .. } = bench;
     input.fill(random, values, inputs, gates * hidden);
     recurrent.fill(random, values, hidden, gates * hidden);
     let (input, recurrent) = (input.layer()?, recurrent.layer()?);
@@ -134,6 +149,45 @@ fn run(
             meter.kernel(cell, name, work, &mut || _ = simple::simple_rnn(&layer, c, x, y, scratch));
         }
     }
+    Some(())
+}
+
+/// A dense layer of int16 activations without biases, in the short form that the importer gives such layers.
+fn gates_int16<'a>(inputs: usize, values: &'a [i8], channels: &'a mut [Channel]) -> Option<DenseLayer16<'a>> {
+    let shape = Dense::new(1, inputs, channels.len()).ok()?;
+    // Gates of a trained cell: sums of a few units.
+    let multipliers = [Multiplier::from_f64(0.3 / 256.0)];
+    let weights = Weights16 { values, bias: &[], multipliers: &multipliers, short: &[] };
+    if !weights.shorten(inputs, channels) {
+        return None;
+    }
+    let weights = Weights16 { values, bias: &[], multipliers: &[], short: channels };
+    DenseLayer16::new(shape, weights, OutputRange::int16()).ok()
+}
+
+fn run_lstm_int16(
+    meter: &mut dyn Meter,
+    bench: &mut Bench,
+    name: &'static str,
+    (inputs, hidden, steps): Sizes,
+) -> Option<()> {
+    let Bench { random, values, recurrent_values, input, recurrent: from_state, x16, y16, h16, c, scratch, .. } = bench;
+    let rows = 4 * hidden;
+    let (values, recurrent) = (values.get_mut(..rows * inputs)?, recurrent_values.get_mut(..rows * hidden)?);
+    random.weights(values);
+    random.weights(recurrent);
+    let (x, y) = (x16.get_mut(..inputs * steps)?, y16.get_mut(..hidden * steps)?);
+    for x in x.iter_mut() {
+        *x = (random.bits() >> 16) as i16;
+    }
+    let (input, state) = (input.channels.get_mut(..rows)?, from_state.channels.get_mut(..rows)?);
+    let (input, state) = (gates_int16(inputs, values, input)?, gates_int16(hidden, recurrent, state)?);
+    let output = Affine::new(1.0 / 32768.0, 0);
+    let layer = lstm::LstmLayer::new_int16(steps, input, state, -11, 10.0, output).ok()?;
+    scratch.get(..layer.scratch_words())?;
+    let (h, c) = (h16.get_mut(..hidden)?, c.get_mut(..hidden)?);
+    let work = Work::Macs(steps * rows * (inputs + hidden));
+    meter.kernel("lstm_int16", name, work, &mut || _ = lstm::lstm(&layer, h, c, x, y, scratch));
     Some(())
 }
 

@@ -47,6 +47,7 @@ mod conv2d;
 mod dense;
 mod depthwise;
 mod pool;
+mod rows;
 mod tile;
 mod wide;
 
@@ -54,6 +55,7 @@ pub(crate) use conv2d::conv2d;
 pub(crate) use dense::dense;
 pub(crate) use depthwise::depthwise_conv2d;
 pub(crate) use pool::pool2d;
+pub(crate) use rows::dense_int16;
 pub(crate) use wide::wide_dense;
 
 use crate::quantise::OutputRange;

@@ -23,10 +23,14 @@ mod dense;
 mod depthwise;
 #[allow(unsafe_code)]
 mod matrix;
+#[allow(unsafe_code)]
+#[path = "../dsp/rows.rs"]
+mod rows;
 
 pub(crate) use conv2d::conv2d;
 pub(crate) use dense::{dense, wide_dense};
 pub(crate) use depthwise::depthwise_conv2d;
+pub(crate) use rows::dense_int16;
 
 use crate::quantise::OutputRange;
 

@@ -1,7 +1,9 @@
 //! Dense layer: a matrix times each vector of the batch.
 
 use crate::Tensors;
+use crate::conv::finish_short;
 use crate::dense::{DenseLayer, WideDenseLayer};
+use crate::pack::Channel;
 use crate::quantise::{Multiplier, OutputRange};
 
 #[inline(never)]
@@ -37,10 +39,45 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
 
 pub(crate) fn wide_dense(layer: &WideDenseLayer<'_>, input: &[i8], output: &mut [i16], _scratch: &mut [u32]) {
     let weights: &[i8] = bytemuck::must_cast_slice(layer.words);
-    for ((result, row), channel) in output.iter_mut().zip(weights.chunks_exact(input.len().max(1))).zip(layer.channels)
-    {
+    rows(input, weights, layer.channels, output, |channel, sum| {
         let multiplier = Multiplier { mantissa: channel.multiplier, shift: channel.shift };
-        let accumulator = channel.bias.wrapping_add(super::dot(input, row));
-        *result = OutputRange::int16().finish(multiplier.apply(accumulator)) as i16;
+        OutputRange::int16().finish(multiplier.apply(channel.bias.wrapping_add(sum))) as i16
+    });
+}
+
+/// One vector of int16 inputs with channels in short form.
+pub(crate) fn dense_int16(
+    input: &[i16],
+    weights: &[i8],
+    channels: &[Channel],
+    range: &OutputRange,
+    output: &mut [i16],
+) {
+    rows(input, weights, channels, output, |channel, sum| finish_short(channel, sum, range));
+}
+
+/// Every row of weights times the inputs, four at a time.
+#[inline(always)]
+fn rows<T: Copy + Into<i32>>(
+    input: &[T],
+    weights: &[i8],
+    channels: &[Channel],
+    output: &mut [i16],
+    finish: impl Fn(&Channel, i32) -> i16,
+) {
+    let (fours, rest) = output.as_chunks_mut::<4>();
+    let (channel_fours, rest_channels) = channels.as_chunks::<4>();
+    let mut rows = weights.chunks_exact(4 * input.len().max(1));
+    let mut used = 0;
+    for ((results, channels), rows) in fours.iter_mut().zip(channel_fours).zip(rows.by_ref()) {
+        let Some(sums) = super::four_rows(input, rows) else { return };
+        for ((result, sum), channel) in results.iter_mut().zip(sums).zip(channels) {
+            *result = finish(channel, sum);
+        }
+        used += rows.len();
+    }
+    let left = weights.get(used..).unwrap_or_default();
+    for ((result, channel), row) in rest.iter_mut().zip(rest_channels).zip(left.chunks_exact(input.len().max(1))) {
+        *result = finish(channel, super::dot(input, row));
     }
 }

@@ -5,7 +5,7 @@ mod dense;
 mod depthwise;
 
 pub(crate) use conv2d::conv2d;
-pub(crate) use dense::{dense, wide_dense};
+pub(crate) use dense::{dense, dense_int16, wide_dense};
 pub(crate) use depthwise::depthwise_conv2d;
 
 use crate::pack::Channel;
@@ -26,8 +26,35 @@ pub(crate) fn pool2d<T: Copy>(
 
 /// Σ a·b over the shorter of the two, wrapping.
 #[inline]
-fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).fold(0_i32, |sum, (&a, &b)| sum.wrapping_add(i32::from(a) * i32::from(b)))
+fn dot<T: Copy + Into<i32>>(a: &[T], b: &[i8]) -> i32 {
+    a.iter().zip(b).fold(0_i32, |sum, (&a, &b)| sum.wrapping_add(a.into() * i32::from(b)))
+}
+
+/// Σ x·w of four rows of weights, wrapping; none where there are fewer. Every input is loaded once for all rows.
+#[inline(always)]
+fn four_rows<T: Copy + Into<i32>>(input: &[T], weights: &[i8]) -> Option<[i32; 4]> {
+    let (a, rest) = weights.split_at_checked(input.len())?;
+    let (b, rest) = rest.split_at_checked(input.len())?;
+    let (c, rest) = rest.split_at_checked(input.len())?;
+    let d = rest.get(..input.len())?;
+    let mut sums = [0_i32; 4];
+    let mut add = |x: T, weights: [i8; 4]| {
+        let x: i32 = x.into();
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum = sum.wrapping_add(x * i32::from(weight));
+        }
+    };
+    let (groups, rest) = input.as_chunks::<4>();
+    let [a, b, c, d] = [a, b, c, d].map(|row| row.as_chunks::<4>());
+    for ((((x, a), b), c), d) in groups.iter().zip(a.0).zip(b.0).zip(c.0).zip(d.0) {
+        for ((((&x, &a), &b), &c), &d) in x.iter().zip(a).zip(b).zip(c).zip(d) {
+            add(x, [a, b, c, d]);
+        }
+    }
+    for ((((&x, &a), &b), &c), &d) in rest.iter().zip(a.1).zip(b.1).zip(c.1).zip(d.1) {
+        add(x, [a, b, c, d]);
+    }
+    Some(sums)
 }
 
 /// The output of an accumulator that started from the channel's bias.

@@ -18,7 +18,7 @@ mod depthwise;
 #[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), path = "host.rs")]
 mod cpu;
 
-pub(crate) use super::portable::wide_dense;
+pub(crate) use super::portable::{dense_int16, wide_dense};
 pub(crate) use conv2d::conv2d;
 pub(crate) use dense::dense;
 pub(crate) use depthwise::depthwise_conv2d;
