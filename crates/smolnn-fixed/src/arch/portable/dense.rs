@@ -67,7 +67,7 @@ fn rows<T: Copy + Into<i32>>(
 ) {
     let (fours, rest) = output.as_chunks_mut::<4>();
     let (channel_fours, rest_channels) = channels.as_chunks::<4>();
-    let mut rows = weights.chunks_exact(4 * input.len().max(1));
+    let mut rows = weights.chunks_exact((4 * input.len()).max(1));
     let mut used = 0;
     for ((results, channels), rows) in fours.iter_mut().zip(channel_fours).zip(rows.by_ref()) {
         let Some(sums) = super::four_rows(input, rows) else { return };
