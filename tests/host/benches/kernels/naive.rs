@@ -142,8 +142,7 @@ fn int8_depthwise(shape: DepthwiseConv2d) -> Box<dyn FnMut()> {
                                 continue;
                             };
                             let weight = (tap_row * columns.kernel + tap) * to.channels + channel;
-                            let value =
-                                input[(row * from.width + column) * from.channels + channel / shape.multiplier];
+                            let value = input[(row * from.width + column) * from.channels + channel / shape.multiplier];
                             sum += i32::from(weights[weight]) * (i32::from(value) - ZERO_POINT);
                         }
                     }
