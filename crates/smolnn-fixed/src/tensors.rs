@@ -68,9 +68,9 @@ impl<T: Copy> Source<T> for &[T] {
         let (inputs, input_rest) = self.as_chunks::<4>();
         let (outputs, output_rest) = output.as_chunks::<4>();
         for (input, output) in inputs.iter().zip(outputs) {
-            // On v6-M reading all four first takes fewer registers.
+            // On v6-M reading all four first takes fewer registers; bytes would be unpacked from a word.
             let copy = *input;
-            let input = if cfg!(backend = "v6m") { &copy } else { input };
+            let input = if cfg!(backend = "v6m") && size_of::<T>() > 1 { &copy } else { input };
             for (input, output) in input.iter().zip(output) {
                 output.set(function(*input));
             }

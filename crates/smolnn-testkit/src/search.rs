@@ -1,8 +1,9 @@
 //! The search for the coefficients of the correctly rounded Q15 activations in `smolnn-fixed`.
 //!
 //! A piece of inputs x shares y(x) = ⌊(c0 + x·(c1 + x·c2)) / 2^shift⌋. For each c2 near the curvature, the lines c0 + c1·t
-//! that pass between the bounds which the correctly rounded outputs set are searched for the one with the most room: the
-//! room is concave in c1. Arithmetic is modulo 2^32, so that a polynomial around the piece's first input can be moved to 0.
+//! that pass between the bounds which the correctly rounded outputs set are searched from the one with the most room on
+//! (the room is concave in c1) for one whose c0 ends in the byte c2. Arithmetic is modulo 2^32, so that a polynomial around
+//! the piece's first input can be moved to 0.
 
 use std::vec::Vec;
 
@@ -17,7 +18,7 @@ pub struct Problem {
     pub shift: u32,
 }
 
-/// A piece's coefficients: c0, and c1 in the upper 24 bits and c2 in the lower 8 of a word.
+/// A piece's coefficients: c0, whose lowest byte is c2, and c1.
 pub type Piece = [i32; 2];
 
 /// The 512 pieces, that of input 0 first and those of negative inputs behind the positive ones, or the first input of a
@@ -35,7 +36,7 @@ pub fn pieces(problem: &Problem) -> Result<Vec<Piece>, i32> {
                 return Ok(ends(problem, end));
             }
             let outputs: Vec<i64> = (start..end).map(|x| (problem.target)(x).into()).collect();
-            solve(&outputs, problem.shift).map(|solution| moved(solution, start)).ok_or(start)
+            solve(&outputs, start.into(), problem.shift).map(|solution| moved(solution, start)).ok_or(start)
         })
         .collect()
 }
@@ -46,12 +47,12 @@ fn ends(problem: &Problem, end: i32) -> Piece {
     assert_eq!(problem.offset, 1);
     assert!((-32768..end).all(|x| (problem.target)(x) == -32768) && (problem.target)(32767) == 32767);
     // −1 per input: 65535 inputs further the value has fallen from just above −32768 to below it, which is 32767.
-    let at_least_input = i64::from(-32768 << problem.shift) + 1000;
+    let at_least_input = i64::from(-32768 << problem.shift) + 1024;
     moved([0, -1, at_least_input], -32768)
 }
 
 /// c2, c1, c0 around the piece's first input.
-fn solve(outputs: &[i64], shift: u32) -> Option<[i64; 3]> {
+fn solve(outputs: &[i64], start: i64, shift: u32) -> Option<[i64; 3]> {
     let last = outputs.len() - 1;
     // The second difference over the whole piece is 2·c2 per half piece squared.
     let half = (last / 2).max(1) as i64;
@@ -82,16 +83,22 @@ fn solve(outputs: &[i64], shift: u32) -> Option<[i64; 3]> {
             let middle = (low + high) / 2;
             if room(middle) < room(middle + 1) { low = middle + 1 } else { high = middle }
         }
-        let c1 = (low - 2..=high + 2).max_by_key(|&c1| room(c1))?;
-        let (least, largest) = range(c1);
-        (least <= largest).then_some([c2, c1, (least + largest) / 2])
+        let best = (low - 2..=high + 2).max_by_key(|&c1| room(c1))?;
+        let ends_in_c2 = |c1: i64| {
+            let (least, largest) = range(c1);
+            let c0 = least + (c2 + c1 * start - c2 * start * start - least).rem_euclid(256);
+            (c0 <= largest).then_some([c2, c1, c0])
+        };
+        let mut above = (best..).take_while(|&c1| room(c1) >= 0);
+        let mut below = (1..).map(|step| best - step).take_while(|&c1| room(c1) >= 0);
+        above.find_map(ends_in_c2).or_else(|| below.find_map(ends_in_c2))
     })
 }
 
 /// The polynomial around `start` as one around 0, modulo 2^32.
 fn moved([c2, c1, c0]: [i64; 3], start: i32) -> Piece {
     let start = i64::from(start);
-    let slope = c1 - 2 * c2 * start;
-    assert!((-(1 << 23)..1 << 23).contains(&slope), "a slope of {slope} does not fit in 24 bits");
-    [(c0 - c1 * start + c2 * start * start) as i32, ((slope << 8) | (c2 & 0xFF)) as i32]
+    let constant = c0 - c1 * start + c2 * start * start;
+    assert_eq!(i64::from(constant as i8), c2);
+    [constant as i32, (c1 - 2 * c2 * start) as i32]
 }

@@ -1,8 +1,6 @@
 //! How far functions of one number lie from the truth: exhaustively where inputs have 8 or 16 bits, over floats by strata
 //! of the exponent, or all of them.
 
-use std::fmt::Write;
-
 /// A function of f32 and what is asked of it.
 pub struct Real<'a> {
     /// Name, tier or body.
@@ -87,6 +85,8 @@ pub struct Found {
     pub mean: f64,
     /// Greatest absolute error where the exact value is below 2^24.
     pub absolute: f64,
+    /// The greatest step backwards from one input to the next, in the same units; 0 where the function is monotonic.
+    pub fall: f64,
     /// What is wrong: none of it may be there.
     pub faults: Vec<String>,
 }
@@ -142,8 +142,11 @@ pub fn measure(function: &Real<'_>, inputs: Inputs) -> Found {
             if exact.abs() < 16_777_216.0 {
                 found.absolute = found.absolute.max(error);
             }
-            if function.monotonic && if negative { y > before } else { y < before } {
-                found.fault(|| format!("falls to {y:e} at {x:e}"));
+            if if negative { y > before } else { y < before } {
+                found.fall = found.fall.max((f64::from(y) - f64::from(before)).abs() / ulp(f64::from(y)));
+                if function.monotonic {
+                    found.fault(|| format!("falls to {y:e} at {x:e}"));
+                }
             }
             before = y;
             if function.odd && !negative && f(-x).to_bits() != (-y).to_bits() {
@@ -194,8 +197,11 @@ pub fn measure_integer(function: &Integer<'_>) -> Found {
         if !range.contains(&f64::from(y)) {
             found.fault(|| format!("f({x}) is {y}"));
         }
-        if function.monotonic && y < before {
-            found.fault(|| format!("falls to {y} at {x}"));
+        if y < before {
+            found.fall = found.fall.max(f64::from(before) - f64::from(y));
+            if function.monotonic {
+                found.fault(|| format!("falls to {y} at {x}"));
+            }
         }
         before = y;
     }
@@ -208,25 +214,17 @@ pub fn measure_integer(function: &Integer<'_>) -> Found {
 }
 
 /// One line of the table.
-pub fn line(name: &str, found: &Found, monotonic: bool) -> String {
-    let mut text = String::new();
-    let falls = found.faults.iter().any(|fault| fault.starts_with("falls"));
-    let monotonic = match (monotonic, falls) {
-        (true, false) => "yes",
-        (true, true) => "NO",
-        (false, _) => "-",
-    };
-    write!(
-        text,
-        "{name:<24} {:>10} {:>9.4} {:>16.9e} {:>9.5} {:>10.3e}  {monotonic}",
+pub fn line(name: &str, found: &Found) -> String {
+    let monotonic = if found.fall > 0.0 { format!("falls by {:.1}", found.fall) } else { String::from("yes") };
+    format!(
+        "{name:<24} {:>10} {:>13.4} {:>16.9e} {:>11.5} {:>10.3e}  {monotonic}",
         found.count, found.worst, found.at, found.mean, found.absolute
     )
-    .expect("a string takes all");
-    text
 }
 
 /// The head of the table.
-pub const HEAD: &str = "function                     inputs     worst               at      mean   absolute  monotonic";
+pub const HEAD: &str =
+    "function                     inputs         worst               at        mean   absolute  monotonic";
 
 mod functions;
 

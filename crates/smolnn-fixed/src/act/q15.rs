@@ -1,8 +1,8 @@
 //! Sigmoid and tanh from Q3.12 to Q0.15, correctly rounded for every input.
 //!
 //! - y = ⌊(c0 + x·(c1 + x·c2)) / 2^16⌋ (sigmoid: 2^17), one polynomial for each 128 neighbouring inputs. The arithmetic is
-//!   exact modulo 2^32: only the result has to fit in 32 bits. c1 has 24 bits and c2 has 8, packed in one word, so that a
-//!   piece is two words: 4 KiB per function.
+//!   exact modulo 2^32: only the result has to fit in 32 bits. c2 is the lowest byte of c0, so that a piece is two words
+//!   (4 KiB per function) and nothing is to be unpacked.
 //! - The coefficients come from a search (`search` in the testkit) for polynomials whose integer parts are the correctly
 //!   rounded outputs of all 128 inputs: the worst error is 0.5 LSB, over all 65 536 inputs. 1 saturates to 32767.
 //! - Both are monotonic; tanh(−x) = −tanh(x) and sigmoid(−x) = 1 − sigmoid(x) bit for bit where neither saturates.
@@ -27,11 +27,11 @@ pub(super) struct Pieces {
     #[cfg(not(any(backend = "v6m", backend = "rv32")))]
     slopes: [i32; 512],
     #[cfg(any(backend = "v6m", backend = "rv32"))]
-    pairs: [u64; 512],
+    pairs: [[i32; 2]; 512],
 }
 
 impl Pieces {
-    /// From c0 of every piece, and c1 (24 bits) above c2 (8 bits).
+    /// From c0 of every piece, whose lowest byte is c2, and c1.
     #[cfg(not(any(backend = "v6m", backend = "rv32")))]
     pub(super) const fn new(constants: [i32; 512], slopes: [i32; 512]) -> Self {
         Self { constants, slopes }
@@ -43,13 +43,13 @@ impl Pieces {
         (self.constants[piece & 511], self.slopes[piece & 511])
     }
 
-    /// From c0 of every piece, and c1 (24 bits) above c2 (8 bits).
+    /// From c0 of every piece, whose lowest byte is c2, and c1.
     #[cfg(any(backend = "v6m", backend = "rv32"))]
     pub(super) const fn new(constants: [i32; 512], slopes: [i32; 512]) -> Self {
-        let mut pairs = [0; 512];
+        let mut pairs = [[0; 2]; 512];
         let mut piece = 0;
         while piece < 512 {
-            pairs[piece] = constants[piece] as u32 as u64 | (slopes[piece] as u32 as u64) << 32;
+            pairs[piece] = [constants[piece], slopes[piece]];
             piece += 1;
         }
         Self { pairs }
@@ -58,17 +58,36 @@ impl Pieces {
     #[cfg(any(backend = "v6m", backend = "rv32"))]
     #[inline(always)]
     const fn piece(&self, piece: usize) -> (i32, i32) {
-        let pair = self.pairs[piece & 511];
-        (pair as i32, (pair >> 32) as i32)
+        let [constant, slope] = self.pairs[piece & 511];
+        (constant, slope)
     }
 
     /// c0 + x·(c1 + x·c2) of the piece that `position` lies in.
     #[inline(always)]
     const fn at(&self, position: i32, x: i32) -> i32 {
-        let (constant, packed) = self.piece((position >> 7) as usize);
-        let slope = (packed >> 8).wrapping_add(x.wrapping_mul(packed as i8 as i32));
-        constant.wrapping_add(x.wrapping_mul(slope))
+        let (constant, slope) = self.piece((position >> 7) as usize);
+        horner([constant, slope, constant as i8 as i32], x)
     }
+
+    /// The same in loops.
+    #[cfg(not(all(backend = "rv32", target_arch = "riscv32")))]
+    #[inline(always)]
+    const fn in_loop_at(&self, position: i32, x: i32) -> i32 {
+        self.at(position, x)
+    }
+
+    /// The same in loops: RISC-V loads a byte with its sign in one instruction, and takes two to find it in a word.
+    #[cfg(all(backend = "rv32", target_arch = "riscv32"))]
+    #[inline(always)]
+    fn in_loop_at(&self, position: i32, x: i32) -> i32 {
+        horner(crate::arch::with_lowest_byte(&self.pairs[(position >> 7) as usize & 511]), x)
+    }
+}
+
+/// c0 + x·(c1 + x·c2).
+#[inline(always)]
+const fn horner([constant, slope, bend]: [i32; 3], x: i32) -> i32 {
+    constant.wrapping_add(x.wrapping_mul(slope.wrapping_add(x.wrapping_mul(bend))))
 }
 
 impl Q12 {
@@ -76,18 +95,30 @@ impl Q12 {
     #[inline(always)]
     pub const fn sigmoid(self) -> Q15 {
         let x = self.to_bits() as i32;
-        // Outputs lie below 32768, so that 15 unsigned bits above 17 of fraction hold them.
-        Q15::from_bits((SIGMOID.at(x, x) as u32 >> 17) as i16)
+        sigmoid_output(SIGMOID.at(x, x))
     }
 
     /// tanh x, correctly rounded.
     #[inline(always)]
     pub const fn tanh(self) -> Q15 {
         let x = self.to_bits() as i32;
-        // By one input, so that the pieces of −x mirror those of x: where one has a polynomial, so has the other. 32767
-        // falls into the piece of the least inputs; both ends saturate, and one polynomial modulo 2^32 serves both.
-        Q15::from_bits((TANH.at(x + 1, x) >> 16) as i16)
+        tanh_output(TANH.at(x + TANH_OFFSET, x))
     }
+}
+
+/// By one input, so that the pieces of −x mirror those of x: where one has a polynomial, so has the other. 32767 falls into
+/// the piece of the least inputs; both ends saturate, and one polynomial modulo 2^32 serves both.
+const TANH_OFFSET: i32 = 1;
+
+/// Outputs lie below 32768, so that 15 unsigned bits above 17 of fraction hold them.
+#[inline(always)]
+const fn sigmoid_output(y: i32) -> Q15 {
+    Q15::from_bits((y as u32 >> 17) as i16)
+}
+
+#[inline(always)]
+const fn tanh_output(y: i32) -> Q15 {
+    Q15::from_bits((y >> 16) as i16)
 }
 
 /// Sigmoid of every element.
@@ -96,7 +127,10 @@ impl Q12 {
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn sigmoid_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
-    input.map(Cell::from_mut(output).as_slice_of_cells(), Q12::sigmoid);
+    input.map(Cell::from_mut(output).as_slice_of_cells(), |x| {
+        let x = x.to_bits() as i32;
+        sigmoid_output(SIGMOID.in_loop_at(x, x))
+    });
     Ok(())
 }
 
@@ -106,6 +140,9 @@ pub fn sigmoid_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> 
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn tanh_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
-    input.map(Cell::from_mut(output).as_slice_of_cells(), Q12::tanh);
+    input.map(Cell::from_mut(output).as_slice_of_cells(), |x| {
+        let x = x.to_bits() as i32;
+        tanh_output(TANH.in_loop_at(x + TANH_OFFSET, x))
+    });
     Ok(())
 }

@@ -24,7 +24,10 @@ use scalar as chosen;
 
 pub(crate) use chosen::{conv2d, dense, dense_int16, depthwise_conv2d, wide_dense};
 
+#[cfg(all(backend = "rv32", target_arch = "riscv32"))]
+pub(crate) use scalar::with_lowest_byte;
+
 #[cfg(backend = "dsp")]
-pub(crate) use dsp::pool2d;
+pub(crate) use dsp::{largest, pool2d};
 #[cfg(not(backend = "dsp"))]
-pub(crate) use portable::pool2d;
+pub(crate) use portable::{largest, pool2d};

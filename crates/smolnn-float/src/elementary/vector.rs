@@ -2,8 +2,8 @@
 //!
 //! - tanh: x R(|x|), R = tanh(x) / x a cubic over one of 145 segments of 1/16; ±1 from 9.02 on.
 //! - sigmoid: σ(−|x|) a cubic over one of 301 segments of 1/16, beyond 26 ln 2 reduced by powers of two; 1 − σ(−|x|) for x ≥ 0.
-//! - In floats all through: within 2.5 ULP, right at ±0, ±∞ and NaN, tanh odd bit for bit, but not monotonic in the last place;
-//!   sigmoid is not precise below −87.3, where the exact value is subnormal.
+//! - In floats all through: within 2.5 ULP, right at ±0, ±∞ and NaN, tanh odd bit for bit. Sigmoid is monotonic over all
+//!   floats; tanh is not: it falls by as much as two units in the last place where x rises (accuracy.txt). Sigmoid is not precise below −87.3, where the exact value is subnormal.
 //! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/tests/accuracy.rs.
 
 use core::hint::black_box;

@@ -36,6 +36,26 @@ pub(super) fn high_product(sum: i32, channel: &Channel) -> i32 {
     (product >> 32) as i32 + (product as u32 >> 31) as i32
 }
 
+/// Two words, and the lowest byte of the first with its sign.
+#[inline(always)]
+pub(crate) fn with_lowest_byte(pair: &[i32; 2]) -> [i32; 3] {
+    let (first, second, byte);
+    // SAFETY: reads the two words.
+    unsafe {
+        core::arch::asm!(
+            "lw {first}, 0({pair})",
+            "lb {byte}, 0({pair})",
+            "lw {second}, 4({pair})",
+            pair = in(reg) pair,
+            first = out(reg) first,
+            byte = out(reg) byte,
+            second = lateout(reg) second,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    [first, second, byte]
+}
+
 mod tile {
     use core::arch::naked_asm;
 

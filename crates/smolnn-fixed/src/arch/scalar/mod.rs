@@ -20,6 +20,8 @@ mod cpu;
 
 pub(crate) use super::portable::{dense_int16, wide_dense};
 pub(crate) use conv2d::conv2d;
+#[cfg(all(backend = "rv32", target_arch = "riscv32"))]
+pub(crate) use cpu::with_lowest_byte;
 pub(crate) use dense::dense;
 pub(crate) use depthwise::depthwise_conv2d;
 
