@@ -5,6 +5,9 @@
 //! - Formats: exp in Q0.31, their sum in Q12.19 (each rounded to 19 fraction bits: rows of fewer
 //!   than 4096 elements cannot overflow), its reciprocal in Q0.31 with an exponent, products rounded half up at 31 bits and
 //!   then at the output's 8. Everything is positive, so that halves away from zero are halves up.
+//! - Both roundings of a product are one: ⌊(⌊(2e·2m + 2^32) / 2^33⌋ + 2^(s−1)) / 2^s⌋ = ⌊(h + 1 + 2^s) / 2^(s+1)⌋ with
+//!   h = ⌊2e·2m / 2^32⌋, one long multiplication. The table holds 2e. Without long multiplication the upper halves give h
+//!   to 2^17, and only where that leaves the output open (one element in a hundred) the product is computed.
 //! - Differences below −31 / (β s) count as 0, as in the reference.
 //! - Held by: `softmax_*` goldens; random rows against an f64 oracle within 1 LSB (tests/host/tests/conformance.rs).
 
@@ -12,6 +15,7 @@ use core::cell::Cell;
 
 use smolnn_core::ShapeError;
 
+use crate::arch;
 use crate::element::Element;
 use crate::quantise::Multiplier;
 use crate::tensors::{Source, Tensors};
@@ -22,7 +26,7 @@ use crate::transcendental::{exp_negative, reciprocal};
 pub struct SoftmaxLayer {
     rows: usize,
     columns: usize,
-    /// exp(−d β s) in Q0.31.
+    /// exp(−d β s) in Q0.32: twice the reference's Q0.31.
     exp: [u32; 256],
 }
 
@@ -58,7 +62,7 @@ impl SoftmaxLayer {
         let mut difference = 0;
         while difference < 256 {
             if difference as i64 <= largest {
-                exp[difference] = exp_negative(multiplier.apply(-(difference as i32)), 5) as u32;
+                exp[difference] = 2 * exp_negative(multiplier.apply(-(difference as i32)), 5) as u32;
             }
             difference += 1;
         }
@@ -78,43 +82,82 @@ impl SoftmaxLayer {
     /// One row.
     #[inline(always)]
     fn row<T: Element>(&self, input: impl Source<i8>, output: &[Cell<T>]) {
-        let mut largest = i32::from(i8::MIN);
-        input.visit(|value| {
-            let value = i32::from(value);
-            largest = if value > largest { value } else { largest };
-        });
+        let largest = arch::largest(input);
         let exp = |value: i8| self.exp[(largest - i32::from(value)) as usize & 255];
         let mut sum = 0_u32;
-        input.visit(|value| sum = sum.wrapping_add((exp(value) + (1 << 11)) >> 12));
+        // Halved first: twice an exp near 1 leaves no room for the rounding.
+        input.visit(|value| sum = sum.wrapping_add(((exp(value) >> 1) + (1 << 11)) >> 12));
         let (mantissa, bits_over_unit) = reciprocal(sum, 12);
         // At least one element is 1, so that the sum is at least 1 and the exponent at least 0.
-        let type_bits = 8 * size_of::<T>() as u32;
-        let shift = (bits_over_unit as u32).wrapping_add(31 - type_bits);
+        let shift = (bits_over_unit as u32).wrapping_add(31 - 8 * size_of::<T>() as u32);
         if shift > 31 {
             // The sum is 512 or more, so that nothing reaches half a step of int8.
             input.map(output, |_| T::wrap(T::LEAST));
             return;
         }
-        let half = (1_u32 << shift) >> 1;
-        // At most 1, which is one more than the type has: 2^bits becomes 2^bits − 1.
-        let store = |steps: u32| T::wrap((steps - (steps >> type_bits)) as i32 + T::LEAST);
-        // The product at 31 bits is (2·exp·mantissa + 2^31) >> 32. Twice the mantissa is 2^32 + `doubled`, a negative
-        // number, so that a signed multiplication with rounding serves where there is one, and exp is added.
-        let doubled = (mantissa as u32).wrapping_mul(2) as i32;
-        if doubled < 0 {
-            input.map(output, |value| {
+        self.outputs(input, output, largest, (mantissa as u32).wrapping_mul(2), shift);
+    }
+
+    /// The last pass, for twice the reciprocal of the sum in Q0.32 and 1 ≤ `shift` ≤ 31. A function of its own, so that its
+    /// loops have all registers.
+    #[inline(never)]
+    fn outputs<T: Element>(&self, input: impl Source<i8>, output: &[Cell<T>], largest: i32, factor: u32, shift: u32) {
+        let exp = |value: i8| self.exp[(largest - i32::from(value)) as usize & 255];
+        let exact = |exp: u32| T::wrap(rounded_product(exp, factor, shift, T::LEAST));
+        let round = (1_u32 << (shift & 31)).wrapping_add(1);
+        let down = (shift + 1) & 31;
+        // Where the largest output leaves room for the rounding, the others do.
+        if shift == 31 || high_product(self.exp[0], factor).checked_add(round).is_none() {
+            map_groups(input, output, |value| exact(exp(value)));
+        } else if cfg!(backend = "v6m") {
+            let high_factor = factor >> 16;
+            map_groups(input, output, |value| {
                 let exp = exp(value);
-                let product = ((i64::from(exp as i32) * i64::from(doubled) + (1 << 31)) >> 32) as u32;
-                store(product.wrapping_add(exp.wrapping_add(half)) >> shift)
+                let low = ((exp >> 16) * high_factor).wrapping_add(round);
+                let steps = low >> down;
+                if low.wrapping_add(1 << 17) >> down == steps { T::wrap(steps as i32 + T::LEAST) } else { exact(exp) }
             });
         } else {
-            // Just below 2^30, for sums just below a power of two.
-            input.map(output, |value| {
-                let product = (u64::from(exp(value)) * u64::from(doubled as u32) + (1 << 31)) >> 32;
-                store((product as u32).wrapping_add(half) >> shift)
+            map_groups(input, output, |value| {
+                let steps = high_product(exp(value), factor).wrapping_add(round) >> down;
+                T::wrap(steps as i32 + T::LEAST)
             });
         }
     }
+}
+
+/// As [`Source::map`], four elements read at once where that is one instruction: RISC-V would put a word together.
+#[inline(always)]
+fn map_groups<T>(input: impl Source<i8>, output: &[Cell<T>], function: impl Fn(i8) -> T) {
+    if cfg!(backend = "rv32") {
+        return input.map(output, function);
+    }
+    let (groups, rest) = input.groups::<4>();
+    let (outputs, output_rest) = output.as_chunks::<4>();
+    for (group, outputs) in groups.zip(outputs) {
+        for (value, output) in group.into_iter().zip(outputs) {
+            output.set(function(value));
+        }
+    }
+    for (value, output) in rest.elements().zip(output_rest) {
+        output.set(function(value));
+    }
+}
+
+/// ⌊a·b / 2^32⌋.
+#[inline(always)]
+const fn high_product(a: u32, b: u32) -> u32 {
+    ((a as u64 * b as u64) >> 32) as u32
+}
+
+/// The reference's two roundings one after the other, for 1 ≤ `shift` ≤ 31, above `least`. At most 1, which is one more
+/// than the type has: 2^bits becomes 2^bits − 1.
+#[inline(never)]
+fn rounded_product(exp: u32, factor: u32, shift: u32, least: i32) -> i32 {
+    let high = high_product(exp, factor);
+    let product = (high >> 1) + (high & 1);
+    let steps = product.wrapping_add((1_u32 << (shift & 31)) >> 1) >> (shift & 31);
+    (steps as i32 + least).min(-1 - least)
 }
 
 /// Runs the softmax; input and output may be one.

@@ -54,7 +54,7 @@ mod wide;
 pub(crate) use conv2d::conv2d;
 pub(crate) use dense::dense;
 pub(crate) use depthwise::depthwise_conv2d;
-pub(crate) use pool::pool2d;
+pub(crate) use pool::{largest, pool2d};
 pub(crate) use rows::dense_int16;
 pub(crate) use wide::wide_dense;
 

@@ -8,7 +8,7 @@ use smolnn_core::Pool2d;
 use crate::element::Element;
 use crate::pool::Kind;
 use crate::quantise::OutputRange;
-use crate::tensors::Tensors;
+use crate::tensors::{Source, Tensors};
 
 /// Taps whose sum fits in a halfword: 255 · 128 < 2^15.
 const MOST_TAPS: usize = 255;
@@ -31,7 +31,7 @@ pub(crate) fn pool2d<T: Element>(
     // SAFETY: elements of one byte are i8; the caller checked the lengths.
     unsafe {
         match kind {
-            Kind::Maximum => run(shape, input, output, i32::from_ne_bytes([0x80; 4]), largest, |most, _| most),
+            Kind::Maximum => run(shape, input, output, i32::from_ne_bytes([0x80; 4]), larger, |most, _| most),
             Kind::Mean => run(shape, input, output, 0, add, mean),
         }
         super::clamp(output, shape.output_len(), &OutputRange { zero_point: 0, minimum, maximum });
@@ -39,9 +39,20 @@ pub(crate) fn pool2d<T: Element>(
     true
 }
 
+/// The largest value, −128 of none.
+#[inline(always)]
+pub(crate) fn largest(values: impl Source<i8>) -> i32 {
+    let (groups, rest) = values.groups::<4>();
+    let most = groups.fold([i32::from_ne_bytes([0x80; 4]), 0], |most, group| {
+        larger(most, i32::from_ne_bytes(group.map(|value| value as u8)))
+    });
+    let most = most[0].to_ne_bytes().map(|byte| i32::from(byte as i8));
+    rest.elements().map(i32::from).chain(most).fold(-128, |a, b| if a > b { a } else { b })
+}
+
 /// The larger of each of four bytes.
 #[inline(always)]
-fn largest([mut most, _]: [i32; 2], word: i32) -> [i32; 2] {
+fn larger([mut most, _]: [i32; 2], word: i32) -> [i32; 2] {
     // SAFETY: computes on registers.
     unsafe {
         asm!(

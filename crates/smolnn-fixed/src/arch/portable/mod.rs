@@ -24,6 +24,26 @@ pub(crate) fn pool2d<T: Copy>(
     false
 }
 
+/// The largest value, −128 of none.
+#[cfg(not(backend = "dsp"))]
+#[inline(always)]
+pub(crate) fn largest(values: impl crate::tensors::Source<i8>) -> i32 {
+    let mut largest = i32::MIN;
+    let mut take = |value: i32| largest = if value > largest { value } else { largest };
+    if cfg!(backend = "v7m") {
+        // In the top bytes: what lies below them decides between equals alone, and shifts cost nothing.
+        let (groups, rest) = values.groups::<4>();
+        for group in groups {
+            let word = i32::from_le_bytes(group.map(|value| value as u8));
+            [24, 16, 8, 0].map(|shift| take(word << shift));
+        }
+        rest.elements().for_each(|value| take(i32::from(value) << 24));
+        return largest >> 24;
+    }
+    values.visit(|value| take(value.into()));
+    largest
+}
+
 /// Σ a·b over the shorter of the two, wrapping.
 #[inline]
 fn dot<T: Copy + Into<i32>>(a: &[T], b: &[i8]) -> i32 {
