@@ -33,7 +33,7 @@ pub(crate) fn dense_int16(
             weights: weights.as_ptr(),
             inputs: input.len(),
             groups: input.len() / GROUP,
-            rest: input.len() % GROUP,
+            rest: input.len() - input.len() / GROUP * GROUP,
             channels: channels.as_ptr(),
             output: whole.as_mut_ptr(),
             blocks,
