@@ -35,7 +35,7 @@ pub(crate) fn largest(values: impl crate::tensors::Source<i8>) -> i32 {
         let (groups, rest) = values.groups::<4>();
         for group in groups {
             let word = i32::from_le_bytes(group.map(|value| value as u8));
-            [24, 16, 8, 0].map(|shift| take(word << shift));
+            [24, 16, 8, 0].into_iter().for_each(|shift| take(word << shift));
         }
         rest.elements().for_each(|value| take(i32::from(value) << 24));
         return largest >> 24;
