@@ -447,6 +447,42 @@ fn a_clip_below_one_step_of_the_cell_leaves_nothing() {
     assert!(!values.is_empty() && values.iter().all(|&value| i32::from(value as i8) == zero_point), "{values:?}");
 }
 
+/// What the reference's operator does not have, or smolnn leaves out, for int8 and int16: a tensor where there is none, or
+/// none where there is one.
+#[test]
+fn what_an_lstm_cannot_have_is_refused_by_name() {
+    let cases = [
+        (9, 1, "peephole"),
+        (16, 1, "projection"),
+        (17, 12, "projection"),
+        (20, 12, "layer normalisation"),
+        (1, -1, "coupled input and forget gates"),
+    ];
+    for name in ["lstm_odd_sizes", "lstm_int16"] {
+        let path = golden::project().join(format!("tests/data/ops/{name}/model.tflite"));
+        let file = std::fs::read(path).expect("the model");
+        let word = |at: usize| i32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+        // The operator's inputs are a vector of 24 indices, of which no peephole and no projection is there.
+        let inputs = (0..file.len() - 100)
+            .step_by(4)
+            .find(|&at| {
+                let index = |input: usize| word(at + 4 + 4 * input);
+                [20, 24].contains(&word(at))
+                    && [9, 10, 11, 16, 17].iter().all(|&input| index(input) == -1)
+                    && index(0) >= 0
+            })
+            .expect("an LSTM's inputs");
+        for (input, other, wanted) in cases {
+            let mut changed = file.clone();
+            let at = inputs + 4 + 4 * input;
+            let tensor = if other < 0 { -1 } else { word(inputs + 4 + 4 * other as usize) };
+            changed[at..at + 4].copy_from_slice(&tensor.to_le_bytes());
+            let error = compile(&changed).expect_err(wanted).to_string();
+            assert!(error.contains(wanted) && error.contains("UNIDIRECTIONAL_SEQUENCE_LSTM"), "{name}: {error}");
+        }
+    }
+}
+
 #[test]
 fn data_behind_the_flatbuffer_is_checked() {
     let mut spec = dense();
