@@ -88,12 +88,13 @@ pub fn matmul(layer: &MatmulLayer, left: &[i8], right: &[i8], output: &mut [i8])
     ShapeError::check_length("the left operand", batch * rows * depth, left.len())?;
     ShapeError::check_length("the right operand", batch * depth * columns, right.len())?;
     ShapeError::check_length("the output", batch * rows * columns, output.len())?;
-    let (left_row, left_step) = if left_transposed { (1, rows) } else { (depth, 1) };
-    let (right_column, right_step) = if right_transposed { (depth, 1) } else { (1, columns) };
-    let lefts = left.chunks_exact(rows * depth);
-    let rights = right.chunks_exact(depth * columns);
-    for ((left, right), output) in lefts.zip(rights).zip(output.chunks_exact_mut(rows * columns)) {
-        for (row, output) in output.chunks_exact_mut(columns).enumerate() {
+    let (left_row, left_step) = if left_transposed { (1, rows.max(1)) } else { (depth, 1) };
+    let (right_column, right_step) = if right_transposed { (depth, 1) } else { (1, columns.max(1)) };
+    // No length of a checked shape is 0; said where a 0 would panic.
+    let lefts = left.chunks_exact((rows * depth).max(1));
+    let rights = right.chunks_exact((depth * columns).max(1));
+    for ((left, right), output) in lefts.zip(rights).zip(output.chunks_exact_mut((rows * columns).max(1))) {
+        for (row, output) in output.chunks_exact_mut(columns.max(1)).enumerate() {
             for (column, result) in output.iter_mut().enumerate() {
                 let lefts = left.iter().skip(row * left_row).step_by(left_step);
                 let rights = right.iter().skip(column * right_column).step_by(right_step);

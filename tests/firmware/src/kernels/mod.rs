@@ -8,6 +8,7 @@ pub mod elements;
 pub mod float;
 mod float_recurrent;
 pub mod int8;
+mod others;
 mod recurrent;
 
 use core::hint::black_box;
@@ -49,6 +50,7 @@ pub fn all(meter: &mut dyn Meter) {
     float_recurrent::all(meter);
     recurrent::all(meter);
     activation::all(meter);
+    others::all(meter);
 }
 
 /// Deterministic values without a pattern that a kernel could profit from.

@@ -1,0 +1,183 @@
+//! The kernels that the baseline has no figures of, one shape each: what `.tflite` files need besides the large layers.
+
+use core::hint::black_box;
+
+use smolnn_core::{Dense, Image, Kernel, ShapeError, Window2d, shape};
+use smolnn_fixed::act::{LeakyReluLayer, PreluLayer, leaky_relu_int16, prelu};
+use smolnn_fixed::conv::{
+    Conv2dLayer16, DepthwiseConv2dLayer16, TransposeConv2dLayer, TransposeConv2dLayer16, Weights16, conv2d_int16,
+    depthwise_conv2d_int16, transpose_conv2d, transpose_conv2d_int16,
+};
+use smolnn_fixed::convert::{RequantiseLayer, dequantise, quantise, requantise};
+use smolnn_fixed::dense_int16::{DenseLayer16, dense_int16};
+use smolnn_fixed::elementwise::{MulLayer, Pairing, SquaredDifferenceLayer, maximum, minimum, mul, squared_difference};
+use smolnn_fixed::l2_norm::{L2NormLayer, l2_norm};
+use smolnn_fixed::log_softmax::{LogSoftmaxLayer, log_softmax};
+use smolnn_fixed::matmul::{MatmulLayer, MatmulShape, matmul};
+use smolnn_fixed::movement::{CopyLayer, Walk, copy};
+use smolnn_fixed::pack::Weights;
+use smolnn_fixed::pad::{PadLayer, pad};
+use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
+use smolnn_fixed::reduce::{MeanLayer, Reduction, mean, reduce_max, reduce_sum};
+use smolnn_fixed::softmax::{SoftmaxLayer, softmax_to_int16};
+use smolnn_fixed::softmax_int16::{SoftmaxLayer16, softmax_int16};
+use smolnn_fixed::{Separate, SeparatePair};
+
+use super::{Meter, Random, Work};
+
+/// Elements of each tensor at most.
+const ROOM: usize = 1024;
+
+const AFFINE: Affine = Affine::new(0.05, 4);
+const WIDE: Affine = Affine::new(0.0003, 0);
+const HALF: Multiplier = Multiplier::from_f64(0.003);
+const CONV: smolnn_core::Conv2d = shape!(Window2d::over(Image::hwc(8, 8, 4), Kernel::hw(3, 3)).same().conv(4));
+const DEPTHWISE: smolnn_core::DepthwiseConv2d =
+    shape!(Window2d::over(Image::hwc(8, 8, 4), Kernel::hw(3, 3)).same().depthwise(1));
+
+static PAIRING: Pairing = shape!(Pairing::new(ROOM, ROOM));
+static LEAKY: LeakyReluLayer = shape!(LeakyReluLayer::new(ROOM, 0.1, WIDE, WIDE));
+static PRELU: PreluLayer = shape!(PreluLayer::new(ROOM, 16, AFFINE, AFFINE, AFFINE));
+static LOG_SOFTMAX: LogSoftmaxLayer = shape!(LogSoftmaxLayer::new(16, 64, 0.06));
+static SOFTMAX16: SoftmaxLayer16 = shape!(SoftmaxLayer16::new(16, 64, 1.0, 0.0003));
+static SOFTMAX: SoftmaxLayer = shape!(SoftmaxLayer::new(16, 64, 1.0, 0.06));
+static MUL: MulLayer =
+    shape!(MulLayer::new(shape!(Pairing::new(ROOM, ROOM)), AFFINE, AFFINE, 0.1, OutputRange::int8(0)));
+static SQUARED: SquaredDifferenceLayer =
+    shape!(SquaredDifferenceLayer::new(shape!(Pairing::new(ROOM, ROOM)), AFFINE, AFFINE, AFFINE));
+static PAD: PadLayer = shape!(PadLayer::new([1, 6, 6, 16], [0, 1, 1, 0], [0, 1, 1, 0], 4));
+static MEAN: MeanLayer = shape!(MeanLayer::new((1, 64, 16), AFFINE, 0.05, OutputRange::int8(4)));
+static REDUCTION: Reduction = shape!(Reduction::new(1, 64, 16));
+static L2: L2NormLayer = shape!(L2NormLayer::new(16, 64, 4));
+static MATMUL: MatmulLayer = shape!(MatmulLayer::new(
+    MatmulShape { batch: 1, rows: 16, depth: 16, columns: 16, left_transposed: false, right_transposed: true },
+    AFFINE,
+    AFFINE,
+    AFFINE
+));
+/// The transposition of a 32×32 matrix.
+static COPY: CopyLayer = shape!(CopyLayer::new(
+    [1, 1, 1, 1, 32, 32],
+    Walk { length: ROOM, start: 0, strides: [0, 0, 0, 0, 1, 32] },
+    Walk { length: ROOM, start: 0, strides: [0, 0, 0, 0, 32, 1] }
+));
+static REQUANTISE: RequantiseLayer = shape!(RequantiseLayer::new(AFFINE, WIDE));
+
+/// A kernel, its shape hidden from the compiler.
+fn one<L>(
+    meter: &mut dyn Meter,
+    name: &'static str,
+    shape: &'static str,
+    work: Work,
+    layer: &L,
+    mut call: impl FnMut(&L) -> Result<(), ShapeError>,
+) {
+    if meter.wants(name) {
+        meter.kernel(name, shape, work, &mut || {
+            let _ = call(black_box(layer));
+        });
+    }
+}
+
+#[inline(never)]
+pub(super) fn all(meter: &mut dyn Meter) {
+    let mut random = Random::new();
+    let (mut left, mut right, mut output) = ([0_i8; ROOM], [0_i8; ROOM], [0_i8; ROOM]);
+    random.bytes(&mut left);
+    random.weights(&mut right);
+    let wide: [i16; ROOM] = core::array::from_fn(|_| (random.bits() >> 16) as i16);
+    let mut wide_output = [0_i16; ROOM];
+    let elements = Work::Elements(ROOM);
+
+    one(meter, "prelu", "1024", elements, &PRELU, |layer| {
+        prelu(layer, SeparatePair { left: &left, right: &right[..16], output: &mut output })
+    });
+    one(meter, "mul", "1024", elements, &MUL, |layer| {
+        mul(layer, SeparatePair { left: &left, right: &right, output: &mut output })
+    });
+    one(meter, "squared_difference", "1024", elements, &SQUARED, |layer| {
+        squared_difference(layer, SeparatePair { left: &left, right: &right, output: &mut output })
+    });
+    one(meter, "maximum", "1024", elements, &PAIRING, |pairing| {
+        maximum(pairing, SeparatePair { left: &left, right: &right, output: &mut output })
+    });
+    one(meter, "minimum", "1024", elements, &PAIRING, |pairing| {
+        minimum(pairing, SeparatePair { left: &left, right: &right, output: &mut output })
+    });
+    one(meter, "pad", "6x6x16 1", elements, &PAD, |layer| {
+        pad(layer, Separate { input: &left[..576], output: &mut output })
+    });
+    one(meter, "mean", "8x8x16", elements, &MEAN, |layer| {
+        mean(layer, Separate { input: &left, output: &mut output[..16] })
+    });
+    one(meter, "reduce_max", "64x16", elements, &REDUCTION, |shape| {
+        reduce_max(shape, Separate { input: &left, output: &mut output[..16] })
+    });
+    one(meter, "reduce_sum", "64x16", elements, &REDUCTION, |shape| {
+        reduce_sum(shape, 4, Separate { input: &left, output: &mut output[..16] })
+    });
+    one(meter, "l2_norm", "16x64", elements, &L2, |layer| {
+        l2_norm(layer, Separate { input: &left, output: &mut output })
+    });
+    one(meter, "matmul", "16x16x16", Work::Macs(4096), &MATMUL, |layer| {
+        matmul(layer, &left[..256], &right[..256], &mut output[..256])
+    });
+    one(meter, "copy", "32x32 transposed", elements, &COPY, |layer| copy(layer, &left, &mut output));
+    one(meter, "log_softmax", "16x64", elements, &LOG_SOFTMAX, |layer| {
+        log_softmax(layer, Separate { input: &left, output: &mut output })
+    });
+    one(meter, "softmax_to_int16", "16x64", elements, &SOFTMAX, |layer| {
+        softmax_to_int16(layer, &left, &mut wide_output)
+    });
+    one(meter, "softmax_int16", "16x64", elements, &SOFTMAX16, |layer| {
+        softmax_int16(layer, Separate { input: &wide, output: &mut wide_output })
+    });
+    one(meter, "leaky_relu_int16", "1024", elements, &LEAKY, |layer| {
+        leaky_relu_int16(layer, Separate { input: &wide, output: &mut wide_output })
+    });
+    one(meter, "requantise", "1024", elements, &REQUANTISE, |layer| requantise(layer, &left, &mut wide_output));
+    let mut real = [0.0_f32; ROOM];
+    one(meter, "dequantise", "1024", elements, &AFFINE, |affine| dequantise(*affine, &left, &mut real));
+    one(meter, "quantise", "1024", elements, &AFFINE, |affine| quantise(*affine, &real, &mut output));
+    weighted(meter, &left, &right, &wide, &mut output, &mut wide_output);
+}
+
+/// Layers with int16 activations, and transposed convolutions.
+#[inline(never)]
+fn weighted(
+    meter: &mut dyn Meter,
+    input: &[i8; ROOM],
+    weights: &[i8; ROOM],
+    wide: &[i16; ROOM],
+    output: &mut [i8; ROOM],
+    wide_output: &mut [i16; ROOM],
+) {
+    let all = OutputRange::int16();
+    let of = |count: usize| Weights16 { values: &weights[..count], bias: &[], multipliers: &[HALF], short: &[] };
+    if let Ok(layer) = Conv2dLayer16::new(CONV, of(144), all) {
+        one(meter, "conv2d_int16", "8x8x4 k3x3s1 -> 8x8x4", Work::Macs(8 * 8 * 144), &layer, |layer| {
+            conv2d_int16(layer, Separate { input: &wide[..256], output: &mut wide_output[..256] })
+        });
+    }
+    if let Ok(layer) = DepthwiseConv2dLayer16::new(DEPTHWISE, of(36), all) {
+        one(meter, "depthwise_conv2d_int16", "8x8x4 k3x3s1 -> 8x8x4", Work::Macs(8 * 8 * 36), &layer, |layer| {
+            depthwise_conv2d_int16(layer, Separate { input: &wide[..256], output: &mut wide_output[..256] })
+        });
+    }
+    if let Ok(layer) = Dense::new(1, 32, 32).and_then(|shape| DenseLayer16::new(shape, of(1024), all)) {
+        one(meter, "dense_int16", "32->32", Work::Macs(1024), &layer, |layer| {
+            dense_int16(layer, &wide[..32], &mut wide_output[..32])
+        });
+    }
+    if let Ok(layer) = TransposeConv2dLayer16::new(CONV, of(144), all) {
+        one(meter, "transpose_conv2d_int16", "8x8x4 k3x3s1 -> 8x8x4", Work::Macs(8 * 8 * 144), &layer, |layer| {
+            transpose_conv2d_int16(layer, &wide[..256], &mut wide_output[..256])
+        });
+    }
+    let packed = Weights { values: &weights[..144], bias: &[], multipliers: &[HALF], input_zero_point: 3 };
+    if let Ok(layer) = TransposeConv2dLayer::new(CONV, packed, OutputRange::int8(0)) {
+        one(meter, "transpose_conv2d", "8x8x4 k3x3s1 -> 8x8x4", Work::Macs(8 * 8 * 144), &layer, |layer| {
+            transpose_conv2d(layer, &input[..256], &mut output[..256])
+        });
+    }
+}
