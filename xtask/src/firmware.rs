@@ -92,7 +92,7 @@ pub fn cargo(command: &str, board: &Board, variant: &Variant) -> Command {
 }
 
 /// Where the firmware is built: one folder for all boards, since cargo tells flags and targets apart.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     shell::root().join("target/firmware")
 }
 

@@ -191,11 +191,10 @@ impl Suite {
             }
             let board = boards::Name::M4.board();
             // As a stranger builds it: its own build script says how it is linked.
-            let target = shell::root().join("target/firmware");
             let mut cargo = shell::cargo();
             cargo.args(["build", "--profile", "firmware", "--quiet", "-p", "minimal", "--target", board.triple]);
-            shell::run(cargo.arg("--target-dir").arg(&target).env_remove("RUSTFLAGS"))?;
-            let image = target.join(board.triple).join("firmware/minimal");
+            shell::run(cargo.arg("--target-dir").arg(firmware::target()).env_remove("RUSTFLAGS"))?;
+            let image = firmware::target().join(board.triple).join("firmware/minimal");
             let run = firmware::run(board, &image, &[], Duration::from_secs(60), |line| println!("{line}"))?;
             run.end.check("the firmware of the README")?;
             ensure!(run.lines == ["this is a 0"], "it printed {:?}", run.lines);

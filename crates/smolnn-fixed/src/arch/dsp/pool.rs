@@ -39,7 +39,7 @@ pub(crate) fn pool2d<T: Element>(
     true
 }
 
-/// The largest value, −128 of none.
+/// The largest of one value or more.
 #[inline(always)]
 pub(crate) fn largest(values: impl Source<i8>) -> i32 {
     let (groups, rest) = values.groups::<4>();

@@ -24,7 +24,7 @@ pub(crate) fn pool2d<T: Copy>(
     false
 }
 
-/// The largest value, −128 of none.
+/// The largest of one value or more.
 #[cfg(not(backend = "dsp"))]
 #[inline(always)]
 pub(crate) fn largest(values: impl crate::tensors::Source<i8>) -> i32 {
