@@ -36,11 +36,15 @@ pub struct Cost {
     pub input: usize,
     /// Elements of the output.
     pub output: usize,
+    /// Elements that forward keeps for backward besides the input: statistics of a batch, gates of a sequence.
+    pub kept: usize,
+    /// Bytes that forward keeps for backward whatever the precision: packed indices of maxima.
+    pub indices: usize,
 }
 
 impl Cost {
     const fn new(macs: usize, weights: usize, bias: usize, input: usize, output: usize) -> Self {
-        Self { macs, backward_macs: 2 * macs, weights, bias, input, output }
+        Self { macs, backward_macs: 2 * macs, weights, bias, input, output, kept: 0, indices: 0 }
     }
 
     /// Of the first layer of a network, whose input gradient nobody wants.
@@ -60,6 +64,26 @@ impl Cost {
     /// Weights and biases.
     pub const fn parameters(&self) -> usize {
         self.weights + self.bias
+    }
+
+    /// Bytes of weights and biases.
+    pub const fn parameter_bytes(&self, precision: Precision) -> usize {
+        precision.bytes() * self.parameters()
+    }
+
+    /// Bytes of their gradients: none where descent is fused into the backward pass.
+    pub const fn gradient_bytes(&self, optimiser: OptimiserKind, precision: Precision) -> usize {
+        optimiser.gradients() * self.parameter_bytes(precision)
+    }
+
+    /// Bytes of the optimiser's state.
+    pub const fn optimiser_bytes(&self, optimiser: OptimiserKind, precision: Precision) -> usize {
+        optimiser.states() * self.parameter_bytes(precision)
+    }
+
+    /// Bytes of the stash: what forward leaves for backward, the input among it.
+    pub const fn stash_bytes(&self, precision: Precision) -> usize {
+        precision.bytes() * (self.input + self.kept) + self.indices
     }
 }
 
@@ -91,7 +115,8 @@ impl DepthwiseConv2d {
 }
 
 impl Pool2d {
-    /// What one call costs: no multiply-accumulates, no parameters.
+    /// What one call costs: no multiply-accumulates, no parameters. Max pooling keeps indices besides: `max::cost` of
+    /// smolnn-float.
     pub const fn cost(&self) -> Cost {
         Cost::new(0, 0, 0, self.input_len(), self.output_len())
     }
@@ -164,18 +189,21 @@ impl Precision {
 }
 
 /// Bytes of RAM that training a chain of layers takes: parameters, their gradients, the optimiser's state, every layer's
-/// input and the last output (the stash), and two buffers in turns for the gradients of the activations, of which the
-/// network's input has none.
+/// stash, the last output, and two buffers in turns for the gradients of the activations, of which the network's input has
+/// none.
 ///
 /// Activations in place, as ReLU from its output, take nothing more. What the inputs of later layers share with the
 /// outputs of earlier ones is counted once.
 pub const fn train_bytes(layers: &[Cost], optimiser: OptimiserKind, precision: Precision) -> usize {
-    let (mut parameters, mut stash, mut last, mut even, mut odd) = (0, 0, 0, 0, 0);
+    let (mut bytes, mut last, mut even, mut odd) = (0, 0_usize, 0, 0);
     let mut layer = 0;
     while layer < layers.len() {
         let cost = &layers[layer];
-        parameters += cost.parameters();
-        stash += cost.input;
+        bytes += cost.parameter_bytes(precision) + cost.gradient_bytes(optimiser, precision);
+        bytes += cost.optimiser_bytes(optimiser, precision) + cost.stash_bytes(precision);
+        // A layer may take less than what came before it left, such as the last step of a sequence; that stays all the same.
+        last = last.saturating_sub(cost.input);
+        bytes += precision.bytes() * last;
         last = cost.output;
         // The gradient of this layer's input goes to one buffer, that of its output lies in the other.
         let (to, from) = if layer % 2 == 0 { (&mut even, &mut odd) } else { (&mut odd, &mut even) };
@@ -187,6 +215,5 @@ pub const fn train_bytes(layers: &[Cost], optimiser: OptimiserKind, precision: P
         }
         layer += 1;
     }
-    let copies = 1 + optimiser.gradients() + optimiser.states();
-    precision.bytes() * (copies * parameters + stash + last + even + odd)
+    bytes + precision.bytes() * (last + even + odd)
 }

@@ -5,7 +5,7 @@
 //!   The indices have no gradient.
 //! - Held by: differences (tests/host/tests/gradient.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{Cost, ShapeError};
 
 use crate::Number;
 use crate::slices::{part, part_mut, vectors, vectors_mut};
@@ -38,6 +38,20 @@ impl Embedding {
     /// Elements of the table.
     pub const fn weights(&self) -> usize {
         self.entries * self.width
+    }
+
+    /// What looking up so many indices costs, for [`train_bytes`](smolnn_core::train_bytes). The indices are the caller's.
+    pub const fn cost(&self, indices: usize) -> Cost {
+        Cost {
+            macs: 0,
+            backward_macs: 0,
+            weights: self.weights(),
+            bias: 0,
+            input: 0,
+            output: indices.saturating_mul(self.width),
+            kept: 0,
+            indices: 0,
+        }
     }
 
     fn check(&self, table: usize, indices: &[usize], output: usize) -> Result<(), ShapeError> {

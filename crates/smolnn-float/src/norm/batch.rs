@@ -10,7 +10,7 @@
 //! - Error: the variance is taken around the mean in a second pass, so that large means cost no digits.
 //! - Held by: `batchnorm_*` goldens (tests/host/tests/float_golden.rs), differences (tests/host/tests/gradient.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{Cost, ShapeError};
 
 use super::Gradients;
 use crate::dense::add_rows;
@@ -20,6 +20,12 @@ use crate::{Real, Rows};
 /// Elements of the stash: μ of every channel, then σ⁻¹ of every channel.
 pub const fn stash_len(shape: &Rows) -> usize {
     2 * shape.channels
+}
+
+/// What training costs, for [`train_bytes`](smolnn_core::train_bytes): γ counts as weights, β as bias. The running mean and
+/// variance, 2·channels elements, are the caller's besides.
+pub const fn cost(shape: &Rows) -> Cost {
+    Cost { kept: stash_len(shape), ..super::cost(shape) }
 }
 
 /// Mean and variance that inference normalises with.

@@ -6,11 +6,16 @@
 //! - Stash: none but x: μ and σ⁻¹ are recomputed, which costs two passes over a row.
 //! - Held by: `layernorm` golden (tests/host/tests/float_golden.rs), differences (tests/host/tests/gradient.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{Cost, ShapeError};
 
 use super::Gradients;
 use crate::slices::{part_mut, vectors, vectors_mut};
 use crate::{Real, Rows};
+
+/// What a call costs, for [`train_bytes`](smolnn_core::train_bytes): γ counts as weights, β as bias.
+pub const fn cost(shape: &Rows) -> Cost {
+    super::cost(shape)
+}
 
 /// Normalises every row by itself.
 ///

@@ -3,7 +3,7 @@
 pub mod batch;
 pub mod layer;
 
-use smolnn_core::ShapeError;
+use smolnn_core::{Cost, ShapeError};
 
 use crate::Rows;
 
@@ -30,5 +30,20 @@ impl<T> Gradients<'_, T> {
         check_optional("the gradient of the input", shape.elements(), self.input.as_deref())?;
         check_optional("the gradient of gamma", shape.channels, self.gamma.as_deref())?;
         check_optional("the gradient of beta", shape.channels, self.beta.as_deref())
+    }
+}
+
+/// What both keep: γ, β, and the input.
+const fn cost(shape: &Rows) -> Cost {
+    let (macs, elements) = (0, shape.elements());
+    Cost {
+        macs,
+        backward_macs: macs,
+        weights: shape.channels,
+        bias: shape.channels,
+        input: elements,
+        output: elements,
+        kept: 0,
+        indices: 0,
     }
 }

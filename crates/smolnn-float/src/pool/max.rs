@@ -9,7 +9,7 @@
 //! - Held by: `maxpool*` goldens (tests/host/tests/float_golden.rs), differences and exact integers
 //!   (tests/host/tests/gradient.rs), textbook row 5.5.
 
-use smolnn_core::{Pool2d, ShapeError};
+use smolnn_core::{Cost, Pool2d, ShapeError};
 
 use super::{check, for_each_window};
 use crate::Number;
@@ -30,6 +30,11 @@ pub const fn index_bits(shape: &Pool2d) -> usize {
 /// Bytes of the packed indices of all outputs: the stash of [`forward`].
 pub const fn indices_len(shape: &Pool2d) -> usize {
     (shape.output_len() * index_bits(shape)).div_ceil(8)
+}
+
+/// What a call with indices costs, for [`train_bytes`](smolnn_core::train_bytes).
+pub const fn cost(shape: &Pool2d) -> Cost {
+    Cost { indices: indices_len(shape), ..shape.cost() }
 }
 
 /// y = max over each window. Where `indices` are given, [`indices_len`] bytes, the taps of the maxima go there.

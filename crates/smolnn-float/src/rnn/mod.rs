@@ -69,7 +69,7 @@ pub use sequence::{Sequence, SequenceGradients};
 pub use simple::{Activation, Linear, Relu, ResidualRnn, SimpleRnn, Tanh};
 pub use stack::Stack;
 
-use smolnn_core::{OptimiserKind, ShapeError};
+use smolnn_core::{Cost, OptimiserKind, ShapeError};
 
 use crate::init::{self, Fans};
 use crate::random::Generator;
@@ -141,6 +141,26 @@ impl Sizes {
     /// The scratch of [`Cell::step`] and [`Sequence::infer`].
     pub const fn step_scratch(&self) -> usize {
         self.work + self.gates
+    }
+
+    /// What a sequence of that many steps costs as one of several layers, for [`train_bytes`](smolnn_core::train_bytes). It
+    /// keeps the stash, the state, the state's gradient and the scratch besides its input. Backward computes the
+    /// gradients of weights and input, and with [`Keep::States`] the gates once more.
+    pub const fn cost(&self, steps: usize, keep: Keep) -> Cost {
+        let macs = steps.saturating_mul(self.macs);
+        Cost {
+            macs,
+            backward_macs: macs.saturating_mul(match keep {
+                Keep::Gates => 2,
+                Keep::States => 3,
+            }),
+            weights: self.weights,
+            bias: self.biases,
+            input: steps.saturating_mul(self.inputs),
+            output: steps.saturating_mul(self.outputs),
+            kept: self.stash(steps, keep).saturating_add(2 * self.state() + self.scratch(keep)),
+            indices: 0,
+        }
     }
 
     /// Bytes of RAM for training by backpropagation through that many steps: parameters, their gradients, the optimiser's

@@ -1,7 +1,14 @@
 //! 4.5: how many parameters a network has, and what it takes to train it, at compile time.
 
 use host_tests::gradient::between;
-use smolnn_core::{Dense, OptimiserKind, Precision, parameters, shape, train_bytes};
+use smolnn_core::{
+    Conv2d, Cost, Dense, Image, Kernel, OptimiserKind, Pool2d, Precision, Window2d, parameters, shape, train_bytes,
+};
+use smolnn_float::Rows;
+use smolnn_float::embedding::Embedding;
+use smolnn_float::norm::batch;
+use smolnn_float::pool::max;
+use smolnn_float::rnn::{Gru, Keep, ResetBefore};
 
 use crate::generator;
 
@@ -90,4 +97,60 @@ fn row_4_5_budget_is_the_size_of_the_struct() {
     // Fused descent takes no gradients and no moments.
     let fused = train_bytes(&[HIDDEN.cost(), HEAD.cost()], OptimiserKind::FusedSgd, Precision::F32);
     assert_eq!(BYTES - fused, 3 * 4 * parameters(&[64, 32, 10]));
+}
+
+/// The same of a convolutional network: a batch norm keeps its statistics, max pooling its packed indices.
+#[test]
+fn row_4_5_budget_of_a_convolutional_network() {
+    const CONV: Conv2d = shape!(Window2d::over(Image::hwc(8, 8, 1), Kernel::hw(3, 3)).same().conv(8));
+    const ROWS: Rows = shape!(Rows::new(64, 8));
+    const POOL: Pool2d = shape!(Window2d::over(Image::hwc(8, 8, 8), Kernel::hw(2, 2)).stride(2, 2).pool());
+    const HEAD: Dense = shape!(Dense::new(1, 128, 10));
+    const LAYERS: [Cost; 4] = [CONV.cost().first(), batch::cost(&ROWS), max::cost(&POOL), HEAD.cost()];
+    const PARAMETERS: usize = 8 * 9 + 8 + 2 * 8 + 128 * 10 + 10;
+    const BYTES: usize = train_bytes(&LAYERS, OptimiserKind::Momentum, Precision::F32);
+    const _: () = assert!(BYTES <= 28 * 1024);
+    #[allow(dead_code)]
+    struct Training {
+        parameters: [f32; PARAMETERS],
+        gradients: [f32; PARAMETERS],
+        velocity: [f32; PARAMETERS],
+        input: [f32; 64],
+        convolved: [f32; 512],
+        statistics: [f32; batch::stash_len(&ROWS)],
+        normalised: [f32; 512],
+        indices: [u8; max::indices_len(&POOL)],
+        pooled: [f32; 128],
+        output: [f32; 10],
+        d_activations: [[f32; 512]; 2],
+    }
+    assert_eq!(size_of::<Training>(), BYTES);
+    let sum = |bytes: fn(&Cost) -> usize| LAYERS.iter().map(bytes).sum::<usize>();
+    assert_eq!(sum(|layer| layer.parameter_bytes(Precision::F32)), 4 * PARAMETERS);
+    assert_eq!(sum(|layer| layer.gradient_bytes(OptimiserKind::FusedSgd, Precision::F32)), 0);
+    assert_eq!(sum(|layer| layer.gradient_bytes(OptimiserKind::Momentum, Precision::F64)), 8 * PARAMETERS);
+    assert_eq!(sum(|layer| layer.optimiser_bytes(OptimiserKind::Adam, Precision::F32)), 2 * 4 * PARAMETERS);
+    assert_eq!(sum(|layer| layer.stash_bytes(Precision::F32)), 4 * (64 + 512 + 16 + 512 + 128) + 32);
+}
+
+#[test]
+fn row_4_5_budget_of_an_embedding() {
+    const TABLE: Embedding = shape!(Embedding::new(20, 6));
+    let bytes = train_bytes(&[TABLE.cost(5)], OptimiserKind::Sgd, Precision::F32);
+    assert_eq!(bytes, 4 * (2 * 20 * 6 + 5 * 6 + 5 * 6), "table, its gradient, output, the output's gradient");
+}
+
+/// A recurrent cell is one of the layers too. By itself it has no gradient of its output to hold.
+#[test]
+fn row_4_5_budget_of_a_recurrent_network() {
+    const GRU: Gru<ResetBefore> = shape!(Gru::new(6, 16));
+    const HEAD: Dense = shape!(Dense::new(1, 16, 9));
+    for keep in [Keep::Gates, Keep::States] {
+        let alone = GRU.sizes().train_bytes::<f32>(10, keep, OptimiserKind::Adam);
+        let cost = GRU.sizes().cost(10, keep);
+        assert_eq!(cost.macs, 10 * 3 * 16 * (6 + 16));
+        assert_eq!(train_bytes(&[cost], OptimiserKind::Adam, Precision::F32), alone + 4 * 10 * 16);
+        let both = train_bytes(&[cost, HEAD.cost()], OptimiserKind::Adam, Precision::F32);
+        assert_eq!(both, alone + 4 * (4 * (16 * 9 + 9) + 9 + 10 * 16 + 9), "{keep:?}");
+    }
 }
