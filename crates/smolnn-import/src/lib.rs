@@ -15,6 +15,7 @@
 //!
 //! let model = Model::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/digits/digits.tflite"))?;
 //! let program = model.compile(Backend::CURRENT)?;
+//! # #[cfg(feature = "cli")]
 //! println!("{}", program.table());
 //! assert!(program.arena_bytes() < 2048);
 //!
@@ -34,7 +35,9 @@
 //! 3. Each operator is checked by its family (`operators`, one file each) and its weights are packed for the [`Backend`]. What is not
 //!    supported is listed in full by [`Error::Unsupported`], with operator, tensor, what was found and what would work.
 //! 4. The memory plan (`plan`) orders the operators and places the tensors in one arena; outputs overlap dying inputs where the kernel runs row by row.
-//! 5. [`Program::source`] writes Rust, [`Program::runner`] runs the plan here, [`Program::table`] shows it.
+//! 5. [`Program::source`] writes Rust, [`Program::runner`] runs the plan here, `Program::table` shows it.
+//!
+//! The feature `cli`, on by default, is the command and the table; a build script needs neither.
 //!
 //! The reader's accessors (`schema`) hold the crate's only `unsafe` code, behind the flatbuffers verifier.
 
@@ -50,6 +53,7 @@ pub mod recurrent;
 mod run;
 mod schema;
 mod simplify;
+#[cfg(feature = "cli")]
 mod table;
 
 pub use error::{Error, Problem, Result};

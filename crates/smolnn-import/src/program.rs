@@ -29,6 +29,7 @@ pub(crate) struct Step {
     pub io: Io,
     pub kernel: Box<dyn Kernel>,
     /// Bytes of the arena in use while it runs.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the table shows it"))]
     pub live_bytes: usize,
 }
 
