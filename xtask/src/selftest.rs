@@ -70,6 +70,16 @@ pub fn steps(suite: &mut Suite) {
         println!("{rows} figures, 3 % more instructions, 20 % more bytes: all refused");
         Ok(Tally::ONE)
     });
+    suite.step("selftest: a README that shows another program is refused", || {
+        let text = fs::read_to_string(shell::root().join("README.md"))?;
+        suite::readme_shows(&text)?;
+        for file in suite::SHOWN {
+            let source = fs::read_to_string(shell::root().join(file))?;
+            let last = source.lines().rfind(|line| line.trim().len() > 1).context("the program has lines")?;
+            ensure!(suite::readme_shows(&text.replace(last, "")).is_err(), "{file} may lack `{last}`");
+        }
+        Ok(Tally::ONE)
+    });
     suite.step("selftest: check-panics names who panics", || {
         let variant = Variant { lean: true, ..Variant::default() };
         for name in [Name::M4, Name::Rv32] {

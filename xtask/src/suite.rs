@@ -183,12 +183,7 @@ impl Suite {
     /// The firmware that the README shows: the same lines, and what it prints on a Cortex-M4.
     pub fn readme(&mut self) {
         self.step("firmware of the README", || {
-            let text = fs::read_to_string(shell::root().join("README.md"))?;
-            for file in ["tests/minimal/build.rs", "tests/minimal/src/main.rs"] {
-                let source = fs::read_to_string(shell::root().join(file))?;
-                let shown = format!("<!-- {file} -->\n```rust\n{source}```\n");
-                ensure!(text.contains(&shown), "README.md does not show {file} as it is");
-            }
+            readme_shows(&fs::read_to_string(shell::root().join("README.md"))?)?;
             let board = boards::Name::M4.board();
             // As a stranger builds it: its own build script says how it is linked.
             let mut cargo = shell::cargo();
@@ -230,6 +225,19 @@ impl Suite {
             });
         }
     }
+}
+
+/// The programs that the README shows, line by line.
+pub const SHOWN: [&str; 2] = ["tests/minimal/build.rs", "tests/minimal/src/main.rs"];
+
+/// Whether the text of the README has them as they are.
+pub fn readme_shows(text: &str) -> Result<()> {
+    for file in SHOWN {
+        let source = fs::read_to_string(shell::root().join(file))?;
+        let shown = format!("<!-- {file} -->\n```rust\n{source}```\n");
+        ensure!(text.contains(&shown), "README.md does not show {file} as it is");
+    }
+    Ok(())
 }
 
 /// Runs a board's conformance image and counts its cases; prints what failed.
