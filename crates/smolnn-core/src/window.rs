@@ -16,11 +16,11 @@ pub const fn same_padding(input: usize, kernel: usize, dilation: usize, stride: 
     (total / 2, total - total / 2)
 }
 
-/// ceil(distance / dilation), without a panic for the dilation 0 that [`Window::new`] lets not pass.
-const fn taps_across(distance: usize, dilation: usize) -> usize {
-    match distance.checked_next_multiple_of(dilation) {
-        Some(covered) => match covered.checked_div(dilation) {
-            Some(taps) => taps,
+/// ceil(distance / step), without a panic for the stride or dilation 0 that [`Window::new`] lets not pass.
+const fn steps_across(distance: usize, step: usize) -> usize {
+    match distance.checked_next_multiple_of(step) {
+        Some(covered) => match covered.checked_div(step) {
+            Some(steps) => steps,
             None => 0,
         },
         None => 0,
@@ -119,7 +119,7 @@ impl Window {
     pub const fn taps(&self, output: usize) -> (usize, usize) {
         let start = output * self.stride;
         // Common case without divisions: a window that lies inside.
-        let first = if start >= self.before { 0 } else { taps_across(self.before - start, self.dilation) };
+        let first = if start >= self.before { 0 } else { steps_across(self.before - start, self.dilation) };
         // Tap k sees input while start + k·dilation < input + before.
         let end = self.input + self.before;
         let last = if start + (self.kernel - 1) * self.dilation < end {
@@ -127,8 +127,20 @@ impl Window {
         } else if start >= end {
             0
         } else {
-            taps_across(end - start, self.dilation)
+            steps_across(end - start, self.dilation)
         };
+        if first < last { (first, last) } else { (0, 0) }
+    }
+
+    /// The first and one past the last output position that see input and not padding at tap `tap`, [`Window::taps`] the
+    /// other way round. The range is empty where a tap sees only padding.
+    #[inline]
+    pub const fn outputs(&self, tap: usize) -> (usize, usize) {
+        let offset = tap * self.dilation;
+        // Output o sees input while before <= o·stride + offset < input + before.
+        let first = steps_across(self.before.saturating_sub(offset), self.stride);
+        let last = steps_across((self.input + self.before).saturating_sub(offset), self.stride);
+        let last = if last < self.output { last } else { self.output };
         if first < last { (first, last) } else { (0, 0) }
     }
 

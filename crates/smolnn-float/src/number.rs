@@ -11,8 +11,7 @@ use crate::arch::{Walk, portable};
 /// `default()` is zero. Integers overflow as Rust's do.
 ///
 /// The hidden methods are the narrow waist: a dense layer is one call of each of three passes, a convolution one call per
-/// output pixel and kernel row, a depthwise convolution or one of few channels one call per output pixel of those that
-/// walk. `weights` holds one row per output, `stride` apart and as long as the input.
+/// output pixel and kernel row, a depthwise convolution or one of few channels one call per tap of those that walk. `weights` holds one row per output, `stride` apart and as long as the input.
 pub trait Number:
     Copy
     + Debug
@@ -61,40 +60,39 @@ pub trait Number:
         portable::rows_outer(weights, stride, d_output, input);
     }
 
-    /// `sums[c] += Σ_taps a[tap + c] · b[tap + c]`: windows over channels that keep to themselves.
+    /// `sums[c] += Σ_pixels a[pixel + c] · b[pixel + c]`: channels that keep to themselves.
     #[doc(hidden)]
     #[inline]
     fn walk_sum(walk: &Walk, sums: &mut [Self], a: &[Self], b: &[Self]) {
         portable::walk_sum(walk, sums, a, b);
     }
 
-    /// `a[tap + c] += b[tap + c] · factors[c]` at every tap.
+    /// `a[pixel + c] += b[pixel + c] · factors[c]` at every pixel.
     #[doc(hidden)]
     #[inline]
     fn walk_add(walk: &Walk, a: &mut [Self], b: &[Self], factors: &[Self]) {
         portable::walk_add(walk, a, b, factors);
     }
 
-    /// `sums[o] += Σ_taps tile[tap + o] · x[tap]`: windows over one channel for eight outputs, whose weights lie side by
-    /// side in the tile. The walk has eight channels.
+    /// `sums[c] += Σ_pixels a[pixel + c] · b[pixel]`: one channel of `b` for all of `a`.
     #[doc(hidden)]
     #[inline]
-    fn tile_sum(walk: &Walk, sums: &mut [Self], tile: &[Self], x: &[Self]) {
-        portable::tile_sum(walk, sums, tile, x);
+    fn spread_sum(walk: &Walk, sums: &mut [Self], a: &[Self], b: &[Self]) {
+        portable::spread_sum(walk, sums, a, b);
     }
 
-    /// `x[tap] += Σ_o tile[tap + o] · factors[o]` at every tap.
+    /// `a[pixel + c] += b[pixel] · factors[c]` at every pixel.
     #[doc(hidden)]
     #[inline]
-    fn tile_transposed(walk: &Walk, tile: &[Self], x: &mut [Self], factors: &[Self]) {
-        portable::tile_transposed(walk, tile, x, factors);
+    fn spread_add(walk: &Walk, a: &mut [Self], b: &[Self], factors: &[Self]) {
+        portable::spread_add(walk, a, b, factors);
     }
 
-    /// `tile[tap + o] += x[tap] · factors[o]` at every tap.
+    /// `b[pixel] += Σ_c a[pixel + c] · factors[c]` at every pixel.
     #[doc(hidden)]
     #[inline]
-    fn tile_outer(walk: &Walk, tile: &mut [Self], x: &[Self], factors: &[Self]) {
-        portable::tile_outer(walk, tile, x, factors);
+    fn gather_add(walk: &Walk, a: &[Self], b: &mut [Self], factors: &[Self]) {
+        portable::gather_add(walk, a, b, factors);
     }
 }
 

@@ -975,12 +975,12 @@ pub fn compare_passes() -> (u32, f32) {
         }
     }
     for channels in 0..=LENGTH {
-        for (rows, columns, pixels) in [(1, 1, 1), (1, 3, 2), (2, 1, 3), (3, 2, 2)] {
-            // Columns of the second tensor are further apart, and its pixels overlap.
+        for (rows, columns) in [(1, 1), (1, 3), (2, 1), (3, 2)] {
+            // Pixels of the second image are further apart.
             let steps = [LENGTH, LENGTH + 1];
             let pitches = [3 * LENGTH, 4 * LENGTH + 5];
-            let walk = Walk { channels, rows, columns, steps, pitches, pixels, strides: [0, LENGTH + 1, LENGTH] };
-            let (mut a, mut b, mut f) = ([0.0; 9 * LENGTH], [0.0; 13 * LENGTH], [0.0; 3 * LENGTH]);
+            let walk = Walk { channels, rows, columns, steps, pitches };
+            let (mut a, mut b, mut f) = ([0.0; 9 * LENGTH], [0.0; 13 * LENGTH], [0.0; LENGTH]);
             a.iter_mut().chain(&mut b).chain(&mut f).for_each(|value| *value = draw());
             let (mut pa, mut pb, mut pf) = (a.map(Portable), b.map(Portable), f.map(Portable));
             f32::walk_sum(&walk, &mut f, &a, &b);
@@ -989,9 +989,9 @@ pub fn compare_passes() -> (u32, f32) {
             f32::walk_add(&walk, &mut a, &b, &f);
             Portable::walk_add(&walk, &mut pa, &pb, &pf);
             compare(&a, &pa);
-            let walk = Walk { channels: 8, steps: [8, 2], pitches: [24, 7], strides: [0, 3, 9], ..walk };
-            f32::tile_outer(&walk, &mut a, &b, &f);
-            Portable::tile_outer(&walk, &mut pa, &pb, &pf);
+            let walk = Walk { steps: [LENGTH, 2], pitches: [3 * LENGTH, 7], ..walk };
+            f32::spread_add(&walk, &mut a, &b, &f);
+            Portable::spread_add(&walk, &mut pa, &pb, &pf);
             compare(&a, &pa);
             // By now products are far larger than 1.
             let shrink = |values: &mut [f32], portable: &mut [Portable]| {
@@ -999,11 +999,11 @@ pub fn compare_passes() -> (u32, f32) {
                 portable.iter_mut().for_each(|value| value.0 /= 4096.0);
             };
             shrink(&mut a, &mut pa);
-            f32::tile_transposed(&walk, &a, &mut b, &f);
-            Portable::tile_transposed(&walk, &pa, &mut pb, &pf);
+            f32::gather_add(&walk, &a, &mut b, &f);
+            Portable::gather_add(&walk, &pa, &mut pb, &pf);
             compare(&b, &pb);
-            f32::tile_sum(&walk, &mut f, &a, &b);
-            Portable::tile_sum(&walk, &mut pf, &pa, &pb);
+            f32::spread_sum(&walk, &mut f, &a, &b);
+            Portable::spread_sum(&walk, &mut pf, &pa, &pb);
             compare(&f, &pf);
             cases += 1;
         }

@@ -198,25 +198,17 @@ macro_rules! not_stored {
     };
 }
 
-/// `s16 …` += `s24 …` times `s0 …`, lane by lane, and the like: a multiply-accumulate for each triple.
-macro_rules! lanes {
-    ($($sum:literal $x:literal $y:literal),+ $(,)?) => {
-        concat!($("vmla.f32 ", $sum, ", ", $x, ", ", $y, "\n"),+)
-    };
-}
-
-/// Walks a window's taps: `$tap` at each, with pointers into two tensors and one at what stays in registers.
+/// Walks a rectangle of pixels with blocks of channels: what stays in registers from `s0` on, the pixels of the first image
+/// from `s16` on, those of the second from `s24` on, or one of them in `s24`.
 macro_rules! walk {
-    ($before:expr, $tap:expr, $after:expr, $walk:ident, $a:ident ($read_a:literal), $b:ident ($read_b:literal), $f:ident) => {{
+    ($before:expr, $pixel:expr, $after:expr, $walk:ident, $a:expr, $read_a:literal, $b:expr, $read_b:literal, $f:expr) => {{
         let ([step_a, pitch_a], [step_b, pitch_b]) = ($walk.skips(0, $read_a), $walk.skips(1, $read_b));
-        let (mut a, mut b, mut f) = ($a, $b, $f);
-        for _ in 0..$walk.pixels {
         asm!(
             $before,
             "2:",
             "mov {column}, {columns}",
             "3:",
-            $tap,
+            $pixel,
             "add {a}, {a}, {step_a}",
             "add {b}, {b}, {step_b}",
             "subs {column}, {column}, #1",
@@ -226,7 +218,7 @@ macro_rules! walk {
             "subs {rows}, {rows}, #1",
             "bne 2b",
             $after,
-            a = inout(reg) a => _, b = inout(reg) b => _, f = in(reg) f,
+            a = inout(reg) $a => _, b = inout(reg) $b => _, f = in(reg) $f,
             rows = inout(reg) $walk.rows => _, columns = in(reg) $walk.columns, column = out(reg) _,
             step_a = in(reg) step_a, step_b = in(reg) step_b, pitch_a = in(reg) pitch_a, pitch_b = in(reg) pitch_b,
             out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
@@ -234,132 +226,179 @@ macro_rules! walk {
             out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _, out("s22") _, out("s23") _,
             out("s24") _, out("s25") _, out("s26") _, out("s27") _, out("s28") _, out("s29") _, out("s30") _, out("s31") _,
             options(nostack),
-            );
-            a = a.wrapping_add($walk.strides[0]);
-            b = b.wrapping_add($walk.strides[1]);
-            f = f.wrapping_add($walk.strides[2]);
-        }
+        );
     }};
 }
 
-/// Sums in `s0 …`.
+/// The multiply-accumulate of one channel: what stays, what the images have there.
+macro_rules! product {
+    (walk_sum, $f:literal, $a:literal, $b:literal) => {
+        concat!("vmla.f32 ", $f, ", ", $a, ", ", $b, "\n")
+    };
+    (walk_add, $f:literal, $a:literal, $b:literal) => {
+        concat!("vmla.f32 ", $a, ", ", $b, ", ", $f, "\n")
+    };
+    (spread_sum, $f:literal, $a:literal, $b:literal) => {
+        concat!("vmla.f32 ", $f, ", ", $a, ", s24\n")
+    };
+    (spread_add, $f:literal, $a:literal, $b:literal) => {
+        concat!("vmla.f32 ", $a, ", s24, ", $f, "\n")
+    };
+    (gather_add, $f:literal, $a:literal, $b:literal) => {
+        concat!("vmla.f32 s24, ", $a, ", ", $f, "\n")
+    };
+}
+
+/// The multiply-accumulates of one, four or eight channels; the second eight of sixteen.
+macro_rules! products {
+    ($pass:ident, 1) => {
+        product!($pass, "s0", "s16", "s24")
+    };
+    ($pass:ident, 4) => {
+        concat!(
+            products!($pass, 1),
+            product!($pass, "s1", "s17", "s25"),
+            product!($pass, "s2", "s18", "s26"),
+            product!($pass, "s3", "s19", "s27"),
+        )
+    };
+    ($pass:ident, 8) => {
+        concat!(
+            products!($pass, 4),
+            product!($pass, "s4", "s20", "s28"),
+            product!($pass, "s5", "s21", "s29"),
+            product!($pass, "s6", "s22", "s30"),
+            product!($pass, "s7", "s23", "s31"),
+        )
+    };
+    ($pass:ident, 16) => {
+        concat!(
+            product!($pass, "s8", "s16", "s24"),
+            product!($pass, "s9", "s17", "s25"),
+            product!($pass, "s10", "s18", "s26"),
+            product!($pass, "s11", "s19", "s27"),
+            product!($pass, "s12", "s20", "s28"),
+            product!($pass, "s13", "s21", "s29"),
+            product!($pass, "s14", "s22", "s30"),
+            product!($pass, "s15", "s23", "s31"),
+        )
+    };
+}
+
+/// What goes with them: loads and stores.
+macro_rules! channels {
+    (walk_sum, $size:tt, $a:literal, $b:literal) => {
+        concat!("vldmia {a}!, ", $a, "\nvldmia {b}!, ", $b, "\n", products!(walk_sum, $size))
+    };
+    (walk_add, $size:tt, $a:literal, $b:literal) => {
+        concat!("vldmia {a}, ", $a, "\nvldmia {b}!, ", $b, "\n", products!(walk_add, $size), "vstmia {a}!, ", $a, "\n")
+    };
+    (spread_sum, $size:tt, $a:literal, $b:literal) => {
+        concat!("vldmia {a}!, ", $a, "\n", products!(spread_sum, $size))
+    };
+    (spread_add, $size:tt, $a:literal, $b:literal) => {
+        concat!("vldmia {a}, ", $a, "\n", products!(spread_add, $size), "vstmia {a}!, ", $a, "\n")
+    };
+    (gather_add, $size:tt, $a:literal, $b:literal) => {
+        concat!("vldmia {a}!, ", $a, "\n", products!(gather_add, $size))
+    };
+    ($pass:ident, 16) => {
+        concat!(channels!($pass, 8), channels!($pass, 16, "{{s16-s23}}", "{{s24-s31}}"))
+    };
+    ($pass:ident, 8) => {
+        channels!($pass, 8, "{{s16-s23}}", "{{s24-s31}}")
+    };
+    ($pass:ident, 4) => {
+        channels!($pass, 4, "{{s16-s19}}", "{{s24-s27}}")
+    };
+    ($pass:ident, 1) => {
+        channels!($pass, 1, "{{s16}}", "{{s24}}")
+    };
+}
+
+/// The registers that stay.
+macro_rules! held {
+    ($access:literal, 16) => {
+        concat!($access, " {f}, {{s0-s15}}")
+    };
+    ($access:literal, 8) => {
+        concat!($access, " {f}, {{s0-s7}}")
+    };
+    ($access:literal, 4) => {
+        concat!($access, " {f}, {{s0-s3}}")
+    };
+    ($access:literal, 1) => {
+        concat!($access, " {f}, {{s0}}")
+    };
+}
+
 macro_rules! walk_sum {
-    (16, $($walk:tt)+) => {
-        walk_sum!("{{s0-s15}}", concat!(
-            "vldmia {a}!, {{s16-s23}}\nvldmia {b}!, {{s24-s31}}\n",
-            walk_sum!("s0" "s1" "s2" "s3" "s4" "s5" "s6" "s7"),
-            "vldmia {a}!, {{s16-s23}}\nvldmia {b}!, {{s24-s31}}\n",
-            walk_sum!("s8" "s9" "s10" "s11" "s12" "s13" "s14" "s15"),
-        ), 16, $($walk)+)
-    };
-    (8, $($walk:tt)+) => {
-        walk_sum!("{{s0-s7}}", concat!(
-            "vldmia {a}!, {{s16-s23}}\nvldmia {b}!, {{s24-s31}}\n",
-            walk_sum!("s0" "s1" "s2" "s3" "s4" "s5" "s6" "s7"),
-        ), 8, $($walk)+)
-    };
-    (4, $($walk:tt)+) => {
-        walk_sum!("{{s0-s3}}", concat!(
-            "vldmia {a}!, {{s16-s19}}\nvldmia {b}!, {{s24-s27}}\n",
-            lanes!("s0" "s16" "s24", "s1" "s17" "s25", "s2" "s18" "s26", "s3" "s19" "s27"),
-        ), 4, $($walk)+)
-    };
-    (1, $($walk:tt)+) => {
-        walk_sum!("{{s0}}", concat!(
-            "vldmia {a}!, {{s16}}\nvldmia {b}!, {{s24}}\n",
-            lanes!("s0" "s16" "s24"),
-        ), 1, $($walk)+)
-    };
-    ($s0:literal $s1:literal $s2:literal $s3:literal $s4:literal $s5:literal $s6:literal $s7:literal) => {
-        lanes!(
-            $s0 "s16" "s24", $s1 "s17" "s25", $s2 "s18" "s26", $s3 "s19" "s27",
-            $s4 "s20" "s28", $s5 "s21" "s29", $s6 "s22" "s30", $s7 "s23" "s31",
+    ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(
+            held!("vldmia", $size),
+            channels!(walk_sum, $size),
+            held!("vstmia", $size),
+            $walk,
+            $a,
+            $size,
+            $b,
+            $size,
+            $f
         )
-    };
-    ($sums:literal, $tap:expr, $size:literal, $walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!(concat!("vldmia {f}, ", $sums), $tap, concat!("vstmia {f}, ", $sums), $walk, $a($size), $b($size), $f)
     };
 }
 
-/// Factors in `s0 …`.
 macro_rules! walk_add {
-    (16, $($walk:tt)+) => {
-        walk_add!("{{s0-s15}}", concat!(
-            "vldmia {a}, {{s16-s23}}\nvldmia {b}!, {{s24-s31}}\n",
-            walk_add!("s0" "s1" "s2" "s3" "s4" "s5" "s6" "s7"),
-            "vstmia {a}!, {{s16-s23}}\n",
-            "vldmia {a}, {{s16-s23}}\nvldmia {b}!, {{s24-s31}}\n",
-            walk_add!("s8" "s9" "s10" "s11" "s12" "s13" "s14" "s15"),
-            "vstmia {a}!, {{s16-s23}}\n",
-        ), 16, $($walk)+)
+    ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(held!("vldmia", $size), channels!(walk_add, $size), "", $walk, $a, $size, $b, $size, $f)
     };
-    (8, $($walk:tt)+) => {
-        walk_add!("{{s0-s7}}", concat!(
-            "vldmia {a}, {{s16-s23}}\nvldmia {b}!, {{s24-s31}}\n",
-            walk_add!("s0" "s1" "s2" "s3" "s4" "s5" "s6" "s7"),
-            "vstmia {a}!, {{s16-s23}}\n",
-        ), 8, $($walk)+)
-    };
-    (4, $($walk:tt)+) => {
-        walk_add!("{{s0-s3}}", concat!(
-            "vldmia {a}, {{s16-s19}}\nvldmia {b}!, {{s24-s27}}\n",
-            lanes!("s16" "s24" "s0", "s17" "s25" "s1", "s18" "s26" "s2", "s19" "s27" "s3"),
-            "vstmia {a}!, {{s16-s19}}\n",
-        ), 4, $($walk)+)
-    };
-    (1, $($walk:tt)+) => {
-        walk_add!("{{s0}}", concat!(
-            "vldmia {a}, {{s16}}\nvldmia {b}!, {{s24}}\n",
-            lanes!("s16" "s24" "s0"),
-            "vstmia {a}!, {{s16}}\n",
-        ), 1, $($walk)+)
-    };
-    ($s0:literal $s1:literal $s2:literal $s3:literal $s4:literal $s5:literal $s6:literal $s7:literal) => {
-        lanes!(
-            "s16" "s24" $s0, "s17" "s25" $s1, "s18" "s26" $s2, "s19" "s27" $s3,
-            "s20" "s28" $s4, "s21" "s29" $s5, "s22" "s30" $s6, "s23" "s31" $s7,
+}
+
+macro_rules! spread_sum {
+    ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(
+            held!("vldmia", $size),
+            concat!("vldr s24, [{b}]\n", channels!(spread_sum, $size)),
+            held!("vstmia", $size),
+            $walk,
+            $a,
+            $size,
+            $b,
+            0,
+            $f
         )
     };
-    ($factors:literal, $tap:expr, $size:literal, $walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!(concat!("vldmia {f}, ", $factors), $tap, "", $walk, $a($size), $b($size), $f)
+}
+
+macro_rules! spread_add {
+    ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(
+            held!("vldmia", $size),
+            concat!("vldr s24, [{b}]\n", channels!(spread_add, $size)),
+            "",
+            $walk,
+            $a,
+            $size,
+            $b,
+            0,
+            $f
+        )
     };
 }
 
-macro_rules! tile_sum {
-    ($walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!("vldmia {f}, {{s0-s7}}", concat!(
-            "vldmia {a}!, {{s16-s23}}\nvldr s24, [{b}]\n",
-            lanes!(
-                "s0" "s16" "s24", "s1" "s17" "s24", "s2" "s18" "s24", "s3" "s19" "s24",
-                "s4" "s20" "s24", "s5" "s21" "s24", "s6" "s22" "s24", "s7" "s23" "s24",
-            ),
-        ), "vstmia {f}, {{s0-s7}}", $walk, $a(8), $b(0), $f)
-    };
-}
-
-macro_rules! tile_transposed {
-    ($walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!("vldmia {f}, {{s0-s7}}", concat!(
-            "vldmia {a}!, {{s16-s23}}\nvldr s24, [{b}]\n",
-            lanes!(
-                "s24" "s16" "s0", "s24" "s17" "s1", "s24" "s18" "s2", "s24" "s19" "s3",
-                "s24" "s20" "s4", "s24" "s21" "s5", "s24" "s22" "s6", "s24" "s23" "s7",
-            ),
-            "vstr s24, [{b}]\n",
-        ), "", $walk, $a(8), $b(0), $f)
-    };
-}
-
-macro_rules! tile_outer {
-    ($walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!("vldmia {f}, {{s0-s7}}", concat!(
-            "vldmia {a}, {{s16-s23}}\nvldr s24, [{b}]\n",
-            lanes!(
-                "s16" "s0" "s24", "s17" "s1" "s24", "s18" "s2" "s24", "s19" "s3" "s24",
-                "s20" "s4" "s24", "s21" "s5" "s24", "s22" "s6" "s24", "s23" "s7" "s24",
-            ),
-            "vstmia {a}!, {{s16-s23}}\n",
-        ), "", $walk, $a(8), $b(0), $f)
+macro_rules! gather_add {
+    ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(
+            held!("vldmia", $size),
+            concat!("vldr s24, [{b}]\n", channels!(gather_add, $size), "vstr s24, [{b}]\n"),
+            "",
+            $walk,
+            $a,
+            $size,
+            $b,
+            0,
+            $f
+        )
     };
 }
 
@@ -466,53 +505,5 @@ impl Number for f32 {
         }
     }
 
-    #[inline(never)]
-    fn walk_sum(walk: &Walk, sums: &mut [f32], a: &[f32], b: &[f32]) {
-        if !walk.fits([a.len(), b.len(), sums.len()], [walk.channels; 2]) {
-            return;
-        }
-        let (a, b, f) = (a.as_ptr(), b.as_ptr(), sums.as_mut_ptr());
-        // SAFETY: `fits`: so many floats are read at every tap of `a` and `b`; as many sums are read and written.
-        unsafe { in_blocks!(walk_sum, walk, a, b, f: 16 8 4 1) }
-    }
-
-    #[inline(never)]
-    fn walk_add(walk: &Walk, a: &mut [f32], b: &[f32], factors: &[f32]) {
-        if !walk.fits([a.len(), b.len(), factors.len()], [walk.channels; 2]) {
-            return;
-        }
-        let (a, b, f) = (a.as_mut_ptr(), b.as_ptr(), factors.as_ptr());
-        // SAFETY: `fits`: so many floats are read at every tap of `b`, read and written at those of `a`.
-        unsafe { in_blocks!(walk_add, walk, a, b, f: 16 8 4 1) }
-    }
-
-    #[inline(never)]
-    fn tile_sum(walk: &Walk, sums: &mut [f32], tile: &[f32], x: &[f32]) {
-        if walk.channels != 8 || !walk.fits([tile.len(), x.len(), sums.len()], [8, 1]) {
-            return;
-        }
-        let (a, b, f) = (tile.as_ptr(), x.as_ptr(), sums.as_mut_ptr());
-        // SAFETY: `fits`: eight floats are read at every tap of the tile and one of `x`; eight sums are read and written.
-        unsafe { tile_sum!(walk, a, b, f) }
-    }
-
-    #[inline(never)]
-    fn tile_transposed(walk: &Walk, tile: &[f32], x: &mut [f32], factors: &[f32]) {
-        if walk.channels != 8 || !walk.fits([tile.len(), x.len(), factors.len()], [8, 1]) {
-            return;
-        }
-        let (a, b, f) = (tile.as_ptr(), x.as_mut_ptr(), factors.as_ptr());
-        // SAFETY: `fits`: eight floats are read at every tap of the tile, one is read and written at those of `x`.
-        unsafe { tile_transposed!(walk, a, b, f) }
-    }
-
-    #[inline(never)]
-    fn tile_outer(walk: &Walk, tile: &mut [f32], x: &[f32], factors: &[f32]) {
-        if walk.channels != 8 || !walk.fits([tile.len(), x.len(), factors.len()], [8, 1]) {
-            return;
-        }
-        let (a, b, f) = (tile.as_mut_ptr(), x.as_ptr(), factors.as_ptr());
-        // SAFETY: `fits`: eight floats are read and written at every tap of the tile, one is read at those of `x`.
-        unsafe { tile_outer!(walk, a, b, f) }
-    }
+    walking_passes!(walk [16 8 4 1], spread [16 8 4 1]);
 }

@@ -255,19 +255,17 @@ unsafe extern "C" fn update_blocks(w: *mut f32, stride: usize, x: *const f32, n:
     )
 }
 
-/// Walks a window's taps: `$tap` at each, with pointers into two tensors and one at what stays in registers.
+/// Walks a rectangle of pixels: `$pixel` at each, with pointers into two images and one at what stays in registers.
 macro_rules! walk {
-    ($before:expr, $tap:expr, $after:expr, $walk:ident, $a:ident ($read_a:literal), $b:ident ($read_b:literal), $f:ident
+    ($before:expr, $pixel:expr, $after:expr, $walk:ident, $a:expr, $read_a:literal, $b:expr, $read_b:literal, $f:expr
      $(, $value:ident)?) => {{
         let ([step_a, pitch_a], [step_b, pitch_b]) = ($walk.skips(0, $read_a), $walk.skips(1, $read_b));
-        let (mut a, mut b, mut f) = ($a, $b, $f);
-        for _ in 0..$walk.pixels {
         asm!(
             $before,
             "2:",
             "dls lr, {columns}",
             "3:",
-            $tap,
+            $pixel,
             "add {a}, {a}, {step_a}",
             "add {b}, {b}, {step_b}",
             "le lr, 3b",
@@ -276,7 +274,7 @@ macro_rules! walk {
             "subs {rows}, {rows}, #1",
             "bne 2b",
             $after,
-            a = inout(reg) a => _, b = inout(reg) b => _, f = in(reg) f,
+            a = inout(reg) $a => _, b = inout(reg) $b => _, f = in(reg) $f,
             rows = inout(reg) $walk.rows => _, columns = in(reg) $walk.columns, out("lr") _,
             step_a = in(reg) step_a, step_b = in(reg) step_b, pitch_a = in(reg) pitch_a, pitch_b = in(reg) pitch_b,
             $($value = out(reg) _,)?
@@ -285,151 +283,150 @@ macro_rules! walk {
             out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _, out("s22") _, out("s23") _,
             out("s24") _, out("s25") _, out("s26") _, out("s27") _, out("s28") _, out("s29") _, out("s30") _, out("s31") _,
             options(nostack),
-            );
-            a = a.wrapping_add($walk.strides[0]);
-            b = b.wrapping_add($walk.strides[1]);
-            f = f.wrapping_add($walk.strides[2]);
-        }
+        );
     }};
 }
 
 /// Sums in `q0 …`.
 macro_rules! walk_sum {
-    (16, $walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!(
-            "vldmia {f}, {{d0-d7}}",
-            concat!(
-                "vldmia {a}!, {{d8-d11}}\nvldmia {b}!, {{d12-d15}}\n",
-                "vfma.f32 q0, q4, q6\nvfma.f32 q1, q5, q7\n",
-                "vldmia {a}!, {{d8-d11}}\nvldmia {b}!, {{d12-d15}}\n",
-                "vfma.f32 q2, q4, q6\nvfma.f32 q3, q5, q7\n",
-            ),
-            "vstmia {f}, {{d0-d7}}",
-            $walk,
-            $a(16),
-            $b(16),
-            $f
-        )
+    (16, $($walk:tt)+) => {
+        walk_sum!("{{d0-d7}}", concat!(
+            "vldmia {a}!, {{d8-d11}}\nvldmia {b}!, {{d12-d15}}\n",
+            "vfma.f32 q0, q4, q6\nvfma.f32 q1, q5, q7\n",
+            "vldmia {a}!, {{d8-d11}}\nvldmia {b}!, {{d12-d15}}\n",
+            "vfma.f32 q2, q4, q6\nvfma.f32 q3, q5, q7\n",
+        ), 16, $($walk)+)
     };
-    (4, $walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!(
-            "vldmia {f}, {{d0-d1}}",
-            concat!("vldrw.u32 q4, [{a}]\nvldrw.u32 q5, [{b}]\n", "vfma.f32 q0, q4, q5\n",),
-            "vstmia {f}, {{d0-d1}}",
-            $walk,
-            $a(0),
-            $b(0),
-            $f
-        )
+    (4, $($walk:tt)+) => {
+        walk_sum!("{{d0-d1}}", "vldrw.u32 q4, [{a}]\nvldrw.u32 q5, [{b}]\nvfma.f32 q0, q4, q5", 0, $($walk)+)
     };
-    (1, $walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!(
-            "vldr s0, [{f}]",
-            concat!("vldr s16, [{a}]\nvldr s20, [{b}]\n", "vfma.f32 s0, s16, s20\n",),
-            "vstr s0, [{f}]",
-            $walk,
-            $a(0),
-            $b(0),
-            $f
-        )
+    (1, $($walk:tt)+) => {
+        walk_sum!("{{s0}}", "vldr s16, [{a}]\nvldr s20, [{b}]\nvfma.f32 s0, s16, s20", 0, $($walk)+)
+    };
+    ($sums:literal, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(concat!("vldmia {f}, ", $sums), $pixel, concat!("vstmia {f}, ", $sums), $walk, $a, $read, $b, $read, $f)
     };
 }
 
 /// Factors in `q0 …`.
 macro_rules! walk_add {
-    (16, $walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!(
-            "vldmia {f}, {{d0-d7}}",
-            concat!(
-                "vldmia {a}, {{d8-d11}}\nvldmia {b}!, {{d12-d15}}\n",
-                "vfma.f32 q4, q6, q0\nvfma.f32 q5, q7, q1\n",
-                "vstmia {a}!, {{d8-d11}}\n",
-                "vldmia {a}, {{d8-d11}}\nvldmia {b}!, {{d12-d15}}\n",
-                "vfma.f32 q4, q6, q2\nvfma.f32 q5, q7, q3\n",
-                "vstmia {a}!, {{d8-d11}}\n",
-            ),
-            "",
-            $walk,
-            $a(16),
-            $b(16),
-            $f
+    (16, $($walk:tt)+) => {
+        walk_add!("{{d0-d7}}", concat!(
+            "vldmia {a}, {{d8-d11}}\nvldmia {b}!, {{d12-d15}}\n",
+            "vfma.f32 q4, q6, q0\nvfma.f32 q5, q7, q1\n",
+            "vstmia {a}!, {{d8-d11}}\n",
+            "vldmia {a}, {{d8-d11}}\nvldmia {b}!, {{d12-d15}}\n",
+            "vfma.f32 q4, q6, q2\nvfma.f32 q5, q7, q3\n",
+            "vstmia {a}!, {{d8-d11}}\n",
+        ), 16, $($walk)+)
+    };
+    (4, $($walk:tt)+) => {
+        walk_add!(
+            "{{d0-d1}}", "vldrw.u32 q4, [{a}]\nvldrw.u32 q5, [{b}]\nvfma.f32 q4, q5, q0\nvstrw.32 q4, [{a}]", 0, $($walk)+
         )
     };
-    (4, $walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!(
-            "vldmia {f}, {{d0-d1}}",
-            concat!("vldrw.u32 q4, [{a}]\nvldrw.u32 q5, [{b}]\n", "vfma.f32 q4, q5, q0\n", "vstrw.32 q4, [{a}]\n",),
-            "",
-            $walk,
-            $a(0),
-            $b(0),
-            $f
+    (1, $($walk:tt)+) => {
+        walk_add!(
+            "{{s0}}", "vldr s16, [{a}]\nvldr s20, [{b}]\nvfma.f32 s16, s20, s0\nvstr s16, [{a}]", 0, $($walk)+
         )
     };
-    (1, $walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!(
-            "vldr s0, [{f}]",
-            concat!("vldr s16, [{a}]\nvldr s20, [{b}]\n", "vfma.f32 s16, s20, s0\n", "vstr s16, [{a}]\n",),
-            "",
-            $walk,
-            $a(0),
-            $b(0),
-            $f
-        )
+    ($factors:literal, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(concat!("vldmia {f}, ", $factors), $pixel, "", $walk, $a, $read, $b, $read, $f)
     };
 }
 
-macro_rules! tile_sum {
-    ($walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!(
-            "vldmia {f}, {{d0-d3}}",
-            concat!("vldmia {a}!, {{d8-d11}}\nldr {x}, [{b}]\n", "vfma.f32 q0, q4, {x}\nvfma.f32 q1, q5, {x}\n",),
-            "vstmia {f}, {{d0-d3}}",
-            $walk,
-            $a(8),
-            $b(0),
-            $f,
-            x
-        )
+/// Sums in `q0 …`.
+macro_rules! spread_sum {
+    (16, $($walk:tt)+) => {
+        spread_sum!("{{d0-d7}}", concat!(
+            "vldmia {a}!, {{d8-d15}}\nldr {x}, [{b}]\n",
+            "vfma.f32 q0, q4, {x}\nvfma.f32 q1, q5, {x}\nvfma.f32 q2, q6, {x}\nvfma.f32 q3, q7, {x}\n",
+        ), 16, $($walk)+)
+    };
+    (8, $($walk:tt)+) => {
+        spread_sum!("{{d0-d3}}", concat!(
+            "vldmia {a}!, {{d8-d11}}\nldr {x}, [{b}]\n",
+            "vfma.f32 q0, q4, {x}\nvfma.f32 q1, q5, {x}\n",
+        ), 8, $($walk)+)
+    };
+    (4, $($walk:tt)+) => {
+        spread_sum!("{{d0-d1}}", "vldrw.u32 q4, [{a}]\nldr {x}, [{b}]\nvfma.f32 q0, q4, {x}", 0, $($walk)+)
+    };
+    (1, $($walk:tt)+) => {
+        spread_sum!("{{s0}}", "vldr s16, [{a}]\nldr {x}, [{b}]\nvmov s20, {x}\nvfma.f32 s0, s16, s20", 0, $($walk)+)
+    };
+    ($sums:literal, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(concat!("vldmia {f}, ", $sums), $pixel, concat!("vstmia {f}, ", $sums), $walk, $a, $read, $b, 0, $f, x)
     };
 }
 
-macro_rules! tile_transposed {
-    ($walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!(
-            "vldmia {f}, {{d0-d3}}",
-            concat!(
-                "vldmia {a}!, {{d8-d11}}\nvldr s24, [{b}]\n",
-                "vmul.f32 q4, q4, q0\nvfma.f32 q4, q5, q1\n",
-                "vadd.f32 s16, s16, s17\nvadd.f32 s18, s18, s19\n",
-                "vadd.f32 s24, s24, s16\nvadd.f32 s24, s24, s18\n",
-                "vstr s24, [{b}]\n",
-            ),
-            "",
-            $walk,
-            $a(8),
-            $b(0),
-            $f
+/// Factors in `q0 …`.
+macro_rules! spread_add {
+    (16, $($walk:tt)+) => {
+        spread_add!("{{d0-d7}}", concat!(
+            "vldmia {a}, {{d8-d15}}\nldr {x}, [{b}]\n",
+            "vfma.f32 q4, q0, {x}\nvfma.f32 q5, q1, {x}\nvfma.f32 q6, q2, {x}\nvfma.f32 q7, q3, {x}\n",
+            "vstmia {a}!, {{d8-d15}}\n",
+        ), 16, $($walk)+)
+    };
+    (8, $($walk:tt)+) => {
+        spread_add!("{{d0-d3}}", concat!(
+            "vldmia {a}, {{d8-d11}}\nldr {x}, [{b}]\n",
+            "vfma.f32 q4, q0, {x}\nvfma.f32 q5, q1, {x}\n",
+            "vstmia {a}!, {{d8-d11}}\n",
+        ), 8, $($walk)+)
+    };
+    (4, $($walk:tt)+) => {
+        spread_add!(
+            "{{d0-d1}}", "vldrw.u32 q4, [{a}]\nldr {x}, [{b}]\nvfma.f32 q4, q0, {x}\nvstrw.32 q4, [{a}]", 0, $($walk)+
         )
+    };
+    (1, $($walk:tt)+) => {
+        spread_add!(
+            "{{s0}}", "vldr s16, [{a}]\nldr {x}, [{b}]\nvmov s20, {x}\nvfma.f32 s16, s20, s0\nvstr s16, [{a}]", 0, $($walk)+
+        )
+    };
+    ($factors:literal, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(concat!("vldmia {f}, ", $factors), $pixel, "", $walk, $a, $read, $b, 0, $f, x)
     };
 }
 
-macro_rules! tile_outer {
-    ($walk:ident, $a:ident, $b:ident, $f:ident) => {
-        walk!(
-            "vldmia {f}, {{d0-d3}}",
-            concat!(
-                "vldmia {a}, {{d8-d11}}\nldr {x}, [{b}]\n",
-                "vfma.f32 q4, q0, {x}\nvfma.f32 q5, q1, {x}\n",
-                "vstmia {a}!, {{d8-d11}}\n",
-            ),
-            "",
-            $walk,
-            $a(8),
-            $b(0),
-            $f,
-            x
+/// Factors in `q0 …`; the lanes are added up.
+macro_rules! gather_add {
+    (16, $($walk:tt)+) => {
+        gather_add!("{{d0-d7}}", concat!(
+            "vldmia {a}!, {{d8-d15}}\n",
+            "vmul.f32 q4, q4, q0\nvfma.f32 q4, q5, q1\nvfma.f32 q4, q6, q2\nvfma.f32 q4, q7, q3\n",
+            "vldr s24, [{b}]\n",
+            gather_add!(),
+        ), 16, $($walk)+)
+    };
+    (8, $($walk:tt)+) => {
+        gather_add!("{{d0-d3}}", concat!(
+            "vldmia {a}!, {{d8-d11}}\nvldr s24, [{b}]\n",
+            "vmul.f32 q4, q4, q0\nvfma.f32 q4, q5, q1\n",
+            gather_add!(),
+        ), 8, $($walk)+)
+    };
+    (4, $($walk:tt)+) => {
+        gather_add!("{{d0-d1}}", concat!(
+            "vldmia {a}!, {{d8-d9}}\nvldr s24, [{b}]\n",
+            "vmul.f32 q4, q4, q0\n",
+            gather_add!(),
+        ), 4, $($walk)+)
+    };
+    (1, $($walk:tt)+) => {
+        gather_add!("{{s0}}", "vldr s16, [{a}]\nvldr s24, [{b}]\nvfma.f32 s24, s16, s0\nvstr s24, [{b}]", 0, $($walk)+)
+    };
+    () => {
+        concat!(
+            "vadd.f32 s16, s16, s17\nvadd.f32 s18, s18, s19\n",
+            "vadd.f32 s24, s24, s16\nvadd.f32 s24, s24, s18\n",
+            "vstr s24, [{b}]\n",
         )
+    };
+    ($factors:literal, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(concat!("vldmia {f}, ", $factors), $pixel, "", $walk, $a, $read, $b, 0, $f)
     };
 }
 
@@ -555,53 +552,5 @@ impl Number for f32 {
         }
     }
 
-    #[inline(never)]
-    fn walk_sum(walk: &Walk, sums: &mut [f32], a: &[f32], b: &[f32]) {
-        if !walk.fits([a.len(), b.len(), sums.len()], [walk.channels; 2]) {
-            return;
-        }
-        let (a, b, f) = (a.as_ptr(), b.as_ptr(), sums.as_mut_ptr());
-        // SAFETY: `fits`: so many floats are read at every tap of `a` and `b`; as many sums are read and written.
-        unsafe { in_blocks!(walk_sum, walk, a, b, f: 16 4 1) }
-    }
-
-    #[inline(never)]
-    fn walk_add(walk: &Walk, a: &mut [f32], b: &[f32], factors: &[f32]) {
-        if !walk.fits([a.len(), b.len(), factors.len()], [walk.channels; 2]) {
-            return;
-        }
-        let (a, b, f) = (a.as_mut_ptr(), b.as_ptr(), factors.as_ptr());
-        // SAFETY: `fits`: so many floats are read at every tap of `b`, read and written at those of `a`.
-        unsafe { in_blocks!(walk_add, walk, a, b, f: 16 4 1) }
-    }
-
-    #[inline(never)]
-    fn tile_sum(walk: &Walk, sums: &mut [f32], tile: &[f32], x: &[f32]) {
-        if walk.channels != 8 || !walk.fits([tile.len(), x.len(), sums.len()], [8, 1]) {
-            return;
-        }
-        let (a, b, f) = (tile.as_ptr(), x.as_ptr(), sums.as_mut_ptr());
-        // SAFETY: `fits`: eight floats are read at every tap of the tile and one of `x`; eight sums are read and written.
-        unsafe { tile_sum!(walk, a, b, f) }
-    }
-
-    #[inline(never)]
-    fn tile_transposed(walk: &Walk, tile: &[f32], x: &mut [f32], factors: &[f32]) {
-        if walk.channels != 8 || !walk.fits([tile.len(), x.len(), factors.len()], [8, 1]) {
-            return;
-        }
-        let (a, b, f) = (tile.as_ptr(), x.as_mut_ptr(), factors.as_ptr());
-        // SAFETY: `fits`: eight floats are read at every tap of the tile, one is read and written at those of `x`.
-        unsafe { tile_transposed!(walk, a, b, f) }
-    }
-
-    #[inline(never)]
-    fn tile_outer(walk: &Walk, tile: &mut [f32], x: &[f32], factors: &[f32]) {
-        if walk.channels != 8 || !walk.fits([tile.len(), x.len(), factors.len()], [8, 1]) {
-            return;
-        }
-        let (a, b, f) = (tile.as_mut_ptr(), x.as_ptr(), factors.as_ptr());
-        // SAFETY: `fits`: eight floats are read and written at every tap of the tile, one is read at those of `x`.
-        unsafe { tile_outer!(walk, a, b, f) }
-    }
+    walking_passes!(walk [16 4 1], spread [16 8 4 1]);
 }

@@ -6,43 +6,26 @@
 
 pub(crate) mod portable;
 
-/// Windows of output pixels side by side, and their taps, row by row, in two tensors `a` and `b`; the third is `f`, with
-/// one vector per pixel. In elements.
+/// A rectangle of pixels in two images `a` and `b`. In elements.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Walk {
-    /// Elements at each tap, and of each vector.
+    /// Elements at each pixel.
     pub channels: usize,
-    /// Rows of taps.
+    /// Rows of pixels.
     pub rows: usize,
-    /// Taps of a row.
+    /// Pixels of a row.
     pub columns: usize,
-    /// From a tap to the next of its row, in `a` and `b`.
+    /// From a pixel to the next of its row, in `a` and `b`.
     pub steps: [usize; 2],
     /// From a row to the next, in `a` and `b`.
     pub pitches: [usize; 2],
-    /// Pixels.
-    pub pixels: usize,
-    /// From a pixel to the next, in `a`, `b` and `f`.
-    pub strides: [usize; 3],
 }
 
 impl Walk {
-    /// Calls `visit` with the offsets of every pixel's first tap in both tensors, and of its vector.
+    /// Calls `visit` with the offsets of every pixel in both images.
     #[inline]
-    pub(crate) fn for_each_pixel(&self, mut visit: impl FnMut(usize, usize, usize)) {
-        let [mut a, mut b, mut f] = [0; 3];
-        for _ in 0..self.pixels {
-            visit(a, b, f);
-            a += self.strides[0];
-            b += self.strides[1];
-            f += self.strides[2];
-        }
-    }
-
-    /// Calls `visit` with the offsets of every tap of one pixel in both tensors.
-    #[inline]
-    pub(crate) fn for_each_tap(&self, mut visit: impl FnMut(usize, usize)) {
+    pub(crate) fn for_each_pixel(&self, mut visit: impl FnMut(usize, usize)) {
         let [mut row_a, mut row_b] = [0, 0];
         for _ in 0..self.rows {
             let [mut a, mut b] = [row_a, row_b];
@@ -56,29 +39,25 @@ impl Walk {
         }
     }
 
-    /// The same with the tensors in the other order.
+    /// The same with the images in the other order.
     #[inline]
     pub(crate) fn swapped(self) -> Self {
         let swap = |[a, b]: [usize; 2]| [b, a];
-        let [a, b, f] = self.strides;
-        Self { steps: swap(self.steps), pitches: swap(self.pitches), strides: [b, a, f], ..self }
+        Self { steps: swap(self.steps), pitches: swap(self.pitches), ..self }
     }
 
-    /// Whether there is anything to do, and all of it lies in tensors of these lengths, so many elements at each tap: all
-    /// that the pointers of the assembly need.
+    /// Whether there is anything to do, and all of it lies in images of these lengths, so many elements at each pixel of `b`,
+    /// and in a vector of that length: all that the pointers of the assembly need.
     #[cfg(target_arch = "arm")]
     #[allow(dead_code)] // Of the bodies without an FPU.
     #[inline(always)]
-    fn fits(&self, lengths: [usize; 3], elements: [usize; 2]) -> bool {
-        let Self { rows, columns, pixels, channels, steps, pitches, strides } = *self;
-        let end = |side: usize| {
-            (pixels - 1) * strides[side] + (rows - 1) * pitches[side] + (columns - 1) * steps[side] + elements[side]
-        };
-        let some = rows > 0 && columns > 0 && pixels > 0;
-        some && end(0) <= lengths[0] && end(1) <= lengths[1] && (pixels - 1) * strides[2] + channels <= lengths[2]
+    fn fits(&self, a: usize, (b, elements): (usize, usize), vector: usize) -> bool {
+        let Self { rows, columns, channels, steps, pitches } = *self;
+        let start = |side: usize| (rows - 1) * pitches[side] + (columns - 1) * steps[side];
+        rows > 0 && columns > 0 && start(0) + channels <= a && start(1) + elements <= b && channels <= vector
     }
 
-    /// Bytes from what was read of a tap to the next tap, and from behind a row's last step to the next row.
+    /// Bytes from what was read of a pixel to the next pixel, and from behind a row's last step to the next row.
     #[cfg(target_arch = "arm")]
     #[allow(dead_code)] // Of the bodies without an FPU.
     #[inline(always)]
@@ -92,16 +71,63 @@ impl Walk {
 /// those of other targets. Elsewhere they are the same bits everywhere.
 pub const FUSES_F32: bool = cfg!(helium);
 
-/// As many blocks of channels of each size as fit, the largest first.
+/// The passes that walk, in a body's `impl Number for f32`, from its macros of the same names: as many blocks of channels
+/// of each size as fit, the largest first. One copy of each pass, not one per caller: the loops are long.
 #[cfg(target_arch = "arm")]
 #[allow(unused_macros)] // Of the bodies without an FPU.
-macro_rules! in_blocks {
-    ($pass:ident, $walk:ident, $a:ident, $b:ident, $f:ident: $($size:tt)+) => {{
+macro_rules! walking_passes {
+    (walk [$($walk:tt)+], spread [$($spread:tt)+]) => {
+        #[inline(never)]
+        fn walk_sum(walk: &Walk, sums: &mut [f32], a: &[f32], b: &[f32]) {
+            if walk.fits(a.len(), (b.len(), walk.channels), sums.len()) {
+                let (a, b, sums) = (a.as_ptr(), b.as_ptr(), sums.as_mut_ptr());
+                // SAFETY: `fits`: so many floats are read at every pixel of `a` and `b`; as many sums are read and written.
+                unsafe { walking_passes!(walk_sum, walk, a, b, 1, sums: $($walk)+) }
+            }
+        }
+
+        #[inline(never)]
+        fn walk_add(walk: &Walk, a: &mut [f32], b: &[f32], factors: &[f32]) {
+            if walk.fits(a.len(), (b.len(), walk.channels), factors.len()) {
+                let (a, b, factors) = (a.as_mut_ptr(), b.as_ptr(), factors.as_ptr());
+                // SAFETY: `fits`: so many floats are read at every pixel of `b`, read and written at those of `a`.
+                unsafe { walking_passes!(walk_add, walk, a, b, 1, factors: $($walk)+) }
+            }
+        }
+
+        #[inline(never)]
+        fn spread_sum(walk: &Walk, sums: &mut [f32], a: &[f32], b: &[f32]) {
+            if walk.fits(a.len(), (b.len(), 1), sums.len()) {
+                let (a, b, sums) = (a.as_ptr(), b.as_ptr(), sums.as_mut_ptr());
+                // SAFETY: `fits`: so many floats are read at every pixel of `a`, one of `b`; the sums are read and written.
+                unsafe { walking_passes!(spread_sum, walk, a, b, 0, sums: $($spread)+) }
+            }
+        }
+
+        #[inline(never)]
+        fn spread_add(walk: &Walk, a: &mut [f32], b: &[f32], factors: &[f32]) {
+            if walk.fits(a.len(), (b.len(), 1), factors.len()) {
+                let (a, b, factors) = (a.as_mut_ptr(), b.as_ptr(), factors.as_ptr());
+                // SAFETY: `fits`: so many floats are read and written at every pixel of `a`, one is read at those of `b`.
+                unsafe { walking_passes!(spread_add, walk, a, b, 0, factors: $($spread)+) }
+            }
+        }
+
+        #[inline(never)]
+        fn gather_add(walk: &Walk, a: &[f32], b: &mut [f32], factors: &[f32]) {
+            if walk.fits(a.len(), (b.len(), 1), factors.len()) {
+                let (a, b, factors) = (a.as_ptr(), b.as_mut_ptr(), factors.as_ptr());
+                // SAFETY: `fits`: so many floats are read at every pixel of `a`, one is read and written at those of `b`.
+                unsafe { walking_passes!(gather_add, walk, a, b, 0, factors: $($spread)+) }
+            }
+        }
+    };
+    ($pass:ident, $walk:ident, $a:ident, $b:ident, $channel_of_b:literal, $f:ident: $($size:tt)+) => {{
         let mut first = 0;
         $(
             while $walk.channels - first >= $size {
-                let (a, b, f) = ($a.wrapping_add(first), $b.wrapping_add(first), $f.wrapping_add(first));
-                $pass!($size, $walk, a, b, f);
+                let b = $b.wrapping_add(first * $channel_of_b);
+                $pass!($size, $walk, $a.wrapping_add(first), b, $f.wrapping_add(first));
                 first += $size;
             }
         )+

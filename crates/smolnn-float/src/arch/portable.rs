@@ -69,75 +69,59 @@ pub fn rows_outer<T: Number>(weights: &mut [T], stride: usize, d_output: &[T], i
     }
 }
 
-/// `sums[c] += Σ_taps a[tap + c] · b[tap + c]`, pixel by pixel.
+/// `sums[c] += Σ_pixels a[pixel + c] · b[pixel + c]`.
 #[inline]
 pub fn walk_sum<T: Number>(walk: &Walk, sums: &mut [T], a: &[T], b: &[T]) {
-    walk.for_each_pixel(|pixel_a, pixel_b, pixel| {
-        let sums = part_mut(sums, pixel, walk.channels);
-        walk.for_each_tap(|at, bt| {
-            let (a, b) = (part(a, pixel_a + at, walk.channels), part(b, pixel_b + bt, walk.channels));
-            for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
-                *sum += a * b;
-            }
-        });
+    walk.for_each_pixel(|at, bt| {
+        for ((sum, &a), &b) in sums.iter_mut().zip(part(a, at, walk.channels)).zip(part(b, bt, walk.channels)) {
+            *sum += a * b;
+        }
     });
 }
 
-/// `a[tap + c] += b[tap + c] · factors[c]`, pixel by pixel.
+/// `a[pixel + c] += b[pixel + c] · factors[c]`.
 #[inline]
 pub fn walk_add<T: Number>(walk: &Walk, a: &mut [T], b: &[T], factors: &[T]) {
-    walk.for_each_pixel(|pixel_a, pixel_b, pixel| {
-        let factors = part(factors, pixel, walk.channels);
-        walk.for_each_tap(|at, bt| {
-            let (a, b) = (part_mut(a, pixel_a + at, walk.channels), part(b, pixel_b + bt, walk.channels));
-            for ((a, &b), &factor) in a.iter_mut().zip(b).zip(factors) {
+    walk.for_each_pixel(|at, bt| {
+        let (a, b) = (part_mut(a, at, walk.channels), part(b, bt, walk.channels));
+        for ((a, &b), &factor) in a.iter_mut().zip(b).zip(factors) {
+            *a += b * factor;
+        }
+    });
+}
+
+/// `sums[c] += Σ_pixels a[pixel + c] · b[pixel]`.
+#[inline]
+pub fn spread_sum<T: Number>(walk: &Walk, sums: &mut [T], a: &[T], b: &[T]) {
+    walk.for_each_pixel(|at, bt| {
+        for &b in part(b, bt, 1) {
+            for (sum, &a) in sums.iter_mut().zip(part(a, at, walk.channels)) {
+                *sum += a * b;
+            }
+        }
+    });
+}
+
+/// `a[pixel + c] += b[pixel] · factors[c]`.
+#[inline]
+pub fn spread_add<T: Number>(walk: &Walk, a: &mut [T], b: &[T], factors: &[T]) {
+    walk.for_each_pixel(|at, bt| {
+        for &b in part(b, bt, 1) {
+            for (a, &factor) in part_mut(a, at, walk.channels).iter_mut().zip(factors) {
                 *a += b * factor;
             }
-        });
+        }
     });
 }
 
-/// `sums[o] += Σ_taps tile[tap + o] · x[tap]`, pixel by pixel.
+/// `b[pixel] += Σ_c a[pixel + c] · factors[c]`.
 #[inline]
-pub fn tile_sum<T: Number>(walk: &Walk, sums: &mut [T], tile: &[T], x: &[T]) {
-    walk.for_each_pixel(|pixel_a, pixel_b, pixel| {
-        let sums = part_mut(sums, pixel, walk.channels);
-        walk.for_each_tap(|at, bt| {
-            for &x in part(x, pixel_b + bt, 1) {
-                for (sum, &w) in sums.iter_mut().zip(part(tile, pixel_a + at, walk.channels)) {
-                    *sum += w * x;
-                }
+pub fn gather_add<T: Number>(walk: &Walk, a: &[T], b: &mut [T], factors: &[T]) {
+    walk.for_each_pixel(|at, bt| {
+        for b in part_mut(b, bt, 1) {
+            for (&a, &factor) in part(a, at, walk.channels).iter().zip(factors) {
+                *b += a * factor;
             }
-        });
-    });
-}
-
-/// `x[tap] += Σ_o tile[tap + o] · factors[o]`, pixel by pixel.
-#[inline]
-pub fn tile_transposed<T: Number>(walk: &Walk, tile: &[T], x: &mut [T], factors: &[T]) {
-    walk.for_each_pixel(|pixel_a, pixel_b, pixel| {
-        let factors = part(factors, pixel, walk.channels);
-        walk.for_each_tap(|at, bt| {
-            for x in part_mut(x, pixel_b + bt, 1) {
-                for (&w, &factor) in part(tile, pixel_a + at, walk.channels).iter().zip(factors) {
-                    *x += w * factor;
-                }
-            }
-        });
-    });
-}
-
-/// `tile[tap + o] += x[tap] · factors[o]`, pixel by pixel.
-#[inline]
-pub fn tile_outer<T: Number>(walk: &Walk, tile: &mut [T], x: &[T], factors: &[T]) {
-    walk.for_each_pixel(|pixel_a, pixel_b, pixel| {
-        let factors = part(factors, pixel, walk.channels);
-        walk.for_each_tap(|at, bt| {
-            for &x in part(x, pixel_b + bt, 1) {
-                for (w, &factor) in part_mut(tile, pixel_a + at, walk.channels).iter_mut().zip(factors) {
-                    *w += x * factor;
-                }
-            }
-        });
+        }
     });
 }

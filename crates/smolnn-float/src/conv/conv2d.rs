@@ -8,15 +8,15 @@
 //! - Body: an output pixel sees, per kernel row, one piece of an input row that lies in memory as a filter's row does
 //!   (when nothing dilates the columns and there is one group), so that forward, input gradient and weight gradient are
 //!   the three passes of a dense layer on that piece, and padding is skipped. Where pieces have less than 8 elements, as in
-//!   a first layer, the weights of eight outputs are laid side by side on the stack, once for all pixels, and each pixel
-//!   walks its window with eight sums in registers.
+//!   a first layer, the filters' weights for one element of the window are gathered, up to sixteen, and run over the
+//!   rectangle of output pixels that see input there.
 //! - Error: a sum of n products in f32 is within n·2⁻²³·Σ|W·x| of the real one.
 //! - Held by: `conv1d_*` and `conv2d_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity
 //!   in exact integers (tests/host/tests/gradient.rs), textbook rows 5.1 to 5.7.
 
 use smolnn_core::{Conv2d, ShapeError};
 
-use super::for_each_run;
+use super::for_each_tap;
 use crate::dense::{add_rows, descend, rows_backward, rows_forward, start_pixels};
 use crate::slices::{behind, behind_mut, check_optional, part, part_mut, vectors};
 use crate::{Gradients, Number, Walk};
@@ -107,14 +107,22 @@ pub fn backward_sgd<T: Number>(
     if let Some(d_input) = d_input {
         backward_input(shape, Taps::InOrder, weights, d_output, d_input);
     }
-    let depth = shape.depth();
-    for_each_segment(shape, Taps::InOrder, |segment| {
-        let x = part(input, segment.input, segment.length);
-        descend(rate, part(d_output, segment.output, shape.group_outputs()), |first, step| {
-            let start = segment.weights + first * depth;
-            T::rows_outer(weights.get_mut(start..).unwrap_or_default(), depth, step, x);
+    if has_short_rows(shape, Taps::InOrder) {
+        for_each_slice(shape, Taps::InOrder, |slice| {
+            let mut step = [T::default(); FILTERS];
+            T::spread_sum(&slice.walk, &mut step, behind(d_output, slice.output), behind(input, slice.input));
+            slice.scatter(weights, &step, |w, step| *w -= rate * step);
         });
-    });
+    } else {
+        let depth = shape.depth();
+        for_each_segment(shape, Taps::InOrder, |segment| {
+            let x = part(input, segment.input, segment.length);
+            descend(rate, part(d_output, segment.output, shape.group_outputs()), |first, step| {
+                let start = segment.weights + first * depth;
+                T::rows_outer(weights.get_mut(start..).unwrap_or_default(), depth, step, x);
+            });
+        });
+    }
     if let Some(bias) = bias {
         for pixel in vectors(d_output, shape.output.channels) {
             for (b, &g) in bias.iter_mut().zip(pixel) {
@@ -216,133 +224,85 @@ fn for_each_segment(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(Segment)) 
     for_each_pixel(shape, |pixel| pixel.for_each_segment(shape, taps, &mut visit));
 }
 
-/// Products of the deepest filter that is laid out in a tile: a 7×7 kernel over one channel.
-const DEPTH: usize = 49;
-
-/// The weights of eight outputs side by side, tap after tap, in the order of the input.
-type Tile<T> = [[T; 8]; DEPTH];
-
-/// Whether a kernel row is so short that it pays to keep eight outputs in registers while the window is walked.
+/// Whether kernel row and input share so short pieces that it pays to go through all pixels element by element.
 #[inline]
-fn tiles(shape: &Conv2d) -> bool {
-    let inputs = shape.input.channels;
-    shape.groups == 1
-        && shape.depth() <= DEPTH
-        && shape.columns.kernel * inputs < 8
-        && shape.output.channels >= 4
-        && (shape.columns.dilation == 1 || inputs == 1)
+fn has_short_rows(shape: &Conv2d, taps: Taps) -> bool {
+    let columns = if is_contiguous(shape, taps) { shape.columns.kernel } else { 1 };
+    shape.groups == 1 && shape.output.channels >= 4 && columns * shape.input.channels < 8
 }
 
-/// The element of a filter that sees element `k` of a patch.
-#[inline]
-fn filter_element(shape: &Conv2d, taps: Taps, k: usize) -> usize {
-    let inputs = shape.input.channels;
-    match taps {
-        Taps::InOrder => k,
-        // The taps turn round, the channels of each do not.
-        Taps::Rotated => {
-            let channel = k.checked_rem(inputs).unwrap_or(0);
-            shape.depth() - inputs - (k - channel) + channel
+/// Filters whose weights for one element of the window are gathered.
+const FILTERS: usize = 16;
+
+/// One element of the window in up to [`FILTERS`] filters. Offsets.
+struct Slice {
+    /// Of the first filter's output at the first pixel that sees input there.
+    output: usize,
+    /// Of the first filter's weight.
+    weights: usize,
+    /// From a filter to the next.
+    depth: usize,
+    /// Of the element that the first pixel sees.
+    input: usize,
+    /// From there through output (first) and input (second), as many channels as filters.
+    walk: Walk,
+}
+
+impl Slice {
+    /// The filters' weights, zeros behind.
+    #[inline]
+    fn gather<T: Number>(&self, weights: &[T]) -> [T; FILTERS] {
+        let (mut values, mut at) = ([T::default(); FILTERS], self.weights);
+        for value in values.iter_mut().take(self.walk.channels) {
+            *value = weights.get(at).copied().unwrap_or_default();
+            at += self.depth;
         }
+        values
     }
-}
 
-/// The tile of the outputs from `first` on; zeros where there is none.
-#[inline]
-fn load_tile<T: Number>(shape: &Conv2d, taps: Taps, first: usize, weights: &[T], tile: &mut Tile<T>) {
-    for (k, row) in tile.iter_mut().enumerate().take(shape.depth()) {
-        let mut at = first * shape.depth() + filter_element(shape, taps, k);
-        for (o, w) in row.iter_mut().enumerate() {
-            let there = weights.get(at).filter(|_| first + o < shape.output.channels);
-            *w = there.copied().unwrap_or_default();
-            at += shape.depth();
-        }
-    }
-}
-
-/// Writes the tile back to where [`load_tile`] took it from.
-#[inline]
-fn store_tile<T: Number>(shape: &Conv2d, taps: Taps, first: usize, tile: &Tile<T>, weights: &mut [T]) {
-    for (k, row) in tile.iter().enumerate().take(shape.depth()) {
-        let mut at = first * shape.depth() + filter_element(shape, taps, k);
-        for (o, w) in row.iter().enumerate() {
-            if let Some(there) = weights.get_mut(at).filter(|_| first + o < shape.output.channels) {
-                *there = *w;
+    /// Brings the values to the filters' weights.
+    #[inline]
+    fn scatter<T: Number>(&self, weights: &mut [T], values: &[T; FILTERS], bring: impl Fn(&mut T, T)) {
+        let mut at = self.weights;
+        for &value in values.iter().take(self.walk.channels) {
+            if let Some(weight) = weights.get_mut(at) {
+                bring(weight, value);
             }
-            at += shape.depth();
+            at += self.depth;
         }
     }
 }
 
-/// Visits the output pixels: offsets of their first output channel, of the weights in the tile and
-/// of the input of what they see first, and how to walk from there.
+/// Visits all elements of the window in the order of the input, up to [`FILTERS`] filters at a time. There is one group.
 #[inline]
-fn for_each_walk(shape: &Conv2d, mut visit: impl FnMut(usize, usize, usize, &Walk)) {
-    let inputs = shape.input.channels;
-    let width = shape.columns.kernel * inputs;
-    let step = if inputs == 1 { shape.columns.dilation } else { 1 };
-    for_each_run(shape.batch, &shape.input, &shape.rows, &shape.columns, |run| {
-        let walk = Walk {
-            channels: 8,
-            rows: run.rows.1,
-            columns: run.columns.1 * inputs,
-            steps: [8, step],
-            pitches: [8 * width, shape.rows.dilation * shape.input.row()],
-            pixels: run.pixels,
-            strides: [0, shape.columns.stride * inputs, shape.output.channels],
-        };
-        let tile = 8 * (run.rows.0 * width + run.columns.0 * inputs);
-        visit(run.output * shape.output.channels, tile, run.input * inputs, &walk);
+fn for_each_slice(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(&Slice)) {
+    let (inputs, outputs, depth) = (shape.input.channels, shape.output.channels, shape.depth());
+    for_each_tap(shape.batch, (&shape.input, &shape.output), (&shape.rows, &shape.columns), |tap| {
+        let in_order = tap.index * inputs;
+        let element = if taps == Taps::InOrder { in_order } else { depth - inputs - in_order };
+        for channel in 0..inputs {
+            for first in (0..outputs).step_by(FILTERS) {
+                visit(&Slice {
+                    output: tap.output + first,
+                    weights: first * depth + element + channel,
+                    depth,
+                    input: tap.input + channel,
+                    walk: Walk { channels: (outputs - first).min(FILTERS), ..tap.walk },
+                });
+            }
+        }
     });
-}
-
-/// Up to eight outputs of a pixel, zeros behind.
-#[inline]
-fn eight<T: Number>(pixel: &[T]) -> [T; 8] {
-    let mut values = [T::default(); 8];
-    for (value, &y) in values.iter_mut().zip(pixel) {
-        *value = y;
-    }
-    values
-}
-
-/// Calls `pass` with the offset in the input, the walk and the outputs of its pixels, eight each. Where there are only `count`,
-/// pixel by pixel with a copy, zeros behind.
-#[inline]
-fn pad<T: Number>(walk: &Walk, count: usize, pixels: &[T], x: usize, mut pass: impl FnMut(usize, &Walk, &[T])) {
-    if count == 8 {
-        return pass(x, walk, pixels);
-    }
-    let one = Walk { pixels: 1, ..*walk };
-    walk.for_each_pixel(|_, at, output| pass(x + at, &one, &eight(part(pixels, output, count))));
 }
 
 /// `output += W ⋆ input`.
 #[inline]
 pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], input: &[T], output: &mut [T]) {
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
-    if tiles(shape) {
-        let mut tile = [[T::default(); 8]; DEPTH];
-        for first in (0..outputs).step_by(8) {
-            load_tile(shape, taps, first, weights, &mut tile);
-            let count = (outputs - first).min(8);
-            for_each_walk(shape, |pixel, w, x, walk| {
-                let (tile, pixels) = (behind(tile.as_flattened(), w), behind_mut(output, pixel + first));
-                if count == 8 {
-                    return T::tile_sum(walk, pixels, tile, behind(input, x));
-                }
-                let one = Walk { pixels: 1, ..*walk };
-                walk.for_each_pixel(|_, at, output| {
-                    let y = part_mut(pixels, output, count);
-                    let mut sums = eight(y);
-                    T::tile_sum(&one, &mut sums, tile, behind(input, x + at));
-                    for (y, &sum) in y.iter_mut().zip(&sums) {
-                        *y = sum;
-                    }
-                });
-            });
-        }
-        return;
+    if has_short_rows(shape, taps) {
+        return for_each_slice(shape, taps, |slice| {
+            let (y, x) = (behind_mut(output, slice.output), behind(input, slice.input));
+            T::spread_add(&slice.walk, y, x, &slice.gather(weights));
+        });
     }
     for_each_segment(shape, taps, |segment| {
         let weights = behind(weights, segment.weights);
@@ -355,19 +315,11 @@ pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T],
 #[inline]
 pub(crate) fn backward_input<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], d_output: &[T], d_input: &mut [T]) {
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
-    if tiles(shape) {
-        let mut tile = [[T::default(); 8]; DEPTH];
-        for first in (0..outputs).step_by(8) {
-            load_tile(shape, taps, first, weights, &mut tile);
-            let count = (outputs - first).min(8);
-            for_each_walk(shape, |pixel, w, x, walk| {
-                let tile = behind(tile.as_flattened(), w);
-                pad(walk, count, behind(d_output, pixel + first), x, |x, walk, g| {
-                    T::tile_transposed(walk, tile, behind_mut(d_input, x), g);
-                });
-            });
-        }
-        return;
+    if has_short_rows(shape, taps) {
+        return for_each_slice(shape, taps, |slice| {
+            let (dx, g) = (behind_mut(d_input, slice.input), behind(d_output, slice.output));
+            T::gather_add(&slice.walk, g, dx, &slice.gather(weights));
+        });
     }
     for_each_segment(shape, taps, |segment| {
         let weights = behind(weights, segment.weights);
@@ -386,20 +338,12 @@ pub(crate) fn backward_weights<T: Number>(
     d_weights: &mut [T],
 ) {
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
-    if tiles(shape) {
-        let mut tile = [[T::default(); 8]; DEPTH];
-        for first in (0..outputs).step_by(8) {
-            load_tile(shape, taps, first, d_weights, &mut tile);
-            let count = (outputs - first).min(8);
-            for_each_walk(shape, |pixel, w, x, walk| {
-                let tile = behind_mut(tile.as_flattened_mut(), w);
-                pad(walk, count, behind(d_output, pixel + first), x, |x, walk, g| {
-                    T::tile_outer(walk, tile, behind(input, x), g);
-                });
-            });
-            store_tile(shape, taps, first, &tile, d_weights);
-        }
-        return;
+    if has_short_rows(shape, taps) {
+        return for_each_slice(shape, taps, |slice| {
+            let mut sums = slice.gather(d_weights);
+            T::spread_sum(&slice.walk, &mut sums, behind(d_output, slice.output), behind(input, slice.input));
+            slice.scatter(d_weights, &sums, |weight, sum| *weight = sum);
+        });
     }
     for_each_segment(shape, taps, |segment| {
         let d_weights = behind_mut(d_weights, segment.weights);

@@ -5,15 +5,17 @@
 //! - Forward: `y[i, j, c·m + k] = b[c·m + k] + Σ_{u, v} W[u, v, c·m + k]·x[i·s − p + u·d, j·s − p + v·d, c]`.
 //! - Backward, δ = ∂L/∂y: `∂L/∂x[i·s − p + u·d, …, c] += Σ_k W[u, v, c·m + k]·δ[i, j, c·m + k]`;
 //!   `∂L/∂W[u, v, c·m + k] += δ[i, j, c·m + k]·x[i·s − p + u·d, …, c]`; ∂L/∂b = Σ δ.
-//! - The channels lie side by side in x, W and y: a block of them stays in registers while the window is walked.
+//! - Body: tap by tap over the rectangle of output pixels that see input there, so that padding costs nothing. The channels
+//!   lie side by side in x, W and y: the weights of a block of them, or their gradients, stay in registers meanwhile. With a
+//!   multiplier such a block are the outputs of one input channel.
 //! - Held by: `conv*_depthwise*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity in exact
 //!   integers (tests/host/tests/gradient.rs).
 
 use smolnn_core::{DepthwiseConv2d, ShapeError};
 
-use super::for_each_run;
+use super::for_each_tap;
 use crate::dense::{add_rows, start_pixels};
-use crate::slices::{behind, behind_mut, check_optional, part, part_mut, vectors, vectors_mut};
+use crate::slices::{behind, behind_mut, check_optional, part_mut, vectors};
 use crate::{Gradients, Number, Walk};
 
 /// y = W ⋆ x + b per channel. Without a bias, b = 0.
@@ -28,22 +30,11 @@ pub fn forward<T: Number>(
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
-    let (inputs, outputs) = (shape.input.channels, shape.output.channels);
-    start_pixels(bias, outputs, output);
-    for_each_pixels(shape, |pixels| {
-        if shape.multiplier == 1 {
-            let (w, x) = (behind(weights, pixels.weights), behind(input, pixels.input));
-            return T::walk_sum(&pixels.walk, behind_mut(output, pixels.output), w, x);
-        }
-        pixels.for_each_tap(|tap| {
-            let (w, x) = (part(weights, tap.weights, outputs), part(input, tap.input, inputs));
-            let y = part_mut(output, tap.output, outputs);
-            for ((y, w), &x) in groups_mut(y, shape).zip(groups(w, shape)).zip(x) {
-                for (y, &w) in y.iter_mut().zip(w) {
-                    *y += w * x;
-                }
-            }
-        });
+    start_pixels(bias, shape.output.channels, output);
+    let add = if shape.multiplier == 1 { T::walk_add } else { T::spread_add };
+    for_each_block(shape, |block| {
+        let (y, x) = (behind_mut(output, block.output), behind(input, block.input));
+        add(&block.walk, y, x, behind(weights, block.weights));
     });
     Ok(())
 }
@@ -61,34 +52,22 @@ pub fn backward<T: Number>(
 ) -> Result<(), ShapeError> {
     check(shape, weights, None, input, d_output)?;
     gradients.check(shape.input_len(), shape.weights(), shape.output.channels)?;
-    let (inputs, outputs) = (shape.input.channels, shape.output.channels);
     if let Some(d_input) = gradients.input {
-        for_each_pixels(shape, |pixels| {
+        for_each_block(shape, |block| {
+            let (dx, g) = (behind_mut(d_input, block.input), behind(d_output, block.output));
+            let w = behind(weights, block.weights);
             if shape.multiplier == 1 {
-                let (w, g) = (behind(weights, pixels.weights), behind(d_output, pixels.output));
-                return T::walk_add(&pixels.walk.swapped(), behind_mut(d_input, pixels.input), w, g);
+                T::walk_add(&block.walk.swapped(), dx, g, w);
+            } else {
+                T::gather_add(&block.walk, g, dx, w);
             }
-            pixels.for_each_tap(|tap| {
-                let (w, g) = (part(weights, tap.weights, outputs), part(d_output, tap.output, outputs));
-                let dx = part_mut(d_input, tap.input, inputs);
-                for ((dx, w), g) in dx.iter_mut().zip(groups(w, shape)).zip(groups(g, shape)) {
-                    for (&w, &g) in w.iter().zip(g) {
-                        *dx += w * g;
-                    }
-                }
-            });
         });
     }
     if let Some(d_weights) = gradients.weights {
-        for_each_pixels(shape, |pixels| {
-            if shape.multiplier == 1 {
-                let (x, g) = (behind(input, pixels.input), behind(d_output, pixels.output));
-                return T::walk_add(&pixels.walk, behind_mut(d_weights, pixels.weights), x, g);
-            }
-            pixels.for_each_tap(|tap| {
-                let (x, g) = (part(input, tap.input, inputs), part(d_output, tap.output, outputs));
-                add_outer(shape, part_mut(d_weights, tap.weights, outputs), x, g, |g| g);
-            });
+        let sum = if shape.multiplier == 1 { T::walk_sum } else { T::spread_sum };
+        for_each_block(shape, |block| {
+            let (g, x) = (behind(d_output, block.output), behind(input, block.input));
+            sum(&block.walk, behind_mut(d_weights, block.weights), g, x);
         });
     }
     if let Some(d_bias) = gradients.bias {
@@ -113,15 +92,20 @@ pub fn backward_sgd<T: Number>(
 ) -> Result<(), ShapeError> {
     check_optional("the bias", shape.output.channels, bias.as_deref())?;
     backward(shape, weights, input, d_output, Gradients { input: d_input, ..Gradients::default() })?;
-    let (inputs, outputs) = (shape.input.channels, shape.output.channels);
-    for_each_pixels(shape, |pixels| {
-        pixels.for_each_tap(|tap| {
-            let (x, g) = (part(input, tap.input, inputs), part(d_output, tap.output, outputs));
-            add_outer(shape, part_mut(weights, tap.weights, outputs), x, g, |g| -(rate * g));
-        });
+    let sum = if shape.multiplier == 1 { T::walk_sum } else { T::spread_sum };
+    for_each_block(shape, |block| {
+        for first in (0..block.walk.channels).step_by(FEW) {
+            let mut step = [T::default(); FEW];
+            let walk = Walk { channels: (block.walk.channels - first).min(FEW), ..block.walk };
+            let x = block.input + if shape.multiplier == 1 { first } else { 0 };
+            sum(&walk, &mut step, behind(d_output, block.output + first), behind(input, x));
+            for (w, &step) in part_mut(weights, block.weights + first, walk.channels).iter_mut().zip(&step) {
+                *w -= rate * step;
+            }
+        }
     });
     if let Some(bias) = bias {
-        for pixel in vectors(d_output, outputs) {
+        for pixel in vectors(d_output, shape.output.channels) {
             for (b, &g) in bias.iter_mut().zip(pixel) {
                 *b -= rate * g;
             }
@@ -130,71 +114,31 @@ pub fn backward_sgd<T: Number>(
     Ok(())
 }
 
-/// What one output pixel sees at one tap. Offsets of the first channel.
-struct Tap {
-    output: usize,
-    weights: usize,
-    input: usize,
-}
+/// Channels whose gradients are kept until a step is taken.
+const FEW: usize = 16;
 
-/// Output pixels side by side and what they see: offsets of the first channel of the first pixel, and of its first tap that
-/// sees input, and how to walk weights and input from there.
-struct Pixels {
+/// Channels at one tap: offsets of the first, and the way through output (first) and input (second).
+struct Block {
     output: usize,
     weights: usize,
     input: usize,
     walk: Walk,
 }
 
-impl Pixels {
-    #[inline]
-    fn for_each_tap(&self, mut visit: impl FnMut(Tap)) {
-        self.walk.for_each_pixel(|_, first, output| {
-            self.walk.for_each_tap(|weights, input| {
-                let input = self.input + first + input;
-                visit(Tap { output: self.output + output, weights: self.weights + weights, input });
-            });
-        });
-    }
-}
-
+/// Visits the channels at every tap: all at once, or those of each input channel.
 #[inline]
-fn for_each_pixels(shape: &DepthwiseConv2d, mut visit: impl FnMut(Pixels)) {
-    let (inputs, outputs) = (shape.input.channels, shape.output.channels);
-    for_each_run(shape.batch, &shape.input, &shape.rows, &shape.columns, |run| {
-        let walk = Walk {
-            channels: outputs,
-            rows: run.rows.1,
-            columns: run.columns.1,
-            steps: [outputs, shape.columns.dilation * inputs],
-            pitches: [shape.columns.kernel * outputs, shape.rows.dilation * shape.input.row()],
-            pixels: run.pixels,
-            strides: [0, shape.columns.stride * inputs, outputs],
-        };
-        let weights = (run.rows.0 * shape.columns.kernel + run.columns.0) * outputs;
-        visit(Pixels { output: run.output * outputs, weights, input: run.input * inputs, walk });
-    });
-}
-
-/// The output channels of each input channel.
-#[inline]
-fn groups<'a, T>(channels: &'a [T], shape: &DepthwiseConv2d) -> impl Iterator<Item = &'a [T]> {
-    vectors(channels, shape.multiplier)
-}
-
-#[inline]
-fn groups_mut<'a, T>(channels: &'a mut [T], shape: &DepthwiseConv2d) -> impl Iterator<Item = &'a mut [T]> {
-    vectors_mut(channels, shape.multiplier)
-}
-
-/// `w[c·m + k] += scaled(g[c·m + k])·x[c]`.
-#[inline]
-fn add_outer<T: Number>(shape: &DepthwiseConv2d, weights: &mut [T], x: &[T], g: &[T], scaled: impl Fn(T) -> T) {
-    for ((w, g), &x) in groups_mut(weights, shape).zip(groups(g, shape)).zip(x) {
-        for (w, &g) in w.iter_mut().zip(g) {
-            *w += scaled(g) * x;
+fn for_each_block(shape: &DepthwiseConv2d, mut visit: impl FnMut(&Block)) {
+    let blocks = if shape.multiplier == 1 { 1 } else { shape.input.channels };
+    let channels = if shape.multiplier == 1 { shape.output.channels } else { shape.multiplier };
+    for_each_tap(shape.batch, (&shape.input, &shape.output), (&shape.rows, &shape.columns), |tap| {
+        let walk = Walk { channels, ..tap.walk };
+        let [mut output, mut weights] = [tap.output, tap.index * shape.output.channels];
+        for input in tap.input..tap.input + blocks {
+            visit(&Block { output, weights, input, walk });
+            output += channels;
+            weights += channels;
         }
-    }
+    });
 }
 
 fn check<T>(

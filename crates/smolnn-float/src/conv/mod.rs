@@ -13,51 +13,50 @@ pub mod transposed;
 
 use smolnn_core::{Image, Window};
 
-/// Output pixels side by side whose windows see input at the same taps.
-struct Run {
-    /// Number of the first pixel, over all images.
+use crate::Walk;
+
+/// A tap of a kernel, and the rectangle of output pixels of one image that see input there.
+struct Tap {
+    /// Number of the tap, row by row.
+    index: usize,
+    /// Offset of the first pixel of the rectangle.
     output: usize,
-    /// Number of the input pixel at its first tap, over all images.
+    /// Offset of the input pixel that it sees.
     input: usize,
-    pixels: usize,
-    /// First tap, and taps, that see input.
-    rows: (usize, usize),
-    columns: (usize, usize),
+    /// From there through output (first) and input (second); no channels yet.
+    walk: Walk,
 }
 
-/// Visits all output pixels that see input: those of a row whose windows lie inside of the image at once, the others alone.
+/// Visits every tap with the pixels that see input there.
 #[inline]
-fn for_each_run(batch: usize, input: &Image, rows: &Window, columns: &Window, mut visit: impl FnMut(&Run)) {
-    let is_inside = |x: usize| x < columns.output && columns.taps(x) == (0, columns.kernel);
-    let mut inside = 0;
-    while inside < columns.output && !is_inside(inside) {
-        inside += 1;
-    }
-    let mut end = inside;
-    while is_inside(end) {
-        end += 1;
-    }
-    let mut output = 0;
-    for image in 0..batch {
-        for y in 0..rows.output {
-            let (top, bottom) = rows.taps(y);
-            let mut x = 0;
-            while x < columns.output {
-                let (left, right) = columns.taps(x);
-                let pixels = if x == inside && end > inside { end - inside } else { 1 };
-                if top < bottom && left < right {
-                    let row = image * input.height + rows.position(y, top);
-                    visit(&Run {
-                        output,
-                        input: row * input.width + columns.position(x, left),
-                        pixels,
-                        rows: (top, bottom - top),
-                        columns: (left, right - left),
-                    });
+fn for_each_tap(
+    batch: usize,
+    (input, output): (&Image, &Image),
+    (rows, columns): (&Window, &Window),
+    mut visit: impl FnMut(&Tap),
+) {
+    let mut index = 0;
+    for u in 0..rows.kernel {
+        let (top, bottom) = rows.outputs(u);
+        for v in 0..columns.kernel {
+            let (left, right) = columns.outputs(v);
+            if top < bottom && left < right {
+                let walk = Walk {
+                    channels: 0,
+                    rows: bottom - top,
+                    columns: right - left,
+                    steps: [output.channels, columns.stride * input.channels],
+                    pitches: [output.row(), rows.stride * input.row()],
+                };
+                let mut to = top * output.row() + left * output.channels;
+                let mut from = rows.position(top, u) * input.row() + columns.position(left, v) * input.channels;
+                for _ in 0..batch {
+                    visit(&Tap { index, output: to, input: from, walk });
+                    to += output.len();
+                    from += input.len();
                 }
-                output += pixels;
-                x += pixels;
             }
+            index += 1;
         }
     }
 }
