@@ -37,7 +37,8 @@
 //! 4. The memory plan (`plan`) orders the operators and places the tensors in one arena; outputs overlap dying inputs where the kernel runs row by row.
 //! 5. [`Program::source`] writes Rust, [`Program::runner`] runs the plan here, `Program::table` shows it.
 //!
-//! The feature `cli`, on by default, is the command and the table; a build script needs neither.
+//! The feature `cli` is the command and the table, on by default so that `cargo install smolnn-import` gives `smolnn`; a build script
+//! needs neither.
 //!
 //! The reader's accessors (`schema`) hold the crate's only `unsafe` code, behind the flatbuffers verifier.
 

@@ -1,8 +1,8 @@
 //! The elementary functions over slices of f32, with their peers beside them, and the activations; inputs spread over −8..8.
 
 use smolnn_float::act::{
-    Activation, Elu, FromMask, FromOutput, Gelu, GeluKind, Mish, Relu, Sigmoid, Softplus, Swish, Tanh, log_softmax,
-    mask_len, softmax, softmax_backward,
+    Activation, Elu, FromMask, FromOutput, Gelu, GeluKind, Mish, Relu, Sigmoid, Softplus, Swish, Tanh, argmax,
+    argmax_rows, log_softmax, log_softmax_backward, mask_len, prelu, softmax, softmax_backward,
 };
 use smolnn_float::{Rows, elementary};
 
@@ -95,6 +95,21 @@ pub(super) fn all(meter: &mut dyn Meter) {
     });
     meter.kernel("f32_log_softmax", "64", work, &mut || {
         let _ = log_softmax(&rows, &x, &mut y);
+    });
+    meter.kernel("f32_log_softmax_backward", "64", work, &mut || {
+        let _ = log_softmax_backward(&rows, &y, &dy, &mut dx);
+    });
+    let mut indices = [0; LENGTH / 64];
+    meter.kernel("f32_argmax", "64", work, &mut || {
+        let _ = argmax_rows(&rows, &x, &mut indices);
+        let _ = core::hint::black_box(argmax(&x));
+    });
+    let (slopes, mut d_slopes) = ([0.1; 16], [0.0; 16]);
+    meter.kernel("f32_prelu", "16 channels", work, &mut || {
+        let _ = prelu::forward(&slopes, &x, &mut y);
+    });
+    meter.kernel("f32_prelu_backward", "16 channels", work, &mut || {
+        let _ = prelu::backward(&slopes, &x, &dy, &mut d_slopes, &mut dx);
     });
 }
 

@@ -3,6 +3,7 @@
 use core::hint::black_box;
 
 use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Pool2d, Window2d, shape};
+use smolnn_float::conv::plane::{self, Mode, Plane};
 use smolnn_float::conv::{conv2d, depthwise, flipped, im2col, transposed};
 use smolnn_float::embedding::{self, Embedding};
 use smolnn_float::init::{self, Fans};
@@ -155,6 +156,17 @@ fn linear(meter: &mut dyn Meter, room: &mut [f32]) {
                 Gradients { input: Some(layer.d_input), weights: Some(layer.d_weights), bias: Some(layer.d_bias) },
             );
         });
+        meter.kernel("f32_depthwise_sgd", name, Work::Macs(shape.macs()), &mut || {
+            let _ = depthwise::backward_sgd(
+                shape,
+                1e-9,
+                layer.weights,
+                Some(layer.bias),
+                layer.input,
+                layer.output,
+                Some(layer.d_input),
+            );
+        });
     }
 }
 
@@ -277,13 +289,34 @@ fn others(meter: &mut dyn Meter, room: &mut [f32]) {
     });
     let mut random = Pcg32::seed_from_u64(1);
     meter.kernel("f32_initialise", "144", elements, &mut || {
-        init::xavier_uniform(Fans { input: 12, output: 12 }, &mut random, d_input);
-        init::he_normal(Fans { input: 12, output: 12 }, &mut random, d_input);
+        let fans = Fans { input: 12, output: 12 };
+        init::xavier_uniform(fans, &mut random, d_input);
+        init::xavier_normal(fans, &mut random, d_input);
+        init::he_uniform(fans, &mut random, d_input);
+        init::he_normal(fans, &mut random, d_input);
+        init::lecun_uniform(fans, &mut random, d_input);
+        init::lecun_normal(fans, &mut random, d_input);
+        init::zeros(d_input);
         let _ = init::orthogonal(12, 12, 1.0, &mut random, d_input);
     });
     let out = SMALL.output_len();
     meter.kernel("f32_flipped", "6x6x4 3x3 6", macs, &mut || {
         let _ = flipped::forward(small, weights, Some(bias), input, first(output, out));
+    });
+    meter.kernel("f32_flipped_backward", "6x6x4 3x3 6", macs, &mut || {
+        let gradients = Gradients {
+            input: Some(d_input),
+            weights: Some(d_weights),
+            bias: Some(first(d_bias, SMALL.output.channels)),
+        };
+        let _ = flipped::backward(small, weights, input, first(output, out), gradients);
+    });
+    meter.kernel("f32_plane", "6x6 3x3 same", Work::Macs(36 * 9), &mut || {
+        let (Ok(image), Ok(kernel)) = (Plane::new(6, 6, first(input, 36)), Plane::new(3, 3, first(weights, 9))) else {
+            return;
+        };
+        let _ = plane::cross_correlate(kernel, image, Mode::Same, first(output, 36));
+        let _ = plane::convolve(kernel, image, Mode::Same, first(output, 36));
     });
     meter.kernel("f32_transposed", "3x3x6 3x3 4", macs, &mut || {
         let _ = transposed::forward(small, weights, Some(&gamma), first(output, out), d_input);

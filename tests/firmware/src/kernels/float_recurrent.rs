@@ -201,6 +201,7 @@ fn conversions(meter: &mut dyn Meter) {
             run(3, &mut |tensors, to| {
                 let to = to.get_mut(..GRU.sizes().parameters()).unwrap_or_default();
                 let _ = convert::gru(&GRU, format, tensors, to);
+                let _ = convert::flip_update(&GRU, to);
             });
             run(4, &mut |tensors, to| {
                 let _ = convert::lstm(&LSTM, format, tensors, to);

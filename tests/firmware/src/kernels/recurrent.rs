@@ -130,23 +130,31 @@ fn run(
     let (input, recurrent) = (input.layer()?, recurrent.layer()?);
     let (x, y) = (x.get(..inputs * steps)?, y.get_mut(..hidden * steps)?);
     let (h, c) = (h.get_mut(..hidden)?, c.get_mut(..hidden)?);
-    let work = Work::Macs(steps * gates * hidden * (inputs + hidden));
+    let macs = gates * hidden * (inputs + hidden);
+    let (work, step) = (Work::Macs(steps * macs), Work::Macs(macs));
     match cell {
         "lstm" => {
             let output = Affine::new(1.0 / 128.0, 0);
             let layer = lstm::LstmLayer::new(steps, input, recurrent, -11, 10.0, output).ok()?;
             scratch.get(..layer.scratch_words())?;
             meter.kernel(cell, name, work, &mut || _ = lstm::lstm(&layer, h, c, x, y, scratch));
+            meter.kernel("lstm_batch", name, work, &mut || _ = lstm::lstm_batch(&layer, true, h, c, x, y, scratch));
+            let x = x.get(..inputs)?;
+            meter.kernel("lstm_step", name, step, &mut || _ = lstm::step(&layer, h, c, x, scratch));
         }
         "gru" => {
             let layer = gru::GruLayer::new(steps, input, gru::GruRecurrent::After(recurrent)).ok()?;
             scratch.get(..layer.scratch_words())?;
             meter.kernel(cell, name, work, &mut || _ = gru::gru(&layer, c, x, y, scratch));
+            let x = x.get(..inputs)?;
+            meter.kernel("gru_step", name, step, &mut || _ = gru::step(&layer, c, x, scratch));
         }
         _ => {
             let layer = simple::SimpleRnnLayer::new(steps, input, recurrent).ok()?;
             scratch.get(..layer.scratch_words())?;
             meter.kernel(cell, name, work, &mut || _ = simple::simple_rnn(&layer, c, x, y, scratch));
+            let x = x.get(..inputs)?;
+            meter.kernel("simple_rnn_step", name, step, &mut || _ = simple::step(&layer, c, x, scratch));
         }
     }
     Some(())
@@ -207,5 +215,6 @@ fn run_svdf(meter: &mut dyn Meter, bench: &mut Bench) -> Option<()> {
     let (x, y, state) = (x.get(..inputs)?, y.get_mut(..features)?, c.get_mut(..layer.state_len())?);
     let work = Work::Macs(features * (inputs + memory));
     meter.kernel("svdf", name, work, &mut || _ = svdf::step(&layer, state, x, y, scratch));
+    meter.kernel("svdf_batch", name, work, &mut || _ = svdf::step_batch(&layer, state, x, y, scratch));
     Some(())
 }
