@@ -9,6 +9,7 @@
 
 use smolnn_core::{Dense, ShapeError};
 
+use crate::conv::panels::{self, Panels};
 use crate::slices::{check_optional, part, part_mut, vectors, vectors_mut};
 use crate::{Gradients, Number};
 
@@ -111,6 +112,10 @@ pub(crate) fn rows_forward<T: Number>(
     input: &[T],
     output: &mut [T],
 ) {
+    if let Some(panels) = by_panels(inputs, outputs, input, 0) {
+        start_pixels(bias, outputs, output);
+        return panels.sum(weights, input, output);
+    }
     for (x, y) in vectors(input, inputs).zip(vectors_mut(output, outputs)) {
         match bias {
             Some(bias) => T::rows_affine(weights, inputs, bias, x, y),
@@ -132,6 +137,18 @@ pub(crate) fn rows_backward<T: Number>(
     d_output: &[T],
     gradients: Gradients<'_, T>,
 ) {
+    if let Some(panels) = by_panels(inputs, outputs, input, 1) {
+        if let Some(d_input) = gradients.input {
+            panels.transposed().sum(weights, d_output, d_input);
+        }
+        if let Some(d_weights) = gradients.weights {
+            panels.outer(d_weights, input, d_output);
+        }
+        if let Some(d_bias) = gradients.bias {
+            add_rows(d_output, d_bias);
+        }
+        return;
+    }
     if let Some(d_input) = gradients.input {
         for (dx, g) in vectors_mut(d_input, inputs).zip(vectors(d_output, outputs)) {
             T::rows_transposed(weights, inputs, g, dx);
@@ -145,6 +162,14 @@ pub(crate) fn rows_backward<T: Number>(
     if let Some(d_bias) = gradients.bias {
         add_rows(d_output, d_bias);
     }
+}
+
+/// The panels of a dense layer over the vectors of `input`, where there are so many that it pays: forward (0), for the
+/// gradients (1).
+#[inline]
+fn by_panels<T: Number>(inputs: usize, outputs: usize, input: &[T], pass: usize) -> Option<Panels> {
+    let count = if T::PANELS { input.len().checked_div(inputs)? } else { 0 };
+    (count >= panels::PIXELS[pass]).then(|| Panels::dense(inputs, outputs, count))
 }
 
 /// y ← b, or 0.

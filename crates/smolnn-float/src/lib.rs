@@ -63,7 +63,7 @@ pub mod standardise;
 
 pub use arch::FUSES_F32;
 #[doc(hidden)]
-pub use arch::Walk;
+pub use arch::{Panel, Walk};
 pub use gradients::Gradients;
 pub use number::Number;
 pub use parameter::Parameter;

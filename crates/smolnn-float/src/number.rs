@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 use core::ops::{Add, AddAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use crate::arch::{Walk, portable};
+use crate::arch::{Panel, Walk, portable};
 
 /// A number with sums and products. Dense layers, convolutions, max pooling and the rest of what is linear run on any of
 /// them: on [`Real`](crate::Real)s in earnest, on `i32` and `i64` where an identity shall hold exactly.
@@ -93,6 +93,38 @@ pub trait Number:
     #[inline]
     fn gather_add(walk: &Walk, a: &[Self], b: &mut [Self], factors: &[Self]) {
         portable::gather_add(walk, a, b, factors);
+    }
+
+    /// Whether layers over many pixels run by panels: where vector registers hold the sums of several outputs and pixels.
+    #[doc(hidden)]
+    const PANELS: bool = false;
+
+    /// `panel[k · lanes + o] = weights[k · steps[0] + o · steps[1]]` for the outputs o; what the other lanes hold is unspecified.
+    #[doc(hidden)]
+    #[inline]
+    fn panel_load(panel: &mut [Self], lanes: usize, weights: &[Self], steps: [usize; 2], outputs: usize) {
+        portable::panel_load(panel, lanes, weights, steps, outputs);
+    }
+
+    /// The other way round.
+    #[doc(hidden)]
+    #[inline]
+    fn panel_store(panel: &[Self], lanes: usize, weights: &mut [Self], steps: [usize; 2], outputs: usize) {
+        portable::panel_store(panel, lanes, weights, steps, outputs);
+    }
+
+    /// `sums[o] += Σ_k weights[k, o] · x[k]` at every pixel of the region.
+    #[doc(hidden)]
+    #[inline]
+    fn panel_sum(panel: &Panel, weights: &[Self], x: &[Self], sums: &mut [Self]) {
+        portable::panel_sum(panel, weights, x, sums);
+    }
+
+    /// `weights[k, o] += factors[o] · x[k]` over all pixels of the region.
+    #[doc(hidden)]
+    #[inline]
+    fn panel_outer(panel: &Panel, weights: &mut [Self], x: &[Self], factors: &[Self]) {
+        portable::panel_outer(panel, weights, x, factors);
     }
 }
 

@@ -2,13 +2,14 @@
 
 use host_tests::gradient::{Operator, below, between, inner, integers, reals};
 use host_tests::{oracle, shapes};
-use smolnn_core::{Dense, Image, Kernel, Pool2d, ShapeError, Window2d};
+use smolnn_core::{Conv2d, Dense, Image, Kernel, Pool2d, ShapeError, Window2d};
 use smolnn_float::conv::{conv2d, depthwise, flipped, im2col, transposed};
 use smolnn_float::embedding::{self, Embedding};
 use smolnn_float::norm::{self, batch, layer};
 use smolnn_float::pool::{average, global, max};
 use smolnn_float::random::{Pcg32, SeedableRng};
 use smolnn_float::{Gradients, Number, Rows, dense, dropout, residual};
+use smolnn_testkit::float_cases::Portable;
 
 fn generator(seed: u64) -> Pcg32 {
     println!("seed {seed}");
@@ -145,7 +146,57 @@ fn conv2d_is_exact_in_integers() {
     }
 }
 
-fn db_stride(shape: &smolnn_core::Conv2d) -> usize {
+/// Outputs, and gradients of input, weights and bias, of a convolution or a flipped one.
+fn outputs_and_gradients<T: Number>(
+    shape: &Conv2d,
+    is_flipped: bool,
+    w: &[T],
+    b: &[T],
+    x: &[T],
+    g: &[T],
+) -> [Vec<T>; 4] {
+    let mut y = vec![T::default(); g.len()];
+    let forward = if is_flipped { flipped::forward } else { conv2d::forward };
+    let backward = if is_flipped { flipped::backward } else { conv2d::backward };
+    forward(shape, w, Some(b), x, &mut y).unwrap();
+    let [dx, dw, db] = linear_gradients([x.len(), w.len(), b.len()], |gradients| backward(shape, w, x, g, gradients));
+    [y, dx, dw, db]
+}
+
+/// Convolutions and dense layers by panels, as only some targets run them: equal to those that run pixel by pixel.
+#[test]
+fn panels_are_exact_in_integers() {
+    type Panelled = Portable<i64, true>;
+    let panelled = |values: &[i64]| values.iter().copied().map(Portable).collect::<Vec<Panelled>>();
+    let plain = |values: &[Panelled]| values.iter().map(|value| value.0).collect::<Vec<_>>();
+    let mut random = generator(22);
+    let mut large = 0;
+    for number in 0..600 {
+        // Deeper than one panel, more outputs than one panel, and remainders of both.
+        let shape = if number % 3 == 0 {
+            let (inputs, outputs) = (between(&mut random, 1, 90), between(&mut random, 1, 19));
+            let image = Image::hwc(between(&mut random, 4, 7), between(&mut random, 4, 7), inputs);
+            let kernel = Kernel::hw(between(&mut random, 1, 3), between(&mut random, 1, 3));
+            let window = Window2d::over(image, kernel).batch(between(&mut random, 1, 2));
+            let stride = between(&mut random, 1, 3);
+            window.same().stride(stride, between(&mut random, 1, 3)).conv(outputs).unwrap()
+        } else {
+            shapes::conv2d(&mut random)
+        };
+        large += usize::from(shape.batch * shape.output.height * shape.output.width >= 16);
+        let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
+        let (b, g) = (integers(&mut random, shape.output.channels), integers(&mut random, shape.output_len()));
+        for is_flipped in [false, true] {
+            let expected = outputs_and_gradients(&shape, is_flipped, &w, &b, &x, &g);
+            let (w, b, x, g) = (panelled(&w), panelled(&b), panelled(&x), panelled(&g));
+            let found = outputs_and_gradients(&shape, is_flipped, &w, &b, &x, &g);
+            assert_eq!(expected, found.map(|values| plain(&values)), "{shape:?}");
+        }
+    }
+    assert!(large > 100, "only {large} of the size that runs by panels");
+}
+
+fn db_stride(shape: &Conv2d) -> usize {
     shape.output.channels
 }
 

@@ -10,7 +10,7 @@
 
 use core::arch::{asm, naked_asm};
 
-use super::Walk;
+use super::{Panel, Walk};
 use crate::Number;
 
 /// Whether every row that will be read lies in the weights: all that the pointers below need.
@@ -253,6 +253,351 @@ unsafe extern "C" fn update_blocks(w: *mut f32, stride: usize, x: *const f32, n:
             "vstrw.32 q1, [r8], #16\n",
         )
     )
+}
+
+/// The frame of a pass over a region: for every line, two pixels at a time, then the one that is left; for each the rows of
+/// its window, four elements at a time, then one at a time.
+///
+/// In registers: r0 in the panel, r1 and r2 in what is read (of the first and the second pixel), r3 at the first's sums, r12
+/// the rows to go. Four elements go to r4 to r7 and r8 to r11. On the stack, in this order: fours and rest of a row; bytes from
+/// row to row in panel and input; rows, panel; bytes from pixel to pixel in what is read and summed, and from line to line; the
+/// line's first pixel in both; lines, pixels of a line; pixels to go, and the next of them. P0 holds the lanes in use.
+macro_rules! panel {
+    ($shift:literal: $enter:expr, $fours:expr, $ones:expr, $leave:expr;
+     $enter_one:expr, $fours_of_one:expr, $ones_of_one:expr, $leave_one:expr) => {
+        naked_asm!(
+            helium!(),
+            "push {{r4-r11, lr}}",
+            "vpush {{d8-d15}}",
+            "sub sp, #64",
+            "ldr r4, [r0, #4]",
+            "vctp.32 r4",
+            "ldrd r4, r5, [r0, #8]",
+            "ldrd r6, r7, [r0, #16]",
+            "lsr r8, r5, #2",
+            "and r9, r5, #3",
+            concat!("sub r6, r6, r5, lsl #", $shift),
+            "lsl r6, #2",
+            "subs r7, r7, r5",
+            "lsl r7, #2",
+            "strd r8, r9, [sp]",
+            "strd r6, r7, [sp, #8]",
+            "strd r4, r1, [sp, #16]",
+            "ldrd r4, r5, [r0, #24]",
+            "ldrd r6, r7, [r0, #32]",
+            "ldrd r8, r9, [r0, #40]",
+            "lsl r5, #2",
+            "lsl r6, #2",
+            "lsl r8, #2",
+            "lsl r9, #2",
+            "strd r8, r9, [sp, #24]",
+            "strd r5, r6, [sp, #32]",
+            "strd r2, r3, [sp, #40]",
+            "strd r4, r7, [sp, #48]",
+            "20:",
+            "ldr r4, [sp, #52]",
+            "ldrd r5, r3, [sp, #40]",
+            "subs r4, #2",
+            "strd r4, r5, [sp, #56]",
+            "blt 30f",
+            "21:",
+            "ldrd r4, r5, [sp, #24]",
+            "ldr r1, [sp, #60]",
+            "ldrd r12, r0, [sp, #16]",
+            "add r2, r1, r4",
+            "add r4, r2, r4",
+            "str r4, [sp, #60]",
+            "add r4, r3, r5",
+            $enter,
+            "22:",
+            "ldr lr, [sp]",
+            "wls lr, lr, 24f",
+            "23:",
+            "ldmia r1!, {{r4-r7}}",
+            "ldmia r2!, {{r8-r11}}",
+            $fours,
+            "le lr, 23b",
+            "24:",
+            "ldr lr, [sp, #4]",
+            "wls lr, lr, 26f",
+            "25:",
+            "ldr r4, [r1], #4",
+            "ldr r8, [r2], #4",
+            $ones,
+            "le lr, 25b",
+            "26:",
+            "ldrd r4, r5, [sp, #8]",
+            "add r0, r4",
+            "add r1, r5",
+            "add r2, r5",
+            "subs r12, #1",
+            "bne 22b",
+            "ldr r5, [sp, #28]",
+            "add r4, r3, r5",
+            $leave,
+            "add r3, r4, r5",
+            "ldr r4, [sp, #56]",
+            "subs r4, #2",
+            "str r4, [sp, #56]",
+            "bge 21b",
+            "30:",
+            "adds r4, #2",
+            "beq 40f",
+            "ldr r1, [sp, #60]",
+            "ldrd r12, r0, [sp, #16]",
+            $enter_one,
+            "32:",
+            "ldr lr, [sp]",
+            "wls lr, lr, 34f",
+            "33:",
+            "ldmia r1!, {{r4-r7}}",
+            $fours_of_one,
+            "le lr, 33b",
+            "34:",
+            "ldr lr, [sp, #4]",
+            "wls lr, lr, 36f",
+            "35:",
+            "ldr r4, [r1], #4",
+            $ones_of_one,
+            "le lr, 35b",
+            "36:",
+            "ldrd r4, r5, [sp, #8]",
+            "add r0, r4",
+            "add r1, r5",
+            "subs r12, #1",
+            "bne 32b",
+            $leave_one,
+            "40:",
+            "ldrd r4, r5, [sp, #32]",
+            "ldrd r6, r7, [sp, #40]",
+            "add r6, r4",
+            "add r7, r5",
+            "ldr r4, [sp, #48]",
+            "strd r6, r7, [sp, #40]",
+            "subs r4, #1",
+            "str r4, [sp, #48]",
+            "bne 20b",
+            "add sp, #64",
+            "vpop {{d8-d15}}",
+            "pop {{r4-r11, pc}}",
+        )
+    };
+}
+
+/// Instructions one behind the other.
+macro_rules! lines {
+    ($($line:expr),+ $(,)?) => { concat!($($line, "\n"),+) };
+}
+
+/// Two vectors of weights times an element of each of two pixels, to their sums in q0 to q3.
+macro_rules! sums_of_two {
+    ($low:literal, $high:literal, $x:literal, $second:literal) => {
+        lines!(
+            concat!("vfma.f32 q0, ", $low, ", ", $x),
+            concat!("vfma.f32 q1, ", $high, ", ", $x),
+            concat!("vfma.f32 q2, ", $low, ", ", $second),
+            concat!("vfma.f32 q3, ", $high, ", ", $second),
+        )
+    };
+}
+
+/// The same for one pixel, to its sums in q0 and q1.
+macro_rules! sums_of_one {
+    ($low:literal, $high:literal, $x:literal) => {
+        lines!(concat!("vfma.f32 q0, ", $low, ", ", $x), concat!("vfma.f32 q1, ", $high, ", ", $x))
+    };
+}
+
+/// One vector of weights times an element of each of two pixels, to their sums in q0 and q1.
+macro_rules! half_sums_of_two {
+    ($weights:literal, $x:literal, $second:literal) => {
+        lines!(concat!("vfma.f32 q0, ", $weights, ", ", $x), concat!("vfma.f32 q1, ", $weights, ", ", $second))
+    };
+}
+
+/// An element of each of two pixels times their factors in q0 to q3, to two vectors of weights.
+macro_rules! outer_of_two {
+    ($low:literal, $high:literal, $x:literal, $second:literal) => {
+        lines!(
+            concat!("vfma.f32 ", $low, ", q0, ", $x),
+            concat!("vfma.f32 ", $high, ", q1, ", $x),
+            concat!("vfma.f32 ", $low, ", q2, ", $second),
+            concat!("vfma.f32 ", $high, ", q3, ", $second),
+        )
+    };
+}
+
+/// The same for one pixel.
+macro_rules! outer_of_one {
+    ($low:literal, $high:literal, $x:literal) => {
+        lines!(concat!("vfma.f32 ", $low, ", q0, ", $x), concat!("vfma.f32 ", $high, ", q1, ", $x))
+    };
+}
+
+/// An element of each of two pixels times their factors in q0 and q1, to one vector of weights.
+macro_rules! half_outer_of_two {
+    ($weights:literal, $x:literal, $second:literal) => {
+        lines!(concat!("vfma.f32 ", $weights, ", q0, ", $x), concat!("vfma.f32 ", $weights, ", q1, ", $second))
+    };
+}
+
+/// `y[o] += Σ_k w[k, o] · x[k]` at every pixel, eight outputs.
+///
+/// # Safety
+/// [`Panel::fits`], as for the three that follow.
+#[unsafe(naked)]
+unsafe extern "C" fn panel_sum(panel: &Panel, weights: *const f32, x: *const f32, y: *mut f32) {
+    panel!("3":
+        lines!("vldmia r3, {{d0-d3}}", "vldmia r4, {{d4-d7}}"),
+        concat!(
+            "vldmia r0!, {{d8-d15}}\n",
+            sums_of_two!("q4", "q5", "r4", "r8"), sums_of_two!("q6", "q7", "r5", "r9"),
+            "vldmia r0!, {{d8-d15}}\n",
+            sums_of_two!("q4", "q5", "r6", "r10"), sums_of_two!("q6", "q7", "r7", "r11"),
+        ),
+        concat!("vldmia r0!, {{d8-d11}}\n", sums_of_two!("q4", "q5", "r4", "r8")),
+        lines!("vstmia r3, {{d0-d3}}", "vstmia r4, {{d4-d7}}");
+        "vldmia r3, {{d0-d3}}",
+        concat!(
+            "vldmia r0!, {{d8-d15}}\n",
+            sums_of_one!("q4", "q5", "r4"), sums_of_one!("q6", "q7", "r5"),
+            "vldmia r0!, {{d8-d15}}\n",
+            sums_of_one!("q4", "q5", "r6"), sums_of_one!("q6", "q7", "r7"),
+        ),
+        concat!("vldmia r0!, {{d8-d11}}\n", sums_of_one!("q4", "q5", "r4")),
+        "vstmia r3, {{d0-d3}}"
+    )
+}
+
+/// `y[o] += Σ_k w[k, o] · x[k]` at every pixel, up to four outputs.
+#[unsafe(naked)]
+unsafe extern "C" fn half_panel_sum(panel: &Panel, weights: *const f32, x: *const f32, y: *mut f32) {
+    panel!("2":
+        lines!("vpstt", "vldrwt.u32 q0, [r3]", "vldrwt.u32 q1, [r4]"),
+        concat!(
+            "vldmia r0!, {{d8-d15}}\n",
+            half_sums_of_two!("q4", "r4", "r8"), half_sums_of_two!("q5", "r5", "r9"),
+            half_sums_of_two!("q6", "r6", "r10"), half_sums_of_two!("q7", "r7", "r11"),
+        ),
+        concat!("vldrw.u32 q4, [r0], #16\n", half_sums_of_two!("q4", "r4", "r8")),
+        lines!("vpstt", "vstrwt.32 q0, [r3]", "vstrwt.32 q1, [r4]");
+        lines!("vpst", "vldrwt.u32 q0, [r3]"),
+        lines!(
+            "vldmia r0!, {{d8-d15}}",
+            "vfma.f32 q0, q4, r4", "vfma.f32 q0, q5, r5", "vfma.f32 q0, q6, r6", "vfma.f32 q0, q7, r7",
+        ),
+        lines!("vldrw.u32 q4, [r0], #16", "vfma.f32 q0, q4, r4"),
+        lines!("vpst", "vstrwt.32 q0, [r3]")
+    )
+}
+
+/// `w[k, o] += g[o] · x[k]` over all pixels, eight outputs.
+#[unsafe(naked)]
+unsafe extern "C" fn panel_outer(panel: &Panel, weights: *mut f32, x: *const f32, g: *const f32) {
+    panel!("3":
+        lines!("vldmia r3, {{d0-d3}}", "vldmia r4, {{d4-d7}}"),
+        concat!(
+            "vldmia r0, {{d8-d15}}\n",
+            outer_of_two!("q4", "q5", "r4", "r8"), outer_of_two!("q6", "q7", "r5", "r9"),
+            "vstmia r0!, {{d8-d15}}\n",
+            "vldmia r0, {{d8-d15}}\n",
+            outer_of_two!("q4", "q5", "r6", "r10"), outer_of_two!("q6", "q7", "r7", "r11"),
+            "vstmia r0!, {{d8-d15}}\n",
+        ),
+        concat!(
+            "vldmia r0, {{d8-d11}}\n",
+            outer_of_two!("q4", "q5", "r4", "r8"),
+            "vstmia r0!, {{d8-d11}}\n",
+        ),
+        "";
+        "vldmia r3, {{d0-d3}}",
+        concat!(
+            "vldmia r0, {{d8-d15}}\n",
+            outer_of_one!("q4", "q5", "r4"), outer_of_one!("q6", "q7", "r5"),
+            "vstmia r0!, {{d8-d15}}\n",
+            "vldmia r0, {{d8-d15}}\n",
+            outer_of_one!("q4", "q5", "r6"), outer_of_one!("q6", "q7", "r7"),
+            "vstmia r0!, {{d8-d15}}\n",
+        ),
+        concat!(
+            "vldmia r0, {{d8-d11}}\n",
+            outer_of_one!("q4", "q5", "r4"),
+            "vstmia r0!, {{d8-d11}}\n",
+        ),
+        ""
+    )
+}
+
+/// `w[k, o] += g[o] · x[k]` over all pixels, up to four outputs.
+#[unsafe(naked)]
+unsafe extern "C" fn half_panel_outer(panel: &Panel, weights: *mut f32, x: *const f32, g: *const f32) {
+    panel!("2":
+        lines!("vpstt", "vldrwt.u32 q0, [r3]", "vldrwt.u32 q1, [r4]"),
+        concat!(
+            "vldmia r0, {{d8-d15}}\n",
+            half_outer_of_two!("q4", "r4", "r8"), half_outer_of_two!("q5", "r5", "r9"),
+            half_outer_of_two!("q6", "r6", "r10"), half_outer_of_two!("q7", "r7", "r11"),
+            "vstmia r0!, {{d8-d15}}\n",
+        ),
+        concat!(
+            "vldrw.u32 q4, [r0]\n",
+            half_outer_of_two!("q4", "r4", "r8"),
+            "vstrw.32 q4, [r0], #16\n",
+        ),
+        "";
+        lines!("vpst", "vldrwt.u32 q0, [r3]"),
+        lines!(
+            "vldmia r0, {{d8-d15}}",
+            "vfma.f32 q4, q0, r4", "vfma.f32 q5, q0, r5", "vfma.f32 q6, q0, r6", "vfma.f32 q7, q0, r7",
+            "vstmia r0!, {{d8-d15}}",
+        ),
+        lines!("vldrw.u32 q4, [r0]", "vfma.f32 q4, q0, r4", "vstrw.32 q4, [r0], #16"),
+        ""
+    )
+}
+
+/// Moves weights between a panel and where they lie apart, `n` times `lanes` of them: `$whole` and `$half` those of
+/// one element, at {w} with the offsets of the lanes in q6 and q7. P0 holds the lanes in use.
+macro_rules! move_panel {
+    ($panel:ident $room:ident, $lanes:ident, $weights:ident $pointer:ident, $steps:ident, $outputs:ident; $whole:expr, $half:expr) => {{
+        let n = if $lanes == Panel::LANES { $panel.len() / 8 } else { $panel.len() / 4 };
+        let lanes = if $lanes == Panel::LANES { $outputs == 8 } else { $lanes == 4 && $outputs.wrapping_sub(1) < 4 };
+        if n == 0 || !lanes || (n - 1) * $steps[0] + ($outputs - 1) * $steps[1] >= $weights.len() {
+            return;
+        }
+        // SAFETY: n times as many floats as there are lanes in the panel, and the last of the weights lies in them.
+        unsafe {
+            asm!(
+                "vidup.u32 q6, r4, #1",
+                "vidup.u32 q7, r4, #1",
+                "vmul.i32 q6, q6, {apart}",
+                "vmul.i32 q7, q7, {apart}",
+                "vctp.32 {outputs}",
+                "cmp {lanes}, #8",
+                "bne 4f",
+                "dls lr, {n}",
+                "2:",
+                $whole,
+                "add {w}, {w}, {step}",
+                "le lr, 2b",
+                "b 6f",
+                "4:",
+                "dls lr, {n}",
+                "5:",
+                $half,
+                "add {w}, {w}, {step}",
+                "le lr, 5b",
+                "6:",
+                apart = in(reg) $steps[1], outputs = in(reg) $outputs, lanes = in(reg) $lanes,
+                n = in(reg) n, w = inout(reg) $weights.$pointer() => _, step = in(reg) 4 * $steps[0],
+                p = inout(reg) $panel.$room() => _, inout("r4") 0 => _, out("lr") _,
+                out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
+                out("s24") _, out("s25") _, out("s26") _, out("s27") _, out("s28") _, out("s29") _, out("s30") _,
+                out("s31") _,
+                options(nostack),
+            );
+        }
+    }};
 }
 
 /// Walks a rectangle of pixels: `$pixel` at each, with pointers into two images and one at what stays in registers.
@@ -553,4 +898,42 @@ impl Number for f32 {
     }
 
     walking_passes!(walk [16 4 1], spread [16 8 4 1]);
+
+    const PANELS: bool = true;
+
+    #[inline(never)]
+    fn panel_load(panel: &mut [f32], lanes: usize, weights: &[f32], steps: [usize; 2], outputs: usize) {
+        move_panel!(
+            panel as_mut_ptr, lanes, weights as_ptr, steps, outputs;
+            lines!("vldrw.u32 q0, [{w}, q6, uxtw #2]", "vldrw.u32 q1, [{w}, q7, uxtw #2]", "vstmia {p}!, {{d0-d3}}"),
+            lines!("vpst", "vldrwt.u32 q0, [{w}, q6, uxtw #2]", "vstrw.32 q0, [{p}], #16")
+        );
+    }
+
+    #[inline(never)]
+    fn panel_store(panel: &[f32], lanes: usize, weights: &mut [f32], steps: [usize; 2], outputs: usize) {
+        move_panel!(
+            panel as_ptr, lanes, weights as_mut_ptr, steps, outputs;
+            lines!("vldmia {p}!, {{d0-d3}}", "vstrw.32 q0, [{w}, q6, uxtw #2]", "vstrw.32 q1, [{w}, q7, uxtw #2]"),
+            lines!("vldrw.u32 q0, [{p}], #16", "vpst", "vstrwt.32 q0, [{w}, q6, uxtw #2]")
+        );
+    }
+
+    #[inline]
+    fn panel_sum(panel: &Panel, weights: &[f32], x: &[f32], sums: &mut [f32]) {
+        if panel.fits(weights.len(), x.len(), sums.len()) {
+            let pass = if panel.lanes == Panel::LANES { panel_sum } else { half_panel_sum };
+            // SAFETY: `fits`: the windows of `x` and the panel are read, as many sums as there are outputs read and written.
+            unsafe { pass(panel, weights.as_ptr(), x.as_ptr(), sums.as_mut_ptr()) }
+        }
+    }
+
+    #[inline]
+    fn panel_outer(panel: &Panel, weights: &mut [f32], x: &[f32], factors: &[f32]) {
+        if panel.fits(weights.len(), x.len(), factors.len()) {
+            let pass = if panel.lanes == Panel::LANES { panel_outer } else { half_panel_outer };
+            // SAFETY: `fits`: the windows of `x` and the factors are read, the panel is read and written.
+            unsafe { pass(panel, weights.as_mut_ptr(), x.as_ptr(), factors.as_ptr()) }
+        }
+    }
 }

@@ -67,6 +67,67 @@ impl Walk {
     }
 }
 
+/// Pixels whose windows see the same taps, and the weights of up to eight outputs at those taps, side by side in a panel. In
+/// elements.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+#[repr(C)] // Read by assembly.
+pub struct Panel {
+    /// Weights side by side: [`Panel::LANES`] or half of them.
+    pub lanes: usize,
+    /// As many of them as there are outputs: all, or up to half.
+    pub outputs: usize,
+    /// Rows of a window.
+    pub rows: usize,
+    /// Elements of a row, one behind the other.
+    pub columns: usize,
+    /// From a row to the next, in the panel and in what is read.
+    pub pitches: [usize; 2],
+    /// Lines of pixels; from one to the next in what is read and in what is summed.
+    pub lines: [usize; 3],
+    /// Pixels of a line; from one to the next, the same.
+    pub pixels: [usize; 3],
+}
+
+impl Panel {
+    /// Lanes of a whole panel.
+    pub const LANES: usize = 8;
+
+    /// Calls `visit` with the offsets of every pixel in what is read and in what is summed.
+    #[inline]
+    pub(crate) fn for_each_pixel(&self, mut visit: impl FnMut(usize, usize)) {
+        let ([lines, next_x, next_y], [pixels, step_x, step_y]) = (self.lines, self.pixels);
+        let [mut line_x, mut line_y] = [0, 0];
+        for _ in 0..lines {
+            let [mut x, mut y] = [line_x, line_y];
+            for _ in 0..pixels {
+                visit(x, y);
+                x += step_x;
+                y += step_y;
+            }
+            line_x += next_x;
+            line_y += next_y;
+        }
+    }
+
+    /// Whether there is anything to do, its lanes are two vectors or part of one, and all of it lies in a panel and in
+    /// tensors of these lengths: all that the pointers of the assembly need.
+    #[cfg(helium)]
+    #[inline(always)]
+    fn fits(&self, panel: usize, read: usize, sums: usize) -> bool {
+        let Self { lanes, outputs, rows, columns, pitches, lines, pixels } = *self;
+        let lanes_are_vectors =
+            if lanes == Self::LANES { outputs == lanes } else { lanes == 4 && outputs.wrapping_sub(1) < 4 };
+        let some = rows > 0 && columns > 0 && lines[0] > 0 && pixels[0] > 0;
+        let last = |side: usize| (lines[0] - 1) * lines[side] + (pixels[0] - 1) * pixels[side];
+        lanes_are_vectors
+            && some
+            && (rows - 1) * pitches[0] + columns * lanes <= panel
+            && last(1) + (rows - 1) * pitches[1] + columns <= read
+            && last(2) + outputs <= sums
+    }
+}
+
 /// Whether the f32 layers of this build multiply and add with one rounding (Helium), so that their last bits differ from
 /// those of other targets. Elsewhere they are the same bits everywhere.
 pub const FUSES_F32: bool = cfg!(helium);

@@ -3,9 +3,9 @@
 //! Order of the sums, which every other body keeps: an output adds its products in the order of the inputs, an input
 //! gradient in the order of the outputs.
 
-use super::Walk;
+use super::{Panel, Walk};
 use crate::Number;
-use crate::slices::{part, part_mut};
+use crate::slices::{behind, behind_mut, part, part_mut, vectors, vectors_mut};
 
 /// The rows `first..first + 4` of the weights.
 #[inline(always)]
@@ -121,6 +121,68 @@ pub fn gather_add<T: Number>(walk: &Walk, a: &[T], b: &mut [T], factors: &[T]) {
         for b in part_mut(b, bt, 1) {
             for (&a, &factor) in part(a, at, walk.channels).iter().zip(factors) {
                 *b += a * factor;
+            }
+        }
+    });
+}
+
+/// `panel[k · lanes + o] = weights[k · steps[0] + o · steps[1]]`.
+#[inline]
+pub fn panel_load<T: Number>(panel: &mut [T], lanes: usize, weights: &[T], steps: [usize; 2], outputs: usize) {
+    let mut first = 0;
+    for row in vectors_mut(panel, lanes) {
+        let column = behind(weights, first);
+        for (lane, w) in row.iter_mut().enumerate().take(outputs) {
+            *w = column.get(lane * steps[1]).copied().unwrap_or_default();
+        }
+        first += steps[0];
+    }
+}
+
+/// `weights[k · steps[0] + o · steps[1]] = panel[k · lanes + o]`.
+#[inline]
+pub fn panel_store<T: Number>(panel: &[T], lanes: usize, weights: &mut [T], steps: [usize; 2], outputs: usize) {
+    let mut first = 0;
+    for row in vectors(panel, lanes) {
+        let column = behind_mut(weights, first);
+        for (lane, &w) in row.iter().enumerate().take(outputs) {
+            if let Some(there) = column.get_mut(lane * steps[1]) {
+                *there = w;
+            }
+        }
+        first += steps[0];
+    }
+}
+
+/// `sums[o] += Σ_k weights[k, o] · x[k]`, pixel by pixel.
+#[inline]
+pub fn panel_sum<T: Number>(panel: &Panel, weights: &[T], x: &[T], sums: &mut [T]) {
+    panel.for_each_pixel(|read, sum| {
+        let sums = part_mut(sums, sum, panel.outputs);
+        for row in 0..panel.rows {
+            let weights = behind(weights, row * panel.pitches[0]);
+            let x = part(x, read + row * panel.pitches[1], panel.columns);
+            for (&x, weights) in x.iter().zip(vectors(weights, panel.lanes)) {
+                for (sum, &w) in sums.iter_mut().zip(weights) {
+                    *sum += w * x;
+                }
+            }
+        }
+    });
+}
+
+/// `weights[k, o] += factors[o] · x[k]`, pixel by pixel.
+#[inline]
+pub fn panel_outer<T: Number>(panel: &Panel, weights: &mut [T], x: &[T], factors: &[T]) {
+    panel.for_each_pixel(|read, factor| {
+        let factors = part(factors, factor, panel.outputs);
+        for row in 0..panel.rows {
+            let weights = behind_mut(weights, row * panel.pitches[0]);
+            let x = part(x, read + row * panel.pitches[1], panel.columns);
+            for (&x, weights) in x.iter().zip(vectors_mut(weights, panel.lanes)) {
+                for (w, &factor) in weights.iter_mut().zip(factors) {
+                    *w += x * factor;
+                }
             }
         }
     });

@@ -17,6 +17,7 @@
 use smolnn_core::{Conv2d, ShapeError};
 
 use super::for_each_tap;
+use super::panels::{self, Panels};
 use crate::dense::{add_rows, descend, rows_backward, rows_forward, start_pixels};
 use crate::slices::{behind, behind_mut, check_optional, part, part_mut, vectors};
 use crate::{Gradients, Number, Walk};
@@ -294,9 +295,18 @@ fn for_each_slice(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(&Slice)) {
     });
 }
 
+/// Whether it pays to lay weights out by panels: forward (0), for the gradients (1).
+#[inline]
+fn by_panels<T: Number>(shape: &Conv2d, pass: usize) -> bool {
+    T::PANELS && shape.batch * shape.output.height * shape.output.width >= panels::PIXELS[pass]
+}
+
 /// `output += W ⋆ input`.
 #[inline]
 pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], input: &[T], output: &mut [T]) {
+    if by_panels::<T>(shape, 0) {
+        return Panels::forward(shape, taps).sum(weights, input, output);
+    }
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
     if has_short_rows(shape, taps) {
         return for_each_slice(shape, taps, |slice| {
@@ -314,6 +324,9 @@ pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T],
 /// `d_input += Wᵀ d_output`.
 #[inline]
 pub(crate) fn backward_input<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], d_output: &[T], d_input: &mut [T]) {
+    if by_panels::<T>(shape, 1) && Panels::can_be_mirrored(shape) {
+        return Panels::sum_mirrored(shape, taps, weights, d_output, d_input);
+    }
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
     if has_short_rows(shape, taps) {
         return for_each_slice(shape, taps, |slice| {
@@ -337,6 +350,9 @@ pub(crate) fn backward_weights<T: Number>(
     d_output: &[T],
     d_weights: &mut [T],
 ) {
+    if by_panels::<T>(shape, 1) {
+        return Panels::forward(shape, taps).outer(d_weights, input, d_output);
+    }
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
     if has_short_rows(shape, taps) {
         return for_each_slice(shape, taps, |slice| {

@@ -8,6 +8,7 @@ pub mod conv2d;
 pub mod depthwise;
 pub mod flipped;
 pub mod im2col;
+pub(crate) mod panels;
 pub mod plane;
 pub mod transposed;
 
