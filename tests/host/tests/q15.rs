@@ -6,23 +6,40 @@ use std::fmt::Write;
 use std::fs;
 
 use smolnn_fixed::act::q15::{Q12, sigmoid_q15, tanh_q15};
+use smolnn_fixed::act::q15_small::{sigmoid_q15_small, tanh_q15_small};
 use smolnn_fixed::q::Q15;
 use smolnn_testkit::golden::project;
-use smolnn_testkit::search::{Problem, pieces};
+use smolnn_testkit::search::{Piece, Problem, mirrored_pieces, pieces};
 
-/// Correctly rounded and saturated. No input lies within 10^−6 LSB of a half, so that f64 decides rightly.
+/// Correctly rounded. No input lies within 10^−6 LSB of a half, so that f64 decides rightly.
 fn rounded(y: f64) -> i32 {
     let steps = y * 32768.0;
     assert!(((steps - steps.floor()) - 0.5).abs() > 1e-6, "{steps} is too close to a half");
-    (steps.round() as i32).min(32767)
+    steps.round() as i32
 }
 
 fn sigmoid(x: i32) -> i32 {
     rounded(1.0 / (1.0 + (-f64::from(x) / 4096.0).exp()))
 }
 
+/// Saturated.
 fn tanh(x: i32) -> i32 {
+    whole_tanh(x).min(32767)
+}
+
+/// Up to 32768.
+fn whole_tanh(x: i32) -> i32 {
     rounded((f64::from(x) / 4096.0).tanh())
+}
+
+/// Numbers, eight to a line.
+fn list(text: &mut String, numbers: &[i32]) {
+    *text += "    [";
+    for (index, number) in numbers.iter().enumerate() {
+        *text += if index % 8 == 0 { "\n        " } else { " " };
+        write!(text, "{number},").unwrap();
+    }
+    *text += "\n    ],\n";
 }
 
 #[test]
@@ -31,20 +48,20 @@ fn coefficients_are_those_of_the_search() {
         "//! Coefficients of the Q15 activations, found by `search` in the testkit. Rewritten by\n\
          //! `BLESS=1 cargo test -p host-tests --test q15`.\n\nuse super::q15::Pieces;\n",
     );
-    for (name, problem) in [
-        ("SIGMOID", Problem { target: sigmoid, offset: 0, shift: 17 }),
-        ("TANH", Problem { target: tanh, offset: 1, shift: 16 }),
+    let found = |name: &str, pieces: Result<Vec<Piece>, i32>| -> Vec<Piece> {
+        pieces.unwrap_or_else(|x| panic!("{name}: no solution for the piece at {x}"))
+    };
+    for (name, count, pieces) in [
+        ("SIGMOID", 512, pieces(&Problem { target: sigmoid, offset: 0, shift: 17 })),
+        ("TANH", 512, pieces(&Problem { target: tanh, offset: 1, shift: 16 })),
+        ("SMALL_SIGMOID", 256, mirrored_pieces(sigmoid, 17, false)),
+        ("SMALL_TANH", 256, mirrored_pieces(whole_tanh, 16, true)),
     ] {
-        let pieces = pieces(&problem).unwrap_or_else(|x| panic!("{name}: no solution for the piece at {x}"));
-        assert_eq!(pieces.len(), 512);
-        write!(text, "\n#[rustfmt::skip]\npub(super) static {name}: Pieces = Pieces::new(\n").unwrap();
+        let pieces = found(name, pieces);
+        assert_eq!(pieces.len(), count);
+        write!(text, "\n#[rustfmt::skip]\npub(super) static {name}: Pieces<{count}> = Pieces::new(\n").unwrap();
         for column in 0..2 {
-            text += "    [";
-            for (index, piece) in pieces.iter().enumerate() {
-                text += if index % 8 == 0 { "\n        " } else { " " };
-                write!(text, "{},", piece[column]).unwrap();
-            }
-            text += "\n    ],\n";
+            list(&mut text, &pieces.iter().map(|piece| piece[column]).collect::<Vec<_>>());
         }
         text += ");\n";
     }
@@ -63,9 +80,25 @@ fn all(kernel: impl Fn(&[Q12], &mut [Q15]) -> Result<(), smolnn_core::ShapeError
     output.into_iter().map(|y| y.to_bits().into()).collect()
 }
 
+/// The outputs of a function of one value.
+fn each(function: fn(Q12) -> Q15) -> Vec<i32> {
+    (i16::MIN..=i16::MAX).map(|x| function(Q12::from_bits(x)).to_bits().into()).collect()
+}
+
+/// The forms of the two: in 4 KiB, unless this build is for size, and in 2 KiB; of slices and of one value.
+fn sigmoids() -> [Vec<i32>; 4] {
+    [all(sigmoid_q15), all(sigmoid_q15_small), each(Q12::sigmoid), each(Q12::sigmoid_small)]
+}
+
+fn tanhs() -> [Vec<i32>; 4] {
+    [all(tanh_q15), all(tanh_q15_small), each(Q12::tanh), each(Q12::tanh_small)]
+}
+
 #[test]
 fn every_input_is_correctly_rounded() {
-    for (outputs, exact) in [(all(sigmoid_q15), sigmoid as fn(i32) -> i32), (all(tanh_q15), tanh)] {
+    let sigmoids = sigmoids().map(|outputs| (outputs, sigmoid as fn(i32) -> i32));
+    let tanhs = tanhs().map(|outputs| (outputs, tanh as fn(i32) -> i32));
+    for (outputs, exact) in sigmoids.into_iter().chain(tanhs) {
         assert_eq!(outputs.len(), 65536);
         for (x, &y) in (-32768..).zip(&outputs) {
             assert_eq!(y, exact(x), "{x}");

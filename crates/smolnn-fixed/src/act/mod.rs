@@ -12,6 +12,7 @@ mod leaky_relu;
 mod logistic;
 mod prelu;
 pub mod q15;
+pub mod q15_small;
 mod q15_tables;
 mod relu;
 mod table;

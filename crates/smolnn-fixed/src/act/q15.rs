@@ -7,11 +7,13 @@
 //!   rounded outputs of all 128 inputs: the worst error is 0.5 LSB, over all 65 536 inputs. 1 saturates to 32767.
 //! - Both are monotonic; tanh(−x) = −tanh(x) and sigmoid(−x) = 1 − sigmoid(x) bit for bit where neither saturates.
 //! - Held by tests/host/tests/q15.rs, exhaustively, coefficients included.
+#![doc = include_str!("q15_cost.md")]
 
 use core::cell::Cell;
 
 use smolnn_core::ShapeError;
 
+use super::q15_small::{sigmoid_q15_small, tanh_q15_small};
 use super::q15_tables::{SIGMOID, TANH};
 use crate::q::{Q, Q15};
 use crate::tensors::Source;
@@ -19,36 +21,38 @@ use crate::tensors::Source;
 /// Q3.12: −8 ≤ x < 8.
 pub type Q12 = Q<i16, 12>;
 
-/// The polynomials of 512 pieces: the piece of 0 comes first, those of negative inputs follow behind the positive ones.
+/// The polynomials of `N` pieces, a power of two: the piece of 0 comes first, those of negative inputs follow behind the
+/// positive ones.
 /// Two arrays cost v7-M no address; where registers or addressing modes are few the coefficients lie side by side.
-pub(super) struct Pieces {
+#[repr(C)]
+pub(crate) struct Pieces<const N: usize> {
     #[cfg(not(any(backend = "v6m", backend = "rv32")))]
-    constants: [i32; 512],
+    constants: [i32; N],
     #[cfg(not(any(backend = "v6m", backend = "rv32")))]
-    slopes: [i32; 512],
+    slopes: [i32; N],
     #[cfg(any(backend = "v6m", backend = "rv32"))]
-    pairs: [[i32; 2]; 512],
+    pairs: [[i32; 2]; N],
 }
 
-impl Pieces {
+impl<const N: usize> Pieces<N> {
     /// From c0 of every piece, whose lowest byte is c2, and c1.
     #[cfg(not(any(backend = "v6m", backend = "rv32")))]
-    pub(super) const fn new(constants: [i32; 512], slopes: [i32; 512]) -> Self {
+    pub(super) const fn new(constants: [i32; N], slopes: [i32; N]) -> Self {
         Self { constants, slopes }
     }
 
     #[cfg(not(any(backend = "v6m", backend = "rv32")))]
     #[inline(always)]
-    const fn piece(&self, piece: usize) -> (i32, i32) {
-        (self.constants[piece & 511], self.slopes[piece & 511])
+    pub(super) const fn piece(&self, piece: usize) -> (i32, i32) {
+        (self.constants[piece & (N - 1)], self.slopes[piece & (N - 1)])
     }
 
     /// From c0 of every piece, whose lowest byte is c2, and c1.
     #[cfg(any(backend = "v6m", backend = "rv32"))]
-    pub(super) const fn new(constants: [i32; 512], slopes: [i32; 512]) -> Self {
-        let mut pairs = [[0; 2]; 512];
+    pub(super) const fn new(constants: [i32; N], slopes: [i32; N]) -> Self {
+        let mut pairs = [[0; 2]; N];
         let mut piece = 0;
-        while piece < 512 {
+        while piece < N {
             pairs[piece] = [constants[piece], slopes[piece]];
             piece += 1;
         }
@@ -57,8 +61,8 @@ impl Pieces {
 
     #[cfg(any(backend = "v6m", backend = "rv32"))]
     #[inline(always)]
-    const fn piece(&self, piece: usize) -> (i32, i32) {
-        let [constant, slope] = self.pairs[piece & 511];
+    pub(super) const fn piece(&self, piece: usize) -> (i32, i32) {
+        let [constant, slope] = self.pairs[piece & (N - 1)];
         (constant, slope)
     }
 
@@ -80,7 +84,7 @@ impl Pieces {
     #[cfg(all(backend = "rv32", target_arch = "riscv32"))]
     #[inline(always)]
     fn in_loop_at(&self, position: i32, x: i32) -> i32 {
-        horner(crate::arch::with_lowest_byte(&self.pairs[(position >> 7) as usize & 511]), x)
+        horner(crate::arch::with_lowest_byte(&self.pairs[(position >> 7) as usize & (N - 1)]), x)
     }
 }
 
@@ -91,16 +95,22 @@ const fn horner([constant, slope, bend]: [i32; 3], x: i32) -> i32 {
 }
 
 impl Q12 {
-    /// 1 / (1 + e^−x), correctly rounded.
+    /// 1 / (1 + e^−x), correctly rounded. ½ at 0, never 0 nor 1; the [module](self) has its cost.
     #[inline(always)]
     pub const fn sigmoid(self) -> Q15 {
+        if cfg!(smolnn_optimize = "size") {
+            return self.sigmoid_small();
+        }
         let x = self.to_bits() as i32;
         sigmoid_output(SIGMOID.at(x, x))
     }
 
-    /// tanh x, correctly rounded.
+    /// tanh x, correctly rounded. 0 at 0, 32767 and −32768 where it rounds to ±1; the [module](self) has its cost.
     #[inline(always)]
     pub const fn tanh(self) -> Q15 {
+        if cfg!(smolnn_optimize = "size") {
+            return self.tanh_small();
+        }
         let x = self.to_bits() as i32;
         tanh_output(TANH.at(x + TANH_OFFSET, x))
     }
@@ -121,11 +131,14 @@ const fn tanh_output(y: i32) -> Q15 {
     Q15::from_bits((y >> 16) as i16)
 }
 
-/// Sigmoid of every element.
+/// [`Q12::sigmoid`] of every element.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn sigmoid_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
+    if cfg!(smolnn_optimize = "size") {
+        return sigmoid_q15_small(input, output);
+    }
     ShapeError::check_length("the output", input.len(), output.len())?;
     input.map(Cell::from_mut(output).as_slice_of_cells(), |x| {
         let x = x.to_bits() as i32;
@@ -134,11 +147,14 @@ pub fn sigmoid_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> 
     Ok(())
 }
 
-/// tanh of every element.
+/// [`Q12::tanh`] of every element.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn tanh_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
+    if cfg!(smolnn_optimize = "size") {
+        return tanh_q15_small(input, output);
+    }
     ShapeError::check_length("the output", input.len(), output.len())?;
     input.map(Cell::from_mut(output).as_slice_of_cells(), |x| {
         let x = x.to_bits() as i32;

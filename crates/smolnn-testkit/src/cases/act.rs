@@ -114,10 +114,22 @@ macro_rules! q15 {
     }};
 }
 
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-x))
+}
+
 pub(super) fn sigmoid_q15(case: Case<'_>) -> Result<(), Failure> {
-    q15!(case, act::q15::sigmoid_q15, |x: f64| 1.0 / (1.0 + libm::exp(-x)))
+    q15!(case, act::q15::sigmoid_q15, sigmoid)
+}
+
+pub(super) fn sigmoid_q15_small(case: Case<'_>) -> Result<(), Failure> {
+    q15!(case, act::q15_small::sigmoid_q15_small, sigmoid)
 }
 
 pub(super) fn tanh_q15(case: Case<'_>) -> Result<(), Failure> {
     q15!(case, act::q15::tanh_q15, libm::tanh)
+}
+
+pub(super) fn tanh_q15_small(case: Case<'_>) -> Result<(), Failure> {
+    q15!(case, act::q15_small::tanh_q15_small, libm::tanh)
 }

@@ -146,6 +146,8 @@ pub static KERNELS: &[Kernel] = &[
     Kernel { name: "act::tanh_int16", domain: "all of int16, scales 2^-15..2^-3", tolerance: 3, run: act::tanh_int16 },
     Kernel { name: "act::sigmoid_q15", domain: "all of Q3.12", tolerance: 0, run: act::sigmoid_q15 },
     Kernel { name: "act::tanh_q15", domain: "all of Q3.12", tolerance: 0, run: act::tanh_q15 },
+    Kernel { name: "act::sigmoid_q15_small", domain: "all of Q3.12", tolerance: 0, run: act::sigmoid_q15_small },
+    Kernel { name: "act::tanh_q15_small", domain: "all of Q3.12", tolerance: 0, run: act::tanh_q15_small },
     Kernel { name: "act::leaky_relu_int16", domain: "slopes ±2^-8..1", tolerance: 0, run: act::leaky_relu_int16 },
     Kernel { name: "act::prelu", domain: "slopes per channel, in place", tolerance: 0, run: act::prelu },
     Kernel {

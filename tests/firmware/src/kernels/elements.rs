@@ -2,6 +2,7 @@
 
 use smolnn_core::{Image, Kernel, Pool2d, Window2d, shape};
 use smolnn_fixed::act::q15::{Q12, sigmoid_q15, tanh_q15};
+use smolnn_fixed::act::q15_small::{sigmoid_q15_small, tanh_q15_small};
 use smolnn_fixed::act::{Interpolation, Table, logistic_int16, lookup, tanh_int16};
 use smolnn_fixed::elementwise::{AddLayer, AddLayer16, Pairing, add, add_int16};
 use smolnn_fixed::pool::{Pool2dLayer, average_pool2d, max_pool2d};
@@ -119,7 +120,7 @@ fn run_int16(meter: &mut dyn Meter) {
     let right: [i16; LENGTH] = core::array::from_fn(|_| (random.bits() >> 16) as i16);
     let mut output = [0_i16; LENGTH];
     let work = Work::Elements(LENGTH);
-    if meter.wants("sigmoid_q15") || meter.wants("tanh_q15") {
+    if ["sigmoid_q15", "tanh_q15", "sigmoid_q15_small", "tanh_q15_small"].iter().any(|name| meter.wants(name)) {
         let input = left.map(Q12::from_bits);
         let mut output = [Q15::ZERO; LENGTH];
         meter.kernel("sigmoid_q15", "1024", work, &mut || {
@@ -127,6 +128,12 @@ fn run_int16(meter: &mut dyn Meter) {
         });
         meter.kernel("tanh_q15", "1024", work, &mut || {
             let _ = tanh_q15(&input, &mut output);
+        });
+        meter.kernel("sigmoid_q15_small", "1024", work, &mut || {
+            let _ = sigmoid_q15_small(&input, &mut output);
+        });
+        meter.kernel("tanh_q15_small", "1024", work, &mut || {
+            let _ = tanh_q15_small(&input, &mut output);
         });
     }
     if let (true, Ok(interpolation)) = (meter.wants("logistic_int16"), Interpolation::logistic(1.0 / 4096.0)) {

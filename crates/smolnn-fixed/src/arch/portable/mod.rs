@@ -44,6 +44,18 @@ pub(crate) fn largest(values: impl crate::tensors::Source<i8>) -> i32 {
     largest
 }
 
+/// What of a Q15 function in 2 KiB a backend does in a way of its own: nothing. The loop of
+/// [`q15_small`](crate::act::q15_small) does the rest.
+#[cfg(not(backend = "dsp"))]
+#[inline(always)]
+pub(crate) fn mirrored<'a, const SATURATES: bool>(
+    _pieces: &crate::act::q15::Pieces<256>,
+    input: &'a [crate::act::q15::Q12],
+    output: &'a mut [crate::q::Q15],
+) -> (&'a [crate::act::q15::Q12], &'a mut [crate::q::Q15]) {
+    (input, output)
+}
+
 /// Σ a·b over the shorter of the two, wrapping.
 #[inline]
 fn dot<T: Copy + Into<i32>>(a: &[T], b: &[i8]) -> i32 {
