@@ -1,7 +1,15 @@
 //! The functions that are measured, with the truth and what is asked of them.
 
+use std::ops::RangeInclusive;
+
+use smolnn_core::ShapeError;
+use smolnn_fixed::Separate;
 use smolnn_fixed::act::q15::{Q12, sigmoid_q15, tanh_q15};
+use smolnn_fixed::act::q15_small::{sigmoid_q15_small, tanh_q15_small};
+use smolnn_fixed::act::{Interpolation, LeakyReluLayer, Table, leaky_relu_int16, logistic_int16, tanh_int16};
 use smolnn_fixed::q::Q15;
+use smolnn_fixed::quantise::Affine;
+use smolnn_fixed::transcendental::{exp_negative, logarithm, reciprocal_one_plus};
 use smolnn_float::elementary::{self, accurate, bodies, fast};
 
 use super::{Bound, Found, Integer, Real, measure_integer};
@@ -82,24 +90,139 @@ pub fn reals() -> Vec<Real<'static>> {
     ]
 }
 
-/// Every function of 16-bit integers, measured.
+/// Inputs and outputs of int8 and int16.
+const BYTE: RangeInclusive<i32> = -128..=127;
+const WORD: RangeInclusive<i32> = -32768..=32767;
+
+/// An int8 table of a function of real numbers, over all 256 inputs. Where the reference's integer sequence makes the table,
+/// smolnn owes the reference its bits, and the bound is what those err by.
+fn byte(
+    name: &'static str,
+    table: &Table,
+    [input, output]: [Affine; 2],
+    exact: fn(f64) -> f64,
+    bound: f64,
+) -> (&'static str, Found) {
+    let function = |inputs: &[i32]| inputs.iter().map(|&x| table.get(x as i8).into()).collect();
+    let exact = |x: i32| {
+        let y = exact(f64::from(input.scale) * f64::from(x - input.zero_point));
+        y / f64::from(output.scale) + f64::from(output.zero_point)
+    };
+    let function =
+        Integer { name, inputs: BYTE, function: &function, exact: &exact, outputs: BYTE, bound, monotonic: false };
+    (name, measure_integer(&function))
+}
+
+/// A kernel of int16 over all 65 536 inputs, in steps of `input`, to outputs in steps of `output`.
+fn word(
+    name: &'static str,
+    kernel: &dyn Fn(&[i16], &mut [i16]) -> Result<(), ShapeError>,
+    [input, output]: [f64; 2],
+    exact: fn(f64) -> f64,
+    bound: f64,
+) -> (&'static str, Found) {
+    let function = |inputs: &[i32]| {
+        let x: Vec<i16> = inputs.iter().map(|&x| x as i16).collect();
+        let mut y = vec![0; x.len()];
+        kernel(&x, &mut y).expect("equally long");
+        y.into_iter().map(i32::from).collect()
+    };
+    let exact = |x: i32| exact(f64::from(x) * input) / output;
+    let function =
+        Integer { name, inputs: WORD, function: &function, exact: &exact, outputs: WORD, bound, monotonic: true };
+    (name, measure_integer(&function))
+}
+
+/// A function of 32-bit fixed point in Q0.31 or Q5.26, over every 2^15th input.
+fn long(
+    name: &'static str,
+    function: fn(i32) -> i32,
+    inputs: RangeInclusive<i32>,
+    [input_fraction, output_fraction]: [i32; 2],
+    exact: fn(f64) -> f64,
+    bound: f64,
+) -> (&'static str, Found) {
+    let function = |inputs: &[i32]| inputs.iter().map(|&x| function(x << 15)).collect();
+    let exact =
+        |x: i32| exact(f64::from(x) * f64::from(15 - input_fraction).exp2()) * f64::from(output_fraction).exp2();
+    let outputs = i32::MIN..=i32::MAX;
+    let function = Integer { name, inputs, function: &function, exact: &exact, outputs, bound, monotonic: false };
+    (name, measure_integer(&function))
+}
+
+fn elu(x: f64) -> f64 {
+    if x < 0.0 { libm::expm1(x) } else { x }
+}
+
+fn hard_swish(x: f64) -> f64 {
+    x * (x + 3.0).clamp(0.0, 6.0) / 6.0
+}
+
+/// With the f32 nearest to 0.1.
+fn leaky_relu(x: f64) -> f64 {
+    if x < 0.0 { x * f64::from(0.1_f32) } else { x }
+}
+
+fn silu(x: f64) -> f64 {
+    x * sigmoid(x)
+}
+
+/// Every function of integers, measured: the correctly rounded ones, and those of the reference.
 pub fn integers() -> Vec<(&'static str, Found)> {
-    let q15 = |function: fn(&[Q12], &mut [Q15])| {
-        move |inputs: &[i32]| {
-            let x: Vec<Q12> = inputs.iter().map(|&x| Q12::from_bits(x as i16)).collect();
-            let mut y = vec![Q15::from_bits(0); x.len()];
-            function(&x, &mut y);
-            y.iter().map(|y| i32::from(y.to_bits())).collect::<Vec<_>>()
-        }
+    let q15 = |name, kernel: fn(&[Q12], &mut [Q15]) -> Result<(), ShapeError>, exact| {
+        let kernel = |input: &[i16], output: &mut [i16]| {
+            let input: Vec<Q12> = input.iter().map(|&x| Q12::from_bits(x)).collect();
+            let mut outputs = vec![Q15::ZERO; input.len()];
+            kernel(&input, &mut outputs)?;
+            output.iter_mut().zip(outputs).for_each(|(to, from)| *to = from.to_bits());
+            Ok(())
+        };
+        word(name, &kernel, [1.0 / 4096.0, 1.0 / 32768.0], exact, 0.5)
     };
-    let sigmoids = q15(|x, y| sigmoid_q15(x, y).expect("equally long"));
-    let tanhs = q15(|x, y| tanh_q15(x, y).expect("equally long"));
-    let measured = |name, function: &dyn Fn(&[i32]) -> Vec<i32>, exact: fn(f64) -> f64| {
-        let exact = |x: i32| exact(f64::from(x) / 4096.0) * 32768.0;
-        let word = i32::from(i16::MIN)..=i32::from(i16::MAX);
-        let integer =
-            Integer { name, inputs: word.clone(), function, exact: &exact, outputs: word, bound: 0.5, monotonic: true };
-        (name, measure_integer(&integer))
-    };
-    vec![measured("sigmoid (Q3.12 to Q15)", &sigmoids, sigmoid), measured("tanh (Q3.12 to Q15)", &tanhs, libm::tanh)]
+    let ready = "the scales are valid";
+    // ±8 in int8, in steps that are no powers of two, as models have them.
+    let (input, same, halves) = (Affine::new(0.0625, 0), Affine::new(0.0627, -3), Affine::new(0.0314, -128));
+    let (of_256, of_128) = (Affine::new(1.0 / 256.0, -128), Affine::new(1.0 / 128.0, 0));
+    let silus = Table::from_fn(input, halves, silu);
+    let logistic = Interpolation::logistic(1.0 / 4096.0).expect(ready);
+    let tanh = Interpolation::tanh(1.0 / 4096.0).expect(ready);
+    let steps = [0.001_f32, 0.0012_f32];
+    let leaky = LeakyReluLayer::new(65536, 0.1, Affine::new(steps[0], 0), Affine::new(steps[1], 0)).expect(ready);
+    let q15_steps = [1.0 / 4096.0, 1.0 / 32768.0];
+    vec![
+        q15("sigmoid (Q3.12 to Q15)", sigmoid_q15, sigmoid),
+        q15("tanh (Q3.12 to Q15)", tanh_q15, libm::tanh),
+        q15("sigmoid (Q15 in 2 KiB)", sigmoid_q15_small, sigmoid),
+        q15("tanh (Q15 in 2 KiB)", tanh_q15_small, libm::tanh),
+        byte("LOGISTIC (int8)", &Table::logistic(input).expect(ready), [input, of_256], sigmoid, 0.51),
+        byte("TANH (int8)", &Table::tanh(input).expect(ready), [input, of_128], libm::tanh, 0.51),
+        byte("HARD_SWISH (int8)", &Table::hard_swish(input, same).expect(ready), [input, same], hard_swish, 0.51),
+        byte("LEAKY_RELU (int8)", &Table::leaky_relu(0.1, input, same).expect(ready), [input, same], leaky_relu, 0.55),
+        byte("ELU (int8)", &Table::elu(input, same).expect(ready), [input, same], elu, 0.51),
+        byte("SiLU (int8, from a real)", &silus, [input, halves], silu, 0.5),
+        word(
+            "LOGISTIC (int16)",
+            &|x, y| logistic_int16(&logistic, x.len(), Separate { input: x, output: y }),
+            q15_steps,
+            sigmoid,
+            1.03,
+        ),
+        word(
+            "TANH (int16)",
+            &|x, y| tanh_int16(&tanh, x.len(), Separate { input: x, output: y }),
+            q15_steps,
+            libm::tanh,
+            1.49,
+        ),
+        word(
+            "LEAKY_RELU (int16)",
+            &|x, y| leaky_relu_int16(&leaky, Separate { input: x, output: y }),
+            steps.map(f64::from),
+            leaky_relu,
+            0.51,
+        ),
+        long("exp (Q5.26 to Q0.31)", |x| exp_negative(x, 5), -65535..=0, [26, 31], libm::exp, 490.0),
+        long("1/(1 − x) (Q0.31)", |x| reciprocal_one_plus(-x), -65535..=0, [31, 31], |x| 1.0 / (1.0 - x), 6.0),
+        long("ln (Q12.19 to Q5.26)", logarithm, 16..=65535, [19, 26], libm::log, 3.0),
+    ]
 }
