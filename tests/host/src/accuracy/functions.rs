@@ -113,10 +113,13 @@ fn byte(
     (name, measure_integer(&function))
 }
 
+/// From inputs to as many outputs.
+type Kernel<'a> = dyn Fn(&[i16], &mut [i16]) -> Result<(), ShapeError> + 'a;
+
 /// A kernel of int16 over all 65 536 inputs, in steps of `input`, to outputs in steps of `output`.
 fn word(
     name: &'static str,
-    kernel: &dyn Fn(&[i16], &mut [i16]) -> Result<(), ShapeError>,
+    kernel: &Kernel<'_>,
     [input, output]: [f64; 2],
     exact: fn(f64) -> f64,
     bound: f64,
