@@ -16,6 +16,28 @@
 //! ```
 //!
 //! Held by tests/host/tests/q.rs: exhaustively for 8 bits, on edges and random values above.
+//!
+//! # Cost, errors, ends
+//!
+//! Everything is exact but for the one rounding that the name says: at most half a step (`rounded`, `narrowed`, `rounding_mul`,
+//! `from_f64`), below one step (`truncated`, `stochastic`). Everything saturates: −MIN and |MIN| are MAX, −1 · −1 in Q15 is MAX, NaN
+//! becomes 0. Nothing panics.
+//!
+//! Instructions when inlined, operands and constants in registers or loaded by one of them, at most (rustc 1.95, counted in the compiled code;
+//! on M0 and RV32 branches skip some):
+//!
+//! | | M4 | M3 | M0 | RV32 |
+//! |---|---|---|---|---|
+//! | Q7, Q15: `saturating_add`, `saturating_sub` | 2 | 2 | 12 | 10 |
+//! | Q31: `saturating_add`, `saturating_sub` | 1 | 4 | 6 | 8 |
+//! | Q7, Q15: `widening_mul` | 1 | 1 | 1 | 1 |
+//! | Q31: `widening_mul` | 1 | 1 | 6 and a long multiplication | 3 |
+//! | Q7, Q15: `rounding_mul` | 8 | 8 | 8 | 8 |
+//! | Q31: `rounding_mul` | 13 | 13 | 22 and a long multiplication | 22 |
+//! | Q15: `rounded` to 12 fraction bits | 4 | 4 | 4 | 4 |
+//! | Q15: `truncated` to 12 fraction bits | 1 | 1 | 1 | 1 |
+//! | Q2.30: `narrowed` to Q15 | 3 | 3 | 14 | 13 |
+//! | Q31: `stochastic` to 15 fraction bits | 11 | 11 | 16 | 17 |
 
 use crate::random::Generator;
 
@@ -109,6 +131,11 @@ macro_rules! fixed_point {
             #[inline(always)]
             #[must_use]
             pub const fn rounding_mul<const OTHER: u32>(self, other: Q<$bits, OTHER>) -> Self {
+                if size_of::<$bits>() < 4 && OTHER < 32 {
+                    let product = self.0 as i32 * other.0 as i32;
+                    let halved = if OTHER == 0 { product } else { ((product >> (OTHER - 1)) + 1) >> 1 };
+                    return Self(saturate(halved as i64));
+                }
                 let product = self.0 as i64 * other.0 as i64;
                 Self(saturate(shift_right_half_up(product, OTHER)))
             }

@@ -1,6 +1,7 @@
 //! A small deterministic generator, for stochastic rounding.
 
-/// Marsaglia's xorshift of 32 bits (13, 17, 5): six instructions, no multiplication, period 2^32 − 1.
+/// Marsaglia's xorshift of 32 bits (13, 17, 5): no multiplication, period 2^32 − 1. With its state in memory a number takes 6 instructions on M3 and M4,
+/// 9 on M0 and RV32.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generator(u32);
 

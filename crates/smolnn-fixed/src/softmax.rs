@@ -10,6 +10,7 @@
 //!   to 2^17, and only where that leaves the output open (one element in a hundred) the product is computed.
 //! - Differences below −31 / (β s) count as 0, as in the reference.
 //! - Held by: `softmax_*` goldens; random rows against an f64 oracle within 1 LSB (tests/host/tests/conformance.rs).
+#![doc = include_str!("softmax_cost.md")]
 
 use core::cell::Cell;
 
@@ -162,6 +163,9 @@ fn rounded_product(exp: u32, factor: u32, shift: u32, least: i32) -> i32 {
 
 /// Runs the softmax; input and output may be one.
 ///
+/// The reference's bits, within 1 step of 1/256 of the real function; 1 is 127, what is below half a step −128. Rows of 64 take
+/// 20 instructions per element on the M4, 22 on the M3, 54 on the M0, 33 on RV32.
+///
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the layer says, or overlap where they must not.
 pub fn softmax(layer: &SoftmaxLayer, mut tensors: impl Tensors<i8>) -> Result<(), ShapeError> {
@@ -174,6 +178,9 @@ pub fn softmax(layer: &SoftmaxLayer, mut tensors: impl Tensors<i8>) -> Result<()
 }
 
 /// Runs the softmax to int16 outputs, scale 2^−16, zero point −32768.
+///
+/// The reference's bits, within 2 steps of the real function; 1 is 32767, what is below half a step −32768. 19 instructions per element
+/// on the M4, 22 on the M3, 94 on the M0, 32 on RV32.
 ///
 /// # Errors
 /// [`ShapeError::Length`].

@@ -5,6 +5,7 @@
 //!   Q0.15 after normalisation, the product rounded half up.
 //! - Rows of fewer than 2^16 elements: the sum stays below 2^31.
 //! - Held by: `softmax_i16_*` goldens; random rows against an f64 oracle (tests/host/tests/conformance.rs).
+#![doc = include_str!("softmax_cost.md")]
 
 use core::cell::Cell;
 
@@ -113,6 +114,9 @@ impl SoftmaxLayer16 {
 }
 
 /// Runs the softmax; input and output may be one.
+///
+/// The reference's bits; 1 is 32767, the least output 0. Inputs 10 and more below the largest all count e^−10, up to 2 steps each.
+/// 53 instructions per element on the M4, 56 on the M3, 132 on the M0, 64 on RV32.
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the layer says, or overlap where they must not.

@@ -58,6 +58,14 @@ fn tables_of_real_functions_are_correctly_rounded() {
 }
 
 #[test]
+fn what_is_no_number_has_a_place_in_tables() {
+    for (value, expected) in [(f64::NAN, -3), (f64::INFINITY, 127), (f64::NEG_INFINITY, -128), (-0.0, -3)] {
+        let table = Table::from_reals(&[value; 256], Affine::new(0.5, -3));
+        assert!((-128..=127).all(|x| table.get(x) == expected), "{value} is {}", table.get(0));
+    }
+}
+
+#[test]
 fn tables_of_wrong_quantisations_are_refused() {
     assert!(Table::logistic(Affine::new(0.0, 0)).is_err());
     assert!(Table::tanh(Affine::new(f32::NAN, 0)).is_err());

@@ -11,7 +11,8 @@ use crate::quantise::{Affine, clamp, round};
 use crate::real;
 
 impl Table {
-    /// ELU with α = 1 from one quantisation to another.
+    /// ELU with α = 1 from one quantisation to another, with the reference's bits; 0.50 steps from the real function. Towards −∞
+    /// the output nears −1; what int8 does not hold is clamped. Run by [`lookup`](super::lookup).
     ///
     /// # Errors
     /// [`ShapeError::Range`] when a scale is not positive or a zero point lies outside of int8.

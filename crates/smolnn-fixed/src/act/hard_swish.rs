@@ -31,7 +31,8 @@ const fn saturating_shift_left(a: i32, shift: u32) -> i32 {
 }
 
 impl Table {
-    /// Hard swish from one quantisation to another.
+    /// Hard swish from one quantisation to another, with the reference's bits; 0.50 steps from the real function with scales of
+    /// 1/16. 0 for x ≤ −3, x for x ≥ 3, clamped to int8. Run by [`lookup`](super::lookup).
     ///
     /// # Errors
     /// [`ShapeError::Range`] when a scale is not positive, a zero point lies outside of int8, or the output's scale is

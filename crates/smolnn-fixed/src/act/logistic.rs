@@ -12,7 +12,8 @@ use crate::quantise::{Affine, Multiplier, clamp, rounding_shift_right};
 use crate::transcendental;
 
 impl Table {
-    /// 1 / (1 + exp(−x)); the output's scale is 1/256, its zero point −128.
+    /// 1 / (1 + exp(−x)); the output's scale is 1/256, its zero point −128. The reference's bits, 0.50 steps from the real
+    /// function. From a radius between 7.5 and 15 on, which the scale decides, the ends: −128 and 127. Run by [`lookup`](super::lookup).
     ///
     /// # Errors
     /// [`ShapeError::Range`] when the scale is not positive or the zero point lies outside of int8.
@@ -20,7 +21,8 @@ impl Table {
         Self::from_q4(input, true)
     }
 
-    /// tanh(x); the output's scale is 1/128, its zero point 0.
+    /// tanh(x); the output's scale is 1/128, its zero point 0. The reference's bits, 0.50 steps from the real function. From
+    /// a radius between 7.5 and 15 on, which the scale decides, the ends: −128 and 127. Run by [`lookup`](super::lookup).
     ///
     /// # Errors
     /// As [`Table::logistic`].

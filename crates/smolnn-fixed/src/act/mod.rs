@@ -4,6 +4,7 @@
 //! the reference has one ([`Table::logistic`], [`Table::tanh`], [`Table::hard_swish`], [`Table::leaky_relu`],
 //! [`Table::relu`], [`Table::requantise`]), from real numbers elsewhere ([`Table::elu`], [`table!`](crate::table)).
 //! ReLU, ReLU6 and their like cost nothing as the output range of the operator before them.
+#![doc = include_str!("cost.md")]
 
 mod elu;
 mod hard_swish;

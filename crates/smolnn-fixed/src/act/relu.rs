@@ -10,7 +10,8 @@ use super::Table;
 use crate::quantise::{Affine, FusedActivation, Multiplier};
 
 impl Table {
-    /// The activation from one quantisation to another.
+    /// The activation from one quantisation to another, with the reference's bits; clamped to the activation's range and int8.
+    /// Run by [`lookup`](super::lookup).
     ///
     /// # Errors
     /// [`ShapeError::Range`] when the scales are not positive or do not fit each other or a zero point lies outside of int8.
