@@ -9,7 +9,7 @@ use smolnn_fixed::act::q15_small::{sigmoid_q15_small, tanh_q15_small};
 use smolnn_fixed::act::{Interpolation, LeakyReluLayer, Table, leaky_relu_int16, logistic_int16, tanh_int16};
 use smolnn_fixed::q::Q15;
 use smolnn_fixed::quantise::Affine;
-use smolnn_fixed::transcendental::{exp_negative, logarithm, reciprocal_one_plus};
+use smolnn_fixed::transcendental::{self, exp_negative, logarithm, reciprocal_one_plus};
 use smolnn_float::elementary::{self, accurate, bodies, fast};
 
 use super::{Bound, Found, Integer, Real, measure_integer};
@@ -226,6 +226,8 @@ pub fn integers() -> Vec<(&'static str, Found)> {
         ),
         long("exp (Q5.26 to Q0.31)", |x| exp_negative(x, 5), -65535..=0, [26, 31], libm::exp, 490.0),
         long("1/(1 − x) (Q0.31)", |x| reciprocal_one_plus(-x), -65535..=0, [31, 31], |x| 1.0 / (1.0 - x), 6.0),
+        long("logistic (Q4.27)", transcendental::logistic, -65535..=65535, [27, 31], sigmoid, 150.0),
+        long("tanh (Q4.27)", transcendental::tanh, -65535..=65535, [27, 31], libm::tanh, 300.0),
         long("ln (Q12.19 to Q5.26)", logarithm, 16..=65535, [19, 26], libm::log, 3.0),
     ]
 }
