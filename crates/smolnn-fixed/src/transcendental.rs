@@ -3,6 +3,15 @@
 //!
 //! Everything is `const`: the tables of layers are built at compile time. Held by the golden tables
 //! `exp_on_negative_values_q5.bin`, `one_over_one_plus_x.bin`, `logistic_tanh_q4.bin`.
+//!
+//! Against the reference the error is 0. Worst distance from the real function, in units of the last place of the output, over 65 536
+//! inputs (`cargo xtask accuracy`), and executed instructions per call under QEMU, over inputs spread over the domain:
+//!
+//! | | worst | M0 | M3 | M4F, M7 | M33 | M55 | RV32 |
+//! |---|---|---|---|---|---|---|---|
+//! | [`exp_negative`] | 482 | 481 | 116 | 116 | 115 | 106 | 127 |
+//! | [`reciprocal_one_plus`] | 6 | 379 | 64 | 64 | 64 | 55 | 86 |
+//! | [`logarithm`] | 3 | 1142 | 270 | 269 | 273 | 225 | 390 |
 
 use crate::quantise::{rounding_shift_right, saturating_rounding_doubling_high as product};
 
@@ -36,6 +45,8 @@ const fn exp_quarter(x: i32) -> i32 {
 
 /// exp(x) in Q0.31 for x ≤ 0 with `integer_bits` (4 or 5) integer bits: the lowest quarter by polynomial, every other bit
 /// by a factor.
+///
+/// At most 482 units (2.3·10^−7) from the real function; 1 is 2^31 − 1. The [module](self) has its cost.
 pub const fn exp_negative(x: i32, integer_bits: u32) -> i32 {
     /// exp(−2^(k − 2)) in Q0.31.
     const FACTORS: [i32; 7] = [1_672_461_947, 1_302_514_674, 790_015_084, 290_630_308, 39_332_535, 720_401, 242];
@@ -79,6 +90,8 @@ const fn twice_reciprocal(x: i32) -> i32 {
 }
 
 /// 1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31.
+///
+/// At most 6 units (2.8·10^−9) from the real function; 1 is 2^31 − 1. The [module](self) has its cost.
 pub const fn reciprocal_one_plus(x: i32) -> i32 {
     let half = twice_reciprocal(x);
     if half >= 1 << 30 { ONE } else { half << 1 }
@@ -86,13 +99,16 @@ pub const fn reciprocal_one_plus(x: i32) -> i32 {
 
 /// The reciprocal of `value` > 0 with `integer_bits` integer bits, as mantissa in Q0.31 and exponent e:
 /// 1 / value = mantissa · 2^−e, e = integer bits − leading zeros.
+///
+/// Error and cost are those of [`reciprocal_one_plus`] for the mantissa; powers of two give 2^31 − 1.
 pub const fn reciprocal(value: u32, integer_bits: i32) -> (i32, i32) {
     let zeros = value.leading_zeros();
     let fraction = value.unbounded_shl(zeros).wrapping_sub(1 << 31) as i32;
     (reciprocal_one_plus(fraction), integer_bits - zeros as i32)
 }
 
-/// 1 / (1 + exp(−x)) in Q0.31 for x in Q4.27.
+/// 1 / (1 + exp(−x)) in Q0.31 for x in Q4.27. ½ at 0; never 0 nor 1: 241 and 2^31 − 242 at the ends.
+/// At most 149 units (6.9·10^−8) from the real function; costs one [`exp_negative`] and one [`reciprocal_one_plus`].
 pub const fn logistic(x: i32) -> i32 {
     if x == 0 {
         return 1 << 30;
@@ -101,7 +117,8 @@ pub const fn logistic(x: i32) -> i32 {
     if x > 0 { positive } else { ONE - positive }
 }
 
-/// tanh(x) in Q0.31 for x in Q4.27.
+/// tanh(x) in Q0.31 for x in Q4.27. 0 at 0, odd, ±(2^31 − 1) at the ends. At most 298 units
+/// (1.4·10^−7) from the real function; costs as [`logistic`].
 pub const fn tanh(x: i32) -> i32 {
     if x == 0 {
         return 0;
@@ -125,6 +142,8 @@ const fn rounding_shift(value: i32, shift: i32) -> i32 {
 
 /// ln(x) in Q5.26 for x ≥ 1 in Q12.19: powers of two are taken out of x and of x·√½, whichever leaves more, and the rest r,
 /// near √√½, enters a rational function.
+///
+/// At most 3 units (4.4·10^−8) from the real function; 0 at 1. The [module](self) has its cost.
 pub const fn logarithm(x: i32) -> i32 {
     const LN_2: i32 = 1_488_522_236;
     const SQRT_SQRT_HALF: i32 = 1_805_811_301;

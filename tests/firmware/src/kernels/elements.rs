@@ -9,6 +9,7 @@ use smolnn_fixed::pool::{Pool2dLayer, average_pool2d, max_pool2d};
 use smolnn_fixed::q::Q15;
 use smolnn_fixed::quantise::{Affine, FusedActivation, OutputRange};
 use smolnn_fixed::softmax::{SoftmaxLayer, softmax};
+use smolnn_fixed::transcendental::{exp_negative, logarithm, reciprocal_one_plus};
 use smolnn_fixed::{Separate, SeparatePair};
 
 use super::{Meter, REFUSED, Random, TOO_LARGE, Work};
@@ -136,6 +137,7 @@ fn run_int16(meter: &mut dyn Meter) {
             let _ = tanh_q15_small(&input, &mut output);
         });
     }
+    run_fixed_point(meter);
     if let (true, Ok(interpolation)) = (meter.wants("logistic_int16"), Interpolation::logistic(1.0 / 4096.0)) {
         meter.kernel("logistic_int16", "1024", work, &mut || {
             let _ = logistic_int16(&interpolation, LENGTH, Separate { input: &left, output: &mut output });
@@ -178,3 +180,27 @@ pub const MAX_POOLS: [(&str, Pool2d); 3] = pools![
     "32x32x16 k2x2s2 -> 16x16x16" pool(32, 32, 16, (2, 2), 2);
     "8x8x16 k2x2s2 -> 4x4x16" pool(8, 8, 16, (2, 2), 2);
 ];
+
+/// What a softmax is made of, one value after the other.
+#[inline(never)]
+fn run_fixed_point(meter: &mut dyn Meter) {
+    let functions = ["exp_negative", "reciprocal_one_plus", "logarithm"];
+    if !functions.iter().any(|name| meter.wants(name)) {
+        return;
+    }
+    let mut random = Random::new();
+    let input: [i32; LENGTH] = core::array::from_fn(|_| (random.bits() >> 1) as i32);
+    let mut output = [0_i32; LENGTH];
+    let work = Work::Elements(LENGTH);
+    let mut map = |name, function: &dyn Fn(i32) -> i32| {
+        meter.kernel(name, "1024", work, &mut || {
+            for (&x, y) in input.iter().zip(&mut output) {
+                *y = function(x);
+            }
+        });
+    };
+    map("exp_negative", &|x| exp_negative(-x, 5));
+    map("reciprocal_one_plus", &reciprocal_one_plus);
+    // The sum of a row is 1 or more.
+    map("logarithm", &|x| logarithm(x | 1 << 19));
+}
