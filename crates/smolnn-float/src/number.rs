@@ -99,6 +99,13 @@ pub trait Number:
     #[doc(hidden)]
     const PANELS: bool = false;
 
+    /// Does `work` with room for a panel; what it holds is unspecified.
+    #[doc(hidden)]
+    #[inline]
+    fn with_panel(work: impl FnOnce(&mut [Self])) {
+        work(&mut [Self::default(); Panel::WEIGHTS]);
+    }
+
     /// `panel[k · lanes + o] = weights[k · steps[0] + o · steps[1]]` for the outputs o; what the other lanes hold is unspecified.
     #[doc(hidden)]
     #[inline]

@@ -9,6 +9,7 @@
 //! and the recorded cases of the conformance firmware.
 
 use core::arch::{asm, naked_asm};
+use core::mem::MaybeUninit;
 
 use super::{Panel, Walk};
 use crate::Number;
@@ -900,6 +901,17 @@ impl Number for f32 {
     walking_passes!(walk [16 4 1], spread [16 8 4 1]);
 
     const PANELS: bool = true;
+
+    #[inline]
+    fn with_panel(work: impl FnOnce(&mut [f32])) {
+        let mut room = MaybeUninit::<[f32; Panel::WEIGHTS]>::uninit();
+        // SAFETY: For all that the compiler knows this writes to the room; whatever is there, its bits are those of floats.
+        let room = unsafe {
+            asm!("/* {0} */", in(reg) &mut room, options(nostack, preserves_flags));
+            room.assume_init_mut()
+        };
+        work(room);
+    }
 
     #[inline(never)]
     fn panel_load(panel: &mut [f32], lanes: usize, weights: &[f32], steps: [usize; 2], outputs: usize) {

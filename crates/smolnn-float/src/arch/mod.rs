@@ -92,6 +92,10 @@ pub struct Panel {
 impl Panel {
     /// Lanes of a whole panel.
     pub const LANES: usize = 8;
+    /// Elements of a window, at most.
+    pub const ELEMENTS: usize = 72;
+    /// Weights, at most.
+    pub const WEIGHTS: usize = Self::ELEMENTS * Self::LANES;
 
     /// Calls `visit` with the offsets of every pixel in what is read and in what is summed.
     #[inline]

@@ -19,7 +19,7 @@ use crate::slices::{behind, behind_mut, part, part_mut};
 use crate::{Number, Panel};
 
 /// Elements of a window that a panel holds.
-const ELEMENTS: usize = 72;
+const ELEMENTS: usize = Panel::ELEMENTS;
 
 /// Outputs side by side in a whole panel.
 const LANES: usize = Panel::LANES;
@@ -139,26 +139,29 @@ impl Axis {
         self.places[0] + sum * self.places[1]
     }
 
-    #[inline]
-    fn for_each_span(&self, mut visit: impl FnMut(&Span)) {
+    /// The sums from `first` on that see input at the same taps.
+    #[inline(always)]
+    fn span(&self, first: usize) -> Span {
+        if first == self.inside[0] && first < self.inside[1] {
+            return Span { first, sums: self.inside[1] - first, taps: [0, self.kernel] };
+        }
+        let [mut start, mut end] = [0, self.kernel];
+        while start < end && !self.sees(first, start) {
+            start += 1;
+        }
+        while start < end && !self.sees(first, end - 1) {
+            end -= 1;
+        }
+        Span { first, sums: 1, taps: [start, end] }
+    }
+
+    #[inline(always)]
+    fn for_each_span(&self, mut visit: impl FnMut(Span)) {
         let mut sum = 0;
         while sum < self.sums {
-            if sum == self.inside[0] && sum < self.inside[1] {
-                visit(&Span { first: sum, sums: self.inside[1] - sum, taps: [0, self.kernel] });
-                sum = self.inside[1];
-                continue;
-            }
-            let [mut first, mut end] = [0, self.kernel];
-            while first < end && !self.sees(sum, first) {
-                first += 1;
-            }
-            while first < end && !self.sees(sum, end - 1) {
-                end -= 1;
-            }
-            if first < end {
-                visit(&Span { first: sum, sums: 1, taps: [first, end] });
-            }
-            sum += 1;
+            let span = self.span(sum);
+            sum += span.sums;
+            visit(span);
         }
     }
 }
@@ -353,35 +356,35 @@ impl Panels {
     #[inline]
     fn for_each_region(&self, chunk: &Chunk, mut visit: impl FnMut(&Panel, usize, usize, usize)) {
         let ([u0, _], [v0, _], [channel, channels]) = (chunk.rows, chunk.columns, chunk.channels);
-        let (from, to) = (&self.from, &self.to);
-        let in_row = chunk.columns[1] * channels * chunk.lanes();
+        let (from, to, is_contiguous) = (&self.from, &self.to, self.is_contiguous());
+        let in_tap = channels * chunk.lanes();
+        let in_row = chunk.columns[1] * in_tap;
+        let (from_row, to_row) = (from.row(), to.row());
+        let next_line = [self.rows.stride * from_row, self.rows.places[1] * to_row];
+        let next_pixel = [self.columns.stride * from.channels, self.columns.places[1] * to.channels];
+        let pitches = if is_contiguous {
+            [in_row, self.rows.dilation * from_row]
+        } else {
+            [in_tap, self.columns.dilation * from.channels]
+        };
+        let (first_read, first_sum) = (chunk.group * self.inputs + channel, chunk.group * self.outputs + chunk.first);
         self.rows.for_each_span(|y| {
             let Some([top, rows]) = meet(y.taps, chunk.rows) else { return };
+            let weights = (top - u0) * in_row;
+            let read = self.rows.position(y.first, top) * from_row + first_read;
+            let sum = self.rows.place(y.first) * to_row + first_sum;
+            let lines = [y.sums, next_line[0], next_line[1]];
             self.columns.for_each_span(|x| {
                 let Some([left, columns]) = meet(x.taps, chunk.columns) else { return };
-                let (rows, columns, pitches) = if self.is_contiguous() {
-                    (rows, columns * channels, [in_row, self.rows.dilation * from.row()])
-                } else {
-                    (columns, channels, [channels * chunk.lanes(), self.columns.dilation * from.channels])
-                };
-                let mut panel = Panel {
-                    lanes: chunk.lanes(),
-                    outputs: chunk.outputs,
-                    rows,
-                    columns,
-                    pitches,
-                    lines: [y.sums, self.rows.stride * from.row(), self.rows.places[1] * to.row()],
-                    pixels: [x.sums, self.columns.stride * from.channels, self.columns.places[1] * to.channels],
-                };
-                if x.sums == 1 {
-                    // A column is a line as well.
-                    (panel.lines, panel.pixels) = (panel.pixels, panel.lines);
-                }
-                let weights = (top - u0) * in_row + (left - v0) * channels * chunk.lanes();
-                let pixel = self.rows.position(y.first, top) * from.width + self.columns.position(x.first, left);
-                let mut read = pixel * from.channels + chunk.group * self.inputs + channel;
-                let pixel = self.rows.place(y.first) * to.width + self.columns.place(x.first);
-                let mut sum = pixel * to.channels + chunk.group * self.outputs + chunk.first;
+                let (rows, columns) = if is_contiguous { (rows, columns * channels) } else { (columns, channels) };
+                let pixels = [x.sums, next_pixel[0], next_pixel[1]];
+                // A column is a line as well.
+                let (lines, pixels) = if x.sums == 1 { (pixels, lines) } else { (lines, pixels) };
+                let panel =
+                    Panel { lanes: chunk.lanes(), outputs: chunk.outputs, rows, columns, pitches, lines, pixels };
+                let weights = weights + (left - v0) * in_tap;
+                let mut read = read + self.columns.position(x.first, left) * from.channels;
+                let mut sum = sum + self.columns.place(x.first) * to.channels;
                 for _ in 0..self.batch {
                     visit(&panel, weights, read, sum);
                     read += from.len();
@@ -393,24 +396,26 @@ impl Panels {
 
     /// `sums += W · from`.
     pub(crate) fn sum<T: Number>(&self, weights: &[T], from: &[T], sums: &mut [T]) {
-        let mut room = [T::default(); ELEMENTS * LANES];
-        self.for_each_chunk(|chunk| {
-            self.load(chunk, weights, &mut room);
-            self.for_each_region(chunk, |panel, w, x, y| {
-                T::panel_sum(panel, behind(&room, w), behind(from, x), behind_mut(sums, y));
+        T::with_panel(|room| {
+            self.for_each_chunk(|chunk| {
+                self.load(chunk, weights, room);
+                self.for_each_region(chunk, |panel, w, x, y| {
+                    T::panel_sum(panel, behind(room, w), behind(from, x), behind_mut(sums, y));
+                });
             });
         });
     }
 
     /// `weights += sums · fromᵀ`, for as many sums as the pixels have.
     pub(crate) fn outer<T: Number>(&self, weights: &mut [T], from: &[T], sums: &[T]) {
-        let mut room = [T::default(); ELEMENTS * LANES];
-        self.for_each_chunk(|chunk| {
-            self.load(chunk, weights, &mut room);
-            self.for_each_region(chunk, |panel, w, x, y| {
-                T::panel_outer(panel, behind_mut(&mut room, w), behind(from, x), behind(sums, y));
+        T::with_panel(|room| {
+            self.for_each_chunk(|chunk| {
+                self.load(chunk, weights, room);
+                self.for_each_region(chunk, |panel, w, x, y| {
+                    T::panel_outer(panel, behind_mut(room, w), behind(from, x), behind(sums, y));
+                });
+                self.store(chunk, room, weights);
             });
-            self.store(chunk, &room, weights);
         });
     }
 }
