@@ -112,7 +112,7 @@ pub(crate) fn rows_forward<T: Number>(
     input: &[T],
     output: &mut [T],
 ) {
-    if let Some(panels) = by_panels(inputs, outputs, input, 0) {
+    if let Some(panels) = by_panels(inputs, outputs, input, panels::PIXELS) {
         start_pixels(bias, outputs, output);
         return panels.sum(weights, input, output);
     }
@@ -137,7 +137,7 @@ pub(crate) fn rows_backward<T: Number>(
     d_output: &[T],
     gradients: Gradients<'_, T>,
 ) {
-    if let Some(panels) = by_panels(inputs, outputs, input, 1) {
+    if let Some(panels) = by_panels(inputs, outputs, input, panels::DENSE_GRADIENT_PIXELS) {
         if let Some(d_input) = gradients.input {
             panels.transposed().sum(weights, d_output, d_input);
         }
@@ -164,12 +164,11 @@ pub(crate) fn rows_backward<T: Number>(
     }
 }
 
-/// The panels of a dense layer over the vectors of `input`, where there are so many that it pays: forward (0), for the
-/// gradients (1).
+/// The panels of a dense layer over the vectors of `input`, where there are so many or more.
 #[inline]
-fn by_panels<T: Number>(inputs: usize, outputs: usize, input: &[T], pass: usize) -> Option<Panels> {
+fn by_panels<T: Number>(inputs: usize, outputs: usize, input: &[T], least: usize) -> Option<Panels> {
     let count = if T::PANELS { input.len().checked_div(inputs)? } else { 0 };
-    (count >= panels::PIXELS[pass]).then(|| Panels::dense(inputs, outputs, count))
+    (count >= least).then(|| Panels::dense(inputs, outputs, count))
 }
 
 /// y ← b, or 0.

@@ -295,16 +295,24 @@ fn for_each_slice(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(&Slice)) {
     });
 }
 
-/// Whether it pays to lay weights out by panels: forward (0), for the gradients (1).
+/// Whether there are so many output pixels that it pays to lay weights out by panels.
 #[inline]
-fn by_panels<T: Number>(shape: &Conv2d, pass: usize) -> bool {
-    T::PANELS && shape.batch * shape.output.height * shape.output.width >= panels::PIXELS[pass]
+fn by_panels<T: Number>(shape: &Conv2d, pixels: usize) -> bool {
+    T::PANELS && shape.batch * shape.output.height * shape.output.width >= pixels
+}
+
+/// Whether it pays to lay weights out for the gradient of the input: for each phase, and for more than two lanes.
+#[inline]
+fn mirrors_by_panels<T: Number>(shape: &Conv2d, taps: Taps) -> bool {
+    let phases = if is_contiguous(shape, taps) { shape.rows.stride * shape.columns.stride } else { 1 };
+    let gathers = has_short_rows(shape, taps) && shape.input.channels < 3;
+    Panels::can_be_mirrored(shape) && by_panels::<T>(shape, panels::GRADIENT_PIXELS * phases) && !gathers
 }
 
 /// `output += W ⋆ input`.
 #[inline]
 pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], input: &[T], output: &mut [T]) {
-    if by_panels::<T>(shape, 0) {
+    if by_panels::<T>(shape, panels::PIXELS) {
         return Panels::forward(shape, taps).sum(weights, input, output);
     }
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
@@ -324,7 +332,7 @@ pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T],
 /// `d_input += Wᵀ d_output`.
 #[inline]
 pub(crate) fn backward_input<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], d_output: &[T], d_input: &mut [T]) {
-    if by_panels::<T>(shape, 1) && Panels::can_be_mirrored(shape) {
+    if mirrors_by_panels::<T>(shape, taps) {
         return Panels::sum_mirrored(shape, taps, weights, d_output, d_input);
     }
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
@@ -350,7 +358,7 @@ pub(crate) fn backward_weights<T: Number>(
     d_output: &[T],
     d_weights: &mut [T],
 ) {
-    if by_panels::<T>(shape, 1) {
+    if by_panels::<T>(shape, panels::GRADIENT_PIXELS) {
         return Panels::forward(shape, taps).outer(d_weights, input, d_output);
     }
     let (depth, outputs) = (shape.depth(), shape.group_outputs());

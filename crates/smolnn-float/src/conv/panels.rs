@@ -24,8 +24,14 @@ const ELEMENTS: usize = Panel::ELEMENTS;
 /// Outputs side by side in a whole panel.
 const LANES: usize = Panel::LANES;
 
-/// Pixels from which on it pays to lay the weights out: forward, and for the gradients, whose other passes load no lane twice.
-pub(crate) const PIXELS: [usize; 2] = [4, 16];
+/// Pixels from which on it pays to lay the weights out: forward.
+pub(crate) const PIXELS: usize = 4;
+
+/// The same for the gradients of a convolution.
+pub(crate) const GRADIENT_PIXELS: usize = 8;
+
+/// The same for those of a dense layer, whose other passes need no layout and cost little more.
+pub(crate) const DENSE_GRADIENT_PIXELS: usize = 16;
 
 /// One axis of what is summed: sum `i` sees, at tap `k`, position `i·stride + k·dilation + offset` of what is read, where
 /// there is one. All wraps round where it is negative.
