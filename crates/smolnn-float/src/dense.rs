@@ -112,9 +112,8 @@ pub(crate) fn rows_forward<T: Number>(
     input: &[T],
     output: &mut [T],
 ) {
-    if let Some(panels) = by_panels(inputs, outputs, input, panels::PIXELS) {
-        start_pixels(bias, outputs, output);
-        return panels.sum(weights, input, output);
+    if by_panels(inputs, input, panels::PIXELS) {
+        return panels_forward(inputs, outputs, weights, bias, input, output);
     }
     for (x, y) in vectors(input, inputs).zip(vectors_mut(output, outputs)) {
         match bias {
@@ -128,7 +127,7 @@ pub(crate) fn rows_forward<T: Number>(
 }
 
 /// The body of [`backward`].
-#[inline]
+#[inline(always)]
 pub(crate) fn rows_backward<T: Number>(
     inputs: usize,
     outputs: usize,
@@ -137,26 +136,23 @@ pub(crate) fn rows_backward<T: Number>(
     d_output: &[T],
     gradients: Gradients<'_, T>,
 ) {
-    if let Some(panels) = by_panels(inputs, outputs, input, panels::DENSE_GRADIENT_PIXELS) {
-        if let Some(d_input) = gradients.input {
-            panels.transposed().sum(weights, d_output, d_input);
-        }
-        if let Some(d_weights) = gradients.weights {
-            panels.outer(d_weights, input, d_output);
-        }
-        if let Some(d_bias) = gradients.bias {
-            add_rows(d_output, d_bias);
-        }
-        return;
-    }
+    let by_panels = by_panels(inputs, input, panels::DENSE_GRADIENT_PIXELS);
     if let Some(d_input) = gradients.input {
-        for (dx, g) in vectors_mut(d_input, inputs).zip(vectors(d_output, outputs)) {
-            T::rows_transposed(weights, inputs, g, dx);
+        if by_panels {
+            panels_transposed(inputs, outputs, weights, d_output, d_input);
+        } else {
+            for (dx, g) in vectors_mut(d_input, inputs).zip(vectors(d_output, outputs)) {
+                T::rows_transposed(weights, inputs, g, dx);
+            }
         }
     }
     if let Some(d_weights) = gradients.weights {
-        for (x, g) in vectors(input, inputs).zip(vectors(d_output, outputs)) {
-            T::rows_outer(d_weights, inputs, g, x);
+        if by_panels {
+            panels_outer(inputs, outputs, d_weights, input, d_output);
+        } else {
+            for (x, g) in vectors(input, inputs).zip(vectors(d_output, outputs)) {
+                T::rows_outer(d_weights, inputs, g, x);
+            }
         }
     }
     if let Some(d_bias) = gradients.bias {
@@ -164,11 +160,42 @@ pub(crate) fn rows_backward<T: Number>(
     }
 }
 
-/// The panels of a dense layer over the vectors of `input`, where there are so many or more.
+/// Whether there are so many vectors that it pays to lay weights out by panels.
 #[inline]
-fn by_panels<T: Number>(inputs: usize, outputs: usize, input: &[T], least: usize) -> Option<Panels> {
-    let count = if T::PANELS { input.len().checked_div(inputs)? } else { 0 };
-    (count >= least).then(|| Panels::dense(inputs, outputs, count))
+fn by_panels<T: Number>(inputs: usize, input: &[T], vectors: usize) -> bool {
+    T::PANELS && input.len() >= vectors * inputs
+}
+
+/// The panels of a dense layer over the vectors of `input`.
+#[inline]
+fn panels_over<T>(inputs: usize, outputs: usize, input: &[T]) -> Panels {
+    Panels::dense(inputs, outputs, input.len().checked_div(inputs).unwrap_or_default())
+}
+
+/// [`rows_forward`] by panels; by itself, so that a single vector pays nothing for it.
+#[inline(never)]
+fn panels_forward<T: Number>(
+    inputs: usize,
+    outputs: usize,
+    weights: &[T],
+    bias: Option<&[T]>,
+    input: &[T],
+    output: &mut [T],
+) {
+    start_pixels(bias, outputs, output);
+    panels_over(inputs, outputs, input).sum(weights, input, output);
+}
+
+/// The gradient of the input by panels.
+#[inline(never)]
+fn panels_transposed<T: Number>(inputs: usize, outputs: usize, weights: &[T], d_output: &[T], d_input: &mut [T]) {
+    panels_over(inputs, outputs, d_input).transposed().sum(weights, d_output, d_input);
+}
+
+/// The gradient of the weights by panels.
+#[inline(never)]
+fn panels_outer<T: Number>(inputs: usize, outputs: usize, d_weights: &mut [T], input: &[T], d_output: &[T]) {
+    panels_over(inputs, outputs, input).outer(d_weights, input, d_output);
 }
 
 /// y ← b, or 0.

@@ -11,7 +11,9 @@ use crate::arch::{Panel, Walk, portable};
 /// `default()` is zero. Integers overflow as Rust's do.
 ///
 /// The hidden methods are the narrow waist: a dense layer is one call of each of three passes, a convolution one call per
-/// output pixel and kernel row, a depthwise convolution or one of few channels one call per tap of those that walk. `weights` holds one row per output, `stride` apart and as long as the input.
+/// output pixel and kernel row, or where there are [`PANELS`](Number::PANELS) one per panel and region; a depthwise convolution
+/// or one of few channels one call per tap of those that walk. `weights` holds one row per output, `stride` apart and as long
+/// as the input.
 pub trait Number:
     Copy
     + Debug

@@ -1,10 +1,12 @@
 //! The passes for f32 with Helium (Cortex-M55, M85): four lanes, VFMA, VLDM of up to four vectors, tail-predicated ends.
 //!
-//! Per four rows: 14 instructions for 32 multiply-accumulates forward, 23 for 64 for the input gradient, 27 for 64 for the
-//! weight gradient. Every weight must be loaded: with VLDRW alone the first could not fall below 16.
-//! A tap of a depthwise convolution takes 11 for 16 channels, 13 for either gradient; a tap of a first layer 7 for eight
-//! outputs, 12 for the input gradient, 8 for the weight gradient.
-//! VFMA rounds once where the portable body rounds twice, and the forward pass adds four partial sums: results differ from
+//! A vector by itself, per four rows: 14 instructions for 32 multiply-accumulates forward, 23 for 64 for the input gradient, 27
+//! for 64 for the weight gradient. Every weight must be loaded: with VLDRW alone the first could not fall below 16.
+//! Many vectors, or pixels, run by panels of eight outputs, two pixels at a time: 21 for 64 forward and for the input
+//! gradient, 23 for the weight gradient. Weights are vectors, and what they are multiplied with comes from general registers,
+//! four at a time by LDM, so that no lanes need adding up.
+//! A tap of a depthwise convolution takes 13 for a pixel of 16 channels, 11 for the weight gradient.
+//! VFMA rounds once where the portable body rounds twice, and a vector by itself is summed in four parts: results differ from
 //! the portable ones by less than the error bound of the operators. Held by: `float/passes`
 //! and the recorded cases of the conformance firmware.
 

@@ -9,7 +9,8 @@
 //!   (when nothing dilates the columns and there is one group), so that forward, input gradient and weight gradient are
 //!   the three passes of a dense layer on that piece, and padding is skipped. Where pieces have less than 8 elements, as in
 //!   a first layer, the filters' weights for one element of the window are gathered, up to sixteen, and run over the
-//!   rectangle of output pixels that see input there.
+//!   rectangle of output pixels that see input there. Where vector registers make it pay, convolutions of either kind
+//!   run by panels (`panels.rs`).
 //! - Error: a sum of n products in f32 is within n·2⁻²³·Σ|W·x| of the real one.
 //! - Held by: `conv1d_*` and `conv2d_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity
 //!   in exact integers (tests/host/tests/gradient.rs), textbook rows 5.1 to 5.7.
