@@ -71,6 +71,8 @@ const PERTURBATIONS: &[Perturbation] = &[
         "Taps::InOrder => k,", "Taps::InOrder => shape.depth() - 1 - k,", "gradient", "conv2d_is_exact_in_integers"),
     kernel("a sign in the input gradient of a first layer", "arch/portable.rs",
         "*x += w * factor;", "*x -= w * factor;", "gradient", "conv2d_is_exact_in_integers"),
+    kernel("the taps of a panel the wrong way round", "conv/panels.rs",
+        "[number, stride.wrapping_neg()]", "[number, stride]", "gradient", "panels_are_exact_in_integers"),
     kernel("a plane that is not rotated", "conv/plane.rs",
         "rotated: !self.rotated", "rotated: self.rotated", "textbook", "row_5_1::row_5_1_wide_convolution_commutes"),
     kernel("the last of equal maxima", "pool/max.rs",
