@@ -28,6 +28,6 @@ pub(crate) use chosen::{conv2d, dense, dense_int16, depthwise_conv2d, wide_dense
 pub(crate) use scalar::with_lowest_byte;
 
 #[cfg(backend = "dsp")]
-pub(crate) use dsp::{largest, mirrored, pool2d};
+pub(crate) use dsp::{largest, pool2d, q15_eights};
 #[cfg(not(backend = "dsp"))]
-pub(crate) use portable::{largest, mirrored, pool2d};
+pub(crate) use portable::{largest, pool2d, q15_eights};

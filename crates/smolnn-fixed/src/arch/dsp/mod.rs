@@ -47,7 +47,7 @@ mod conv2d;
 mod dense;
 mod depthwise;
 mod pool;
-mod q15_small;
+mod q15;
 mod rows;
 mod tile;
 mod wide;
@@ -56,7 +56,7 @@ pub(crate) use conv2d::conv2d;
 pub(crate) use dense::dense;
 pub(crate) use depthwise::depthwise_conv2d;
 pub(crate) use pool::{largest, pool2d};
-pub(crate) use q15_small::mirrored;
+pub(crate) use q15::q15_eights;
 pub(crate) use rows::dense_int16;
 pub(crate) use wide::wide_dense;
 

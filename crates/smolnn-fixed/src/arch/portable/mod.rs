@@ -44,12 +44,12 @@ pub(crate) fn largest(values: impl crate::tensors::Source<i8>) -> i32 {
     largest
 }
 
-/// What of a Q15 function in 2 KiB a backend does in a way of its own: nothing. The loop of
-/// [`q15_small`](crate::act::q15_small) does the rest.
+/// What of a Q15 function a backend does in a way of its own: nothing. The loops of [`q15`](crate::act::q15) and
+/// [`q15_small`](crate::act::q15_small) do the rest.
 #[cfg(not(backend = "dsp"))]
 #[inline(always)]
-pub(crate) fn mirrored<'a, const SATURATES: bool>(
-    _pieces: &crate::act::q15::Pieces<256>,
+pub(crate) fn q15_eights<'a, const TANH: bool, const N: usize>(
+    _pieces: &crate::act::q15::Pieces<N>,
     input: &'a [crate::act::q15::Q12],
     output: &'a mut [crate::q::Q15],
 ) -> (&'a [crate::act::q15::Q12], &'a mut [crate::q::Q15]) {

@@ -1,0 +1,118 @@
+//! Q15 sigmoid and tanh, eight elements at a time: LLVM's loops take one or two instructions more, and how many depends on
+//! where they are inlined.
+//!
+//! - A piece for x (4 KiB): UBFX finds it; nine instructions per element, and one for the offset of tanh.
+//! - A piece for |x| (2 KiB): USAT finds it, −32768 included; twelve, and one for QADD where it saturates.
+//!
+//! Held by: random inputs against the oracle on the boards (the `conformance` firmware).
+
+use core::arch::naked_asm;
+
+use crate::act::q15::{Pieces, Q12};
+use crate::q::Q15;
+
+/// A loop over eights: inputs, outputs, how many eights, pieces.
+type Kernel = unsafe extern "C" fn(*const i16, *mut i16, usize, *const i32);
+
+/// [`Q12::tanh`] or [`Q12::sigmoid`] of as many eights as there are, from pieces of x or of |x|; what is left is returned.
+#[inline(always)]
+pub(crate) fn q15_eights<'a, const TANH: bool, const N: usize>(
+    pieces: &Pieces<N>,
+    input: &'a [Q12],
+    output: &'a mut [Q15],
+) -> (&'a [Q12], &'a mut [Q15]) {
+    const { assert!(N == 512 || N == 256) };
+    let kernel: Kernel = match (TANH, N) {
+        (false, 512) => sigmoid,
+        (true, 512) => tanh,
+        (false, _) => sigmoid_small,
+        (true, _) => tanh_small,
+    };
+    let (eights, input) = input.as_chunks::<8>();
+    let (outputs, output) = output.split_at_mut(8 * eights.len());
+    if !eights.is_empty() {
+        // SAFETY: there are as many outputs as inputs; Q12 and Q15 are i16, the pieces two arrays one behind the other.
+        unsafe {
+            kernel(eights.as_ptr().cast(), outputs.as_mut_ptr().cast(), eights.len(), (&raw const *pieces).cast())
+        };
+    }
+    (input, output)
+}
+
+/// The loop of an element: x in r7; c0 goes to r11, c1 to r10, c2 to r12.
+macro_rules! kernel {
+    ($name:ident, $slopes:literal, $half:literal, $($line:literal)*) => {
+        /// r0: inputs, r1: outputs, r2: eights, one or more, r3: constants with the slopes behind them.
+        ///
+        /// # Safety
+        /// As many inputs can be read and outputs written; all constants and as many slopes can be read.
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(input: *const i16, output: *mut i16, eights: usize, pieces: *const i32) {
+            naked_asm!(
+                env!("SMOLNN_DSP_CORE"),
+                "push {{r4-r11, lr}}",
+                concat!("add.w r4, r3, #", $slopes),
+                "mov.w r5, #1",
+                concat!("mov.w r6, #", $half),
+                "1:",
+                ".rept 8",
+                "ldrsh.w r7, [r0], #2",
+                $($line,)*
+                "strh.w r10, [r1], #2",
+                ".endr",
+                "subs r2, #1",
+                "bne.w 1b",
+                "pop {{r4-r11, pc}}",
+            )
+        }
+    };
+}
+
+kernel! { sigmoid, 2048, 0,
+    "ubfx r10, r7, #7, #9"
+    "ldr.w r11, [r3, r10, lsl #2]"
+    "ldr.w r10, [r4, r10, lsl #2]"
+    "sxtb.w r12, r11"
+    "mla r10, r7, r12, r10"
+    "mla r10, r7, r10, r11"
+    "lsr.w r10, r10, #17"
+}
+
+kernel! { tanh, 2048, 0,
+    "add.w r10, r7, r5"
+    "ubfx r10, r10, #7, #9"
+    "ldr.w r11, [r3, r10, lsl #2]"
+    "ldr.w r10, [r4, r10, lsl #2]"
+    "sxtb.w r12, r11"
+    "mla r10, r7, r12, r10"
+    "mla r10, r7, r10, r11"
+    "asr.w r10, r10, #16"
+}
+
+// The sign of x goes to r8, |x| to r9; r6 is half a unit.
+kernel! { sigmoid_small, 1024, 0x10000,
+    "orr.w r8, r5, r7, asr #31"
+    "mul r9, r7, r8"
+    "usat r10, #8, r9, asr #7"
+    "ldr.w r11, [r3, r10, lsl #2]"
+    "ldr.w r10, [r4, r10, lsl #2]"
+    "sxtb.w r12, r11"
+    "mla r10, r9, r12, r10"
+    "mla r10, r7, r10, r6"
+    "mla r10, r11, r8, r10"
+    "lsr.w r10, r10, #17"
+}
+
+kernel! { tanh_small, 1024, 0x8000,
+    "orr.w r8, r5, r7, asr #31"
+    "mul r9, r7, r8"
+    "usat r10, #8, r9, asr #7"
+    "ldr.w r11, [r3, r10, lsl #2]"
+    "ldr.w r10, [r4, r10, lsl #2]"
+    "sxtb.w r12, r11"
+    "mla r10, r9, r12, r10"
+    "mla r10, r7, r10, r6"
+    "mul r11, r11, r8"
+    "qadd r10, r10, r11"
+    "asr.w r10, r10, #16"
+}
