@@ -18,11 +18,8 @@ pub const fn same_padding(input: usize, kernel: usize, dilation: usize, stride: 
 
 /// ceil(distance / step), without a panic for the stride or dilation 0 that [`Window::new`] lets not pass.
 const fn steps_across(distance: usize, step: usize) -> usize {
-    match distance.checked_next_multiple_of(step) {
-        Some(covered) => match covered.checked_div(step) {
-            Some(steps) => steps,
-            None => 0,
-        },
+    match (distance + step).wrapping_sub(1).checked_div(step) {
+        Some(steps) => steps,
         None => 0,
     }
 }
@@ -137,10 +134,14 @@ impl Window {
     #[inline]
     pub const fn outputs(&self, tap: usize) -> (usize, usize) {
         let offset = tap * self.dilation;
-        // Output o sees input while before <= o·stride + offset < input + before.
-        let first = steps_across(self.before.saturating_sub(offset), self.stride);
-        let last = steps_across((self.input + self.before).saturating_sub(offset), self.stride);
-        let last = if last < self.output { last } else { self.output };
+        // Output o sees input while before <= o·stride + offset < end. Common case without divisions: all outputs do.
+        let first = if offset >= self.before { 0 } else { steps_across(self.before - offset, self.stride) };
+        let end = self.input + self.before;
+        let last = if (self.output - 1) * self.stride + offset < end {
+            self.output
+        } else {
+            steps_across(end.saturating_sub(offset), self.stride)
+        };
         if first < last { (first, last) } else { (0, 0) }
     }
 

@@ -10,7 +10,7 @@
 use smolnn_core::{Dense, ShapeError};
 
 use crate::conv::panels::{self, Panels};
-use crate::slices::{check_optional, part, part_mut, vectors, vectors_mut};
+use crate::slices::{check_optional, part, vectors, vectors_mut};
 use crate::{Gradients, Number};
 
 /// y = W x + b. Without a bias, b = 0.
@@ -182,7 +182,7 @@ fn panels_forward<T: Number>(
     input: &[T],
     output: &mut [T],
 ) {
-    start_pixels(bias, outputs, output);
+    start_with(bias, output);
     panels_over(inputs, outputs, input).sum(weights, input, output);
 }
 
@@ -198,45 +198,22 @@ fn panels_outer<T: Number>(inputs: usize, outputs: usize, d_weights: &mut [T], i
     panels_over(inputs, outputs, input).outer(d_weights, input, d_output);
 }
 
-/// y ← b, or 0.
+/// Every vector of y ← b, or 0.
 #[inline]
 pub(crate) fn start_with<T: Number>(bias: Option<&[T]>, output: &mut [T]) {
     match bias {
-        Some(bias) => {
-            // By fours: neither a loop over single elements nor a call of memcpy.
-            let ((outputs, rest), (biases, bias)) = (output.as_chunks_mut::<4>(), bias.as_chunks::<4>());
-            for (y, b) in outputs.iter_mut().zip(biases) {
-                *y = *b;
-            }
-            for (y, b) in rest.iter_mut().zip(bias) {
-                *y = *b;
-            }
-        }
+        Some(bias) => T::rows_fill(bias, output),
         None => output.fill(T::default()),
     }
 }
 
-/// [`start_with`] for every pixel of so many channels.
-pub(crate) fn start_pixels<T: Number>(bias: Option<&[T]>, channels: usize, output: &mut [T]) {
-    start_with(bias, part_mut(output, 0, channels));
-    // What is there is copied behind it, twice as much every time.
-    let mut done = channels;
-    while let Some((from, to)) =
-        output.split_at_mut_checked(done).filter(|(from, to)| !from.is_empty() && !to.is_empty())
-    {
-        for (y, &b) in to.iter_mut().zip(&*from) {
-            *y = b;
-        }
-        done *= 2;
-    }
-}
-
-/// Adds every row of `rows` to `sums`: the gradient of a bias.
+/// Adds every row to `sums`: the gradient of a bias. One row alone is not worth a pass.
 #[inline]
-pub(crate) fn add_rows<T: Number>(rows: &[T], sums: &mut [T]) {
-    for row in vectors(rows, sums.len()) {
-        for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += value;
-        }
+fn add_rows<T: Number>(rows: &[T], sums: &mut [T]) {
+    if rows.len() != sums.len() {
+        return T::rows_sum(rows, sums);
+    }
+    for (sum, &value) in sums.iter_mut().zip(rows) {
+        *sum += value;
     }
 }

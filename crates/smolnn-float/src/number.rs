@@ -62,6 +62,20 @@ pub trait Number:
         portable::rows_outer(weights, stride, d_output, input);
     }
 
+    /// Every row becomes `vector`.
+    #[doc(hidden)]
+    #[inline]
+    fn rows_fill(vector: &[Self], rows: &mut [Self]) {
+        portable::rows_fill(vector, rows);
+    }
+
+    /// `sums += every row`.
+    #[doc(hidden)]
+    #[inline]
+    fn rows_sum(rows: &[Self], sums: &mut [Self]) {
+        portable::rows_sum(rows, sums);
+    }
+
     /// `sums[c] += Σ_pixels a[pixel + c] · b[pixel + c]`: channels that keep to themselves.
     #[doc(hidden)]
     #[inline]
@@ -76,7 +90,8 @@ pub trait Number:
         portable::walk_add(walk, a, b, factors);
     }
 
-    /// `sums[c] += Σ_pixels a[pixel + c] · b[pixel]`: one channel of `b` for all of `a`.
+    /// `sums[c] += Σ_pixels a[pixel + c] · b[pixel]`: one channel of `b` for all of `a`. Sums and factors of this pass and the
+    /// next two lie [`Walk::apart`].
     #[doc(hidden)]
     #[inline]
     fn spread_sum(walk: &Walk, sums: &mut [Self], a: &[Self], b: &[Self]) {

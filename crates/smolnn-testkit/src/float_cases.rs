@@ -977,12 +977,12 @@ pub fn compare_passes() -> (u32, f32) {
         }
     }
     for channels in 0..=LENGTH {
-        for (rows, columns) in [(1, 1), (1, 3), (2, 1), (3, 2)] {
+        for (rows, columns) in [(1, 1), (1, 3), (2, 1), (2, 3), (3, 3)] {
             // Pixels of the second image are further apart.
             let steps = [LENGTH, LENGTH + 1];
             let pitches = [3 * LENGTH, 4 * LENGTH + 5];
-            let walk = Walk { channels, rows, columns, steps, pitches };
-            let (mut a, mut b, mut f) = ([0.0; 9 * LENGTH], [0.0; 13 * LENGTH], [0.0; LENGTH]);
+            let walk = Walk { channels, rows, columns, steps, pitches, apart: 1 };
+            let (mut a, mut b, mut f) = ([0.0; 9 * LENGTH], [0.0; 13 * LENGTH], [0.0; 3 * LENGTH]);
             a.iter_mut().chain(&mut b).chain(&mut f).for_each(|value| *value = draw());
             let (mut pa, mut pb, mut pf) = (a.map(Portable::<f32>), b.map(Portable), f.map(Portable));
             f32::walk_sum(&walk, &mut f, &a, &b);
@@ -991,7 +991,16 @@ pub fn compare_passes() -> (u32, f32) {
             f32::walk_add(&walk, &mut a, &b, &f);
             Portable::walk_add(&walk, &mut pa, &pb, &pf);
             compare(&a, &pa);
-            let walk = Walk { steps: [LENGTH, 2], pitches: [3 * LENGTH, 7], ..walk };
+            let vector = columns * channels;
+            f32::rows_fill(&f[..vector], &mut b[..rows * vector]);
+            Portable::rows_fill(&pf[..vector], &mut pb[..rows * vector]);
+            compare(&b, &pb);
+            f32::rows_sum(&b[..rows * vector], &mut f[..vector]);
+            Portable::rows_sum(&pb[..rows * vector], &mut pf[..vector]);
+            compare(&f, &pf);
+            // Apart in both images, or side by side in the first, or in both.
+            let steps = [if rows == 1 { LENGTH } else { channels }, if rows == 3 { 1 } else { 2 }];
+            let walk = Walk { steps, pitches: [3 * LENGTH, 7], apart: columns, ..walk };
             f32::spread_add(&walk, &mut a, &b, &f);
             Portable::spread_add(&walk, &mut pa, &pb, &pf);
             compare(&a, &pa);

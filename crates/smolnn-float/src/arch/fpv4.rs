@@ -3,8 +3,9 @@
 //! LLVM multiplies, adds and loads one float at a time: three instructions and more per multiply-accumulate. Here VMLA does
 //! multiply and add (each rounded, as the portable body's are: same bits), and VLDM loads eight floats:
 //! 39 instructions for 32 multiply-accumulates forward, 40 for the input gradient, 43 for the weight gradient.
-//! A tap of a depthwise convolution takes 24 for 16 channels, 26 for either gradient; a tap of a first layer 14 for eight
-//! outputs, 15 for either gradient.
+//! A pixel at a tap of a depthwise convolution takes 26 for 16 channels, 26 for the input gradient, 24 for the weight gradient.
+//! One of a first layer takes 25, 24 and 23 for 16 outputs, 15, 15 and 14 for eight. Two pixels that lie side by side, eight
+//! outputs each, take 21, 21 and 20.
 //! Held by: bit-equality with the portable body on all lengths, in firmware (`float/passes` of conformance).
 
 use core::arch::asm;
@@ -201,7 +202,8 @@ macro_rules! not_stored {
 /// Walks a rectangle of pixels with blocks of channels: what stays in registers from `s0` on, the pixels of the first image
 /// from `s16` on, those of the second from `s24` on, or one of them in `s24`.
 macro_rules! walk {
-    ($before:expr, $pixel:expr, $after:expr, $walk:ident, $a:expr, $read_a:literal, $b:expr, $read_b:literal, $f:expr) => {{
+    ($before:expr, $pixel:expr, $after:expr, $walk:ident, $a:expr, $read_a:literal, $b:expr, $read_b:literal, $f:expr
+     $(, $apart:ident)?) => {{
         let ([step_a, pitch_a], [step_b, pitch_b]) = ($walk.skips(0, $read_a), $walk.skips(1, $read_b));
         asm!(
             $before,
@@ -220,6 +222,7 @@ macro_rules! walk {
             $after,
             a = inout(reg) $a => _, b = inout(reg) $b => _, f = in(reg) $f,
             rows = inout(reg) $walk.rows => _, columns = in(reg) $walk.columns, column = out(reg) _,
+            $($apart = in(reg) 4 * $walk.$apart,)?
             step_a = in(reg) step_a, step_b = in(reg) step_b, pitch_a = in(reg) pitch_a, pitch_b = in(reg) pitch_b,
             out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
             out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _, out("s15") _,
@@ -232,20 +235,26 @@ macro_rules! walk {
 
 /// The multiply-accumulate of one channel: what stays, what the images have there.
 macro_rules! product {
+    (rows_sum, $f:literal, $a:literal, $b:literal) => {
+        concat!("vadd.f32 ", $f, ", ", $f, ", ", $a, "\n")
+    };
     (walk_sum, $f:literal, $a:literal, $b:literal) => {
         concat!("vmla.f32 ", $f, ", ", $a, ", ", $b, "\n")
     };
     (walk_add, $f:literal, $a:literal, $b:literal) => {
         concat!("vmla.f32 ", $a, ", ", $b, ", ", $f, "\n")
     };
-    (spread_sum, $f:literal, $a:literal, $b:literal) => {
-        concat!("vmla.f32 ", $f, ", ", $a, ", s24\n")
+    ($pass:ident, $f:literal, $a:literal, $b:literal) => {
+        product!($pass "s24", $f, $a)
     };
-    (spread_add, $f:literal, $a:literal, $b:literal) => {
-        concat!("vmla.f32 ", $a, ", s24, ", $f, "\n")
+    (spread_sum $b:literal, $f:literal, $a:literal) => {
+        concat!("vmla.f32 ", $f, ", ", $a, ", ", $b, "\n")
     };
-    (gather_add, $f:literal, $a:literal, $b:literal) => {
-        concat!("vmla.f32 s24, ", $a, ", ", $f, "\n")
+    (spread_add $b:literal, $f:literal, $a:literal) => {
+        concat!("vmla.f32 ", $a, ", ", $b, ", ", $f, "\n")
+    };
+    (gather_add $b:literal, $f:literal, $a:literal) => {
+        concat!("vmla.f32 ", $b, ", ", $a, ", ", $f, "\n")
     };
 }
 
@@ -287,6 +296,9 @@ macro_rules! products {
 
 /// What goes with them: loads and stores.
 macro_rules! channels {
+    (rows_sum, $size:tt, $a:literal, $b:literal) => {
+        concat!("vldmia {a}!, ", $a, "\n", products!(rows_sum, $size))
+    };
     (walk_sum, $size:tt, $a:literal, $b:literal) => {
         concat!("vldmia {a}!, ", $a, "\nvldmia {b}!, ", $b, "\n", products!(walk_sum, $size))
     };
@@ -316,7 +328,29 @@ macro_rules! channels {
     };
 }
 
-/// The registers that stay.
+/// The products of eight channels with one of the other image, for each of two pixels.
+macro_rules! pair {
+    ($pass:ident) => {
+        concat!(
+            pair!($pass "s24": "s8" "s9" "s10" "s11" "s12" "s13" "s14" "s15"),
+            pair!($pass "s25": "s16" "s17" "s18" "s19" "s20" "s21" "s22" "s23"),
+        )
+    };
+    ($pass:ident $b:literal: $a0:literal $a1:literal $a2:literal $a3:literal $a4:literal $a5:literal $a6:literal $a7:literal) => {
+        concat!(
+            product!($pass $b, "s0", $a0),
+            product!($pass $b, "s1", $a1),
+            product!($pass $b, "s2", $a2),
+            product!($pass $b, "s3", $a3),
+            product!($pass $b, "s4", $a4),
+            product!($pass $b, "s5", $a5),
+            product!($pass $b, "s6", $a6),
+            product!($pass $b, "s7", $a7),
+        )
+    };
+}
+
+/// Loads or stores what stays: side by side, or an element at a time.
 macro_rules! held {
     ($access:literal, 16) => {
         concat!($access, " {f}, {{s0-s15}}")
@@ -329,6 +363,45 @@ macro_rules! held {
     };
     ($access:literal, 1) => {
         concat!($access, " {f}, {{s0}}")
+    };
+    ($access:literal, apart 16) => {
+        concat!(held!($access, apart 8), held!($access, "s8" "s9" "s10" "s11" "s12" "s13" "s14" "s15"))
+    };
+    ($access:literal, apart 8) => {
+        concat!(held!($access, apart 4), held!($access, "s4" "s5" "s6" "s7"))
+    };
+    ($access:literal, apart 4) => {
+        concat!(held!($access, apart 1), held!($access, "s1" "s2" "s3"))
+    };
+    ($access:literal, apart 1) => {
+        concat!("mov {column}, {f}\n", held!($access, "s0"))
+    };
+    ($access:literal, $($register:literal)+) => {
+        concat!($($access, " ", $register, ", [{column}]\nadd {column}, {column}, {apart}\n"),+)
+    };
+}
+
+macro_rules! rows_fill {
+    (16, $($walk:tt)+) => {
+        rows_fill!("{{s0-s15}}", 16, $($walk)+)
+    };
+    (8, $($walk:tt)+) => {
+        rows_fill!("{{s0-s7}}", 8, $($walk)+)
+    };
+    (4, $($walk:tt)+) => {
+        rows_fill!("{{s0-s3}}", 4, $($walk)+)
+    };
+    (1, $($walk:tt)+) => {
+        rows_fill!("{{s0}}", 1, $($walk)+)
+    };
+    ($held:literal, $size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(concat!("vldmia {f}, ", $held), concat!("vstmia {a}!, ", $held), "", $walk, $a, $size, $b, 0, $f)
+    };
+}
+
+macro_rules! rows_sum {
+    ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(held!("vldmia", $size), channels!(rows_sum, $size), held!("vstmia", $size), $walk, $a, $size, $b, 0, $f)
     };
 }
 
@@ -354,51 +427,171 @@ macro_rules! walk_add {
     };
 }
 
+/// Two pixels of the other image: read and left behind, or loaded and stored.
+macro_rules! two {
+    (read side_by_side) => {
+        "vldmia {b}!, {{s24-s25}}\n"
+    };
+    (load side_by_side) => {
+        "vldmia {b}, {{s24-s25}}\n"
+    };
+    (store side_by_side) => {
+        "vstmia {b}!, {{s24-s25}}\n"
+    };
+    (read apart) => {
+        concat!(two!(load apart), "add {b}, {b}, {step_b}\n")
+    };
+    (load apart) => {
+        "vldr s24, [{b}]\nadd {b}, {b}, {step_b}\nvldr s25, [{b}]\n"
+    };
+    (store apart) => {
+        "vstr s25, [{b}]\nsub {b}, {b}, {step_b}\nvstr s24, [{b}]\nadd {b}, {b}, {step_b}, lsl #1\n"
+    };
+}
+
+/// Walks with eight channels where pixels have no more, so that two of them lie side by side.
+macro_rules! walk_pairs {
+    ($before:expr, $pair:expr, $pixel:expr, $after:expr, $walk:ident, $a:expr, $b:expr, $f:expr) => {{
+        let ([_, pitch_a], [step_b, pitch_b]) = ($walk.skips(0, 8), $walk.skips(1, 0));
+        asm!(
+            $before,
+            "2:",
+            "lsrs {column}, {columns}, #1",
+            "beq 4f",
+            "3:",
+            $pair,
+            "subs {column}, {column}, #1",
+            "bne 3b",
+            "4:",
+            "tst {columns}, #1",
+            "beq 5f",
+            $pixel,
+            "add {b}, {b}, {step_b}",
+            "5:",
+            "add {a}, {a}, {pitch_a}",
+            "add {b}, {b}, {pitch_b}",
+            "subs {rows}, {rows}, #1",
+            "bne 2b",
+            $after,
+            a = inout(reg) $a => _, b = inout(reg) $b => _, f = in(reg) $f, apart = in(reg) 4 * $walk.apart,
+            rows = inout(reg) $walk.rows => _, columns = in(reg) $walk.columns, column = out(reg) _,
+            step_b = in(reg) step_b, pitch_a = in(reg) pitch_a, pitch_b = in(reg) pitch_b,
+            out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
+            out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _, out("s15") _,
+            out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _, out("s22") _, out("s23") _,
+            out("s24") _, out("s25") _,
+            options(nostack),
+        );
+    }};
+}
+
 macro_rules! spread_sum {
-    ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
-        walk!(
-            held!("vldmia", $size),
-            concat!("vldr s24, [{b}]\n", channels!(spread_sum, $size)),
-            held!("vstmia", $size),
-            $walk,
-            $a,
-            $size,
-            $b,
-            0,
-            $f
+    (8, $walk:ident, $($from:expr),+) => {
+        if $walk.steps == [8, 1] {
+            spread_sum!(pairs side_by_side, $walk, $($from),+);
+        } else if $walk.steps[0] == 8 {
+            spread_sum!(pairs apart, $walk, $($from),+);
+        } else {
+            spread_sum!(single 8, $walk, $($from),+);
+        }
+    };
+    (pairs $b_lies:ident, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk_pairs!(
+            held!("vldr", apart 8),
+            concat!(
+                "vldmia {a}!, {{s8-s23}}\n",
+                two!(read $b_lies),
+                pair!(spread_sum),
+            ),
+            concat!("vldr s24, [{b}]\n", channels!(spread_sum, 8)),
+            held!("vstr", apart 8),
+            $walk, $a, $b, $f
         )
+    };
+    (single $size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(
+            held!("vldr", apart $size),
+            concat!("vldr s24, [{b}]\n", channels!(spread_sum, $size)),
+            held!("vstr", apart $size),
+            $walk, $a, $size, $b, 0, $f, apart
+        )
+    };
+    ($size:tt, $($walk:tt)+) => {
+        spread_sum!(single $size, $($walk)+)
     };
 }
 
 macro_rules! spread_add {
-    ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+    (8, $walk:ident, $($from:expr),+) => {
+        if $walk.steps == [8, 1] {
+            spread_add!(pairs side_by_side, $walk, $($from),+);
+        } else if $walk.steps[0] == 8 {
+            spread_add!(pairs apart, $walk, $($from),+);
+        } else {
+            spread_add!(single 8, $walk, $($from),+);
+        }
+    };
+    (pairs $b_lies:ident, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk_pairs!(
+            held!("vldr", apart 8),
+            concat!(
+                "vldmia {a}, {{s8-s23}}\n",
+                two!(read $b_lies),
+                pair!(spread_add),
+                "vstmia {a}!, {{s8-s23}}\n",
+            ),
+            concat!("vldr s24, [{b}]\n", channels!(spread_add, 8)),
+            "",
+            $walk, $a, $b, $f
+        )
+    };
+    (single $size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
         walk!(
-            held!("vldmia", $size),
+            held!("vldr", apart $size),
             concat!("vldr s24, [{b}]\n", channels!(spread_add, $size)),
             "",
-            $walk,
-            $a,
-            $size,
-            $b,
-            0,
-            $f
+            $walk, $a, $size, $b, 0, $f, apart
         )
+    };
+    ($size:tt, $($walk:tt)+) => {
+        spread_add!(single $size, $($walk)+)
     };
 }
 
 macro_rules! gather_add {
-    ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+    (8, $walk:ident, $($from:expr),+) => {
+        if $walk.steps == [8, 1] {
+            gather_add!(pairs side_by_side, $walk, $($from),+);
+        } else if $walk.steps[0] == 8 {
+            gather_add!(pairs apart, $walk, $($from),+);
+        } else {
+            gather_add!(single 8, $walk, $($from),+);
+        }
+    };
+    (pairs $b_lies:ident, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk_pairs!(
+            held!("vldr", apart 8),
+            concat!(
+                "vldmia {a}!, {{s8-s23}}\n",
+                two!(load $b_lies),
+                pair!(gather_add),
+                two!(store $b_lies),
+            ),
+            concat!("vldr s24, [{b}]\n", channels!(gather_add, 8), "vstr s24, [{b}]\n"),
+            "",
+            $walk, $a, $b, $f
+        )
+    };
+    (single $size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
         walk!(
-            held!("vldmia", $size),
+            held!("vldr", apart $size),
             concat!("vldr s24, [{b}]\n", channels!(gather_add, $size), "vstr s24, [{b}]\n"),
             "",
-            $walk,
-            $a,
-            $size,
-            $b,
-            0,
-            $f
+            $walk, $a, $size, $b, 0, $f, apart
         )
+    };
+    ($size:tt, $($walk:tt)+) => {
+        gather_add!(single $size, $($walk)+)
     };
 }
 

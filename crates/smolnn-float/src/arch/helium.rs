@@ -606,7 +606,7 @@ macro_rules! move_panel {
 /// Walks a rectangle of pixels: `$pixel` at each, with pointers into two images and one at what stays in registers.
 macro_rules! walk {
     ($before:expr, $pixel:expr, $after:expr, $walk:ident, $a:expr, $read_a:literal, $b:expr, $read_b:literal, $f:expr
-     $(, $value:ident)?) => {{
+     $(, $apart:ident $(, $value:ident)?)?) => {{
         let ([step_a, pitch_a], [step_b, pitch_b]) = ($walk.skips(0, $read_a), $walk.skips(1, $read_b));
         asm!(
             $before,
@@ -625,7 +625,7 @@ macro_rules! walk {
             a = inout(reg) $a => _, b = inout(reg) $b => _, f = in(reg) $f,
             rows = inout(reg) $walk.rows => _, columns = in(reg) $walk.columns, out("lr") _,
             step_a = in(reg) step_a, step_b = in(reg) step_b, pitch_a = in(reg) pitch_a, pitch_b = in(reg) pitch_b,
-            $($value = out(reg) _,)?
+            $($apart = in(reg) 4 * $walk.$apart, $($value = out(reg) _,)?)?
             out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
             out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _, out("s15") _,
             out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _, out("s22") _, out("s23") _,
@@ -633,6 +633,60 @@ macro_rules! walk {
             options(nostack),
         );
     }};
+}
+
+/// Loads or stores what lies apart, an element at a time.
+macro_rules! apart {
+    ($access:literal, 16) => {
+        concat!(apart!($access, 8), apart!($access: "s8" "s9" "s10" "s11" "s12" "s13" "s14" "s15"))
+    };
+    ($access:literal, 8) => {
+        concat!(apart!($access, 4), apart!($access: "s4" "s5" "s6" "s7"))
+    };
+    ($access:literal, 4) => {
+        concat!(apart!($access, 1), apart!($access: "s1" "s2" "s3"))
+    };
+    ($access:literal, 1) => {
+        concat!("mov lr, {f}\n", apart!($access: "s0"))
+    };
+    ($access:literal: $($register:literal)+) => {
+        concat!($($access, " ", $register, ", [lr]\nadd lr, lr, {apart}\n"),+)
+    };
+}
+
+/// The vector in `q0 …`.
+macro_rules! rows_fill {
+    (16, $($walk:tt)+) => {
+        rows_fill!("{{d0-d7}}", 16, $($walk)+)
+    };
+    (4, $($walk:tt)+) => {
+        rows_fill!("{{d0-d1}}", 4, $($walk)+)
+    };
+    (1, $($walk:tt)+) => {
+        rows_fill!("{{s0}}", 1, $($walk)+)
+    };
+    ($vector:literal, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(concat!("vldmia {f}, ", $vector), concat!("vstmia {a}!, ", $vector), "", $walk, $a, $read, $b, 0, $f)
+    };
+}
+
+/// Sums in `q0 …`.
+macro_rules! rows_sum {
+    (16, $($walk:tt)+) => {
+        rows_sum!("{{d0-d7}}", concat!(
+            "vldmia {a}!, {{d8-d15}}\n",
+            "vadd.f32 q0, q0, q4\nvadd.f32 q1, q1, q5\nvadd.f32 q2, q2, q6\nvadd.f32 q3, q3, q7\n",
+        ), 16, $($walk)+)
+    };
+    (4, $($walk:tt)+) => {
+        rows_sum!("{{d0-d1}}", "vldrw.u32 q4, [{a}]\nvadd.f32 q0, q0, q4", 0, $($walk)+)
+    };
+    (1, $($walk:tt)+) => {
+        rows_sum!("{{s0}}", "vldr s16, [{a}]\nvadd.f32 s0, s0, s16", 0, $($walk)+)
+    };
+    ($sums:literal, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(concat!("vldmia {f}, ", $sums), $pixel, concat!("vstmia {f}, ", $sums), $walk, $a, $read, $b, 0, $f)
+    };
 }
 
 /// Sums in `q0 …`.
@@ -686,39 +740,39 @@ macro_rules! walk_add {
 /// Sums in `q0 …`.
 macro_rules! spread_sum {
     (16, $($walk:tt)+) => {
-        spread_sum!("{{d0-d7}}", concat!(
+        spread_sum!(apart 16, concat!(
             "vldmia {a}!, {{d8-d15}}\nldr {x}, [{b}]\n",
             "vfma.f32 q0, q4, {x}\nvfma.f32 q1, q5, {x}\nvfma.f32 q2, q6, {x}\nvfma.f32 q3, q7, {x}\n",
         ), 16, $($walk)+)
     };
     (8, $($walk:tt)+) => {
-        spread_sum!("{{d0-d3}}", concat!(
+        spread_sum!(apart 8, concat!(
             "vldmia {a}!, {{d8-d11}}\nldr {x}, [{b}]\n",
             "vfma.f32 q0, q4, {x}\nvfma.f32 q1, q5, {x}\n",
         ), 8, $($walk)+)
     };
     (4, $($walk:tt)+) => {
-        spread_sum!("{{d0-d1}}", "vldrw.u32 q4, [{a}]\nldr {x}, [{b}]\nvfma.f32 q0, q4, {x}", 0, $($walk)+)
+        spread_sum!(apart 4, "vldrw.u32 q4, [{a}]\nldr {x}, [{b}]\nvfma.f32 q0, q4, {x}", 0, $($walk)+)
     };
     (1, $($walk:tt)+) => {
-        spread_sum!("{{s0}}", "vldr s16, [{a}]\nldr {x}, [{b}]\nvmov s20, {x}\nvfma.f32 s0, s16, s20", 0, $($walk)+)
+        spread_sum!(apart 1, "vldr s16, [{a}]\nldr {x}, [{b}]\nvmov s20, {x}\nvfma.f32 s0, s16, s20", 0, $($walk)+)
     };
-    ($sums:literal, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
-        walk!(concat!("vldmia {f}, ", $sums), $pixel, concat!("vstmia {f}, ", $sums), $walk, $a, $read, $b, 0, $f, x)
+    (apart $size:tt, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(apart!("vldr", $size), $pixel, apart!("vstr", $size), $walk, $a, $read, $b, 0, $f, apart, x)
     };
 }
 
 /// Factors in `q0 …`.
 macro_rules! spread_add {
     (16, $($walk:tt)+) => {
-        spread_add!("{{d0-d7}}", concat!(
+        spread_add!(apart 16, concat!(
             "vldmia {a}, {{d8-d15}}\nldr {x}, [{b}]\n",
             "vfma.f32 q4, q0, {x}\nvfma.f32 q5, q1, {x}\nvfma.f32 q6, q2, {x}\nvfma.f32 q7, q3, {x}\n",
             "vstmia {a}!, {{d8-d15}}\n",
         ), 16, $($walk)+)
     };
     (8, $($walk:tt)+) => {
-        spread_add!("{{d0-d3}}", concat!(
+        spread_add!(apart 8, concat!(
             "vldmia {a}, {{d8-d11}}\nldr {x}, [{b}]\n",
             "vfma.f32 q4, q0, {x}\nvfma.f32 q5, q1, {x}\n",
             "vstmia {a}!, {{d8-d11}}\n",
@@ -726,23 +780,23 @@ macro_rules! spread_add {
     };
     (4, $($walk:tt)+) => {
         spread_add!(
-            "{{d0-d1}}", "vldrw.u32 q4, [{a}]\nldr {x}, [{b}]\nvfma.f32 q4, q0, {x}\nvstrw.32 q4, [{a}]", 0, $($walk)+
+            apart 4, "vldrw.u32 q4, [{a}]\nldr {x}, [{b}]\nvfma.f32 q4, q0, {x}\nvstrw.32 q4, [{a}]", 0, $($walk)+
         )
     };
     (1, $($walk:tt)+) => {
         spread_add!(
-            "{{s0}}", "vldr s16, [{a}]\nldr {x}, [{b}]\nvmov s20, {x}\nvfma.f32 s16, s20, s0\nvstr s16, [{a}]", 0, $($walk)+
+            apart 1, "vldr s16, [{a}]\nldr {x}, [{b}]\nvmov s20, {x}\nvfma.f32 s16, s20, s0\nvstr s16, [{a}]", 0, $($walk)+
         )
     };
-    ($factors:literal, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
-        walk!(concat!("vldmia {f}, ", $factors), $pixel, "", $walk, $a, $read, $b, 0, $f, x)
+    (apart $size:tt, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(apart!("vldr", $size), $pixel, "", $walk, $a, $read, $b, 0, $f, apart, x)
     };
 }
 
 /// Factors in `q0 …`; the lanes are added up.
 macro_rules! gather_add {
     (16, $($walk:tt)+) => {
-        gather_add!("{{d0-d7}}", concat!(
+        gather_add!(apart 16, concat!(
             "vldmia {a}!, {{d8-d15}}\n",
             "vmul.f32 q4, q4, q0\nvfma.f32 q4, q5, q1\nvfma.f32 q4, q6, q2\nvfma.f32 q4, q7, q3\n",
             "vldr s24, [{b}]\n",
@@ -750,21 +804,21 @@ macro_rules! gather_add {
         ), 16, $($walk)+)
     };
     (8, $($walk:tt)+) => {
-        gather_add!("{{d0-d3}}", concat!(
+        gather_add!(apart 8, concat!(
             "vldmia {a}!, {{d8-d11}}\nvldr s24, [{b}]\n",
             "vmul.f32 q4, q4, q0\nvfma.f32 q4, q5, q1\n",
             gather_add!(),
         ), 8, $($walk)+)
     };
     (4, $($walk:tt)+) => {
-        gather_add!("{{d0-d1}}", concat!(
+        gather_add!(apart 4, concat!(
             "vldmia {a}!, {{d8-d9}}\nvldr s24, [{b}]\n",
             "vmul.f32 q4, q4, q0\n",
             gather_add!(),
         ), 4, $($walk)+)
     };
     (1, $($walk:tt)+) => {
-        gather_add!("{{s0}}", "vldr s16, [{a}]\nvldr s24, [{b}]\nvfma.f32 s24, s16, s0\nvstr s24, [{b}]", 0, $($walk)+)
+        gather_add!(apart 1, "vldr s16, [{a}]\nvldr s24, [{b}]\nvfma.f32 s24, s16, s0\nvstr s24, [{b}]", 0, $($walk)+)
     };
     () => {
         concat!(
@@ -773,8 +827,8 @@ macro_rules! gather_add {
             "vstr s24, [{b}]\n",
         )
     };
-    ($factors:literal, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
-        walk!(concat!("vldmia {f}, ", $factors), $pixel, "", $walk, $a, $read, $b, 0, $f)
+    (apart $size:tt, $pixel:expr, $read:literal, $walk:ident, $a:expr, $b:expr, $f:expr) => {
+        walk!(apart!("vldr", $size), $pixel, "", $walk, $a, $read, $b, 0, $f, apart)
     };
 }
 

@@ -20,6 +20,8 @@ pub struct Walk {
     pub steps: [usize; 2],
     /// From a row to the next, in `a` and `b`.
     pub pitches: [usize; 2],
+    /// From an element of the sums or factors to the next, in the passes between one channel and many.
+    pub apart: usize,
 }
 
 impl Walk {
@@ -47,14 +49,28 @@ impl Walk {
     }
 
     /// Whether there is anything to do, and all of it lies in images of these lengths, so many elements at each pixel of `b`,
-    /// and in a vector of that length: all that the pointers of the assembly need.
+    /// and in a vector of that length, so far apart: all that the pointers of the assembly need.
     #[cfg(target_arch = "arm")]
     #[allow(dead_code)] // Of the bodies without an FPU.
     #[inline(always)]
-    fn fits(&self, a: usize, (b, elements): (usize, usize), vector: usize) -> bool {
-        let Self { rows, columns, channels, steps, pitches } = *self;
+    fn fits(&self, a: usize, (b, elements): (usize, usize), (vector, apart): (usize, usize)) -> bool {
+        let Self { rows, columns, channels, steps, pitches, .. } = *self;
         let start = |side: usize| (rows - 1) * pitches[side] + (columns - 1) * steps[side];
-        rows > 0 && columns > 0 && start(0) + channels <= a && start(1) + elements <= b && channels <= vector
+        rows > 0
+            && columns > 0
+            && channels > 0
+            && start(0) + channels <= a
+            && start(1) + elements <= b
+            && (channels - 1) * apart < vector
+    }
+
+    /// Through the rows of a matrix, which lie one behind the other.
+    #[cfg(target_arch = "arm")]
+    #[allow(dead_code)] // Of the bodies without an FPU.
+    #[inline(always)]
+    fn over_rows(elements: usize, length: usize) -> Self {
+        let columns = elements.checked_div(length).unwrap_or(0);
+        Self { channels: length, rows: 1, columns, steps: [length, 0], pitches: [0, 0], apart: 1 }
     }
 
     /// Bytes from what was read of a pixel to the next pixel, and from behind a row's last step to the next row.
@@ -143,56 +159,76 @@ pub const FUSES_F32: bool = cfg!(helium);
 macro_rules! walking_passes {
     (walk [$($walk:tt)+], spread [$($spread:tt)+]) => {
         #[inline(never)]
+        fn rows_fill(vector: &[f32], rows: &mut [f32]) {
+            let walk = Walk::over_rows(rows.len(), vector.len());
+            if walk.fits(rows.len(), (0, 0), (vector.len(), 1)) {
+                let (rows, vector) = (rows.as_mut_ptr(), vector.as_ptr());
+                // SAFETY: `fits`: so many floats are written in every row, and as many are read. Nothing is read of the other image.
+                unsafe { walking_passes!(rows_fill, walk, rows, vector, 0, vector, 1; $($walk)+) }
+            }
+        }
+
+        #[inline(never)]
+        fn rows_sum(rows: &[f32], sums: &mut [f32]) {
+            let walk = Walk::over_rows(rows.len(), sums.len());
+            if walk.fits(rows.len(), (0, 0), (sums.len(), 1)) {
+                let (rows, sums) = (rows.as_ptr(), sums.as_mut_ptr());
+                // SAFETY: `fits`: so many floats are read in every row; as many sums are read and written. As above.
+                unsafe { walking_passes!(rows_sum, walk, rows, rows, 0, sums, 1; $($walk)+) }
+            }
+        }
+
+        #[inline(never)]
         fn walk_sum(walk: &Walk, sums: &mut [f32], a: &[f32], b: &[f32]) {
-            if walk.fits(a.len(), (b.len(), walk.channels), sums.len()) {
+            if walk.fits(a.len(), (b.len(), walk.channels), (sums.len(), 1)) {
                 let (a, b, sums) = (a.as_ptr(), b.as_ptr(), sums.as_mut_ptr());
                 // SAFETY: `fits`: so many floats are read at every pixel of `a` and `b`; as many sums are read and written.
-                unsafe { walking_passes!(walk_sum, walk, a, b, 1, sums: $($walk)+) }
+                unsafe { walking_passes!(walk_sum, walk, a, b, 1, sums, 1; $($walk)+) }
             }
         }
 
         #[inline(never)]
         fn walk_add(walk: &Walk, a: &mut [f32], b: &[f32], factors: &[f32]) {
-            if walk.fits(a.len(), (b.len(), walk.channels), factors.len()) {
+            if walk.fits(a.len(), (b.len(), walk.channels), (factors.len(), 1)) {
                 let (a, b, factors) = (a.as_mut_ptr(), b.as_ptr(), factors.as_ptr());
                 // SAFETY: `fits`: so many floats are read at every pixel of `b`, read and written at those of `a`.
-                unsafe { walking_passes!(walk_add, walk, a, b, 1, factors: $($walk)+) }
+                unsafe { walking_passes!(walk_add, walk, a, b, 1, factors, 1; $($walk)+) }
             }
         }
 
         #[inline(never)]
         fn spread_sum(walk: &Walk, sums: &mut [f32], a: &[f32], b: &[f32]) {
-            if walk.fits(a.len(), (b.len(), 1), sums.len()) {
+            if walk.fits(a.len(), (b.len(), 1), (sums.len(), walk.apart)) {
                 let (a, b, sums) = (a.as_ptr(), b.as_ptr(), sums.as_mut_ptr());
                 // SAFETY: `fits`: so many floats are read at every pixel of `a`, one of `b`; the sums are read and written.
-                unsafe { walking_passes!(spread_sum, walk, a, b, 0, sums: $($spread)+) }
+                unsafe { walking_passes!(spread_sum, walk, a, b, 0, sums, walk.apart; $($spread)+) }
             }
         }
 
         #[inline(never)]
         fn spread_add(walk: &Walk, a: &mut [f32], b: &[f32], factors: &[f32]) {
-            if walk.fits(a.len(), (b.len(), 1), factors.len()) {
+            if walk.fits(a.len(), (b.len(), 1), (factors.len(), walk.apart)) {
                 let (a, b, factors) = (a.as_mut_ptr(), b.as_ptr(), factors.as_ptr());
                 // SAFETY: `fits`: so many floats are read and written at every pixel of `a`, one is read at those of `b`.
-                unsafe { walking_passes!(spread_add, walk, a, b, 0, factors: $($spread)+) }
+                unsafe { walking_passes!(spread_add, walk, a, b, 0, factors, walk.apart; $($spread)+) }
             }
         }
 
         #[inline(never)]
         fn gather_add(walk: &Walk, a: &[f32], b: &mut [f32], factors: &[f32]) {
-            if walk.fits(a.len(), (b.len(), 1), factors.len()) {
+            if walk.fits(a.len(), (b.len(), 1), (factors.len(), walk.apart)) {
                 let (a, b, factors) = (a.as_ptr(), b.as_mut_ptr(), factors.as_ptr());
                 // SAFETY: `fits`: so many floats are read at every pixel of `a`, one is read and written at those of `b`.
-                unsafe { walking_passes!(gather_add, walk, a, b, 0, factors: $($spread)+) }
+                unsafe { walking_passes!(gather_add, walk, a, b, 0, factors, walk.apart; $($spread)+) }
             }
         }
     };
-    ($pass:ident, $walk:ident, $a:ident, $b:ident, $channel_of_b:literal, $f:ident: $($size:tt)+) => {{
+    ($pass:ident, $walk:ident, $a:ident, $b:ident, $channel_of_b:literal, $f:ident, $apart:expr; $($size:tt)+) => {{
         let mut first = 0;
         $(
             while $walk.channels - first >= $size {
                 let b = $b.wrapping_add(first * $channel_of_b);
-                $pass!($size, $walk, $a.wrapping_add(first), b, $f.wrapping_add(first));
+                $pass!($size, $walk, $a.wrapping_add(first), b, $f.wrapping_add(first * $apart));
                 first += $size;
             }
         )+

@@ -69,6 +69,38 @@ pub fn rows_outer<T: Number>(weights: &mut [T], stride: usize, d_output: &[T], i
     }
 }
 
+/// Every row ← `vector`.
+pub fn rows_fill<T: Number>(vector: &[T], rows: &mut [T]) {
+    // By fours: neither a loop over single elements nor a call of memcpy.
+    let ((first, rest), (vectors, tail)) =
+        (part_mut(rows, 0, vector.len()).as_chunks_mut::<4>(), vector.as_chunks::<4>());
+    for (y, x) in first.iter_mut().zip(vectors) {
+        *y = *x;
+    }
+    for (y, x) in rest.iter_mut().zip(tail) {
+        *y = *x;
+    }
+    // What is there is copied behind it, twice as much every time.
+    let mut done = vector.len();
+    while let Some((from, to)) = rows.split_at_mut_checked(done).filter(|(from, to)| !from.is_empty() && !to.is_empty())
+    {
+        for (y, &x) in to.iter_mut().zip(&*from) {
+            *y = x;
+        }
+        done *= 2;
+    }
+}
+
+/// `sums += every row`.
+#[inline]
+pub fn rows_sum<T: Number>(rows: &[T], sums: &mut [T]) {
+    for row in vectors(rows, sums.len()) {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum += value;
+        }
+    }
+}
+
 /// `sums[c] += Σ_pixels a[pixel + c] · b[pixel + c]`.
 #[inline]
 pub fn walk_sum<T: Number>(walk: &Walk, sums: &mut [T], a: &[T], b: &[T]) {
@@ -90,40 +122,70 @@ pub fn walk_add<T: Number>(walk: &Walk, a: &mut [T], b: &[T], factors: &[T]) {
     });
 }
 
+/// Sums or factors that are held at a time.
+const FEW: usize = 16;
+
+/// Sums or factors of the channels from `first` on, side by side.
+#[inline]
+fn gather<T: Number>(walk: &Walk, first: usize, vector: &[T]) -> [T; FEW] {
+    let (mut few, mut at) = ([T::default(); FEW], first * walk.apart);
+    for value in few.iter_mut().take(walk.channels - first) {
+        *value = vector.get(at).copied().unwrap_or_default();
+        at += walk.apart;
+    }
+    few
+}
+
 /// `sums[c] += Σ_pixels a[pixel + c] · b[pixel]`.
 #[inline]
 pub fn spread_sum<T: Number>(walk: &Walk, sums: &mut [T], a: &[T], b: &[T]) {
-    walk.for_each_pixel(|at, bt| {
-        for &b in part(b, bt, 1) {
-            for (sum, &a) in sums.iter_mut().zip(part(a, at, walk.channels)) {
-                *sum += a * b;
+    for first in (0..walk.channels).step_by(FEW) {
+        let (mut few, count) = (gather(walk, first, sums), (walk.channels - first).min(FEW));
+        walk.for_each_pixel(|at, bt| {
+            for &b in part(b, bt, 1) {
+                for (sum, &a) in few.iter_mut().zip(part(a, at + first, count)) {
+                    *sum += a * b;
+                }
             }
+        });
+        let mut at = first * walk.apart;
+        for &value in few.iter().take(count) {
+            for sum in part_mut(sums, at, 1) {
+                *sum = value;
+            }
+            at += walk.apart;
         }
-    });
+    }
 }
 
 /// `a[pixel + c] += b[pixel] · factors[c]`.
 #[inline]
 pub fn spread_add<T: Number>(walk: &Walk, a: &mut [T], b: &[T], factors: &[T]) {
-    walk.for_each_pixel(|at, bt| {
-        for &b in part(b, bt, 1) {
-            for (a, &factor) in part_mut(a, at, walk.channels).iter_mut().zip(factors) {
-                *a += b * factor;
+    for first in (0..walk.channels).step_by(FEW) {
+        let (few, count) = (gather(walk, first, factors), (walk.channels - first).min(FEW));
+        walk.for_each_pixel(|at, bt| {
+            for &b in part(b, bt, 1) {
+                for (a, &factor) in part_mut(a, at + first, count).iter_mut().zip(&few) {
+                    *a += b * factor;
+                }
             }
-        }
-    });
+        });
+    }
 }
 
 /// `b[pixel] += Σ_c a[pixel + c] · factors[c]`.
 #[inline]
 pub fn gather_add<T: Number>(walk: &Walk, a: &[T], b: &mut [T], factors: &[T]) {
-    walk.for_each_pixel(|at, bt| {
-        for b in part_mut(b, bt, 1) {
-            for (&a, &factor) in part(a, at, walk.channels).iter().zip(factors) {
-                *b += a * factor;
+    for first in (0..walk.channels).step_by(FEW) {
+        let (few, count) = (gather(walk, first, factors), (walk.channels - first).min(FEW));
+        walk.for_each_pixel(|at, bt| {
+            for b in part_mut(b, bt, 1) {
+                for (&a, &factor) in part(a, at + first, count).iter().zip(&few) {
+                    *b += a * factor;
+                }
             }
-        }
-    });
+        });
+    }
 }
 
 /// `panel[k · lanes + o] = weights[k · steps[0] + o · steps[1]]`.

@@ -8,9 +8,9 @@
 //! - Body: an output pixel sees, per kernel row, one piece of an input row that lies in memory as a filter's row does
 //!   (when nothing dilates the columns and there is one group), so that forward, input gradient and weight gradient are
 //!   the three passes of a dense layer on that piece, and padding is skipped. Where pieces have less than 8 elements, as in
-//!   a first layer, the filters' weights for one element of the window are gathered, up to sixteen, and run over the
-//!   rectangle of output pixels that see input there. Where vector registers make it pay, convolutions of either kind
-//!   run by panels (`panels.rs`).
+//!   a first layer, one element of the window after the other runs over the rectangle of output pixels that see input
+//!   there, with all filters' weights for it. Where vector registers make it pay, convolutions of either kind run by
+//!   panels (`panels.rs`).
 //! - Error: a sum of n products in f32 is within n·2⁻²³·Σ|W·x| of the real one.
 //! - Held by: `conv1d_*` and `conv2d_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity
 //!   in exact integers (tests/host/tests/gradient.rs), textbook rows 5.1 to 5.7.
@@ -19,7 +19,7 @@ use smolnn_core::{Conv2d, ShapeError};
 
 use super::for_each_tap;
 use super::panels::{self, Panels};
-use crate::dense::{add_rows, descend, rows_backward, rows_forward, start_pixels};
+use crate::dense::{descend, rows_backward, rows_forward, start_with};
 use crate::slices::{behind, behind_mut, check_optional, part, part_mut, vectors};
 use crate::{Gradients, Number, Walk};
 
@@ -45,7 +45,7 @@ pub(crate) fn run_forward<T: Number>(shape: &Conv2d, weights: &[T], bias: Option
     if is_dense(shape) {
         return rows_forward(shape.input.channels, shape.output.channels, weights, bias, input, output);
     }
-    start_pixels(bias, shape.output.channels, output);
+    start_with(bias, output);
     forward_taps(shape, Taps::InOrder, weights, input, output);
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn run_backward<T: Number>(
         backward_weights(shape, Taps::InOrder, input, d_output, d_weights);
     }
     if let Some(d_bias) = gradients.bias {
-        add_rows(d_output, d_bias);
+        T::rows_sum(d_output, d_bias);
     }
 }
 
@@ -110,10 +110,20 @@ pub fn backward_sgd<T: Number>(
         backward_input(shape, Taps::InOrder, weights, d_output, d_input);
     }
     if has_short_rows(shape, Taps::InOrder) {
-        for_each_slice(shape, Taps::InOrder, |slice| {
-            let mut step = [T::default(); FILTERS];
-            T::spread_sum(&slice.walk, &mut step, behind(d_output, slice.output), behind(input, slice.input));
-            slice.scatter(weights, &step, |w, step| *w -= rate * step);
+        const FEW: usize = 16;
+        for_each_slice(shape, Taps::InOrder, |slice, walk| {
+            for first in (0..walk.channels).step_by(FEW) {
+                let mut step = [T::default(); FEW];
+                let walk = Walk { channels: (walk.channels - first).min(FEW), apart: 1, ..*walk };
+                T::spread_sum(&walk, &mut step, behind(d_output, slice.output + first), behind(input, slice.input));
+                let mut weight = slice.weights + first * shape.depth();
+                for &step in part(&step, 0, walk.channels) {
+                    for w in part_mut(weights, weight, 1) {
+                        *w -= rate * step;
+                    }
+                    weight += shape.depth();
+                }
+            }
         });
     } else {
         let depth = shape.depth();
@@ -233,65 +243,27 @@ fn has_short_rows(shape: &Conv2d, taps: Taps) -> bool {
     shape.groups == 1 && shape.output.channels >= 4 && columns * shape.input.channels < 8
 }
 
-/// Filters whose weights for one element of the window are gathered.
-const FILTERS: usize = 16;
-
-/// One element of the window in up to [`FILTERS`] filters. Offsets.
+/// One element of the window in all filters: offsets.
 struct Slice {
-    /// Of the first filter's output at the first pixel that sees input there.
+    /// Of the outputs of the first pixel that sees input there.
     output: usize,
-    /// Of the first filter's weight.
+    /// Of the first filter's weight; the next filter's is one depth further.
     weights: usize,
-    /// From a filter to the next.
-    depth: usize,
     /// Of the element that the first pixel sees.
     input: usize,
-    /// From there through output (first) and input (second), as many channels as filters.
-    walk: Walk,
 }
 
-impl Slice {
-    /// The filters' weights, zeros behind.
-    #[inline]
-    fn gather<T: Number>(&self, weights: &[T]) -> [T; FILTERS] {
-        let (mut values, mut at) = ([T::default(); FILTERS], self.weights);
-        for value in values.iter_mut().take(self.walk.channels) {
-            *value = weights.get(at).copied().unwrap_or_default();
-            at += self.depth;
-        }
-        values
-    }
-
-    /// Brings the values to the filters' weights.
-    #[inline]
-    fn scatter<T: Number>(&self, weights: &mut [T], values: &[T; FILTERS], bring: impl Fn(&mut T, T)) {
-        let mut at = self.weights;
-        for &value in values.iter().take(self.walk.channels) {
-            if let Some(weight) = weights.get_mut(at) {
-                bring(weight, value);
-            }
-            at += self.depth;
-        }
-    }
-}
-
-/// Visits all elements of the window in the order of the input, up to [`FILTERS`] filters at a time. There is one group.
+/// Visits all elements of the window in the order of the input, with the way through output (first) and input (second).
+/// There is one group.
 #[inline]
-fn for_each_slice(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(&Slice)) {
-    let (inputs, outputs, depth) = (shape.input.channels, shape.output.channels, shape.depth());
-    for_each_tap(shape.batch, (&shape.input, &shape.output), (&shape.rows, &shape.columns), |tap| {
+fn for_each_slice(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(&Slice, &Walk)) {
+    let (inputs, depth) = (shape.input.channels, shape.depth());
+    let (images, windows) = ((&shape.input, &shape.output), (&shape.rows, &shape.columns));
+    for_each_tap(shape.batch, images, windows, (shape.output.channels, depth), |tap, walk| {
         let in_order = tap.index * inputs;
-        let element = if taps == Taps::InOrder { in_order } else { depth - inputs - in_order };
+        let first = if taps == Taps::InOrder { in_order } else { depth - inputs - in_order };
         for channel in 0..inputs {
-            for first in (0..outputs).step_by(FILTERS) {
-                visit(&Slice {
-                    output: tap.output + first,
-                    weights: first * depth + element + channel,
-                    depth,
-                    input: tap.input + channel,
-                    walk: Walk { channels: (outputs - first).min(FILTERS), ..tap.walk },
-                });
-            }
+            visit(&Slice { output: tap.output, weights: first + channel, input: tap.input + channel }, walk);
         }
     });
 }
@@ -318,9 +290,9 @@ pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T],
     }
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
     if has_short_rows(shape, taps) {
-        return for_each_slice(shape, taps, |slice| {
+        return for_each_slice(shape, taps, |slice, walk| {
             let (y, x) = (behind_mut(output, slice.output), behind(input, slice.input));
-            T::spread_add(&slice.walk, y, x, &slice.gather(weights));
+            T::spread_add(walk, y, x, behind(weights, slice.weights));
         });
     }
     for_each_segment(shape, taps, |segment| {
@@ -338,9 +310,9 @@ pub(crate) fn backward_input<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T
     }
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
     if has_short_rows(shape, taps) {
-        return for_each_slice(shape, taps, |slice| {
+        return for_each_slice(shape, taps, |slice, walk| {
             let (dx, g) = (behind_mut(d_input, slice.input), behind(d_output, slice.output));
-            T::gather_add(&slice.walk, g, dx, &slice.gather(weights));
+            T::gather_add(walk, g, dx, behind(weights, slice.weights));
         });
     }
     for_each_segment(shape, taps, |segment| {
@@ -364,10 +336,9 @@ pub(crate) fn backward_weights<T: Number>(
     }
     let (depth, outputs) = (shape.depth(), shape.group_outputs());
     if has_short_rows(shape, taps) {
-        return for_each_slice(shape, taps, |slice| {
-            let mut sums = slice.gather(d_weights);
-            T::spread_sum(&slice.walk, &mut sums, behind(d_output, slice.output), behind(input, slice.input));
-            slice.scatter(d_weights, &sums, |weight, sum| *weight = sum);
+        return for_each_slice(shape, taps, |slice, walk| {
+            let (g, x) = (behind(d_output, slice.output), behind(input, slice.input));
+            T::spread_sum(walk, behind_mut(d_weights, slice.weights), g, x);
         });
     }
     for_each_segment(shape, taps, |segment| {

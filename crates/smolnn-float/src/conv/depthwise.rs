@@ -14,7 +14,7 @@
 use smolnn_core::{DepthwiseConv2d, ShapeError};
 
 use super::for_each_tap;
-use crate::dense::{add_rows, start_pixels};
+use crate::dense::start_with;
 use crate::slices::{behind, behind_mut, check_optional, part_mut, vectors};
 use crate::{Gradients, Number, Walk};
 
@@ -30,11 +30,11 @@ pub fn forward<T: Number>(
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
-    start_pixels(bias, shape.output.channels, output);
+    start_with(bias, output);
     let add = if shape.multiplier == 1 { T::walk_add } else { T::spread_add };
-    for_each_block(shape, |block| {
+    for_each_block(shape, |block, walk| {
         let (y, x) = (behind_mut(output, block.output), behind(input, block.input));
-        add(&block.walk, y, x, behind(weights, block.weights));
+        add(walk, y, x, behind(weights, block.weights));
     });
     Ok(())
 }
@@ -53,25 +53,25 @@ pub fn backward<T: Number>(
     check(shape, weights, None, input, d_output)?;
     gradients.check(shape.input_len(), shape.weights(), shape.output.channels)?;
     if let Some(d_input) = gradients.input {
-        for_each_block(shape, |block| {
+        for_each_block(shape, |block, walk| {
             let (dx, g) = (behind_mut(d_input, block.input), behind(d_output, block.output));
             let w = behind(weights, block.weights);
             if shape.multiplier == 1 {
-                T::walk_add(&block.walk.swapped(), dx, g, w);
+                T::walk_add(&walk.swapped(), dx, g, w);
             } else {
-                T::gather_add(&block.walk, g, dx, w);
+                T::gather_add(walk, g, dx, w);
             }
         });
     }
     if let Some(d_weights) = gradients.weights {
         let sum = if shape.multiplier == 1 { T::walk_sum } else { T::spread_sum };
-        for_each_block(shape, |block| {
+        for_each_block(shape, |block, walk| {
             let (g, x) = (behind(d_output, block.output), behind(input, block.input));
-            sum(&block.walk, behind_mut(d_weights, block.weights), g, x);
+            sum(walk, behind_mut(d_weights, block.weights), g, x);
         });
     }
     if let Some(d_bias) = gradients.bias {
-        add_rows(d_output, d_bias);
+        T::rows_sum(d_output, d_bias);
     }
     Ok(())
 }
@@ -93,10 +93,10 @@ pub fn backward_sgd<T: Number>(
     check_optional("the bias", shape.output.channels, bias.as_deref())?;
     backward(shape, weights, input, d_output, Gradients { input: d_input, ..Gradients::default() })?;
     let sum = if shape.multiplier == 1 { T::walk_sum } else { T::spread_sum };
-    for_each_block(shape, |block| {
-        for first in (0..block.walk.channels).step_by(FEW) {
+    for_each_block(shape, |block, walk| {
+        for first in (0..walk.channels).step_by(FEW) {
             let mut step = [T::default(); FEW];
-            let walk = Walk { channels: (block.walk.channels - first).min(FEW), ..block.walk };
+            let walk = Walk { channels: (walk.channels - first).min(FEW), ..*walk };
             let x = block.input + if shape.multiplier == 1 { first } else { 0 };
             sum(&walk, &mut step, behind(d_output, block.output + first), behind(input, x));
             for (w, &step) in part_mut(weights, block.weights + first, walk.channels).iter_mut().zip(&step) {
@@ -117,24 +117,24 @@ pub fn backward_sgd<T: Number>(
 /// Channels whose gradients are kept until a step is taken.
 const FEW: usize = 16;
 
-/// Channels at one tap: offsets of the first, and the way through output (first) and input (second).
+/// Channels at one tap: offsets of the first.
 struct Block {
     output: usize,
     weights: usize,
     input: usize,
-    walk: Walk,
 }
 
-/// Visits the channels at every tap: all at once, or those of each input channel.
+/// Visits the channels at every tap, all at once or those of each input channel, with the way through output (first) and
+/// input (second).
 #[inline]
-fn for_each_block(shape: &DepthwiseConv2d, mut visit: impl FnMut(&Block)) {
-    let blocks = if shape.multiplier == 1 { 1 } else { shape.input.channels };
-    let channels = if shape.multiplier == 1 { shape.output.channels } else { shape.multiplier };
-    for_each_tap(shape.batch, (&shape.input, &shape.output), (&shape.rows, &shape.columns), |tap| {
-        let walk = Walk { channels, ..tap.walk };
-        let [mut output, mut weights] = [tap.output, tap.index * shape.output.channels];
+fn for_each_block(shape: &DepthwiseConv2d, mut visit: impl FnMut(&Block, &Walk)) {
+    let (inputs, outputs, multiplier) = (shape.input.channels, shape.output.channels, shape.multiplier);
+    let (blocks, channels) = if multiplier == 1 { (1, outputs) } else { (inputs, multiplier) };
+    let (images, windows) = ((&shape.input, &shape.output), (&shape.rows, &shape.columns));
+    for_each_tap(shape.batch, images, windows, (channels, 1), |tap, walk| {
+        let [mut output, mut weights] = [tap.output, tap.index * outputs];
         for input in tap.input..tap.input + blocks {
-            visit(&Block { output, weights, input, walk });
+            visit(&Block { output, weights, input }, walk);
             output += channels;
             weights += channels;
         }

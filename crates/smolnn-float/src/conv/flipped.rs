@@ -9,7 +9,7 @@
 use smolnn_core::{Conv2d, ShapeError};
 
 use super::conv2d::{Taps, backward_input, backward_weights, check, forward_taps};
-use crate::dense::{add_rows, start_pixels};
+use crate::dense::start_with;
 use crate::{Gradients, Number};
 
 /// y = W ∗ x + b. Without a bias, b = 0.
@@ -24,7 +24,7 @@ pub fn forward<T: Number>(
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
-    start_pixels(bias, shape.output.channels, output);
+    start_with(bias, output);
     forward_taps(shape, Taps::Rotated, weights, input, output);
     Ok(())
 }
@@ -49,7 +49,7 @@ pub fn backward<T: Number>(
         backward_weights(shape, Taps::Rotated, input, d_output, d_weights);
     }
     if let Some(d_bias) = gradients.bias {
-        add_rows(d_output, d_bias);
+        T::rows_sum(d_output, d_bias);
     }
     Ok(())
 }

@@ -16,43 +16,46 @@ use smolnn_core::{Image, Window};
 
 use crate::Walk;
 
-/// A tap of a kernel, and the rectangle of output pixels of one image that see input there.
+/// A tap of a kernel, and the output pixels of one image that see input there.
 struct Tap {
     /// Number of the tap, row by row.
     index: usize,
-    /// Offset of the first pixel of the rectangle.
+    /// Offset of the first of the pixels.
     output: usize,
     /// Offset of the input pixel that it sees.
     input: usize,
-    /// From there through output (first) and input (second); no channels yet.
-    walk: Walk,
 }
 
-/// Visits every tap with the pixels that see input there.
+/// Visits every tap with the pixels that see input there: a rectangle, which the walk goes through in output (first) and
+/// input (second), with so many channels, so far [apart](Walk::apart).
 #[inline]
 fn for_each_tap(
     batch: usize,
     (input, output): (&Image, &Image),
     (rows, columns): (&Window, &Window),
-    mut visit: impl FnMut(&Tap),
+    (channels, apart): (usize, usize),
+    mut visit: impl FnMut(&Tap, &Walk),
 ) {
+    let mut walk = Walk {
+        channels,
+        rows: 0,
+        columns: 0,
+        steps: [output.channels, columns.stride * input.channels],
+        pitches: [output.row(), rows.stride * input.row()],
+        apart,
+    };
     let mut index = 0;
     for u in 0..rows.kernel {
         let (top, bottom) = rows.outputs(u);
+        walk.rows = bottom - top;
         for v in 0..columns.kernel {
             let (left, right) = columns.outputs(v);
-            if top < bottom && left < right {
-                let walk = Walk {
-                    channels: 0,
-                    rows: bottom - top,
-                    columns: right - left,
-                    steps: [output.channels, columns.stride * input.channels],
-                    pitches: [output.row(), rows.stride * input.row()],
-                };
+            walk.columns = right - left;
+            if walk.rows > 0 && walk.columns > 0 {
                 let mut to = top * output.row() + left * output.channels;
                 let mut from = rows.position(top, u) * input.row() + columns.position(left, v) * input.channels;
                 for _ in 0..batch {
-                    visit(&Tap { index, output: to, input: from, walk });
+                    visit(&Tap { index, output: to, input: from }, &walk);
                     to += output.len();
                     from += input.len();
                 }

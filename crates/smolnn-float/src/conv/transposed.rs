@@ -12,7 +12,7 @@
 use smolnn_core::{Conv2d, ShapeError};
 
 use super::conv2d::{Taps, backward_input, backward_weights, forward_taps};
-use crate::dense::{add_rows, start_pixels};
+use crate::dense::start_with;
 use crate::slices::check_optional;
 use crate::{Gradients, Number};
 
@@ -28,7 +28,7 @@ pub fn forward<T: Number>(
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
-    start_pixels(bias, shape.input.channels, output);
+    start_with(bias, output);
     backward_input(shape, Taps::InOrder, weights, input, output);
     Ok(())
 }
@@ -53,7 +53,7 @@ pub fn backward<T: Number>(
         backward_weights(shape, Taps::InOrder, d_output, input, d_weights);
     }
     if let Some(d_bias) = gradients.bias {
-        add_rows(d_output, d_bias);
+        T::rows_sum(d_output, d_bias);
     }
     Ok(())
 }

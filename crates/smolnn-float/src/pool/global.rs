@@ -7,7 +7,6 @@
 use smolnn_core::{Image, ShapeError};
 
 use crate::Real;
-use crate::dense::add_rows;
 use crate::slices::{vectors, vectors_mut};
 
 /// y = mean over the pixels of each image; the number of images is `input`'s length over the image's.
@@ -19,7 +18,7 @@ pub fn average<T: Real>(image: &Image, input: &[T], output: &mut [T]) -> Result<
     let scale = scale::<T>(image);
     output.fill(T::ZERO);
     for (x, y) in vectors(input, image.len()).zip(vectors_mut(output, image.channels)) {
-        add_rows(x, y);
+        T::rows_sum(x, y);
         for y in y {
             *y *= scale;
         }
