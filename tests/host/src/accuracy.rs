@@ -1,7 +1,21 @@
 //! How far functions of one number lie from the truth: exhaustively where inputs have 8 or 16 bits, over floats by strata
 //! of the exponent, or all of them.
+//!
+//! - The truth is `libm` in f64, below one unit in the last place of f64, 2^-29 of f32's; tests/host/tests/accuracy.rs
+//!   compares it with the platform's own. The accurate tier is that same truth, rounded: its rows show the rounding alone.
+//! - All functions of one truth are measured together, so that it is computed once for each float; that is what makes all
+//!   2^32 floats bearable. No range is left out and nothing is inferred from neighbours, but for one thing: where
+//!   a function must be odd, so is the truth (which the tests check), and −f(x) stands for f(−x).
+//! - A binade is a piece of work; threads take them, and the pieces are joined in order, so that the result does not depend
+//!   on how many threads there are.
+
+use std::slice;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 /// A function of f32 and what is asked of it.
+#[derive(Clone, Copy)]
 pub struct Real<'a> {
     /// Name, tier or body.
     pub name: &'a str,
@@ -26,7 +40,7 @@ pub enum Bound {
     Ulp(f64),
     /// The same, where the exact value is no subnormal number.
     NormalUlp(f64),
-    /// Absolute.
+    /// Absolute where the exact value is below 1, relative beyond.
     Absolute(f64),
 }
 
@@ -59,16 +73,19 @@ pub enum Inputs {
 }
 
 impl Inputs {
-    /// The positive ones in ascending order, as bits, 0 to the largest finite float.
-    fn positive(self) -> impl Iterator<Item = u32> {
-        let step = match self {
+    /// The step between those of a binade, a power of two.
+    fn step(self) -> u32 {
+        match self {
             Self::PerBinade(count) => (1 << 23) / count,
             Self::All => 1,
-        };
-        (0..255_u32).flat_map(move |exponent| {
-            let shift = exponent.wrapping_mul(0x9e37_79b9) >> 9 & (step - 1);
-            (0..(1 << 23) / step).map(move |i| exponent << 23 | (i * step + shift))
-        })
+        }
+    }
+
+    /// The bits of the positive ones of a binade in ascending order; binade 0 holds zero and the subnormal numbers.
+    fn binade(self, exponent: u32) -> impl Iterator<Item = u32> {
+        let step = self.step();
+        let shift = exponent.wrapping_mul(0x9e37_79b9) >> 9 & (step - 1);
+        (0..(1 << 23) / step).map(move |i| exponent << 23 | (i * step + shift))
     }
 }
 
@@ -83,7 +100,7 @@ pub struct Found {
     pub at: f64,
     /// Mean error in the same units.
     pub mean: f64,
-    /// Greatest absolute error where the exact value is below 2^24.
+    /// Greatest error, absolute where the exact value is below 1, relative beyond.
     pub absolute: f64,
     /// The greatest step backwards from one input to the next, in the same units; 0 where the function is monotonic.
     pub fall: f64,
@@ -108,52 +125,193 @@ pub fn ulp(exact: f64) -> f64 {
     f64::from_bits(((exponent - 23 + 1023) as u64) << 52)
 }
 
-/// Measures a function of f32.
-pub fn measure(function: &Real<'_>, inputs: Inputs) -> Found {
-    let mut found = Found::default();
-    let f = function.function;
-    let mut sum = 0.0;
-    for negative in [false, true] {
-        let sign = u32::from(negative) << 31;
-        let mut before = f32::NAN;
-        for bits in inputs.positive() {
-            let x = f32::from_bits(bits | sign);
-            let y = f(x);
-            let exact = (function.exact)(f64::from(x));
-            let error = (f64::from(y) - exact).abs();
-            let units = if exact.abs() > f64::from(f32::MAX) {
-                // Half a unit beyond the largest float everything is infinite.
-                if y == exact as f32 || (f64::from(y) - exact).abs() <= ulp(f64::MAX) { 0.0 } else { f64::INFINITY }
-            } else if matches!(function.bound, Bound::NormalUlp(_)) && exact.abs() < f64::from(f32::MIN_POSITIVE) {
-                0.0
-            } else if exact.is_nan() {
-                if y.is_nan() { 0.0 } else { f64::INFINITY }
-            } else {
-                error / ulp(exact)
-            };
-            if units.is_nan() {
-                found.fault(|| format!("f({x:e}) is {y}"));
-            }
-            found.count += 1;
-            sum += units;
-            if units > found.worst {
-                (found.worst, found.at) = (units, f64::from(x));
-            }
-            if exact.abs() < 16_777_216.0 {
-                found.absolute = found.absolute.max(error);
-            }
-            if if negative { y > before } else { y < before } {
-                found.fall = found.fall.max((f64::from(y) - f64::from(before)).abs() / ulp(f64::from(y)));
-                if function.monotonic {
-                    found.fault(|| format!("falls to {y:e} at {x:e}"));
-                }
-            }
-            before = y;
-            if function.odd && !negative && f(-x).to_bits() != (-y).to_bits() {
-                found.fault(|| format!("f(-{x:e}) is {:e}, not {:e}", f(-x), -y));
+/// Finite floats have these exponents.
+const BINADES: u32 = 255;
+
+/// Inputs that are worked on at a time.
+const BLOCK: usize = 1024;
+
+/// What one binade of one sign has shown: `found.mean` is the sum, and the values at the ends for the neighbours.
+#[derive(Clone, Debug)]
+struct Piece {
+    found: Found,
+    first: f32,
+    last: f32,
+}
+
+impl Piece {
+    const NONE: f32 = f32::NAN;
+
+    fn new() -> Self {
+        Self { found: Found::default(), first: Self::NONE, last: Self::NONE }
+    }
+
+    /// The step from `before` to `y`, towards greater magnitudes of x.
+    fn step(&mut self, function: &Real<'_>, negative: bool, before: f32, x: f32, y: f32) {
+        if if negative { y > before } else { y < before } {
+            self.found.fall = self.found.fall.max((f64::from(y) - f64::from(before)).abs() / ulp(f64::from(y)));
+            if function.monotonic {
+                self.found.fault(|| format!("falls to {y:e} at {x:e}"));
             }
         }
     }
+
+    /// Adds a block of inputs of one sign with ascending magnitudes. `scale` is one over the unit in the last place.
+    fn add(&mut self, function: &Real<'_>, negative: bool, x: &[f32], y: &[f32], exact: &[f64], scale: &[f64]) {
+        let normal_only = matches!(function.bound, Bound::NormalUlp(_));
+        let (mut sum, mut before) = (0.0, self.last);
+        for (((&x, &y), &exact), &scale) in x.iter().zip(y).zip(exact).zip(scale) {
+            let error = (f64::from(y) - exact).abs();
+            let size = exact.abs();
+            let units = if size <= f64::from(f32::MAX) {
+                if normal_only && size < f64::from(f32::MIN_POSITIVE) { 0.0 } else { error * scale }
+            } else if exact.is_nan() {
+                if y.is_nan() { 0.0 } else { f64::INFINITY }
+            } else if f64::from(y) == exact || y == exact as f32 || error <= ulp(f64::MAX) {
+                // Half a unit beyond the largest float everything is infinite.
+                0.0
+            } else {
+                f64::INFINITY
+            };
+            if units.is_nan() {
+                self.found.fault(|| format!("f({x:e}) is {y}"));
+            }
+            sum += units;
+            if units > self.found.worst {
+                (self.found.worst, self.found.at) = (units, f64::from(x));
+            }
+            if size <= f64::from(f32::MAX) {
+                self.found.absolute = self.found.absolute.max(if size > 1.0 { error / size } else { error });
+            }
+            if if negative { y > before } else { y < before } {
+                self.step(function, negative, before, x, y);
+            }
+            before = y;
+        }
+        if self.found.count == 0 {
+            self.first = y.first().copied().unwrap_or(Self::NONE);
+        }
+        self.found.count += x.len() as u64;
+        self.found.mean += sum;
+        self.last = before;
+    }
+
+    /// Appends the piece of the next binade.
+    fn append(&mut self, function: &Real<'_>, negative: bool, x: f32, next: Self) {
+        self.step(function, negative, self.last, x, next.first);
+        self.last = next.last;
+        let (found, next) = (&mut self.found, next.found);
+        found.count += next.count;
+        found.mean += next.mean;
+        if next.worst > found.worst {
+            (found.worst, found.at) = (next.worst, next.at);
+        }
+        found.absolute = found.absolute.max(next.absolute);
+        found.fall = found.fall.max(next.fall);
+        for fault in next.faults {
+            found.fault(|| fault);
+        }
+    }
+}
+
+/// The functions, which have one truth, over one binade and both signs: a pair of pieces for each.
+fn measure_binade(functions: &[Real<'_>], inputs: Inputs, exponent: u32) -> Vec<[Piece; 2]> {
+    let mut pieces: Vec<[Piece; 2]> = functions.iter().map(|_| [Piece::new(), Piece::new()]).collect();
+    let odd = functions.iter().all(|function| function.odd);
+    let mut bits = inputs.binade(exponent);
+    let (mut x, mut mirrored) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
+    let (mut exact, mut scale) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
+    let mut y = [Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK)];
+    loop {
+        x.clear();
+        x.extend(bits.by_ref().take(BLOCK).map(f32::from_bits));
+        let Some(function) = functions.first().filter(|_| !x.is_empty()) else { return pieces };
+        mirrored.clear();
+        mirrored.extend(x.iter().map(|x| -x));
+        for (sign, x) in [&x, &mirrored].into_iter().enumerate() {
+            if sign == 1 && odd {
+                exact.iter_mut().for_each(|exact: &mut f64| *exact = -*exact);
+            } else {
+                exact.clear();
+                exact.extend(x.iter().map(|&x| (function.exact)(f64::from(x))));
+                scale.clear();
+                scale.extend(exact.iter().map(|&exact| 1.0 / ulp(exact)));
+            }
+            for (function, pieces) in functions.iter().zip(&mut pieces) {
+                let (y, piece) = (&mut y[sign], &mut pieces[sign]);
+                y.clear();
+                y.extend(x.iter().map(|&x| (function.function)(x)));
+                piece.add(function, sign == 1, x, y, &exact, &scale);
+            }
+        }
+        for (function, pieces) in functions.iter().zip(&mut pieces).filter(|(function, _)| function.odd) {
+            for &x in &x {
+                let (f, mirrored) = ((function.function)(x), (function.function)(-x));
+                if mirrored.to_bits() != (-f).to_bits() {
+                    pieces[0].found.fault(|| format!("f(-{x:e}) is {mirrored:e}, not {:e}", -f));
+                }
+            }
+        }
+    }
+}
+
+/// Measures a function of f32.
+pub fn measure(function: &Real<'_>, inputs: Inputs) -> Found {
+    measure_all(slice::from_ref(function), inputs, 1, &|_, _| {}).pop().unwrap_or_default()
+}
+
+/// Measures functions of f32 on so many threads. `progress` is told how many binades of how many are done.
+pub fn measure_all(
+    functions: &[Real<'_>],
+    inputs: Inputs,
+    threads: usize,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Vec<Found> {
+    // Neighbours with the same truth share it.
+    let groups: Vec<&[Real<'_>]> = functions.chunk_by(|a, b| std::ptr::fn_addr_eq(a.exact, b.exact)).collect();
+    let total = groups.len() * BINADES as usize;
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let pieces = Mutex::new(vec![Vec::new(); total]);
+    thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(group) = groups.get(index / BINADES as usize) else { return };
+                    let piece = measure_binade(group, inputs, (index % BINADES as usize) as u32);
+                    if let Ok(mut pieces) = pieces.lock() {
+                        pieces[index] = piece;
+                    }
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+                }
+            });
+        }
+    });
+    let pieces = pieces.into_inner().unwrap_or_default();
+    let mut all = Vec::new();
+    for (group, binades) in groups.iter().zip(pieces.chunks(BINADES as usize)) {
+        for (index, function) in group.iter().enumerate() {
+            let mut whole = Found::default();
+            for (negative, sign) in [1.0_f32, -1.0].into_iter().enumerate() {
+                let mut joined = Piece::new();
+                for (exponent, pieces) in (0..).zip(binades) {
+                    let Some(piece) = pieces.get(index) else { continue };
+                    let x = sign * f32::from_bits(exponent << 23);
+                    joined.append(function, negative == 1, x, piece[negative].clone());
+                }
+                let mut ends = Piece { found: whole, first: Piece::NONE, last: Piece::NONE };
+                ends.append(function, negative == 1, 0.0, joined);
+                whole = ends.found;
+            }
+            all.push(finish(function, whole));
+        }
+    }
+    all
+}
+
+/// The mean, the special values and the bound.
+fn finish(function: &Real<'_>, mut found: Found) -> Found {
+    let (f, sum) = (function.function, found.mean);
     found.mean = sum / found.count as f64;
     let specials = [f32::NEG_INFINITY, f32::INFINITY, -0.0, 0.0];
     for (x, expected) in specials.into_iter().zip(function.specials) {

@@ -117,7 +117,7 @@ pub(super) fn parts_narrow(q: i32) -> (u32, i32) {
 }
 
 #[inline(always)]
-fn near_narrow(bits: u32) -> Option<u32> {
+pub(super) fn near_narrow(bits: u32) -> Option<u32> {
     let (p, n) = parts_narrow(with_sign(to_q27::<100>(bits)?, bits));
     Some(scale(p, n))
 }

@@ -6,6 +6,7 @@
 
 use super::exp::{Power, far};
 use super::fixed::{horner, mul_high_unsigned, pack, to_q27, to_q32, with_sign};
+use super::slices::each;
 use super::tables::EXPM1_SMALL;
 
 /// e^x − 1.
@@ -34,4 +35,9 @@ pub fn expm1(x: f32) -> f32 {
     } else {
         pack(p - ((1 << 30) >> (n & 31)), (30 - n) as u32)
     })
+}
+
+/// [`expm1()`] of every element.
+pub fn expm1_slice(x: &[f32], y: &mut [f32]) {
+    each(x, y, |bits| expm1(f32::from_bits(bits)).to_bits());
 }

@@ -34,6 +34,29 @@ pub(super) fn cubic([high, low]: [u64; 2], t: i32) -> u32 {
     ((low >> 32) as i32).wrapping_add(mul_high(p, t)) as u32
 }
 
+/// A quadratic whose row is one word, t in Q31: Q24, the slope in Q(25 + SCALE). `tests/data/elementary/coefficients.py` says how a row lies.
+#[inline(always)]
+pub(super) fn quadratic<const SCALE: u32>(row: u64, t: i32) -> i32 {
+    let slope = (row >> 32) as i32;
+    // t · c2 / 2^16, c2 the lower half of the word: SMLAWB where there is DSP, a multiplication without shifts elsewhere.
+    let bend = if cfg!(body = "float") {
+        ((i64::from(t) * i64::from(slope as i16)) >> 16) as i32
+    } else {
+        mul_high(t, slope << 16)
+    };
+    (row as i32).wrapping_add(mul_high(slope.wrapping_add(bend), t) >> SCALE)
+}
+
+/// The same with factors of 16 bits.
+#[inline(always)]
+pub(super) fn quadratic_narrow<const SCALE: u32>(row: u64, t: i32) -> i32 {
+    let t = t >> 16;
+    let slope = (row >> 32) as i32;
+    let slope = slope.wrapping_add(t * i32::from(slope as i16));
+    let rise = (slope >> 16) * t + ((((slope >> 1) & 0x7fff) * t) >> 15);
+    (row as i32).wrapping_add(rise >> SCALE)
+}
+
 /// A polynomial of a Q32 number, highest power first.
 #[inline(always)]
 pub(super) fn horner(coefficients: &[i32], x: i32) -> u32 {
@@ -64,6 +87,15 @@ pub(super) fn to_q27<const SMALLEST: u32>(bits: u32) -> Option<i32> {
 pub(super) fn to_q32(bits: u32, exponent: u32) -> i32 {
     let magnitude = (((bits << 8) | 0x8000_0000) >> ((126 - exponent) & 31)) as i32;
     with_sign(magnitude, bits)
+}
+
+/// y · 2^-24 as a float, rounded half up in magnitude; 0 is +0.
+#[inline(always)]
+pub(super) fn from_q24(y: i32) -> u32 {
+    if y == 0 {
+        return 0;
+    }
+    (y as u32 & 0x8000_0000) | pack(y.unsigned_abs(), 24)
 }
 
 /// The magnitude with the sign of the float.

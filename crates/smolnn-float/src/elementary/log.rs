@@ -6,6 +6,7 @@
 //! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/tests/accuracy.rs.
 
 use super::fixed::{horner, mul_high, mul_high_unsigned, pack};
+use super::slices::each;
 use super::tables::{LOG, LOG_INVERSE, LOG_SMALL};
 
 /// ln 2 in Q31.
@@ -47,6 +48,11 @@ pub fn log(x: f32) -> f32 {
     let zeros = magnitude.leading_zeros().min(32);
     let sign = ((y < 0) as u32) << 31;
     f32::from_bits(sign | pack((magnitude >> (32 - zeros)) as u32, zeros - 1))
+}
+
+/// [`log()`] of every element.
+pub fn log_slice(x: &[f32], y: &mut [f32]) {
+    each(x, y, |bits| log(f32::from_bits(bits)).to_bits());
 }
 
 #[inline(always)]

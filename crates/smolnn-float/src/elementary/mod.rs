@@ -2,22 +2,22 @@
 //!
 //! - [`accurate`][]: through `libm` in f64, correctly rounded but for one case in thousands of millions; the slowest.
 //! - **default**, the functions of this module: below one or a few units in the last place, monotonic, right at ±0, ±∞ and NaN.
-//! - [`fast`][]: looser. It has tanh and sigmoid and nothing else: for the other functions no formula was found that takes
-//!   clearly fewer instructions than the default tier for a looser bound.
+//! - [`fast`][]: looser, by an absolute or a relative bound that each function states, in about half the instructions where
+//!   the default tier takes many.
 //!
-//! `micromath`'s exp and ln are measured beside these (`cargo xtask bench`): exp takes 65 instructions on the M4F against 22
-//! here, and ln 35 against 82, but 927 on the M3 against 74. ln is the one that would save something, with an FPU alone; its
-//! error is not measured here, so no tier uses it.
+//! `micromath`'s exp and ln are measured beside these (`cargo xtask bench`); neither is used. Its exp takes 65 instructions on
+//! the M4F against 19 here; its ln 35 and on the M3 927, against 22 and 36 here, and errs by 1e-3 and more (tests/host/tests/accuracy.rs)
+//! against 5e-7. With Helium alone its ln, which LLVM vectorises, takes fewer: 8 against 22.
 //!
 //! A function has up to four bodies. All are compiled and tested everywhere ([`bodies`]); the target (build.rs) chooses the
 //! default: `float` with an FPU, `integer` with long multiplication, `narrow` with neither (ARMv6-M), `vector` with Helium.
-//! The `vector` body of tanh stays within 2.5 units in the last place, but is not monotonic: it falls by up to two of them.
 //! Where there is no FPU no float operation runs: a float is taken apart, and put together again, by shifts.
 #![doc = include_str!("cost.md")]
 
 mod erf;
 mod exp;
 mod expm1;
+pub mod fast;
 mod fixed;
 mod log;
 mod saturating;
@@ -30,9 +30,9 @@ mod tanh;
 mod vector;
 
 pub use erf::{erf, erf_slice};
-pub use expm1::expm1;
-pub use log::log;
-pub use softplus::softplus;
+pub use expm1::{expm1, expm1_slice};
+pub use log::{log, log_slice};
+pub use softplus::{softplus, softplus_slice};
 
 /// Every body, for tests and measurements.
 pub mod bodies {
@@ -109,36 +109,6 @@ pub fn tanh(x: f32) -> f32 {
 /// [`tanh`] of every element.
 pub fn tanh_slice(x: &[f32], y: &mut [f32]) {
     tanh_slice_body(x, y);
-}
-
-/// The fast tier: tanh, the one function where less precision saves instructions worth having.
-pub mod fast {
-    #[cfg(body = "float")]
-    use super::bodies::{tanh_fast_float as body, tanh_fast_slice_float as slice_body};
-    #[cfg(body = "integer")]
-    use super::bodies::{tanh_fast_integer as body, tanh_fast_slice_integer as slice_body};
-    #[cfg(body = "narrow")]
-    use super::bodies::{tanh_fast_narrow as body, tanh_fast_slice_narrow as slice_body};
-    #[cfg(body = "vector")]
-    use super::bodies::{tanh_slice_vector as slice_body, tanh_vector as body};
-
-    /// The hyperbolic tangent with an absolute error below 1e-6; below 0.5625 that is up to 36 units in the last place. Odd
-    /// bit for bit; not monotonic, it falls by up to two units in the last place (2^24 inputs; none were found on ARMv6-M).
-    #[inline]
-    pub fn tanh(x: f32) -> f32 {
-        body(x)
-    }
-
-    /// [`tanh`] of every element.
-    pub fn tanh_slice(x: &[f32], y: &mut [f32]) {
-        slice_body(x, y);
-    }
-
-    /// The logistic function ½ + ½ tanh(x/2) with an absolute error below 6e-7: with an FPU; elsewhere the default tier is faster.
-    #[inline]
-    pub fn sigmoid(x: f32) -> f32 {
-        if cfg!(body = "float") { 0.5 + 0.5 * tanh(0.5 * x) } else { super::sigmoid(x) }
-    }
 }
 
 /// The accurate tier: `libm` in f64, rounded once.

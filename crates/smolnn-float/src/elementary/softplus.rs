@@ -7,6 +7,7 @@
 
 use super::exp::{Power, wide};
 use super::fixed::{centred, cubic, mul_high_unsigned, pack, to_q27};
+use super::slices::each;
 use super::tables::LOG1P;
 
 /// ln(1 + e^x).
@@ -31,6 +32,11 @@ pub fn softplus(x: f32) -> f32 {
         // Q27: below 16.7 · 2^27 < 2^32
         pack(q as u32 + (product >> ((n + 2) & 31)), 27)
     })
+}
+
+/// [`softplus()`] of every element.
+pub fn softplus_slice(x: &[f32], y: &mut [f32]) {
+    each(x, y, |bits| softplus(f32::from_bits(bits)).to_bits());
 }
 
 /// |x| < 2^-10, |x| ≥ 16, or NaN.

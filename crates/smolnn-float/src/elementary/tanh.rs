@@ -4,24 +4,24 @@
 //!   both in integers whether there is an FPU or not. `narrow` (16-bit factors): a quadratic, 64 segments to a binade.
 //! - Fast: absolute error below 1e-6. A quadratic over the same 129 segments; below 0.5625 a polynomial of three terms,
 //!   in floats where there is an FPU.
-//! - Special values: tanh(±∞) = ±1, tanh(±0) = ±0, NaN stays. Odd bit for bit, monotonic (the default tier), ±1 from 9.02 on.
+//! - Special values: tanh(±∞) = ±1, tanh(±0) = ±0, NaN stays. Odd bit for bit, monotonic, ±1 from 9.02 on.
 //! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/tests/accuracy.rs.
 
 use core::hint::black_box;
 
-use super::fixed::{centred, cubic, mul_high, mul_high_narrow, mul_high_unsigned};
+use super::fixed::{centred, cubic, mul_high_narrow, mul_high_unsigned, quadratic};
 use super::saturating::{Range, evaluate};
 use super::slices::each;
 use super::tables::{TANH, TANH_FAST, TANH_NARROW, TANH_SMALL, TANH_SMALL_FAST, TANH_SMALL_FLOAT};
 
-const FIRST: u32 = 0x3f10_0000; // 0.5625
+pub(super) const FIRST: u32 = 0x3f10_0000; // 0.5625
 const RANGE: Range = Range::new(FIRST, TANH.len(), 18);
 const RANGE_NARROW: Range = Range::new(FIRST, TANH_NARROW.len(), 17);
 const _: () = assert!(TANH_FAST.len() == TANH.len());
 
 /// |x| < 0.5625: |x| (1 − q P(q)), the coefficients of P with alternating signs.
 #[inline(always)]
-fn small(magnitude: u32, coefficients: &[i32], mul_high: impl Fn(u32, u32) -> u32) -> u32 {
+pub(super) fn small(magnitude: u32, coefficients: &[i32], mul_high: impl Fn(u32, u32) -> u32) -> u32 {
     let exponent = magnitude >> 23;
     let shift = 126u32.wrapping_sub(exponent);
     // x²/3 < 2^-25
@@ -42,7 +42,7 @@ fn small(magnitude: u32, coefficients: &[i32], mul_high: impl Fn(u32, u32) -> u3
 
 /// The same in floats.
 #[inline(always)]
-fn small_float(magnitude: u32) -> u32 {
+pub(super) fn small_float(magnitude: u32) -> u32 {
     let x = f32::from_bits(magnitude);
     let q = x * x;
     let [c0, c1, c2] = TANH_SMALL_FLOAT;
@@ -57,7 +57,7 @@ fn near(offset: u32) -> u32 {
 }
 
 #[inline(always)]
-fn near_narrow(offset: u32) -> u32 {
+pub(super) fn near_narrow(offset: u32) -> u32 {
     let [c0, c1] = TANH_NARROW[(offset >> 18) as usize];
     // t = −2^16..2^16 counts floats; 17 by 12 bits, then 17 by 16 and 17 by 8 bits for 17 by 24.
     let t = centred(offset << 14) >> 15;
@@ -67,17 +67,8 @@ fn near_narrow(offset: u32) -> u32 {
 }
 
 #[inline(always)]
-fn near_fast(offset: u32) -> u32 {
-    let row = TANH_FAST[(offset >> 19) as usize];
-    let t = centred(offset << 13);
-    let slope = (row >> 32) as i32;
-    // t · c2 / 2^16, c2 the lower half of the word: SMLAWB where there is DSP, a multiplication without shifts elsewhere.
-    let bend = if cfg!(body = "float") {
-        ((i64::from(t) * i64::from(slope as i16)) >> 16) as i32
-    } else {
-        mul_high(t, slope << 16)
-    };
-    (row as i32).wrapping_add(mul_high(slope.wrapping_add(bend), t) >> 13) as u32
+pub(super) fn near_fast(offset: u32) -> u32 {
+    quadratic::<13>(TANH_FAST[(offset >> 19) as usize], centred(offset << 13)) as u32
 }
 
 #[inline(always)]

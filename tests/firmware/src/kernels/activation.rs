@@ -24,24 +24,29 @@ macro_rules! each {
     };
 }
 
-const FUNCTIONS: [(&str, Slice); 18] = [
+const FUNCTIONS: [(&str, Slice); 23] = [
     ("f32_exp", elementary::exp_slice),
+    ("f32_exp_fast", elementary::fast::exp_slice),
     ("f32_exp_libm", each!(libm::expf)),
     ("f32_exp_micromath", each!(<f32 as micromath::F32Ext>::exp)),
     ("f32_sigmoid", elementary::sigmoid_slice),
     ("f32_sigmoid_libm", each!(|x: f32| 1.0 / (1.0 + libm::expf(-x)))),
-    ("f32_sigmoid_fast", each!(elementary::fast::sigmoid)),
+    ("f32_sigmoid_fast", elementary::fast::sigmoid_slice),
     ("f32_tanh", elementary::tanh_slice),
     ("f32_tanh_fast", elementary::fast::tanh_slice),
     ("f32_tanh_libm", each!(libm::tanhf)),
     ("f32_erf", elementary::erf_slice),
+    ("f32_erf_fast", elementary::fast::erf_slice),
     ("f32_erf_libm", each!(libm::erff)),
     ("f32_expm1", each!(elementary::expm1)),
+    ("f32_expm1_fast", elementary::fast::expm1_slice),
     ("f32_expm1_libm", each!(libm::expm1f)),
     ("f32_log", each!(|x: f32| elementary::log(x.abs()))),
+    ("f32_log_fast", elementary::fast::log_slice),
     ("f32_log_libm", each!(|x: f32| libm::logf(x.abs()))),
     ("f32_log_micromath", each!(|x: f32| micromath::F32Ext::ln(x.abs()))),
     ("f32_softplus", each!(elementary::softplus)),
+    ("f32_softplus_fast", elementary::fast::softplus_slice),
     ("f32_softplus_libm", each!(|x: f32| x.max(0.0) + libm::log1pf(libm::expf(-x.abs())))),
 ];
 
@@ -53,9 +58,12 @@ pub(super) fn all(meter: &mut dyn Meter) {
         *dy = *x * 0.125;
     }
     let work = Work::Elements(LENGTH);
+    let magnitudes = x.map(f32::abs);
     for (name, function) in FUNCTIONS {
         if meter.wants(name) {
-            meter.kernel(name, SHAPE, work, &mut || function(&x, &mut y));
+            // The scalar forms take the magnitude themselves.
+            let x = if name == "f32_log_fast" { &magnitudes } else { &x };
+            meter.kernel(name, SHAPE, work, &mut || function(x, &mut y));
         }
     }
 

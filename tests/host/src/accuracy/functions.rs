@@ -10,7 +10,9 @@ use smolnn_fixed::act::{Interpolation, LeakyReluLayer, Table, leaky_relu_int16, 
 use smolnn_fixed::q::Q15;
 use smolnn_fixed::quantise::Affine;
 use smolnn_fixed::transcendental::{self, exp_negative, logarithm, reciprocal_one_plus};
-use smolnn_float::elementary::{self, accurate, bodies, fast};
+use smolnn_float::elementary::fast::bodies as fast;
+use smolnn_float::elementary::fast::{Float, Integer as Long, Narrow};
+use smolnn_float::elementary::{self, accurate, bodies};
 
 use super::{Bound, Found, Integer, Real, measure_integer};
 
@@ -51,42 +53,54 @@ pub fn reals() -> Vec<Real<'static>> {
         odd: specials == ODD,
         specials,
     };
-    let fast = |name, function: fn(f32) -> f32, exact, specials, bound| Real {
+    let within = |name, function: fn(f32) -> f32, exact, specials, bound| Real {
         bound: Bound::Absolute(bound),
-        monotonic: false,
         ..real(name, function, exact, specials, 0.0)
     };
     let vector = |name, function: fn(f32) -> f32, exact, specials| Real {
         bound: Bound::NormalUlp(2.5),
-        monotonic: false,
         ..real(name, function, exact, specials, 0.0)
     };
+    // Those of one truth side by side: they share it.
     vec![
         real("exp (float)", bodies::exp_float, libm::exp, EXP, 1.0),
         real("exp (integer)", bodies::exp_integer, libm::exp, EXP, 0.82),
         real("exp (narrow)", bodies::exp_narrow, libm::exp, EXP, 2.5),
         real("exp (accurate)", accurate::exp, libm::exp, EXP, 0.501),
+        real("exp (fast)", fast::exp, libm::exp, EXP, 200.0),
         real("sigmoid (float)", bodies::sigmoid_float, sigmoid, SIGMOID, 2.5),
         real("sigmoid (integer)", bodies::sigmoid_integer, sigmoid, SIGMOID, 1.0),
         real("sigmoid (narrow)", bodies::sigmoid_narrow, sigmoid, SIGMOID, 2.5),
         real("sigmoid (accurate)", accurate::sigmoid, sigmoid, SIGMOID, 0.501),
-        Real { monotonic: true, ..vector("sigmoid (vector)", bodies::sigmoid_vector, sigmoid, SIGMOID) },
-        fast("sigmoid (fast)", fast::sigmoid, sigmoid, SIGMOID, 6e-7),
+        vector("sigmoid (vector)", bodies::sigmoid_vector, sigmoid, SIGMOID),
+        within("sigmoid (fast, integer)", fast::sigmoid_integer, sigmoid, SIGMOID, 6e-7),
+        within("sigmoid (fast, narrow)", fast::sigmoid_narrow, sigmoid, SIGMOID, 6e-7),
         real("tanh (integer)", bodies::tanh_integer, libm::tanh, ODD, 0.8),
         real("tanh (narrow)", bodies::tanh_narrow, libm::tanh, ODD, 4.0),
         real("tanh (accurate)", accurate::tanh, libm::tanh, ODD, 0.501),
         vector("tanh (vector)", bodies::tanh_vector, libm::tanh, ODD),
-        fast("tanh (fast, float)", bodies::tanh_fast_float, libm::tanh, ODD, 1e-6),
-        fast("tanh (fast, integer)", bodies::tanh_fast_integer, libm::tanh, ODD, 1e-6),
-        fast("tanh (fast, narrow)", bodies::tanh_fast_narrow, libm::tanh, ODD, 1e-6),
+        within("tanh (fast, float)", bodies::tanh_fast_float, libm::tanh, ODD, 1e-6),
+        within("tanh (fast, integer)", bodies::tanh_fast_integer, libm::tanh, ODD, 1e-6),
+        within("tanh (fast, narrow)", bodies::tanh_fast_narrow, libm::tanh, ODD, 1e-6),
         real("erf", elementary::erf, libm::erf, ODD, 1.0),
         real("erf (accurate)", accurate::erf, libm::erf, ODD, 0.501),
+        within("erf (fast, float)", fast::erf::<Float>, libm::erf, ODD, 1e-6),
+        within("erf (fast, integer)", fast::erf::<Long>, libm::erf, ODD, 1e-6),
+        within("erf (fast, narrow)", fast::erf::<Narrow>, libm::erf, ODD, 1e-6),
         real("expm1", elementary::expm1, libm::expm1, EXPM1, 1.2),
         real("expm1 (accurate)", accurate::expm1, libm::expm1, EXPM1, 0.501),
+        within("expm1 (fast, float)", fast::expm1_float, libm::expm1, EXPM1, 1e-5),
+        within("expm1 (fast, narrow)", fast::expm1_narrow, libm::expm1, EXPM1, 1e-5),
         real("log", elementary::log, log, LOG, 1.0),
         real("log (accurate)", accurate::log, log, LOG, 0.501),
+        within("log (fast, float)", fast::log::<Float>, log, LOG, 1e-6),
+        within("log (fast, integer)", fast::log::<Long>, log, LOG, 1e-6),
+        within("log (fast, narrow)", fast::log::<Narrow>, log, LOG, 1e-6),
         real("softplus", elementary::softplus, softplus, SOFTPLUS, 0.75),
         real("softplus (accurate)", accurate::softplus, softplus, SOFTPLUS, 0.501),
+        within("softplus (fast, float)", fast::softplus::<Float>, softplus, SOFTPLUS, 5e-6),
+        within("softplus (fast, integer)", fast::softplus::<Long>, softplus, SOFTPLUS, 5e-6),
+        within("softplus (fast, narrow)", fast::softplus::<Narrow>, softplus, SOFTPLUS, 5e-6),
     ]
 }
 

@@ -1,16 +1,16 @@
 //! Error tables of the elementary functions: `cargo xtask accuracy [--full] [--function NAME] [--bless]`.
 //!
-//! 2^24 floats by strata, or with `--full` every finite float (an hour and a half on two cores). The table is compared with
+//! 2^24 floats by strata, or with `--full` every finite float (some twenty minutes on two cores). The table is compared with
 //! tests/expected/accuracy.txt (`--full`: accuracy-full.txt), to the digit: the functions are integer arithmetic and
 //! IEEE 754, the same on every machine; `--bless` rewrites it. `--function` measures those whose names contain NAME, and
 //! leaves the other lines of the table as they are. Exit codes: 0 pass, 1 failed, 2 usage.
 
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use host_tests::accuracy::{HEAD, Inputs, integers, line, measure, reals};
+use host_tests::accuracy::{HEAD, Inputs, integers, line, measure_all, reals};
 use smolnn_testkit::golden::project;
 
 fn main() -> ExitCode {
@@ -29,29 +29,31 @@ fn main() -> ExitCode {
     }
     let inputs = if full { Inputs::All } else { Inputs::PerBinade(1 << 15) };
     let reals = reals();
-    let found = Mutex::new(vec![None; reals.len()]);
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                while let Some((index, real)) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, reals.get(i)?)))
-                {
-                    if real.name.contains(&wanted) {
-                        let one = measure(real, inputs);
-                        eprintln!("{}", line(real.name, &one));
-                        found.lock().expect("no thread panics with it")[index] = Some(one);
-                    }
-                }
-            });
+    let chosen: Vec<_> = reals.iter().filter(|real| real.name.contains(&wanted)).copied().collect();
+    let start = Instant::now();
+    let told = Mutex::new(start);
+    let progress = |done: usize, total: usize| {
+        let Ok(mut told) = told.lock() else { return };
+        if told.elapsed() > Duration::from_secs(10) {
+            *told = Instant::now();
+            eprintln!(
+                "{:5.1} % after {:.1} min",
+                100.0 * done as f64 / total as f64,
+                start.elapsed().as_secs_f64() / 60.0
+            );
         }
-    });
-    let found = found.into_inner().expect("no thread panics with it");
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut measured = measure_all(&chosen, inputs, threads, &progress).into_iter();
+    let found = reals.iter().map(|real| if real.name.contains(&wanted) { measured.next() } else { None });
 
     let path = project().join(if full { "tests/expected/accuracy-full.txt" } else { "tests/expected/accuracy.txt" });
     let before = fs::read_to_string(&path).unwrap_or_default();
+    if before.is_empty() && !bless {
+        eprintln!("{} is not there: --bless writes it", path.display());
+    }
     let mut table = format!(
-        "# Errors against f64 over {}, in units in the last place of the exact value; `absolute` where that is below 2^24. \
+        "# Errors against f64 over {}, in units in the last place of the exact value; `absolute`: relative where that is above 1. \
          cargo xtask accuracy{}\n{HEAD}\n",
         if full { "every finite float" } else { "2^24 floats" },
         if full { " --full" } else { "" },
