@@ -156,44 +156,46 @@ impl Piece {
         }
     }
 
-    /// Adds a block of inputs of one sign with ascending magnitudes. `scale` is one over the unit in the last place.
-    fn add(&mut self, function: &Real<'_>, negative: bool, x: &[f32], y: &[f32], exact: &[f64], scale: &[f64]) {
-        let normal_only = matches!(function.bound, Bound::NormalUlp(_));
-        let (mut sum, mut before) = (0.0, self.last);
-        for (((&x, &y), &exact), &scale) in x.iter().zip(y).zip(exact).zip(scale) {
-            let error = (f64::from(y) - exact).abs();
-            let size = exact.abs();
-            let units = if size <= f64::from(f32::MAX) {
-                if normal_only && size < f64::from(f32::MIN_POSITIVE) { 0.0 } else { error * scale }
-            } else if exact.is_nan() {
-                if y.is_nan() { 0.0 } else { f64::INFINITY }
-            } else if f64::from(y) == exact || y == exact as f32 || error <= ulp(f64::MAX) {
-                // Half a unit beyond the largest float everything is infinite.
-                0.0
-            } else {
-                f64::INFINITY
-            };
-            if units.is_nan() {
-                self.found.fault(|| format!("f({x:e}) is {y}"));
+    /// Adds a block of inputs of one sign with ascending magnitudes.
+    fn add(&mut self, function: &Real<'_>, negative: bool, block: &Block, y: &[f32]) {
+        let normal_only = matches!(function.bound, Bound::NormalUlp(_)) && block.subnormal;
+        let (sum, worst, absolute) = if block.plain && !normal_only {
+            plain(y, block)
+        } else {
+            let (mut sum, mut worst, mut absolute) = (0.0, 0.0_f64, 0.0_f64);
+            for i in 0..y.len() {
+                let (units, error) = one(y[i], block.exact[i], block.scale[i], block.weight[i], normal_only);
+                if units.is_nan() {
+                    self.found.fault(|| format!("f({:e}) is {}", block.x[i], y[i]));
+                }
+                sum += units;
+                worst = worst.max(units);
+                absolute = absolute.max(error);
             }
-            sum += units;
-            if units > self.found.worst {
-                (self.found.worst, self.found.at) = (units, f64::from(x));
-            }
-            if size <= f64::from(f32::MAX) {
-                self.found.absolute = self.found.absolute.max(if size > 1.0 { error / size } else { error });
-            }
-            if if negative { y > before } else { y < before } {
-                self.step(function, negative, before, x, y);
-            }
-            before = y;
+            (sum, worst, absolute)
+        };
+        if sum.is_nan() {
+            self.found.fault(|| format!("NaN near {:e}", block.x[0]));
         }
+        if worst > self.found.worst {
+            let units = |i: usize| one(y[i], block.exact[i], block.scale[i], block.weight[i], normal_only).0;
+            let at = (0..y.len()).find(|&i| units(i) >= worst);
+            (self.found.worst, self.found.at) = (worst, at.map_or(f64::NAN, |i| f64::from(block.x[i])));
+        }
+        self.found.absolute = self.found.absolute.max(absolute);
         if self.found.count == 0 {
-            self.first = y.first().copied().unwrap_or(Self::NONE);
+            self.first = y[0];
         }
-        self.found.count += x.len() as u64;
+        self.step(function, negative, self.last, block.x[0], y[0]);
+        let falls = |pair: &[f32]| if negative { pair[1] > pair[0] } else { pair[1] < pair[0] };
+        if y.windows(2).fold(false, |any, pair| any | falls(pair)) {
+            for (pair, &x) in y.windows(2).zip(&block.x[1..]) {
+                self.step(function, negative, pair[0], x, pair[1]);
+            }
+        }
+        self.found.count += y.len() as u64;
         self.found.mean += sum;
-        self.last = before;
+        self.last = y[y.len() - 1];
     }
 
     /// Appends the piece of the next binade.
@@ -214,41 +216,104 @@ impl Piece {
     }
 }
 
+/// Inputs, and what is common to all functions of one truth.
+#[derive(Default)]
+struct Block {
+    x: Vec<f32>,
+    exact: Vec<f64>,
+    /// One over the unit in the last place.
+    scale: Vec<f64>,
+    /// One over the greater of 1 and the exact value.
+    weight: Vec<f64>,
+    /// Every exact value is a number that f32 can hold.
+    plain: bool,
+    /// Some are below its normal numbers.
+    subnormal: bool,
+}
+
+impl Block {
+    fn fill(&mut self, truth: fn(f64) -> f64) {
+        self.exact.clear();
+        self.exact.extend(self.x.iter().map(|&x| truth(f64::from(x))));
+        self.scale.clear();
+        self.scale.extend(self.exact.iter().map(|&exact| 1.0 / ulp(exact)));
+        self.weight.clear();
+        self.weight.extend(self.exact.iter().map(|&exact| 1.0 / exact.abs().max(1.0)));
+        self.plain = self.exact.iter().all(|exact| exact.abs() <= f64::from(f32::MAX));
+        self.subnormal = self.exact.iter().any(|exact| exact.abs() < f64::from(f32::MIN_POSITIVE));
+    }
+}
+
+/// The error in units in the last place, and the absolute or relative one.
+fn one(y: f32, exact: f64, scale: f64, weight: f64, normal_only: bool) -> (f64, f64) {
+    let error = (f64::from(y) - exact).abs();
+    let size = exact.abs();
+    if size <= f64::from(f32::MAX) {
+        let subnormal = normal_only && size < f64::from(f32::MIN_POSITIVE);
+        (if subnormal { 0.0 } else { error * scale }, error * weight)
+    } else if exact.is_nan() {
+        (if y.is_nan() { 0.0 } else { f64::INFINITY }, 0.0)
+    } else if f64::from(y) == exact || y == exact as f32 || error <= ulp(f64::MAX) {
+        // Half a unit beyond the largest float everything is infinite.
+        (0.0, 0.0)
+    } else {
+        (f64::INFINITY, 0.0)
+    }
+}
+
+/// Sum and maximum of the units, and the maximum of the other error, over a plain block; four sums, for vector units.
+fn plain(y: &[f32], block: &Block) -> (f64, f64, f64) {
+    let (mut sum, mut worst, mut absolute) = ([0.0_f64; 4], [0.0_f64; 4], [0.0_f64; 4]);
+    let greater = |a: f64, b: f64| if b > a { b } else { a };
+    let groups = y.chunks(4).zip(block.exact.chunks(4)).zip(block.scale.chunks(4).zip(block.weight.chunks(4)));
+    for ((y, exact), (scale, weight)) in groups {
+        for (i, (((&y, &exact), &scale), &weight)) in y.iter().zip(exact).zip(scale).zip(weight).enumerate().take(4) {
+            let error = (f64::from(y) - exact).abs();
+            let units = error * scale;
+            sum[i] += units;
+            worst[i] = greater(worst[i], units);
+            absolute[i] = greater(absolute[i], error * weight);
+        }
+    }
+    let most = |values: [f64; 4]| values.into_iter().fold(0.0, greater);
+    (sum.iter().sum(), most(worst), most(absolute))
+}
+
 /// The functions, which have one truth, over one binade and both signs: a pair of pieces for each.
 fn measure_binade(functions: &[Real<'_>], inputs: Inputs, exponent: u32) -> Vec<[Piece; 2]> {
     let mut pieces: Vec<[Piece; 2]> = functions.iter().map(|_| [Piece::new(), Piece::new()]).collect();
     let odd = functions.iter().all(|function| function.odd);
     let mut bits = inputs.binade(exponent);
-    let (mut x, mut mirrored) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
-    let (mut exact, mut scale) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
-    let mut y = [Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK)];
+    let mut block = Block::default();
+    // Those of the positive inputs, function by function.
+    let (mut above, mut below) = (Vec::new(), Vec::new());
     loop {
-        x.clear();
-        x.extend(bits.by_ref().take(BLOCK).map(f32::from_bits));
-        let Some(function) = functions.first().filter(|_| !x.is_empty()) else { return pieces };
-        mirrored.clear();
-        mirrored.extend(x.iter().map(|x| -x));
-        for (sign, x) in [&x, &mirrored].into_iter().enumerate() {
-            if sign == 1 && odd {
-                exact.iter_mut().for_each(|exact: &mut f64| *exact = -*exact);
-            } else {
-                exact.clear();
-                exact.extend(x.iter().map(|&x| (function.exact)(f64::from(x))));
-                scale.clear();
-                scale.extend(exact.iter().map(|&exact| 1.0 / ulp(exact)));
-            }
-            for (function, pieces) in functions.iter().zip(&mut pieces) {
-                let (y, piece) = (&mut y[sign], &mut pieces[sign]);
-                y.clear();
-                y.extend(x.iter().map(|&x| (function.function)(x)));
-                piece.add(function, sign == 1, x, y, &exact, &scale);
-            }
+        block.x.clear();
+        block.x.extend(bits.by_ref().take(BLOCK).map(f32::from_bits));
+        let Some(first) = functions.first().filter(|_| !block.x.is_empty()) else { return pieces };
+        block.fill(first.exact);
+        above.clear();
+        for (function, pieces) in functions.iter().zip(&mut pieces) {
+            let start = above.len();
+            above.extend(block.x.iter().map(|&x| (function.function)(x)));
+            pieces[0].add(function, false, &block, &above[start..]);
         }
-        for (function, pieces) in functions.iter().zip(&mut pieces).filter(|(function, _)| function.odd) {
-            for &x in &x {
-                let (f, mirrored) = ((function.function)(x), (function.function)(-x));
-                if mirrored.to_bits() != (-f).to_bits() {
-                    pieces[0].found.fault(|| format!("f(-{x:e}) is {mirrored:e}, not {:e}", -f));
+        block.x.iter_mut().for_each(|x| *x = -*x);
+        if odd {
+            block.exact.iter_mut().for_each(|exact| *exact = -*exact);
+        } else {
+            block.fill(first.exact);
+        }
+        for ((function, pieces), above) in functions.iter().zip(&mut pieces).zip(above.chunks(block.x.len())) {
+            below.clear();
+            below.extend(block.x.iter().map(|&x| (function.function)(x)));
+            pieces[1].add(function, true, &block, &below);
+            let mirrored = |(a, b): (&f32, &f32)| a.to_bits() ^ b.to_bits() == 1 << 31;
+            if function.odd && !above.iter().zip(&below).fold(true, |all, pair| all & mirrored(pair)) {
+                for ((&x, &above), &below) in block.x.iter().zip(above).zip(&below) {
+                    if !mirrored((&above, &below)) {
+                        pieces[1].found.fault(|| format!("f({x:e}) is {below:e}, not {:e}", -above));
+                    }
                 }
             }
         }
