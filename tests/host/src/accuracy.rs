@@ -29,8 +29,10 @@ pub struct Real<'a> {
     pub monotonic: bool,
     /// Whether f(−x) must be −f(x), bit for bit.
     pub odd: bool,
-    /// Values at −∞, ∞, −0, 0; NaN where there is none. NaN goes to NaN always.
+    /// Values at −∞, ∞, −0, 0; NaN where there is none.
     pub specials: [f32; 4],
+    /// Whether NaN must give NaN.
+    pub keeps_nan: bool,
 }
 
 /// The greatest error.
@@ -386,7 +388,7 @@ fn finish(function: &Real<'_>, mut found: Found) -> Found {
         }
     }
     for bits in [0x7fc0_0000, 0xffc0_0000, 0x7f80_0001, 0xffff_ffff] {
-        if !f(f32::from_bits(bits)).is_nan() {
+        if function.keeps_nan && !f(f32::from_bits(bits)).is_nan() {
             found.fault(|| format!("NaN {bits:#x} does not stay"));
         }
     }
@@ -436,9 +438,15 @@ pub fn measure_integer(function: &Integer<'_>) -> Found {
     found
 }
 
-/// One line of the table.
-pub fn line(name: &str, found: &Found) -> String {
-    let monotonic = if found.fall > 0.0 { format!("falls by {:.1}", found.fall) } else { String::from("yes") };
+/// One line of the table; `rises` is whether the function should.
+pub fn line(name: &str, rises: bool, found: &Found) -> String {
+    let monotonic = if !rises {
+        String::from("-")
+    } else if found.fall > 0.0 {
+        format!("falls by {:.1}", found.fall)
+    } else {
+        String::from("yes")
+    };
     format!(
         "{name:<24} {:>10} {:>13.4} {:>16.9e} {:>11.5} {:>10.3e}  {monotonic}",
         found.count, found.worst, found.at, found.mean, found.absolute
@@ -451,4 +459,4 @@ pub const HEAD: &str =
 
 mod functions;
 
-pub use functions::{integers, reals};
+pub use functions::{activations, integers, reals};

@@ -1,20 +1,21 @@
 //! The accuracy engine on fewer inputs, and the proof that it sees what is wrong. The whole: `cargo xtask accuracy`.
 
 use host_tests::accuracy::{
-    Bound, Inputs, Integer, Real, integers, line, measure, measure_all, measure_integer, reals, ulp,
+    Bound, Inputs, Integer, Real, activations, integers, line, measure, measure_all, measure_integer, reals, ulp,
 };
 use smolnn_float::elementary;
 
 #[test]
 fn every_function_keeps_its_bound() {
     let mut inputs = 0;
-    for real in reals() {
-        let found = measure(&real, Inputs::PerBinade(1 << 9));
+    let all: Vec<_> = reals().into_iter().chain(activations()).collect();
+    for real in &all {
+        let found = measure(real, Inputs::PerBinade(1 << 9));
         inputs += found.count;
         assert!(found.faults.is_empty(), "{}: {:?}", real.name, found.faults);
     }
-    assert_eq!(inputs, reals().len() as u64 * 2 * 255 * (1 << 9));
-    assert!(reals().len() >= 38);
+    assert_eq!(inputs, all.len() as u64 * 2 * 255 * (1 << 9));
+    assert!(all.len() >= 38 + 26);
     for (name, found) in integers() {
         assert!(found.count == 256 || found.count >= 65520, "{name}: only {} inputs", found.count);
         assert!(found.faults.is_empty(), "{name}: {:?}", found.faults);
@@ -69,7 +70,7 @@ fn the_pieces_join() {
     let all = reals();
     let few = Inputs::PerBinade(16);
     let lines = |threads| -> Vec<String> {
-        measure_all(&all, few, threads, &|_, _| {}).iter().map(|found| line("", found)).collect()
+        measure_all(&all, few, threads, &|_, _| {}).iter().map(|found| line("", true, found)).collect()
     };
     assert_eq!(lines(1), lines(5));
     let falling = |x: f32| if x >= 2.0 { x / 2.0 } else { x };
@@ -81,6 +82,7 @@ fn the_pieces_join() {
         monotonic: true,
         odd: false,
         specials: [f32::NEG_INFINITY, f32::INFINITY, -0.0, 0.0],
+        keeps_nan: true,
     };
     let found = measure(&real, few);
     assert_eq!((found.faults.len(), found.count), (1, 2 * 255 * 16), "{:?}", found.faults);
@@ -237,6 +239,7 @@ fn the_engine_sees_faults() {
         monotonic: true,
         odd: true,
         specials: [-1.0, 1.0, -0.0, 0.0],
+        keeps_nan: true,
     };
     let few = Inputs::PerBinade(64);
     let faults = |real: Real<'_>| measure(&real, few).faults.join("; ");

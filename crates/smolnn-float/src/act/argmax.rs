@@ -9,7 +9,8 @@ use smolnn_core::ShapeError;
 
 use crate::{Real, Rows};
 
-/// The index of the greatest element; `None` of nothing.
+/// The index of the greatest element; `None` of nothing. Exact: infinities compare as such, −0 equals 0, the first NaN wins.
+/// [Cost](crate::act#errors-special-values-and-cost).
 pub fn argmax<T: Real>(values: &[T]) -> Option<usize> {
     let (&first, rest) = values.split_first()?;
     let (mut at, mut most) = (0, first);

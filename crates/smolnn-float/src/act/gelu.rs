@@ -22,6 +22,10 @@ pub enum GeluKind {
 }
 
 /// GELU of a kind.
+///
+/// All three at most 1.6e-7, derivative 1.9e-7. −0 at −∞, ∞ at ∞, ±0 at ±0, the derivative 0, 1, 1/2; NaN stays. The erf kind
+/// becomes 0 below −5.5, where the exact value is below 1e-7. Backward from z.
+/// Cost: [table](crate::act#errors-special-values-and-cost).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gelu(pub GeluKind);
 

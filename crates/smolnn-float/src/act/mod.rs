@@ -11,6 +11,9 @@
 //! Gradients accumulate: `d_input += d_output · f′`. Softmax and log-softmax work on rows ([`softmax()`], [`log_softmax()`]).
 //! [`argmax`] gives an index, which has no gradient by its type.
 //!
+#![doc = include_str!("cost.md")]
+//! # Example
+//!
 //! ```
 //! use smolnn_float::act::{Activation, FromOutput, Tanh};
 //!

@@ -1,6 +1,8 @@
 //! PReLU: z above 0, γ z below, with a learnt γ for every channel, or one for all.
 //!
 //! - Layout: channels innermost; `slopes` has one γ per channel, or one.
+//! - One rounding; the gradients two. −∞ at −∞ for γ > 0, ∞ at ∞, ±0 at ±0; NaN stays.
+//!   Cost: the table of [`act`](crate::act#errors-special-values-and-cost).
 //! - Backward: ∂L/∂z += δ (z > 0) or γ δ; ∂L/∂γ += Σ δ z over z ≤ 0. Needs z.
 //! - Held by: golden act_prelu; textbook row 4.3; differences (tests/host/tests/activations.rs).
 
@@ -8,7 +10,7 @@ use smolnn_core::ShapeError;
 
 use crate::Real;
 
-/// y = z or γ z.
+/// y = z or γ z: exact or one rounding; infinities stay infinite for γ > 0, ±0 gives ±0, NaN stays. [Cost](crate::act#errors-special-values-and-cost).
 ///
 /// # Errors
 /// [`ShapeError::Length`] when input and output are not equally long, or not whole pixels of as many channels as there are slopes.

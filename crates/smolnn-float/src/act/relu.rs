@@ -9,6 +9,9 @@ use super::{Activation, FromMask, FromOutput};
 use crate::Real;
 
 /// max(z, 0).
+///
+/// Exact; the derivative 0 or 1. 0 at −∞, ∞ at ∞, 0 at ±0; NaN by its sign. Backward from one bit.
+/// Cost: [table](crate::act#errors-special-values-and-cost).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Relu;
 
@@ -44,6 +47,9 @@ impl<T: Real> FromMask<T> for Relu {
 }
 
 /// min(max(z, 0), 6).
+///
+/// Exact; the derivative 0 or 1. 0 at −∞, 6 at ∞, 0 at ±0; NaN by its sign: 0 or NaN. Backward from one bit.
+/// Cost: [table](crate::act#errors-special-values-and-cost).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Relu6;
 
@@ -85,6 +91,9 @@ impl<T: Real> FromMask<T> for Relu6 {
 }
 
 /// z above 0, γ z below.
+///
+/// One rounding; the derivative is exact. −∞ at −∞ for γ > 0, ∞ at ∞, ±0 at ±0; NaN stays. Backward from one bit.
+/// Cost: [table](crate::act#errors-special-values-and-cost).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakyRelu<T> {
     /// γ.

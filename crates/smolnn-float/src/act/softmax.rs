@@ -4,6 +4,7 @@
 //! - Backward: ∂L/∂z += p (δ − Σ δ p); of log-softmax ∂L/∂z += δ − p Σ δ. Both need the output alone, and both sum to 0 over a row.
 //! - With cross-entropy use `loss::cross_entropy`, whose gradient needs neither.
 //! - A row with NaN or +∞ gives NaN; a row of −∞ only gives NaN.
+//! - Rows of 64: at most 4e-7, log-softmax 6e-7 (relative where above 1). Cost: the table of [`act`](crate::act#errors-special-values-and-cost).
 //! - Held by: goldens softmax_*, log_softmax_*; differences (tests/host/tests/activations.rs).
 
 use smolnn_core::ShapeError;
@@ -25,6 +26,8 @@ fn greatest<T: Real>(row: &[T]) -> T {
 }
 
 /// p = e^z / Σ e^z of each row.
+///
+/// Rows of 64: at most 4e-7. 0 for −∞ beside numbers; a row with NaN or ∞, or of −∞ only, gives NaN. [Cost](crate::act#errors-special-values-and-cost).
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
@@ -69,6 +72,9 @@ pub fn softmax_backward<T: Real>(
 }
 
 /// ln p = z − ln Σ e^z of each row.
+///
+/// Rows of 64: at most 6e-7, relative where above 1. −∞ for −∞ beside numbers; a row with NaN or ∞, or of −∞ only, gives NaN.
+/// [Cost](crate::act#errors-special-values-and-cost).
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.

@@ -6,6 +6,10 @@ use super::{Activation, FromOutput};
 use crate::Real;
 
 /// ln(1 + e^(βz)) / β.
+///
+/// For β = 1 at most 7e-8, derivative 9e-8. 0 at −∞, ∞ at ∞, ln 2 / β at ±0, the derivative 0, 1, 1/2; NaN stays. Backward from
+/// y.
+/// Cost: [table](crate::act#errors-special-values-and-cost).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Softplus<T> {
     /// β > 0.

@@ -6,6 +6,9 @@ use super::{Activation, FromOutput};
 use crate::Real;
 
 /// z / (1 + |z|).
+///
+/// At most 9e-8, derivative 2.1e-7. ±1 at ±∞, ±0 at ±0, the derivative 0 and 1; NaN stays. Backward from y.
+/// Cost: [table](crate::act#errors-special-values-and-cost).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Softsign;
 

@@ -9,6 +9,10 @@ use super::Activation;
 use crate::Real;
 
 /// z σ(βz).
+///
+/// For β of 1 and 1.5 at most 1.6e-7, derivative 1.7e-7, that by β 6e-8. −0 at −∞, ∞ at ∞, ±0 at ±0, the derivative 0, 1, 1/2, that by β 0
+/// everywhere there; NaN stays. Backward from z.
+/// Cost: [table](crate::act#errors-special-values-and-cost).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Swish<T> {
     /// β.
@@ -23,9 +27,9 @@ impl<T: Real> Swish<T> {
     #[inline]
     pub fn derivative_beta(&self, z: T) -> T {
         let x = self.beta * z;
-        // |z|² σ(x) σ(−x): 0 where a σ has vanished, whatever z² is
-        let slope = z * x.sigmoid() * (-x).sigmoid();
-        if slope == T::ZERO { T::ZERO } else { z * slope }
+        // z² σ(x) σ(−x): 0 where a σ has vanished, whatever z² is
+        let slope = x.sigmoid() * (-x).sigmoid();
+        if slope == T::ZERO { T::ZERO } else { z * (z * slope) }
     }
 
     /// [`Activation::backward`], and `d_beta += Σ d_output · ∂y/∂β`.

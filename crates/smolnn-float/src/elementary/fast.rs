@@ -1,11 +1,11 @@
 //! The fast tier: errors that a network does not see, for fewer instructions.
 //!
-//! Tables of tangents (exp) or of quadratics, one row a word, evaluated in integers of 24 to 30 bits after the point; with an
+//! A polynomial (exp) or tables of quadratics, one row a word, evaluated in integers with 24 bits after the point; with an
 //! FPU conversions run there. All are monotonic, and right at ±0, ±∞ and NaN. Bounds are absolute or relative, as each says;
 //! small results of sigmoid and softplus lose their relative precision and become 0.
 //!
-//! Each is generic over [`Arithmetic`], so that every core's code is compiled and tested everywhere; the functions of this
-//! module are those of the target's own.
+//! Each has bodies for several kinds of core ([`Arithmetic`]), which are compiled and tested everywhere ([`bodies`]); the functions of this
+//! module are those of the target's own. Where none takes a tenth less than the default tier, that stands in for it.
 #![doc = include_str!("cost.md")]
 
 mod arithmetic;
@@ -78,11 +78,25 @@ macro_rules! own {
 }
 
 own! {
-    exp exp_slice = own::exp, own::exp_slice, "eˣ.";
-    expm1 expm1_slice = own::expm1, own::expm1_slice, "eˣ − 1.";
-    log log_slice = bodies::log::<Own>, bodies::log_slice::<Own>, "ln x.";
-    sigmoid sigmoid_slice = own::sigmoid, own::sigmoid_slice, "The logistic function.";
-    tanh tanh_slice = own::tanh, own::tanh_slice, "The hyperbolic tangent.";
-    erf erf_slice = bodies::erf::<Own>, bodies::erf_slice::<Own>, "The error function.";
-    softplus softplus_slice = bodies::softplus::<Own>, bodies::softplus_slice::<Own>, "ln(1 + eˣ).";
+    exp exp_slice = own::exp, own::exp_slice,
+        "eˣ.\n\nWith an FPU at most 1e-5 of the value (108 units in the last place), in 19 instructions; elsewhere the default tier, \
+         than which nothing clearly faster was found. ∞ above 88.72, 0 below −103.97; 1 at ±0; monotonic; NaN stays.";
+    expm1 expm1_slice = own::expm1, own::expm1_slice,
+        "eˣ − 1.\n\nAt most 1e-5, absolute up to 1 and relative beyond, with an FPU, in 23 instructions; 2e-6 in 143 on ARMv6-M; with long \
+         multiplication alone the default tier. −1 at −∞, ∞ above 88.72, ±0 at ±0; monotonic; NaN stays.";
+    log log_slice = bodies::log::<Own>, bodies::log_slice::<Own>,
+        "ln x.\n\nAt most 5e-7, absolute up to 1 and relative beyond, in 22 to 99 instructions. −∞ at ±0, NaN below, ∞ at ∞, 0 at 1; \
+         monotonic; NaN stays.";
+    sigmoid sigmoid_slice = own::sigmoid, own::sigmoid_slice,
+        "The logistic function 1 / (1 + e⁻ˣ).\n\nWithout an FPU at most 3.2e-7, absolute: 0 below −18.03; in 32 to 83 instructions. With one the default tier. 0 at −∞, \
+         1 at ∞, 1/2 at ±0; monotonic; NaN stays.";
+    tanh tanh_slice = own::tanh, own::tanh_slice,
+        "The hyperbolic tangent.\n\nAt most 6e-7, absolute; below 0.5625 that is up to 36 units in the last place; in 17 to 48 instructions. With Helium the default \
+         tier. ±1 from 9.02 on, ±0 at ±0; odd bit for bit, monotonic; NaN stays.";
+    erf erf_slice = bodies::erf::<Own>, bodies::erf_slice::<Own>,
+        "The error function.\n\nAt most 6e-7, absolute; below 0.5 at most 11 units in the last place; in 17 to 36 instructions. ±1 from 3.84 on, ±0 at ±0; odd bit for bit, \
+         monotonic; NaN stays.";
+    softplus softplus_slice = bodies::softplus::<Own>, bodies::softplus_slice::<Own>,
+        "ln(1 + eˣ).\n\nAt most 3.2e-6, absolute up to 1 and relative beyond: 0 below −16; in 29 to 112 instructions. 0 at −∞, ∞ at ∞, \
+         ln 2 at ±0; monotonic; NaN stays.";
 }

@@ -1,8 +1,9 @@
 //! The elementary functions over slices of f32, with their peers beside them, and the activations; inputs spread over −8..8.
 
 use smolnn_float::act::{
-    Activation, Elu, FromMask, FromOutput, Gelu, GeluKind, Mish, Relu, Sigmoid, Softplus, Swish, Tanh, argmax,
-    argmax_rows, log_softmax, log_softmax_backward, mask_len, prelu, softmax, softmax_backward,
+    Activation, Elu, FromMask, FromOutput, Gelu, GeluKind, HardSigmoid, HardSwish, LeakyRelu, Mish, Relu, Relu6, Selu,
+    Sigmoid, Softplus, Softsign, Swish, Tanh, argmax, argmax_rows, log_softmax, log_softmax_backward, mask_len, prelu,
+    softmax, softmax_backward,
 };
 use smolnn_float::{Rows, elementary};
 
@@ -38,14 +39,14 @@ const FUNCTIONS: [(&str, Slice); 23] = [
     ("f32_erf", elementary::erf_slice),
     ("f32_erf_fast", elementary::fast::erf_slice),
     ("f32_erf_libm", each!(libm::erff)),
-    ("f32_expm1", each!(elementary::expm1)),
+    ("f32_expm1", elementary::expm1_slice),
     ("f32_expm1_fast", elementary::fast::expm1_slice),
     ("f32_expm1_libm", each!(libm::expm1f)),
-    ("f32_log", each!(|x: f32| elementary::log(x.abs()))),
+    ("f32_log", elementary::log_slice),
     ("f32_log_fast", elementary::fast::log_slice),
     ("f32_log_libm", each!(|x: f32| libm::logf(x.abs()))),
     ("f32_log_micromath", each!(|x: f32| micromath::F32Ext::ln(x.abs()))),
-    ("f32_softplus", each!(elementary::softplus)),
+    ("f32_softplus", elementary::softplus_slice),
     ("f32_softplus_fast", elementary::fast::softplus_slice),
     ("f32_softplus_libm", each!(|x: f32| x.max(0.0) + libm::log1pf(libm::expf(-x.abs())))),
 ];
@@ -61,13 +62,20 @@ pub(super) fn all(meter: &mut dyn Meter) {
     let magnitudes = x.map(f32::abs);
     for (name, function) in FUNCTIONS {
         if meter.wants(name) {
-            // The scalar forms take the magnitude themselves.
-            let x = if name == "f32_log_fast" { &magnitudes } else { &x };
+            // The peers take the magnitude themselves.
+            let x = if matches!(name, "f32_log" | "f32_log_fast") { &magnitudes } else { &x };
             meter.kernel(name, SHAPE, work, &mut || function(x, &mut y));
         }
     }
 
     forward(meter, "f32_relu", &Relu, &x, &mut y);
+    forward(meter, "f32_relu6", &Relu6, &x, &mut y);
+    forward(meter, "f32_leaky_relu", &LeakyRelu { slope: 0.25 }, &x, &mut y);
+    forward(meter, "f32_selu", &Selu, &x, &mut y);
+    forward(meter, "f32_softsign", &Softsign, &x, &mut y);
+    forward(meter, "f32_hard_sigmoid", &HardSigmoid, &x, &mut y);
+    forward(meter, "f32_hard_swish", &HardSwish, &x, &mut y);
+    forward(meter, "f32_gelu_sigmoid", &Gelu(GeluKind::Sigmoid), &x, &mut y);
     forward(meter, "f32_elu", &Elu { alpha: 1.0 }, &x, &mut y);
     forward(meter, "f32_silu", &Swish::SILU, &x, &mut y);
     forward(meter, "f32_gelu_erf", &Gelu(GeluKind::Erf), &x, &mut y);
@@ -92,6 +100,13 @@ pub(super) fn all(meter: &mut dyn Meter) {
     });
     backward(meter, "f32_silu_backward", &Swish::SILU, &x, &dy, &mut dx);
     backward(meter, "f32_gelu_erf_backward", &Gelu(GeluKind::Erf), &x, &dy, &mut dx);
+
+    backward(meter, "f32_gelu_tanh_backward", &Gelu(GeluKind::Tanh), &x, &dy, &mut dx);
+    backward(meter, "f32_mish_backward", &Mish, &x, &dy, &mut dx);
+    backward(meter, "f32_hard_swish_backward", &HardSwish, &x, &dy, &mut dx);
+    from_output(meter, "f32_elu_backward_from_output", &Elu { alpha: 1.0 }, &x, &dy, &mut dx);
+    from_output(meter, "f32_softplus_backward_from_output", &Softplus { beta: 1.0 }, &x, &dy, &mut dx);
+    from_output(meter, "f32_softsign_backward_from_output", &Softsign, &x, &dy, &mut dx);
 
     let Ok(rows) = Rows::new(LENGTH / 64, 64) else { return };
     let rows = core::hint::black_box(rows);
@@ -137,5 +152,20 @@ fn backward(
 ) {
     meter.kernel(name, SHAPE, Work::Elements(LENGTH), &mut || {
         let _ = activation.backward(x, dy, dx);
+    });
+}
+
+fn from_output(
+    meter: &mut dyn Meter,
+    name: &'static str,
+    activation: &impl FromOutput<f32>,
+    x: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
+    let mut y = [0.0; LENGTH];
+    let _ = activation.forward(x, &mut y);
+    meter.kernel(name, SHAPE, Work::Elements(LENGTH), &mut || {
+        let _ = activation.backward_from_output(&y, dy, dx);
     });
 }

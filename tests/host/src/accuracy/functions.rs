@@ -10,6 +10,9 @@ use smolnn_fixed::act::{Interpolation, LeakyReluLayer, Table, leaky_relu_int16, 
 use smolnn_fixed::q::Q15;
 use smolnn_fixed::quantise::Affine;
 use smolnn_fixed::transcendental::{self, exp_negative, logarithm, reciprocal_one_plus};
+use smolnn_float::act::{
+    Activation, Elu, Gelu, GeluKind, HardSigmoid, HardSwish, Mish, Selu, Sigmoid, Softplus, Softsign, Swish, Tanh,
+};
 use smolnn_float::elementary::fast::bodies as fast;
 use smolnn_float::elementary::fast::{Float, Integer as Long, Narrow};
 use smolnn_float::elementary::{self, accurate, bodies};
@@ -52,6 +55,7 @@ pub fn reals() -> Vec<Real<'static>> {
         monotonic: true,
         odd: specials == ODD,
         specials,
+        keeps_nan: true,
     };
     let within = |name, function: fn(f32) -> f32, exact, specials, bound| Real {
         bound: Bound::Absolute(bound),
@@ -102,6 +106,69 @@ pub fn reals() -> Vec<Real<'static>> {
         within("softplus (fast, integer)", fast::softplus::<Long>, softplus, SOFTPLUS, 5e-6),
         within("softplus (fast, narrow)", fast::softplus::<Narrow>, softplus, SOFTPLUS, 5e-6),
     ]
+}
+
+/// The activations that compute, and their derivatives; β and the like are numbers that f32 holds. What only chooses and
+/// multiplies once (ReLU and its kin) has nothing to measure. Where a derivative goes by the sign alone on one
+/// side, a NaN of that sign is lost.
+pub fn activations() -> Vec<Real<'static>> {
+    macro_rules! rows {
+        ($($name:literal $activation:expr, $specials:expr, $slopes:expr, $nan:expr;)*) => {
+            vec![$(
+                Real {
+                    name: $name,
+                    function: |z| Activation::<f32>::value(&$activation, z),
+                    exact: |z| Activation::<f64>::value(&$activation, z),
+                    bound: Bound::Absolute(2.5e-7),
+                    monotonic: false,
+                    odd: false,
+                    specials: $specials,
+                    keeps_nan: true,
+                },
+                Real {
+                    name: concat!($name, ", derivative"),
+                    function: |z| Activation::<f32>::derivative(&$activation, z),
+                    exact: |z| Activation::<f64>::derivative(&$activation, z),
+                    bound: Bound::Absolute(2.5e-7),
+                    monotonic: false,
+                    odd: false,
+                    specials: $slopes,
+                    keeps_nan: $nan,
+                },
+            )*]
+        };
+    }
+    const INFINITY: f32 = f32::INFINITY;
+    const SELU: f32 = 1.758_099_3;
+    let mut all = rows! {
+        "ELU" Elu { alpha: 1.0 }, [-1.0, INFINITY, -0.0, 0.0], [0.0, 1.0, 1.0, 1.0], false;
+        "SELU" Selu, [-SELU, INFINITY, -0.0, 0.0], [0.0, 1.050_701, SELU, SELU], false;
+        "sigmoid" Sigmoid, SIGMOID, [0.0, 0.0, 0.25, 0.25], true;
+        "tanh" Tanh, ODD, [0.0, 0.0, 1.0, 1.0], true;
+        "softplus" Softplus { beta: 1.0 }, SOFTPLUS, SIGMOID, true;
+        "softsign" Softsign, ODD, [0.0, 0.0, 1.0, 1.0], true;
+        "SiLU" Swish { beta: 1.0 }, [-0.0, INFINITY, -0.0, 0.0], SIGMOID, true;
+        "swish 1.5" Swish { beta: 1.5 }, [-0.0, INFINITY, -0.0, 0.0], SIGMOID, true;
+        "GELU (erf)" Gelu(GeluKind::Erf), [-0.0, INFINITY, -0.0, 0.0], SIGMOID, true;
+        "GELU (tanh)" Gelu(GeluKind::Tanh), [-0.0, INFINITY, -0.0, 0.0], SIGMOID, true;
+        "GELU (sigmoid)" Gelu(GeluKind::Sigmoid), [-0.0, INFINITY, -0.0, 0.0], SIGMOID, true;
+        "Mish" Mish, [-0.0, INFINITY, -0.0, 0.0], [0.0, 1.0, 0.6, 0.6], true;
+        "hard swish" HardSwish, [0.0, INFINITY, -0.0, 0.0], [0.0, 1.0, 0.5, 0.5], true;
+        "hard sigmoid" HardSigmoid, SIGMOID, [0.0, 0.0, 1.0 / 6.0, 1.0 / 6.0], false;
+    };
+    // These values are rows of `reals`.
+    all.retain(|real| !["sigmoid", "tanh", "softplus"].contains(&real.name));
+    all.push(Real {
+        name: "swish 1.5, by beta",
+        function: |z| Swish { beta: 1.5_f32 }.derivative_beta(z),
+        exact: |z| Swish { beta: 1.5_f64 }.derivative_beta(z),
+        bound: Bound::Absolute(2.5e-7),
+        monotonic: false,
+        odd: false,
+        specials: [0.0; 4],
+        keeps_nan: true,
+    });
+    all
 }
 
 /// Inputs and outputs of int8 and int16.

@@ -1,6 +1,7 @@
 //! Error tables of the elementary functions: `cargo xtask accuracy [--full] [--function NAME] [--bless]`.
 //!
-//! 2^24 floats by strata, or with `--full` every finite float (some twenty minutes on two cores). The table is compared with
+//! 2^24 floats by strata, activations and their derivatives too; or with `--full` every finite float for the elementary
+//! functions, a quarter of an hour on two cores that do nothing else. The table is compared with
 //! tests/expected/accuracy.txt (`--full`: accuracy-full.txt), to the digit: the functions are integer arithmetic and
 //! IEEE 754, the same on every machine; `--bless` rewrites it. `--function` measures those whose names contain NAME, and
 //! leaves the other lines of the table as they are. Exit codes: 0 pass, 1 failed, 2 usage.
@@ -10,7 +11,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use host_tests::accuracy::{HEAD, Inputs, integers, line, measure_all, reals};
+use host_tests::accuracy::{HEAD, Inputs, activations, integers, line, measure_all, reals};
 use smolnn_testkit::golden::project;
 
 fn main() -> ExitCode {
@@ -28,7 +29,10 @@ fn main() -> ExitCode {
         }
     }
     let inputs = if full { Inputs::All } else { Inputs::PerBinade(1 << 15) };
-    let reals = reals();
+    let mut reals = reals();
+    if !full {
+        reals.extend(activations());
+    }
     let chosen: Vec<_> = reals.iter().filter(|real| real.name.contains(&wanted)).copied().collect();
     let start = Instant::now();
     let told = Mutex::new(start);
@@ -59,10 +63,11 @@ fn main() -> ExitCode {
         if full { " --full" } else { "" },
     );
     let (mut faults, mut count) = (Vec::new(), 0);
-    let integers = integers().into_iter().map(|(name, found)| (name, name.contains(&wanted).then_some(found)));
-    for (name, found) in reals.iter().map(|real| real.name).zip(found).chain(integers) {
+    let integers = integers().into_iter().map(|(name, found)| (name, true, name.contains(&wanted).then_some(found)));
+    let functions = reals.iter().zip(found).map(|(real, found)| (real.name, real.monotonic, found));
+    for (name, rises, found) in functions.chain(integers) {
         if let Some(found) = found {
-            table += &line(name, &found);
+            table += &line(name, rises, &found);
             table.push('\n');
             faults.extend(found.faults.iter().map(|fault| format!("{name}: {fault}")));
             count += 1;
