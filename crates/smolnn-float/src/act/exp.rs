@@ -9,7 +9,7 @@ use crate::Real;
 
 /// e^z.
 ///
-/// [`elementary::exp`](crate::elementary::exp), value and derivative: below one unit in the last place (ARMv6-M: 1.48). 0 at −∞,
+/// [`elementary::exp`](crate::elementary::exp), value and derivative: below one unit in the last place (ARMv6-M: 1.49). 0 at −∞,
 /// ∞ at ∞, 1 at ±0; NaN stays. Backward from y.
 /// Cost: [table](crate::act#errors-special-values-and-cost).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
