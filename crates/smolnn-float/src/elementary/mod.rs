@@ -99,7 +99,7 @@ pub fn sigmoid_slice(x: &[f32], y: &mut [f32]) {
 
 /// The hyperbolic tangent.
 ///
-/// At most 0.67 ULP, 1.20 on ARMv6-M, in 23 to 52 instructions; in slices on Helium 1.29 in 8.6 per element. ±1 from 9.02 on, ±0 at ±0,
+/// At most 0.67 ULP, 1.20 on ARMv6-M, in 22 to 51 instructions; in slices on Helium 1.29 in 8.6 per element. ±1 from 9.02 on, ±0 at ±0,
 /// odd bit for bit; NaN stays.
 #[inline]
 pub fn tanh(x: f32) -> f32 {

@@ -63,7 +63,9 @@ fn main() -> ExitCode {
         if full { " --full" } else { "" },
     );
     let (mut faults, mut count) = (Vec::new(), 0);
-    let integers = integers().into_iter().map(|(name, found)| (name, true, name.contains(&wanted).then_some(found)));
+    let integers = if full { Vec::new() } else { integers() }
+        .into_iter()
+        .map(|(name, found)| (name, true, name.contains(&wanted).then_some(found)));
     let functions = reals.iter().zip(found).map(|(real, found)| (real.name, real.monotonic, found));
     for (name, rises, found) in functions.chain(integers) {
         if let Some(found) = found {
