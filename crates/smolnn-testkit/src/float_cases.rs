@@ -981,7 +981,7 @@ pub fn compare_passes() -> (u32, f32) {
             // Pixels of the second image are further apart.
             let steps = [LENGTH, LENGTH + 1];
             let pitches = [3 * LENGTH, 4 * LENGTH + 5];
-            let walk = Walk { channels, rows, columns, steps, pitches, apart: 1 };
+            let Some(walk) = Walk::new(channels, [rows, columns], steps, pitches, 1) else { continue };
             let (mut a, mut b, mut f) = ([0.0; 9 * LENGTH], [0.0; 13 * LENGTH], [0.0; 3 * LENGTH]);
             a.iter_mut().chain(&mut b).chain(&mut f).for_each(|value| *value = draw());
             let (mut pa, mut pb, mut pf) = (a.map(Portable::<f32>), b.map(Portable), f.map(Portable));
@@ -1000,7 +1000,8 @@ pub fn compare_passes() -> (u32, f32) {
             compare(&f, &pf);
             // Apart in both images, or side by side in the first, or in both.
             let steps = [if rows == 1 { LENGTH } else { channels }, if rows == 3 { 1 } else { 2 }];
-            let walk = Walk { steps, pitches: [3 * LENGTH, 7], apart: columns, ..walk };
+            let pitches = [3 * LENGTH, 7];
+            let Some(walk) = Walk::new(channels, [rows, columns], steps, pitches, columns) else { continue };
             f32::spread_add(&walk, &mut a, &b, &f);
             Portable::spread_add(&walk, &mut pa, &pb, &pf);
             compare(&a, &pa);
@@ -1023,14 +1024,10 @@ pub fn compare_passes() -> (u32, f32) {
         for (lanes, outputs) in [(8, 8), (4, 1), (4, 2), (4, 3), (4, 4)] {
             for (rows, lines, pixels) in [(1, 1, 1), (3, 1, 2), (2, 3, 1), (1, 2, 3), (2, 2, 4)] {
                 // What is read overlaps, what is summed lies apart.
-                let panel = Panel {
-                    lanes,
-                    outputs,
-                    rows,
-                    columns,
-                    pitches: [lanes * LENGTH, LENGTH + 2],
-                    lines: [lines, 7, 40],
-                    pixels: [pixels, 3, 9],
+                let pitches = [lanes * LENGTH, LENGTH + 2];
+                let (lines, pixels) = ([lines, 7, 40], [pixels, 3, 9]);
+                let Some(panel) = Panel::new([lanes, outputs], [rows, columns], pitches, lines, pixels) else {
+                    continue;
                 };
                 let (mut weights, mut packed) = ([0.0; 8 * 3 * LENGTH], [0.0; 8 * 3 * LENGTH]);
                 let (mut x, mut y) = ([0.0; 5 * LENGTH], [0.0; 6 * LENGTH]);
@@ -1039,8 +1036,8 @@ pub fn compare_passes() -> (u32, f32) {
                 let mut pp = [Portable(0.0); 8 * 3 * LENGTH];
                 // Outputs apart by an odd number, taps by two.
                 let (steps, elements) = ([2, 2 * LENGTH + 1], lanes * columns);
-                for row in (0..rows).map(|row| row * panel.pitches[0]) {
-                    let from = 5 * row / panel.pitches[0];
+                for row in (0..rows).map(|row| row * pitches[0]) {
+                    let from = 5 * row / pitches[0];
                     f32::panel_load(&mut packed[row..][..elements], lanes, &weights[from..], steps, outputs);
                     Portable::panel_load(&mut pp[row..][..elements], lanes, &pw[from..], steps, outputs);
                 }

@@ -16,7 +16,8 @@ use crate::Number;
 /// Whether every row that will be read lies in the weights: all that the pointers below need.
 #[inline(always)]
 fn rows_fit(weights: usize, stride: usize, rows: usize, length: usize) -> bool {
-    rows > 0 && weights >= (rows - 1) * stride + length
+    // Whatever the stride: in 64 bits nothing wraps.
+    rows > 0 && weights as u64 >= (rows - 1) as u64 * stride as u64 + length as u64
 }
 
 /// `s8 …` from the row; sum += each times `s0 …`.

@@ -19,7 +19,8 @@ use crate::Number;
 /// Whether every row that will be read lies in the weights: all that the pointers below need.
 #[inline(always)]
 fn rows_fit(weights: usize, stride: usize, rows: usize, length: usize) -> bool {
-    rows > 0 && length > 0 && weights >= (rows - 1) * stride + length
+    // Whatever the stride: in 64 bits nothing wraps.
+    rows > 0 && length > 0 && weights as u64 >= (rows - 1) as u64 * stride as u64 + length as u64
 }
 
 /// Stands first in every naked function: where bitcode is written for link-time optimisation the assembler does not hear
@@ -565,7 +566,9 @@ macro_rules! move_panel {
     ($panel:ident $room:ident, $lanes:ident, $weights:ident $pointer:ident, $steps:ident, $outputs:ident; $whole:expr, $half:expr) => {{
         let n = if $lanes == Panel::LANES { $panel.len() / 8 } else { $panel.len() / 4 };
         let lanes = if $lanes == Panel::LANES { $outputs == 8 } else { $lanes == 4 && $outputs.wrapping_sub(1) < 4 };
-        if n == 0 || !lanes || (n - 1) * $steps[0] + ($outputs - 1) * $steps[1] >= $weights.len() {
+        // Whatever the steps: in 64 bits nothing wraps, for n and the outputs are small.
+        let last = || (n - 1) as u64 * $steps[0] as u64 + ($outputs - 1) as u64 * $steps[1] as u64;
+        if n == 0 || !lanes || last() >= $weights.len() as u64 {
             return;
         }
         // SAFETY: n times as many floats as there are lanes in the panel, and the last of the weights lies in them.

@@ -11,20 +11,45 @@ pub(crate) mod portable;
 #[derive(Clone, Copy, Debug)]
 pub struct Walk {
     /// Elements at each pixel.
-    pub channels: usize,
+    pub(crate) channels: usize,
     /// Rows of pixels.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// Pixels of a row.
-    pub columns: usize,
+    pub(crate) columns: usize,
     /// From a pixel to the next of its row, in `a` and `b`.
-    pub steps: [usize; 2],
+    pub(crate) steps: [usize; 2],
     /// From a row to the next, in `a` and `b`.
-    pub pitches: [usize; 2],
+    pub(crate) pitches: [usize; 2],
     /// From an element of the sums or factors to the next, in the passes between one channel and many.
-    pub apart: usize,
+    pub(crate) apart: usize,
+}
+
+/// Elements that tensors of checked shapes stay below.
+const LARGEST: usize = 1 << 31;
+
+/// From the first of `count` places to the last, `step` apart, in elements.
+const fn span(count: usize, step: usize) -> usize {
+    count.saturating_sub(1).saturating_mul(step)
 }
 
 impl Walk {
+    /// For tests: walks of the layers come from checked shapes, whose offsets do not wrap. `None` where they would.
+    pub const fn new(
+        channels: usize,
+        [rows, columns]: [usize; 2],
+        steps: [usize; 2],
+        pitches: [usize; 2],
+        apart: usize,
+    ) -> Option<Self> {
+        let a = span(rows, pitches[0]).saturating_add(span(columns, steps[0])).saturating_add(channels);
+        let b = span(rows, pitches[1]).saturating_add(span(columns, steps[1])).saturating_add(channels);
+        if a < LARGEST && b < LARGEST && span(channels, apart) < LARGEST {
+            Some(Self { channels, rows, columns, steps, pitches, apart })
+        } else {
+            None
+        }
+    }
+
     /// Calls `visit` with the offsets of every pixel in both images.
     #[inline]
     pub(crate) fn for_each_pixel(&self, mut visit: impl FnMut(usize, usize)) {
@@ -49,7 +74,8 @@ impl Walk {
     }
 
     /// Whether there is anything to do, and all of it lies in images of these lengths, so many elements at each pixel of `b`,
-    /// and in a vector of that length, so far apart: all that the pointers of the assembly need.
+    /// and in a vector of that length, so far apart: all that the pointers of the assembly need. No offset wraps, as nobody
+    /// else can make a walk.
     #[cfg(target_arch = "arm")]
     #[allow(dead_code)] // Of the bodies without an FPU.
     #[inline(always)]
@@ -90,19 +116,19 @@ impl Walk {
 #[repr(C)] // Read by assembly.
 pub struct Panel {
     /// Weights side by side: [`Panel::LANES`] or half of them.
-    pub lanes: usize,
+    pub(crate) lanes: usize,
     /// As many of them as there are outputs: all, or up to half.
-    pub outputs: usize,
+    pub(crate) outputs: usize,
     /// Rows of a window.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// Elements of a row, one behind the other.
-    pub columns: usize,
+    pub(crate) columns: usize,
     /// From a row to the next, in the panel and in what is read.
-    pub pitches: [usize; 2],
+    pub(crate) pitches: [usize; 2],
     /// Lines of pixels; from one to the next in what is read and in what is summed.
-    pub lines: [usize; 3],
+    pub(crate) lines: [usize; 3],
     /// Pixels of a line; from one to the next, the same.
-    pub pixels: [usize; 3],
+    pub(crate) pixels: [usize; 3],
 }
 
 impl Panel {
@@ -112,6 +138,25 @@ impl Panel {
     pub const ELEMENTS: usize = 72;
     /// Weights, at most.
     pub const WEIGHTS: usize = Self::ELEMENTS * Self::LANES;
+
+    /// For tests, as [`Walk::new`].
+    pub const fn new(
+        [lanes, outputs]: [usize; 2],
+        [rows, columns]: [usize; 2],
+        pitches: [usize; 2],
+        lines: [usize; 3],
+        pixels: [usize; 3],
+    ) -> Option<Self> {
+        let panel = span(rows, pitches[0]).saturating_add(columns.saturating_mul(lanes));
+        let window = span(rows, pitches[1]).saturating_add(columns);
+        let read = span(lines[0], lines[1]).saturating_add(span(pixels[0], pixels[1])).saturating_add(window);
+        let sums = span(lines[0], lines[2]).saturating_add(span(pixels[0], pixels[2])).saturating_add(outputs);
+        if panel < LARGEST && read < LARGEST && sums < LARGEST {
+            Some(Self { lanes, outputs, rows, columns, pitches, lines, pixels })
+        } else {
+            None
+        }
+    }
 
     /// Calls `visit` with the offsets of every pixel in what is read and in what is summed.
     #[inline]
@@ -131,7 +176,7 @@ impl Panel {
     }
 
     /// Whether there is anything to do, its lanes are two vectors or part of one, and all of it lies in a panel and in
-    /// tensors of these lengths: all that the pointers of the assembly need.
+    /// tensors of these lengths: all that the pointers of the assembly need. No offset wraps, as nobody else can make a panel.
     #[cfg(helium)]
     #[inline(always)]
     fn fits(&self, panel: usize, read: usize, sums: usize) -> bool {
