@@ -70,14 +70,20 @@ pub fn backward_sgd<T: Number>(
             T::rows_outer(weights.get_mut(first * shape.inputs..).unwrap_or_default(), shape.inputs, step, x);
         });
     }
+    descend_bias(rate, bias, d_output);
+    Ok(())
+}
+
+/// b ← b − rate·Σδ over the pixels or vectors of `d_output`.
+#[inline]
+pub(crate) fn descend_bias<T: Number>(rate: T, bias: Option<&mut [T]>, d_output: &[T]) {
     if let Some(bias) = bias {
-        for g in vectors(d_output, shape.outputs) {
-            for (b, &g) in bias.iter_mut().zip(g) {
+        for row in vectors(d_output, bias.len()) {
+            for (b, &g) in bias.iter_mut().zip(row) {
                 *b -= rate * g;
             }
         }
     }
-    Ok(())
 }
 
 /// Calls `apply(first output, −rate·δ)` for blocks of outputs: the scaled δ needs a buffer, and this one is the stack's.

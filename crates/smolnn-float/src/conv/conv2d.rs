@@ -19,8 +19,8 @@ use smolnn_core::{Conv2d, ShapeError};
 
 use super::for_each_tap;
 use super::panels::{self, Panels};
-use crate::dense::{descend, rows_backward, rows_forward, start_with};
-use crate::slices::{behind, behind_mut, check_optional, part, part_mut, vectors};
+use crate::dense::{descend, descend_bias, rows_backward, rows_forward, start_with};
+use crate::slices::{behind, behind_mut, check_optional, part, part_mut};
 use crate::{Gradients, Number, Walk};
 
 /// y = W ⋆ x + b. Without a bias, b = 0.
@@ -135,13 +135,7 @@ pub fn backward_sgd<T: Number>(
             });
         });
     }
-    if let Some(bias) = bias {
-        for pixel in vectors(d_output, shape.output.channels) {
-            for (b, &g) in bias.iter_mut().zip(pixel) {
-                *b -= rate * g;
-            }
-        }
-    }
+    descend_bias(rate, bias, d_output);
     Ok(())
 }
 

@@ -14,8 +14,8 @@
 use smolnn_core::{DepthwiseConv2d, ShapeError};
 
 use super::for_each_tap;
-use crate::dense::start_with;
-use crate::slices::{behind, behind_mut, check_optional, part_mut, vectors};
+use crate::dense::{descend_bias, start_with};
+use crate::slices::{behind, behind_mut, check_optional, part_mut};
 use crate::{Gradients, Number, Walk};
 
 /// y = W ⋆ x + b per channel. Without a bias, b = 0.
@@ -104,13 +104,7 @@ pub fn backward_sgd<T: Number>(
             }
         }
     });
-    if let Some(bias) = bias {
-        for pixel in vectors(d_output, shape.output.channels) {
-            for (b, &g) in bias.iter_mut().zip(pixel) {
-                *b -= rate * g;
-            }
-        }
-    }
+    descend_bias(rate, bias, d_output);
     Ok(())
 }
 
