@@ -213,13 +213,15 @@ pub(crate) fn start_with<T: Number>(bias: Option<&[T]>, output: &mut [T]) {
     }
 }
 
-/// Adds every row to `sums`: the gradient of a bias. One row alone is not worth a pass.
+/// Adds every row to `sums`: the gradient of a bias. One row alone, or narrow ones, are not worth a pass.
 #[inline]
-fn add_rows<T: Number>(rows: &[T], sums: &mut [T]) {
-    if rows.len() != sums.len() {
-        return T::rows_sum(rows, sums);
-    }
-    for (sum, &value) in sums.iter_mut().zip(rows) {
-        *sum += value;
+pub(crate) fn add_rows<T: Number>(rows: &[T], sums: &mut [T]) {
+    let add = |row: &[T], sums: &mut [T]| sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
+    if rows.len() == sums.len() {
+        add(rows, sums);
+    } else if sums.len() < 8 {
+        vectors(rows, sums.len()).for_each(|row| add(row, sums));
+    } else {
+        T::rows_sum(rows, sums);
     }
 }

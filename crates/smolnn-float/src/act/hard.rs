@@ -9,7 +9,7 @@ use crate::Real;
 
 /// clamp(z/6 + ½, 0, 1).
 ///
-/// At most 4e-8; the derivative is exact. 0 at −∞, 1 at ∞, 1/2 at ±0, NaN stays; the derivative of NaN is 0. Backward from one bit.
+/// At most 4e-8; the derivative is 0, or 1/6 rounded. 0 at −∞, 1 at ∞, 1/2 at ±0, NaN stays; the derivative of NaN is 0. Backward from one bit.
 /// Cost: [table](crate::act#errors-special-values-and-cost).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HardSigmoid;

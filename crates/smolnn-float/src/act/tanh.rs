@@ -9,7 +9,7 @@ use crate::Real;
 
 /// tanh z.
 ///
-/// At most 7e-8, derivative 9e-8: [`elementary::tanh`](crate::elementary::tanh). ±1 at ±∞, ±0 at ±0, the derivative
+/// At most 8e-8, derivative 9e-8: [`elementary::tanh`](crate::elementary::tanh). ±1 at ±∞, ±0 at ±0, the derivative
 /// 0 and 1; NaN stays. Backward from y.
 /// Cost: [table](crate::act#errors-special-values-and-cost).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -230,11 +230,13 @@ fn for_each_segment(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(Segment)) 
     for_each_pixel(shape, |pixel| pixel.for_each_segment(shape, taps, &mut visit));
 }
 
-/// Whether kernel row and input share so short pieces that it pays to go through all pixels element by element.
+/// Whether kernel row and input share so short pieces that it pays to go through all pixels element by element. Each of
+/// the elements costs its own, which few pixels do not give back.
 #[inline]
 fn has_short_rows(shape: &Conv2d, taps: Taps) -> bool {
     let columns = if is_contiguous(shape, taps) { shape.columns.kernel } else { 1 };
-    shape.groups == 1 && shape.output.channels >= 4 && columns * shape.input.channels < 8
+    let pixels = shape.batch * shape.output.height * shape.output.width;
+    shape.groups == 1 && shape.output.channels >= 4 && columns * shape.input.channels < 8 && pixels >= 16
 }
 
 /// One element of the window in all filters: offsets.

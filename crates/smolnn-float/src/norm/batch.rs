@@ -13,6 +13,7 @@
 use smolnn_core::{Cost, ShapeError};
 
 use super::Gradients;
+use crate::dense::add_rows;
 use crate::slices::{vectors, vectors_mut};
 use crate::{Real, Rows};
 
@@ -61,7 +62,7 @@ pub fn forward_training<T: Real>(
     let scale = T::ONE / T::from_usize(shape.rows.max(1));
     let (mean, spread) = stash.split_at_mut_checked(shape.channels).unwrap_or_default();
     mean.fill(T::ZERO);
-    T::rows_sum(input, mean);
+    add_rows(input, mean);
     for m in mean.iter_mut() {
         *m *= scale;
     }
@@ -181,7 +182,7 @@ pub fn backward_inference<T: Real>(
         }
     }
     if let Some(d_beta) = gradients.beta {
-        T::rows_sum(d_output, d_beta);
+        add_rows(d_output, d_beta);
     }
     Ok(())
 }
@@ -239,7 +240,7 @@ fn sums<T: Real>(
     product: &mut [T],
 ) {
     sum.fill(T::ZERO);
-    T::rows_sum(d_output, sum);
+    add_rows(d_output, sum);
     product.fill(T::ZERO);
     for (x, g) in vectors(input, shape.channels).zip(vectors(d_output, shape.channels)) {
         for ((p, (&x, &g)), (&m, &s)) in product.iter_mut().zip(x.iter().zip(g)).zip(mean.iter().zip(spread)) {

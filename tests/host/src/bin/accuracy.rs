@@ -76,6 +76,8 @@ fn main() -> ExitCode {
         } else if let Some(line) = before.lines().find(|line| line.starts_with(&format!("{name:<24} "))) {
             table += line;
             table.push('\n');
+        } else {
+            faults.push(format!("{name} has no line in the table: measure it with --function, or all without"));
         }
     }
     print!("{table}");
