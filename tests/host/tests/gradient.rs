@@ -2,7 +2,7 @@
 
 use host_tests::gradient::{Operator, below, between, inner, integers, reals};
 use host_tests::{oracle, shapes};
-use smolnn_core::{Conv2d, Dense, Image, Kernel, Pool2d, ShapeError, Window2d};
+use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Pool2d, ShapeError, Window2d};
 use smolnn_float::conv::{conv2d, depthwise, flipped, im2col, transposed};
 use smolnn_float::embedding::{self, Embedding};
 use smolnn_float::norm::{self, batch, layer};
@@ -16,15 +16,91 @@ fn generator(seed: u64) -> Pcg32 {
     Pcg32::seed_from_u64(seed)
 }
 
-/// Input, weights and bias gradients of a linear layer, all from zero.
-fn linear_gradients<T: Number>(
-    lengths: [usize; 3],
-    backward: impl FnOnce(Gradients<'_, T>) -> Result<(), ShapeError>,
-) -> [Vec<T>; 3] {
-    let mut gradients = lengths.map(|length| vec![T::default(); length]);
-    let [input, weights, bias] = &mut gradients;
-    backward(Gradients { input: Some(input), weights: Some(weights), bias: Some(bias) }).unwrap();
-    gradients
+/// A layer with input, weights and bias, over any numbers.
+trait Layer: std::fmt::Debug {
+    /// Elements of input, weights and bias.
+    fn lengths(&self) -> [usize; 3];
+    fn output_len(&self) -> usize;
+    fn run<T: Number>(&self, w: &[T], b: Option<&[T]>, x: &[T], y: &mut [T]) -> Result<(), ShapeError>;
+    fn run_backward<T: Number>(&self, w: &[T], x: &[T], g: &[T], to: Gradients<'_, T>) -> Result<(), ShapeError>;
+
+    /// The output, without bias where there is none.
+    fn output<T: Number>(&self, w: &[T], b: Option<&[T]>, x: &[T]) -> Vec<T> {
+        let mut y = vec![T::default(); self.output_len()];
+        self.run(w, b, x, &mut y).unwrap();
+        y
+    }
+
+    /// Gradients of input, weights and bias, all from zero.
+    fn gradients<T: Number>(&self, w: &[T], x: &[T], g: &[T]) -> [Vec<T>; 3] {
+        let mut gradients = self.lengths().map(|length| vec![T::default(); length]);
+        let [input, weights, bias] = &mut gradients;
+        let to = Gradients { input: Some(input), weights: Some(weights), bias: Some(bias) };
+        self.run_backward(w, x, g, to).unwrap();
+        gradients
+    }
+
+    /// Compares all gradients with differences; says how many.
+    fn check_differences(&self, random: &mut Pcg32) -> usize {
+        let operator = Operator {
+            name: format!("{self:?}"),
+            inputs: self.lengths().map(|length| reals(random, length)).into(),
+            forward: &|t| self.output(&t[1], Some(&t[2]), &t[0]),
+            backward: &|t, g| self.gradients(&t[1], &t[0], g).into(),
+        };
+        check(&operator, random)
+    }
+
+    /// ⟨G, W x⟩ = ⟨Wᵀ G, x⟩ = ⟨∂L/∂W, W⟩, exactly, and ∂L/∂b is the sum of G of every channel of the output.
+    fn check_adjoint(&self, w: &[i64], x: &[i64], g: &[i64]) {
+        let y = self.output(w, None, x);
+        let [dx, dw, db] = self.gradients(w, x, g);
+        assert_eq!(inner(g, &y), inner(&dx, x), "{self:?}");
+        assert_eq!(inner(g, &y), inner(&dw, w), "{self:?}");
+        for (channel, &sum) in db.iter().enumerate() {
+            assert_eq!(sum, g.iter().skip(channel).step_by(db.len()).sum::<i64>(), "{self:?}");
+        }
+    }
+}
+
+/// A convolution with the kernel rotated.
+#[derive(Debug)]
+struct Flipped(Conv2d);
+
+/// A convolution from output to input.
+#[derive(Debug)]
+struct Transposed(Conv2d);
+
+/// `by` a module's functions, over the shape that a layer is or has: lengths of input, output and bias.
+macro_rules! layers {
+    ($($layer:ident by $module:ident, |$this:ident| $shape:expr, $input:expr, $output:expr, $bias:expr;)*) => {$(
+        impl Layer for $layer {
+            fn lengths(&self) -> [usize; 3] {
+                let $this = self;
+                [$input, $shape.weights(), $bias]
+            }
+            fn output_len(&self) -> usize {
+                let $this = self;
+                $output
+            }
+            fn run<T: Number>(&self, w: &[T], b: Option<&[T]>, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
+                let $this = self;
+                $module::forward(&$shape, w, b, x, y)
+            }
+            fn run_backward<T: Number>(&self, w: &[T], x: &[T], g: &[T], to: Gradients<'_, T>) -> Result<(), ShapeError> {
+                let $this = self;
+                $module::backward(&$shape, w, x, g, to)
+            }
+        }
+    )*};
+}
+
+layers! {
+    Dense by dense, |shape| *shape, shape.input_len(), shape.output_len(), shape.outputs;
+    Conv2d by conv2d, |shape| *shape, shape.input_len(), shape.output_len(), shape.output.channels;
+    DepthwiseConv2d by depthwise, |shape| *shape, shape.input_len(), shape.output_len(), shape.output.channels;
+    Flipped by flipped, |layer| layer.0, layer.0.input_len(), layer.0.output_len(), layer.0.output.channels;
+    Transposed by transposed, |layer| layer.0, layer.0.output_len(), layer.0.input_len(), layer.0.input.channels;
 }
 
 /// Runs an operator's check and fails with its message; says how many gradients it compared.
@@ -32,34 +108,14 @@ fn check(operator: &Operator, random: &mut Pcg32) -> usize {
     operator.check(random).unwrap_or_else(|error| panic!("{error}"))
 }
 
+fn small_dense(random: &mut Pcg32, most: usize) -> Dense {
+    Dense::new(between(random, 1, 3), between(random, 1, most), between(random, 1, most)).unwrap()
+}
+
 #[test]
 fn dense_differences() {
     let mut random = generator(1);
-    let mut compared = 0;
-    for _ in 0..40 {
-        let shape =
-            Dense::new(between(&mut random, 1, 3), between(&mut random, 1, 9), between(&mut random, 1, 9)).unwrap();
-        let operator = Operator {
-            name: format!("{shape:?}"),
-            inputs: vec![
-                reals(&mut random, shape.input_len()),
-                reals(&mut random, shape.weights()),
-                reals(&mut random, shape.outputs),
-            ],
-            forward: &|t| {
-                let mut y = vec![0.0; shape.output_len()];
-                dense::forward(&shape, &t[1], Some(&t[2]), &t[0], &mut y).unwrap();
-                y
-            },
-            backward: &|t, g| {
-                linear_gradients([t[0].len(), t[1].len(), t[2].len()], |gradients| {
-                    dense::backward(&shape, &t[1], &t[0], g, gradients)
-                })
-                .into()
-            },
-        };
-        compared += check(&operator, &mut random);
-    }
+    let compared: usize = (0..40).map(|_| small_dense(&mut random, 9).check_differences(&mut random)).sum();
     assert!(compared > 1000, "only {compared} gradients");
 }
 
@@ -67,54 +123,24 @@ fn dense_differences() {
 fn dense_adjoint_is_exact() {
     let mut random = generator(2);
     for _ in 0..200 {
-        let shape =
-            Dense::new(between(&mut random, 1, 3), between(&mut random, 1, 20), between(&mut random, 1, 20)).unwrap();
+        let shape = small_dense(&mut random, 20);
         let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
         let g = integers(&mut random, shape.output_len());
-        let mut y = vec![0; shape.output_len()];
-        dense::forward(&shape, &w, None, &x, &mut y).unwrap();
+        let y = shape.output(&w, None, &x);
         for n in 0..shape.batch {
             for o in 0..shape.outputs {
                 let sum: i64 = (0..shape.inputs).map(|i| w[o * shape.inputs + i] * x[n * shape.inputs + i]).sum();
                 assert_eq!(y[n * shape.outputs + o], sum, "{shape:?}");
             }
         }
-        let [dx, dw, db] = linear_gradients([x.len(), w.len(), shape.outputs], |gradients| {
-            dense::backward(&shape, &w, &x, &g, gradients)
-        });
-        assert_eq!(inner(&g, &y), inner(&dx, &x), "{shape:?}");
-        assert_eq!(inner(&g, &y), inner(&dw, &w), "{shape:?}");
-        assert_eq!(db.iter().sum::<i64>(), g.iter().sum::<i64>(), "{shape:?}");
+        shape.check_adjoint(&w, &x, &g);
     }
 }
 
 #[test]
 fn conv2d_differences() {
     let mut random = generator(3);
-    let mut compared = 0;
-    for _ in 0..60 {
-        let shape = shapes::conv2d(&mut random);
-        let operator = Operator {
-            name: format!("{shape:?}"),
-            inputs: vec![
-                reals(&mut random, shape.input_len()),
-                reals(&mut random, shape.weights()),
-                reals(&mut random, shape.output.channels),
-            ],
-            forward: &|t| {
-                let mut y = vec![0.0; shape.output_len()];
-                conv2d::forward(&shape, &t[1], Some(&t[2]), &t[0], &mut y).unwrap();
-                y
-            },
-            backward: &|t, g| {
-                linear_gradients([t[0].len(), t[1].len(), t[2].len()], |gradients| {
-                    conv2d::backward(&shape, &t[1], &t[0], g, gradients)
-                })
-                .into()
-            },
-        };
-        compared += check(&operator, &mut random);
-    }
+    let compared: usize = (0..60).map(|_| shapes::conv2d(&mut random).check_differences(&mut random)).sum();
     assert!(compared > 1000, "only {compared} gradients");
 }
 
@@ -126,41 +152,21 @@ fn conv2d_is_exact_in_integers() {
         let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
         let b = integers(&mut random, shape.output.channels);
         let g = integers(&mut random, shape.output_len());
-        let mut y = vec![0; shape.output_len()];
-        conv2d::forward(&shape, &w, Some(&b), &x, &mut y).unwrap();
-        assert_eq!(y, oracle::conv2d(&shape, &w, &b, &x), "{shape:?}");
-        conv2d::forward(&shape, &w, None, &x, &mut y).unwrap();
-        let [dx, dw, db] =
-            linear_gradients([x.len(), w.len(), b.len()], |gradients| conv2d::backward(&shape, &w, &x, &g, gradients));
-        assert_eq!(inner(&g, &y), inner(&dx, &x), "{shape:?}");
-        assert_eq!(inner(&g, &y), inner(&dw, &w), "{shape:?}");
-        for (channel, &db) in db.iter().enumerate() {
-            assert_eq!(db, g.iter().skip(channel).step_by(db_stride(&shape)).sum::<i64>(), "{shape:?}");
-        }
+        assert_eq!(shape.output(&w, Some(&b), &x), oracle::conv2d(&shape, &w, &b, &x), "{shape:?}");
+        shape.check_adjoint(&w, &x, &g);
         if shape.groups == 1 {
             let mut scratch = vec![0; im2col::scratch_len(&shape)];
             let mut through_patches = vec![0; shape.output_len()];
             im2col::forward(&shape, &w, None, &x, &mut through_patches, &mut scratch).unwrap();
-            assert_eq!(y, through_patches, "{shape:?}");
+            assert_eq!(shape.output(&w, None, &x), through_patches, "{shape:?}");
         }
     }
 }
 
-/// Outputs, and gradients of input, weights and bias, of a convolution or a flipped one.
-fn outputs_and_gradients<T: Number>(
-    shape: &Conv2d,
-    is_flipped: bool,
-    w: &[T],
-    b: &[T],
-    x: &[T],
-    g: &[T],
-) -> [Vec<T>; 4] {
-    let mut y = vec![T::default(); g.len()];
-    let forward = if is_flipped { flipped::forward } else { conv2d::forward };
-    let backward = if is_flipped { flipped::backward } else { conv2d::backward };
-    forward(shape, w, Some(b), x, &mut y).unwrap();
-    let [dx, dw, db] = linear_gradients([x.len(), w.len(), b.len()], |gradients| backward(shape, w, x, g, gradients));
-    [y, dx, dw, db]
+/// Outputs, and gradients of input, weights and bias.
+fn outputs_and_gradients<T: Number>(layer: &impl Layer, w: &[T], b: &[T], x: &[T], g: &[T]) -> [Vec<T>; 4] {
+    let [dx, dw, db] = layer.gradients(w, x, g);
+    [layer.output(w, Some(b), x), dx, dw, db]
 }
 
 /// Convolutions and dense layers by panels, as only some targets run them: equal to those that run pixel by pixel.
@@ -170,7 +176,8 @@ fn panels_are_exact_in_integers() {
     let panelled = |values: &[i64]| values.iter().copied().map(Portable).collect::<Vec<Panelled>>();
     let plain = |values: &[Panelled]| values.iter().map(|value| value.0).collect::<Vec<_>>();
     let mut random = generator(22);
-    let mut large = 0;
+    // Of the size that runs by panels: all, with groups, with a stride, with dilation.
+    let mut met = [0; 4];
     for number in 0..600 {
         // Deeper than one panel, more outputs than one panel, and remainders of both.
         let shape = if number % 3 == 0 {
@@ -183,21 +190,23 @@ fn panels_are_exact_in_integers() {
         } else {
             shapes::conv2d(&mut random)
         };
-        large += usize::from(shape.batch * shape.output.height * shape.output.width >= 16);
+        if shape.batch * shape.output.height * shape.output.width >= 16 {
+            let is_strided = shape.rows.stride * shape.columns.stride > 1;
+            let kinds = [true, shape.groups > 1, is_strided, shape.rows.dilation * shape.columns.dilation > 1];
+            met.iter_mut().zip(kinds).for_each(|(count, kind)| *count += usize::from(kind));
+        }
         let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
         let (b, g) = (integers(&mut random, shape.output.channels), integers(&mut random, shape.output_len()));
-        for is_flipped in [false, true] {
-            let expected = outputs_and_gradients(&shape, is_flipped, &w, &b, &x, &g);
-            let (w, b, x, g) = (panelled(&w), panelled(&b), panelled(&x), panelled(&g));
-            let found = outputs_and_gradients(&shape, is_flipped, &w, &b, &x, &g);
-            assert_eq!(expected, found.map(|values| plain(&values)), "{shape:?}");
-        }
+        let (pw, pb, px, pg) = (panelled(&w), panelled(&b), panelled(&x), panelled(&g));
+        let expected = outputs_and_gradients(&shape, &w, &b, &x, &g);
+        let found = outputs_and_gradients(&shape, &pw, &pb, &px, &pg);
+        assert_eq!(expected, found.map(|values| plain(&values)), "{shape:?}");
+        let flipped = Flipped(shape);
+        let expected = outputs_and_gradients(&flipped, &w, &b, &x, &g);
+        let found = outputs_and_gradients(&flipped, &pw, &pb, &px, &pg);
+        assert_eq!(expected, found.map(|values| plain(&values)), "{flipped:?}");
     }
-    assert!(large > 100, "only {large} of the size that runs by panels");
-}
-
-fn db_stride(shape: &Conv2d) -> usize {
-    shape.output.channels
+    assert!(met[0] > 100 && met.iter().all(|&count| count >= 20), "only {met:?} of the size that runs by panels");
 }
 
 #[test]
@@ -221,26 +230,8 @@ fn flipped_differences_and_exactness() {
     let mut random = generator(6);
     for _ in 0..40 {
         let shape = shapes::conv2d(&mut random);
-        let operator = Operator {
-            name: format!("flipped {shape:?}"),
-            inputs: vec![
-                reals(&mut random, shape.input_len()),
-                reals(&mut random, shape.weights()),
-                reals(&mut random, shape.output.channels),
-            ],
-            forward: &|t| {
-                let mut y = vec![0.0; shape.output_len()];
-                flipped::forward(&shape, &t[1], Some(&t[2]), &t[0], &mut y).unwrap();
-                y
-            },
-            backward: &|t, g| {
-                linear_gradients([t[0].len(), t[1].len(), t[2].len()], |gradients| {
-                    flipped::backward(&shape, &t[1], &t[0], g, gradients)
-                })
-                .into()
-            },
-        };
-        check(&operator, &mut random);
+        let layer = Flipped(shape);
+        layer.check_differences(&mut random);
 
         // Flipping the kernel by hand gives the same as not copying it.
         let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
@@ -253,9 +244,11 @@ fn flipped_differences_and_exactness() {
                 }
             }
         }
-        let mut y = vec![0; shape.output_len()];
-        flipped::forward(&shape, &w, None, &x, &mut y).unwrap();
-        assert_eq!(y, oracle::conv2d(&shape, &turned, &vec![0; shape.output.channels], &x), "{shape:?}");
+        assert_eq!(
+            layer.output(&w, None, &x),
+            oracle::conv2d(&shape, &turned, &vec![0; shape.output.channels], &x),
+            "{shape:?}"
+        );
     }
 }
 
@@ -264,32 +257,13 @@ fn transposed_differences_and_adjoint() {
     let mut random = generator(7);
     for _ in 0..40 {
         let shape = shapes::conv2d(&mut random);
-        let operator = Operator {
-            name: format!("transposed {shape:?}"),
-            inputs: vec![
-                reals(&mut random, shape.output_len()),
-                reals(&mut random, shape.weights()),
-                reals(&mut random, shape.input.channels),
-            ],
-            forward: &|t| {
-                let mut y = vec![0.0; shape.input_len()];
-                transposed::forward(&shape, &t[1], Some(&t[2]), &t[0], &mut y).unwrap();
-                y
-            },
-            backward: &|t, g| {
-                linear_gradients([t[0].len(), t[1].len(), t[2].len()], |gradients| {
-                    transposed::backward(&shape, &t[1], &t[0], g, gradients)
-                })
-                .into()
-            },
-        };
-        check(&operator, &mut random);
+        let layer = Transposed(shape);
+        layer.check_differences(&mut random);
 
         // It is the adjoint of the oracle's convolution.
         let (x, w) = (integers(&mut random, shape.output_len()), integers(&mut random, shape.weights()));
         let image = integers(&mut random, shape.input_len());
-        let mut y = vec![0; shape.input_len()];
-        transposed::forward(&shape, &w, None, &x, &mut y).unwrap();
+        let y = layer.output(&w, None, &x);
         let convolved = oracle::conv2d(&shape, &w, &vec![0; shape.output.channels], &image);
         assert_eq!(inner(&y, &image), inner(&x, &convolved), "{shape:?}");
     }
@@ -298,30 +272,7 @@ fn transposed_differences_and_adjoint() {
 #[test]
 fn depthwise_differences() {
     let mut random = generator(8);
-    let mut compared = 0;
-    for _ in 0..60 {
-        let shape = shapes::depthwise(&mut random);
-        let operator = Operator {
-            name: format!("{shape:?}"),
-            inputs: vec![
-                reals(&mut random, shape.input_len()),
-                reals(&mut random, shape.weights()),
-                reals(&mut random, shape.output.channels),
-            ],
-            forward: &|t| {
-                let mut y = vec![0.0; shape.output_len()];
-                depthwise::forward(&shape, &t[1], Some(&t[2]), &t[0], &mut y).unwrap();
-                y
-            },
-            backward: &|t, g| {
-                linear_gradients([t[0].len(), t[1].len(), t[2].len()], |gradients| {
-                    depthwise::backward(&shape, &t[1], &t[0], g, gradients)
-                })
-                .into()
-            },
-        };
-        compared += check(&operator, &mut random);
-    }
+    let compared: usize = (0..60).map(|_| shapes::depthwise(&mut random).check_differences(&mut random)).sum();
     assert!(compared > 1000, "only {compared} gradients");
 }
 
@@ -333,16 +284,8 @@ fn depthwise_is_exact_in_integers() {
         let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
         let b = integers(&mut random, shape.output.channels);
         let g = integers(&mut random, shape.output_len());
-        let mut y = vec![0; shape.output_len()];
-        depthwise::forward(&shape, &w, Some(&b), &x, &mut y).unwrap();
-        assert_eq!(y, oracle::depthwise(&shape, &w, &b, &x), "{shape:?}");
-        depthwise::forward(&shape, &w, None, &x, &mut y).unwrap();
-        let [dx, dw, db] = linear_gradients([x.len(), w.len(), b.len()], |gradients| {
-            depthwise::backward(&shape, &w, &x, &g, gradients)
-        });
-        assert_eq!(inner(&g, &y), inner(&dx, &x), "{shape:?}");
-        assert_eq!(inner(&g, &y), inner(&dw, &w), "{shape:?}");
-        assert_eq!(db.iter().sum::<i64>(), g.iter().sum::<i64>(), "{shape:?}");
+        assert_eq!(shape.output(&w, Some(&b), &x), oracle::depthwise(&shape, &w, &b, &x), "{shape:?}");
+        shape.check_adjoint(&w, &x, &g);
     }
 }
 
@@ -350,40 +293,26 @@ fn depthwise_is_exact_in_integers() {
 #[test]
 fn fused_descent_is_backward_then_step() {
     let mut random = generator(10);
-    let rate = 3;
-    let stepped = |w: &[i64], d: &[i64]| w.iter().zip(d).map(|(w, d)| w - rate * d).collect::<Vec<_>>();
+    macro_rules! check_descent {
+        ($module:ident, $shape:expr) => {
+            let (shape, rate) = ($shape, 3);
+            let [x, mut w, mut b] = shape.lengths().map(|length| integers(&mut random, length));
+            let g = integers(&mut random, shape.output_len());
+            let [dx, dw, db] = shape.gradients(&w, &x, &g);
+            let stepped = |w: &[i64], d: &[i64]| w.iter().zip(d).map(|(w, d)| w - rate * d).collect::<Vec<_>>();
+            let expected = (dx, stepped(&w, &dw), stepped(&b, &db));
+            let mut d_input = vec![0; x.len()];
+            $module::backward_sgd(&shape, rate, &mut w, Some(&mut b), &x, &g, Some(&mut d_input)).unwrap();
+            assert_eq!((d_input, w, b), expected, "{shape:?}");
+        };
+    }
     for _ in 0..150 {
-        let shape =
-            Dense::new(between(&mut random, 1, 3), between(&mut random, 1, 9), between(&mut random, 1, 40)).unwrap();
-        let (x, g) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.output_len()));
-        let (mut w, mut b) = (integers(&mut random, shape.weights()), integers(&mut random, shape.outputs));
-        let [dx, dw, db] =
-            linear_gradients([x.len(), w.len(), b.len()], |gradients| dense::backward(&shape, &w, &x, &g, gradients));
-        let expected = (stepped(&w, &dw), stepped(&b, &db));
-        let mut d_input = vec![0; x.len()];
-        dense::backward_sgd(&shape, rate, &mut w, Some(&mut b), &x, &g, Some(&mut d_input)).unwrap();
-        assert_eq!((d_input, (w, b)), (dx, expected), "{shape:?}");
-
-        let shape = shapes::conv2d(&mut random);
-        let (x, g) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.output_len()));
-        let (mut w, mut b) = (integers(&mut random, shape.weights()), integers(&mut random, shape.output.channels));
-        let [dx, dw, db] =
-            linear_gradients([x.len(), w.len(), b.len()], |gradients| conv2d::backward(&shape, &w, &x, &g, gradients));
-        let expected = (stepped(&w, &dw), stepped(&b, &db));
-        let mut d_input = vec![0; x.len()];
-        conv2d::backward_sgd(&shape, rate, &mut w, Some(&mut b), &x, &g, Some(&mut d_input)).unwrap();
-        assert_eq!((d_input, (w, b)), (dx, expected), "{shape:?}");
-
-        let shape = shapes::depthwise(&mut random);
-        let (x, g) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.output_len()));
-        let (mut w, mut b) = (integers(&mut random, shape.weights()), integers(&mut random, shape.output.channels));
-        let [dx, dw, db] = linear_gradients([x.len(), w.len(), b.len()], |gradients| {
-            depthwise::backward(&shape, &w, &x, &g, gradients)
-        });
-        let expected = (stepped(&w, &dw), stepped(&b, &db));
-        let mut d_input = vec![0; x.len()];
-        depthwise::backward_sgd(&shape, rate, &mut w, Some(&mut b), &x, &g, Some(&mut d_input)).unwrap();
-        assert_eq!((d_input, (w, b)), (dx, expected), "{shape:?}");
+        check_descent!(
+            dense,
+            Dense::new(between(&mut random, 1, 3), between(&mut random, 1, 9), between(&mut random, 1, 40)).unwrap()
+        );
+        check_descent!(conv2d, shapes::conv2d(&mut random));
+        check_descent!(depthwise, shapes::depthwise(&mut random));
     }
 }
 
