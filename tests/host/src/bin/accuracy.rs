@@ -1,7 +1,7 @@
 //! Error tables of the elementary functions: `cargo xtask accuracy [--full] [--function NAME] [--bless]`.
 //!
 //! 2^24 floats by strata, activations and their derivatives too; or with `--full` every finite float for the elementary
-//! functions, a quarter of an hour on two cores that do nothing else. The table is compared with
+//! functions, ten minutes on two cores that do nothing else. The table is compared with
 //! tests/expected/accuracy.txt (`--full`: accuracy-full.txt), to the digit: the functions are integer arithmetic and
 //! IEEE 754, the same on every machine; `--bless` rewrites it. `--function` measures those whose names contain NAME, and
 //! leaves the other lines of the table as they are. Exit codes: 0 pass, 1 failed, 2 usage.
