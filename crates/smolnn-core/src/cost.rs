@@ -43,8 +43,12 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// Of nothing: for layers that have little of all this.
+    pub const ZERO: Self =
+        Self { macs: 0, backward_macs: 0, weights: 0, bias: 0, input: 0, output: 0, kept: 0, indices: 0 };
+
     const fn new(macs: usize, weights: usize, bias: usize, input: usize, output: usize) -> Self {
-        Self { macs, backward_macs: 2 * macs, weights, bias, input, output, kept: 0, indices: 0 }
+        Self { macs, backward_macs: 2 * macs, weights, bias, input, output, ..Self::ZERO }
     }
 
     /// Of the first layer of a network, whose input gradient nobody wants.

@@ -42,16 +42,7 @@ impl Embedding {
 
     /// What looking up so many indices costs, for [`train_bytes`](smolnn_core::train_bytes). The indices are the caller's.
     pub const fn cost(&self, indices: usize) -> Cost {
-        Cost {
-            macs: 0,
-            backward_macs: 0,
-            weights: self.weights(),
-            bias: 0,
-            input: 0,
-            output: indices.saturating_mul(self.width),
-            kept: 0,
-            indices: 0,
-        }
+        Cost { weights: self.weights(), output: indices.saturating_mul(self.width), ..Cost::ZERO }
     }
 
     fn check(&self, table: usize, indices: &[usize], output: usize) -> Result<(), ShapeError> {

@@ -35,15 +35,6 @@ impl<T> Gradients<'_, T> {
 
 /// What both keep: γ, β, and the input.
 const fn cost(shape: &Rows) -> Cost {
-    let (macs, elements) = (0, shape.elements());
-    Cost {
-        macs,
-        backward_macs: macs,
-        weights: shape.channels,
-        bias: shape.channels,
-        input: elements,
-        output: elements,
-        kept: 0,
-        indices: 0,
-    }
+    let (channels, elements) = (shape.channels, shape.elements());
+    Cost { weights: channels, bias: channels, input: elements, output: elements, ..Cost::ZERO }
 }

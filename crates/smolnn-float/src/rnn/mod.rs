@@ -159,7 +159,7 @@ impl Sizes {
             input: steps.saturating_mul(self.inputs),
             output: steps.saturating_mul(self.outputs),
             kept: self.stash(steps, keep).saturating_add(2 * self.state() + self.scratch(keep)),
-            indices: 0,
+            ..Cost::ZERO
         }
     }
 

@@ -39,9 +39,37 @@ pub(crate) fn q15_eights<'a, const TANH: bool, const N: usize>(
     (input, output)
 }
 
+/// c0 + x·(c1 + x·c2) of the piece whose number stands in the register.
+macro_rules! positioned {
+    ($x:literal) => {
+        concat!("ubfx r10, ", $x, ", #7, #9\n", load!(), "mla r10, r7, r12, r10\n", "mla r10, r7, r10, r11")
+    };
+}
+
+/// The sign of x goes to r8, |x| to r9; r6 is half a unit: r6 + x·(c1 + |x|·c2), to which ±c0 is to be added.
+macro_rules! mirrored {
+    () => {
+        concat!(
+            "orr.w r8, r5, r7, asr #31\n",
+            "mul r9, r7, r8\n",
+            "usat r10, #8, r9, asr #7\n",
+            load!(),
+            "mla r10, r9, r12, r10\n",
+            "mla r10, r7, r10, r6",
+        )
+    };
+}
+
+/// The piece of number r10.
+macro_rules! load {
+    () => {
+        concat!("ldr.w r11, [r3, r10, lsl #2]\n", "ldr.w r10, [r4, r10, lsl #2]\n", "sxtb.w r12, r11\n")
+    };
+}
+
 /// The loop of an element: x in r7; c0 goes to r11, c1 to r10, c2 to r12.
 macro_rules! kernel {
-    ($name:ident, $slopes:literal, $half:literal, $($line:literal)*) => {
+    ($name:ident, $slopes:literal, $half:literal, $($line:expr,)*) => {
         /// r0: inputs, r1: outputs, r2: eights, one or more, r3: constants with the slopes behind them.
         ///
         /// # Safety
@@ -69,50 +97,25 @@ macro_rules! kernel {
 }
 
 kernel! { sigmoid, 2048, 0,
-    "ubfx r10, r7, #7, #9"
-    "ldr.w r11, [r3, r10, lsl #2]"
-    "ldr.w r10, [r4, r10, lsl #2]"
-    "sxtb.w r12, r11"
-    "mla r10, r7, r12, r10"
-    "mla r10, r7, r10, r11"
-    "lsr.w r10, r10, #17"
+    positioned!("r7"),
+    "lsr.w r10, r10, #17",
 }
 
 kernel! { tanh, 2048, 0,
-    "add.w r10, r7, r5"
-    "ubfx r10, r10, #7, #9"
-    "ldr.w r11, [r3, r10, lsl #2]"
-    "ldr.w r10, [r4, r10, lsl #2]"
-    "sxtb.w r12, r11"
-    "mla r10, r7, r12, r10"
-    "mla r10, r7, r10, r11"
-    "asr.w r10, r10, #16"
+    "add.w r10, r7, r5",
+    positioned!("r10"),
+    "asr.w r10, r10, #16",
 }
 
-// The sign of x goes to r8, |x| to r9; r6 is half a unit.
 kernel! { sigmoid_small, 1024, 0x10000,
-    "orr.w r8, r5, r7, asr #31"
-    "mul r9, r7, r8"
-    "usat r10, #8, r9, asr #7"
-    "ldr.w r11, [r3, r10, lsl #2]"
-    "ldr.w r10, [r4, r10, lsl #2]"
-    "sxtb.w r12, r11"
-    "mla r10, r9, r12, r10"
-    "mla r10, r7, r10, r6"
-    "mla r10, r11, r8, r10"
-    "lsr.w r10, r10, #17"
+    mirrored!(),
+    "mla r10, r11, r8, r10",
+    "lsr.w r10, r10, #17",
 }
 
 kernel! { tanh_small, 1024, 0x8000,
-    "orr.w r8, r5, r7, asr #31"
-    "mul r9, r7, r8"
-    "usat r10, #8, r9, asr #7"
-    "ldr.w r11, [r3, r10, lsl #2]"
-    "ldr.w r10, [r4, r10, lsl #2]"
-    "sxtb.w r12, r11"
-    "mla r10, r9, r12, r10"
-    "mla r10, r7, r10, r6"
-    "mul r11, r11, r8"
-    "qadd r10, r10, r11"
-    "asr.w r10, r10, #16"
+    mirrored!(),
+    "mul r11, r11, r8",
+    "qadd r10, r10, r11",
+    "asr.w r10, r10, #16",
 }

@@ -3,7 +3,7 @@
 use crate::elementary::fixed::{from_q24, mul_high_narrow, mul_high_unsigned, quadratic, quadratic_narrow};
 use crate::elementary::tanh::{near_fast, near_narrow};
 
-/// The multiplications and conversions of a kind of core.
+/// The multiplications and conversions of a kind of core; as they stand here, of one with long multiplication.
 pub trait Arithmetic {
     /// Whether float operations are instructions.
     const FLOAT: bool;
@@ -13,16 +13,28 @@ pub trait Arithmetic {
     fn magnitude(bits: u32) -> Option<u32>;
 
     /// The float y · 2^-24.
-    fn from_q24(y: i32) -> u32;
+    #[inline(always)]
+    fn from_q24(y: i32) -> u32 {
+        from_q24(y)
+    }
 
     /// A row of a table at t.
-    fn quadratic<const SCALE: u32>(row: u64, t: i32) -> i32;
+    #[inline(always)]
+    fn quadratic<const SCALE: u32>(row: u64, t: i32) -> i32 {
+        quadratic::<SCALE>(row, t)
+    }
 
     /// The bits of tanh where it lies in [1/2, 1].
-    fn tanh(offset: u32) -> u32;
+    #[inline(always)]
+    fn tanh(offset: u32) -> u32 {
+        near_fast(offset)
+    }
 
     /// The upper half of a product, or up to 3 less.
-    fn multiply_high(a: u32, b: u32) -> u32;
+    #[inline(always)]
+    fn multiply_high(a: u32, b: u32) -> u32 {
+        mul_high_unsigned(a, b)
+    }
 }
 
 /// With an FPU.
@@ -63,21 +75,6 @@ impl Arithmetic for Float {
     fn from_q24(y: i32) -> u32 {
         (y as f32 * (1.0 / 16_777_216.0)).to_bits()
     }
-
-    #[inline(always)]
-    fn quadratic<const SCALE: u32>(row: u64, t: i32) -> i32 {
-        quadratic::<SCALE>(row, t)
-    }
-
-    #[inline(always)]
-    fn tanh(offset: u32) -> u32 {
-        near_fast(offset)
-    }
-
-    #[inline(always)]
-    fn multiply_high(a: u32, b: u32) -> u32 {
-        mul_high_unsigned(a, b)
-    }
 }
 
 impl Arithmetic for Integer {
@@ -87,26 +84,6 @@ impl Arithmetic for Integer {
     fn magnitude(bits: u32) -> Option<u32> {
         Some(magnitude(bits)? & !3)
     }
-
-    #[inline(always)]
-    fn from_q24(y: i32) -> u32 {
-        from_q24(y)
-    }
-
-    #[inline(always)]
-    fn quadratic<const SCALE: u32>(row: u64, t: i32) -> i32 {
-        quadratic::<SCALE>(row, t)
-    }
-
-    #[inline(always)]
-    fn tanh(offset: u32) -> u32 {
-        near_fast(offset)
-    }
-
-    #[inline(always)]
-    fn multiply_high(a: u32, b: u32) -> u32 {
-        mul_high_unsigned(a, b)
-    }
 }
 
 impl Arithmetic for Narrow {
@@ -115,11 +92,6 @@ impl Arithmetic for Narrow {
     #[inline(always)]
     fn magnitude(bits: u32) -> Option<u32> {
         Some(magnitude(bits)? & !31)
-    }
-
-    #[inline(always)]
-    fn from_q24(y: i32) -> u32 {
-        from_q24(y)
     }
 
     #[inline(always)]
