@@ -1,10 +1,10 @@
 //! What a layer costs, known at compile time: multiply-accumulates, parameters, elements to keep.
 //!
 //! ```
-//! use smolnn_core::{Dense, OptimiserKind, Precision, shape, train_bytes};
+//! use smolnn_core::{DenseShape, OptimiserKind, Precision, shape, train_bytes};
 //!
-//! const HIDDEN: Dense = shape!(Dense::new(1, 64, 32));
-//! const HEAD: Dense = shape!(Dense::new(1, 32, 10));
+//! const HIDDEN: DenseShape = shape!(DenseShape::new(1, 64, 32));
+//! const HEAD: DenseShape = shape!(DenseShape::new(1, 32, 10));
 //! const BYTES: usize = train_bytes(&[HIDDEN.cost(), HEAD.cost()], OptimiserKind::Momentum, Precision::F32);
 //! const _: () = assert!(BYTES <= 32 * 1024);
 //! assert_eq!(BYTES, 4 * (3 * 2410 + 64 + 32 + 10 + 32 + 10));
@@ -13,13 +13,13 @@
 //! A budget that is too small does not compile:
 //!
 //! ```compile_fail,E0080
-//! use smolnn_core::{Dense, OptimiserKind, Precision, shape, train_bytes};
+//! use smolnn_core::{DenseShape, OptimiserKind, Precision, shape, train_bytes};
 //!
-//! const LAYER: Dense = shape!(Dense::new(1, 64, 128));
+//! const LAYER: DenseShape = shape!(DenseShape::new(1, 64, 128));
 //! const _: () = assert!(train_bytes(&[LAYER.cost()], OptimiserKind::Adam, Precision::F32) <= 32 * 1024);
 //! ```
 
-use crate::{Conv2d, Dense, DepthwiseConv2d, Pool2d};
+use crate::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Pool2dShape};
 
 /// What one call of a layer takes, in elements and multiply-accumulates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,34 +91,34 @@ impl Cost {
     }
 }
 
-impl Dense {
+impl DenseShape {
     /// What one call costs.
     pub const fn cost(&self) -> Cost {
-        Cost::new(self.macs(), self.weights(), self.outputs, self.input_len(), self.output_len())
+        Cost::new(self.macs(), self.weights(), self.outputs(), self.input_len(), self.output_len())
     }
 }
 
-impl Conv2d {
+impl Conv2dShape {
     /// What one call costs.
     pub const fn cost(&self) -> Cost {
-        Cost::new(self.macs(), self.weights(), self.output.channels, self.input_len(), self.output_len())
+        Cost::new(self.macs(), self.weights(), self.output().channels, self.input_len(), self.output_len())
     }
 
     /// Multiply-accumulates that touch input and not padding: what the kernels really do.
     pub const fn touched_macs(&self) -> usize {
-        let taps = self.rows.touched_taps() * self.columns.touched_taps();
-        self.batch * taps * self.group_inputs() * self.output.channels
+        let taps = self.rows().touched_taps() * self.columns().touched_taps();
+        self.batch() * taps * self.group_inputs() * self.output().channels
     }
 }
 
-impl DepthwiseConv2d {
+impl DepthwiseConv2dShape {
     /// What one call costs.
     pub const fn cost(&self) -> Cost {
-        Cost::new(self.macs(), self.weights(), self.output.channels, self.input_len(), self.output_len())
+        Cost::new(self.macs(), self.weights(), self.output().channels, self.input_len(), self.output_len())
     }
 }
 
-impl Pool2d {
+impl Pool2dShape {
     /// What one call costs: no multiply-accumulates, no parameters. Max pooling keeps indices besides: `max::cost` of
     /// smolnn-float.
     pub const fn cost(&self) -> Cost {

@@ -4,11 +4,22 @@
 //! time, so that a wrong one does not compile:
 //!
 //! ```
-//! use smolnn_core::{Conv2d, Image, Kernel, Window2d, shape};
+//! use smolnn_core::{Conv2dShape, Image, WindowSize, Window2d, shape};
 //!
-//! const CONV: Conv2d = shape!(Window2d::over(Image::hwc(8, 8, 1), Kernel::hw(3, 3)).same().stride(2, 2).conv(16));
-//! assert_eq!(CONV.output, Image::hwc(4, 4, 16));
+//! const CONV: Conv2dShape = shape!(Window2d::over(Image::hwc(8, 8, 1), WindowSize::hw(3, 3)).same().stride(2, 2).conv(16));
+//! assert_eq!(CONV.output(), Image::hwc(4, 4, 16));
 //! assert_eq!(CONV.weights(), 16 * 3 * 3);
+//! ```
+//!
+//! What was checked cannot be changed afterwards: the fields of shapes are private, so that no safe program hands a kernel a
+//! shape that its constructor has not seen.
+//!
+//! ```compile_fail,E0616
+//! use smolnn_core::{Image, Window2d, WindowSize};
+//!
+//! let mut conv = Window2d::over(Image::hwc(4, 4, 1), WindowSize::hw(3, 3)).conv(2)?;
+//! conv.output.height = 8; // a private field
+//! # Ok::<(), smolnn_core::ShapeError>(())
 //! ```
 //!
 //! Layout is NHWC everywhere, "convolution" means cross-correlation, and a length counts elements, not bytes.
@@ -21,5 +32,5 @@ mod window;
 
 pub use cost::{Cost, OptimiserKind, Precision, parameters, train_bytes};
 pub use error::ShapeError;
-pub use shape::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Pool2d, Window2d};
+pub use shape::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, Window2d, WindowSize};
 pub use window::{Window, same_padding};

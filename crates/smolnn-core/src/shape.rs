@@ -30,7 +30,7 @@ impl Image {
     }
 
     /// A sequence of `length` vectors, time-major: an image of one row. A 1-D operator is the 2-D one over this, with
-    /// [`Kernel::taps`].
+    /// [`WindowSize::taps`].
     pub const fn sequence(length: usize, channels: usize) -> Self {
         Self::hwc(1, length, channels)
     }
@@ -54,14 +54,14 @@ impl Image {
 
 /// Height and width of a kernel, stride or dilation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kernel {
+pub struct WindowSize {
     /// Rows.
     pub height: usize,
     /// Columns.
     pub width: usize,
 }
 
-impl Kernel {
+impl WindowSize {
     /// A kernel of the given height and width.
     pub const fn hw(height: usize, width: usize) -> Self {
         Self { height, width }
@@ -90,17 +90,17 @@ enum Padding {
 pub struct Window2d {
     batch: usize,
     input: Image,
-    kernel: Kernel,
-    stride: Kernel,
-    dilation: Kernel,
+    kernel: WindowSize,
+    stride: WindowSize,
+    dilation: WindowSize,
     padding: Padding,
     groups: usize,
 }
 
 impl Window2d {
     /// A window of the kernel's size over the image.
-    pub const fn over(input: Image, kernel: Kernel) -> Self {
-        let one = Kernel::hw(1, 1);
+    pub const fn over(input: Image, kernel: WindowSize) -> Self {
+        let one = WindowSize::hw(1, 1);
         Self { batch: 1, input, kernel, stride: one, dilation: one, padding: Padding::Valid, groups: 1 }
     }
 
@@ -136,13 +136,13 @@ impl Window2d {
 
     /// Rows and columns from one output to the next.
     pub const fn stride(mut self, rows: usize, columns: usize) -> Self {
-        self.stride = Kernel::hw(rows, columns);
+        self.stride = WindowSize::hw(rows, columns);
         self
     }
 
     /// Rows and columns from one tap to the next.
     pub const fn dilation(mut self, rows: usize, columns: usize) -> Self {
-        self.dilation = Kernel::hw(rows, columns);
+        self.dilation = WindowSize::hw(rows, columns);
         self
     }
 
@@ -157,10 +157,10 @@ impl Window2d {
     ///
     /// # Errors
     /// [`ShapeError`] when a dimension is zero or too large, or the kernel larger than the padded input.
-    pub const fn conv(self, channels: usize) -> Result<Conv2d, ShapeError> {
+    pub const fn conv(self, channels: usize) -> Result<Conv2dShape, ShapeError> {
         match self.check(channels) {
             Ok((batch, input, output, rows, columns)) => {
-                let taps = rows.kernel * columns.kernel;
+                let taps = rows.kernel() * columns.kernel();
                 if self.groups == 0 {
                     return Err(ShapeError::Zero("the groups"));
                 }
@@ -172,7 +172,7 @@ impl Window2d {
                     Some(weights) if weights < 1 << 31 => {}
                     _ => return Err(ShapeError::TooLarge),
                 }
-                Ok(Conv2d { batch, input, output, rows, columns, groups: self.groups })
+                Ok(Conv2dShape { batch, input, output, rows, columns, groups: self.groups })
             }
             Err(error) => Err(error),
         }
@@ -182,15 +182,15 @@ impl Window2d {
     ///
     /// # Errors
     /// [`ShapeError`] when a dimension is zero or too large, or the kernel larger than the padded input.
-    pub const fn depthwise(self, multiplier: usize) -> Result<DepthwiseConv2d, ShapeError> {
+    pub const fn depthwise(self, multiplier: usize) -> Result<DepthwiseConv2dShape, ShapeError> {
         let Some(channels) = self.input.channels.checked_mul(multiplier) else { return Err(ShapeError::TooLarge) };
         match self.check(channels) {
             Ok((batch, input, output, rows, columns)) => {
-                match (rows.kernel * columns.kernel).checked_mul(channels) {
+                match (rows.kernel() * columns.kernel()).checked_mul(channels) {
                     Some(weights) if weights < 1 << 31 => {}
                     _ => return Err(ShapeError::TooLarge),
                 }
-                Ok(DepthwiseConv2d { batch, input, output, rows, columns, multiplier })
+                Ok(DepthwiseConv2dShape { batch, input, output, rows, columns, multiplier })
             }
             Err(error) => Err(error),
         }
@@ -200,9 +200,9 @@ impl Window2d {
     ///
     /// # Errors
     /// [`ShapeError`] when a dimension is zero or too large, or the kernel larger than the padded input.
-    pub const fn pool(self) -> Result<Pool2d, ShapeError> {
+    pub const fn pool(self) -> Result<Pool2dShape, ShapeError> {
         match self.check(self.input.channels) {
-            Ok((batch, input, output, rows, columns)) => Ok(Pool2d { batch, input, output, rows, columns }),
+            Ok((batch, input, output, rows, columns)) => Ok(Pool2dShape { batch, input, output, rows, columns }),
             Err(error) => Err(error),
         }
     }
@@ -236,7 +236,7 @@ impl Window2d {
             (Ok(rows), Ok(columns)) => (rows, columns),
             (Err(error), _) | (_, Err(error)) => return Err(error),
         };
-        let output = Image::hwc(rows.output, columns.output, channels);
+        let output = Image::hwc(rows.output(), columns.output(), channels);
         if let Err(error) = output.check() {
             return Err(error);
         }
@@ -309,25 +309,54 @@ macro_rules! sliding {
 
 /// Shape of a 2-D convolution, checked. Made by [`Window2d::conv`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Conv2d {
-    /// Images.
-    pub batch: usize,
-    /// One input image.
-    pub input: Image,
-    /// One output image.
-    pub output: Image,
-    /// The window along the rows.
-    pub rows: Window,
-    /// The window along the columns.
-    pub columns: Window,
-    /// Groups of channels: output channels of one group see the input channels of that group alone.
-    pub groups: usize,
+pub struct Conv2dShape {
+    batch: usize,
+    input: Image,
+    output: Image,
+    rows: Window,
+    columns: Window,
+    groups: usize,
 }
 
-sliding!(Conv2d);
+sliding!(Conv2dShape);
 
-impl Conv2d {
+impl Conv2dShape {
+    /// Images.
+    #[inline(always)]
+    pub const fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// One input image.
+    #[inline(always)]
+    pub const fn input(&self) -> Image {
+        self.input
+    }
+
+    /// One output image.
+    #[inline(always)]
+    pub const fn output(&self) -> Image {
+        self.output
+    }
+
+    /// The window along the rows.
+    #[inline(always)]
+    pub const fn rows(&self) -> Window {
+        self.rows
+    }
+
+    /// The window along the columns.
+    #[inline(always)]
+    pub const fn columns(&self) -> Window {
+        self.columns
+    }
+
+    /// Groups of channels: output channels of one group see the input channels of that group alone.
+    #[inline(always)]
+    pub const fn groups(&self) -> usize {
+        self.groups
+    }
+
     /// Input channels that one output channel sees.
     pub const fn group_inputs(&self) -> usize {
         // `conv` let no 0 through; dividing without a panic keeps the symbol out of the firmware.
@@ -347,7 +376,7 @@ impl Conv2d {
 
     /// Products that make one output: kernel rows × kernel columns × input channels of a group.
     pub const fn depth(&self) -> usize {
-        self.rows.kernel * self.columns.kernel * self.group_inputs()
+        self.rows.kernel() * self.columns.kernel() * self.group_inputs()
     }
 
     /// Weights: output channels × [`depth`](Self::depth), stored OHWI.
@@ -362,10 +391,10 @@ impl Conv2d {
 
     /// Whether every output pixel sees just the input pixel at its own place: a 1×1 kernel, stride 1, no padding.
     pub const fn is_pointwise(&self) -> bool {
-        self.rows.kernel == 1
-            && self.columns.kernel == 1
-            && self.rows.stride == 1
-            && self.columns.stride == 1
+        self.rows.kernel() == 1
+            && self.columns.kernel() == 1
+            && self.rows.stride() == 1
+            && self.columns.stride() == 1
             && self.input.height == self.output.height
             && self.input.width == self.output.width
     }
@@ -373,34 +402,63 @@ impl Conv2d {
 
 /// Shape of a depthwise 2-D convolution, checked. Made by [`Window2d::depthwise`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DepthwiseConv2d {
-    /// Images.
-    pub batch: usize,
-    /// One input image.
-    pub input: Image,
-    /// One output image.
-    pub output: Image,
-    /// The window along the rows.
-    pub rows: Window,
-    /// The window along the columns.
-    pub columns: Window,
-    /// Output channels per input channel: output channel o comes from input channel o / multiplier.
-    pub multiplier: usize,
+pub struct DepthwiseConv2dShape {
+    batch: usize,
+    input: Image,
+    output: Image,
+    rows: Window,
+    columns: Window,
+    multiplier: usize,
 }
 
-sliding!(DepthwiseConv2d);
+sliding!(DepthwiseConv2dShape);
 
-impl DepthwiseConv2d {
+impl DepthwiseConv2dShape {
+    /// Images.
+    #[inline(always)]
+    pub const fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// One input image.
+    #[inline(always)]
+    pub const fn input(&self) -> Image {
+        self.input
+    }
+
+    /// One output image.
+    #[inline(always)]
+    pub const fn output(&self) -> Image {
+        self.output
+    }
+
+    /// The window along the rows.
+    #[inline(always)]
+    pub const fn rows(&self) -> Window {
+        self.rows
+    }
+
+    /// The window along the columns.
+    #[inline(always)]
+    pub const fn columns(&self) -> Window {
+        self.columns
+    }
+
+    /// Output channels per input channel: output channel o comes from input channel o / multiplier.
+    #[inline(always)]
+    pub const fn multiplier(&self) -> usize {
+        self.multiplier
+    }
+
     /// Products that make one output: kernel rows × kernel columns.
     pub const fn depth(&self) -> usize {
-        self.rows.kernel * self.columns.kernel
+        self.rows.kernel() * self.columns.kernel()
     }
 
     /// The same as a convolution whose groups are the input channels.
-    pub const fn as_conv2d(&self) -> Conv2d {
+    pub const fn as_conv2d(&self) -> Conv2dShape {
         let Self { batch, input, output, rows, columns, multiplier: _ } = *self;
-        Conv2d { batch, input, output, rows, columns, groups: input.channels }
+        Conv2dShape { batch, input, output, rows, columns, groups: input.channels }
     }
 
     /// Weights: kernel rows × kernel columns × output channels, stored 1HWC.
@@ -416,35 +474,75 @@ impl DepthwiseConv2d {
 
 /// Shape of a 2-D pooling, checked. Made by [`Window2d::pool`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Pool2d {
-    /// Images.
-    pub batch: usize,
-    /// One input image.
-    pub input: Image,
-    /// One output image.
-    pub output: Image,
-    /// The window along the rows.
-    pub rows: Window,
-    /// The window along the columns.
-    pub columns: Window,
+pub struct Pool2dShape {
+    batch: usize,
+    input: Image,
+    output: Image,
+    rows: Window,
+    columns: Window,
 }
 
-sliding!(Pool2d);
+sliding!(Pool2dShape);
+
+impl Pool2dShape {
+    /// Images.
+    #[inline(always)]
+    pub const fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// One input image.
+    #[inline(always)]
+    pub const fn input(&self) -> Image {
+        self.input
+    }
+
+    /// One output image.
+    #[inline(always)]
+    pub const fn output(&self) -> Image {
+        self.output
+    }
+
+    /// The window along the rows.
+    #[inline(always)]
+    pub const fn rows(&self) -> Window {
+        self.rows
+    }
+
+    /// The window along the columns.
+    #[inline(always)]
+    pub const fn columns(&self) -> Window {
+        self.columns
+    }
+}
 
 /// Shape of a dense (fully connected) layer, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Dense {
-    /// Vectors that are multiplied by the same weights.
-    pub batch: usize,
-    /// Length of an input vector.
-    pub inputs: usize,
-    /// Length of an output vector.
-    pub outputs: usize,
+pub struct DenseShape {
+    batch: usize,
+    inputs: usize,
+    outputs: usize,
 }
 
-impl Dense {
+impl DenseShape {
+    /// Vectors that are multiplied by the same weights.
+    #[inline(always)]
+    pub const fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Length of an input vector.
+    #[inline(always)]
+    pub const fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Length of an output vector.
+    #[inline(always)]
+    pub const fn outputs(&self) -> usize {
+        self.outputs
+    }
+
     /// A layer from `inputs` to `outputs` elements, for `batch` vectors.
     ///
     /// # Errors
@@ -467,11 +565,10 @@ impl Dense {
     }
 
     /// The same as a pointwise convolution: the vectors are the pixels of an image of one row.
-    pub const fn as_conv2d(&self) -> Conv2d {
-        let one = Window { input: 1, output: 1, kernel: 1, stride: 1, dilation: 1, before: 0 };
-        let columns = Window { input: self.batch, output: self.batch, ..one };
+    pub const fn as_conv2d(&self) -> Conv2dShape {
         let (input, output) = (Image::hwc(1, self.batch, self.inputs), Image::hwc(1, self.batch, self.outputs));
-        Conv2d { batch: 1, input, output, rows: one, columns, groups: 1 }
+        let (rows, columns) = (Window::pointwise(1), Window::pointwise(self.batch));
+        Conv2dShape { batch: 1, input, output, rows, columns, groups: 1 }
     }
 
     /// Elements of the input, all vectors.
@@ -494,7 +591,7 @@ impl Dense {
         self.batch * self.weights()
     }
 
-    /// As [`Conv2d::overlap_gap`], with a vector of the batch for a row.
+    /// As [`Conv2dShape::overlap_gap`], with a vector of the batch for a row.
     pub const fn overlap_gap(&self) -> usize {
         // Vector b is written to (b + 1)·outputs while b·inputs on are needed: linear in b, so the ends decide.
         let first = self.outputs;

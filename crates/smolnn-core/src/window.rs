@@ -28,21 +28,51 @@ const fn steps_across(distance: usize, step: usize) -> usize {
 /// `o·stride + k·dilation − before`; positions outside of the input are padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Input positions.
-    pub input: usize,
-    /// Output positions.
-    pub output: usize,
-    /// Taps of the kernel.
-    pub kernel: usize,
-    /// Input positions from one output to the next.
-    pub stride: usize,
-    /// Input positions from one tap to the next.
-    pub dilation: usize,
-    /// Padding before the first input position. What lies behind the last is padding as well.
-    pub before: usize,
+    input: usize,
+    output: usize,
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    before: usize,
 }
 
 impl Window {
+    /// Input positions.
+    #[inline(always)]
+    pub const fn input(&self) -> usize {
+        self.input
+    }
+
+    /// Output positions.
+    #[inline(always)]
+    pub const fn output(&self) -> usize {
+        self.output
+    }
+
+    /// Taps of the kernel.
+    #[inline(always)]
+    pub const fn kernel(&self) -> usize {
+        self.kernel
+    }
+
+    /// Input positions from one output to the next.
+    #[inline(always)]
+    pub const fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Input positions from one tap to the next.
+    #[inline(always)]
+    pub const fn dilation(&self) -> usize {
+        self.dilation
+    }
+
+    /// Padding before the first input position. What lies behind the last is padding as well.
+    #[inline(always)]
+    pub const fn before(&self) -> usize {
+        self.before
+    }
+
     /// A window with `before` and `after` positions of padding.
     ///
     /// # Errors
@@ -87,6 +117,11 @@ impl Window {
         }
         let output = (padded - span - 1) / stride + 1;
         Ok(Self { input, output, kernel, stride, dilation, before })
+    }
+
+    /// A window of one tap over `positions` positions: every output sees the input at its own place.
+    pub const fn pointwise(positions: usize) -> Self {
+        Self { input: positions, output: positions, kernel: 1, stride: 1, dilation: 1, before: 0 }
     }
 
     /// Without padding.

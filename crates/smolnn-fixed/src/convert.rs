@@ -50,13 +50,13 @@ pub fn dequantise<T: Element>(quantisation: Affine, input: &[T], output: &mut [f
 
 /// From one quantisation to another, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct RequantiseLayer {
+pub struct Requantise {
     multiplier: Multiplier,
     input_zero_point: i32,
     output_zero_point: i32,
 }
 
-impl RequantiseLayer {
+impl Requantise {
     /// From `input` to `output`.
     ///
     /// # Errors
@@ -86,11 +86,7 @@ impl RequantiseLayer {
 ///
 /// # Errors
 /// [`ShapeError::Length`] when the slices differ in length.
-pub fn requantise<A: Element, B: Element>(
-    layer: &RequantiseLayer,
-    input: &[A],
-    output: &mut [B],
-) -> Result<(), ShapeError> {
+pub fn requantise<A: Element, B: Element>(layer: &Requantise, input: &[A], output: &mut [B]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
     for (&value, result) in input.iter().zip(output) {
         *result = B::wrap(clamp(layer.apply(value.into()), B::LEAST, B::LARGEST));

@@ -14,13 +14,13 @@ use crate::tensors::{Source, Tensors};
 
 /// A normalisation of the rows of a tensor of rows × columns, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct L2NormLayer {
+pub struct L2Norm {
     rows: usize,
     columns: usize,
     zero_point: i32,
 }
 
-impl L2NormLayer {
+impl L2Norm {
     /// Of int8 values with the zero point; their scale does not matter.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ fn shift_up(value: i32, shift: u32) -> i32 {
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the layer says, or overlap where they must not.
-pub fn l2_norm(layer: &L2NormLayer, mut tensors: impl Tensors<i8>) -> Result<(), ShapeError> {
+pub fn l2_norm(layer: &L2Norm, mut tensors: impl Tensors<i8>) -> Result<(), ShapeError> {
     tensors.check(layer.len(), layer.len(), 0)?;
     let (input, output) = tensors.split();
     for (row, output) in output.chunks_exact(layer.columns.max(1)).enumerate() {

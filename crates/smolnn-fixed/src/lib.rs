@@ -12,12 +12,12 @@
 //! Tensors are slices in NHWC order; [`Tensors`] says whether input and output are apart or share a buffer.
 //!
 //! ```
-//! use smolnn_core::{Conv2d, Image, Kernel, Window2d, shape};
-//! use smolnn_fixed::conv::{Conv2dLayer, conv2d};
+//! use smolnn_core::{Conv2dShape, Image, WindowSize, Window2d, shape};
+//! use smolnn_fixed::conv::{Conv2d, conv2d};
 //! use smolnn_fixed::quantise::{Multiplier, OutputRange};
 //! use smolnn_fixed::{Backend, Channel, Separate, Weights, pack};
 //!
-//! const SHAPE: Conv2d = shape!(Window2d::over(Image::hwc(2, 2, 1), Kernel::hw(2, 2)).conv(1));
+//! const SHAPE: Conv2dShape = shape!(Window2d::over(Image::hwc(2, 2, 1), WindowSize::hw(2, 2)).conv(1));
 //! let weights = Weights {
 //!     values: &[1, 2, 3, 4],
 //!     bias: &[10],
@@ -28,7 +28,7 @@
 //! let mut words = [0; 4];
 //! let mut channels = [Channel::default(); 1];
 //! let packed = pack::conv2d(Backend::CURRENT, &SHAPE, &weights, &output, &mut words, &mut channels)?;
-//! let layer = Conv2dLayer::new(SHAPE, &words[..packed.words], &channels, packed.layout, output, 0)?;
+//! let layer = Conv2d::new(SHAPE, &words[..packed.words], &channels, packed.layout, output, 0)?;
 //!
 //! let mut result = [0];
 //! let mut scratch = [0; 64];

@@ -16,7 +16,7 @@ use crate::transcendental::{exp_negative, logarithm};
 
 /// A log-softmax over the rows of a tensor of rows × columns, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct LogSoftmaxLayer {
+pub struct LogSoftmax {
     rows: usize,
     columns: usize,
     multiplier: Multiplier,
@@ -26,7 +26,7 @@ pub struct LogSoftmaxLayer {
     reverse: Multiplier,
 }
 
-impl LogSoftmaxLayer {
+impl LogSoftmax {
     /// Log-softmax of int8 values with scale `input_scale`; the zero point does not matter.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ const fn clamp_to_i32(value: i64) -> i32 {
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the layer says, or overlap where they must not.
-pub fn log_softmax(layer: &LogSoftmaxLayer, mut tensors: impl Tensors<i8>) -> Result<(), ShapeError> {
+pub fn log_softmax(layer: &LogSoftmax, mut tensors: impl Tensors<i8>) -> Result<(), ShapeError> {
     tensors.check(layer.len(), layer.len(), 0)?;
     let (input, output) = tensors.split();
     for (row, output) in output.chunks_exact(layer.columns.max(1)).enumerate() {

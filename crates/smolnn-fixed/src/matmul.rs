@@ -28,7 +28,7 @@ pub struct MatmulShape {
 
 /// A product of tensors, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct MatmulLayer {
+pub struct Matmul {
     shape: MatmulShape,
     left_zero_point: i32,
     right_zero_point: i32,
@@ -36,7 +36,7 @@ pub struct MatmulLayer {
     output: OutputRange,
 }
 
-impl MatmulLayer {
+impl Matmul {
     /// Products of matrices of the shape.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl MatmulLayer {
 ///
 /// # Errors
 /// [`ShapeError::Length`].
-pub fn matmul(layer: &MatmulLayer, left: &[i8], right: &[i8], output: &mut [i8]) -> Result<(), ShapeError> {
+pub fn matmul(layer: &Matmul, left: &[i8], right: &[i8], output: &mut [i8]) -> Result<(), ShapeError> {
     let MatmulShape { batch, rows, depth, columns, left_transposed, right_transposed } = layer.shape;
     ShapeError::check_length("the left operand", batch * rows * depth, left.len())?;
     ShapeError::check_length("the right operand", batch * depth * columns, right.len())?;

@@ -26,13 +26,13 @@ pub struct Walk {
 
 /// A copy, checked: no index leads out of its tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CopyLayer {
+pub struct StridedCopy {
     lengths: [usize; RANK],
     input: Walk,
     output: Walk,
 }
 
-impl CopyLayer {
+impl StridedCopy {
     /// A copy of `lengths` elements per dimension (1 for dimensions that are not needed).
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl CopyLayer {
 ///
 /// # Errors
 /// [`ShapeError::Length`] when input or output have other lengths than the layer says.
-pub fn copy<T: Copy>(layer: &CopyLayer, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+pub fn copy<T: Copy>(layer: &StridedCopy, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     ShapeError::check_length("the input", layer.input.length, input.len())?;
     ShapeError::check_length("the output", layer.output.length, output.len())?;
     let [outer @ .., run] = layer.lengths;

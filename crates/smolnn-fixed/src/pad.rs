@@ -2,7 +2,7 @@
 //!
 //! - Layout: row-major, output length = before + input length + after along each axis.
 //! - Nothing is rounded. The output is written from the first element to the last, so that it may grow into the buffer
-//!   that holds the input: see [`PadLayer::overlap_gap`].
+//!   that holds the input: see [`Pad::overlap_gap`].
 //! - Held by: `pad` golden, random shapes against the naive oracle (tests/host/tests/conformance.rs).
 
 use smolnn_core::ShapeError;
@@ -12,14 +12,14 @@ use crate::tensors::{Source, Tensors};
 
 /// A padding, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct PadLayer {
+pub struct Pad {
     input: [usize; 4],
     before: [usize; 4],
     after: [usize; 4],
     value: i32,
 }
 
-impl PadLayer {
+impl Pad {
     /// Pads each axis of `input` with `before` and `after` elements of `value`. Fewer axes have leading ones of length 1.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl PadLayer {
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the layer says, or overlap where they must not.
-pub fn pad<T: Element>(layer: &PadLayer, mut tensors: impl Tensors<T>) -> Result<(), ShapeError> {
+pub fn pad<T: Element>(layer: &Pad, mut tensors: impl Tensors<T>) -> Result<(), ShapeError> {
     tensors.check(layer.input_len(), layer.output_len(), layer.overlap_gap())?;
     let value = T::wrap(layer.value);
     let (input, output) = tensors.split();

@@ -6,7 +6,7 @@
 //! - A window that sees only padding gives the least value (maximum) or 0 (mean), clamped.
 //! - Held by: `maxpool_*`, `avgpool_*` goldens, random shapes against the naive oracle (tests/host/tests/conformance.rs).
 
-use smolnn_core::{Pool2d, ShapeError};
+use smolnn_core::{Pool2dShape, ShapeError};
 
 use crate::arch;
 use crate::element::Element;
@@ -15,32 +15,32 @@ use crate::tensors::{Source, Tensors};
 
 /// A pooling with its fused activation, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Pool2dLayer {
-    shape: Pool2d,
+pub struct Pool2d {
+    shape: Pool2dShape,
     minimum: i32,
     maximum: i32,
 }
 
-impl Pool2dLayer {
+impl Pool2d {
     /// A pooling whose outputs are clamped to the range; its zero point does not matter.
     ///
     /// # Errors
     /// [`ShapeError::Range`] when the range is empty or a window has 2^16 taps or more.
-    pub const fn new(shape: Pool2d, output: OutputRange) -> Result<Self, ShapeError> {
+    pub const fn new(shape: Pool2dShape, output: OutputRange) -> Result<Self, ShapeError> {
         if output.minimum > output.maximum {
             return Err(ShapeError::Range("the output range is empty"));
         }
-        if shape.rows.kernel >= 1 << 16 || shape.columns.kernel >= 1 << 16 {
+        if shape.rows().kernel() >= 1 << 16 || shape.columns().kernel() >= 1 << 16 {
             return Err(ShapeError::Range("the pooling window has 2^16 taps or more"));
         }
-        if shape.rows.kernel * shape.columns.kernel >= 1 << 16 {
+        if shape.rows().kernel() * shape.columns().kernel() >= 1 << 16 {
             return Err(ShapeError::Range("the pooling window has 2^16 taps or more"));
         }
         Ok(Self { shape, minimum: output.minimum, maximum: output.maximum })
     }
 
     /// The shape.
-    pub const fn shape(&self) -> &Pool2d {
+    pub const fn shape(&self) -> &Pool2dShape {
         &self.shape
     }
 }
@@ -52,7 +52,7 @@ const BLOCK: usize = 4;
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the shape says, or overlap where they must not.
-pub fn max_pool2d<T: Element>(layer: &Pool2dLayer, tensors: impl Tensors<T>) -> Result<(), ShapeError> {
+pub fn max_pool2d<T: Element>(layer: &Pool2d, tensors: impl Tensors<T>) -> Result<(), ShapeError> {
     pool(
         Kind::Maximum,
         layer,
@@ -67,7 +67,7 @@ pub fn max_pool2d<T: Element>(layer: &Pool2dLayer, tensors: impl Tensors<T>) -> 
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the shape says, or overlap where they must not.
-pub fn average_pool2d<T: Element>(layer: &Pool2dLayer, tensors: impl Tensors<T>) -> Result<(), ShapeError> {
+pub fn average_pool2d<T: Element>(layer: &Pool2d, tensors: impl Tensors<T>) -> Result<(), ShapeError> {
     pool(
         Kind::Mean,
         layer,
@@ -104,7 +104,7 @@ pub(crate) enum Kind {
 #[inline(always)]
 fn pool<T: Element, F: Fn(i32) -> i32>(
     kind: Kind,
-    layer: &Pool2dLayer,
+    layer: &Pool2d,
     mut tensors: impl Tensors<T>,
     start: i32,
     gather: impl Fn(i32, i32) -> i32 + Copy,
@@ -117,16 +117,16 @@ fn pool<T: Element, F: Fn(i32) -> i32>(
         return Ok(());
     }
     let (input, output) = tensors.split();
-    let channels = shape.output.channels.max(1);
-    let (row_step, step) = (shape.rows.dilation * shape.input.row(), shape.columns.dilation * channels);
+    let channels = shape.output().channels.max(1);
+    let (row_step, step) = (shape.rows().dilation() * shape.input().row(), shape.columns().dilation() * channels);
     let mut pixels = output.chunks_exact(channels);
     let mut taps = 0;
     let mut finish = finish_taps(1);
-    for image in 0..shape.batch {
-        for row in 0..shape.output.height {
-            let rows = shape.rows.taps(row);
-            for position in 0..shape.output.width {
-                let (first, last) = shape.columns.taps(position);
+    for image in 0..shape.batch() {
+        for row in 0..shape.output().height {
+            let rows = shape.rows().taps(row);
+            for position in 0..shape.output().width {
+                let (first, last) = shape.columns().taps(position);
                 // A window beside the input sees none of its rows either.
                 let (first_row, last_row) = if first < last { rows } else { (0, 0) };
                 let (tap_rows, tap_columns) = (last_row - first_row, last - first);
@@ -137,8 +137,8 @@ fn pool<T: Element, F: Fn(i32) -> i32>(
                 let corner = if tap_rows == 0 {
                     0
                 } else {
-                    let y = image * shape.input.height + shape.rows.position(row, first_row);
-                    (y * shape.input.width + shape.columns.position(position, first)) * channels
+                    let y = image * shape.input().height + shape.rows().position(row, first_row);
+                    (y * shape.input().width + shape.columns().position(position, first)) * channels
                 };
                 let Some(result) = pixels.next() else { return Ok(()) };
                 let (blocks, rest) = result.as_chunks::<BLOCK>();

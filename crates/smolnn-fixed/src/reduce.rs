@@ -16,7 +16,7 @@ use crate::tensors::{Source, Tensors};
 
 /// A mean, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct MeanLayer {
+pub struct Mean {
     outer: usize,
     reduced: usize,
     inner: usize,
@@ -25,7 +25,7 @@ pub struct MeanLayer {
     output: OutputRange,
 }
 
-impl MeanLayer {
+impl Mean {
     /// The mean over the middle axis of outer × reduced × inner. `output` gives zero point and range of the output,
     /// `output_scale` its scale.
     ///
@@ -89,7 +89,7 @@ impl MeanLayer {
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the layer says, or overlap where they must not.
-pub fn mean<T: Element>(layer: &MeanLayer, mut tensors: impl Tensors<T>) -> Result<(), ShapeError> {
+pub fn mean<T: Element>(layer: &Mean, mut tensors: impl Tensors<T>) -> Result<(), ShapeError> {
     tensors.check(layer.input_len(), layer.output_len(), layer.overlap_gap())?;
     let offset = (layer.reduced as i32).wrapping_mul(layer.input_zero_point).wrapping_neg();
     let (input, output) = tensors.split();

@@ -24,14 +24,14 @@ use crate::transcendental::{exp_negative, reciprocal};
 
 /// A softmax over the rows of a tensor of rows × columns, checked; 1 KiB of table.
 #[derive(Clone, Copy, Debug)]
-pub struct SoftmaxLayer {
+pub struct Softmax {
     rows: usize,
     columns: usize,
     /// exp(−d β s) in Q0.32: twice the reference's Q0.31.
     exp: [u32; 256],
 }
 
-impl SoftmaxLayer {
+impl Softmax {
     /// Softmax with factor `beta` of int8 values with scale `input_scale`; the zero point does not matter.
     ///
     /// # Errors
@@ -168,7 +168,7 @@ fn rounded_product(exp: u32, factor: u32, shift: u32, least: i32) -> i32 {
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the layer says, or overlap where they must not.
-pub fn softmax(layer: &SoftmaxLayer, mut tensors: impl Tensors<i8>) -> Result<(), ShapeError> {
+pub fn softmax(layer: &Softmax, mut tensors: impl Tensors<i8>) -> Result<(), ShapeError> {
     tensors.check(layer.len(), layer.len(), 0)?;
     let (input, output) = tensors.split();
     for (row, output) in output.chunks_exact(layer.columns.max(1)).enumerate() {
@@ -184,7 +184,7 @@ pub fn softmax(layer: &SoftmaxLayer, mut tensors: impl Tensors<i8>) -> Result<()
 ///
 /// # Errors
 /// [`ShapeError::Length`].
-pub fn softmax_to_int16(layer: &SoftmaxLayer, input: &[i8], output: &mut [i16]) -> Result<(), ShapeError> {
+pub fn softmax_to_int16(layer: &Softmax, input: &[i8], output: &mut [i16]) -> Result<(), ShapeError> {
     ShapeError::check_length("the input", layer.len(), input.len())?;
     ShapeError::check_length("the output", layer.len(), output.len())?;
     let columns = layer.columns.max(1);

@@ -52,13 +52,13 @@ fn interpolate(table: &[i16; 513], value: i32) -> i32 {
 
 /// An int16 softmax over the rows of a tensor of rows × columns, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct SoftmaxLayer16 {
+pub struct SoftmaxInt16 {
     rows: usize,
     columns: usize,
     multiplier: Multiplier,
 }
 
-impl SoftmaxLayer16 {
+impl SoftmaxInt16 {
     /// Softmax with factor `beta` of int16 values with scale `input_scale`, zero point 0.
     ///
     /// # Errors
@@ -120,7 +120,7 @@ impl SoftmaxLayer16 {
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the layer says, or overlap where they must not.
-pub fn softmax_int16(layer: &SoftmaxLayer16, mut tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
+pub fn softmax_int16(layer: &SoftmaxInt16, mut tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
     tensors.check(layer.len(), layer.len(), 0)?;
     let (input, output) = tensors.split();
     for (row, output) in output.chunks_exact(layer.columns.max(1)).enumerate() {

@@ -1,4 +1,4 @@
-//! Dense (fully connected) layer: y = W x + b, and its gradients.
+//! DenseShape (fully connected) layer: y = W x + b, and its gradients.
 //!
 //! - Layout: x `[batch][inputs]`, W `[outputs][inputs]`, b `[outputs]`, y `[batch][outputs]`.
 //! - Forward: `y[o] = b[o] + Σ_i W[o, i]·x[i]`, added in the order of i.
@@ -7,7 +7,7 @@
 //! - Held by: `linear_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity in exact
 //!   integers (tests/host/tests/gradient.rs), the dense golden of maths.md (textbook row 4.1).
 
-use smolnn_core::{Dense, ShapeError};
+use smolnn_core::{DenseShape, ShapeError};
 
 use crate::conv::panels::{self, Panels};
 use crate::slices::{check_optional, part, vectors, vectors_mut};
@@ -18,14 +18,14 @@ use crate::{Gradients, Number};
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn forward<T: Number>(
-    shape: &Dense,
+    shape: &DenseShape,
     weights: &[T],
     bias: Option<&[T]>,
     input: &[T],
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
-    rows_forward(shape.inputs, shape.outputs, weights, bias, input, output);
+    rows_forward(shape.inputs(), shape.outputs(), weights, bias, input, output);
     Ok(())
 }
 
@@ -34,15 +34,15 @@ pub fn forward<T: Number>(
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn backward<T: Number>(
-    shape: &Dense,
+    shape: &DenseShape,
     weights: &[T],
     input: &[T],
     d_output: &[T],
     gradients: Gradients<'_, T>,
 ) -> Result<(), ShapeError> {
     check(shape, weights, None, input, d_output)?;
-    gradients.check(shape.input_len(), shape.weights(), shape.outputs)?;
-    rows_backward(shape.inputs, shape.outputs, weights, input, d_output, gradients);
+    gradients.check(shape.input_len(), shape.weights(), shape.outputs())?;
+    rows_backward(shape.inputs(), shape.outputs(), weights, input, d_output, gradients);
     Ok(())
 }
 
@@ -52,7 +52,7 @@ pub fn backward<T: Number>(
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn backward_sgd<T: Number>(
-    shape: &Dense,
+    shape: &DenseShape,
     rate: T,
     weights: &mut [T],
     bias: Option<&mut [T]>,
@@ -63,11 +63,11 @@ pub fn backward_sgd<T: Number>(
     check(shape, weights, bias.as_deref(), input, d_output)?;
     let gradients = Gradients { input: d_input, ..Gradients::default() };
     gradients.check(shape.input_len(), 0, 0)?;
-    rows_backward(shape.inputs, shape.outputs, weights, input, d_output, gradients);
+    rows_backward(shape.inputs(), shape.outputs(), weights, input, d_output, gradients);
     // The whole batch has passed through the old weights; now they may go.
-    for (x, g) in vectors(input, shape.inputs).zip(vectors(d_output, shape.outputs)) {
+    for (x, g) in vectors(input, shape.inputs()).zip(vectors(d_output, shape.outputs())) {
         descend(rate, g, |first, step| {
-            T::rows_outer(weights.get_mut(first * shape.inputs..).unwrap_or_default(), shape.inputs, step, x);
+            T::rows_outer(weights.get_mut(first * shape.inputs()..).unwrap_or_default(), shape.inputs(), step, x);
         });
     }
     descend_bias(rate, bias, d_output);
@@ -101,9 +101,15 @@ pub(crate) fn descend<T: Number>(rate: T, d_output: &[T], mut apply: impl FnMut(
     }
 }
 
-fn check<T>(shape: &Dense, weights: &[T], bias: Option<&[T]>, input: &[T], output: &[T]) -> Result<(), ShapeError> {
+fn check<T>(
+    shape: &DenseShape,
+    weights: &[T],
+    bias: Option<&[T]>,
+    input: &[T],
+    output: &[T],
+) -> Result<(), ShapeError> {
     ShapeError::check_length("the weights", shape.weights(), weights.len())?;
-    check_optional("the bias", shape.outputs, bias)?;
+    check_optional("the bias", shape.outputs(), bias)?;
     ShapeError::check_length("the input", shape.input_len(), input.len())?;
     ShapeError::check_length("the output", shape.output_len(), output.len())
 }

@@ -10,7 +10,7 @@
 //! Uniform draws lie in ±√(3·variance), normal ones come from Box and Muller. All weights at zero is a trap (textbook
 //! row 4.8). Held by: moments and orthogonality in tests/host/tests/training.rs.
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 
 use crate::Real;
 use crate::random::{Generator, normal, uniform};
@@ -26,19 +26,19 @@ pub struct Fans {
 
 impl Fans {
     /// Of a dense layer.
-    pub const fn dense(shape: &Dense) -> Self {
-        Self { input: shape.inputs, output: shape.outputs }
+    pub const fn dense(shape: &DenseShape) -> Self {
+        Self { input: shape.inputs(), output: shape.outputs() }
     }
 
     /// Of a convolution.
-    pub const fn conv2d(shape: &Conv2d) -> Self {
-        let taps = shape.rows.kernel * shape.columns.kernel;
+    pub const fn conv2d(shape: &Conv2dShape) -> Self {
+        let taps = shape.rows().kernel() * shape.columns().kernel();
         Self { input: shape.depth(), output: taps * shape.group_outputs() }
     }
 
     /// Of a depthwise convolution.
-    pub const fn depthwise(shape: &DepthwiseConv2d) -> Self {
-        Self { input: shape.depth(), output: shape.depth() * shape.multiplier }
+    pub const fn depthwise(shape: &DepthwiseConv2dShape) -> Self {
+        Self { input: shape.depth(), output: shape.depth() * shape.multiplier() }
     }
 }
 

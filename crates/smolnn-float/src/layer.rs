@@ -45,7 +45,7 @@
 //! # Ok::<(), smolnn_core::ShapeError>(())
 //! ```
 
-use smolnn_core::{Conv2d as Shape, Dense as DenseShape, ShapeError};
+use smolnn_core::{Conv2dShape, DenseShape, ShapeError};
 
 use crate::conv::conv2d;
 use crate::dense::{rows_backward, rows_forward};
@@ -114,17 +114,17 @@ impl<T: Real, const I: usize, const O: usize> Dense<T, I, O> {
 /// A convolution from `IN` to `OUT` elements with `W` weights and `C` output channels. Also the gradients of one.
 ///
 /// ```
-/// use smolnn_core::{Conv2d as Shape, Image, Kernel, Window2d, shape};
+/// use smolnn_core::{Conv2dShape, Image, WindowSize, Window2d, shape};
 /// use smolnn_float::layer::Conv2d;
 ///
-/// const SHAPE: Shape = shape!(Window2d::over(Image::hwc(8, 8, 1), Kernel::hw(3, 3)).same().stride(2, 2).conv(4));
+/// const SHAPE: Conv2dShape = shape!(Window2d::over(Image::hwc(8, 8, 1), WindowSize::hw(3, 3)).same().stride(2, 2).conv(4));
 /// type Front = Conv2d<f32, { SHAPE.input_len() }, { SHAPE.weights() }, 4, { SHAPE.output_len() }>;
 /// const FRONT: Front = shape!(Front::zeros(SHAPE)); // checked once, here
 /// assert_eq!(FRONT.forward(&[1.0; 64]), [0.0; 64]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv2d<T, const IN: usize, const W: usize, const C: usize, const OUT: usize> {
-    shape: Shape,
+    shape: Conv2dShape,
     /// OHWI.
     pub weights: [T; W],
     /// One per output channel.
@@ -136,11 +136,11 @@ impl<T: Real, const IN: usize, const W: usize, const C: usize, const OUT: usize>
     ///
     /// # Errors
     /// [`ShapeError::Length`] when the type's lengths are not those of the shape.
-    pub const fn zeros(shape: Shape) -> Result<Self, ShapeError> {
+    pub const fn zeros(shape: Conv2dShape) -> Result<Self, ShapeError> {
         let lengths = [
             ShapeError::check_length("the input", shape.input_len(), IN),
             ShapeError::check_length("the weights", shape.weights(), W),
-            ShapeError::check_length("the bias", shape.output.channels, C),
+            ShapeError::check_length("the bias", shape.output().channels, C),
             ShapeError::check_length("the output", shape.output_len(), OUT),
         ];
         let mut index = 0;
@@ -158,7 +158,7 @@ impl<T: Real, const IN: usize, const W: usize, const C: usize, const OUT: usize>
     /// # Errors
     /// As [`zeros`](Self::zeros).
     pub fn random(
-        shape: Shape,
+        shape: Conv2dShape,
         initialise: impl Fn(Fans, &mut Pcg32, &mut [T]),
         generator: &mut Pcg32,
     ) -> Result<Self, ShapeError> {
@@ -168,7 +168,7 @@ impl<T: Real, const IN: usize, const W: usize, const C: usize, const OUT: usize>
     }
 
     /// The shape.
-    pub const fn shape(&self) -> &Shape {
+    pub const fn shape(&self) -> &Conv2dShape {
         &self.shape
     }
 

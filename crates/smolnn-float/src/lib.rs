@@ -14,10 +14,10 @@
 //! when slices are bound to a shape, in the first lines of a call, and after that nothing can fail or panic.
 //!
 //! ```
-//! use smolnn_core::{Dense, shape};
+//! use smolnn_core::{DenseShape, shape};
 //! use smolnn_float::{Gradients, dense};
 //!
-//! const LAYER: Dense = shape!(Dense::new(1, 3, 2)); // one vector, 3 inputs, 2 outputs: a wrong shape does not compile
+//! const LAYER: DenseShape = shape!(DenseShape::new(1, 3, 2)); // one vector, 3 inputs, 2 outputs: a wrong shape does not compile
 //! let (weights, bias, input) = ([1.0, -2.0, 0.5, 0.25, 0.0, -1.0], [0.1, -0.2], [1.0, 2.0, -1.0]);
 //! let mut output = [0.0; 2];
 //! dense::forward(&LAYER, &weights, Some(&bias), &input, &mut output)?;

@@ -5,7 +5,7 @@ use core::ops::{Add, AddAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use crate::arch::{Panel, Walk, portable};
 
-/// A number with sums and products. Dense layers, convolutions, max pooling and the rest of what is linear run on any of
+/// A number with sums and products. DenseShape layers, convolutions, max pooling and the rest of what is linear run on any of
 /// them: on [`Real`](crate::Real)s in earnest, on `i32` and `i64` where an identity shall hold exactly.
 ///
 /// `default()` is zero. Integers overflow as Rust's do.

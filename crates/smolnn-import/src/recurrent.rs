@@ -2,12 +2,12 @@
 //! scale from calibration data, biases and multipliers in the kernel's formats (the header of `rnn/gru.rs` is the
 //! specification).
 
-use smolnn_core::{Dense, ShapeError};
-use smolnn_fixed::dense::WideDenseLayer;
+use smolnn_core::{DenseShape, ShapeError};
+use smolnn_fixed::dense::DenseToInt16;
 use smolnn_fixed::pack::{self, Layout};
 use smolnn_fixed::quantise::{Affine, Multiplier, round};
-use smolnn_fixed::rnn::gru::{GruLayer, GruRecurrent};
-use smolnn_fixed::rnn::simple::SimpleRnnLayer;
+use smolnn_fixed::rnn::gru::{Gru, GruRecurrent};
+use smolnn_fixed::rnn::simple::SimpleRnn;
 use smolnn_fixed::{Backend, Channel, Weights};
 
 use crate::{Error, Result};
@@ -170,10 +170,10 @@ impl Rows {
 
     fn pack(self, backend: Backend) -> Result<Packed> {
         let fit = |error: ShapeError| Error::Tensor(format!("the recurrent cell: {error}"));
-        let shape = Dense::new(1, self.inputs, self.bias.len()).map_err(fit)?;
-        let mut words = vec![0; pack::wide_dense_words(backend, &shape)];
-        let mut channels = vec![Channel::default(); shape.outputs];
-        let packed = pack::wide_dense(backend, &shape, &self.weights(), &mut words, &mut channels).map_err(fit)?;
+        let shape = DenseShape::new(1, self.inputs, self.bias.len()).map_err(fit)?;
+        let mut words = vec![0; pack::dense_to_int16_words(backend, &shape)];
+        let mut channels = vec![Channel::default(); shape.outputs()];
+        let packed = pack::dense_to_int16(backend, &shape, &self.weights(), &mut words, &mut channels).map_err(fit)?;
         words.truncate(packed.words);
         channels.truncate(packed.channels);
         Ok(Packed { shape, words, channels, layout: packed.layout, rows: self })
@@ -183,7 +183,7 @@ impl Rows {
 /// A dense layer to int16 that owns its packed weights.
 #[derive(Clone, Debug)]
 struct Packed {
-    shape: Dense,
+    shape: DenseShape,
     words: Vec<u32>,
     channels: Vec<Channel>,
     layout: Layout,
@@ -191,8 +191,8 @@ struct Packed {
 }
 
 impl Packed {
-    fn layer(&self) -> std::result::Result<WideDenseLayer<'_>, ShapeError> {
-        WideDenseLayer::new(self.shape, &self.words, &self.channels, self.layout)
+    fn layer(&self) -> std::result::Result<DenseToInt16<'_>, ShapeError> {
+        DenseToInt16::new(self.shape, &self.words, &self.channels, self.layout)
     }
 
     /// The expression of the layer over constants named `name`, which are added to `text`.
@@ -205,8 +205,10 @@ impl Packed {
         let channels = list(self.channels.iter().map(channel).collect());
         *text += &format!("static {name}_CHANNELS: [Channel; {}] = [{channels}];\n", self.channels.len());
         format!(
-            "shape!(WideDenseLayer::new(shape!(Dense::new(1, {}, {})), &{name}_WORDS, &{name}_CHANNELS, Layout({})))",
-            self.shape.inputs, self.shape.outputs, self.layout.0
+            "shape!(DenseToInt16::new(shape!(DenseShape::new(1, {}, {})), &{name}_WORDS, &{name}_CHANNELS, Layout({})))",
+            self.shape.inputs(),
+            self.shape.outputs(),
+            self.layout.0
         )
     }
 }
@@ -270,12 +272,12 @@ impl QuantisedGru {
     ///
     /// # Errors
     /// [`ShapeError`] when steps are 0 or the backend is another.
-    pub fn layer(&self, steps: usize) -> std::result::Result<GruLayer<'_>, ShapeError> {
+    pub fn layer(&self, steps: usize) -> std::result::Result<Gru<'_>, ShapeError> {
         let recurrent = match &self.candidate {
             None => GruRecurrent::After(self.recurrent.layer()?),
             Some(candidate) => GruRecurrent::Before { gates: self.recurrent.layer()?, candidate: candidate.layer()? },
         };
-        GruLayer::new(steps, self.from_input.layer()?, recurrent)
+        Gru::new(steps, self.from_input.layer()?, recurrent)
     }
 
     /// Weights of the input, of the state and, with the reset before, of the candidate.
@@ -297,7 +299,7 @@ impl QuantisedGru {
             }
         };
         text += &format!(
-            "/// The layer over {steps} steps.\npub static GRU: GruLayer<'static> = shape!(GruLayer::new({steps}, {input}, {recurrent}));\n"
+            "/// The layer over {steps} steps.\npub static GRU: Gru<'static> = shape!(Gru::new({steps}, {input}, {recurrent}));\n"
         );
         text + &format!(
             "/// Quantisation of the input.\npub const INPUT: Affine = Affine::new({:?}, {});\n",
@@ -306,8 +308,8 @@ impl QuantisedGru {
     }
 }
 
-const HEADER: &str = "#[allow(unused_imports)]\nuse smolnn::{Dense, shape};\n#[allow(unused_imports)]\nuse smolnn::fixed::{Channel, \
-     dense::WideDenseLayer, pack::Layout, quantise::Affine, rnn::gru::{GruLayer, GruRecurrent}};\n";
+const HEADER: &str = "#[allow(unused_imports)]\nuse smolnn::{DenseShape, shape};\n#[allow(unused_imports)]\nuse smolnn::fixed::{Channel, \
+     dense::DenseToInt16, pack::Layout, quantise::Affine, rnn::gru::{Gru, GruRecurrent}};\n";
 
 /// A quantised simple RNN: its weights packed for a backend.
 #[derive(Clone, Debug)]
@@ -338,8 +340,8 @@ impl QuantisedSimpleRnn {
     ///
     /// # Errors
     /// [`ShapeError`] when steps are 0 or the backend is another.
-    pub fn layer(&self, steps: usize) -> std::result::Result<SimpleRnnLayer<'_>, ShapeError> {
-        SimpleRnnLayer::new(steps, self.from_input.layer()?, self.recurrent.layer()?)
+    pub fn layer(&self, steps: usize) -> std::result::Result<SimpleRnn<'_>, ShapeError> {
+        SimpleRnn::new(steps, self.from_input.layer()?, self.recurrent.layer()?)
     }
 
     /// Weights of the input and of the state.

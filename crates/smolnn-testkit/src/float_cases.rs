@@ -18,7 +18,9 @@
 
 mod activation;
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Pool2d, ShapeError, Window2d};
+use smolnn_core::{
+    Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, ShapeError, Window2d, WindowSize,
+};
 use smolnn_float::conv::{conv2d, depthwise, transposed};
 use smolnn_float::layer as layers;
 use smolnn_float::loss;
@@ -292,7 +294,7 @@ impl<'m> Bench<'_, 'm> {
 
 fn linear(bench: &mut Bench<'_, '_>) -> Result<(), Stop> {
     let ([batch, inputs, ..], [outputs, ..]) = (bench.tensor("x")?.shape, bench.tensor("w")?.shape);
-    let shape = Dense::new(batch, inputs, outputs)?;
+    let shape = DenseShape::new(batch, inputs, outputs)?;
     let (x, w, b, gy) = (bench.read("x")?, bench.read("w")?, bench.read_optional("b")?, bench.read("gy")?);
     let y = bench.zeros(shape.output_len())?;
     dense::forward(&shape, w, b, x, y)?;
@@ -309,7 +311,7 @@ fn linear(bench: &mut Bench<'_, '_>) -> Result<(), Stop> {
 }
 
 /// The window of a case: kernel sizes are the last two lengths, of which a 1-D case has one.
-fn window(case: &Case<'_>, image: Image, batch: usize, kernel: Kernel) -> Window2d {
+fn window(case: &Case<'_>, image: Image, batch: usize, kernel: WindowSize) -> Window2d {
     let axes = |key, default| {
         let (rows, columns) = case.pair(key, default);
         if case.op.contains("1d") { (default, rows) } else { (rows, columns) }
@@ -331,9 +333,9 @@ fn image(case: &Case<'_>, tensor: &Tensor<'_>) -> (usize, Image) {
 }
 
 /// Kernel of recorded weights, OIHW or OIK.
-fn kernel(case: &Case<'_>, weights: &Tensor<'_>) -> Kernel {
+fn kernel(case: &Case<'_>, weights: &Tensor<'_>) -> WindowSize {
     let [_, _, a, b] = weights.shape;
-    if case.op.contains("1d") { Kernel::taps(a) } else { Kernel::hw(a, b) }
+    if case.op.contains("1d") { WindowSize::taps(a) } else { WindowSize::hw(a, b) }
 }
 
 fn convolution(bench: &mut Bench<'_, '_>) -> Result<(), Stop> {
@@ -341,7 +343,7 @@ fn convolution(bench: &mut Bench<'_, '_>) -> Result<(), Stop> {
     let (batch, image) = image(bench.case, &input);
     let window = window(bench.case, image, batch, kernel(bench.case, &weights));
     let outputs = weights.shape[0];
-    let shape: Conv2d = window.conv(outputs)?;
+    let shape: Conv2dShape = window.conv(outputs)?;
     let (x, w) = (bench.read_channels_last("x")?, bench.read_channels_last("w")?);
     let (b, gy) = (bench.read_optional("b")?, bench.read_channels_last("gy")?);
     let y = bench.zeros(shape.output_len())?;
@@ -355,11 +357,11 @@ fn convolution(bench: &mut Bench<'_, '_>) -> Result<(), Stop> {
     if b.is_some() {
         bench.expect("d_b", db)?;
     }
-    if shape.group_inputs() != 1 || shape.groups == 1 {
+    if shape.group_inputs() != 1 || shape.groups() == 1 {
         return Ok(());
     }
     // One input channel per group: a depthwise convolution, whose kernel has its weights the other way round.
-    let shape: DepthwiseConv2d = window.groups(1).depthwise(outputs / shape.groups)?;
+    let shape: DepthwiseConv2dShape = window.groups(1).depthwise(outputs / shape.groups())?;
     let taps = shape.depth();
     let turned = bench.zeros(w.len())?;
     for (index, turned) in turned.iter_mut().enumerate() {
@@ -403,10 +405,10 @@ fn transposed_convolution(bench: &mut Bench<'_, '_>) -> Result<(), Stop> {
     Ok(())
 }
 
-fn pool_shape(bench: &Bench<'_, '_>) -> Result<Pool2d, Stop> {
+fn pool_shape(bench: &Bench<'_, '_>) -> Result<Pool2dShape, Stop> {
     let (batch, image) = image(bench.case, &bench.tensor("x")?);
     let (rows, columns) = bench.case.pair("k", 1);
-    let kernel = if bench.case.op.contains("1d") { Kernel::taps(rows) } else { Kernel::hw(rows, columns) };
+    let kernel = if bench.case.op.contains("1d") { WindowSize::taps(rows) } else { WindowSize::hw(rows, columns) };
     Ok(window(bench.case, image, batch, kernel).pool()?)
 }
 

@@ -1,7 +1,7 @@
 //! The operators written down once more, as plainly as possible: wide accumulators, no packing, no tricks. Nothing here
 //! calls `smolnn-fixed`'s arithmetic; shapes and parameters are all they share.
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Pool2d, Window};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, Window};
 use smolnn_fixed::Weights;
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 
@@ -27,8 +27,8 @@ pub fn finish(value: i32, output: &OutputRange) -> i32 {
 
 /// The input position that `output` sees at `tap`, or none in the padding.
 fn position(window: &Window, output: usize, tap: usize) -> Option<usize> {
-    let position = (output * window.stride + tap * window.dilation) as i64 - window.before as i64;
-    (0..window.input as i64).contains(&position).then_some(position as usize)
+    let position = (output * window.stride() + tap * window.dilation()) as i64 - window.before() as i64;
+    (0..window.input() as i64).contains(&position).then_some(position as usize)
 }
 
 /// Image, row, column and channel of element `index`.
@@ -39,17 +39,17 @@ fn place(output: &Image, index: usize) -> (usize, usize, usize, usize) {
 }
 
 /// The products of element `index` of a convolution's output, summed; `value` gives an input element less its zero point.
-pub fn conv2d_sum(shape: &Conv2d, weights: &[i8], index: usize, value: impl Fn(usize) -> i64) -> i64 {
-    let (image, y, x, channel) = place(&shape.output, index);
+pub fn conv2d_sum(shape: &Conv2dShape, weights: &[i8], index: usize, value: impl Fn(usize) -> i64) -> i64 {
+    let (image, y, x, channel) = place(&shape.output(), index);
     let mut sum = 0;
-    for tap_row in 0..shape.rows.kernel {
-        for tap in 0..shape.columns.kernel {
-            let Some(row) = position(&shape.rows, y, tap_row) else { continue };
-            let Some(column) = position(&shape.columns, x, tap) else { continue };
-            for depth in 0..shape.input.channels {
-                let at = ((image * shape.input.height + row) * shape.input.width + column) * shape.input.channels;
-                let weight = (channel * shape.rows.kernel + tap_row) * shape.columns.kernel + tap;
-                sum += i64::from(weights[weight * shape.input.channels + depth]) * value(at + depth);
+    for tap_row in 0..shape.rows().kernel() {
+        for tap in 0..shape.columns().kernel() {
+            let Some(row) = position(&shape.rows(), y, tap_row) else { continue };
+            let Some(column) = position(&shape.columns(), x, tap) else { continue };
+            for depth in 0..shape.input().channels {
+                let at = ((image * shape.input().height + row) * shape.input().width + column) * shape.input().channels;
+                let weight = (channel * shape.rows().kernel() + tap_row) * shape.columns().kernel() + tap;
+                sum += i64::from(weights[weight * shape.input().channels + depth]) * value(at + depth);
             }
         }
     }
@@ -58,20 +58,20 @@ pub fn conv2d_sum(shape: &Conv2d, weights: &[i8], index: usize, value: impl Fn(u
 
 /// As [`conv2d_sum`] for a depthwise convolution.
 pub fn depthwise_conv2d_sum(
-    shape: &DepthwiseConv2d,
+    shape: &DepthwiseConv2dShape,
     weights: &[i8],
     index: usize,
     value: impl Fn(usize) -> i64,
 ) -> i64 {
-    let (image, y, x, channel) = place(&shape.output, index);
+    let (image, y, x, channel) = place(&shape.output(), index);
     let mut sum = 0;
-    for tap_row in 0..shape.rows.kernel {
-        for tap in 0..shape.columns.kernel {
-            let Some(row) = position(&shape.rows, y, tap_row) else { continue };
-            let Some(column) = position(&shape.columns, x, tap) else { continue };
-            let at = ((image * shape.input.height + row) * shape.input.width + column) * shape.input.channels;
-            let weight = (tap_row * shape.columns.kernel + tap) * shape.output.channels + channel;
-            sum += i64::from(weights[weight]) * value(at + channel / shape.multiplier);
+    for tap_row in 0..shape.rows().kernel() {
+        for tap in 0..shape.columns().kernel() {
+            let Some(row) = position(&shape.rows(), y, tap_row) else { continue };
+            let Some(column) = position(&shape.columns(), x, tap) else { continue };
+            let at = ((image * shape.input().height + row) * shape.input().width + column) * shape.input().channels;
+            let weight = (tap_row * shape.columns().kernel() + tap) * shape.output().channels + channel;
+            sum += i64::from(weights[weight]) * value(at + channel / shape.multiplier());
         }
     }
     sum
@@ -79,21 +79,21 @@ pub fn depthwise_conv2d_sum(
 
 /// As [`conv2d_sum`] for the adjoint of the convolution `shape`: every element of its output looks for the windows that
 /// it lies in.
-pub fn transpose_conv2d_sum(shape: &Conv2d, weights: &[i8], index: usize, value: impl Fn(usize) -> i64) -> i64 {
-    let (image, y, x, channel) = place(&shape.input, index);
-    let inputs = shape.output.channels;
+pub fn transpose_conv2d_sum(shape: &Conv2dShape, weights: &[i8], index: usize, value: impl Fn(usize) -> i64) -> i64 {
+    let (image, y, x, channel) = place(&shape.input(), index);
+    let inputs = shape.output().channels;
     let mut sum = 0;
-    for row in 0..shape.output.height {
-        for column in 0..shape.output.width {
-            for tap_row in 0..shape.rows.kernel {
-                for tap in 0..shape.columns.kernel {
-                    if position(&shape.rows, row, tap_row) != Some(y)
-                        || position(&shape.columns, column, tap) != Some(x)
+    for row in 0..shape.output().height {
+        for column in 0..shape.output().width {
+            for tap_row in 0..shape.rows().kernel() {
+                for tap in 0..shape.columns().kernel() {
+                    if position(&shape.rows(), row, tap_row) != Some(y)
+                        || position(&shape.columns(), column, tap) != Some(x)
                     {
                         continue;
                     }
-                    let at = ((image * shape.output.height + row) * shape.output.width + column) * inputs;
-                    let weight = (channel * shape.rows.kernel + tap_row) * shape.columns.kernel + tap;
+                    let at = ((image * shape.output().height + row) * shape.output().width + column) * inputs;
+                    let weight = (channel * shape.rows().kernel() + tap_row) * shape.columns().kernel() + tap;
                     for depth in 0..inputs {
                         sum += i64::from(weights[weight * inputs + depth]) * value(at + depth);
                     }
@@ -105,15 +105,15 @@ pub fn transpose_conv2d_sum(shape: &Conv2d, weights: &[i8], index: usize, value:
 }
 
 /// Element `index` of the output of a convolution.
-pub fn conv2d(shape: &Conv2d, weights: &Weights<'_>, output: &OutputRange, input: &[i8], index: usize) -> i8 {
+pub fn conv2d(shape: &Conv2dShape, weights: &Weights<'_>, output: &OutputRange, input: &[i8], index: usize) -> i8 {
     let value = |at: usize| i64::from(input[at]) - i64::from(weights.input_zero_point);
     let sum = conv2d_sum(shape, weights.values, index, value);
-    after_sum(sum, weights, index % shape.output.channels, output)
+    after_sum(sum, weights, index % shape.output().channels, output)
 }
 
 /// Element `index` of the output of a depthwise convolution.
 pub fn depthwise_conv2d(
-    shape: &DepthwiseConv2d,
+    shape: &DepthwiseConv2dShape,
     weights: &Weights<'_>,
     output: &OutputRange,
     input: &[i8],
@@ -121,7 +121,7 @@ pub fn depthwise_conv2d(
 ) -> i8 {
     let value = |at: usize| i64::from(input[at]) - i64::from(weights.input_zero_point);
     let sum = depthwise_conv2d_sum(shape, weights.values, index, value);
-    after_sum(sum, weights, index % shape.output.channels, output)
+    after_sum(sum, weights, index % shape.output().channels, output)
 }
 
 /// Bias, requantisation, zero point and clamp.
@@ -138,26 +138,30 @@ pub fn requantise_wide(value: i64, multiplier: Multiplier) -> i64 {
 }
 
 /// Element `index` of the output of a dense layer.
-pub fn dense(shape: &Dense, weights: &Weights<'_>, output: &OutputRange, input: &[i8], index: usize) -> i8 {
-    let (vector, channel) = (index / shape.outputs, index % shape.outputs);
+pub fn dense(shape: &DenseShape, weights: &Weights<'_>, output: &OutputRange, input: &[i8], index: usize) -> i8 {
+    let (vector, channel) = (index / shape.outputs(), index % shape.outputs());
     let mut sum = i64::from(weights.bias(channel));
-    for at in 0..shape.inputs {
-        sum += i64::from(weights.values[channel * shape.inputs + at])
-            * (i64::from(input[vector * shape.inputs + at]) - i64::from(weights.input_zero_point));
+    for at in 0..shape.inputs() {
+        sum += i64::from(weights.values[channel * shape.inputs() + at])
+            * (i64::from(input[vector * shape.inputs() + at]) - i64::from(weights.input_zero_point));
     }
     finish(requantise(sum as i32, weights.multiplier(channel)), output) as i8
 }
 
 /// What the taps of element `index` of a pooling's output see, padding left out.
-pub fn pooled<'a>(shape: &'a Pool2d, input: &'a [impl Copy + Into<i64>], index: usize) -> impl Iterator<Item = i64> {
-    let channel = index % shape.output.channels;
-    let pixel = index / shape.output.channels;
-    let (x, y) = (pixel % shape.output.width, pixel / shape.output.width % shape.output.height);
-    let image = pixel / shape.output.width / shape.output.height;
-    (0..shape.rows.kernel * shape.columns.kernel).filter_map(move |tap| {
-        let row = position(&shape.rows, y, tap / shape.columns.kernel)?;
-        let column = position(&shape.columns, x, tap % shape.columns.kernel)?;
-        let at = ((image * shape.input.height + row) * shape.input.width + column) * shape.input.channels;
+pub fn pooled<'a>(
+    shape: &'a Pool2dShape,
+    input: &'a [impl Copy + Into<i64>],
+    index: usize,
+) -> impl Iterator<Item = i64> {
+    let channel = index % shape.output().channels;
+    let pixel = index / shape.output().channels;
+    let (x, y) = (pixel % shape.output().width, pixel / shape.output().width % shape.output().height);
+    let image = pixel / shape.output().width / shape.output().height;
+    (0..shape.rows().kernel() * shape.columns().kernel()).filter_map(move |tap| {
+        let row = position(&shape.rows(), y, tap / shape.columns().kernel())?;
+        let column = position(&shape.columns(), x, tap % shape.columns().kernel())?;
+        let at = ((image * shape.input().height + row) * shape.input().width + column) * shape.input().channels;
         Some(input[at + channel].into())
     })
 }

@@ -11,7 +11,7 @@
 //! assert_eq!(networks, 3);
 //! ```
 
-use smolnn_core::{Dense, ShapeError};
+use smolnn_core::{DenseShape, ShapeError};
 use smolnn_float::dense;
 use smolnn_float::rnn::convert::{self, Format, Tensors};
 use smolnn_float::rnn::{Cell, Gru, Lstm, ResetAfter, SimpleRnn, Tanh};
@@ -182,7 +182,7 @@ fn network<C: Cell<f32>>(
             *to = *from;
         }
     }
-    let shape = Dense::new(1, UNITS, SPEAKERS)?;
+    let shape = DenseShape::new(1, UNITS, SPEAKERS)?;
     let (state, scratch) = (memory.take(sizes.state())?, memory.take(sizes.step_scratch())?);
     let (x, logits) = (memory.take(FEATURES)?, memory.take(SPEAKERS)?);
     let (expected, mut states, mut recorded_logits) =

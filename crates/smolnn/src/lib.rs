@@ -19,15 +19,15 @@
 //! By hand, the kernels take shapes that are checked where they are made, and slices:
 //!
 //! ```
-//! use smolnn::fixed::dense::{DenseLayer, dense};
+//! use smolnn::fixed::dense::{Dense, dense};
 //! use smolnn::fixed::quantise::OutputRange;
 //! use smolnn::fixed::{Channel, Separate, pack::Layout};
-//! use smolnn::{Dense, shape};
+//! use smolnn::{DenseShape, shape};
 //!
 //! static WEIGHTS: [u32; 1] = [0x04_03_02_01];
 //! static CHANNELS: [Channel; 1] = [Channel { bias: 10, multiplier: 1 << 30, shift: 0 }]; // half
-//! const LAYER: DenseLayer<'static> =
-//!     shape!(DenseLayer::new(shape!(Dense::new(1, 4, 1)), &WEIGHTS, &CHANNELS, Layout::PORTABLE, OutputRange::int8(0)));
+//! const LAYER: Dense<'static> =
+//!     shape!(Dense::new(shape!(DenseShape::new(1, 4, 1)), &WEIGHTS, &CHANNELS, Layout::PORTABLE, OutputRange::int8(0)));
 //!
 //! let mut output = [0; 1];
 //! dense(&LAYER, Separate { input: &[1, 1, 1, 1], output: &mut output }, &mut [])?;

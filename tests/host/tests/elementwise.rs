@@ -1,6 +1,6 @@
 //! Products, minima and maxima on random tensors: apart, in place, and with the shorter operand repeated.
 
-use smolnn_fixed::elementwise::{MulLayer, Pairing, maximum, minimum, mul};
+use smolnn_fixed::elementwise::{Mul, Pairing, maximum, minimum, mul};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 use smolnn_fixed::{Overlapping, SeparatePair, WithRight};
 use smolnn_testkit::Random;
@@ -22,7 +22,7 @@ fn mul_is_the_rounded_product() {
         let scale = random.scale(7, 0);
         let output = OutputRange { zero_point: random.int8().into(), minimum: -120, maximum: 125 };
         let pairing = Pairing::new(left.len(), right.len()).expect("a multiple");
-        let layer = MulLayer::new(pairing, a, b, scale, output).expect("valid");
+        let layer = Mul::new(pairing, a, b, scale, output).expect("valid");
         let factor = Multiplier::from_f64(f64::from(a.scale) * f64::from(b.scale) / f64::from(scale));
         let bound = 0.5 + 0.5 * f64::from(-factor.shift.min(0)).exp2().recip() + 1e-4;
         let mut found = vec![0; left.len()];

@@ -1,30 +1,27 @@
 //! Every kernel of `smolnn-fixed` against the single-operator goldens: recorded outputs of the reference interpreter, bit
 //! for bit, and its multipliers where they are recorded. Layers are built here from the manifest, without the importer.
 
-use smolnn_core::{Dense, Image, Kernel, Pool2d, Window2d};
+use smolnn_core::{DenseShape, Image, Pool2dShape, Window2d, WindowSize};
 use smolnn_fixed::act::{
-    Interpolation, LeakyReluLayer, PreluLayer, Table, leaky_relu_int16, logistic_int16, lookup, prelu, tanh_int16,
+    Interpolation, LeakyRelu, Prelu, Table, leaky_relu_int16, logistic_int16, lookup, prelu, tanh_int16,
 };
 use smolnn_fixed::conv::{
-    Conv2dLayer, Conv2dLayer16, DepthwiseConv2dLayer, DepthwiseConv2dLayer16, TransposeConv2dLayer,
-    TransposeConv2dLayer16, Weights16, conv2d, conv2d_int16, depthwise_conv2d, depthwise_conv2d_int16,
-    transpose_conv2d, transpose_conv2d_int16,
+    Conv2d, Conv2dInt16, DepthwiseConv2d, DepthwiseConv2dInt16, TransposeConv2d, TransposeConv2dInt16, WeightsInt16,
+    conv2d, conv2d_int16, depthwise_conv2d, depthwise_conv2d_int16, transpose_conv2d, transpose_conv2d_int16,
 };
-use smolnn_fixed::convert::{RequantiseLayer, dequantise, quantise, requantise};
-use smolnn_fixed::dense::{DenseLayer, dense};
-use smolnn_fixed::dense_int16::{DenseLayer16, dense_int16};
-use smolnn_fixed::elementwise::{
-    AddLayer, AddLayer16, Pairing, SquaredDifferenceLayer, add, add_int16, squared_difference,
-};
-use smolnn_fixed::l2_norm::{L2NormLayer, l2_norm};
-use smolnn_fixed::log_softmax::{LogSoftmaxLayer, log_softmax};
-use smolnn_fixed::matmul::{MatmulLayer, MatmulShape, matmul};
-use smolnn_fixed::pad::{PadLayer, pad};
-use smolnn_fixed::pool::{Pool2dLayer, average_pool2d, max_pool2d};
+use smolnn_fixed::convert::{Requantise, dequantise, quantise, requantise};
+use smolnn_fixed::dense::{Dense, dense};
+use smolnn_fixed::dense_int16::{DenseInt16, dense_int16};
+use smolnn_fixed::elementwise::{Add, AddInt16, Pairing, SquaredDifference, add, add_int16, squared_difference};
+use smolnn_fixed::l2_norm::{L2Norm, l2_norm};
+use smolnn_fixed::log_softmax::{LogSoftmax, log_softmax};
+use smolnn_fixed::matmul::{Matmul, MatmulShape, matmul};
+use smolnn_fixed::pad::{Pad, pad};
+use smolnn_fixed::pool::{Pool2d, average_pool2d, max_pool2d};
 use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
-use smolnn_fixed::reduce::{MeanLayer, Reduction, mean, reduce_max};
-use smolnn_fixed::softmax::{SoftmaxLayer, softmax, softmax_to_int16};
-use smolnn_fixed::softmax_int16::{SoftmaxLayer16, softmax_int16};
+use smolnn_fixed::reduce::{Mean, Reduction, mean, reduce_max};
+use smolnn_fixed::softmax::{Softmax, softmax, softmax_to_int16};
+use smolnn_fixed::softmax_int16::{SoftmaxInt16, softmax_int16};
 use smolnn_fixed::{Backend, Channel, Element, Separate, SeparatePair, Weights, pack};
 use smolnn_testkit::golden::{self, Case, Golden, Operator, Tensor, to_f32, to_i8, to_i16, to_i32};
 
@@ -125,7 +122,7 @@ impl Node<'_> {
     fn window(&self, kernel: (usize, usize)) -> Window2d {
         let shape = &self.input(0).shape;
         let option = |name| self.operator.find(name).map_or(1, |text| text.parse().unwrap());
-        let window = Window2d::over(Image::hwc(shape[1], shape[2], shape[3]), Kernel::hw(kernel.0, kernel.1))
+        let window = Window2d::over(Image::hwc(shape[1], shape[2], shape[3]), WindowSize::hw(kernel.0, kernel.1))
             .batch(shape[0])
             .stride(option("strideH"), option("strideW"))
             .dilation(option("dilationHFactor"), option("dilationWFactor"));
@@ -163,8 +160,7 @@ fn run_conv2d(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let mut channels = vec![Channel::default(); kernel[0]];
     let packed = pack::conv2d(Backend::CURRENT, &shape, &weights, &range, &mut words, &mut channels).unwrap();
     let layer =
-        Conv2dLayer::new(shape, &words[..packed.words], &channels, packed.layout, range, weights.input_zero_point)
-            .unwrap();
+        Conv2d::new(shape, &words[..packed.words], &channels, packed.layout, range, weights.input_zero_point).unwrap();
     let mut output = vec![0; shape.output_len()];
     let mut scratch = vec![0; layer.scratch_words()];
     conv2d(&layer, Separate { input: &node.int8(case, 0), output: &mut output }, &mut scratch).unwrap();
@@ -183,7 +179,7 @@ fn run_depthwise(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let packed = pack::depthwise_conv2d(Backend::CURRENT, &shape, &weights, &range, &mut words, &mut channels).unwrap();
     let zero_point = weights.input_zero_point;
     let layer =
-        DepthwiseConv2dLayer::new(shape, &words[..packed.words], &channels, packed.layout, range, zero_point).unwrap();
+        DepthwiseConv2d::new(shape, &words[..packed.words], &channels, packed.layout, range, zero_point).unwrap();
     let mut output = vec![0; shape.output_len()];
     let mut scratch = vec![0; layer.scratch_words()];
     depthwise_conv2d(&layer, Separate { input: &node.int8(case, 0), output: &mut output }, &mut scratch).unwrap();
@@ -192,16 +188,16 @@ fn run_depthwise(node: &Node<'_>, case: &Case) -> Vec<u8> {
 
 fn run_dense(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let matrix = &node.input(1).shape;
-    let shape = Dense::new(node.input(0).len() / matrix[1], matrix[1], matrix[0]).unwrap();
+    let shape = DenseShape::new(node.input(0).len() / matrix[1], matrix[1], matrix[0]).unwrap();
     let (values, bias) = (to_i8(&node.constant(1)), to_i32(&node.constant(2)));
     let multipliers =
         if node.input(1).scales.len() > 1 { node.channel_multipliers() } else { node.tensor_multiplier() };
     let weights = weights(&values, &bias, &multipliers, node.input(0));
     let range = node.range::<i8>();
     let mut words = vec![0; pack::dense_words(Backend::CURRENT, &shape)];
-    let mut channels = vec![Channel::default(); shape.outputs];
+    let mut channels = vec![Channel::default(); shape.outputs()];
     let packed = pack::dense(Backend::CURRENT, &shape, &weights, &range, &mut words, &mut channels).unwrap();
-    let layer = DenseLayer::new(shape, &words[..packed.words], &channels, packed.layout, range).unwrap();
+    let layer = Dense::new(shape, &words[..packed.words], &channels, packed.layout, range).unwrap();
     let mut output = vec![0; shape.output_len()];
     let mut scratch = vec![0; layer.scratch_words()];
     dense(&layer, Separate { input: &node.int8(case, 0), output: &mut output }, &mut scratch).unwrap();
@@ -209,7 +205,7 @@ fn run_dense(node: &Node<'_>, case: &Case) -> Vec<u8> {
 }
 
 /// Runs a closure with the weights of a layer with int16 activations.
-fn with_weights16<R>(node: &Node<'_>, bias: usize, run: impl FnOnce(Weights16<'_>, OutputRange) -> R) -> R {
+fn with_weights16<R>(node: &Node<'_>, bias: usize, run: impl FnOnce(WeightsInt16<'_>, OutputRange) -> R) -> R {
     let values = to_i8(&node.constant(1));
     let bias: Vec<i64> =
         node.constant(bias).chunks_exact(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap())).collect();
@@ -218,7 +214,7 @@ fn with_weights16<R>(node: &Node<'_>, bias: usize, run: impl FnOnce(Weights16<'_
     } else {
         node.channel_multipliers()
     };
-    run(Weights16 { values: &values, bias: &bias, multipliers: &multipliers, short: &[] }, node.range::<i16>())
+    run(WeightsInt16 { values: &values, bias: &bias, multipliers: &multipliers, short: &[] }, node.range::<i16>())
 }
 
 fn run_weighted_int16(node: &Node<'_>, case: &Case) -> Vec<u8> {
@@ -228,16 +224,16 @@ fn run_weighted_int16(node: &Node<'_>, case: &Case) -> Vec<u8> {
     with_weights16(node, 2, |weights, range| match node.operator.name.as_str() {
         "CONV_2D" => {
             let shape = node.window((filter[1], filter[2])).conv(filter[0]).unwrap();
-            conv2d_int16(&Conv2dLayer16::new(shape, weights, range).unwrap(), tensors)
+            conv2d_int16(&Conv2dInt16::new(shape, weights, range).unwrap(), tensors)
         }
         "DEPTHWISE_CONV_2D" => {
             let multiplier = node.operator.number("depthMultiplier");
             let shape = node.window((filter[1], filter[2])).depthwise(multiplier).unwrap();
-            depthwise_conv2d_int16(&DepthwiseConv2dLayer16::new(shape, weights, range).unwrap(), tensors)
+            depthwise_conv2d_int16(&DepthwiseConv2dInt16::new(shape, weights, range).unwrap(), tensors)
         }
         _ => {
-            let shape = Dense::new(input.len() / filter[1], filter[1], filter[0]).unwrap();
-            dense_int16(&DenseLayer16::new(shape, weights, range).unwrap(), tensors.input, tensors.output)
+            let shape = DenseShape::new(input.len() / filter[1], filter[1], filter[0]).unwrap();
+            dense_int16(&DenseInt16::new(shape, weights, range).unwrap(), tensors.input, tensors.output)
         }
     })
     .unwrap();
@@ -249,7 +245,7 @@ fn run_transpose_conv(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let (filter, output) = (&node.input(1).shape, node.output());
     let image = Image::hwc(output.shape[1], output.shape[2], output.shape[3]);
     let stride = |name| node.operator.number(name);
-    let window = Window2d::over(image, Kernel::hw(filter[1], filter[2]))
+    let window = Window2d::over(image, WindowSize::hw(filter[1], filter[2]))
         .batch(output.shape[0])
         .stride(stride("strideH"), stride("strideW"));
     let window = if node.operator.option("padding") == "SAME" { window.same() } else { window };
@@ -257,7 +253,7 @@ fn run_transpose_conv(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let input_tensor = node.input(2);
     if input_tensor.dtype == "INT16" {
         return with_weights16(node, 3, |weights, range| {
-            let layer = TransposeConv2dLayer16::new(shape, weights, range).unwrap();
+            let layer = TransposeConv2dInt16::new(shape, weights, range).unwrap();
             let mut result = vec![0; layer.output_len()];
             transpose_conv2d_int16(&layer, &node.int16(case, 2), &mut result).unwrap();
             bytes16(result)
@@ -265,24 +261,24 @@ fn run_transpose_conv(node: &Node<'_>, case: &Case) -> Vec<u8> {
     }
     let (values, bias, multipliers) = (to_i8(&node.constant(1)), to_i32(&node.constant(3)), node.channel_multipliers());
     let weights = weights(&values, &bias, &multipliers, input_tensor);
-    let layer = TransposeConv2dLayer::new(shape, weights, node.range::<i8>()).unwrap();
+    let layer = TransposeConv2d::new(shape, weights, node.range::<i8>()).unwrap();
     let mut result = vec![0; layer.output_len()];
     transpose_conv2d(&layer, &node.int8(case, 2), &mut result).unwrap();
     bytes8(result)
 }
 
 fn run_pool(node: &Node<'_>, case: &Case) -> Vec<u8> {
-    let shape: Pool2d =
+    let shape: Pool2dShape =
         node.window((node.operator.number("filterHeight"), node.operator.number("filterWidth"))).pool().unwrap();
     let average = node.operator.name == "AVERAGE_POOL_2D";
     if node.is_int16() {
-        let layer = Pool2dLayer::new(shape, node.range::<i16>()).unwrap();
+        let layer = Pool2d::new(shape, node.range::<i16>()).unwrap();
         let (input, mut output) = (node.int16(case, 0), vec![0; shape.output_len()]);
         let tensors = Separate { input: &input, output: &mut output };
         if average { average_pool2d(&layer, tensors) } else { max_pool2d(&layer, tensors) }.unwrap();
         bytes16(output)
     } else {
-        let layer = Pool2dLayer::new(shape, node.range::<i8>()).unwrap();
+        let layer = Pool2d::new(shape, node.range::<i8>()).unwrap();
         let (input, mut output) = (node.int8(case, 0), vec![0; shape.output_len()]);
         let tensors = Separate { input: &input, output: &mut output };
         if average { average_pool2d(&layer, tensors) } else { max_pool2d(&layer, tensors) }.unwrap();
@@ -296,14 +292,14 @@ fn run_add(node: &Node<'_>, case: &Case) -> Vec<u8> {
     if node.is_int16() {
         node.range::<i16>();
         let scales = (node.input(0).scale(), node.input(1).scale(), node.output().scale());
-        let layer = AddLayer16::new(pairing, scales.0, scales.1, scales.2, node.activation(), subtract).unwrap();
+        let layer = AddInt16::new(pairing, scales.0, scales.1, scales.2, node.activation(), subtract).unwrap();
         let mut output = vec![0; pairing.output_len()];
         let (left, right) = (node.int16(case, 0), node.int16(case, 1));
         add_int16(&layer, SeparatePair { left: &left, right: &right, output: &mut output }).unwrap();
         bytes16(output)
     } else {
         node.range::<i8>();
-        let make = if subtract { AddLayer::subtraction } else { AddLayer::new };
+        let make = if subtract { Add::subtraction } else { Add::new };
         let layer = make(pairing, node.affine(0), node.affine(1), affine(node.output()), node.activation()).unwrap();
         let mut output = vec![0; pairing.output_len()];
         let (left, right) = (node.int8(case, 0), node.int8(case, 1));
@@ -327,12 +323,12 @@ fn run_mean(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let range = OutputRange::int8(output.zero_point());
     if node.is_int16() {
         let range = OutputRange { zero_point: output.zero_point(), minimum: -32768, maximum: 32767 };
-        let layer = MeanLayer::new(shape, node.affine(0), output.scale(), range).unwrap();
+        let layer = Mean::new(shape, node.affine(0), output.scale(), range).unwrap();
         let mut result = vec![0; layer.output_len()];
         mean(&layer, Separate { input: &node.int16(case, 0), output: &mut result }).unwrap();
         bytes16(result)
     } else {
-        let layer = MeanLayer::new(shape, node.affine(0), output.scale(), range).unwrap();
+        let layer = Mean::new(shape, node.affine(0), output.scale(), range).unwrap();
         let mut result = vec![0; layer.output_len()];
         mean(&layer, Separate { input: &node.int8(case, 0), output: &mut result }).unwrap();
         bytes8(result)
@@ -349,7 +345,7 @@ fn run_reduce_max(node: &Node<'_>, case: &Case) -> Vec<u8> {
 
 fn run_squared_difference(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let pairing = Pairing::new(node.input(0).len(), node.input(1).len()).unwrap();
-    let layer = SquaredDifferenceLayer::new(pairing, node.affine(0), node.affine(1), affine(node.output())).unwrap();
+    let layer = SquaredDifference::new(pairing, node.affine(0), node.affine(1), affine(node.output())).unwrap();
     let mut output = vec![0; pairing.output_len()];
     let (left, right) = (node.int8(case, 0), node.int8(case, 1));
     squared_difference(&layer, SeparatePair { left: &left, right: &right, output: &mut output }).unwrap();
@@ -358,7 +354,7 @@ fn run_squared_difference(node: &Node<'_>, case: &Case) -> Vec<u8> {
 
 fn run_l2_norm(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let columns = *node.input(0).shape.last().unwrap();
-    let layer = L2NormLayer::new(node.input(0).len() / columns, columns, node.input(0).zero_point()).unwrap();
+    let layer = L2Norm::new(node.input(0).len() / columns, columns, node.input(0).zero_point()).unwrap();
     let mut output = vec![0; layer.len()];
     l2_norm(&layer, Separate { input: &node.int8(case, 0), output: &mut output }).unwrap();
     bytes8(output)
@@ -378,7 +374,7 @@ fn run_matmul(node: &Node<'_>, case: &Case) -> Vec<u8> {
         right_transposed,
     };
     assert_eq!(right.iter().product::<usize>(), shape.batch * shape.depth * shape.columns);
-    let layer = MatmulLayer::new(shape, node.affine(0), node.affine(1), affine(output)).unwrap();
+    let layer = Matmul::new(shape, node.affine(0), node.affine(1), affine(output)).unwrap();
     let mut result = vec![0; output.len()];
     matmul(&layer, &node.int8(case, 0), &node.int8(case, 1), &mut result).unwrap();
     bytes8(result)
@@ -393,7 +389,7 @@ fn run_pad(node: &Node<'_>, case: &Case) -> Vec<u8> {
     };
     let value =
         if node.operator.name == "PADV2" { node.constant(2)[0] as i8 as i32 } else { node.input(0).zero_point() };
-    let layer = PadLayer::new(shape, side(0), side(1), value).unwrap();
+    let layer = Pad::new(shape, side(0), side(1), value).unwrap();
     if node.is_int16() {
         let mut output = vec![0; layer.output_len()];
         pad(&layer, Separate { input: &node.int16(case, 0), output: &mut output }).unwrap();
@@ -412,7 +408,7 @@ fn run_quantise<T: Element>(node: &Node<'_>, case: &Case, mut result: Vec<T>) ->
         return result;
     }
     node.check(&[Multiplier::from_f64(f64::from(input.scale()) / f64::from(output.scale()))]);
-    let layer = RequantiseLayer::new(affine(input), affine(output)).unwrap();
+    let layer = Requantise::new(affine(input), affine(output)).unwrap();
     if node.is_int16() {
         requantise(&layer, &node.int16(case, 0), &mut result).unwrap();
     } else {
@@ -436,12 +432,12 @@ fn run_softmax(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let columns = *shape.last().unwrap();
     let (rows, beta) = (node.input(0).len() / columns, node.operator.number("beta"));
     if node.is_int16() {
-        let layer = SoftmaxLayer16::new(rows, columns, beta, node.input(0).scale()).unwrap();
+        let layer = SoftmaxInt16::new(rows, columns, beta, node.input(0).scale()).unwrap();
         let mut output = vec![0; layer.len()];
         softmax_int16(&layer, Separate { input: &node.int16(case, 0), output: &mut output }).unwrap();
         return bytes16(output);
     }
-    let layer = SoftmaxLayer::new(rows, columns, beta, node.input(0).scale()).unwrap();
+    let layer = Softmax::new(rows, columns, beta, node.input(0).scale()).unwrap();
     let input = node.int8(case, 0);
     if node.output().dtype == "INT16" {
         let mut output = vec![0; layer.len()];
@@ -456,7 +452,7 @@ fn run_softmax(node: &Node<'_>, case: &Case) -> Vec<u8> {
 
 fn run_log_softmax(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let columns = *node.input(0).shape.last().unwrap();
-    let layer = LogSoftmaxLayer::new(node.input(0).len() / columns, columns, node.input(0).scale()).unwrap();
+    let layer = LogSoftmax::new(node.input(0).len() / columns, columns, node.input(0).scale()).unwrap();
     let mut output = vec![0; layer.len()];
     log_softmax(&layer, Separate { input: &node.int8(case, 0), output: &mut output }).unwrap();
     bytes8(output)
@@ -492,7 +488,7 @@ fn run_activation_int16(node: &Node<'_>, case: &Case) -> Vec<u8> {
         "TANH" => tanh_int16(&Interpolation::tanh(scale).unwrap(), length, tensors),
         "LEAKY_RELU" => {
             let alpha = node.operator.number("alpha");
-            let layer = LeakyReluLayer::new(length, alpha, node.affine(0), affine(node.output())).unwrap();
+            let layer = LeakyRelu::new(length, alpha, node.affine(0), affine(node.output())).unwrap();
             leaky_relu_int16(&layer, tensors)
         }
         other => panic!("no int16 {other}"),
@@ -503,8 +499,7 @@ fn run_activation_int16(node: &Node<'_>, case: &Case) -> Vec<u8> {
 
 fn run_prelu(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let (values, alpha) = (node.int8(case, 0), to_i8(&node.constant(1)));
-    let layer =
-        PreluLayer::new(values.len(), alpha.len(), node.affine(0), node.affine(1), affine(node.output())).unwrap();
+    let layer = Prelu::new(values.len(), alpha.len(), node.affine(0), node.affine(1), affine(node.output())).unwrap();
     let mut output = vec![0; values.len()];
     prelu(&layer, SeparatePair { left: &values, right: &alpha, output: &mut output }).unwrap();
     bytes8(output)

@@ -2,7 +2,9 @@
 
 use host_tests::gradient::{Operator, below, between, inner, integers, reals};
 use host_tests::{oracle, shapes};
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Pool2d, ShapeError, Window2d};
+use smolnn_core::{
+    Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, ShapeError, Window2d, WindowSize,
+};
 use smolnn_float::conv::{conv2d, depthwise, flipped, im2col, transposed};
 use smolnn_float::embedding::{self, Embedding};
 use smolnn_float::norm::{self, batch, layer};
@@ -25,7 +27,7 @@ trait Layer: std::fmt::Debug {
     fn run_backward<T: Number>(&self, w: &[T], x: &[T], g: &[T], to: Gradients<'_, T>) -> Result<(), ShapeError>;
 
     /// The output, without bias where there is none.
-    fn output<T: Number>(&self, w: &[T], b: Option<&[T]>, x: &[T]) -> Vec<T> {
+    fn forward<T: Number>(&self, w: &[T], b: Option<&[T]>, x: &[T]) -> Vec<T> {
         let mut y = vec![T::default(); self.output_len()];
         self.run(w, b, x, &mut y).unwrap();
         y
@@ -45,7 +47,7 @@ trait Layer: std::fmt::Debug {
         let operator = Operator {
             name: format!("{self:?}"),
             inputs: self.lengths().map(|length| reals(random, length)).into(),
-            forward: &|t| self.output(&t[1], Some(&t[2]), &t[0]),
+            forward: &|t| self.forward(&t[1], Some(&t[2]), &t[0]),
             backward: &|t, g| self.gradients(&t[1], &t[0], g).into(),
         };
         check(&operator, random)
@@ -53,7 +55,7 @@ trait Layer: std::fmt::Debug {
 
     /// ⟨G, W x⟩ = ⟨Wᵀ G, x⟩ = ⟨∂L/∂W, W⟩, exactly, and ∂L/∂b is the sum of G of every channel of the output.
     fn check_adjoint(&self, w: &[i64], x: &[i64], g: &[i64]) {
-        let y = self.output(w, None, x);
+        let y = self.forward(w, None, x);
         let [dx, dw, db] = self.gradients(w, x, g);
         assert_eq!(inner(g, &y), inner(&dx, x), "{self:?}");
         assert_eq!(inner(g, &y), inner(&dw, w), "{self:?}");
@@ -65,11 +67,11 @@ trait Layer: std::fmt::Debug {
 
 /// A convolution with the kernel rotated.
 #[derive(Debug)]
-struct Flipped(Conv2d);
+struct Flipped(Conv2dShape);
 
 /// A convolution from output to input.
 #[derive(Debug)]
-struct Transposed(Conv2d);
+struct Transposed(Conv2dShape);
 
 /// `by` a module's functions, over the shape that a layer is or has: lengths of input, output and bias.
 macro_rules! layers {
@@ -96,11 +98,11 @@ macro_rules! layers {
 }
 
 layers! {
-    Dense by dense, |shape| *shape, shape.input_len(), shape.output_len(), shape.outputs;
-    Conv2d by conv2d, |shape| *shape, shape.input_len(), shape.output_len(), shape.output.channels;
-    DepthwiseConv2d by depthwise, |shape| *shape, shape.input_len(), shape.output_len(), shape.output.channels;
-    Flipped by flipped, |layer| layer.0, layer.0.input_len(), layer.0.output_len(), layer.0.output.channels;
-    Transposed by transposed, |layer| layer.0, layer.0.output_len(), layer.0.input_len(), layer.0.input.channels;
+    DenseShape by dense, |shape| *shape, shape.input_len(), shape.output_len(), shape.outputs();
+    Conv2dShape by conv2d, |shape| *shape, shape.input_len(), shape.output_len(), shape.output().channels;
+    DepthwiseConv2dShape by depthwise, |shape| *shape, shape.input_len(), shape.output_len(), shape.output().channels;
+    Flipped by flipped, |layer| layer.0, layer.0.input_len(), layer.0.output_len(), layer.0.output().channels;
+    Transposed by transposed, |layer| layer.0, layer.0.output_len(), layer.0.input_len(), layer.0.input().channels;
 }
 
 /// Runs an operator's check and fails with its message; says how many gradients it compared.
@@ -108,8 +110,8 @@ fn check(operator: &Operator, random: &mut Pcg32) -> usize {
     operator.check(random).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn small_dense(random: &mut Pcg32, most: usize) -> Dense {
-    Dense::new(between(random, 1, 3), between(random, 1, most), between(random, 1, most)).unwrap()
+fn small_dense(random: &mut Pcg32, most: usize) -> DenseShape {
+    DenseShape::new(between(random, 1, 3), between(random, 1, most), between(random, 1, most)).unwrap()
 }
 
 #[test]
@@ -126,11 +128,11 @@ fn dense_adjoint_is_exact() {
         let shape = small_dense(&mut random, 20);
         let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
         let g = integers(&mut random, shape.output_len());
-        let y = shape.output(&w, None, &x);
-        for n in 0..shape.batch {
-            for o in 0..shape.outputs {
-                let sum: i64 = (0..shape.inputs).map(|i| w[o * shape.inputs + i] * x[n * shape.inputs + i]).sum();
-                assert_eq!(y[n * shape.outputs + o], sum, "{shape:?}");
+        let y = shape.forward(&w, None, &x);
+        for n in 0..shape.batch() {
+            for o in 0..shape.outputs() {
+                let sum: i64 = (0..shape.inputs()).map(|i| w[o * shape.inputs() + i] * x[n * shape.inputs() + i]).sum();
+                assert_eq!(y[n * shape.outputs() + o], sum, "{shape:?}");
             }
         }
         shape.check_adjoint(&w, &x, &g);
@@ -150,15 +152,15 @@ fn conv2d_is_exact_in_integers() {
     for _ in 0..400 {
         let shape = shapes::conv2d(&mut random);
         let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
-        let b = integers(&mut random, shape.output.channels);
+        let b = integers(&mut random, shape.output().channels);
         let g = integers(&mut random, shape.output_len());
-        assert_eq!(shape.output(&w, Some(&b), &x), oracle::conv2d(&shape, &w, &b, &x), "{shape:?}");
+        assert_eq!(shape.forward(&w, Some(&b), &x), oracle::conv2d(&shape, &w, &b, &x), "{shape:?}");
         shape.check_adjoint(&w, &x, &g);
-        if shape.groups == 1 {
+        if shape.groups() == 1 {
             let mut scratch = vec![0; im2col::scratch_len(&shape)];
             let mut through_patches = vec![0; shape.output_len()];
             im2col::forward(&shape, &w, None, &x, &mut through_patches, &mut scratch).unwrap();
-            assert_eq!(shape.output(&w, None, &x), through_patches, "{shape:?}");
+            assert_eq!(shape.forward(&w, None, &x), through_patches, "{shape:?}");
         }
     }
 }
@@ -166,7 +168,7 @@ fn conv2d_is_exact_in_integers() {
 /// Outputs, and gradients of input, weights and bias.
 fn outputs_and_gradients<T: Number>(layer: &impl Layer, w: &[T], b: &[T], x: &[T], g: &[T]) -> [Vec<T>; 4] {
     let [dx, dw, db] = layer.gradients(w, x, g);
-    [layer.output(w, Some(b), x), dx, dw, db]
+    [layer.forward(w, Some(b), x), dx, dw, db]
 }
 
 /// Convolutions and dense layers by panels, as only some targets run them: equal to those that run pixel by pixel.
@@ -183,20 +185,21 @@ fn panels_are_exact_in_integers() {
         let shape = if number % 3 == 0 {
             let (inputs, outputs) = (between(&mut random, 1, 90), between(&mut random, 1, 19));
             let image = Image::hwc(between(&mut random, 4, 7), between(&mut random, 4, 7), inputs);
-            let kernel = Kernel::hw(between(&mut random, 1, 3), between(&mut random, 1, 3));
+            let kernel = WindowSize::hw(between(&mut random, 1, 3), between(&mut random, 1, 3));
             let window = Window2d::over(image, kernel).batch(between(&mut random, 1, 2));
             let stride = between(&mut random, 1, 3);
             window.same().stride(stride, between(&mut random, 1, 3)).conv(outputs).unwrap()
         } else {
             shapes::conv2d(&mut random)
         };
-        if shape.batch * shape.output.height * shape.output.width >= 16 {
-            let is_strided = shape.rows.stride * shape.columns.stride > 1;
-            let kinds = [true, shape.groups > 1, is_strided, shape.rows.dilation * shape.columns.dilation > 1];
+        if shape.batch() * shape.output().height * shape.output().width >= 16 {
+            let is_strided = shape.rows().stride() * shape.columns().stride() > 1;
+            let kinds =
+                [true, shape.groups() > 1, is_strided, shape.rows().dilation() * shape.columns().dilation() > 1];
             met.iter_mut().zip(kinds).for_each(|(count, kind)| *count += usize::from(kind));
         }
         let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
-        let (b, g) = (integers(&mut random, shape.output.channels), integers(&mut random, shape.output_len()));
+        let (b, g) = (integers(&mut random, shape.output().channels), integers(&mut random, shape.output_len()));
         let (pw, pb, px, pg) = (panelled(&w), panelled(&b), panelled(&x), panelled(&g));
         let expected = outputs_and_gradients(&shape, &w, &b, &x, &g);
         let found = outputs_and_gradients(&shape, &pw, &pb, &px, &pg);
@@ -214,7 +217,7 @@ fn im2col_adjoint_is_exact() {
     let mut random = generator(5);
     for _ in 0..200 {
         let shape = shapes::conv2d(&mut random);
-        let row = below(&mut random, shape.batch * shape.output.height);
+        let row = below(&mut random, shape.batch() * shape.output().height);
         let x = integers(&mut random, shape.input_len());
         let g = integers(&mut random, im2col::scratch_len(&shape));
         let mut patches = vec![7; g.len()];
@@ -235,9 +238,9 @@ fn flipped_differences_and_exactness() {
 
         // Flipping the kernel by hand gives the same as not copying it.
         let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
-        let (taps, channels) = (shape.rows.kernel * shape.columns.kernel, shape.group_inputs());
+        let (taps, channels) = (shape.rows().kernel() * shape.columns().kernel(), shape.group_inputs());
         let mut turned = vec![0; w.len()];
-        for o in 0..shape.output.channels {
+        for o in 0..shape.output().channels {
             for tap in 0..taps {
                 for c in 0..channels {
                     turned[(o * taps + tap) * channels + c] = w[(o * taps + taps - 1 - tap) * channels + c];
@@ -245,8 +248,8 @@ fn flipped_differences_and_exactness() {
             }
         }
         assert_eq!(
-            layer.output(&w, None, &x),
-            oracle::conv2d(&shape, &turned, &vec![0; shape.output.channels], &x),
+            layer.forward(&w, None, &x),
+            oracle::conv2d(&shape, &turned, &vec![0; shape.output().channels], &x),
             "{shape:?}"
         );
     }
@@ -263,8 +266,8 @@ fn transposed_differences_and_adjoint() {
         // It is the adjoint of the oracle's convolution.
         let (x, w) = (integers(&mut random, shape.output_len()), integers(&mut random, shape.weights()));
         let image = integers(&mut random, shape.input_len());
-        let y = layer.output(&w, None, &x);
-        let convolved = oracle::conv2d(&shape, &w, &vec![0; shape.output.channels], &image);
+        let y = layer.forward(&w, None, &x);
+        let convolved = oracle::conv2d(&shape, &w, &vec![0; shape.output().channels], &image);
         assert_eq!(inner(&y, &image), inner(&x, &convolved), "{shape:?}");
     }
 }
@@ -282,9 +285,9 @@ fn depthwise_is_exact_in_integers() {
     for _ in 0..300 {
         let shape = shapes::depthwise(&mut random);
         let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
-        let b = integers(&mut random, shape.output.channels);
+        let b = integers(&mut random, shape.output().channels);
         let g = integers(&mut random, shape.output_len());
-        assert_eq!(shape.output(&w, Some(&b), &x), oracle::depthwise(&shape, &w, &b, &x), "{shape:?}");
+        assert_eq!(shape.forward(&w, Some(&b), &x), oracle::depthwise(&shape, &w, &b, &x), "{shape:?}");
         shape.check_adjoint(&w, &x, &g);
     }
 }
@@ -309,7 +312,8 @@ fn fused_descent_is_backward_then_step() {
     for _ in 0..150 {
         check_descent!(
             dense,
-            Dense::new(between(&mut random, 1, 3), between(&mut random, 1, 9), between(&mut random, 1, 40)).unwrap()
+            DenseShape::new(between(&mut random, 1, 3), between(&mut random, 1, 9), between(&mut random, 1, 40))
+                .unwrap()
         );
         check_descent!(conv2d, shapes::conv2d(&mut random));
         check_descent!(depthwise, shapes::depthwise(&mut random));
@@ -334,7 +338,7 @@ fn gradients_accumulate() {
     assert_eq!(twice, once.iter().map(|d| 2 * d).collect::<Vec<_>>());
 }
 
-fn max_forward<T: Number>(shape: &Pool2d, x: &[T]) -> (Vec<T>, Vec<u8>) {
+fn max_forward<T: Number>(shape: &Pool2dShape, x: &[T]) -> (Vec<T>, Vec<u8>) {
     let mut y = vec![T::default(); shape.output_len()];
     let mut indices = vec![0xff; max::indices_len(shape)];
     max::forward(shape, x, &mut y, Some(&mut indices)).unwrap();
@@ -367,24 +371,27 @@ fn max_pool_differences_and_exactness() {
         assert_eq!(inner(&g, &y), inner(&dx, &x), "{shape:?}");
         let mut expected = vec![0; x.len()];
         let mut output = 0;
-        for n in 0..shape.batch {
-            for i in 0..shape.output.height {
-                for j in 0..shape.output.width {
-                    for c in 0..shape.output.channels {
+        for n in 0..shape.batch() {
+            for i in 0..shape.output().height {
+                for j in 0..shape.output().width {
+                    for c in 0..shape.output().channels {
                         let mut best: Option<(i64, usize)> = None;
-                        for u in 0..shape.rows.kernel {
-                            for v in 0..shape.columns.kernel {
+                        for u in 0..shape.rows().kernel() {
+                            for v in 0..shape.columns().kernel() {
                                 let (y, x_) = (
-                                    i * shape.rows.stride + u * shape.rows.dilation,
-                                    j * shape.columns.stride + v * shape.columns.dilation,
+                                    i * shape.rows().stride() + u * shape.rows().dilation(),
+                                    j * shape.columns().stride() + v * shape.columns().dilation(),
                                 );
-                                let inside = (shape.rows.before..shape.rows.before + shape.input.height).contains(&y)
-                                    && (shape.columns.before..shape.columns.before + shape.input.width).contains(&x_);
+                                let inside = (shape.rows().before()..shape.rows().before() + shape.input().height)
+                                    .contains(&y)
+                                    && (shape.columns().before()..shape.columns().before() + shape.input().width)
+                                        .contains(&x_);
                                 if inside {
-                                    let at = ((n * shape.input.height + y - shape.rows.before) * shape.input.width
+                                    let at = ((n * shape.input().height + y - shape.rows().before())
+                                        * shape.input().width
                                         + x_
-                                        - shape.columns.before)
-                                        * shape.input.channels
+                                        - shape.columns().before())
+                                        * shape.input().channels
                                         + c;
                                     if best.is_none_or(|(most, _)| x[at] > most) {
                                         best = Some((x[at], at));
@@ -410,7 +417,7 @@ fn max_pool_differences_and_exactness() {
 fn packed_indices_of_every_width() {
     let mut random = generator(13);
     for (kernel, bits) in [(1, 0), (2, 1), (3, 2), (4, 2), (5, 4), (16, 4), (17, 8), (256, 8), (257, 16), (400, 16)] {
-        let shape = Window2d::over(Image::sequence(kernel + 9, 3), Kernel::taps(kernel)).pool().unwrap();
+        let shape = Window2d::over(Image::sequence(kernel + 9, 3), WindowSize::taps(kernel)).pool().unwrap();
         assert_eq!(max::index_bits(&shape), bits, "{kernel} taps");
         let x = reals(&mut random, shape.input_len());
         let g = integers(&mut random, shape.output_len());
@@ -418,7 +425,7 @@ fn packed_indices_of_every_width() {
         let mut dx = vec![0; x.len()];
         max::backward(&shape, &indices, &g, &mut dx).unwrap();
         let mut expected = vec![0; x.len()];
-        for o in 0..shape.output.width {
+        for o in 0..shape.output().width {
             for c in 0..3 {
                 let at = (o..o + kernel).max_by(|&a, &b| x[a * 3 + c].total_cmp(&x[b * 3 + c])).unwrap() * 3 + c;
                 assert_eq!(y[o * 3 + c], x[at]);
@@ -454,7 +461,7 @@ fn average_pool_differences_and_adjoint() {
         check(&operator, &mut random);
     }
     // Over 2×2 and 4×1 windows all quarters are exact in f64: so is the identity.
-    for (kernel, stride) in [(Kernel::hw(2, 2), 1), (Kernel::hw(4, 1), 2), (Kernel::hw(1, 2), 3)] {
+    for (kernel, stride) in [(WindowSize::hw(2, 2), 1), (WindowSize::hw(4, 1), 2), (WindowSize::hw(1, 2), 3)] {
         let shape = Window2d::over(Image::hwc(6, 7, 2), kernel).stride(stride, stride).pool().unwrap();
         let (x, g) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.output_len()));
         let exact = |v: &[i64]| v.iter().map(|&v| v as f64).collect::<Vec<_>>();
@@ -582,7 +589,7 @@ fn folding_batch_norm() {
     let mut random = generator(18);
     for _ in 0..20 {
         let shape = shapes::conv2d(&mut random);
-        let channels = shape.output.channels;
+        let channels = shape.output().channels;
         let x = reals(&mut random, shape.input_len());
         let (mut w, mut b) = (reals(&mut random, shape.weights()), reals(&mut random, channels));
         let [gamma, beta, mean] = [(); 3].map(|()| reals(&mut random, channels));
@@ -622,7 +629,7 @@ fn embedding_and_residual_are_exact() {
     ));
 
     // y = x + W x: ∂L/∂x = δ + Wᵀδ.
-    let shape = Dense::new(1, 4, 4).unwrap();
+    let shape = DenseShape::new(1, 4, 4).unwrap();
     let (x, w, g) = (integers(&mut random, 4), integers(&mut random, 16), integers(&mut random, 4));
     let mut y = vec![0; 4];
     dense::forward(&shape, &w, None, &x, &mut y).unwrap();
@@ -653,7 +660,7 @@ fn dropout_drops_as_often_as_it_says_and_backward_alike() {
 
 #[test]
 fn wrong_lengths_are_errors() {
-    let shape = Dense::new(1, 3, 2).unwrap();
+    let shape = DenseShape::new(1, 3, 2).unwrap();
     let mut y = [0.0; 2];
     let length = |what, expected, found| Err(ShapeError::Length { what, expected, found });
     assert_eq!(dense::forward(&shape, &[0.0; 5], None, &[0.0; 3], &mut y), length("the weights", 6, 5));

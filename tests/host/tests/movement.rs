@@ -1,6 +1,6 @@
 //! Copies through strides against a naive loop, and their refusal to lead out of a tensor.
 
-use smolnn_fixed::movement::{CopyLayer, RANK, Walk, copy};
+use smolnn_fixed::movement::{RANK, StridedCopy, Walk, copy};
 use smolnn_testkit::Random;
 
 /// Strides and start that stay within `length` elements, and the length they need at least.
@@ -31,7 +31,7 @@ fn a_copy_is_the_naive_loop() {
         let input: Vec<i16> = (0..from.length).map(|_| random.int16()).collect();
         let mut found = vec![-1; to.length];
         let mut expected = found.clone();
-        let layer = CopyLayer::new(lengths, from, to).expect("the walks stay inside");
+        let layer = StridedCopy::new(lengths, from, to).expect("the walks stay inside");
         copy(&layer, &input, &mut found).expect("the lengths are right");
         for number in 0..lengths.iter().product() {
             let mut rest: usize = number;
@@ -55,12 +55,12 @@ fn a_copy_is_the_naive_loop() {
 fn a_copy_that_leads_out_is_refused() {
     let walk = |length, start, stride| Walk { length, start, strides: [0, 0, 0, 0, 0, stride] };
     let lengths = [1, 1, 1, 1, 1, 4];
-    assert!(CopyLayer::new(lengths, walk(4, 0, 1), walk(4, 0, 1)).is_ok());
-    assert!(CopyLayer::new(lengths, walk(4, 3, -1), walk(4, 0, 1)).is_ok());
+    assert!(StridedCopy::new(lengths, walk(4, 0, 1), walk(4, 0, 1)).is_ok());
+    assert!(StridedCopy::new(lengths, walk(4, 3, -1), walk(4, 0, 1)).is_ok());
     for wrong in [walk(4, 1, 1), walk(4, 2, -1), walk(4, 0, isize::MAX), walk(4, 0, isize::MIN), walk(usize::MAX, 0, 1)]
     {
-        assert!(CopyLayer::new(lengths, wrong, walk(4, 0, 1)).is_err(), "{wrong:?}");
-        assert!(CopyLayer::new(lengths, walk(4, 0, 1), wrong).is_err(), "{wrong:?}");
+        assert!(StridedCopy::new(lengths, wrong, walk(4, 0, 1)).is_err(), "{wrong:?}");
+        assert!(StridedCopy::new(lengths, walk(4, 0, 1), wrong).is_err(), "{wrong:?}");
     }
-    assert!(CopyLayer::new([1, 1, 1, 1, 0, 4], walk(4, 0, 1), walk(4, 0, 1)).is_err());
+    assert!(StridedCopy::new([1, 1, 1, 1, 0, 4], walk(4, 0, 1), walk(4, 0, 1)).is_err());
 }

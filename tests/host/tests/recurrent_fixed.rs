@@ -1,7 +1,7 @@
 //! The quantised recurrent cells against the reference: outputs of every step, and the trace of the cell inside.
 
-use smolnn_core::Dense;
-use smolnn_fixed::dense::WideDenseLayer;
+use smolnn_core::DenseShape;
+use smolnn_fixed::dense::DenseToInt16;
 use smolnn_fixed::pack::{self, Packed};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 use smolnn_fixed::rnn::{gru, lstm, simple, svdf};
@@ -12,7 +12,7 @@ use smolnn_testkit::{Random, oracle, vowels};
 
 /// A packed dense layer to int16 that owns its memory.
 struct Wide {
-    shape: Dense,
+    shape: DenseShape,
     words: Vec<u32>,
     channels: Vec<Channel>,
     packed: Packed,
@@ -20,17 +20,17 @@ struct Wide {
 
 impl Wide {
     fn new(inputs: usize, outputs: usize, weights: &Weights<'_>) -> Self {
-        let shape = Dense::new(1, inputs, outputs).unwrap();
-        let mut words = vec![0; pack::wide_dense_words(Backend::CURRENT, &shape)];
+        let shape = DenseShape::new(1, inputs, outputs).unwrap();
+        let mut words = vec![0; pack::dense_to_int16_words(Backend::CURRENT, &shape)];
         let mut channels = vec![Channel::default(); outputs];
-        let packed = pack::wide_dense(Backend::CURRENT, &shape, weights, &mut words, &mut channels).unwrap();
+        let packed = pack::dense_to_int16(Backend::CURRENT, &shape, weights, &mut words, &mut channels).unwrap();
         words.truncate(packed.words);
         channels.truncate(packed.channels);
         Self { shape, words, channels, packed }
     }
 
-    fn layer(&self) -> WideDenseLayer<'_> {
-        WideDenseLayer::new(self.shape, &self.words, &self.channels, self.packed.layout).unwrap()
+    fn layer(&self) -> DenseToInt16<'_> {
+        DenseToInt16::new(self.shape, &self.words, &self.channels, self.packed.layout).unwrap()
     }
 }
 
@@ -99,9 +99,9 @@ impl Lstm {
         }
     }
 
-    fn layer(&self) -> lstm::LstmLayer<'_> {
+    fn layer(&self) -> lstm::Lstm<'_> {
         let (input, recurrent) = (self.input.layer(), self.recurrent.layer());
-        lstm::LstmLayer::new(self.steps, input, recurrent, self.cell_scale_log2, self.clip, self.hidden).unwrap()
+        lstm::Lstm::new(self.steps, input, recurrent, self.cell_scale_log2, self.clip, self.hidden).unwrap()
     }
 }
 
@@ -237,7 +237,7 @@ fn svdf_is_the_reference_bit_for_bit() {
         // The model asks for a RELU; the reference does not apply it.
         assert_eq!(operator.option("fusedActivationFunction"), "RELU");
         let range = OutputRange::int8(y.zero_point());
-        let layer = svdf::SvdfLayer::new(wide.layer(), &time_weights, &bias, memory, rank, second, range).unwrap();
+        let layer = svdf::Svdf::new(wide.layer(), &time_weights, &bias, memory, rank, second, range).unwrap();
         for case in &golden.cases {
             let mut history = vec![0_i16; layer.state_len()];
             let mut scratch = vec![0; layer.scratch_words()];

@@ -5,7 +5,7 @@
 //! the last frames suffices. Asked after 29 frames, the longest utterance, with silence behind the shorter ones, the answer has
 //! to be remembered, and that is not learnt in windows of one step.
 
-use smolnn_core::{Dense, OptimiserKind, ShapeError, shape};
+use smolnn_core::{DenseShape, OptimiserKind, ShapeError, shape};
 use smolnn_float::optimiser::{Adam, Optimiser};
 use smolnn_float::random::{Pcg32, SeedableRng};
 use smolnn_float::rnn::{Cell, Gru, Keep, ResetAfter, Sequence, SequenceGradients};
@@ -13,7 +13,7 @@ use smolnn_float::{Gradients, Parameter, Rows, clip, dense, init, loss};
 use smolnn_testkit::sequences::{FEATURES, SPEAKERS, Split, TEST, TRAIN, UNITS, coefficients};
 
 const GRU: Gru<ResetAfter> = shape!(Gru::new(FEATURES, UNITS));
-const HEAD: Dense = shape!(Dense::new(1, UNITS, SPEAKERS));
+const HEAD: DenseShape = shape!(DenseShape::new(1, UNITS, SPEAKERS));
 const LONGEST: usize = 29;
 const BATCH: usize = 30;
 const EPOCHS: usize = 40;

@@ -1,7 +1,7 @@
 //! int8 softmax where sums are just below a power of two, which random rows do not reach.
 
 use smolnn_fixed::Separate;
-use smolnn_fixed::softmax::{SoftmaxLayer, softmax};
+use smolnn_fixed::softmax::{Softmax, softmax};
 use smolnn_fixed::transcendental::{exp_negative, reciprocal};
 
 /// The reference's last step, in wide integers: the product at 31 bits half up, then 23 + e bits fewer, half up.
@@ -29,7 +29,7 @@ fn sums_just_below_a_power_of_two() {
         }
         let sum = (1 << bits) - 1;
         reached_below_half += i32::from(reciprocal(sum, 12).0 < 1 << 30);
-        let layer = SoftmaxLayer::new(1, row.len(), 1.0, scale).unwrap();
+        let layer = Softmax::new(1, row.len(), 1.0, scale).unwrap();
         let mut found = vec![0; row.len()];
         softmax(&layer, Separate { input: &row, output: &mut found }).unwrap();
         for (&value, &found) in row.iter().zip(&found) {

@@ -1,7 +1,7 @@
 //! Losses, optimisers, schedules, initialisers, clipping: against differences, closed forms and their definitions.
 
 use host_tests::gradient::{Operator, below, between, reals};
-use smolnn_core::{Dense, Image, Kernel, ShapeError, Window2d};
+use smolnn_core::{DenseShape, Image, ShapeError, Window2d, WindowSize};
 use smolnn_float::init::{self, Fans};
 use smolnn_float::optimiser::{Adagrad, Adam, Anneal, Momentum, Optimiser, RmsProp, Schedule, Sgd};
 use smolnn_float::random::{Generator, Pcg32, SeedableRng, normal, uniform};
@@ -237,8 +237,8 @@ fn initialisers_have_their_moments() {
 
 #[test]
 fn fans_count_products() {
-    assert_eq!(Fans::dense(&Dense::new(1, 7, 5).unwrap()), Fans { input: 7, output: 5 });
-    let window = Window2d::over(Image::hwc(8, 8, 6), Kernel::hw(3, 2));
+    assert_eq!(Fans::dense(&DenseShape::new(1, 7, 5).unwrap()), Fans { input: 7, output: 5 });
+    let window = Window2d::over(Image::hwc(8, 8, 6), WindowSize::hw(3, 2));
     assert_eq!(Fans::conv2d(&window.groups(2).conv(10).unwrap()), Fans { input: 18, output: 30 });
     assert_eq!(Fans::depthwise(&window.depthwise(2).unwrap()), Fans { input: 6, output: 12 });
 }
@@ -344,9 +344,10 @@ fn xor_is_learnt_from_the_pinned_seed() {
 /// 8×8 digits: a convolution, ReLU and a dense layer, in f32, learnt from 300 images and tested on 150 others.
 #[test]
 fn a_convolutional_network_learns_digits() {
-    use smolnn_core::{Conv2d as Shape, shape};
+    use smolnn_core::{Conv2dShape, shape};
     use smolnn_float::layer::{Conv2d, Dense};
-    const SHAPE: Shape = shape!(Window2d::over(Image::hwc(8, 8, 1), Kernel::hw(3, 3)).same().stride(2, 2).conv(8));
+    const SHAPE: Conv2dShape =
+        shape!(Window2d::over(Image::hwc(8, 8, 1), WindowSize::hw(3, 3)).same().stride(2, 2).conv(8));
     type Front = Conv2d<f32, 64, { SHAPE.weights() }, 8, 128>;
     type Head = Dense<f32, 128, 10>;
     let folder = smolnn_testkit::golden::project().join("tests/data/digits");

@@ -12,7 +12,7 @@ use crate::tensors::{Source, Tensors};
 
 /// A leaky ReLU, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct LeakyReluLayer {
+pub struct LeakyRelu {
     length: usize,
     positive: Multiplier,
     negative: Multiplier,
@@ -22,7 +22,7 @@ pub struct LeakyReluLayer {
     output_zero_point: i32,
 }
 
-impl LeakyReluLayer {
+impl LeakyRelu {
     /// Of `length` elements, with slope `alpha` below 0.
     ///
     /// # Errors
@@ -77,9 +77,9 @@ impl Table {
     /// 1/16. Clamped to int8; a slope of 0 makes a ReLU, a negative one is allowed. Run by [`lookup`](super::lookup).
     ///
     /// # Errors
-    /// As [`LeakyReluLayer::new`].
+    /// As [`LeakyRelu::new`].
     pub const fn leaky_relu(alpha: f32, input: Affine, output: Affine) -> Result<Self, ShapeError> {
-        let layer = match LeakyReluLayer::new(1, alpha, input, output) {
+        let layer = match LeakyRelu::new(1, alpha, input, output) {
             Ok(layer) => layer,
             Err(error) => return Err(error),
         };
@@ -100,7 +100,7 @@ impl Table {
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have another length than the layer says, or overlap where they must not.
-pub fn leaky_relu_int16(layer: &LeakyReluLayer, mut tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
+pub fn leaky_relu_int16(layer: &LeakyRelu, mut tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
     tensors.check(layer.length, layer.length, 0)?;
     let (input, output) = tensors.split();
     input.map(output, |value| clamp(layer.apply(i32::from(value)), -32768, 32767) as i16);

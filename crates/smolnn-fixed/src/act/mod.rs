@@ -20,6 +20,6 @@ mod table;
 
 pub use int16::{Interpolation, logistic_int16, tanh_int16};
 pub(crate) use int16::{logistic_q12, tanh_value};
-pub use leaky_relu::{LeakyReluLayer, leaky_relu_int16};
-pub use prelu::{PreluLayer, prelu};
+pub use leaky_relu::{LeakyRelu, leaky_relu_int16};
+pub use prelu::{Prelu, prelu};
 pub use table::{Table, lookup};

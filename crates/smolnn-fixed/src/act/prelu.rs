@@ -12,7 +12,7 @@ use crate::quantise::{Affine, Multiplier, OutputRange};
 
 /// A PReLU, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct PreluLayer {
+pub struct Prelu {
     pairing: Pairing,
     positive: Multiplier,
     negative: Multiplier,
@@ -21,7 +21,7 @@ pub struct PreluLayer {
     output: OutputRange,
 }
 
-impl PreluLayer {
+impl Prelu {
     /// Of `length` elements, α repeating every `period`.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl PreluLayer {
 ///
 /// # Errors
 /// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
-pub fn prelu(layer: &PreluLayer, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+pub fn prelu(layer: &Prelu, operands: impl Operands<i8>) -> Result<(), ShapeError> {
     layer.pairing.combine(operands, |value, alpha| {
         let value = i32::from(value) - layer.input_zero_point;
         let scaled = if value >= 0 {

@@ -7,7 +7,7 @@
 
 use smolnn_core::ShapeError;
 
-use crate::convert::RequantiseLayer;
+use crate::convert::Requantise;
 use crate::quantise::{Affine, clamp, round};
 use crate::tensors::{Source, Tensors};
 
@@ -66,9 +66,9 @@ impl Table {
     /// From one quantisation to another: QUANTIZE of an int8 tensor to int8, with its bits; clamped at the ends.
     ///
     /// # Errors
-    /// As [`RequantiseLayer::new`].
+    /// As [`Requantise::new`].
     pub const fn requantise(input: Affine, output: Affine) -> Result<Self, ShapeError> {
-        let layer = match RequantiseLayer::new(input, output) {
+        let layer = match Requantise::new(input, output) {
             Ok(layer) => layer,
             Err(error) => return Err(error),
         };

@@ -22,7 +22,7 @@ use portable as chosen;
 #[cfg(any(backend = "v7m", backend = "v6m", backend = "rv32"))]
 use scalar as chosen;
 
-pub(crate) use chosen::{conv2d, dense, dense_int16, depthwise_conv2d, wide_dense};
+pub(crate) use chosen::{conv2d, dense, dense_int16, dense_to_int16, depthwise_conv2d};
 
 #[cfg(all(backend = "rv32", target_arch = "riscv32"))]
 pub(crate) use scalar::with_lowest_byte;

@@ -6,7 +6,7 @@
 //! - Rounding: [`Multiplier::apply`](crate::quantise::Multiplier::apply), once per output.
 //! - Held by: `conv_*` goldens and random shapes against the naive oracle (tests/host/tests/conformance.rs).
 
-use smolnn_core::{Conv2d, ShapeError};
+use smolnn_core::{Conv2dShape, ShapeError};
 
 use crate::pack::{self, Channel, Layout};
 use crate::quantise::OutputRange;
@@ -14,8 +14,8 @@ use crate::{Tensors, arch};
 
 /// A convolution with its packed weights, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Conv2dLayer<'a> {
-    pub(crate) shape: Conv2d,
+pub struct Conv2d<'a> {
+    pub(crate) shape: Conv2dShape,
     pub(crate) words: &'a [u32],
     pub(crate) channels: &'a [Channel],
     pub(crate) layout: Layout,
@@ -26,21 +26,21 @@ pub struct Conv2dLayer<'a> {
     overlap_gap: usize,
 }
 
-impl<'a> Conv2dLayer<'a> {
+impl<'a> Conv2d<'a> {
     /// A layer of weights packed by [`pack::conv2d`](crate::pack::conv2d) for the backend that will run it.
     ///
     /// # Errors
     /// [`ShapeError`] when lengths do not fit the shape, the layout is not one that this build runs, or the zero point
     /// or clamp lies outside of int8.
     pub const fn new(
-        shape: Conv2d,
+        shape: Conv2dShape,
         words: &'a [u32],
         channels: &'a [Channel],
         layout: Layout,
         output: OutputRange,
         input_zero_point: i32,
     ) -> Result<Self, ShapeError> {
-        if shape.groups != 1 {
+        if shape.groups() != 1 {
             return Err(ShapeError::Range("the int8 convolution takes no groups"));
         }
         let needs = pack::conv2d_needs(layout, &shape);
@@ -67,23 +67,23 @@ impl<'a> Conv2dLayer<'a> {
     }
 
     /// The shape.
-    pub const fn shape(&self) -> &Conv2d {
+    pub const fn shape(&self) -> &Conv2dShape {
         &self.shape
     }
 }
 
 /// Words of scratch memory that [`conv2d`] needs with weights of the layout.
-pub const fn conv2d_scratch(layout: Layout, shape: &Conv2d) -> usize {
+pub const fn conv2d_scratch(layout: Layout, shape: &Conv2dShape) -> usize {
     pack::conv2d_needs(layout, shape).scratch
 }
 
-/// Runs the convolution, row by row. `scratch` has at least [`Conv2dLayer::scratch_words`] words.
+/// Runs the convolution, row by row. `scratch` has at least [`Conv2d::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError`] when input, output or scratch have other lengths than the shape says, or overlap where they must not.
 // Inlined, so that of a constant layer the checks vanish and no body but the one of its layout is linked.
 #[inline(always)]
-pub fn conv2d(layer: &Conv2dLayer<'_>, mut tensors: impl Tensors<i8>, scratch: &mut [u32]) -> Result<(), ShapeError> {
+pub fn conv2d(layer: &Conv2d<'_>, mut tensors: impl Tensors<i8>, scratch: &mut [u32]) -> Result<(), ShapeError> {
     let shape = &layer.shape;
     tensors.check(shape.input_len(), shape.output_len(), layer.overlap_gap)?;
     ShapeError::check_capacity("the scratch", layer.scratch_words, scratch.len())?;

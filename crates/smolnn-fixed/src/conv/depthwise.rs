@@ -4,18 +4,18 @@
 //! - Accumulators, rounding: as [`conv2d`](super::conv2d).
 //! - Held by: `dw_*` goldens and random shapes against the naive oracle (tests/host/tests/conformance.rs).
 
-use smolnn_core::{DepthwiseConv2d, ShapeError};
+use smolnn_core::{DepthwiseConv2dShape, ShapeError};
 
 #[cfg(any(backend = "helium", backend = "v7m", backend = "v6m", backend = "rv32"))]
-use super::Conv2dLayer;
+use super::Conv2d;
 use crate::pack::{self, Channel, Layout};
 use crate::quantise::OutputRange;
 use crate::{Tensors, arch};
 
 /// A depthwise convolution with its packed weights, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct DepthwiseConv2dLayer<'a> {
-    pub(crate) shape: DepthwiseConv2d,
+pub struct DepthwiseConv2d<'a> {
+    pub(crate) shape: DepthwiseConv2dShape,
     pub(crate) words: &'a [u32],
     pub(crate) channels: &'a [Channel],
     pub(crate) layout: Layout,
@@ -26,7 +26,7 @@ pub struct DepthwiseConv2dLayer<'a> {
     overlap_gap: usize,
 }
 
-impl<'a> DepthwiseConv2dLayer<'a> {
+impl<'a> DepthwiseConv2d<'a> {
     /// A layer of weights packed by [`pack::depthwise_conv2d`](crate::pack::depthwise_conv2d) for the backend that will
     /// run it.
     ///
@@ -34,7 +34,7 @@ impl<'a> DepthwiseConv2dLayer<'a> {
     /// [`ShapeError`] when lengths do not fit the shape, the layout is not one that this build runs, or the zero point
     /// or clamp lies outside of int8.
     pub const fn new(
-        shape: DepthwiseConv2d,
+        shape: DepthwiseConv2dShape,
         words: &'a [u32],
         channels: &'a [Channel],
         layout: Layout,
@@ -65,32 +65,32 @@ impl<'a> DepthwiseConv2dLayer<'a> {
     }
 
     /// The shape.
-    pub const fn shape(&self) -> &DepthwiseConv2d {
+    pub const fn shape(&self) -> &DepthwiseConv2dShape {
         &self.shape
     }
 
     /// The convolution that the layer is, if it has one input channel and its weights are packed as a convolution's.
     #[cfg(any(backend = "helium", backend = "v7m", backend = "v6m", backend = "rv32"))]
-    pub(crate) fn as_conv2d(&self) -> Option<Conv2dLayer<'a>> {
+    pub(crate) fn as_conv2d(&self) -> Option<Conv2d<'a>> {
         let Self { words, channels, layout, output, input_zero_point, .. } = *self;
         let shape = pack::as_conv2d(&self.shape)?;
-        Conv2dLayer::new(shape, words, channels, layout, output, input_zero_point.into()).ok()
+        Conv2d::new(shape, words, channels, layout, output, input_zero_point.into()).ok()
     }
 }
 
 /// Words of scratch memory that [`depthwise_conv2d`] needs with weights of the layout.
-pub const fn depthwise_conv2d_scratch(layout: Layout, shape: &DepthwiseConv2d) -> usize {
+pub const fn depthwise_conv2d_scratch(layout: Layout, shape: &DepthwiseConv2dShape) -> usize {
     pack::depthwise_conv2d_needs(layout, shape).scratch
 }
 
-/// Runs the depthwise convolution, row by row. `scratch` has at least [`DepthwiseConv2dLayer::scratch_words`] words.
+/// Runs the depthwise convolution, row by row. `scratch` has at least [`DepthwiseConv2d::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError`] when input, output or scratch have other lengths than the shape says, or overlap where they must not.
 // Inlined, so that of a constant layer the checks vanish and no body but the one of its layout is linked.
 #[inline(always)]
 pub fn depthwise_conv2d(
-    layer: &DepthwiseConv2dLayer<'_>,
+    layer: &DepthwiseConv2d<'_>,
     mut tensors: impl Tensors<i8>,
     scratch: &mut [u32],
 ) -> Result<(), ShapeError> {

@@ -3,11 +3,11 @@
 //! - y[o] = clamp(M_o · (b_o + Σ_k w[o, k] · x[k])); zero points are 0, padding is 0.
 //! - Layout: NHWC input and output; weights as TensorFlow Lite stores them (OHWI, 1HWC), unpacked; bias int64.
 //! - Accumulators: |x·w| ≤ 2^22, so that 2^8 products are summed in i32 before they are added to an i64.
-//! - Rounding: [`Multiplier::apply_i64`], once per output, single; [`Weights16::shorten`] gives the same in 32 bits.
+//! - Rounding: [`Multiplier::apply_i64`], once per output, single; [`WeightsInt16::shorten`] gives the same in 32 bits.
 //! - Held by: `conv_int16*`, `depthwise_int16*` goldens; random shapes against the naive oracle
 //!   (tests/host/tests/conformance.rs).
 
-use smolnn_core::{Conv2d, DepthwiseConv2d, ShapeError};
+use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, ShapeError};
 
 use crate::pack::Channel;
 use crate::quantise::{Multiplier, OutputRange, clamp};
@@ -15,18 +15,18 @@ use crate::tensors::{Source, Tensors};
 
 /// Weights of a layer with int16 activations, as TensorFlow Lite stores them.
 #[derive(Clone, Copy, Debug)]
-pub struct Weights16<'a> {
+pub struct WeightsInt16<'a> {
     /// int8, symmetric.
     pub values: &'a [i8],
     /// One per output channel, scale s_in · s_w; empty stands for zeros.
     pub bias: &'a [i64],
     /// s_in · s_w / s_out: one per output channel, or one for all.
     pub multipliers: &'a [Multiplier],
-    /// Bias and multiplier of each channel as [`Weights16::shorten`] gives them, in place of the two above; or empty.
+    /// Bias and multiplier of each channel as [`WeightsInt16::shorten`] gives them, in place of the two above; or empty.
     pub short: &'a [Channel],
 }
 
-impl Weights16<'_> {
+impl WeightsInt16<'_> {
     /// Checks the lengths.
     pub(crate) const fn check(&self, weights: usize, channels: usize) -> Result<(), ShapeError> {
         if let Err(error) = ShapeError::check_length("the weights", weights, self.values.len()) {
@@ -119,22 +119,22 @@ pub(crate) fn dot(input: impl Source<i16>, weights: &[i8]) -> i64 {
 
 /// A convolution of int16 activations, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Conv2dLayer16<'a> {
-    shape: Conv2d,
-    weights: Weights16<'a>,
+pub struct Conv2dInt16<'a> {
+    shape: Conv2dShape,
+    weights: WeightsInt16<'a>,
     output: OutputRange,
 }
 
-impl<'a> Conv2dLayer16<'a> {
+impl<'a> Conv2dInt16<'a> {
     /// A layer; the zero point of `output` does not matter.
     ///
     /// # Errors
     /// [`ShapeError`] when lengths do not fit the shape, the convolution has groups, or the clamp is outside of int16.
-    pub const fn new(shape: Conv2d, weights: Weights16<'a>, output: OutputRange) -> Result<Self, ShapeError> {
-        if shape.groups != 1 {
+    pub const fn new(shape: Conv2dShape, weights: WeightsInt16<'a>, output: OutputRange) -> Result<Self, ShapeError> {
+        if shape.groups() != 1 {
             return Err(ShapeError::Range("int16 convolutions have one group"));
         }
-        if let Err(error) = weights.check(shape.weights(), shape.output.channels) {
+        if let Err(error) = weights.check(shape.weights(), shape.output().channels) {
             return Err(error);
         }
         match output.check_int16() {
@@ -148,21 +148,21 @@ impl<'a> Conv2dLayer16<'a> {
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the shape says, or overlap where they must not.
-pub fn conv2d_int16(layer: &Conv2dLayer16<'_>, mut tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
+pub fn conv2d_int16(layer: &Conv2dInt16<'_>, mut tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
     let shape = &layer.shape;
     tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
     let (input, output) = tensors.split();
-    let channels = shape.input.channels;
-    let kernel_row = shape.columns.kernel * channels;
-    let mut pixels = output.chunks_exact(shape.output.channels.max(1));
-    for image in 0..shape.batch {
-        for row in 0..shape.output.height {
-            let (first_row, last_row) = shape.rows.taps(row);
-            for position in 0..shape.output.width {
-                let (first, last) = shape.columns.taps(position);
+    let channels = shape.input().channels;
+    let kernel_row = shape.columns().kernel() * channels;
+    let mut pixels = output.chunks_exact(shape.output().channels.max(1));
+    for image in 0..shape.batch() {
+        for row in 0..shape.output().height {
+            let (first_row, last_row) = shape.rows().taps(row);
+            for position in 0..shape.output().width {
+                let (first, last) = shape.columns().taps(position);
                 let Some(result) = pixels.next() else { return Ok(()) };
                 // Taps that are neighbours in the input are so in the weights: one run.
-                let (runs, run) = match (first < last, shape.columns.dilation) {
+                let (runs, run) = match (first < last, shape.columns().dilation()) {
                     (false, _) => (0, 0),
                     (true, 1) => (1, (last - first) * channels),
                     (true, _) => (last - first, channels),
@@ -172,10 +172,10 @@ pub fn conv2d_int16(layer: &Conv2dLayer16<'_>, mut tensors: impl Tensors<i16>) -
                 {
                     let mut sum = 0_i64;
                     for tap_row in first_row..last_row {
-                        let y = image * shape.input.height + shape.rows.position(row, tap_row);
+                        let y = image * shape.input().height + shape.rows().position(row, tap_row);
                         for tap in first..first + runs {
-                            let x = shape.columns.position(position, tap);
-                            let start = (y * shape.input.width + x) * channels;
+                            let x = shape.columns().position(position, tap);
+                            let start = (y * shape.input().width + x) * channels;
                             let weight = tap_row * kernel_row + tap * channels;
                             let weights = filter.get(weight..weight + run).unwrap_or_default();
                             sum = sum.wrapping_add(dot(input.part(start, run), weights));
@@ -191,19 +191,23 @@ pub fn conv2d_int16(layer: &Conv2dLayer16<'_>, mut tensors: impl Tensors<i16>) -
 
 /// A depthwise convolution of int16 activations, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct DepthwiseConv2dLayer16<'a> {
-    shape: DepthwiseConv2d,
-    weights: Weights16<'a>,
+pub struct DepthwiseConv2dInt16<'a> {
+    shape: DepthwiseConv2dShape,
+    weights: WeightsInt16<'a>,
     output: OutputRange,
 }
 
-impl<'a> DepthwiseConv2dLayer16<'a> {
+impl<'a> DepthwiseConv2dInt16<'a> {
     /// A layer; the zero point of `output` does not matter.
     ///
     /// # Errors
     /// [`ShapeError`] when lengths do not fit the shape, or the clamp is outside of int16.
-    pub const fn new(shape: DepthwiseConv2d, weights: Weights16<'a>, output: OutputRange) -> Result<Self, ShapeError> {
-        if let Err(error) = weights.check(shape.weights(), shape.output.channels) {
+    pub const fn new(
+        shape: DepthwiseConv2dShape,
+        weights: WeightsInt16<'a>,
+        output: OutputRange,
+    ) -> Result<Self, ShapeError> {
+        if let Err(error) = weights.check(shape.weights(), shape.output().channels) {
             return Err(error);
         }
         match output.check_int16() {
@@ -218,35 +222,35 @@ impl<'a> DepthwiseConv2dLayer16<'a> {
 /// # Errors
 /// [`ShapeError`] when input or output have other lengths than the shape says, or overlap where they must not.
 pub fn depthwise_conv2d_int16(
-    layer: &DepthwiseConv2dLayer16<'_>,
+    layer: &DepthwiseConv2dInt16<'_>,
     mut tensors: impl Tensors<i16>,
 ) -> Result<(), ShapeError> {
     let shape = &layer.shape;
     tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
     let (input, output) = tensors.split();
-    let (channels, outputs) = (shape.input.channels, shape.output.channels);
+    let (channels, outputs) = (shape.input().channels, shape.output().channels);
     let mut pixels = output.chunks_exact(outputs.max(1));
-    for image in 0..shape.batch {
-        for row in 0..shape.output.height {
-            let rows = shape.rows.taps(row);
-            for position in 0..shape.output.width {
-                let (first, last) = shape.columns.taps(position);
+    for image in 0..shape.batch() {
+        for row in 0..shape.output().height {
+            let rows = shape.rows().taps(row);
+            for position in 0..shape.output().width {
+                let (first, last) = shape.columns().taps(position);
                 let (first_row, last_row) = if first < last { rows } else { (0, 0) };
                 let Some(result) = pixels.next() else { return Ok(()) };
                 let mut results = result.iter().enumerate();
                 for channel in 0..channels {
-                    for (index, result) in results.by_ref().take(shape.multiplier) {
+                    for (index, result) in results.by_ref().take(shape.multiplier()) {
                         let mut sum = 0_i64;
                         for tap_row in first_row..last_row {
-                            let y = image * shape.input.height + shape.rows.position(row, tap_row);
-                            let x = shape.columns.position(position, first);
-                            let mut at = (y * shape.input.width + x) * channels + channel;
-                            let mut weight = (tap_row * shape.columns.kernel + first) * outputs + index;
+                            let y = image * shape.input().height + shape.rows().position(row, tap_row);
+                            let x = shape.columns().position(position, first);
+                            let mut at = (y * shape.input().width + x) * channels + channel;
+                            let mut weight = (tap_row * shape.columns().kernel() + first) * outputs + index;
                             for _ in first..last {
                                 let value = input.at(at).map_or(0, i32::from);
                                 let factor = layer.weights.values.get(weight).map_or(0, |&weight| i32::from(weight));
                                 sum = sum.wrapping_add((value * factor).into());
-                                at += shape.columns.dilation * channels;
+                                at += shape.columns().dilation() * channels;
                                 weight += outputs;
                             }
                         }

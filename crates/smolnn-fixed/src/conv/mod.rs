@@ -5,8 +5,8 @@ mod depthwise;
 mod int16;
 mod transpose;
 
-pub use conv2d::{Conv2dLayer, conv2d, conv2d_scratch};
-pub use depthwise::{DepthwiseConv2dLayer, depthwise_conv2d, depthwise_conv2d_scratch};
-pub use int16::{Conv2dLayer16, DepthwiseConv2dLayer16, Weights16, conv2d_int16, depthwise_conv2d_int16};
+pub use conv2d::{Conv2d, conv2d, conv2d_scratch};
+pub use depthwise::{DepthwiseConv2d, depthwise_conv2d, depthwise_conv2d_scratch};
+pub use int16::{Conv2dInt16, DepthwiseConv2dInt16, WeightsInt16, conv2d_int16, depthwise_conv2d_int16};
 pub(crate) use int16::{dot as dot_int16, finish_short};
-pub use transpose::{TransposeConv2dLayer, TransposeConv2dLayer16, transpose_conv2d, transpose_conv2d_int16};
+pub use transpose::{TransposeConv2d, TransposeConv2dInt16, transpose_conv2d, transpose_conv2d_int16};

@@ -8,39 +8,39 @@
 //! - Held by: `tconv_*`, `transpose_conv_*` goldens; random shapes against the naive oracle
 //!   (tests/host/tests/conformance.rs).
 
-use smolnn_core::{Conv2d, ShapeError, Window};
+use smolnn_core::{Conv2dShape, ShapeError, Window};
 
-use super::int16::{Weights16, dot};
+use super::int16::{WeightsInt16, dot};
 use crate::Weights;
 use crate::quantise::OutputRange;
 
 /// A transposed convolution of int8, checked. Its shape is that of the convolution it is the adjoint of: `shape.input` is
 /// this operator's output and `shape.output` its input.
 #[derive(Clone, Copy, Debug)]
-pub struct TransposeConv2dLayer<'a> {
-    shape: Conv2d,
+pub struct TransposeConv2d<'a> {
+    shape: Conv2dShape,
     weights: Weights<'a>,
     output: OutputRange,
 }
 
 /// Checks what both types share: the weights are those of `adjoint` with both kinds of channels exchanged.
-const fn check(adjoint: &Conv2d) -> Result<(), ShapeError> {
-    if adjoint.groups != 1 || adjoint.rows.dilation != 1 || adjoint.columns.dilation != 1 {
+const fn check(adjoint: &Conv2dShape) -> Result<(), ShapeError> {
+    if adjoint.groups() != 1 || adjoint.rows().dilation() != 1 || adjoint.columns().dilation() != 1 {
         return Err(ShapeError::Range("transposed convolutions have one group and no dilation"));
     }
     Ok(())
 }
 
-impl<'a> TransposeConv2dLayer<'a> {
+impl<'a> TransposeConv2d<'a> {
     /// The adjoint of a convolution of shape `adjoint`. Weights are (output channels of this operator) × kernel rows ×
     /// kernel columns × (input channels of this operator).
     ///
     /// # Errors
     /// [`ShapeError`] when lengths do not fit the shape, the convolution has groups or dilation, or the clamp is outside of
     /// int8.
-    pub fn new(adjoint: Conv2d, weights: Weights<'a>, output: OutputRange) -> Result<Self, ShapeError> {
+    pub fn new(adjoint: Conv2dShape, weights: Weights<'a>, output: OutputRange) -> Result<Self, ShapeError> {
         check(&adjoint)?;
-        weights.check(adjoint.weights(), adjoint.input.channels)?;
+        weights.check(adjoint.weights(), adjoint.input().channels)?;
         output.check_int8(weights.input_zero_point)?;
         Ok(Self { shape: adjoint, weights, output })
     }
@@ -59,7 +59,7 @@ impl<'a> TransposeConv2dLayer<'a> {
 /// The taps that bring input to position `position` of the output, each with the input position it brings.
 #[inline(always)]
 fn meetings(window: &Window, position: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
-    let Window { kernel, stride, before, output: inputs, .. } = *window;
+    let (kernel, stride, before, inputs) = (window.kernel(), window.stride(), window.before(), window.output());
     (0..kernel).filter_map(move |tap| {
         let from = (position + before).checked_sub(tap)?;
         let (at, rest) = (from.checked_div(stride)?, from.checked_rem(stride)?);
@@ -71,22 +71,22 @@ fn meetings(window: &Window, position: usize) -> impl Iterator<Item = (usize, us
 /// where both are the start of a run of the input's channels.
 #[inline(always)]
 fn each_output<S: core::ops::AddAssign + Default>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     meet: impl Fn(usize, usize) -> S,
     mut finish: impl FnMut(usize, usize, S),
 ) {
-    let (inputs, outputs) = (shape.output.channels, shape.input.channels);
+    let (inputs, outputs) = (shape.output().channels, shape.input().channels);
     let mut at = 0;
-    for image in 0..shape.batch {
-        for row in 0..shape.input.height {
-            for column in 0..shape.input.width {
+    for image in 0..shape.batch() {
+        for row in 0..shape.input().height {
+            for column in 0..shape.input().width {
                 for channel in 0..outputs {
                     let mut sum = S::default();
-                    for (tap_row, y) in meetings(&shape.rows, row) {
-                        for (tap, x) in meetings(&shape.columns, column) {
-                            let pixel = (image * shape.output.height + y) * shape.output.width + x;
-                            let filter = channel * shape.rows.kernel + tap_row;
-                            let weight = (filter * shape.columns.kernel + tap) * inputs;
+                    for (tap_row, y) in meetings(&shape.rows(), row) {
+                        for (tap, x) in meetings(&shape.columns(), column) {
+                            let pixel = (image * shape.output().height + y) * shape.output().width + x;
+                            let filter = channel * shape.rows().kernel() + tap_row;
+                            let weight = (filter * shape.columns().kernel() + tap) * inputs;
                             sum += meet(pixel * inputs, weight);
                         }
                     }
@@ -102,11 +102,11 @@ fn each_output<S: core::ops::AddAssign + Default>(
 ///
 /// # Errors
 /// [`ShapeError::Length`].
-pub fn transpose_conv2d(layer: &TransposeConv2dLayer<'_>, input: &[i8], output: &mut [i8]) -> Result<(), ShapeError> {
+pub fn transpose_conv2d(layer: &TransposeConv2d<'_>, input: &[i8], output: &mut [i8]) -> Result<(), ShapeError> {
     let shape = &layer.shape;
     ShapeError::check_length("the input", layer.input_len(), input.len())?;
     ShapeError::check_length("the output", layer.output_len(), output.len())?;
-    let channels = shape.output.channels;
+    let channels = shape.output().channels;
     let zero_point = layer.weights.input_zero_point;
     let meet = |start: usize, weight: usize| {
         let values = input.get(start..start + channels).unwrap_or_default();
@@ -123,25 +123,25 @@ pub fn transpose_conv2d(layer: &TransposeConv2dLayer<'_>, input: &[i8], output: 
     Ok(())
 }
 
-/// A transposed convolution of int16 activations, checked; its shape as in [`TransposeConv2dLayer`].
+/// A transposed convolution of int16 activations, checked; its shape as in [`TransposeConv2d`].
 #[derive(Clone, Copy, Debug)]
-pub struct TransposeConv2dLayer16<'a> {
-    shape: Conv2d,
-    weights: Weights16<'a>,
+pub struct TransposeConv2dInt16<'a> {
+    shape: Conv2dShape,
+    weights: WeightsInt16<'a>,
     output: OutputRange,
 }
 
-impl<'a> TransposeConv2dLayer16<'a> {
-    /// The adjoint of a convolution of shape `adjoint`; weights as in [`TransposeConv2dLayer::new`].
+impl<'a> TransposeConv2dInt16<'a> {
+    /// The adjoint of a convolution of shape `adjoint`; weights as in [`TransposeConv2d::new`].
     ///
     /// # Errors
     /// [`ShapeError`] when lengths do not fit the shape, the convolution has groups or dilation, or the clamp is outside of
     /// int16.
-    pub const fn new(adjoint: Conv2d, weights: Weights16<'a>, output: OutputRange) -> Result<Self, ShapeError> {
+    pub const fn new(adjoint: Conv2dShape, weights: WeightsInt16<'a>, output: OutputRange) -> Result<Self, ShapeError> {
         if let Err(error) = check(&adjoint) {
             return Err(error);
         }
-        if let Err(error) = weights.check(adjoint.weights(), adjoint.input.channels) {
+        if let Err(error) = weights.check(adjoint.weights(), adjoint.input().channels) {
             return Err(error);
         }
         match output.check_int16() {
@@ -166,14 +166,14 @@ impl<'a> TransposeConv2dLayer16<'a> {
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn transpose_conv2d_int16(
-    layer: &TransposeConv2dLayer16<'_>,
+    layer: &TransposeConv2dInt16<'_>,
     input: &[i16],
     output: &mut [i16],
 ) -> Result<(), ShapeError> {
     let shape = &layer.shape;
     ShapeError::check_length("the input", layer.input_len(), input.len())?;
     ShapeError::check_length("the output", layer.output_len(), output.len())?;
-    let channels = shape.output.channels;
+    let channels = shape.output().channels;
     let meet = |start: usize, weight: usize| {
         let values = input.get(start..start + channels).unwrap_or_default();
         dot(values, layer.weights.values.get(weight..weight + channels).unwrap_or_default())

@@ -28,7 +28,7 @@ const fn multipliers(left: f32, right: f32, output: f32, shift: u32) -> (Multipl
 
 /// An int8 sum or difference, checked; 1 KiB of table.
 #[derive(Clone, Copy, Debug)]
-pub struct AddLayer {
+pub struct Add {
     pairing: Pairing,
     /// ±2^20 for the operand with the larger scale.
     factor: i32,
@@ -45,7 +45,7 @@ pub struct AddLayer {
     maximum: i32,
 }
 
-impl AddLayer {
+impl Add {
     /// left + right.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl AddLayer {
     /// left − right.
     ///
     /// # Errors
-    /// As [`AddLayer::new`].
+    /// As [`Add::new`].
     pub const fn subtraction(
         pairing: Pairing,
         left: Affine,
@@ -139,7 +139,7 @@ impl AddLayer {
 ///
 /// # Errors
 /// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
-pub fn add(layer: &AddLayer, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+pub fn add(layer: &Add, operands: impl Operands<i8>) -> Result<(), ShapeError> {
     let element = |tabled, scaled| layer.element(tabled, scaled);
     let (minimum, maximum) = (layer.minimum, layer.maximum);
     let clamped = |value| clamp(value, minimum, maximum) as i8;
@@ -155,7 +155,7 @@ pub fn add(layer: &AddLayer, operands: impl Operands<i8>) -> Result<(), ShapeErr
 
 /// An int16 sum or difference, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct AddLayer16 {
+pub struct AddInt16 {
     pairing: Pairing,
     /// Whether the left operand is the one with the smaller scale.
     small_is_left: bool,
@@ -170,7 +170,7 @@ pub struct AddLayer16 {
     maximum: i32,
 }
 
-impl AddLayer16 {
+impl AddInt16 {
     /// left + right, or left − right if `subtract`, of tensors with the given scales and zero point 0.
     ///
     /// # Errors
@@ -241,7 +241,7 @@ fn round_away(value: i32, shift: u32) -> i32 {
 ///
 /// # Errors
 /// As [`add`].
-pub fn add_int16(layer: &AddLayer16, operands: impl Operands<i16>) -> Result<(), ShapeError> {
+pub fn add_int16(layer: &AddInt16, operands: impl Operands<i16>) -> Result<(), ShapeError> {
     if layer.small_is_left {
         layer.pairing.combine(operands, |left, right| layer.element(left, right))
     } else {

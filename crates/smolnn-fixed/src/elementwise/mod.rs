@@ -5,10 +5,10 @@ mod extremes;
 mod mul;
 mod squared_difference;
 
-pub use add::{AddLayer, AddLayer16, add, add_int16};
+pub use add::{Add, AddInt16, add, add_int16};
 pub use extremes::{maximum, minimum};
-pub use mul::{MulLayer, mul};
-pub use squared_difference::{SquaredDifferenceLayer, squared_difference};
+pub use mul::{Mul, mul};
+pub use squared_difference::{SquaredDifference, squared_difference};
 
 use smolnn_core::ShapeError;
 

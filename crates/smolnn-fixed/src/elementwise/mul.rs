@@ -13,7 +13,7 @@ use crate::quantise::{Affine, Multiplier, OutputRange};
 
 /// A product, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct MulLayer {
+pub struct Mul {
     pairing: Pairing,
     left_zero_point: i32,
     right_zero_point: i32,
@@ -21,7 +21,7 @@ pub struct MulLayer {
     output: OutputRange,
 }
 
-impl MulLayer {
+impl Mul {
     /// left · right; `output` gives zero point and range of the output, `output_scale` its scale.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl MulLayer {
 ///
 /// # Errors
 /// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
-pub fn mul<T: Element>(layer: &MulLayer, operands: impl Operands<T>) -> Result<(), ShapeError> {
+pub fn mul<T: Element>(layer: &Mul, operands: impl Operands<T>) -> Result<(), ShapeError> {
     layer.pairing.combine(operands, |left, right| {
         let (left, right): (i32, i32) = (left.into(), right.into());
         let product = (left - layer.left_zero_point).wrapping_mul(right - layer.right_zero_point);

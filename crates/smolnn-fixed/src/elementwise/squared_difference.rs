@@ -13,7 +13,7 @@ use crate::quantise::{Affine, Multiplier, OutputRange};
 
 /// A squared difference of int8, checked; 1 KiB of tables.
 #[derive(Clone, Copy, Debug)]
-pub struct SquaredDifferenceLayer {
+pub struct SquaredDifference {
     pairing: Pairing,
     left: [i16; 256],
     right: [i16; 256],
@@ -34,7 +34,7 @@ const fn terms(operand: Affine, twice: f64) -> [i16; 256] {
     terms
 }
 
-impl SquaredDifferenceLayer {
+impl SquaredDifference {
     /// (left − right)².
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl SquaredDifferenceLayer {
 ///
 /// # Errors
 /// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
-pub fn squared_difference(layer: &SquaredDifferenceLayer, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+pub fn squared_difference(layer: &SquaredDifference, operands: impl Operands<i8>) -> Result<(), ShapeError> {
     layer.pairing.combine(operands, |left: i8, right: i8| {
         let difference =
             i32::from(layer.left[usize::from(left as u8)]) - i32::from(layer.right[usize::from(right as u8)]);

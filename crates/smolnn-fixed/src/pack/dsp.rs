@@ -15,7 +15,7 @@
 //! bounds. A channel whose output is the same for every input the weights allow is stored as that constant; pruned models
 //! have many.
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 
 use super::{Channel, Layout, Needs, Packed, Weights, portable};
 use crate::Backend;
@@ -48,23 +48,23 @@ pub const THREE: Layout = Layout::of(Backend::Dsp, 2);
 pub const TAPS: Layout = Layout::of(Backend::Dsp, 4);
 
 /// Words of a block of four channels of the layout [`TAPS`].
-const fn taps_block(shape: &DepthwiseConv2d) -> usize {
+const fn taps_block(shape: &DepthwiseConv2dShape) -> usize {
     16 + shape.depth() * 2
 }
 
 /// Words of the layout [`TAPS`].
-const fn taps_words(shape: &DepthwiseConv2d) -> usize {
-    shape.output.channels.div_ceil(4) * taps_block(shape)
+const fn taps_words(shape: &DepthwiseConv2dShape) -> usize {
+    shape.output().channels.div_ceil(4) * taps_block(shape)
 }
 
 /// Whether taps are not at equal distances in the input, or not all in it, or serve several outputs, and so are copied.
-pub(crate) const fn are_taps_staged(shape: &DepthwiseConv2d) -> bool {
-    let flat = shape.rows.kernel == 1 || shape.columns.kernel == 1;
+pub(crate) const fn are_taps_staged(shape: &DepthwiseConv2dShape) -> bool {
+    let flat = shape.rows().kernel() == 1 || shape.columns().kernel() == 1;
     !flat
-        || shape.multiplier > 1
-        || !shape.rows.is_unpadded()
-        || !shape.columns.is_unpadded()
-        || shape.output.channels < 4
+        || shape.multiplier() > 1
+        || !shape.rows().is_unpadded()
+        || !shape.columns().is_unpadded()
+        || shape.output().channels < 4
 }
 
 /// Words of a column's record of four channels: see `arch/dsp/depthwise.rs`.
@@ -74,25 +74,25 @@ pub(crate) const RECORD: usize = 6;
 pub(crate) const BLOCK: usize = 36;
 
 /// Columns that a row of outputs sees, padding included.
-pub(crate) const fn three_columns(shape: &DepthwiseConv2d) -> usize {
-    (shape.output.width - 1) * shape.columns.stride + 3
+pub(crate) const fn three_columns(shape: &DepthwiseConv2dShape) -> usize {
+    (shape.output().width - 1) * shape.columns().stride() + 3
 }
 
 /// Whether the layout [`THREE`] serves the shape.
-const fn is_three(shape: &DepthwiseConv2d) -> bool {
-    if shape.multiplier != 1
-        || shape.rows.kernel != 3
-        || shape.columns.kernel != 3
-        || shape.columns.dilation != 1
-        || shape.columns.stride > 2
-        || shape.output.channels < 4
-        || three_columns(shape) <= shape.columns.before
+const fn is_three(shape: &DepthwiseConv2dShape) -> bool {
+    if shape.multiplier() != 1
+        || shape.rows().kernel() != 3
+        || shape.columns().kernel() != 3
+        || shape.columns().dilation() != 1
+        || shape.columns().stride() > 2
+        || shape.output().channels < 4
+        || three_columns(shape) <= shape.columns().before()
     {
         return false;
     }
     let mut row = 0;
-    while row < shape.output.height {
-        let (first, last) = shape.rows.taps(row);
+    while row < shape.output().height {
+        let (first, last) = shape.rows().taps(row);
         if first > 1 || last < 2 {
             return false;
         }
@@ -101,7 +101,7 @@ const fn is_three(shape: &DepthwiseConv2d) -> bool {
     true
 }
 
-/// Dense layers of one vector, and pointwise convolutions of one pixel: a stream per eight outputs.
+/// DenseShape layers of one vector, and pointwise convolutions of one pixel: a stream per eight outputs.
 ///
 /// Words: for each of the four pairs the bias of the even output and 256·b1 + b0, as [`PAIRS`]; for every four inputs two
 /// words of each pair, the even inputs and the odd ones; then mantissa, rounding constant and shift of each output. Outputs
@@ -116,13 +116,13 @@ const fn eights_needs(inputs: usize, outputs: usize) -> Needs {
 }
 
 /// Whether the convolution is a dense layer of one vector.
-const fn is_vector(shape: &Conv2d) -> bool {
-    shape.is_pointwise() && shape.batch * shape.output.height * shape.output.width == 1
+const fn is_vector(shape: &Conv2dShape) -> bool {
+    shape.is_pointwise() && shape.batch() * shape.output().height * shape.output().width == 1
 }
 
 /// Words of the layout [`THREE`].
-const fn three_words(shape: &DepthwiseConv2d) -> usize {
-    shape.output.channels.div_ceil(4) * BLOCK
+const fn three_words(shape: &DepthwiseConv2dShape) -> usize {
+    shape.output().channels.div_ceil(4) * BLOCK
 }
 
 /// Words of a pair of channels beside the weights.
@@ -144,8 +144,8 @@ pub(crate) struct Runs {
 
 impl Runs {
     /// The runs of a convolution.
-    pub(crate) const fn of(shape: &Conv2d) -> Self {
-        Self { count: shape.rows.kernel, length: shape.columns.kernel * shape.input.channels }
+    pub(crate) const fn of(shape: &Conv2dShape) -> Self {
+        Self { count: shape.rows().kernel(), length: shape.columns().kernel() * shape.input().channels }
     }
 
     /// One run: nothing is moved.
@@ -169,9 +169,9 @@ impl Runs {
 }
 
 /// What a convolution takes.
-pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
+pub const fn conv2d_needs(layout: Layout, shape: &Conv2dShape) -> Needs {
     if layout.is(EIGHTS) {
-        return eights_needs(shape.input.channels, shape.output.channels);
+        return eights_needs(shape.input().channels, shape.output().channels);
     }
     if !layout.is(PAIRS) {
         return portable::conv2d_needs(shape);
@@ -180,19 +180,19 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
     let runs = Runs::of(shape);
     // Three columns of i16, the rests of three pixels' runs, and three patches as bytes where they are copied.
     let mut scratch = 6 * groups + 3 * (runs.count * (runs.length % 4)).div_ceil(4);
-    if !shape.rows.is_unpadded() || !shape.columns.is_unpadded() || shape.columns.dilation > 1 {
+    if !shape.rows().is_unpadded() || !shape.columns().is_unpadded() || shape.columns().dilation() > 1 {
         scratch += 3 * groups;
     }
-    Needs { words: pairs_words(shape.output.channels, shape.depth()), channels: 0, scratch }
+    Needs { words: pairs_words(shape.output().channels, shape.depth()), channels: 0, scratch }
 }
 
 /// What a depthwise convolution takes.
-pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
+pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2dShape) -> Needs {
     if layout.is(THREE) {
         return Needs { words: three_words(shape), channels: 0, scratch: RECORD * three_columns(shape) };
     }
     if layout.is(TAPS) {
-        let pitch = larger(shape.output.channels, 4);
+        let pitch = larger(shape.output().channels, 4);
         let scratch = if are_taps_staged(shape) { portable::words(shape.depth() * pitch) } else { 0 };
         return Needs { words: taps_words(shape), channels: 0, scratch };
     }
@@ -203,9 +203,9 @@ pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> 
 }
 
 /// What a dense layer takes.
-pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
+pub const fn dense_needs(layout: Layout, shape: &DenseShape) -> Needs {
     if layout.is(EIGHTS) {
-        return eights_needs(shape.inputs, shape.outputs);
+        return eights_needs(shape.inputs(), shape.outputs());
     }
     if !layout.is(PAIRS) {
         return portable::dense_needs(shape);
@@ -214,12 +214,12 @@ pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
 }
 
 /// Most words that a convolution takes.
-pub const fn conv2d_words(shape: &Conv2d) -> usize {
-    larger(pairs_words(shape.output.channels, shape.depth()), portable::words(shape.weights()))
+pub const fn conv2d_words(shape: &Conv2dShape) -> usize {
+    larger(pairs_words(shape.output().channels, shape.depth()), portable::words(shape.weights()))
 }
 
 /// Most words that a depthwise convolution takes.
-pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
+pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2dShape) -> usize {
     let own = match super::as_conv2d(shape) {
         _ if is_three(shape) => three_words(shape),
         Some(conv) => conv2d_words(&conv),
@@ -229,8 +229,8 @@ pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
 }
 
 /// Most words that a dense layer takes.
-pub const fn dense_words(shape: &Dense) -> usize {
-    larger(pairs_words(shape.outputs, shape.inputs), portable::words(shape.weights()))
+pub const fn dense_words(shape: &DenseShape) -> usize {
+    larger(pairs_words(shape.outputs(), shape.inputs()), portable::words(shape.weights()))
 }
 
 const fn larger(a: usize, b: usize) -> usize {
@@ -242,25 +242,25 @@ const fn larger(a: usize, b: usize) -> usize {
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn conv2d(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
     let (layout, pairs) = if is_vector(shape) { (EIGHTS, 4) } else { (PAIRS, 1) };
-    weights.check(shape.weights(), shape.output.channels)?;
+    weights.check(shape.weights(), shape.output().channels)?;
     ShapeError::check_capacity("the packed words", conv2d_words(shape), words.len())?;
     let rows = Rows {
         weights,
         output,
         depth: shape.depth(),
-        outputs: shape.output.channels,
+        outputs: shape.output().channels,
         channel_step: shape.depth(),
         depth_step: 1,
         runs: Runs::of(shape),
     };
-    if shape.groups == 1 && rows.pairs(words, pairs).is_some() {
+    if shape.groups() == 1 && rows.pairs(words, pairs).is_some() {
         return Ok(Packed { words: conv2d_needs(layout, shape).words, channels: 0, layout });
     }
     portable::conv2d(shape, weights, words, channels)
@@ -271,15 +271,15 @@ pub fn conv2d(
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn depthwise_conv2d(
-    shape: &DepthwiseConv2d,
+    shape: &DepthwiseConv2dShape,
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    weights.check(shape.weights(), shape.output.channels)?;
+    weights.check(shape.weights(), shape.output().channels)?;
     ShapeError::check_capacity("the packed words", depthwise_conv2d_words(shape), words.len())?;
-    let outputs = shape.output.channels;
+    let outputs = shape.output().channels;
     let rows = Rows {
         weights,
         output,
@@ -307,33 +307,33 @@ pub fn depthwise_conv2d(
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn dense(
-    shape: &Dense,
+    shape: &DenseShape,
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    weights.check(shape.weights(), shape.outputs)?;
+    weights.check(shape.weights(), shape.outputs())?;
     ShapeError::check_capacity("the packed words", dense_words(shape), words.len())?;
-    let outputs = shape.outputs;
+    let outputs = shape.outputs();
     let rows = Rows {
         weights,
         output,
-        depth: shape.inputs,
+        depth: shape.inputs(),
         outputs,
-        channel_step: shape.inputs,
+        channel_step: shape.inputs(),
         depth_step: 1,
-        runs: Runs::one(shape.inputs),
+        runs: Runs::one(shape.inputs()),
     };
-    let layout = if shape.batch == 1 { EIGHTS } else { PAIRS };
-    let pairs = if shape.batch == 1 { 4 } else { 1 };
+    let layout = if shape.batch() == 1 { EIGHTS } else { PAIRS };
+    let pairs = if shape.batch() == 1 { 4 } else { 1 };
     if rows.pairs(words, pairs).is_some() {
         return Ok(Packed { words: dense_needs(layout, shape).words, channels: 0, layout });
     }
     portable::dense(shape, weights, words, channels)
 }
 
-/// Dense layers to int16: blocks of eight outputs, the last one filled up with zeros.
+/// DenseShape layers to int16: blocks of eight outputs, the last one filled up with zeros.
 ///
 /// Words: biases and weights of four pairs as in [`EIGHTS`]; then, for each output, the left shift of the doubled sum, the
 /// mantissa, half a unit of the right shift (0 if that is 0), and the right shift with bit 31 set (0 if there is none).
@@ -349,42 +349,42 @@ pub(crate) const fn wide_block(inputs: usize) -> usize {
 }
 
 /// What a dense layer to int16 takes.
-pub const fn wide_dense_needs(layout: Layout, shape: &Dense) -> Needs {
+pub const fn dense_to_int16_needs(layout: Layout, shape: &DenseShape) -> Needs {
     if !layout.is(WIDE) {
         return portable::dense_needs(shape);
     }
-    let scratch = if shape.inputs.is_multiple_of(4) { 0 } else { portable::words(shape.inputs) };
-    Needs { words: shape.outputs.div_ceil(WIDE_OUTPUTS) * wide_block(shape.inputs), channels: 0, scratch }
+    let scratch = if shape.inputs().is_multiple_of(4) { 0 } else { portable::words(shape.inputs()) };
+    Needs { words: shape.outputs().div_ceil(WIDE_OUTPUTS) * wide_block(shape.inputs()), channels: 0, scratch }
 }
 
 /// Most words that a dense layer to int16 takes.
-pub const fn wide_dense_words(shape: &Dense) -> usize {
-    larger(wide_dense_needs(WIDE, shape).words, portable::words(shape.weights()))
+pub const fn dense_to_int16_words(shape: &DenseShape) -> usize {
+    larger(dense_to_int16_needs(WIDE, shape).words, portable::words(shape.weights()))
 }
 
 /// Packs a dense layer to int16.
 ///
 /// # Errors
 /// [`ShapeError::Length`].
-pub fn wide_dense(
-    shape: &Dense,
+pub fn dense_to_int16(
+    shape: &DenseShape,
     weights: &Weights<'_>,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    weights.check(shape.weights(), shape.outputs)?;
-    ShapeError::check_capacity("the packed words", wide_dense_words(shape), words.len())?;
+    weights.check(shape.weights(), shape.outputs())?;
+    ShapeError::check_capacity("the packed words", dense_to_int16_words(shape), words.len())?;
     let rows = Rows {
         weights,
         output: &OutputRange::int16(),
-        depth: shape.inputs,
-        outputs: shape.outputs,
-        channel_step: shape.inputs,
+        depth: shape.inputs(),
+        outputs: shape.outputs(),
+        channel_step: shape.inputs(),
         depth_step: 1,
-        runs: Runs::one(shape.inputs),
+        runs: Runs::one(shape.inputs()),
     };
     if rows.wide(words).is_some() {
-        return Ok(Packed { words: wide_dense_needs(WIDE, shape).words, channels: 0, layout: WIDE });
+        return Ok(Packed { words: dense_to_int16_needs(WIDE, shape).words, channels: 0, layout: WIDE });
     }
     portable::dense(shape, weights, words, channels)
 }

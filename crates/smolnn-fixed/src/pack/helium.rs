@@ -15,7 +15,7 @@
 //!
 //! In the other layouts every shift has to be a right shift by 1..=31, else the layer has the portable layout.
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 
 use super::{Channel, Layout, Needs, Packed, Weights, portable};
 use crate::Backend;
@@ -75,26 +75,26 @@ const fn matrix_words(channels: usize, depth: usize, parameters: usize) -> usize
 }
 
 /// Columns that a convolution gathers before it multiplies them.
-pub(crate) const fn columns(shape: &Conv2d) -> usize {
+pub(crate) const fn columns(shape: &Conv2dShape) -> usize {
     let depth = Chunks::of(shape.depth()).depth();
     // A checked shape has a depth; said here so that no division can panic.
     let Some(fit) = 640_usize.checked_div(depth) else { return 1 };
     let fit = if fit > 8 { 8 } else { fit };
-    let fit = if fit > shape.output.width { shape.output.width } else { fit };
+    let fit = if fit > shape.output().width { shape.output().width } else { fit };
     if fit == 0 { 1 } else { fit }
 }
 
 /// What a convolution takes.
-pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
+pub const fn conv2d_needs(layout: Layout, shape: &Conv2dShape) -> Needs {
     if !layout.is(MATRIX) {
         return portable::conv2d_needs(shape);
     }
     let scratch = columns(shape) * Chunks::of(shape.depth()).depth() / 4;
-    Needs { words: matrix_words(shape.output.channels, shape.depth(), MATRIX_PARAMETERS), channels: 0, scratch }
+    Needs { words: matrix_words(shape.output().channels, shape.depth(), MATRIX_PARAMETERS), channels: 0, scratch }
 }
 
 /// What a depthwise convolution takes.
-pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
+pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2dShape) -> Needs {
     if let (true, Some(conv)) = (layout.is(MATRIX), super::as_conv2d(shape)) {
         return conv2d_needs(layout, &conv);
     }
@@ -102,18 +102,18 @@ pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> 
         return portable::depthwise_conv2d_needs(shape);
     }
     // A pixel of zero points stands for the taps that see padding.
-    let padded = !(shape.rows.is_unpadded() && shape.columns.is_unpadded());
-    let scratch = if padded { shape.input.channels.div_ceil(4) } else { 0 };
+    let padded = !(shape.rows().is_unpadded() && shape.columns().is_unpadded());
+    let scratch = if padded { shape.input().channels.div_ceil(4) } else { 0 };
     Needs { words: depthwise_words(shape), channels: 0, scratch }
 }
 
 /// What a dense layer takes.
-pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
+pub const fn dense_needs(layout: Layout, shape: &DenseShape) -> Needs {
     if !layout.is(MATRIX) {
         return portable::dense_needs(shape);
     }
-    let scratch = copy_words(shape.inputs, shape.batch);
-    Needs { words: matrix_words(shape.outputs, shape.inputs, MATRIX_PARAMETERS), channels: 0, scratch }
+    let scratch = copy_words(shape.inputs(), shape.batch());
+    Needs { words: matrix_words(shape.outputs(), shape.inputs(), MATRIX_PARAMETERS), channels: 0, scratch }
 }
 
 /// Words of scratch memory for the copy of a vector that is not a whole number of chunks, or that its own outputs may
@@ -123,17 +123,17 @@ const fn copy_words(inputs: usize, batch: usize) -> usize {
     if depth > CHUNK && (depth != inputs || batch > 1) { depth / 4 } else { 0 }
 }
 
-const fn depthwise_words(shape: &DepthwiseConv2d) -> usize {
-    shape.output.channels.div_ceil(LANES) * (6 * BLOCK + shape.depth() * LANES / 4)
+const fn depthwise_words(shape: &DepthwiseConv2dShape) -> usize {
+    shape.output().channels.div_ceil(LANES) * (6 * BLOCK + shape.depth() * LANES / 4)
 }
 
 /// Most words that a convolution takes.
-pub const fn conv2d_words(shape: &Conv2d) -> usize {
-    most(portable::words(shape.weights()), matrix_words(shape.output.channels, shape.depth(), MATRIX_PARAMETERS))
+pub const fn conv2d_words(shape: &Conv2dShape) -> usize {
+    most(portable::words(shape.weights()), matrix_words(shape.output().channels, shape.depth(), MATRIX_PARAMETERS))
 }
 
 /// Most words that a depthwise convolution takes.
-pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
+pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2dShape) -> usize {
     if let Some(conv) = super::as_conv2d(shape) {
         return conv2d_words(&conv);
     }
@@ -141,8 +141,8 @@ pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2d) -> usize {
 }
 
 /// Most words that a dense layer takes.
-pub const fn dense_words(shape: &Dense) -> usize {
-    most(portable::words(shape.weights()), matrix_words(shape.outputs, shape.inputs, MATRIX_PARAMETERS))
+pub const fn dense_words(shape: &DenseShape) -> usize {
+    most(portable::words(shape.weights()), matrix_words(shape.outputs(), shape.inputs(), MATRIX_PARAMETERS))
 }
 
 const fn most(a: usize, b: usize) -> usize {
@@ -154,13 +154,13 @@ const fn most(a: usize, b: usize) -> usize {
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn conv2d(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &Weights<'_>,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
     let depth = shape.depth();
-    matrix(shape.output.channels, depth, weights, (depth, 1), words)
+    matrix(shape.output().channels, depth, weights, (depth, 1), words)
         .unwrap_or_else(|| portable::conv2d(shape, weights, words, channels))
 }
 
@@ -169,12 +169,12 @@ pub fn conv2d(
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn dense(
-    shape: &Dense,
+    shape: &DenseShape,
     weights: &Weights<'_>,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    matrix(shape.outputs, shape.inputs, weights, (shape.inputs, 1), words)
+    matrix(shape.outputs(), shape.inputs(), weights, (shape.inputs(), 1), words)
         .unwrap_or_else(|| portable::dense(shape, weights, words, channels))
 }
 
@@ -183,12 +183,12 @@ pub fn dense(
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn depthwise_conv2d(
-    shape: &DepthwiseConv2d,
+    shape: &DepthwiseConv2dShape,
     weights: &Weights<'_>,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    let outputs = shape.output.channels;
+    let outputs = shape.output().channels;
     // One input channel: a convolution.
     if super::as_conv2d(shape).is_some() {
         return matrix(outputs, shape.depth(), weights, (1, outputs), words)
@@ -196,7 +196,7 @@ pub fn depthwise_conv2d(
     }
     // The sum of two products must fit in 16 bits: −128 · −128 twice would not.
     let plain =
-        shape.multiplier == 1 && outputs >= LANES && shape.depth() <= MOST_TAPS && !weights.values.contains(&-128);
+        shape.multiplier() == 1 && outputs >= LANES && shape.depth() <= MOST_TAPS && !weights.values.contains(&-128);
     if !plain || !right_shifts(weights, outputs) {
         return portable::depthwise_conv2d(shape, weights, words, channels);
     }
@@ -318,23 +318,23 @@ fn blocks<const N: usize>(
 }
 
 /// What a dense layer to int16 takes.
-pub const fn wide_dense_needs(layout: Layout, shape: &Dense) -> Needs {
+pub const fn dense_to_int16_needs(layout: Layout, shape: &DenseShape) -> Needs {
     if !layout.is(WIDE) {
         return portable::dense_needs(shape);
     }
-    Needs { words: wide_dense_words(shape), channels: 0, scratch: copy_words(shape.inputs, 1) }
+    Needs { words: dense_to_int16_words(shape), channels: 0, scratch: copy_words(shape.inputs(), 1) }
 }
 
 /// Words that a dense layer to int16 takes.
-pub const fn wide_dense_words(shape: &Dense) -> usize {
-    matrix_words(shape.outputs, shape.inputs, WIDE_PARAMETERS)
+pub const fn dense_to_int16_words(shape: &DenseShape) -> usize {
+    matrix_words(shape.outputs(), shape.inputs(), WIDE_PARAMETERS)
 }
 
 /// Packs a dense layer to int16.
 ///
 /// # Errors
 /// [`ShapeError::Length`].
-pub fn wide_dense(shape: &Dense, weights: &Weights<'_>, words: &mut [u32]) -> Result<Packed, ShapeError> {
+pub fn dense_to_int16(shape: &DenseShape, weights: &Weights<'_>, words: &mut [u32]) -> Result<Packed, ShapeError> {
     let parameters = |channel: &Channel| [channel.shift.max(0), channel.multiplier, channel.shift.min(0)];
-    blocks(shape.outputs, shape.inputs, weights, (shape.inputs, 1), WIDE, WIDE_PARAMETERS, parameters, words)
+    blocks(shape.outputs(), shape.inputs(), weights, (shape.inputs(), 1), WIDE, WIDE_PARAMETERS, parameters, words)
 }

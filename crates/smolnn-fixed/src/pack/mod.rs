@@ -13,7 +13,7 @@ pub mod helium;
 pub mod portable;
 pub mod scalar;
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 
 use crate::Backend;
 use crate::quantise::{Multiplier, OutputRange};
@@ -145,7 +145,7 @@ impl Needs {
 }
 
 /// What the convolution takes with weights of the layout.
-pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
+pub const fn conv2d_needs(layout: Layout, shape: &Conv2dShape) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::conv2d_needs(layout, shape),
         Backend::Helium => helium::conv2d_needs(layout, shape),
@@ -155,7 +155,7 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
 }
 
 /// Most words that packing the convolution takes for the backend; the words used may be fewer.
-pub const fn conv2d_words(backend: Backend, shape: &Conv2d) -> usize {
+pub const fn conv2d_words(backend: Backend, shape: &Conv2dShape) -> usize {
     match backend {
         Backend::Dsp => dsp::conv2d_words(shape),
         Backend::Helium => helium::conv2d_words(shape),
@@ -170,7 +170,7 @@ pub const fn conv2d_words(backend: Backend, shape: &Conv2d) -> usize {
 /// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
 pub fn conv2d(
     backend: Backend,
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
@@ -185,12 +185,12 @@ pub fn conv2d(
 }
 
 /// The convolution that a depthwise convolution of one input channel is.
-pub(crate) const fn as_conv2d(shape: &DepthwiseConv2d) -> Option<Conv2d> {
-    if shape.input.channels == 1 { Some(shape.as_conv2d()) } else { None }
+pub(crate) const fn as_conv2d(shape: &DepthwiseConv2dShape) -> Option<Conv2dShape> {
+    if shape.input().channels == 1 { Some(shape.as_conv2d()) } else { None }
 }
 
 /// What the depthwise convolution takes with weights of the layout.
-pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
+pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2dShape) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::depthwise_conv2d_needs(layout, shape),
         Backend::Helium => helium::depthwise_conv2d_needs(layout, shape),
@@ -200,7 +200,7 @@ pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> 
 }
 
 /// Most words that packing the depthwise convolution takes for the backend; the words used may be fewer.
-pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2d) -> usize {
+pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2dShape) -> usize {
     match backend {
         Backend::Dsp => dsp::depthwise_conv2d_words(shape),
         Backend::Helium => helium::depthwise_conv2d_words(shape),
@@ -215,7 +215,7 @@ pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2d) -
 /// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
 pub fn depthwise_conv2d(
     backend: Backend,
-    shape: &DepthwiseConv2d,
+    shape: &DepthwiseConv2dShape,
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
@@ -232,7 +232,7 @@ pub fn depthwise_conv2d(
 }
 
 /// What the dense layer takes with weights of the layout.
-pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
+pub const fn dense_needs(layout: Layout, shape: &DenseShape) -> Needs {
     match layout.backend() {
         Backend::Dsp => dsp::dense_needs(layout, shape),
         Backend::Helium => helium::dense_needs(layout, shape),
@@ -242,7 +242,7 @@ pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
 }
 
 /// Most words that packing the dense layer takes for the backend; the words used may be fewer.
-pub const fn dense_words(backend: Backend, shape: &Dense) -> usize {
+pub const fn dense_words(backend: Backend, shape: &DenseShape) -> usize {
     match backend {
         Backend::Dsp => dsp::dense_words(shape),
         Backend::Helium => helium::dense_words(shape),
@@ -257,7 +257,7 @@ pub const fn dense_words(backend: Backend, shape: &Dense) -> usize {
 /// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
 pub fn dense(
     backend: Backend,
-    shape: &Dense,
+    shape: &DenseShape,
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
@@ -272,19 +272,19 @@ pub fn dense(
 }
 
 /// What the dense layer to int16 takes with weights of the layout.
-pub const fn wide_dense_needs(layout: Layout, shape: &Dense) -> Needs {
+pub const fn dense_to_int16_needs(layout: Layout, shape: &DenseShape) -> Needs {
     match layout.backend() {
-        Backend::Dsp => dsp::wide_dense_needs(layout, shape),
-        Backend::Helium => helium::wide_dense_needs(layout, shape),
+        Backend::Dsp => dsp::dense_to_int16_needs(layout, shape),
+        Backend::Helium => helium::dense_to_int16_needs(layout, shape),
         _ => portable::dense_needs(shape),
     }
 }
 
 /// Most words that packing the dense layer to int16 takes for the backend; the words used may be fewer.
-pub const fn wide_dense_words(backend: Backend, shape: &Dense) -> usize {
+pub const fn dense_to_int16_words(backend: Backend, shape: &DenseShape) -> usize {
     match backend {
-        Backend::Dsp => dsp::wide_dense_words(shape),
-        Backend::Helium => helium::wide_dense_words(shape),
+        Backend::Dsp => dsp::dense_to_int16_words(shape),
+        Backend::Helium => helium::dense_to_int16_words(shape),
         _ => portable::words(shape.weights()),
     }
 }
@@ -293,16 +293,16 @@ pub const fn wide_dense_words(backend: Backend, shape: &Dense) -> usize {
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
-pub fn wide_dense(
+pub fn dense_to_int16(
     backend: Backend,
-    shape: &Dense,
+    shape: &DenseShape,
     weights: &Weights<'_>,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
     match backend {
-        Backend::Dsp => dsp::wide_dense(shape, weights, words, channels),
-        Backend::Helium => helium::wide_dense(shape, weights, words),
+        Backend::Dsp => dsp::dense_to_int16(shape, weights, words, channels),
+        Backend::Helium => helium::dense_to_int16(shape, weights, words),
         _ => portable::dense(shape, weights, words, channels),
     }
 }

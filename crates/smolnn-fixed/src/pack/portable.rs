@@ -1,6 +1,6 @@
 //! The portable packing: the bytes as TensorFlow Lite stores them, four to a word, little endian.
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 
 use super::{Channel, Layout, Needs, Packed, Weights};
 
@@ -10,20 +10,20 @@ pub const fn words(bytes: usize) -> usize {
 }
 
 /// What a convolution takes; the scratch memory is one column, the patch that a pixel sees.
-pub const fn conv2d_needs(shape: &Conv2d) -> Needs {
-    Needs { words: words(shape.weights()), channels: shape.output.channels, scratch: words(shape.depth()) }
+pub const fn conv2d_needs(shape: &Conv2dShape) -> Needs {
+    Needs { words: words(shape.weights()), channels: shape.output().channels, scratch: words(shape.depth()) }
 }
 
 /// What a depthwise convolution takes.
-pub const fn depthwise_conv2d_needs(shape: &DepthwiseConv2d) -> Needs {
-    Needs { words: words(shape.weights()), channels: shape.output.channels, scratch: 0 }
+pub const fn depthwise_conv2d_needs(shape: &DepthwiseConv2dShape) -> Needs {
+    Needs { words: words(shape.weights()), channels: shape.output().channels, scratch: 0 }
 }
 
 /// What a dense layer takes. Overlapping vectors of a batch are read before they are written: one vector of scratch
 /// memory. A batch of one needs none.
-pub const fn dense_needs(shape: &Dense) -> Needs {
-    let scratch = if shape.batch > 1 { words(shape.inputs) } else { 0 };
-    Needs { words: words(shape.weights()), channels: shape.outputs, scratch }
+pub const fn dense_needs(shape: &DenseShape) -> Needs {
+    let scratch = if shape.batch() > 1 { words(shape.inputs()) } else { 0 };
+    Needs { words: words(shape.weights()), channels: shape.outputs(), scratch }
 }
 
 /// Packs a convolution.
@@ -31,12 +31,12 @@ pub const fn dense_needs(shape: &Dense) -> Needs {
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn conv2d(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &Weights<'_>,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    rows(shape.output.channels, shape.depth(), weights, words, channels)
+    rows(shape.output().channels, shape.depth(), weights, words, channels)
 }
 
 /// Packs a depthwise convolution.
@@ -44,12 +44,12 @@ pub fn conv2d(
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn depthwise_conv2d(
-    shape: &DepthwiseConv2d,
+    shape: &DepthwiseConv2dShape,
     weights: &Weights<'_>,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    columns(shape.depth(), shape.output.channels, weights, words, channels)
+    columns(shape.depth(), shape.output().channels, weights, words, channels)
 }
 
 /// Packs a dense layer.
@@ -57,12 +57,12 @@ pub fn depthwise_conv2d(
 /// # Errors
 /// [`ShapeError::Length`].
 pub fn dense(
-    shape: &Dense,
+    shape: &DenseShape,
     weights: &Weights<'_>,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    rows(shape.outputs, shape.inputs, weights, words, channels)
+    rows(shape.outputs(), shape.inputs(), weights, words, channels)
 }
 
 /// Packs weights of which each output channel has a row of `depth` (convolution, dense).

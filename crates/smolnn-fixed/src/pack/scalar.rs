@@ -7,14 +7,14 @@
 //!
 //! stay as they are (\[tap\]\[channel\]). With one input channel and several outputs it is a convolution, and packed as such.
 //!
-//! Dense layer: as a convolution, but the depth is not filled up, and blocks are of [`dense_block`] outputs; what does not
+//! DenseShape layer: as a convolution, but the depth is not filled up, and blocks are of [`dense_block`] outputs; what does not
 //! fill those makes blocks of 2 to 4. In full blocks, but for RV32, every weight is stored plus 128, so that a word of four
 //! is Σ 2^(8i)·(w_i + 128) without borrow.
 //!
 //! The kernels of convolutions multiply a word that holds two pixels, x_a + 2^S·x_b, by one weight, and so add to two sums at once
 //! (`arch/scalar`). Packing checks what makes that exact; weights that do not allow it get the portable layout.
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 
 use super::{Channel, Layout, Needs, Packed, Weights, portable};
 use crate::Backend;
@@ -84,8 +84,8 @@ pub const fn dense_block_words(width: usize, inputs: usize) -> usize {
     (width * inputs).div_ceil(4)
 }
 
-const fn dense_blocks(backend: Backend, shape: &Dense) -> usize {
-    dense_block_of(backend, shape.inputs, shape.outputs, usize::MAX).word
+const fn dense_blocks(backend: Backend, shape: &DenseShape) -> usize {
+    dense_block_of(backend, shape.inputs(), shape.outputs(), usize::MAX).word
 }
 
 /// Bits from one pixel to the other in a word of two. Both sums of a v7-M pair lie in one 64-bit accumulator; 23 bits
@@ -119,17 +119,17 @@ const fn larger(a: usize, b: usize) -> usize {
 }
 
 /// Whether windows reach into padding.
-pub const fn is_padded(shape: &Conv2d) -> bool {
-    !(shape.rows.is_unpadded() && shape.columns.is_unpadded())
+pub const fn is_padded(shape: &Conv2dShape) -> bool {
+    !(shape.rows().is_unpadded() && shape.columns().is_unpadded())
 }
 
 /// What a convolution takes: the scratch memory is the column of four pixels, two to a word, and a pixel of padding.
-pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
+pub const fn conv2d_needs(layout: Layout, shape: &Conv2dShape) -> Needs {
     if is_tiled(layout) {
         Needs {
-            words: tiled_words(layout.backend(), shape.output.channels, shape.depth()),
-            channels: shape.output.channels,
-            scratch: 2 * padded(shape.depth()) + if is_padded(shape) { shape.input.channels.div_ceil(4) } else { 0 },
+            words: tiled_words(layout.backend(), shape.output().channels, shape.depth()),
+            channels: shape.output().channels,
+            scratch: 2 * padded(shape.depth()) + if is_padded(shape) { shape.input().channels.div_ceil(4) } else { 0 },
         }
     } else {
         portable::conv2d_needs(shape)
@@ -138,62 +138,62 @@ pub const fn conv2d_needs(layout: Layout, shape: &Conv2d) -> Needs {
 
 /// The convolution of one input channel that the depthwise convolution is. One output channel alone would leave most of a
 /// convolution's block empty.
-const fn as_conv2d(shape: &DepthwiseConv2d) -> Option<Conv2d> {
-    if shape.multiplier > 1 { super::as_conv2d(shape) } else { None }
+const fn as_conv2d(shape: &DepthwiseConv2dShape) -> Option<Conv2dShape> {
+    if shape.multiplier() > 1 { super::as_conv2d(shape) } else { None }
 }
 
 /// What a depthwise convolution takes: a pixel of padding.
-pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2d) -> Needs {
+pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2dShape) -> Needs {
     if let (true, Some(conv)) = (is_tiled(layout), as_conv2d(shape)) {
         return conv2d_needs(layout, &conv);
     }
     let mut needs = portable::depthwise_conv2d_needs(shape);
-    if is_tiled(layout) && !(shape.rows.is_unpadded() && shape.columns.is_unpadded()) {
-        let pixels = if slides(layout.backend(), shape) { shape.input.width } else { 1 };
-        needs.scratch = (pixels * shape.input.channels).div_ceil(4);
+    if is_tiled(layout) && !(shape.rows().is_unpadded() && shape.columns().is_unpadded()) {
+        let pixels = if slides(layout.backend(), shape) { shape.input().width } else { 1 };
+        needs.scratch = (pixels * shape.input().channels).div_ceil(4);
     }
     needs
 }
 
 /// Whether the weights of a depthwise convolution are stored channel by channel: 3×3 kernels.
-pub const fn is_by_channel(shape: &DepthwiseConv2d) -> bool {
-    shape.rows.kernel == 3 && shape.columns.kernel == 3 && shape.multiplier == 1
+pub const fn is_by_channel(shape: &DepthwiseConv2dShape) -> bool {
+    shape.rows().kernel() == 3 && shape.columns().kernel() == 3 && shape.multiplier() == 1
 }
 
 /// Padding behind the last column.
-pub const fn padding_right(shape: &DepthwiseConv2d) -> usize {
-    let columns = &shape.columns;
-    let end = (columns.output - 1) * columns.stride + (columns.kernel - 1) * columns.dilation + 1;
-    (end - if end < columns.before { end } else { columns.before }).saturating_sub(columns.input)
+pub const fn padding_right(shape: &DepthwiseConv2dShape) -> usize {
+    let columns = &shape.columns();
+    let end = (columns.output() - 1) * columns.stride() + (columns.kernel() - 1) * columns.dilation() + 1;
+    (end - if end < columns.before() { end } else { columns.before() }).saturating_sub(columns.input())
 }
 
 /// Whether a depthwise convolution runs along the rows, channel by channel: on a core with registers for nine weights,
 /// with at most one column of padding on each side. Padding above and below is a row of zero points then.
-pub const fn slides(backend: Backend, shape: &DepthwiseConv2d) -> bool {
+pub const fn slides(backend: Backend, shape: &DepthwiseConv2dShape) -> bool {
     matches!(backend, Backend::Rv32)
         && is_by_channel(shape)
-        && shape.columns.dilation == 1
-        && shape.columns.stride <= 2
-        && shape.columns.before <= 1
+        && shape.columns().dilation() == 1
+        && shape.columns().stride() <= 2
+        && shape.columns().before() <= 1
         && padding_right(shape) <= 1
 }
 
 /// What a dense layer takes.
-pub const fn dense_needs(layout: Layout, shape: &Dense) -> Needs {
+pub const fn dense_needs(layout: Layout, shape: &DenseShape) -> Needs {
     if is_tiled(layout) {
-        Needs { words: dense_blocks(layout.backend(), shape), channels: shape.outputs, scratch: 0 }
+        Needs { words: dense_blocks(layout.backend(), shape), channels: shape.outputs(), scratch: 0 }
     } else {
         portable::dense_needs(shape)
     }
 }
 
 /// Most words that a convolution takes.
-pub const fn conv2d_words(backend: Backend, shape: &Conv2d) -> usize {
-    larger(portable::words(shape.weights()), tiled_words(backend, shape.output.channels, shape.depth()))
+pub const fn conv2d_words(backend: Backend, shape: &Conv2dShape) -> usize {
+    larger(portable::words(shape.weights()), tiled_words(backend, shape.output().channels, shape.depth()))
 }
 
 /// Most words that a depthwise convolution takes.
-pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2d) -> usize {
+pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2dShape) -> usize {
     match as_conv2d(shape) {
         Some(conv) => conv2d_words(backend, &conv),
         None => portable::words(shape.weights()),
@@ -201,7 +201,7 @@ pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2d) -
 }
 
 /// Most words that a dense layer takes.
-pub const fn dense_words(backend: Backend, shape: &Dense) -> usize {
+pub const fn dense_words(backend: Backend, shape: &DenseShape) -> usize {
     larger(portable::words(shape.weights()), dense_blocks(backend, shape))
 }
 
@@ -211,13 +211,13 @@ pub const fn dense_words(backend: Backend, shape: &Dense) -> usize {
 /// [`ShapeError::Length`].
 pub fn conv2d(
     backend: Backend,
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    let (outputs, depth) = (shape.output.channels, shape.depth());
+    let (outputs, depth) = (shape.output().channels, shape.depth());
     weights.check(shape.weights(), outputs)?;
     let rows = Rows { weights, depth, channel_step: depth, depth_step: 1 };
     if !rows.are_exact(backend, outputs) {
@@ -232,13 +232,13 @@ pub fn conv2d(
 /// [`ShapeError::Length`].
 pub fn depthwise_conv2d(
     backend: Backend,
-    shape: &DepthwiseConv2d,
+    shape: &DepthwiseConv2dShape,
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    let (outputs, depth) = (shape.output.channels, shape.depth());
+    let (outputs, depth) = (shape.output().channels, shape.depth());
     weights.check(shape.weights(), outputs)?;
     let rows = Rows { weights, depth, channel_step: 1, depth_step: outputs };
     if as_conv2d(shape).is_some() {
@@ -258,13 +258,13 @@ pub fn depthwise_conv2d(
 /// [`ShapeError::Length`].
 pub fn dense(
     backend: Backend,
-    shape: &Dense,
+    shape: &DenseShape,
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    let (outputs, depth) = (shape.outputs, shape.inputs);
+    let (outputs, depth) = (shape.outputs(), shape.inputs());
     weights.check(shape.weights(), outputs)?;
     let rows = Rows { weights, depth, channel_step: depth, depth_step: 1 };
     let place = |channel: usize| {

@@ -24,27 +24,27 @@
 use smolnn_core::ShapeError;
 
 use super::{blend, narrow, rounded_product, sigmoid, tanh};
-use crate::dense::{WideDenseLayer, wide_dense};
+use crate::dense::{DenseToInt16, dense_to_int16};
 
 /// Where the reset gate acts, with the recurrent weights that go with it.
 #[derive(Clone, Copy, Debug)]
 pub enum GruRecurrent<'a> {
     /// After the multiplication, as in PyTorch, cuDNN and Keras' default: the rows of z, r, n with biases.
-    After(WideDenseLayer<'a>),
+    After(DenseToInt16<'a>),
     /// Before it, the textbook's form.
     Before {
         /// The rows of z, r.
-        gates: WideDenseLayer<'a>,
+        gates: DenseToInt16<'a>,
         /// The rows of n, multiplied by the reset state.
-        candidate: WideDenseLayer<'a>,
+        candidate: DenseToInt16<'a>,
     },
 }
 
 impl GruRecurrent<'_> {
     const fn hidden(&self) -> usize {
         match self {
-            Self::After(layer) => layer.shape.inputs,
-            Self::Before { gates, .. } => gates.shape.inputs,
+            Self::After(layer) => layer.shape.inputs(),
+            Self::Before { gates, .. } => gates.shape.inputs(),
         }
     }
 
@@ -61,18 +61,18 @@ impl GruRecurrent<'_> {
 
 /// A GRU with its packed weights, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct GruLayer<'a> {
-    input: WideDenseLayer<'a>,
+pub struct Gru<'a> {
+    input: DenseToInt16<'a>,
     recurrent: GruRecurrent<'a>,
     steps: usize,
 }
 
-impl<'a> GruLayer<'a> {
+impl<'a> Gru<'a> {
     /// A GRU over `steps` steps. `input` has 3 · hidden outputs: the rows of z, r, n.
     ///
     /// # Errors
     /// [`ShapeError`] when the layers do not fit each other or steps are 0.
-    pub const fn new(steps: usize, input: WideDenseLayer<'a>, recurrent: GruRecurrent<'a>) -> Result<Self, ShapeError> {
+    pub const fn new(steps: usize, input: DenseToInt16<'a>, recurrent: GruRecurrent<'a>) -> Result<Self, ShapeError> {
         if steps == 0 {
             return Err(ShapeError::Zero("the steps of the GRU"));
         }
@@ -80,18 +80,18 @@ impl<'a> GruLayer<'a> {
             return Err(ShapeError::TooLarge);
         }
         let hidden = recurrent.hidden();
-        if let Err(error) = ShapeError::check_length("the input's gates", 3 * hidden, input.shape.outputs) {
+        if let Err(error) = ShapeError::check_length("the input's gates", 3 * hidden, input.shape.outputs()) {
             return Err(error);
         }
         let checked = match &recurrent {
             GruRecurrent::After(layer) => {
-                ShapeError::check_length("the recurrent gates", 3 * hidden, layer.shape.outputs)
+                ShapeError::check_length("the recurrent gates", 3 * hidden, layer.shape.outputs())
             }
             GruRecurrent::Before { gates, candidate } => {
-                if candidate.shape.inputs != hidden || candidate.shape.outputs != hidden {
+                if candidate.shape.inputs() != hidden || candidate.shape.outputs() != hidden {
                     Err(ShapeError::Range("the candidate of the GRU is not hidden x hidden"))
                 } else {
-                    ShapeError::check_length("the recurrent gates", 2 * hidden, gates.shape.outputs)
+                    ShapeError::check_length("the recurrent gates", 2 * hidden, gates.shape.outputs())
                 }
             }
         };
@@ -108,7 +108,7 @@ impl<'a> GruLayer<'a> {
 
     /// Elements of one input vector.
     pub const fn inputs(&self) -> usize {
-        self.input.shape.inputs
+        self.input.shape.inputs()
     }
 
     /// Words of scratch memory that the layer needs.
@@ -120,12 +120,12 @@ impl<'a> GruLayer<'a> {
 }
 
 /// Runs the layer over a sequence of its number of steps, `[steps][inputs]` to `[steps][hidden]`; `h` goes on from where it
-/// is, 0 at the start. `scratch` has at least [`GruLayer::scratch_words`] words.
+/// is, 0 at the start. `scratch` has at least [`Gru::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
 pub fn gru(
-    layer: &GruLayer<'_>,
+    layer: &Gru<'_>,
     h: &mut [i16],
     input: &[i8],
     output: &mut [i8],
@@ -143,11 +143,11 @@ pub fn gru(
     Ok(())
 }
 
-/// Runs one step: the new state is the output. `scratch` has at least [`GruLayer::scratch_words`] words.
+/// Runs one step: the new state is the output. `scratch` has at least [`Gru::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
-pub fn step(layer: &GruLayer<'_>, h: &mut [i16], input: &[i8], scratch: &mut [u32]) -> Result<(), ShapeError> {
+pub fn step(layer: &Gru<'_>, h: &mut [i16], input: &[i8], scratch: &mut [u32]) -> Result<(), ShapeError> {
     let hidden = layer.hidden();
     ShapeError::check_length("the state", hidden, h.len())?;
     ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
@@ -160,20 +160,20 @@ pub fn step(layer: &GruLayer<'_>, h: &mut [i16], input: &[i8], scratch: &mut [u3
     else {
         return Ok(());
     };
-    wide_dense(&layer.input, input, from_input, scratch)?;
+    dense_to_int16(&layer.input, input, from_input, scratch)?;
     for (q, &h) in narrowed.iter_mut().zip(h.iter()) {
         *q = narrow(h);
     }
     match &layer.recurrent {
-        GruRecurrent::After(recurrent) => wide_dense(recurrent, narrowed, from_state, scratch)?,
+        GruRecurrent::After(recurrent) => dense_to_int16(recurrent, narrowed, from_state, scratch)?,
         GruRecurrent::Before { gates, candidate } => {
             let Some((v, v_n)) = from_state.split_at_mut_checked(2 * hidden) else { return Ok(()) };
-            wide_dense(gates, narrowed, v, scratch)?;
+            dense_to_int16(gates, narrowed, v, scratch)?;
             let u_r = from_input.iter().skip(hidden);
             for ((q, &h), (&u, &v)) in narrowed.iter_mut().zip(h.iter()).zip(u_r.zip(v.iter().skip(hidden))) {
                 *q = narrow(rounded_product(sigmoid(u, v), h));
             }
-            wide_dense(candidate, narrowed, v_n, scratch)?;
+            dense_to_int16(candidate, narrowed, v_n, scratch)?;
         }
     }
     let after = matches!(layer.recurrent, GruRecurrent::After(_));

@@ -19,11 +19,11 @@
 
 use core::fmt::Debug;
 
-use smolnn_core::{Dense, ShapeError, shape};
+use smolnn_core::{DenseShape, ShapeError, shape};
 
 use crate::act::{Interpolation, logistic_q12, tanh_value};
-use crate::dense::{WideDenseLayer, wide_dense};
-use crate::dense_int16::{DenseLayer16, dense_int16};
+use crate::dense::{DenseToInt16, dense_to_int16};
+use crate::dense_int16::{DenseInt16, dense_int16};
 use crate::element::Element;
 use crate::quantise::{Affine, Multiplier, OutputRange, clamp, rounding_shift_right};
 
@@ -47,29 +47,29 @@ pub trait Activation: Element {
 }
 
 impl Activation for i8 {
-    type Products<'a> = WideDenseLayer<'a>;
+    type Products<'a> = DenseToInt16<'a>;
     #[inline(always)]
     fn products(
-        layer: &WideDenseLayer<'_>,
+        layer: &DenseToInt16<'_>,
         input: &[Self],
         output: &mut [i16],
         scratch: &mut [u32],
     ) -> Result<(), ShapeError> {
-        wide_dense(layer, input, output, scratch)
+        dense_to_int16(layer, input, output, scratch)
     }
 }
 
 impl Activation for i16 {
-    type Products<'a> = DenseLayer16<'a>;
+    type Products<'a> = DenseInt16<'a>;
     #[inline(always)]
-    fn products(layer: &DenseLayer16<'_>, input: &[Self], output: &mut [i16], _: &mut [u32]) -> Result<(), ShapeError> {
+    fn products(layer: &DenseInt16<'_>, input: &[Self], output: &mut [i16], _: &mut [u32]) -> Result<(), ShapeError> {
         dense_int16(layer, input, output)
     }
 }
 
 /// An LSTM with its weights, checked: of int8 activations unless `S` says int16.
 #[derive(Clone, Copy, Debug)]
-pub struct LstmLayer<'a, S: Activation = i8> {
+pub struct Lstm<'a, S: Activation = i8> {
     input: S::Products<'a>,
     recurrent: S::Products<'a>,
     inputs: usize,
@@ -93,7 +93,7 @@ struct Update {
 }
 
 impl Update {
-    /// The arguments of [`LstmLayer::new`]; h has the whole range of `least..=largest`.
+    /// The arguments of [`Lstm::new`]; h has the whole range of `least..=largest`.
     const fn new(
         cell_scale_log2: i32,
         cell_clip: f32,
@@ -131,21 +131,21 @@ impl Update {
 }
 
 /// Checks that the products of the gates fit each other.
-const fn check_gates(steps: usize, input: &Dense, recurrent: &Dense) -> Result<(), ShapeError> {
+const fn check_gates(steps: usize, input: &DenseShape, recurrent: &DenseShape) -> Result<(), ShapeError> {
     if steps == 0 {
         return Err(ShapeError::Zero("the steps of the LSTM"));
     }
     if steps > 1 << 20 {
         return Err(ShapeError::TooLarge);
     }
-    let outputs = GATES * recurrent.inputs;
-    if let Err(error) = ShapeError::check_length("the recurrent gates", outputs, recurrent.outputs) {
+    let outputs = GATES * recurrent.inputs();
+    if let Err(error) = ShapeError::check_length("the recurrent gates", outputs, recurrent.outputs()) {
         return Err(error);
     }
-    ShapeError::check_length("the input's gates", outputs, input.outputs)
+    ShapeError::check_length("the input's gates", outputs, input.outputs())
 }
 
-impl<'a> LstmLayer<'a> {
+impl<'a> Lstm<'a> {
     /// An LSTM of int8 activations over `steps` steps. `input` has 4 · hidden outputs: W and the biases of the gates i, f,
     /// g, o; `recurrent` is R in the same order, from hidden inputs, without biases. The cell's scale is
     /// 2^`cell_scale_log2`; `cell_clip` 0 clips nothing.
@@ -155,8 +155,8 @@ impl<'a> LstmLayer<'a> {
     /// clip or the output's quantisation is out of range.
     pub const fn new(
         steps: usize,
-        input: WideDenseLayer<'a>,
-        recurrent: WideDenseLayer<'a>,
+        input: DenseToInt16<'a>,
+        recurrent: DenseToInt16<'a>,
         cell_scale_log2: i32,
         cell_clip: f32,
         output: Affine,
@@ -168,22 +168,22 @@ impl<'a> LstmLayer<'a> {
             Ok(update) => update,
             Err(error) => return Err(error),
         };
-        let (inputs, hidden) = (input.shape.inputs, recurrent.shape.inputs);
+        let (inputs, hidden) = (input.shape.inputs(), recurrent.shape.inputs());
         let (from_input, from_state) = (input.scratch_words(), recurrent.scratch_words());
         let products = if from_input > from_state { from_input } else { from_state };
         Ok(Self { input, recurrent, inputs, hidden, scratch_words: GATES * hidden + products, steps, update })
     }
 }
 
-impl<'a> LstmLayer<'a, i16> {
-    /// An LSTM of int16 activations; all as in [`LstmLayer::new`], and zero points are 0.
+impl<'a> Lstm<'a, i16> {
+    /// An LSTM of int16 activations; all as in [`Lstm::new`], and zero points are 0.
     ///
     /// # Errors
-    /// As [`LstmLayer::new`]; moreover when the dense layers take more than one vector or clamp to less than int16.
+    /// As [`Lstm::new`]; moreover when the dense layers take more than one vector or clamp to less than int16.
     pub const fn new_int16(
         steps: usize,
-        input: DenseLayer16<'a>,
-        recurrent: DenseLayer16<'a>,
+        input: DenseInt16<'a>,
+        recurrent: DenseInt16<'a>,
         cell_scale_log2: i32,
         cell_clip: f32,
         output: Affine,
@@ -201,12 +201,12 @@ impl<'a> LstmLayer<'a, i16> {
         if output.zero_point != 0 {
             return Err(ShapeError::Range("int16 activations have zero point 0"));
         }
-        let (inputs, hidden) = (input.shape.inputs, recurrent.shape.inputs);
+        let (inputs, hidden) = (input.shape.inputs(), recurrent.shape.inputs());
         Ok(Self { input, recurrent, inputs, hidden, scratch_words: GATES * hidden, steps, update })
     }
 }
 
-impl<S: Activation> LstmLayer<'_, S> {
+impl<S: Activation> Lstm<'_, S> {
     /// Elements of the state h and of the state c.
     pub const fn hidden(&self) -> usize {
         self.hidden
@@ -241,12 +241,12 @@ fn halve_and_shift(value: i32, shift: u32) -> i16 {
 }
 
 /// Runs the layer over a sequence of its number of steps, `[steps][inputs]` to `[steps][hidden]`; `h` and `c` go on from
-/// where they are. `scratch` has at least [`LstmLayer::scratch_words`] words.
+/// where they are. `scratch` has at least [`Lstm::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
 pub fn lstm<S: Activation>(
-    layer: &LstmLayer<'_, S>,
+    layer: &Lstm<'_, S>,
     h: &mut [S],
     c: &mut [i16],
     input: &[S],
@@ -266,12 +266,12 @@ pub fn lstm<S: Activation>(
     Ok(())
 }
 
-/// Runs one step: `h` is the output. `scratch` has at least [`LstmLayer::scratch_words`] words.
+/// Runs one step: `h` is the output. `scratch` has at least [`Lstm::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
 pub fn step<S: Activation>(
-    layer: &LstmLayer<'_, S>,
+    layer: &Lstm<'_, S>,
     h: &mut [S],
     c: &mut [i16],
     input: &[S],
@@ -313,12 +313,12 @@ pub fn step<S: Activation>(
 
 /// Runs the layer over several sequences of its number of steps, each with a state of its own: `h` and `c` hold one state behind the
 /// other, and their length says how many sequences there are. Input and output are `[sequence][step][..]`, or
-/// `[step][sequence][..]` if time comes first. `scratch` has at least [`LstmLayer::scratch_words`] words.
+/// `[step][sequence][..]` if time comes first. `scratch` has at least [`Lstm::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
 pub fn lstm_batch<S: Activation>(
-    layer: &LstmLayer<'_, S>,
+    layer: &Lstm<'_, S>,
     time_first: bool,
     h: &mut [S],
     c: &mut [i16],

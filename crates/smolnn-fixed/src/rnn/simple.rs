@@ -10,37 +10,33 @@
 use smolnn_core::ShapeError;
 
 use super::{narrow, tanh};
-use crate::dense::{WideDenseLayer, wide_dense};
+use crate::dense::{DenseToInt16, dense_to_int16};
 
 /// A simple RNN with its packed weights, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct SimpleRnnLayer<'a> {
-    input: WideDenseLayer<'a>,
-    recurrent: WideDenseLayer<'a>,
+pub struct SimpleRnn<'a> {
+    input: DenseToInt16<'a>,
+    recurrent: DenseToInt16<'a>,
     steps: usize,
 }
 
-impl<'a> SimpleRnnLayer<'a> {
+impl<'a> SimpleRnn<'a> {
     /// A cell over `steps` steps.
     ///
     /// # Errors
     /// [`ShapeError`] when the layers do not fit each other or steps are 0.
-    pub const fn new(
-        steps: usize,
-        input: WideDenseLayer<'a>,
-        recurrent: WideDenseLayer<'a>,
-    ) -> Result<Self, ShapeError> {
+    pub const fn new(steps: usize, input: DenseToInt16<'a>, recurrent: DenseToInt16<'a>) -> Result<Self, ShapeError> {
         if steps == 0 {
             return Err(ShapeError::Zero("the steps of the RNN"));
         }
         if steps > 1 << 20 {
             return Err(ShapeError::TooLarge);
         }
-        let hidden = recurrent.shape.inputs;
-        if let Err(error) = ShapeError::check_length("the recurrent rows", hidden, recurrent.shape.outputs) {
+        let hidden = recurrent.shape.inputs();
+        if let Err(error) = ShapeError::check_length("the recurrent rows", hidden, recurrent.shape.outputs()) {
             return Err(error);
         }
-        match ShapeError::check_length("the input's rows", hidden, input.shape.outputs) {
+        match ShapeError::check_length("the input's rows", hidden, input.shape.outputs()) {
             Ok(()) => Ok(Self { input, recurrent, steps }),
             Err(error) => Err(error),
         }
@@ -48,12 +44,12 @@ impl<'a> SimpleRnnLayer<'a> {
 
     /// Elements of the state.
     pub const fn hidden(&self) -> usize {
-        self.recurrent.shape.inputs
+        self.recurrent.shape.inputs()
     }
 
     /// Elements of one input vector.
     pub const fn inputs(&self) -> usize {
-        self.input.shape.inputs
+        self.input.shape.inputs()
     }
 
     /// Words of scratch memory that the layer needs.
@@ -64,12 +60,12 @@ impl<'a> SimpleRnnLayer<'a> {
 }
 
 /// Runs the layer over a sequence of its number of steps, `[steps][inputs]` to `[steps][hidden]`; `h` goes on from where it
-/// is, 0 at the start. `scratch` has at least [`SimpleRnnLayer::scratch_words`] words.
+/// is, 0 at the start. `scratch` has at least [`SimpleRnn::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
 pub fn simple_rnn(
-    layer: &SimpleRnnLayer<'_>,
+    layer: &SimpleRnn<'_>,
     h: &mut [i16],
     input: &[i8],
     output: &mut [i8],
@@ -87,11 +83,11 @@ pub fn simple_rnn(
     Ok(())
 }
 
-/// Runs one step: the new state is the output. `scratch` has at least [`SimpleRnnLayer::scratch_words`] words.
+/// Runs one step: the new state is the output. `scratch` has at least [`SimpleRnn::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
-pub fn step(layer: &SimpleRnnLayer<'_>, h: &mut [i16], input: &[i8], scratch: &mut [u32]) -> Result<(), ShapeError> {
+pub fn step(layer: &SimpleRnn<'_>, h: &mut [i16], input: &[i8], scratch: &mut [u32]) -> Result<(), ShapeError> {
     let hidden = layer.hidden();
     ShapeError::check_length("the state", hidden, h.len())?;
     ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
@@ -107,8 +103,8 @@ pub fn step(layer: &SimpleRnnLayer<'_>, h: &mut [i16], input: &[i8], scratch: &m
     for (q, &h) in narrowed.iter_mut().zip(h.iter()) {
         *q = narrow(h);
     }
-    wide_dense(&layer.input, input, from_input, scratch)?;
-    wide_dense(&layer.recurrent, narrowed, from_state, scratch)?;
+    dense_to_int16(&layer.input, input, from_input, scratch)?;
+    dense_to_int16(&layer.recurrent, narrowed, from_state, scratch)?;
     for (h, (u, v)) in h.iter_mut().zip(from_input.iter().zip(from_state.iter())) {
         *h = tanh(*u, *v);
     }

@@ -11,14 +11,14 @@
 
 use smolnn_core::ShapeError;
 
-use crate::dense::{WideDenseLayer, wide_dense};
+use crate::dense::{DenseToInt16, dense_to_int16};
 use crate::element::Element;
 use crate::quantise::{Multiplier, OutputRange, clamp};
 
 /// An SVDF layer with its packed weights, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct SvdfLayer<'a, S> {
-    features: WideDenseLayer<'a>,
+pub struct Svdf<'a, S> {
+    features: DenseToInt16<'a>,
     time_weights: &'a [S],
     bias: &'a [i32],
     memory: usize,
@@ -27,14 +27,14 @@ pub struct SvdfLayer<'a, S> {
     output: OutputRange,
 }
 
-impl<'a, S: Element> SvdfLayer<'a, S> {
+impl<'a, S: Element> Svdf<'a, S> {
     /// A layer of `features` (with M_1 in its channels), `time_weights` `[features][memory]`, a bias per unit or none, and
     /// M_2.
     ///
     /// # Errors
     /// [`ShapeError`] when lengths do not fit each other, or the output lies outside of int8.
     pub const fn new(
-        features: WideDenseLayer<'a>,
+        features: DenseToInt16<'a>,
         time_weights: &'a [S],
         bias: &'a [i32],
         memory: usize,
@@ -45,7 +45,7 @@ impl<'a, S: Element> SvdfLayer<'a, S> {
         if memory == 0 || rank == 0 {
             return Err(ShapeError::Zero("memory or rank of the SVDF"));
         }
-        let count = features.shape.outputs;
+        let count = features.shape.outputs();
         if !count.is_multiple_of(rank) {
             return Err(ShapeError::Range("the features of the SVDF are no multiple of its rank"));
         }
@@ -66,12 +66,12 @@ impl<'a, S: Element> SvdfLayer<'a, S> {
 
     /// Elements of the state.
     pub const fn state_len(&self) -> usize {
-        self.features.shape.outputs * self.memory
+        self.features.shape.outputs() * self.memory
     }
 
     /// Elements of the output.
     pub const fn units(&self) -> usize {
-        match self.features.shape.outputs.checked_div(self.rank) {
+        match self.features.shape.outputs().checked_div(self.rank) {
             Some(units) => units,
             None => 0,
         }
@@ -79,16 +79,16 @@ impl<'a, S: Element> SvdfLayer<'a, S> {
 
     /// Words of scratch memory that the layer needs.
     pub const fn scratch_words(&self) -> usize {
-        self.features.shape.outputs.div_ceil(2) + self.features.scratch_words()
+        self.features.shape.outputs().div_ceil(2) + self.features.scratch_words()
     }
 }
 
-/// Runs one step. The state starts from its zero point, 0. `scratch` has at least [`SvdfLayer::scratch_words`] words.
+/// Runs one step. The state starts from its zero point, 0. `scratch` has at least [`Svdf::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
 pub fn step<S: Element>(
-    layer: &SvdfLayer<'_, S>,
+    layer: &Svdf<'_, S>,
     state: &mut [S],
     input: &[i8],
     output: &mut [i8],
@@ -97,11 +97,11 @@ pub fn step<S: Element>(
     ShapeError::check_length("the state", layer.state_len(), state.len())?;
     ShapeError::check_length("the output", layer.units(), output.len())?;
     ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
-    let count = layer.features.shape.outputs;
+    let count = layer.features.shape.outputs();
     let Some((features, scratch)) = scratch.split_at_mut_checked(count.div_ceil(2)) else { return Ok(()) };
     let features: &mut [i16] = bytemuck::must_cast_slice_mut(features);
     let Some(features) = features.get_mut(..count) else { return Ok(()) };
-    wide_dense(&layer.features, input, features, scratch)?;
+    dense_to_int16(&layer.features, input, features, scratch)?;
     for (history, &feature) in state.chunks_exact_mut(layer.memory.max(1)).zip(features.iter()) {
         let mut next = S::wrap(clamp(i32::from(feature), S::LEAST, S::LARGEST));
         for value in history.iter_mut().rev() {
@@ -127,13 +127,13 @@ pub fn step<S: Element>(
 /// # Errors
 /// As [`step`].
 pub fn step_batch<S: Element>(
-    layer: &SvdfLayer<'_, S>,
+    layer: &Svdf<'_, S>,
     state: &mut [S],
     input: &[i8],
     output: &mut [i8],
     scratch: &mut [u32],
 ) -> Result<(), ShapeError> {
-    let (inputs, units, length) = (layer.features.shape.inputs, layer.units(), layer.state_len().max(1));
+    let (inputs, units, length) = (layer.features.shape.inputs(), layer.units(), layer.state_len().max(1));
     let batch = state.len().checked_div(length).unwrap_or(0);
     ShapeError::check_length("the state", batch * length, state.len())?;
     ShapeError::check_length("the input", batch * inputs, input.len())?;

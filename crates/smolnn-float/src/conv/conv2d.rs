@@ -15,7 +15,7 @@
 //! - Held by: `conv1d_*` and `conv2d_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity
 //!   in exact integers (tests/host/tests/gradient.rs), textbook rows 5.1 to 5.7.
 
-use smolnn_core::{Conv2d, ShapeError};
+use smolnn_core::{Conv2dShape, ShapeError};
 
 use super::for_each_tap;
 use super::panels::{self, Panels};
@@ -28,7 +28,7 @@ use crate::{Gradients, Number, Walk};
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn forward<T: Number>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &[T],
     bias: Option<&[T]>,
     input: &[T],
@@ -41,9 +41,15 @@ pub fn forward<T: Number>(
 
 /// The body of [`forward`].
 #[inline]
-pub(crate) fn run_forward<T: Number>(shape: &Conv2d, weights: &[T], bias: Option<&[T]>, input: &[T], output: &mut [T]) {
+pub(crate) fn run_forward<T: Number>(
+    shape: &Conv2dShape,
+    weights: &[T],
+    bias: Option<&[T]>,
+    input: &[T],
+    output: &mut [T],
+) {
     if is_dense(shape) {
-        return rows_forward(shape.input.channels, shape.output.channels, weights, bias, input, output);
+        return rows_forward(shape.input().channels, shape.output().channels, weights, bias, input, output);
     }
     start_with(bias, output);
     forward_taps(shape, Taps::InOrder, weights, input, output);
@@ -54,14 +60,14 @@ pub(crate) fn run_forward<T: Number>(shape: &Conv2d, weights: &[T], bias: Option
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn backward<T: Number>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &[T],
     input: &[T],
     d_output: &[T],
     gradients: Gradients<'_, T>,
 ) -> Result<(), ShapeError> {
     check(shape, weights, None, input, d_output)?;
-    gradients.check(shape.input_len(), shape.weights(), shape.output.channels)?;
+    gradients.check(shape.input_len(), shape.weights(), shape.output().channels)?;
     run_backward(shape, weights, input, d_output, gradients);
     Ok(())
 }
@@ -69,14 +75,14 @@ pub fn backward<T: Number>(
 /// The body of [`backward`].
 #[inline]
 pub(crate) fn run_backward<T: Number>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &[T],
     input: &[T],
     d_output: &[T],
     gradients: Gradients<'_, T>,
 ) {
     if is_dense(shape) {
-        let (inputs, outputs) = (shape.input.channels, shape.output.channels);
+        let (inputs, outputs) = (shape.input().channels, shape.output().channels);
         return rows_backward(inputs, outputs, weights, input, d_output, gradients);
     }
     if let Some(d_input) = gradients.input {
@@ -96,7 +102,7 @@ pub(crate) fn run_backward<T: Number>(
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn backward_sgd<T: Number>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     rate: T,
     weights: &mut [T],
     bias: Option<&mut [T]>,
@@ -170,14 +176,14 @@ struct Pixel {
 }
 
 #[inline]
-fn for_each_pixel(shape: &Conv2d, mut visit: impl FnMut(Pixel)) {
+fn for_each_pixel(shape: &Conv2dShape, mut visit: impl FnMut(Pixel)) {
     let mut output = 0;
-    for image in 0..shape.batch {
-        for y in 0..shape.output.height {
-            let rows = shape.rows.taps(y);
-            for x in 0..shape.output.width {
-                visit(Pixel { output, image, y, x, rows, columns: shape.columns.taps(x) });
-                output += shape.output.channels;
+    for image in 0..shape.batch() {
+        for y in 0..shape.output().height {
+            let rows = shape.rows().taps(y);
+            for x in 0..shape.output().width {
+                visit(Pixel { output, image, y, x, rows, columns: shape.columns().taps(x) });
+                output += shape.output().channels;
             }
         }
     }
@@ -186,26 +192,26 @@ fn for_each_pixel(shape: &Conv2d, mut visit: impl FnMut(Pixel)) {
 impl Pixel {
     /// Visits what the pixel sees, row by row, column by column, tap by tap.
     #[inline]
-    fn for_each_segment(&self, shape: &Conv2d, taps: Taps, mut visit: impl FnMut(Segment)) {
+    fn for_each_segment(&self, shape: &Conv2dShape, taps: Taps, mut visit: impl FnMut(Segment)) {
         let (inputs, outputs) = (shape.group_inputs(), shape.group_outputs());
-        let (depth, width) = (shape.depth(), shape.columns.kernel);
+        let (depth, width) = (shape.depth(), shape.columns().kernel());
         let (left, right) = self.columns;
         if left == right {
             return; // Nothing but padding: there is no position to tell.
         }
         for u in self.rows.0..self.rows.1 {
-            let row = (self.image * shape.input.height + shape.rows.position(self.y, u)) * shape.input.row();
+            let row = (self.image * shape.input().height + shape.rows().position(self.y, u)) * shape.input().row();
             if is_contiguous(shape, taps) {
-                let input = row + shape.columns.position(self.x, left) * inputs;
+                let input = row + shape.columns().position(self.x, left) * inputs;
                 let (weights, length) = ((u * width + left) * inputs, (right - left) * inputs);
                 visit(Segment { output: self.output, weights, input, length });
                 continue;
             }
             for v in left..right {
-                let pixel = row + shape.columns.position(self.x, v) * shape.input.channels;
-                let last_tap = shape.rows.kernel * width - 1;
+                let pixel = row + shape.columns().position(self.x, v) * shape.input().channels;
+                let last_tap = shape.rows().kernel() * width - 1;
                 let tap = if taps == Taps::InOrder { u * width + v } else { last_tap - (u * width + v) };
-                for group in 0..shape.groups {
+                for group in 0..shape.groups() {
                     visit(Segment {
                         output: self.output + group * outputs,
                         weights: group * outputs * depth + tap * inputs,
@@ -220,23 +226,23 @@ impl Pixel {
 
 /// Whether the taps of a kernel row lie in memory as the input that they see.
 #[inline]
-fn is_contiguous(shape: &Conv2d, taps: Taps) -> bool {
-    shape.columns.dilation == 1 && shape.groups == 1 && taps == Taps::InOrder
+fn is_contiguous(shape: &Conv2dShape, taps: Taps) -> bool {
+    shape.columns().dilation() == 1 && shape.groups() == 1 && taps == Taps::InOrder
 }
 
 /// Visits what every output pixel sees.
 #[inline]
-fn for_each_segment(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(Segment)) {
+fn for_each_segment(shape: &Conv2dShape, taps: Taps, mut visit: impl FnMut(Segment)) {
     for_each_pixel(shape, |pixel| pixel.for_each_segment(shape, taps, &mut visit));
 }
 
 /// Whether kernel row and input share so short pieces that it pays to go through all pixels element by element. Each of
 /// the elements costs its own, which few pixels do not give back.
 #[inline]
-fn has_short_rows(shape: &Conv2d, taps: Taps) -> bool {
-    let columns = if is_contiguous(shape, taps) { shape.columns.kernel } else { 1 };
-    let pixels = shape.batch * shape.output.height * shape.output.width;
-    shape.groups == 1 && shape.output.channels >= 4 && columns * shape.input.channels < 8 && pixels >= 16
+fn has_short_rows(shape: &Conv2dShape, taps: Taps) -> bool {
+    let columns = if is_contiguous(shape, taps) { shape.columns().kernel() } else { 1 };
+    let pixels = shape.batch() * shape.output().height * shape.output().width;
+    shape.groups() == 1 && shape.output().channels >= 4 && columns * shape.input().channels < 8 && pixels >= 16
 }
 
 /// One element of the window in all filters: offsets.
@@ -252,10 +258,10 @@ struct Slice {
 /// Visits all elements of the window in the order of the input, with the way through output (first) and input (second).
 /// There is one group.
 #[inline]
-fn for_each_slice(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(&Slice, &Walk)) {
-    let (inputs, depth) = (shape.input.channels, shape.depth());
-    let (images, windows) = ((&shape.input, &shape.output), (&shape.rows, &shape.columns));
-    for_each_tap(shape.batch, images, windows, (shape.output.channels, depth), |tap, walk| {
+fn for_each_slice(shape: &Conv2dShape, taps: Taps, mut visit: impl FnMut(&Slice, &Walk)) {
+    let (inputs, depth) = (shape.input().channels, shape.depth());
+    let (images, windows) = ((&shape.input(), &shape.output()), (&shape.rows(), &shape.columns()));
+    for_each_tap(shape.batch(), images, windows, (shape.output().channels, depth), |tap, walk| {
         let in_order = tap.index * inputs;
         let first = if taps == Taps::InOrder { in_order } else { depth - inputs - in_order };
         for channel in 0..inputs {
@@ -266,21 +272,21 @@ fn for_each_slice(shape: &Conv2d, taps: Taps, mut visit: impl FnMut(&Slice, &Wal
 
 /// Whether there are so many output pixels that it pays to lay weights out by panels.
 #[inline]
-fn by_panels<T: Number>(shape: &Conv2d, pixels: usize) -> bool {
-    T::PANELS && shape.batch * shape.output.height * shape.output.width >= pixels
+fn by_panels<T: Number>(shape: &Conv2dShape, pixels: usize) -> bool {
+    T::PANELS && shape.batch() * shape.output().height * shape.output().width >= pixels
 }
 
 /// Whether it pays to lay weights out for the gradient of the input: for each phase, and for more than two lanes.
 #[inline]
-fn mirrors_by_panels<T: Number>(shape: &Conv2d, taps: Taps) -> bool {
-    let phases = if is_contiguous(shape, taps) { shape.rows.stride * shape.columns.stride } else { 1 };
-    let gathers = has_short_rows(shape, taps) && shape.input.channels < 3;
+fn mirrors_by_panels<T: Number>(shape: &Conv2dShape, taps: Taps) -> bool {
+    let phases = if is_contiguous(shape, taps) { shape.rows().stride() * shape.columns().stride() } else { 1 };
+    let gathers = has_short_rows(shape, taps) && shape.input().channels < 3;
     Panels::can_be_mirrored(shape) && by_panels::<T>(shape, panels::GRADIENT_PIXELS * phases) && !gathers
 }
 
 /// `output += W ⋆ input`.
 #[inline]
-pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], input: &[T], output: &mut [T]) {
+pub(crate) fn forward_taps<T: Number>(shape: &Conv2dShape, taps: Taps, weights: &[T], input: &[T], output: &mut [T]) {
     if by_panels::<T>(shape, panels::PIXELS) {
         return Panels::forward(shape, taps).sum(weights, input, output);
     }
@@ -300,7 +306,13 @@ pub(crate) fn forward_taps<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T],
 
 /// `d_input += Wᵀ d_output`.
 #[inline]
-pub(crate) fn backward_input<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T], d_output: &[T], d_input: &mut [T]) {
+pub(crate) fn backward_input<T: Number>(
+    shape: &Conv2dShape,
+    taps: Taps,
+    weights: &[T],
+    d_output: &[T],
+    d_input: &mut [T],
+) {
     if mirrors_by_panels::<T>(shape, taps) {
         return Panels::sum_mirrored(shape, taps, weights, d_output, d_input);
     }
@@ -321,7 +333,7 @@ pub(crate) fn backward_input<T: Number>(shape: &Conv2d, taps: Taps, weights: &[T
 /// `d_weights += d_output inputᵀ`, over what each output saw.
 #[inline]
 pub(crate) fn backward_weights<T: Number>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     taps: Taps,
     input: &[T],
     d_output: &[T],
@@ -346,19 +358,19 @@ pub(crate) fn backward_weights<T: Number>(
 
 /// Whether the convolution is a dense layer over the pixels.
 #[inline]
-fn is_dense(shape: &Conv2d) -> bool {
-    shape.is_pointwise() && shape.groups == 1
+fn is_dense(shape: &Conv2dShape) -> bool {
+    shape.is_pointwise() && shape.groups() == 1
 }
 
 pub(crate) fn check<T>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &[T],
     bias: Option<&[T]>,
     input: &[T],
     output: &[T],
 ) -> Result<(), ShapeError> {
     ShapeError::check_length("the weights", shape.weights(), weights.len())?;
-    check_optional("the bias", shape.output.channels, bias)?;
+    check_optional("the bias", shape.output().channels, bias)?;
     ShapeError::check_length("the input", shape.input_len(), input.len())?;
     ShapeError::check_length("the output", shape.output_len(), output.len())
 }

@@ -11,7 +11,7 @@
 //! - Held by: `conv*_depthwise*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity in exact
 //!   integers (tests/host/tests/gradient.rs).
 
-use smolnn_core::{DepthwiseConv2d, ShapeError};
+use smolnn_core::{DepthwiseConv2dShape, ShapeError};
 
 use super::for_each_tap;
 use crate::dense::{descend_bias, start_with};
@@ -23,7 +23,7 @@ use crate::{Gradients, Number, Walk};
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn forward<T: Number>(
-    shape: &DepthwiseConv2d,
+    shape: &DepthwiseConv2dShape,
     weights: &[T],
     bias: Option<&[T]>,
     input: &[T],
@@ -31,7 +31,7 @@ pub fn forward<T: Number>(
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
     start_with(bias, output);
-    let add = if shape.multiplier == 1 { T::walk_add } else { T::spread_add };
+    let add = if shape.multiplier() == 1 { T::walk_add } else { T::spread_add };
     for_each_block(shape, |block, walk| {
         let (y, x) = (behind_mut(output, block.output), behind(input, block.input));
         add(walk, y, x, behind(weights, block.weights));
@@ -44,19 +44,19 @@ pub fn forward<T: Number>(
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn backward<T: Number>(
-    shape: &DepthwiseConv2d,
+    shape: &DepthwiseConv2dShape,
     weights: &[T],
     input: &[T],
     d_output: &[T],
     gradients: Gradients<'_, T>,
 ) -> Result<(), ShapeError> {
     check(shape, weights, None, input, d_output)?;
-    gradients.check(shape.input_len(), shape.weights(), shape.output.channels)?;
+    gradients.check(shape.input_len(), shape.weights(), shape.output().channels)?;
     if let Some(d_input) = gradients.input {
         for_each_block(shape, |block, walk| {
             let (dx, g) = (behind_mut(d_input, block.input), behind(d_output, block.output));
             let w = behind(weights, block.weights);
-            if shape.multiplier == 1 {
+            if shape.multiplier() == 1 {
                 T::walk_add(&walk.swapped(), dx, g, w);
             } else {
                 T::gather_add(walk, g, dx, w);
@@ -64,7 +64,7 @@ pub fn backward<T: Number>(
         });
     }
     if let Some(d_weights) = gradients.weights {
-        let sum = if shape.multiplier == 1 { T::walk_sum } else { T::spread_sum };
+        let sum = if shape.multiplier() == 1 { T::walk_sum } else { T::spread_sum };
         for_each_block(shape, |block, walk| {
             let (g, x) = (behind(d_output, block.output), behind(input, block.input));
             sum(walk, behind_mut(d_weights, block.weights), g, x);
@@ -82,7 +82,7 @@ pub fn backward<T: Number>(
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn backward_sgd<T: Number>(
-    shape: &DepthwiseConv2d,
+    shape: &DepthwiseConv2dShape,
     rate: T,
     weights: &mut [T],
     bias: Option<&mut [T]>,
@@ -90,14 +90,14 @@ pub fn backward_sgd<T: Number>(
     d_output: &[T],
     d_input: Option<&mut [T]>,
 ) -> Result<(), ShapeError> {
-    check_optional("the bias", shape.output.channels, bias.as_deref())?;
+    check_optional("the bias", shape.output().channels, bias.as_deref())?;
     backward(shape, weights, input, d_output, Gradients { input: d_input, ..Gradients::default() })?;
-    let sum = if shape.multiplier == 1 { T::walk_sum } else { T::spread_sum };
+    let sum = if shape.multiplier() == 1 { T::walk_sum } else { T::spread_sum };
     for_each_block(shape, |block, walk| {
         for first in (0..walk.channels).step_by(FEW) {
             let mut step = [T::default(); FEW];
             let walk = Walk { channels: (walk.channels - first).min(FEW), ..*walk };
-            let x = block.input + if shape.multiplier == 1 { first } else { 0 };
+            let x = block.input + if shape.multiplier() == 1 { first } else { 0 };
             sum(&walk, &mut step, behind(d_output, block.output + first), behind(input, x));
             for (w, &step) in part_mut(weights, block.weights + first, walk.channels).iter_mut().zip(&step) {
                 *w -= rate * step;
@@ -121,11 +121,11 @@ struct Block {
 /// Visits the channels at every tap, all at once or those of each input channel, with the way through output (first) and
 /// input (second).
 #[inline]
-fn for_each_block(shape: &DepthwiseConv2d, mut visit: impl FnMut(&Block, &Walk)) {
-    let (inputs, outputs, multiplier) = (shape.input.channels, shape.output.channels, shape.multiplier);
+fn for_each_block(shape: &DepthwiseConv2dShape, mut visit: impl FnMut(&Block, &Walk)) {
+    let (inputs, outputs, multiplier) = (shape.input().channels, shape.output().channels, shape.multiplier());
     let (blocks, channels) = if multiplier == 1 { (1, outputs) } else { (inputs, multiplier) };
-    let (images, windows) = ((&shape.input, &shape.output), (&shape.rows, &shape.columns));
-    for_each_tap(shape.batch, images, windows, (channels, 1), |tap, walk| {
+    let (images, windows) = ((&shape.input(), &shape.output()), (&shape.rows(), &shape.columns()));
+    for_each_tap(shape.batch(), images, windows, (channels, 1), |tap, walk| {
         let [mut output, mut weights] = [tap.output, tap.index * outputs];
         for input in tap.input..tap.input + blocks {
             visit(&Block { output, weights, input }, walk);
@@ -136,14 +136,14 @@ fn for_each_block(shape: &DepthwiseConv2d, mut visit: impl FnMut(&Block, &Walk))
 }
 
 fn check<T>(
-    shape: &DepthwiseConv2d,
+    shape: &DepthwiseConv2dShape,
     weights: &[T],
     bias: Option<&[T]>,
     input: &[T],
     output: &[T],
 ) -> Result<(), ShapeError> {
     ShapeError::check_length("the weights", shape.weights(), weights.len())?;
-    check_optional("the bias", shape.output.channels, bias)?;
+    check_optional("the bias", shape.output().channels, bias)?;
     ShapeError::check_length("the input", shape.input_len(), input.len())?;
     ShapeError::check_length("the output", shape.output_len(), output.len())
 }

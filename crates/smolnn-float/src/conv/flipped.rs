@@ -6,7 +6,7 @@
 //! - Backward: as [`conv2d`](super::conv2d), at the rotated taps. The kernel is read backwards, not copied.
 //! - Held by: textbook row 5.1, differences (tests/host/tests/gradient.rs).
 
-use smolnn_core::{Conv2d, ShapeError};
+use smolnn_core::{Conv2dShape, ShapeError};
 
 use super::conv2d::{Taps, backward_input, backward_weights, check, forward_taps};
 use crate::dense::start_with;
@@ -17,7 +17,7 @@ use crate::{Gradients, Number};
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn forward<T: Number>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &[T],
     bias: Option<&[T]>,
     input: &[T],
@@ -34,14 +34,14 @@ pub fn forward<T: Number>(
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn backward<T: Number>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &[T],
     input: &[T],
     d_output: &[T],
     gradients: Gradients<'_, T>,
 ) -> Result<(), ShapeError> {
     check(shape, weights, None, input, d_output)?;
-    gradients.check(shape.input_len(), shape.weights(), shape.output.channels)?;
+    gradients.check(shape.input_len(), shape.weights(), shape.output().channels)?;
     if let Some(d_input) = gradients.input {
         backward_input(shape, Taps::Rotated, weights, d_output, d_input);
     }

@@ -6,7 +6,7 @@
 //! - Scratch is the caller's: [`scratch_len`] elements hold the patches of one output row.
 //! - Held by: bit-identity with `conv2d` and the adjoint identity (tests/host/tests/gradient.rs), textbook row 5.4.
 
-use smolnn_core::{Conv2d, ShapeError};
+use smolnn_core::{Conv2dShape, ShapeError};
 
 use super::conv2d::check;
 use crate::Number;
@@ -14,20 +14,20 @@ use crate::dense::rows_forward;
 use crate::slices::{part, part_mut, vectors_mut};
 
 /// Elements of the patches of one row of output pixels: output width × depth.
-pub const fn scratch_len(shape: &Conv2d) -> usize {
-    shape.output.width * patch_len(shape)
+pub const fn scratch_len(shape: &Conv2dShape) -> usize {
+    shape.output().width * patch_len(shape)
 }
 
 /// Elements of one patch, all channels of the input: kernel rows × kernel columns × input channels.
-pub const fn patch_len(shape: &Conv2d) -> usize {
-    shape.rows.kernel * shape.columns.kernel * shape.input.channels
+pub const fn patch_len(shape: &Conv2dShape) -> usize {
+    shape.rows().kernel() * shape.columns().kernel() * shape.input().channels
 }
 
 /// Copies the patches of output row `row` (of all images, `image · height + y`) to `patches`.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says, [`ShapeError::Range`] when there is no such row.
-pub fn im2col<T: Number>(shape: &Conv2d, row: usize, input: &[T], patches: &mut [T]) -> Result<(), ShapeError> {
+pub fn im2col<T: Number>(shape: &Conv2dShape, row: usize, input: &[T], patches: &mut [T]) -> Result<(), ShapeError> {
     check_row(shape, row, input.len(), patches.len())?;
     patches.fill(T::default());
     for_each_pixel(shape, row, |patch, pixel, channels| {
@@ -42,7 +42,7 @@ pub fn im2col<T: Number>(shape: &Conv2d, row: usize, input: &[T], patches: &mut 
 ///
 /// # Errors
 /// As [`im2col`].
-pub fn col2im<T: Number>(shape: &Conv2d, row: usize, patches: &[T], input: &mut [T]) -> Result<(), ShapeError> {
+pub fn col2im<T: Number>(shape: &Conv2dShape, row: usize, patches: &[T], input: &mut [T]) -> Result<(), ShapeError> {
     check_row(shape, row, input.len(), patches.len())?;
     for_each_pixel(shape, row, |patch, pixel, channels| {
         for (to, &from) in part_mut(input, pixel, channels).iter_mut().zip(part(patches, patch, channels)) {
@@ -57,7 +57,7 @@ pub fn col2im<T: Number>(shape: &Conv2d, row: usize, patches: &[T], input: &mut 
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says, [`ShapeError::Range`] when there are groups.
 pub fn forward<T: Number>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &[T],
     bias: Option<&[T]>,
     input: &[T],
@@ -65,18 +65,18 @@ pub fn forward<T: Number>(
     scratch: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
-    if shape.groups != 1 {
+    if shape.groups() != 1 {
         return Err(ShapeError::Range("im2col takes no groups"));
     }
-    for (row, output) in vectors_mut(output, shape.output.row()).enumerate() {
+    for (row, output) in vectors_mut(output, shape.output().row()).enumerate() {
         im2col(shape, row, input, scratch)?;
-        rows_forward(patch_len(shape), shape.output.channels, weights, bias, scratch, output);
+        rows_forward(patch_len(shape), shape.output().channels, weights, bias, scratch, output);
     }
     Ok(())
 }
 
-fn check_row(shape: &Conv2d, row: usize, input: usize, patches: usize) -> Result<(), ShapeError> {
-    if row >= shape.batch * shape.output.height {
+fn check_row(shape: &Conv2dShape, row: usize, input: usize, patches: usize) -> Result<(), ShapeError> {
+    if row >= shape.batch() * shape.output().height {
         return Err(ShapeError::Range("there is no such output row"));
     }
     ShapeError::check_length("the input", shape.input_len(), input)?;
@@ -85,18 +85,18 @@ fn check_row(shape: &Conv2d, row: usize, input: usize, patches: usize) -> Result
 
 /// Calls `visit(offset in the patches, offset in the input, channels)` for all that the row's patches see.
 #[inline]
-fn for_each_pixel(shape: &Conv2d, row: usize, mut visit: impl FnMut(usize, usize, usize)) {
-    let channels = shape.input.channels;
-    let image = row.checked_div(shape.output.height).unwrap_or(0);
-    let y = row - image * shape.output.height;
-    let (top, bottom) = shape.rows.taps(y);
-    for x in 0..shape.output.width {
-        let (left, right) = shape.columns.taps(x);
+fn for_each_pixel(shape: &Conv2dShape, row: usize, mut visit: impl FnMut(usize, usize, usize)) {
+    let channels = shape.input().channels;
+    let image = row.checked_div(shape.output().height).unwrap_or(0);
+    let y = row - image * shape.output().height;
+    let (top, bottom) = shape.rows().taps(y);
+    for x in 0..shape.output().width {
+        let (left, right) = shape.columns().taps(x);
         for u in top..bottom {
-            let start = (image * shape.input.height + shape.rows.position(y, u)) * shape.input.row();
+            let start = (image * shape.input().height + shape.rows().position(y, u)) * shape.input().row();
             for v in left..right {
-                let patch = x * patch_len(shape) + (u * shape.columns.kernel + v) * channels;
-                visit(patch, start + shape.columns.position(x, v) * channels, channels);
+                let patch = x * patch_len(shape) + (u * shape.columns().kernel() + v) * channels;
+                visit(patch, start + shape.columns().position(x, v) * channels, channels);
             }
         }
     }

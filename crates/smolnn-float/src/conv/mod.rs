@@ -1,7 +1,7 @@
 //! Convolutions. "Convolution" means cross-correlation, as everywhere in the field; [`flipped`] is the other one.
 //!
 //! A 1-D convolution is the 2-D one over an [`Image::sequence`](smolnn_core::Image::sequence) with
-//! [`Kernel::taps`](smolnn_core::Kernel::taps): no kernel of its own, no cost of its own. A pointwise (1×1) one runs as a
+//! [`WindowSize::taps`](smolnn_core::WindowSize::taps): no kernel of its own, no cost of its own. A pointwise (1×1) one runs as a
 //! dense layer over the pixels, without im2col.
 
 pub mod conv2d;
@@ -40,15 +40,15 @@ fn for_each_tap(
         channels,
         rows: 0,
         columns: 0,
-        steps: [output.channels, columns.stride * input.channels],
-        pitches: [output.row(), rows.stride * input.row()],
+        steps: [output.channels, columns.stride() * input.channels],
+        pitches: [output.row(), rows.stride() * input.row()],
         apart,
     };
     let mut index = 0;
-    for u in 0..rows.kernel {
+    for u in 0..rows.kernel() {
         let (top, bottom) = rows.outputs(u);
         walk.rows = bottom - top;
-        for v in 0..columns.kernel {
+        for v in 0..columns.kernel() {
             let (left, right) = columns.outputs(v);
             walk.columns = right - left;
             if walk.rows > 0 && walk.columns > 0 {

@@ -12,7 +12,7 @@
 //! - Held by: `panels_are_exact_in_integers` (tests/host/tests/gradient.rs), `float/passes` and the recorded cases of the
 //!   conformance firmware.
 
-use smolnn_core::{Conv2d, Image, Window};
+use smolnn_core::{Conv2dShape, Image, Window};
 
 use super::conv2d::Taps;
 use crate::slices::{behind, behind_mut, part, part_mut};
@@ -61,14 +61,14 @@ struct Span {
 
 impl Axis {
     fn new(window: &Window, rotated: bool) -> Self {
-        let last = window.kernel.wrapping_sub(1);
+        let last = window.kernel().wrapping_sub(1);
         Self {
-            input: window.input,
-            sums: window.output,
-            kernel: window.kernel,
-            stride: window.stride,
-            dilation: window.dilation,
-            offset: window.before.wrapping_neg(),
+            input: window.input(),
+            sums: window.output(),
+            kernel: window.kernel(),
+            stride: window.stride(),
+            dilation: window.dilation(),
+            offset: window.before().wrapping_neg(),
             places: [0, 1],
             numbers: if rotated { [last, usize::MAX] } else { [0, 1] },
             inside: [0; 2],
@@ -78,12 +78,13 @@ impl Axis {
 
     /// Vectors side by side, which see themselves.
     fn vectors(count: usize) -> Self {
-        Self::new(&Window { input: count, output: count, kernel: 1, stride: 1, dilation: 1, before: 0 }, false)
+        Self::new(&Window::pointwise(count), false)
     }
 
     /// Seen from the input: what the outputs give to every `stride`-th input from `phase` on. With a stride, undilated.
     fn mirrored(window: &Window, rotated: bool, phase: usize) -> Self {
-        let Window { input, output, kernel, stride, dilation, before } = *window;
+        let (input, output, kernel, stride, dilation, before) =
+            (window.input(), window.output(), window.kernel(), window.stride(), window.dilation(), window.before());
         // Input i = phase + stride·j and output o meet at tap k where i + before = o·stride + k·dilation.
         let shifted = phase + before;
         let (quotient, tap) =
@@ -213,16 +214,16 @@ impl Chunk {
 impl Panels {
     /// Outputs from an image.
     #[inline]
-    pub(crate) fn forward(shape: &Conv2d, taps: Taps) -> Self {
+    pub(crate) fn forward(shape: &Conv2dShape, taps: Taps) -> Self {
         let rotated = taps == Taps::Rotated;
         Self {
-            batch: shape.batch,
-            groups: shape.groups,
-            from: shape.input,
-            to: shape.output,
-            rows: Axis::new(&shape.rows, rotated),
-            columns: Axis::new(&shape.columns, rotated),
-            width: shape.columns.kernel,
+            batch: shape.batch(),
+            groups: shape.groups(),
+            from: shape.input(),
+            to: shape.output(),
+            rows: Axis::new(&shape.rows(), rotated),
+            columns: Axis::new(&shape.columns(), rotated),
+            width: shape.columns().kernel(),
             inputs: shape.group_inputs(),
             outputs: shape.group_outputs(),
             tap: shape.group_inputs(),
@@ -234,31 +235,31 @@ impl Panels {
 
     /// Whether strides and dilation meet along neither axis, so that there is a [`Self::mirrored`].
     #[inline]
-    pub(crate) fn can_be_mirrored(shape: &Conv2d) -> bool {
-        [&shape.rows, &shape.columns].into_iter().all(|window| window.stride == 1 || window.dilation == 1)
+    pub(crate) fn can_be_mirrored(shape: &Conv2dShape) -> bool {
+        [&shape.rows(), &shape.columns()].into_iter().all(|window| window.stride() == 1 || window.dilation() == 1)
     }
 
     /// The gradient of the input from that of the output, of the inputs of one phase along the rows and along the columns.
     #[inline]
-    fn mirrored(shape: &Conv2d, taps: Taps, phases: [usize; 2]) -> Self {
+    fn mirrored(shape: &Conv2dShape, taps: Taps, phases: [usize; 2]) -> Self {
         let (forward, rotated) = (Self::forward(shape, taps), taps == Taps::Rotated);
         Self {
-            rows: Axis::mirrored(&shape.rows, rotated, phases[0]),
-            columns: Axis::mirrored(&shape.columns, rotated, phases[1]),
+            rows: Axis::mirrored(&shape.rows(), rotated, phases[0]),
+            columns: Axis::mirrored(&shape.columns(), rotated, phases[1]),
             ..forward.transposed()
         }
     }
 
     /// `d_input += Wᵀ d_output`.
     pub(crate) fn sum_mirrored<T: Number>(
-        shape: &Conv2d,
+        shape: &Conv2dShape,
         taps: Taps,
         weights: &[T],
         d_output: &[T],
         d_input: &mut [T],
     ) {
-        for y in 0..shape.rows.stride {
-            for x in 0..shape.columns.stride {
+        for y in 0..shape.rows().stride() {
+            for x in 0..shape.columns().stride() {
                 Self::mirrored(shape, taps, [y, x]).sum(weights, d_output, d_input);
             }
         }

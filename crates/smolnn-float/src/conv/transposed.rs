@@ -9,7 +9,7 @@
 //! - Held by: `convt1d_*` and `convt2d_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity
 //!   in exact integers (tests/host/tests/gradient.rs).
 
-use smolnn_core::{Conv2d, ShapeError};
+use smolnn_core::{Conv2dShape, ShapeError};
 
 use super::conv2d::{Taps, backward_input, backward_weights, forward_taps};
 use crate::dense::start_with;
@@ -21,7 +21,7 @@ use crate::{Gradients, Number};
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn forward<T: Number>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &[T],
     bias: Option<&[T]>,
     input: &[T],
@@ -38,14 +38,14 @@ pub fn forward<T: Number>(
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn backward<T: Number>(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     weights: &[T],
     input: &[T],
     d_output: &[T],
     gradients: Gradients<'_, T>,
 ) -> Result<(), ShapeError> {
     check(shape, weights, None, input, d_output)?;
-    gradients.check(shape.output_len(), shape.weights(), shape.input.channels)?;
+    gradients.check(shape.output_len(), shape.weights(), shape.input().channels)?;
     if let Some(d_input) = gradients.input {
         forward_taps(shape, Taps::InOrder, weights, d_output, d_input);
     }
@@ -58,9 +58,15 @@ pub fn backward<T: Number>(
     Ok(())
 }
 
-fn check<T>(shape: &Conv2d, weights: &[T], bias: Option<&[T]>, input: &[T], output: &[T]) -> Result<(), ShapeError> {
+fn check<T>(
+    shape: &Conv2dShape,
+    weights: &[T],
+    bias: Option<&[T]>,
+    input: &[T],
+    output: &[T],
+) -> Result<(), ShapeError> {
     ShapeError::check_length("the weights", shape.weights(), weights.len())?;
-    check_optional("the bias", shape.input.channels, bias)?;
+    check_optional("the bias", shape.input().channels, bias)?;
     ShapeError::check_length("the input", shape.output_len(), input.len())?;
     ShapeError::check_length("the output", shape.input_len(), output.len())
 }

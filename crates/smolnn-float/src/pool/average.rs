@@ -7,7 +7,7 @@
 //! - Held by: `avgpool*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity
 //!   (tests/host/tests/gradient.rs).
 
-use smolnn_core::{Pool2d, ShapeError};
+use smolnn_core::{Pool2dShape, ShapeError};
 
 use super::{add_scaled, check, for_each_window};
 use crate::Real;
@@ -26,9 +26,14 @@ pub enum Divisor {
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
-pub fn forward<T: Real>(shape: &Pool2d, divisor: Divisor, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+pub fn forward<T: Real>(
+    shape: &Pool2dShape,
+    divisor: Divisor,
+    input: &[T],
+    output: &mut [T],
+) -> Result<(), ShapeError> {
     check(shape, input, output)?;
-    let channels = shape.output.channels;
+    let channels = shape.output().channels;
     for_each_window(shape, |seen| {
         part_mut(output, seen.output, channels).fill(T::ZERO);
         seen.for_each_tap(|_, pixel| add_scaled(output, seen.output, input, pixel, channels, T::ONE));
@@ -45,13 +50,13 @@ pub fn forward<T: Real>(shape: &Pool2d, divisor: Divisor, input: &[T], output: &
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn backward<T: Real>(
-    shape: &Pool2d,
+    shape: &Pool2dShape,
     divisor: Divisor,
     d_output: &[T],
     d_input: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, d_input, d_output)?;
-    let channels = shape.output.channels;
+    let channels = shape.output().channels;
     for_each_window(shape, |seen| {
         let scale = scale::<T>(shape, divisor, seen.taps());
         seen.for_each_tap(|_, pixel| add_scaled(d_input, pixel, d_output, seen.output, channels, scale));
@@ -60,10 +65,10 @@ pub fn backward<T: Real>(
 }
 
 #[inline]
-fn scale<T: Real>(shape: &Pool2d, divisor: Divisor, seen: usize) -> T {
+fn scale<T: Real>(shape: &Pool2dShape, divisor: Divisor, seen: usize) -> T {
     let count = match divisor {
         Divisor::Input => seen,
-        Divisor::Kernel => shape.rows.kernel * shape.columns.kernel,
+        Divisor::Kernel => shape.rows().kernel() * shape.columns().kernel(),
     };
     T::ONE / T::from_usize(count.max(1))
 }

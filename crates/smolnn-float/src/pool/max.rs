@@ -9,15 +9,15 @@
 //! - Held by: `maxpool*` goldens (tests/host/tests/float_golden.rs), differences and exact integers
 //!   (tests/host/tests/gradient.rs), textbook row 5.5.
 
-use smolnn_core::{Cost, Pool2d, ShapeError};
+use smolnn_core::{Cost, Pool2dShape, ShapeError};
 
 use super::{check, for_each_window};
 use crate::Number;
 use crate::slices::{part, part_mut};
 
 /// Bits that the index of a tap takes: 0, 1, 2, 4, 8 or 16, so that none crosses a byte unless it fills bytes.
-pub const fn index_bits(shape: &Pool2d) -> usize {
-    match shape.rows.kernel * shape.columns.kernel {
+pub const fn index_bits(shape: &Pool2dShape) -> usize {
+    match shape.rows().kernel() * shape.columns().kernel() {
         0 | 1 => 0,
         2 => 1,
         3..=4 => 2,
@@ -28,12 +28,12 @@ pub const fn index_bits(shape: &Pool2d) -> usize {
 }
 
 /// Bytes of the packed indices of all outputs: the stash of [`forward`].
-pub const fn indices_len(shape: &Pool2d) -> usize {
+pub const fn indices_len(shape: &Pool2dShape) -> usize {
     (shape.output_len() * index_bits(shape)).div_ceil(8)
 }
 
 /// What a call with indices costs, for [`train_bytes`](smolnn_core::train_bytes).
-pub const fn cost(shape: &Pool2d) -> Cost {
+pub const fn cost(shape: &Pool2dShape) -> Cost {
     Cost { indices: indices_len(shape), ..shape.cost() }
 }
 
@@ -43,7 +43,7 @@ pub const fn cost(shape: &Pool2d) -> Cost {
 /// [`ShapeError::Length`] when a slice is not as long as the shape says, [`ShapeError::Range`] when indices of a kernel of
 /// more than 65 536 taps are asked for.
 pub fn forward<T: Number>(
-    shape: &Pool2d,
+    shape: &Pool2dShape,
     input: &[T],
     output: &mut [T],
     mut indices: Option<&mut [u8]>,
@@ -53,7 +53,7 @@ pub fn forward<T: Number>(
         check_indices(shape, indices)?;
         indices.fill(0);
     }
-    let (bits, channels) = (index_bits(shape), shape.output.channels);
+    let (bits, channels) = (index_bits(shape), shape.output().channels);
     for_each_window(shape, |seen| {
         let y = part_mut(output, seen.output, channels);
         y.fill(T::default());
@@ -78,19 +78,19 @@ pub fn forward<T: Number>(
 /// # Errors
 /// As [`forward`].
 pub fn backward<T: Number>(
-    shape: &Pool2d,
+    shape: &Pool2dShape,
     indices: &[u8],
     d_output: &[T],
     d_input: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, d_input, d_output)?;
     check_indices(shape, indices)?;
-    let (bits, channels) = (index_bits(shape), shape.output.channels);
+    let (bits, channels) = (index_bits(shape), shape.output().channels);
     for_each_window(shape, |seen| {
         for (channel, &g) in part(d_output, seen.output, channels).iter().enumerate() {
             let tap = read_index(indices, bits, seen.output + channel);
-            let u = tap.checked_div(shape.columns.kernel).unwrap_or(0);
-            let v = tap - u * shape.columns.kernel;
+            let u = tap.checked_div(shape.columns().kernel()).unwrap_or(0);
+            let v = tap - u * shape.columns().kernel();
             // Where all is padding, the index is one of a tap that sees none.
             if (seen.rows.0..seen.rows.1).contains(&u)
                 && (seen.columns.0..seen.columns.1).contains(&v)
@@ -110,8 +110,8 @@ fn wins<T: Number>(x: T, most: T) -> bool {
     x > most || (x != x && most == most)
 }
 
-fn check_indices(shape: &Pool2d, indices: &[u8]) -> Result<(), ShapeError> {
-    if shape.rows.kernel * shape.columns.kernel > 1 << 16 {
+fn check_indices(shape: &Pool2dShape, indices: &[u8]) -> Result<(), ShapeError> {
+    if shape.rows().kernel() * shape.columns().kernel() > 1 << 16 {
         return Err(ShapeError::Range("the kernel has more taps than an index can tell"));
     }
     ShapeError::check_length("the indices", indices_len(shape), indices.len())

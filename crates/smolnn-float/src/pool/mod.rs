@@ -4,20 +4,20 @@ pub mod average;
 pub mod global;
 pub mod max;
 
-use smolnn_core::{Pool2d, ShapeError};
+use smolnn_core::{Pool2dShape, ShapeError};
 
 use crate::slices::{part, part_mut};
 
 /// Calls `visit(output pixel, first output element, rows of taps, columns of taps, image)` for every output pixel.
 #[inline]
-fn for_each_window(shape: &Pool2d, mut visit: impl FnMut(Seen<'_>)) {
+fn for_each_window(shape: &Pool2dShape, mut visit: impl FnMut(Seen<'_>)) {
     let mut output = 0;
-    for image in 0..shape.batch {
-        for y in 0..shape.output.height {
-            let rows = shape.rows.taps(y);
-            for x in 0..shape.output.width {
-                visit(Seen { shape, image, y, x, rows, columns: shape.columns.taps(x), output });
-                output += shape.output.channels;
+    for image in 0..shape.batch() {
+        for y in 0..shape.output().height {
+            let rows = shape.rows().taps(y);
+            for x in 0..shape.output().width {
+                visit(Seen { shape, image, y, x, rows, columns: shape.columns().taps(x), output });
+                output += shape.output().channels;
             }
         }
     }
@@ -25,7 +25,7 @@ fn for_each_window(shape: &Pool2d, mut visit: impl FnMut(Seen<'_>)) {
 
 /// What one output pixel sees.
 struct Seen<'a> {
-    shape: &'a Pool2d,
+    shape: &'a Pool2dShape,
     image: usize,
     y: usize,
     x: usize,
@@ -41,7 +41,7 @@ impl Seen<'_> {
     fn for_each_tap(&self, mut visit: impl FnMut(usize, usize)) {
         for u in self.rows.0..self.rows.1 {
             for v in self.columns.0..self.columns.1 {
-                visit(u * self.shape.columns.kernel + v, self.pixel(u, v));
+                visit(u * self.shape.columns().kernel() + v, self.pixel(u, v));
             }
         }
     }
@@ -49,8 +49,8 @@ impl Seen<'_> {
     /// Offset of the input pixel at a tap that sees input.
     #[inline]
     fn pixel(&self, u: usize, v: usize) -> usize {
-        let row = self.image * self.shape.input.height + self.shape.rows.position(self.y, u);
-        (row * self.shape.input.width + self.shape.columns.position(self.x, v)) * self.shape.input.channels
+        let row = self.image * self.shape.input().height + self.shape.rows().position(self.y, u);
+        (row * self.shape.input().width + self.shape.columns().position(self.x, v)) * self.shape.input().channels
     }
 
     /// Taps that see input.
@@ -60,7 +60,7 @@ impl Seen<'_> {
     }
 }
 
-fn check<T>(shape: &Pool2d, input: &[T], output: &[T]) -> Result<(), ShapeError> {
+fn check<T>(shape: &Pool2dShape, input: &[T], output: &[T]) -> Result<(), ShapeError> {
     ShapeError::check_length("the input", shape.input_len(), input.len())?;
     ShapeError::check_length("the output", shape.output_len(), output.len())
 }

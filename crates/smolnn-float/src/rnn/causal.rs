@@ -6,7 +6,7 @@
 //! - Products are added in the order of the batch convolution with `.causal()` padding: same bits. To train, use that.
 //! - Held by: textbook row 6.1, tests/host/tests/recurrent_float.rs.
 
-use smolnn_core::{Conv2d, Image, Kernel, ShapeError, Window2d};
+use smolnn_core::{Conv2dShape, Image, ShapeError, Window2d, WindowSize};
 
 use crate::Number;
 use crate::dense::start_with;
@@ -76,8 +76,8 @@ impl Causal {
     ///
     /// # Errors
     /// [`ShapeError::Zero`], [`ShapeError::TooLarge`].
-    pub const fn over(&self, steps: usize) -> Result<Conv2d, ShapeError> {
-        Window2d::over(Image::sequence(steps, self.inputs), Kernel::taps(self.taps))
+    pub const fn over(&self, steps: usize) -> Result<Conv2dShape, ShapeError> {
+        Window2d::over(Image::sequence(steps, self.inputs), WindowSize::taps(self.taps))
             .dilation(1, self.dilation)
             .causal()
             .conv(self.outputs)

@@ -3,7 +3,7 @@
 
 use smolnn_core::ShapeError;
 use smolnn_fixed::act::{
-    Interpolation, LeakyReluLayer, PreluLayer, Table, leaky_relu_int16, logistic_int16, lookup, prelu, tanh_int16,
+    Interpolation, LeakyRelu, Prelu, Table, leaky_relu_int16, logistic_int16, lookup, prelu, tanh_int16,
 };
 use smolnn_fixed::quantise::{Affine, FusedActivation};
 
@@ -135,7 +135,7 @@ fn hard_swish(check: &Check<'_>) -> Result<Lowered, Problem> {
 enum Wide {
     Logistic { scale: f32, interpolation: Interpolation, length: usize },
     Tanh { scale: f32, interpolation: Interpolation, length: usize },
-    LeakyRelu { alpha: f32, input: Affine, output: Affine, layer: LeakyReluLayer, length: usize },
+    LeakyRelu { alpha: f32, input: Affine, output: Affine, layer: LeakyRelu, length: usize },
 }
 
 fn wide_step(check: &Check<'_>, input: &Quantised<'_>, kernel: Wide, label: String) -> Result<Lowered, Problem> {
@@ -162,8 +162,8 @@ impl Kernel for Wide {
             Wide::Tanh { scale, length, .. } => ("tanh", "tanh_int16", scale, length),
             Wide::LeakyRelu { alpha, input, output, length, .. } => {
                 let (input, output) = (affine_text(input), affine_text(output));
-                let text = format!("LeakyReluLayer::new({length}, {alpha:?}, {input}, {output})");
-                return simple_call(source, io, "leaky_relu_int16", "LeakyReluLayer", &text);
+                let text = format!("LeakyRelu::new({length}, {alpha:?}, {input}, {output})");
+                return simple_call(source, io, "leaky_relu_int16", "LeakyRelu", &text);
             }
         };
         let layer = source.layer(io.step, "Interpolation", &format!("Interpolation::{kind}({scale:?})"));
@@ -208,7 +208,7 @@ fn leaky_relu(check: &Check<'_>) -> Result<Lowered, Problem> {
     if input.tensor.element == Element::I8 {
         return table_step(check, &input, Function::LeakyRelu(alpha, input.affine(), output.affine()), label);
     }
-    let layer = check.shape(LeakyReluLayer::new(length, alpha, input.affine(), output.affine()))?;
+    let layer = check.shape(LeakyRelu::new(length, alpha, input.affine(), output.affine()))?;
     wide_step(
         check,
         &input,
@@ -223,7 +223,7 @@ struct PreluKernel {
     input: Affine,
     alpha: Affine,
     output: Affine,
-    layer: PreluLayer,
+    layer: Prelu,
 }
 
 fn prelu_step(check: &Check<'_>) -> Result<Lowered, Problem> {
@@ -232,7 +232,7 @@ fn prelu_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     let alpha = check.quantised_input(1, &[Element::I8])?;
     let output = check.quantised_output(0, &[Element::I8])?;
     let lengths = lengths(check, &input, &alpha)?;
-    let layer = PreluLayer::new(lengths.0, lengths.1, input.affine(), alpha.affine(), output.affine());
+    let layer = Prelu::new(lengths.0, lengths.1, input.affine(), alpha.affine(), output.affine());
     let kernel = PreluKernel {
         lengths,
         input: input.affine(),
@@ -260,8 +260,8 @@ impl Kernel for PreluKernel {
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         let (length, period) = self.lengths;
         let [input, alpha, output] = [self.input, self.alpha, self.output].map(|affine| affine_text(&affine));
-        let text = format!("PreluLayer::new({length}, {period}, {input}, {alpha}, {output})");
-        let layer = source.layer(io.step, "PreluLayer", &text);
+        let text = format!("Prelu::new({length}, {period}, {input}, {alpha}, {output})");
+        let layer = source.layer(io.step, "Prelu", &text);
         format!("prelu(&{layer}, {})", io.operands_text(source))
     }
 }

@@ -1,7 +1,7 @@
 //! ADD, SUB, MUL, MINIMUM, MAXIMUM, int8 and int16, with the shorter operand repeated along leading dimensions.
 
 use smolnn_core::ShapeError;
-use smolnn_fixed::elementwise::{AddLayer, AddLayer16, MulLayer, Pairing, add, add_int16, maximum, minimum, mul};
+use smolnn_fixed::elementwise::{Add, AddInt16, Mul, Pairing, add, add_int16, maximum, minimum, mul};
 use smolnn_fixed::quantise::{Affine, FusedActivation, OutputRange};
 
 use super::{
@@ -99,22 +99,22 @@ impl AddKernel {
         (ordered(self.lengths, swapped), left, right)
     }
 
-    fn layer(&self, swapped: bool) -> Result<AddLayer, ShapeError> {
+    fn layer(&self, swapped: bool) -> Result<Add, ShapeError> {
         let ((a, b), left, right) = self.ordered(swapped);
-        let make = if self.subtract { AddLayer::subtraction } else { AddLayer::new };
+        let make = if self.subtract { Add::subtraction } else { Add::new };
         make(Pairing::new(a, b)?, left, right, self.output, self.activation)
     }
 
-    fn layer16(&self, swapped: bool) -> Result<AddLayer16, ShapeError> {
+    fn layer16(&self, swapped: bool) -> Result<AddInt16, ShapeError> {
         let ((a, b), left, right) = self.ordered(swapped);
         let (pairing, output) = (Pairing::new(a, b)?, self.output.scale);
-        AddLayer16::new(pairing, left.scale, right.scale, output, self.activation, self.subtract)
+        AddInt16::new(pairing, left.scale, right.scale, output, self.activation, self.subtract)
     }
 }
 
 impl Kernel for AddKernel {
     fn constant_bytes(&self) -> usize {
-        if self.element == Element::I8 { size_of::<AddLayer>() } else { size_of::<AddLayer16>() }
+        if self.element == Element::I8 { size_of::<Add>() } else { size_of::<AddInt16>() }
     }
 
     fn overlap_gap(&self, input: usize) -> Option<usize> {
@@ -139,12 +139,12 @@ impl Kernel for AddKernel {
         let (kind, function, text) = if self.element == Element::I8 {
             let name = if self.subtract { "subtraction" } else { "new" };
             let [left, right, output] = [left, right, self.output].map(|affine| affine_text(&affine));
-            ("AddLayer", "add", format!("AddLayer::{name}({pairing}, {left}, {right}, {output}, {activation})"))
+            ("Add", "add", format!("Add::{name}({pairing}, {left}, {right}, {output}, {activation})"))
         } else {
             let [left, right, output] = [left, right, self.output].map(|affine| affine.scale);
             let subtract = self.subtract;
-            let text = format!("AddLayer16::new({pairing}, {left:?}, {right:?}, {output:?}, {activation}, {subtract})");
-            ("AddLayer16", "add_int16", text)
+            let text = format!("AddInt16::new({pairing}, {left:?}, {right:?}, {output:?}, {activation}, {subtract})");
+            ("AddInt16", "add_int16", text)
         };
         let layer = source.layer(io.step, kind, &text);
         format!("{function}(&{layer}, {})", io.operands_text(source))
@@ -198,9 +198,9 @@ impl MulKernel {
         if swapped { (self.right, self.left) } else { (self.left, self.right) }
     }
 
-    fn layer(&self, swapped: bool) -> Result<MulLayer, ShapeError> {
+    fn layer(&self, swapped: bool) -> Result<Mul, ShapeError> {
         let ((a, b), (left, right)) = (ordered(self.lengths, swapped), self.factors(swapped));
-        MulLayer::new(Pairing::new(a, b)?, left, right, self.output_scale, self.output)
+        Mul::new(Pairing::new(a, b)?, left, right, self.output_scale, self.output)
     }
 }
 
@@ -220,11 +220,9 @@ impl Kernel for MulKernel {
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         let ((a, b), (left, right)) = (ordered(self.lengths, io.is_swapped()), self.factors(io.is_swapped()));
         let (left, right, output) = (affine_text(&left), affine_text(&right), range_text(&self.output));
-        let text = format!(
-            "MulLayer::new(shape!(Pairing::new({a}, {b})), {left}, {right}, {:?}, {output})",
-            self.output_scale
-        );
-        let layer = source.layer(io.step, "MulLayer", &text);
+        let text =
+            format!("Mul::new(shape!(Pairing::new({a}, {b})), {left}, {right}, {:?}, {output})", self.output_scale);
+        let layer = source.layer(io.step, "Mul", &text);
         format!("mul(&{layer}, {})", io.operands_text(source))
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use smolnn_core::{Conv2d, DepthwiseConv2d, Image, Kernel as Extent, ShapeError, Window2d};
-use smolnn_fixed::conv::{Conv2dLayer, DepthwiseConv2dLayer, conv2d, depthwise_conv2d};
+use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, Image, ShapeError, Window2d, WindowSize as Extent};
+use smolnn_fixed::conv::{Conv2d, DepthwiseConv2d, conv2d, depthwise_conv2d};
 use smolnn_fixed::pack::{self, Packed};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Channel, Weights};
@@ -90,7 +90,7 @@ impl Sliding {
     pub(super) fn text(&self) -> String {
         let [batch, height, width, channels] = self.input;
         let mut text = format!(
-            "Window2d::over(Image::hwc({height}, {width}, {channels}), Kernel::hw({}, {}))",
+            "Window2d::over(Image::hwc({height}, {width}, {channels}), WindowSize::hw({}, {}))",
             self.kernel.0, self.kernel.1
         );
         if batch != 1 {
@@ -226,7 +226,7 @@ impl PackedLayer {
 #[derive(Debug)]
 struct Conv2dKernel {
     sliding: Sliding,
-    shape: Conv2d,
+    shape: Conv2dShape,
     layer: PackedLayer,
     output: OutputRange,
     input_zero_point: i32,
@@ -250,7 +250,7 @@ fn conv2d_step(check: &Check<'_>) -> Result<Lowered, Problem> {
         return Err(check.tensor_fault(check.input(1)?, found, "weights for all input channels (no groups)"));
     }
     let shape = check.shape(sliding.window().conv(outputs))?;
-    check.output_shape(0, &[shape.batch, shape.output.height, shape.output.width, outputs])?;
+    check.output_shape(0, &[shape.batch(), shape.output().height, shape.output().width, outputs])?;
     let activation = check.activation(options.activation)?;
     let range = output.range(activation);
     let label = sliding.label() + activation_label(activation);
@@ -291,15 +291,15 @@ impl Kernel for Conv2dKernel {
 
     fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
         let PackedLayer { words, channels, packed } = &self.layer;
-        let layer = Conv2dLayer::new(self.shape, words, channels, packed.layout, self.output, self.input_zero_point)?;
+        let layer = Conv2d::new(self.shape, words, channels, packed.layout, self.output, self.input_zero_point)?;
         with_tensors!(memory.tensors()?, tensors => conv2d(&layer, tensors, memory.scratch()))
     }
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
-        let shape = format!("{}.conv({})", self.sliding.text(), self.shape.output.channels);
+        let shape = format!("{}.conv({})", self.sliding.text(), self.shape.output().channels);
         let packed = self.layer.text(source, &io.step, &shape);
-        let checked = format!("Conv2dLayer::new({packed}, {}, {})", range_text(&self.output), self.input_zero_point);
-        let layer = source.layer(io.step, "Conv2dLayer<'static>", &checked);
+        let checked = format!("Conv2d::new({packed}, {}, {})", range_text(&self.output), self.input_zero_point);
+        let layer = source.layer(io.step, "Conv2d<'static>", &checked);
         format!("conv2d(&{layer}, {}, {})", io.tensors_text(), io.scratch_text())
     }
 }
@@ -307,7 +307,7 @@ impl Kernel for Conv2dKernel {
 #[derive(Debug)]
 struct DepthwiseKernel {
     sliding: Sliding,
-    shape: DepthwiseConv2d,
+    shape: DepthwiseConv2dShape,
     layer: PackedLayer,
     output: OutputRange,
     input_zero_point: i32,
@@ -333,15 +333,15 @@ fn depthwise_step(check: &Check<'_>) -> Result<Lowered, Problem> {
         return Err(check.tensor_fault(check.input(1)?, format!("weights of shape {:?}", weights.shape), &supported));
     }
     let shape = check.shape(sliding.window().depthwise(outputs / channels))?;
-    check.output_shape(0, &[shape.batch, shape.output.height, shape.output.width, outputs])?;
+    check.output_shape(0, &[shape.batch(), shape.output().height, shape.output().width, outputs])?;
     let activation = check.activation(options.activation)?;
     let range = output.range(activation);
-    let multiplier = if shape.multiplier == 1 { String::new() } else { format!(" m{}", shape.multiplier) };
+    let multiplier = if shape.multiplier() == 1 { String::new() } else { format!(" m{}", shape.multiplier()) };
     let label = sliding.label() + &multiplier + activation_label(activation);
     let multipliers = weights.multipliers(check, &input, &output)?;
     if input.tensor.element == Element::I16 {
         let layer = WideLayer::new(check, weights.values, 2, outputs, multipliers)?;
-        let text = format!("{}.depthwise({})", sliding.text(), shape.multiplier);
+        let text = format!("{}.depthwise({})", sliding.text(), shape.multiplier());
         return wide::conv(check, input.id, Shape16::Depthwise(shape), text, layer, range, label);
     }
     let bias = LayerWeights::bias(check, outputs)?;
@@ -380,16 +380,16 @@ impl Kernel for DepthwiseKernel {
     fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
         let PackedLayer { words, channels, packed } = &self.layer;
         let layer =
-            DepthwiseConv2dLayer::new(self.shape, words, channels, packed.layout, self.output, self.input_zero_point)?;
+            DepthwiseConv2d::new(self.shape, words, channels, packed.layout, self.output, self.input_zero_point)?;
         with_tensors!(memory.tensors()?, tensors => depthwise_conv2d(&layer, tensors, memory.scratch()))
     }
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
-        let shape = format!("{}.depthwise({})", self.sliding.text(), self.shape.multiplier);
+        let shape = format!("{}.depthwise({})", self.sliding.text(), self.shape.multiplier());
         let packed = self.layer.text(source, &io.step, &shape);
         let checked =
-            format!("DepthwiseConv2dLayer::new({packed}, {}, {})", range_text(&self.output), self.input_zero_point);
-        let layer = source.layer(io.step, "DepthwiseConv2dLayer<'static>", &checked);
+            format!("DepthwiseConv2d::new({packed}, {}, {})", range_text(&self.output), self.input_zero_point);
+        let layer = source.layer(io.step, "DepthwiseConv2d<'static>", &checked);
         format!("depthwise_conv2d(&{layer}, {}, {})", io.tensors_text(), io.scratch_text())
     }
 }

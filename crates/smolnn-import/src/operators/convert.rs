@@ -1,7 +1,7 @@
 //! QUANTIZE and DEQUANTIZE: between float, int8 and int16.
 
 use smolnn_core::ShapeError;
-use smolnn_fixed::convert::{RequantiseLayer, dequantise, quantise, requantise};
+use smolnn_fixed::convert::{Requantise, dequantise, quantise, requantise};
 use smolnn_fixed::quantise::Affine;
 
 use super::activation::{Function, table_step};
@@ -20,7 +20,7 @@ pub(super) const OPERATORS: &[Definition] = &[
 enum Conversion {
     FromFloat(Affine),
     ToFloat(Affine),
-    Between(Affine, Affine, RequantiseLayer),
+    Between(Affine, Affine, Requantise),
 }
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ fn quantize(check: &Check<'_>) -> Result<Lowered, Problem> {
         Conversion::FromFloat(output.affine())
     } else {
         let from = check.quantised(id, &[input])?.affine();
-        Conversion::Between(from, output.affine(), check.shape(RequantiseLayer::new(from, output.affine()))?)
+        Conversion::Between(from, output.affine(), check.shape(Requantise::new(from, output.affine()))?)
     };
     let label = format!("{input} to {}", output.tensor.element);
     let kernel = ConvertKernel { conversion, input, output: output.tensor.element };
@@ -88,8 +88,8 @@ impl Kernel for ConvertKernel {
             Conversion::FromFloat(to) => format!("quantise({}, {input}, {output})", affine_text(to)),
             Conversion::ToFloat(from) => format!("dequantise({}, {input}, {output})", affine_text(from)),
             Conversion::Between(from, to, _) => {
-                let text = format!("RequantiseLayer::new({}, {})", affine_text(from), affine_text(to));
-                let layer = source.layer(io.step, "RequantiseLayer", &text);
+                let text = format!("Requantise::new({}, {})", affine_text(from), affine_text(to));
+                let layer = source.layer(io.step, "Requantise", &text);
                 format!("requantise(&{layer}, {input}, {output})")
             }
         }

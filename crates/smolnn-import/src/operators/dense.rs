@@ -1,8 +1,8 @@
 //! FULLY_CONNECTED.
 
-use smolnn_core::{Dense, ShapeError};
+use smolnn_core::{DenseShape, ShapeError};
 use smolnn_fixed::Weights;
-use smolnn_fixed::dense::{DenseLayer, dense, dense_scratch};
+use smolnn_fixed::dense::{Dense, dense, dense_scratch};
 use smolnn_fixed::pack;
 use smolnn_fixed::quantise::OutputRange;
 
@@ -20,7 +20,7 @@ pub(super) const OPERATORS: &[Definition] =
 
 #[derive(Debug)]
 struct DenseKernel {
-    shape: Dense,
+    shape: DenseShape,
     layer: PackedLayer,
     output: OutputRange,
 }
@@ -52,7 +52,7 @@ fn dense_step(check: &Check<'_>) -> Result<Lowered, Problem> {
     } else if output.tensor.len() != batch * outputs || output.shape().last() != Some(&outputs) {
         check.output_shape(0, &[batch, outputs])?;
     }
-    let shape = check.shape(Dense::new(batch, inputs, outputs))?;
+    let shape = check.shape(DenseShape::new(batch, inputs, outputs))?;
     let activation = check.activation(options.activation)?;
     let range = output.range(activation);
     // The reference multiplies the two scales in f32 when there is one for all weights.
@@ -108,24 +108,17 @@ impl Kernel for DenseKernel {
     }
 
     fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
-        let layer = DenseLayer::new(
-            self.shape,
-            &self.layer.words,
-            &self.layer.channels,
-            self.layer.packed.layout,
-            self.output,
-        )?;
+        let layer =
+            Dense::new(self.shape, &self.layer.words, &self.layer.channels, self.layer.packed.layout, self.output)?;
         with_tensors!(memory.tensors()?, tensors => dense(&layer, tensors, memory.scratch()))
     }
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
-        let shape = format!("Dense::new({}, {}, {})", self.shape.batch, self.shape.inputs, self.shape.outputs);
+        let shape =
+            format!("DenseShape::new({}, {}, {})", self.shape.batch(), self.shape.inputs(), self.shape.outputs());
         let packed = self.layer.text(source, &io.step, &shape);
-        let layer = source.layer(
-            io.step,
-            "DenseLayer<'static>",
-            &format!("DenseLayer::new({packed}, {})", range_text(&self.output)),
-        );
+        let layer =
+            source.layer(io.step, "Dense<'static>", &format!("Dense::new({packed}, {})", range_text(&self.output)));
         format!("dense(&{layer}, {}, {})", io.tensors_text(), io.scratch_text())
     }
 }

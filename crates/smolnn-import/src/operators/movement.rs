@@ -2,7 +2,7 @@
 //! DEPTH_TO_SPACE, SPACE_TO_DEPTH, BROADCAST_TO, RESIZE_NEAREST_NEIGHBOR by whole factors. All are copies through strides.
 
 use smolnn_core::ShapeError;
-use smolnn_fixed::movement::{CopyLayer, RANK, Walk, copy};
+use smolnn_fixed::movement::{RANK, StridedCopy, Walk, copy};
 
 use super::{Check, Definition, Kernel, Lowered};
 use crate::emit::Source;
@@ -43,7 +43,7 @@ struct Part {
     lengths: [usize; RANK],
     from: Walk,
     to: Walk,
-    layer: CopyLayer,
+    layer: StridedCopy,
 }
 
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl<'c, 'a> Copies<'c, 'a> {
         let lengths = std::array::from_fn(|axis| axes[axis].length);
         let from = Walk { length: self.input(input).len(), start: input_start, strides: array(&|axis| axis.input) };
         let to = Walk { length: self.output(output).len(), start: output_start, strides: array(&|axis| axis.output) };
-        let layer = self.check.shape(CopyLayer::new(lengths, from, to))?;
+        let layer = self.check.shape(StridedCopy::new(lengths, from, to))?;
         self.parts.push(Part { input, output, lengths, from, to, layer });
         Ok(())
     }
@@ -143,7 +143,7 @@ impl<'c, 'a> Copies<'c, 'a> {
 
 impl Kernel for CopyKernel {
     fn constant_bytes(&self) -> usize {
-        self.parts.len() * size_of::<CopyLayer>()
+        self.parts.len() * size_of::<StridedCopy>()
     }
 
     fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
@@ -161,8 +161,8 @@ impl Kernel for CopyKernel {
         };
         let mut calls = Vec::new();
         for (index, part) in self.parts.iter().enumerate() {
-            let text = format!("CopyLayer::new({:?}, {}, {})", part.lengths, walk(&part.from), walk(&part.to));
-            let layer = source.layer(format!("{}_{index}", io.step), "CopyLayer", &text);
+            let text = format!("StridedCopy::new({:?}, {}, {})", part.lengths, walk(&part.from), walk(&part.to));
+            let layer = source.layer(format!("{}_{index}", io.step), "StridedCopy", &text);
             calls.push(format!(
                 "copy(&{layer}, {}, {})",
                 io.input_text(source, part.input),

@@ -1,7 +1,7 @@
 //! PAD and PADV2 of up to four dimensions, int8 and int16.
 
 use smolnn_core::ShapeError;
-use smolnn_fixed::pad::{PadLayer, pad};
+use smolnn_fixed::pad::{Pad, pad};
 
 use super::{Check, Definition, Kernel, Lowered, simple_call};
 use crate::emit::Source;
@@ -18,7 +18,7 @@ struct PadKernel {
     before: [usize; 4],
     after: [usize; 4],
     value: i32,
-    layer: PadLayer,
+    layer: Pad,
     element: Element,
 }
 
@@ -64,7 +64,7 @@ fn lower(check: &Check<'_>) -> Result<Lowered, Problem> {
                 as i32
         }
     };
-    let layer = check.shape(PadLayer::new(shape, before, after, value))?;
+    let layer = check.shape(Pad::new(shape, before, after, value))?;
     let label = format!("{:?}", amounts.chunks(2).map(|pair| (pair[0], pair[1])).collect::<Vec<_>>());
     let kernel = PadKernel { input: shape, before, after, value, layer, element: input.tensor.element };
     Ok(Lowered::Step { inputs: vec![input.id], states: Vec::new(), label, kernel: Box::new(kernel) })
@@ -83,7 +83,7 @@ impl Kernel for PadKernel {
     }
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
-        let text = format!("PadLayer::new({:?}, {:?}, {:?}, {})", self.input, self.before, self.after, self.value);
-        simple_call(source, io, "pad", "PadLayer", &text)
+        let text = format!("Pad::new({:?}, {:?}, {:?}, {})", self.input, self.before, self.after, self.value);
+        simple_call(source, io, "pad", "Pad", &text)
     }
 }

@@ -1,7 +1,7 @@
 //! MAX_POOL_2D and AVERAGE_POOL_2D, int8 and int16.
 
-use smolnn_core::{Pool2d, ShapeError};
-use smolnn_fixed::pool::{Pool2dLayer, average_pool2d, max_pool2d};
+use smolnn_core::{Pool2dShape, ShapeError};
+use smolnn_fixed::pool::{Pool2d, average_pool2d, max_pool2d};
 use smolnn_fixed::quantise::OutputRange;
 
 use super::conv::{Sliding, WindowOptions};
@@ -20,9 +20,9 @@ pub(super) const OPERATORS: &[Definition] = &[
 #[derive(Debug)]
 struct PoolKernel {
     sliding: Sliding,
-    shape: Pool2d,
+    shape: Pool2dShape,
     output: OutputRange,
-    layer: Pool2dLayer,
+    layer: Pool2d,
     element: Element,
     average: bool,
 }
@@ -51,10 +51,10 @@ fn lower(check: &Check<'_>, average: bool) -> Result<Lowered, Problem> {
         WindowOptions { padding: options.padding, stride: (options.stride_h, options.stride_w), dilation: (1, 1) };
     let sliding = Sliding::new(check, input.id, (height, width), &window)?;
     let shape = check.shape(sliding.window().pool())?;
-    check.output_shape(0, &[shape.batch, shape.output.height, shape.output.width, shape.output.channels])?;
+    check.output_shape(0, &[shape.batch(), shape.output().height, shape.output().width, shape.output().channels])?;
     let activation = check.activation(options.activation)?;
     let range = output.range(activation);
-    let layer = check.shape(Pool2dLayer::new(shape, range))?;
+    let layer = check.shape(Pool2d::new(shape, range))?;
     let label = sliding.label() + activation_label(activation);
     let kernel = PoolKernel { sliding, shape, output: range, layer, element: input.tensor.element, average };
     Ok(Lowered::Step { inputs: vec![input.id], states: Vec::new(), label, kernel: Box::new(kernel) })
@@ -77,7 +77,7 @@ impl Kernel for PoolKernel {
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         let function = if self.average { "average_pool2d" } else { "max_pool2d" };
-        let text = format!("Pool2dLayer::new(shape!({}.pool()), {})", self.sliding.text(), range_text(&self.output));
-        simple_call(source, io, function, "Pool2dLayer", &text)
+        let text = format!("Pool2d::new(shape!({}.pool()), {})", self.sliding.text(), range_text(&self.output));
+        simple_call(source, io, function, "Pool2d", &text)
     }
 }

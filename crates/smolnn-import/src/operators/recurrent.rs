@@ -1,7 +1,7 @@
 //! UNIDIRECTIONAL_SEQUENCE_LSTM, int8 and int16, and SVDF, int8, with their states as variable tensors.
 
-use smolnn_core::{Dense, ShapeError};
-use smolnn_fixed::dense::WideDenseLayer;
+use smolnn_core::{DenseShape, ShapeError};
+use smolnn_fixed::dense::DenseToInt16;
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 use smolnn_fixed::rnn::{lstm, svdf};
 use smolnn_fixed::{Backend, Weights};
@@ -24,30 +24,30 @@ pub(super) const OPERATORS: &[Definition] = &[
 /// A dense layer from int8 to int16, packed.
 #[derive(Debug)]
 struct Wide {
-    shape: Dense,
+    shape: DenseShape,
     layer: PackedLayer,
 }
 
 impl Wide {
     fn new(backend: Backend, inputs: usize, outputs: usize, weights: &Weights<'_>) -> Result<Self, ShapeError> {
-        let shape = Dense::new(1, inputs, outputs)?;
-        let layer = PackedLayer::new(pack::wide_dense_words(backend, &shape), outputs, |words, channels| {
-            pack::wide_dense(backend, &shape, weights, words, channels)
+        let shape = DenseShape::new(1, inputs, outputs)?;
+        let layer = PackedLayer::new(pack::dense_to_int16_words(backend, &shape), outputs, |words, channels| {
+            pack::dense_to_int16(backend, &shape, weights, words, channels)
         })?;
         Ok(Self { shape, layer })
     }
 
     fn scratch_words(&self) -> usize {
-        pack::wide_dense_needs(self.layer.packed.layout, &self.shape).scratch
+        pack::dense_to_int16_needs(self.layer.packed.layout, &self.shape).scratch
     }
 
-    fn layer(&self) -> Result<WideDenseLayer<'_>, ShapeError> {
-        WideDenseLayer::new(self.shape, &self.layer.words, &self.layer.channels, self.layer.packed.layout)
+    fn layer(&self) -> Result<DenseToInt16<'_>, ShapeError> {
+        DenseToInt16::new(self.shape, &self.layer.words, &self.layer.channels, self.layer.packed.layout)
     }
 
     fn text(&self, source: &mut Source, key: &str) -> String {
-        let shape = format!("Dense::new(1, {}, {})", self.shape.inputs, self.shape.outputs);
-        format!("shape!(WideDenseLayer::new({}))", self.layer.text(source, &key, &shape))
+        let shape = format!("DenseShape::new(1, {}, {})", self.shape.inputs(), self.shape.outputs());
+        format!("shape!(DenseToInt16::new({}))", self.layer.text(source, &key, &shape))
     }
 }
 
@@ -150,7 +150,7 @@ fn lstm_step(check: &Check<'_>) -> Result<Lowered, Problem> {
         let dense = |first: usize, width: usize, scale: f32, bias: Vec<i64>| {
             let (values, multipliers) = gather(first, width, scale)?;
             let layer = WideLayer::with_bias(check, values, bias, multipliers)?;
-            let shape = check.shape(Dense::new(1, width, 4 * hidden))?;
+            let shape = check.shape(DenseShape::new(1, width, 4 * hidden))?;
             Ok(DenseKernel16::new(shape, layer, OutputRange::int16()))
         };
         Gates::I16 {
@@ -193,23 +193,23 @@ fn lstm_step(check: &Check<'_>) -> Result<Lowered, Problem> {
 }
 
 impl LstmKernel {
-    fn layer<'a>(&self, input: &'a Wide, recurrent: &'a Wide) -> Result<lstm::LstmLayer<'a>, ShapeError> {
+    fn layer<'a>(&self, input: &'a Wide, recurrent: &'a Wide) -> Result<lstm::Lstm<'a>, ShapeError> {
         let (input, recurrent) = (input.layer()?, recurrent.layer()?);
-        lstm::LstmLayer::new(self.steps, input, recurrent, self.cell_scale_log2, self.cell_clip, self.output)
+        lstm::Lstm::new(self.steps, input, recurrent, self.cell_scale_log2, self.cell_clip, self.output)
     }
 
     fn layer_int16<'a>(
         &self,
         input: &'a DenseKernel16,
         recurrent: &'a DenseKernel16,
-    ) -> Result<lstm::LstmLayer<'a, i16>, ShapeError> {
+    ) -> Result<lstm::Lstm<'a, i16>, ShapeError> {
         let (input, recurrent) = (input.layer()?, recurrent.layer()?);
-        lstm::LstmLayer::new_int16(self.steps, input, recurrent, self.cell_scale_log2, self.cell_clip, self.output)
+        lstm::Lstm::new_int16(self.steps, input, recurrent, self.cell_scale_log2, self.cell_clip, self.output)
     }
 
     fn run_layer<S: lstm::Activation + arena::Element>(
         &self,
-        layer: &lstm::LstmLayer<'_, S>,
+        layer: &lstm::Lstm<'_, S>,
         mut memory: Memory<'_>,
     ) -> Result<(), ShapeError> {
         let (h, c) = (memory.state(0)?, memory.state(1)?);
@@ -238,9 +238,9 @@ impl Kernel for LstmKernel {
         // Two vectors of gates in int16, and what the layers take.
         match &self.gates {
             Gates::I8 { input, recurrent } => {
-                input.shape.outputs + input.scratch_words().max(recurrent.scratch_words())
+                input.shape.outputs() + input.scratch_words().max(recurrent.scratch_words())
             }
-            Gates::I16 { input, .. } => input.shape.outputs,
+            Gates::I16 { input, .. } => input.shape.outputs(),
         }
     }
 
@@ -263,9 +263,8 @@ impl Kernel for LstmKernel {
             }
         };
         let (steps, log2, clip, output) = (self.steps, self.cell_scale_log2, self.cell_clip, affine_text(&self.output));
-        let text =
-            format!("rnn::lstm::LstmLayer::{constructor}({steps}, {input}, {recurrent}, {log2}, {clip:?}, {output})");
-        let layer = source.layer(io.step, &format!("rnn::lstm::LstmLayer<'static{kind}>"), &text);
+        let text = format!("rnn::lstm::Lstm::{constructor}({steps}, {input}, {recurrent}, {log2}, {clip:?}, {output})");
+        let layer = source.layer(io.step, &format!("rnn::lstm::Lstm<'static{kind}>"), &text);
         let (h, c, x, y) = (io.state_text(0), io.state_text(1), io.input_text(source, 0), io.output_text(0));
         let (time_first, scratch) = (self.time_first, io.scratch_text());
         format!("rnn::lstm::lstm_batch(&{layer}, {time_first}, {h}, {c}, {x}, {y}, {scratch})")
@@ -347,16 +346,16 @@ fn svdf_step(check: &Check<'_>) -> Result<Lowered, Problem> {
 }
 
 impl SvdfKernel {
-    fn layer<'a, S: smolnn_fixed::Element>(&'a self, weights: &'a [S]) -> Result<svdf::SvdfLayer<'a, S>, ShapeError> {
+    fn layer<'a, S: smolnn_fixed::Element>(&'a self, weights: &'a [S]) -> Result<svdf::Svdf<'a, S>, ShapeError> {
         let Self { bias, memory, rank, multiplier, output, .. } = self;
-        svdf::SvdfLayer::new(self.features.layer()?, weights, bias, *memory, *rank, *multiplier, *output)
+        svdf::Svdf::new(self.features.layer()?, weights, bias, *memory, *rank, *multiplier, *output)
     }
 }
 
 impl Kernel for SvdfKernel {
     fn macs(&self) -> u64 {
         let shape = &self.features.shape;
-        self.batch as u64 * (shape.macs() as u64 + (shape.outputs * self.memory) as u64)
+        self.batch as u64 * (shape.macs() as u64 + (shape.outputs() * self.memory) as u64)
     }
 
     fn constant_bytes(&self) -> usize {
@@ -368,7 +367,7 @@ impl Kernel for SvdfKernel {
     }
 
     fn scratch_words(&self) -> usize {
-        self.features.shape.outputs.div_ceil(2) + self.features.scratch_words()
+        self.features.shape.outputs().div_ceil(2) + self.features.scratch_words()
     }
 
     fn run(&self, mut memory: Memory<'_>) -> Result<(), ShapeError> {
@@ -393,10 +392,9 @@ impl Kernel for SvdfKernel {
         let Multiplier { mantissa, shift } = self.multiplier;
         let multiplier = format!("Multiplier {{ mantissa: {mantissa}, shift: {shift} }}");
         let (memory, rank, output) = (self.memory, self.rank, range_text(&self.output));
-        let text = format!(
-            "rnn::svdf::SvdfLayer::new({features}, &{time}, &{bias}, {memory}, {rank}, {multiplier}, {output})"
-        );
-        let layer = source.layer(io.step, &format!("rnn::svdf::SvdfLayer<'static, {kind}>"), &text);
+        let text =
+            format!("rnn::svdf::Svdf::new({features}, &{time}, &{bias}, {memory}, {rank}, {multiplier}, {output})");
+        let layer = source.layer(io.step, &format!("rnn::svdf::Svdf<'static, {kind}>"), &text);
         let (state, x, y) = (io.state_text(0), io.input_text(source, 0), io.output_text(0));
         format!("rnn::svdf::step_batch(&{layer}, {state}, {x}, {y}, {})", io.scratch_text())
     }

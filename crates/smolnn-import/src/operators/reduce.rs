@@ -2,7 +2,7 @@
 
 use smolnn_core::ShapeError;
 use smolnn_fixed::quantise::{Affine, OutputRange};
-use smolnn_fixed::reduce::{MeanLayer, mean};
+use smolnn_fixed::reduce::{Mean, mean};
 
 use super::{Check, Definition, Kernel, Lowered, affine_text, range_text, simple_call};
 use crate::emit::Source;
@@ -19,7 +19,7 @@ struct MeanKernel {
     input: Affine,
     output_scale: f32,
     output: OutputRange,
-    layer: MeanLayer,
+    layer: Mean,
     element: Element,
 }
 
@@ -71,7 +71,7 @@ fn lower(check: &Check<'_>) -> Result<Lowered, Problem> {
     let output = check.quantised_output(0, &[input.tensor.element])?;
     let lengths = reduced_axes(check, input.id, options.keep_dims)?;
     let range = output.range(Default::default());
-    let layer = check.shape(MeanLayer::new(lengths, input.affine(), output.scale, range))?;
+    let layer = check.shape(Mean::new(lengths, input.affine(), output.scale, range))?;
     let kernel = MeanKernel {
         lengths,
         input: input.affine(),
@@ -98,7 +98,7 @@ impl Kernel for MeanKernel {
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         let (input, output) = (affine_text(&self.input), range_text(&self.output));
-        let text = format!("MeanLayer::new({:?}, {input}, {:?}, {output})", self.lengths, self.output_scale);
-        simple_call(source, io, "mean", "MeanLayer", &text)
+        let text = format!("Mean::new({:?}, {input}, {:?}, {output})", self.lengths, self.output_scale);
+        simple_call(source, io, "mean", "Mean", &text)
     }
 }

@@ -1,9 +1,9 @@
 //! SOFTMAX over the last dimension: int8 to int8 or int16, int16 to int16; LOG_SOFTMAX, int8.
 
 use smolnn_core::ShapeError;
-use smolnn_fixed::log_softmax::{LogSoftmaxLayer, log_softmax};
-use smolnn_fixed::softmax::{SoftmaxLayer, softmax, softmax_to_int16};
-use smolnn_fixed::softmax_int16::{SoftmaxLayer16, softmax_int16};
+use smolnn_fixed::log_softmax::{LogSoftmax, log_softmax};
+use smolnn_fixed::softmax::{Softmax, softmax, softmax_to_int16};
+use smolnn_fixed::softmax_int16::{SoftmaxInt16, softmax_int16};
 
 use super::{Check, Definition, Kernel, Lowered, Quantised, simple_call};
 use crate::emit::Source;
@@ -23,7 +23,7 @@ struct SoftmaxKernel {
     columns: usize,
     beta: f32,
     scale: f32,
-    layer: Box<SoftmaxLayer>,
+    layer: Box<Softmax>,
     output: Element,
 }
 
@@ -52,8 +52,8 @@ fn lower(check: &Check<'_>) -> Result<Lowered, Problem> {
     if input.tensor.element == Element::I16 {
         let output = check.quantised_output(0, &[Element::I16])?;
         check_output(check, &output, 1.0 / 32768.0, 0)?;
-        let layer = Box::new(check.shape(SoftmaxLayer16::new(rows, columns, options.beta, input.scale))?);
-        let text = format!("SoftmaxLayer16::new({rows}, {columns}, {:?}, {:?})", options.beta, input.scale);
+        let layer = Box::new(check.shape(SoftmaxInt16::new(rows, columns, options.beta, input.scale))?);
+        let text = format!("SoftmaxInt16::new({rows}, {columns}, {:?}, {:?})", options.beta, input.scale);
         let kernel = RowKernel::Softmax16 { layer, text };
         return Ok(Lowered::Step { inputs: vec![input.id], states: Vec::new(), label, kernel: Box::new(kernel) });
     }
@@ -62,7 +62,7 @@ fn lower(check: &Check<'_>) -> Result<Lowered, Problem> {
         Element::I8 => check_output(check, &output, 1.0 / 256.0, -128)?,
         _ => check_output(check, &output, 1.0 / 65536.0, -32768)?,
     }
-    let layer = Box::new(check.shape(SoftmaxLayer::new(rows, columns, options.beta, input.scale))?);
+    let layer = Box::new(check.shape(Softmax::new(rows, columns, options.beta, input.scale))?);
     let kernel =
         SoftmaxKernel { rows, columns, beta: options.beta, scale: input.scale, layer, output: output.tensor.element };
     Ok(Lowered::Step { inputs: vec![input.id], states: Vec::new(), label, kernel: Box::new(kernel) })
@@ -70,7 +70,7 @@ fn lower(check: &Check<'_>) -> Result<Lowered, Problem> {
 
 impl Kernel for SoftmaxKernel {
     fn constant_bytes(&self) -> usize {
-        size_of::<SoftmaxLayer>()
+        size_of::<Softmax>()
     }
 
     fn overlap_gap(&self, _: usize) -> Option<usize> {
@@ -86,11 +86,11 @@ impl Kernel for SoftmaxKernel {
     }
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
-        let text = format!("SoftmaxLayer::new({}, {}, {:?}, {:?})", self.rows, self.columns, self.beta, self.scale);
+        let text = format!("Softmax::new({}, {}, {:?}, {:?})", self.rows, self.columns, self.beta, self.scale);
         if self.output == Element::I8 {
-            return simple_call(source, io, "softmax", "SoftmaxLayer", &text);
+            return simple_call(source, io, "softmax", "Softmax", &text);
         }
-        let layer = source.layer(io.step, "SoftmaxLayer", &text);
+        let layer = source.layer(io.step, "Softmax", &text);
         format!("softmax_to_int16(&{layer}, {}, {})", io.input_text(source, 0), io.output_text(0))
     }
 }
@@ -98,8 +98,8 @@ impl Kernel for SoftmaxKernel {
 /// Kernels over rows that may run in place.
 #[derive(Debug)]
 enum RowKernel {
-    Softmax16 { layer: Box<SoftmaxLayer16>, text: String },
-    LogSoftmax { layer: Box<LogSoftmaxLayer>, text: String },
+    Softmax16 { layer: Box<SoftmaxInt16>, text: String },
+    LogSoftmax { layer: Box<LogSoftmax>, text: String },
 }
 
 fn lower_log(check: &Check<'_>) -> Result<Lowered, Problem> {
@@ -109,8 +109,8 @@ fn lower_log(check: &Check<'_>) -> Result<Lowered, Problem> {
     check_output(check, &output, 16.0 / 256.0, 127)?;
     check.output_shape(0, input.shape())?;
     let (rows, columns) = rows_and_columns(&input);
-    let layer = Box::new(check.shape(LogSoftmaxLayer::new(rows, columns, input.scale))?);
-    let text = format!("LogSoftmaxLayer::new({rows}, {columns}, {:?})", input.scale);
+    let layer = Box::new(check.shape(LogSoftmax::new(rows, columns, input.scale))?);
+    let text = format!("LogSoftmax::new({rows}, {columns}, {:?})", input.scale);
     let kernel = RowKernel::LogSoftmax { layer, text };
     Ok(Lowered::Step { inputs: vec![input.id], states: Vec::new(), label: String::new(), kernel: Box::new(kernel) })
 }
@@ -118,8 +118,8 @@ fn lower_log(check: &Check<'_>) -> Result<Lowered, Problem> {
 impl Kernel for RowKernel {
     fn constant_bytes(&self) -> usize {
         match self {
-            RowKernel::Softmax16 { .. } => size_of::<SoftmaxLayer16>(),
-            RowKernel::LogSoftmax { .. } => size_of::<LogSoftmaxLayer>(),
+            RowKernel::Softmax16 { .. } => size_of::<SoftmaxInt16>(),
+            RowKernel::LogSoftmax { .. } => size_of::<LogSoftmax>(),
         }
     }
 
@@ -136,8 +136,8 @@ impl Kernel for RowKernel {
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         match self {
-            RowKernel::Softmax16 { text, .. } => simple_call(source, io, "softmax_int16", "SoftmaxLayer16", text),
-            RowKernel::LogSoftmax { text, .. } => simple_call(source, io, "log_softmax", "LogSoftmaxLayer", text),
+            RowKernel::Softmax16 { text, .. } => simple_call(source, io, "softmax_int16", "SoftmaxInt16", text),
+            RowKernel::LogSoftmax { text, .. } => simple_call(source, io, "log_softmax", "LogSoftmax", text),
         }
     }
 }

@@ -3,12 +3,12 @@
 
 use std::fmt::Display;
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, ShapeError};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 use smolnn_fixed::conv::{
-    Conv2dLayer16, DepthwiseConv2dLayer16, TransposeConv2dLayer, TransposeConv2dLayer16, Weights16, conv2d_int16,
+    Conv2dInt16, DepthwiseConv2dInt16, TransposeConv2d, TransposeConv2dInt16, WeightsInt16, conv2d_int16,
     depthwise_conv2d_int16, transpose_conv2d, transpose_conv2d_int16,
 };
-use smolnn_fixed::dense_int16::{DenseLayer16, dense_int16};
+use smolnn_fixed::dense_int16::{DenseInt16, dense_int16};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Channel, Weights};
 
@@ -76,9 +76,9 @@ impl WideLayer {
             + size_of_val(&self.short[..])
     }
 
-    fn weights(&self) -> Weights16<'_> {
+    fn weights(&self) -> WeightsInt16<'_> {
         let Self { weights, bias, multipliers, short } = self;
-        Weights16 { values: weights, bias, multipliers, short }
+        WeightsInt16 { values: weights, bias, multipliers, short }
     }
 
     /// The fields of the weights as Rust, in constants whose names end in `key`.
@@ -98,15 +98,15 @@ impl WideLayer {
     fn text(&self, source: &mut Source, key: &dyn Display) -> String {
         let fields = Self::fields(source, key, &self.weights, ("i64", &self.bias), &self.multipliers);
         let short = source.channels(&format!("CHANNELS_{key}"), &self.short);
-        format!("Weights16 {{ {fields}, short: &{short} }}")
+        format!("WeightsInt16 {{ {fields}, short: &{short} }}")
     }
 }
 
 /// The shape of an int16 convolution: of every input channel, or depthwise.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape16 {
-    Conv2d(Conv2d),
-    Depthwise(DepthwiseConv2d),
+    Conv2d(Conv2dShape),
+    Depthwise(DepthwiseConv2dShape),
 }
 
 #[derive(Debug)]
@@ -128,8 +128,8 @@ pub(super) fn conv(
     label: String,
 ) -> Result<Lowered, Problem> {
     check.shape(match shape {
-        Shape16::Conv2d(shape) => Conv2dLayer16::new(shape, layer.weights(), output).map(|_| ()),
-        Shape16::Depthwise(shape) => DepthwiseConv2dLayer16::new(shape, layer.weights(), output).map(|_| ()),
+        Shape16::Conv2d(shape) => Conv2dInt16::new(shape, layer.weights(), output).map(|_| ()),
+        Shape16::Depthwise(shape) => DepthwiseConv2dInt16::new(shape, layer.weights(), output).map(|_| ()),
     })?;
     let kernel = ConvKernel16 { shape, text, layer, output };
     Ok(Lowered::Step { inputs: vec![input], states: Vec::new(), label, kernel: Box::new(kernel) })
@@ -159,11 +159,11 @@ impl Kernel for ConvKernel16 {
         let weights = self.layer.weights();
         match self.shape {
             Shape16::Conv2d(shape) => {
-                let layer = Conv2dLayer16::new(shape, weights, self.output)?;
+                let layer = Conv2dInt16::new(shape, weights, self.output)?;
                 with_tensors!(memory.tensors()?, tensors => conv2d_int16(&layer, tensors))
             }
             Shape16::Depthwise(shape) => {
-                let layer = DepthwiseConv2dLayer16::new(shape, weights, self.output)?;
+                let layer = DepthwiseConv2dInt16::new(shape, weights, self.output)?;
                 with_tensors!(memory.tensors()?, tensors => depthwise_conv2d_int16(&layer, tensors))
             }
         }
@@ -171,8 +171,8 @@ impl Kernel for ConvKernel16 {
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         let (function, layer) = match self.shape {
-            Shape16::Conv2d(_) => ("conv2d_int16", "Conv2dLayer16"),
-            Shape16::Depthwise(_) => ("depthwise_conv2d_int16", "DepthwiseConv2dLayer16"),
+            Shape16::Conv2d(_) => ("conv2d_int16", "Conv2dInt16"),
+            Shape16::Depthwise(_) => ("depthwise_conv2d_int16", "DepthwiseConv2dInt16"),
         };
         let weights = self.layer.text(source, &io.step);
         let text = format!("{layer}::new(shape!({}), {weights}, {})", self.text, range_text(&self.output));
@@ -183,7 +183,7 @@ impl Kernel for ConvKernel16 {
 /// An int16 dense layer.
 #[derive(Debug)]
 pub(super) struct DenseKernel16 {
-    pub shape: Dense,
+    pub shape: DenseShape,
     layer: WideLayer,
     output: OutputRange,
 }
@@ -192,7 +192,7 @@ pub(super) struct DenseKernel16 {
 pub(super) fn dense(
     check: &Check<'_>,
     input: TensorId,
-    shape: Dense,
+    shape: DenseShape,
     layer: WideLayer,
     output: OutputRange,
     label: String,
@@ -203,19 +203,19 @@ pub(super) fn dense(
 }
 
 impl DenseKernel16 {
-    pub(super) fn new(shape: Dense, layer: WideLayer, output: OutputRange) -> Self {
-        Self { shape, layer: layer.shorten(shape.inputs, shape.outputs), output }
+    pub(super) fn new(shape: DenseShape, layer: WideLayer, output: OutputRange) -> Self {
+        Self { shape, layer: layer.shorten(shape.inputs(), shape.outputs()), output }
     }
 
-    pub(super) fn layer(&self) -> Result<DenseLayer16<'_>, ShapeError> {
-        DenseLayer16::new(self.shape, self.layer.weights(), self.output)
+    pub(super) fn layer(&self) -> Result<DenseInt16<'_>, ShapeError> {
+        DenseInt16::new(self.shape, self.layer.weights(), self.output)
     }
 
     /// The layer's constructor as Rust.
     pub(super) fn text(&self, source: &mut Source, key: &dyn Display) -> String {
-        let Dense { batch, inputs, outputs, .. } = self.shape;
+        let (batch, inputs, outputs) = (self.shape.batch(), self.shape.inputs(), self.shape.outputs());
         let (layer, range) = (self.layer.text(source, key), range_text(&self.output));
-        format!("DenseLayer16::new(shape!(Dense::new({batch}, {inputs}, {outputs})), {layer}, {range})")
+        format!("DenseInt16::new(shape!(DenseShape::new({batch}, {inputs}, {outputs})), {layer}, {range})")
     }
 }
 
@@ -234,7 +234,7 @@ impl Kernel for DenseKernel16 {
 
     fn emit(&self, source: &mut Source, io: &Io) -> String {
         let text = self.text(source, &io.step);
-        let layer = source.layer(io.step, "DenseLayer16<'static>", &text);
+        let layer = source.layer(io.step, "DenseInt16<'static>", &text);
         format!("dense_int16(&{layer}, {}, {})", io.input_text(source, 0), io.output_text(0))
     }
 }
@@ -249,7 +249,7 @@ enum Sums {
 #[derive(Debug)]
 struct TransposeKernel {
     /// The convolution of which this one is the adjoint: its input is our output.
-    adjoint: Conv2d,
+    adjoint: Conv2dShape,
     text: String,
     layer: Sums,
     output: OutputRange,
@@ -278,9 +278,9 @@ fn transpose_conv(check: &Check<'_>) -> Result<Lowered, Problem> {
         WindowOptions { padding: options.padding, stride: (options.stride_h, options.stride_w), dilation: (1, 1) };
     let sliding = Sliding::new(check, output.id, (height, width), &window)?;
     let adjoint = check.shape(sliding.window().conv(inputs))?;
-    if (adjoint.output.height, adjoint.output.width) != (rows, columns) {
+    if (adjoint.output().height, adjoint.output().width) != (rows, columns) {
         let found = format!("{rows}x{columns} to {out_rows}x{out_columns} pixels");
-        let supported = format!("an input of {}x{} for that output", adjoint.output.height, adjoint.output.width);
+        let supported = format!("an input of {}x{} for that output", adjoint.output().height, adjoint.output().width);
         return Err(check.tensor_fault(input.id, found, &supported));
     }
     let multipliers = weights.multipliers(check, &input, &output)?;
@@ -303,7 +303,7 @@ fn transpose_conv(check: &Check<'_>) -> Result<Lowered, Problem> {
 }
 
 impl TransposeKernel {
-    fn layer(&self) -> Result<TransposeConv2dLayer<'_>, ShapeError> {
+    fn layer(&self) -> Result<TransposeConv2d<'_>, ShapeError> {
         let (values, bias, multipliers, input_zero_point) = match &self.layer {
             Sums::I8 { weights, bias, multipliers, input_zero_point } => {
                 (&weights[..], &bias[..], &multipliers[..], *input_zero_point)
@@ -311,11 +311,11 @@ impl TransposeKernel {
             Sums::I16(layer) => (&layer.weights[..], &[][..], &layer.multipliers[..], 0),
         };
         let weights = Weights { values, bias, multipliers, input_zero_point };
-        TransposeConv2dLayer::new(self.adjoint, weights, self.output)
+        TransposeConv2d::new(self.adjoint, weights, self.output)
     }
 
-    fn layer16<'a>(&self, layer: &'a WideLayer) -> Result<TransposeConv2dLayer16<'a>, ShapeError> {
-        TransposeConv2dLayer16::new(self.adjoint, layer.weights(), self.output)
+    fn layer16<'a>(&self, layer: &'a WideLayer) -> Result<TransposeConv2dInt16<'a>, ShapeError> {
+        TransposeConv2dInt16::new(self.adjoint, layer.weights(), self.output)
     }
 }
 
@@ -346,9 +346,9 @@ impl Kernel for TransposeKernel {
             Sums::I8 { weights, bias, multipliers, input_zero_point } => {
                 let fields = WideLayer::fields(source, &io.step, weights, ("i32", bias), multipliers);
                 let weights = format!("Weights {{ {fields}, input_zero_point: {input_zero_point} }}");
-                ("TransposeConv2dLayer", "transpose_conv2d", weights)
+                ("TransposeConv2d", "transpose_conv2d", weights)
             }
-            Sums::I16(layer) => ("TransposeConv2dLayer16", "transpose_conv2d_int16", layer.text(source, &io.step)),
+            Sums::I16(layer) => ("TransposeConv2dInt16", "transpose_conv2d_int16", layer.text(source, &io.step)),
         };
         let (input, output) = (io.input_text(source, 0), io.output_text(0));
         format!("{function}(&{kind}::new({shape}, {weights}, {range})?, {input}, {output})")

@@ -1,7 +1,7 @@
 //! Cases of the activations.
 
 use smolnn_fixed::act::q15::Q12;
-use smolnn_fixed::act::{self, Interpolation, LeakyReluLayer, PreluLayer, Table};
+use smolnn_fixed::act::{self, Interpolation, LeakyRelu, Prelu, Table};
 use smolnn_fixed::q::Q15;
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 
@@ -55,7 +55,7 @@ pub(super) fn leaky_relu_int16(case: Case<'_>) -> Result<(), Failure> {
     );
     let alpha = random.scale(8, 0) * random.pick(&[1.0, 1.0, -1.0]);
     let length = random.length(1, 90);
-    let layer = LeakyReluLayer::new(length, alpha, from, to).map_err(Failure::refused("the layer"))?;
+    let layer = LeakyRelu::new(length, alpha, from, to).map_err(Failure::refused("the layer"))?;
     let input = memory.filled(length, || random.int16())?;
     let expected = |index: usize| {
         let value = i32::from(input[index]) - from.zero_point;
@@ -79,7 +79,7 @@ pub(super) fn prelu(case: Case<'_>) -> Result<(), Failure> {
     let length = period * random.length(1, 6);
     let mut affine = || Affine::new(random.scale(10, 0), random.int8().into());
     let [input, alpha, output] = [affine(), affine(), affine()];
-    let layer = PreluLayer::new(length, period, input, alpha, output).map_err(Failure::refused("the layer"))?;
+    let layer = Prelu::new(length, period, input, alpha, output).map_err(Failure::refused("the layer"))?;
     let factor = |real: f64| Multiplier::from_f64(real / f64::from(output.scale));
     let positive = factor(input.scale.into());
     let negative = factor(f64::from(input.scale) * f64::from(alpha.scale));

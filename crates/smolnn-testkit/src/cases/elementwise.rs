@@ -1,7 +1,7 @@
 //! Cases of the operators with two tensors in.
 
 use smolnn_fixed::elementwise::{
-    AddLayer, AddLayer16, Pairing, SquaredDifferenceLayer, add as add_kernel, add_int16 as add_int16_kernel,
+    Add, AddInt16, Pairing, SquaredDifference, add as add_kernel, add_int16 as add_int16_kernel,
     squared_difference as squared_difference_kernel,
 };
 use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
@@ -106,7 +106,7 @@ pub(super) fn add(case: Case<'_>) -> Result<(), Failure> {
     let quantisations = [affine(8, 0), affine(8, 0), affine(16, 5)];
     let [left, right, output] = quantisations;
     let (activation, subtract) = (draw_activation(random), random.one_in(2));
-    let make = if subtract { AddLayer::subtraction } else { AddLayer::new };
+    let make = if subtract { Add::subtraction } else { Add::new };
     let layer = Pairing::new(left_len, right_len)
         .and_then(|pairing| make(pairing, left, right, output, activation))
         .map_err(Failure::refused("the layer"))?;
@@ -124,7 +124,7 @@ pub(super) fn add_int16(case: Case<'_>) -> Result<(), Failure> {
     let [left, right, output] = quantisations.map(|affine| affine.scale);
     let (activation, subtract) = (draw_activation(random), random.one_in(2));
     let layer = Pairing::new(left_len, right_len)
-        .and_then(|pairing| AddLayer16::new(pairing, left, right, output, activation, subtract))
+        .and_then(|pairing| AddInt16::new(pairing, left, right, output, activation, subtract))
         .map_err(Failure::refused("the layer"))?;
     let range = activation.range(output, 0, -32768, 32767);
     let expected = sum(quantisations, subtract, 15, range);
@@ -138,7 +138,7 @@ pub(super) fn squared_difference(case: Case<'_>) -> Result<(), Failure> {
     let mut affine = || Affine::new(random.scale(8, 0), random.int8().into());
     let [left, right, output] = [affine(), affine(), affine()];
     let layer = Pairing::new(left_len, right_len)
-        .and_then(|pairing| SquaredDifferenceLayer::new(pairing, left, right, output))
+        .and_then(|pairing| SquaredDifference::new(pairing, left, right, output))
         .map_err(Failure::refused("the layer"))?;
     let twice = 2.0 * f64::from(left.scale).max(right.scale.into());
     let left_factor = Multiplier::from_f64(f64::from(left.scale) / twice);

@@ -62,10 +62,10 @@ pub static KERNELS: &[Kernel] = &[
     },
     Kernel { name: "dense_int16::dense_int16", domain: "vectors of 1..=700", tolerance: 0, run: wide::dense_int16 },
     Kernel {
-        name: "dense::wide_dense",
+        name: "dense::dense_to_int16",
         domain: "vectors of 1..=300, multipliers up to 2^7",
         tolerance: 0,
-        run: recurrent::wide_dense,
+        run: recurrent::dense_to_int16,
     },
     Kernel {
         name: "rnn::lstm",

@@ -1,18 +1,18 @@
 //! Cases of the operators with one tensor in and one out, and no weights.
 
-use smolnn_core::Pool2d;
-use smolnn_fixed::convert::{RequantiseLayer, dequantise as dequantise_kernel, quantise as quantise_kernel};
-use smolnn_fixed::l2_norm::{L2NormLayer, l2_norm as l2_norm_kernel};
-use smolnn_fixed::log_softmax::{LogSoftmaxLayer, log_softmax as log_softmax_kernel};
-use smolnn_fixed::matmul::{MatmulLayer, MatmulShape, matmul as matmul_kernel};
-use smolnn_fixed::pad::{PadLayer, pad as pad_kernel};
-use smolnn_fixed::pool::{Pool2dLayer, average_pool2d as average_kernel, max_pool2d as max_kernel};
+use smolnn_core::Pool2dShape;
+use smolnn_fixed::convert::{Requantise, dequantise as dequantise_kernel, quantise as quantise_kernel};
+use smolnn_fixed::l2_norm::{L2Norm, l2_norm as l2_norm_kernel};
+use smolnn_fixed::log_softmax::{LogSoftmax, log_softmax as log_softmax_kernel};
+use smolnn_fixed::matmul::{Matmul, MatmulShape, matmul as matmul_kernel};
+use smolnn_fixed::pad::{Pad, pad as pad_kernel};
+use smolnn_fixed::pool::{Pool2d, average_pool2d as average_kernel, max_pool2d as max_kernel};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 use smolnn_fixed::reduce::{
-    MeanLayer, Reduction, mean as mean_kernel, reduce_max as max_of_axis, reduce_sum as reduce_sum_kernel,
+    Mean, Reduction, mean as mean_kernel, reduce_max as max_of_axis, reduce_sum as reduce_sum_kernel,
 };
-use smolnn_fixed::softmax::{self, SoftmaxLayer};
-use smolnn_fixed::softmax_int16::{SoftmaxLayer16, softmax_int16 as softmax_int16_kernel};
+use smolnn_fixed::softmax::{self, Softmax};
+use smolnn_fixed::softmax_int16::{SoftmaxInt16, softmax_int16 as softmax_int16_kernel};
 use smolnn_fixed::{Element, Overlapping, Separate, convert};
 
 use super::weighted::{draw_window, drawn};
@@ -93,12 +93,12 @@ macro_rules! apart_and_overlapping {
 fn pool<T: Value + Into<i64>>(
     case: Case<'_>,
     average: bool,
-    gather: impl Fn(&Pool2d, &[T], usize) -> i64,
+    gather: impl Fn(&Pool2dShape, &[T], usize) -> i64,
 ) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let shape = drawn(draw_window(random).0.pool())?;
     let range = range::<T>(random);
-    let layer = Pool2dLayer::new(shape, range).map_err(Failure::refused("the layer"))?;
+    let layer = Pool2d::new(shape, range).map_err(Failure::refused("the layer"))?;
     let input = memory.filled(shape.input_len(), || T::draw(random))?;
     let expected =
         |index| T::wrap(gather(&shape, input, index).clamp(range.minimum.into(), range.maximum.into()) as i32);
@@ -162,7 +162,7 @@ fn mean_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
     let reduced = random.pick(&[1, 2, 3, 4, 7, 9, 16, 25, 49, 64, 125, 400]);
     let quantisation = Affine::new(random.scale(10, 1), zero_point::<T>(random));
     let (output_scale, output) = (random.scale(10, 1), range::<T>(random));
-    let layer = MeanLayer::new((outer, reduced, inner), quantisation, output_scale, output)
+    let layer = Mean::new((outer, reduced, inner), quantisation, output_scale, output)
         .map_err(Failure::refused("the layer"))?;
     let input = memory.filled(layer.input_len(), || T::draw(random))?;
     let expected = |index: usize| {
@@ -186,7 +186,7 @@ fn pad_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
     let mut side = || core::array::from_fn(|_| random.length(0, 3));
     let (before, after): ([usize; 4], [usize; 4]) = (side(), side());
     let value = T::draw(random);
-    let layer = PadLayer::new(shape, before, after, value.into()).map_err(Failure::refused("the layer"))?;
+    let layer = Pad::new(shape, before, after, value.into()).map_err(Failure::refused("the layer"))?;
     let input = memory.filled(layer.input_len(), || T::draw(random))?;
     let expected = |index: usize| {
         let (mut rest, mut at, mut factor) = (index, 0, 1);
@@ -212,15 +212,15 @@ pub(super) fn pad(case: Case<'_>) -> Result<(), Failure> {
 }
 
 /// A softmax layer and its input.
-struct Softmax<'a> {
-    layer: SoftmaxLayer,
+struct DrawnSoftmax<'a> {
+    layer: Softmax,
     input: &'a [i8],
     columns: usize,
     /// β · scale.
     factor: f64,
 }
 
-impl Softmax<'_> {
+impl DrawnSoftmax<'_> {
     /// The real result of element `index`.
     fn real(&self, index: usize) -> f64 {
         let row = &self.input[index / self.columns * self.columns..][..self.columns];
@@ -229,19 +229,19 @@ impl Softmax<'_> {
     }
 }
 
-fn draw_softmax<'a>(random: &mut Random, memory: &mut Memory<'a>) -> Result<Softmax<'a>, Failure> {
+fn draw_softmax<'a>(random: &mut Random, memory: &mut Memory<'a>) -> Result<DrawnSoftmax<'a>, Failure> {
     let (rows, columns) = (random.length(1, 3), random.length(1, 60));
     let (scale, beta) = (random.scale(9, 0), random.pick(&[1.0, 1.0, 0.5, 2.5]));
-    let layer = SoftmaxLayer::new(rows, columns, beta, scale).map_err(Failure::refused("the layer"))?;
+    let layer = Softmax::new(rows, columns, beta, scale).map_err(Failure::refused("the layer"))?;
     let all_one = random.one_in(8);
     let input = memory.filled(layer.len(), || if all_one { 127 } else { random.int8() })?;
-    Ok(Softmax { layer, input, columns, factor: f64::from(beta) * f64::from(scale) })
+    Ok(DrawnSoftmax { layer, input, columns, factor: f64::from(beta) * f64::from(scale) })
 }
 
 pub(super) fn softmax(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let drawn = draw_softmax(random, &mut memory)?;
-    let Softmax { layer, input, .. } = drawn;
+    let DrawnSoftmax { layer, input, .. } = drawn;
     let expected = |index| nearest::<i8>(drawn.real(index), 1.0 / 256.0, &OutputRange::int8(-128));
     apart_and_overlapping!(memory, tolerance, input, layer.len(), 0, expected, |tensors| {
         dispatch_tensors!(|tensors| softmax::softmax(&layer, tensors), tensors)
@@ -252,7 +252,7 @@ pub(super) fn softmax_int16(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let (rows, columns) = (random.length(1, 3), random.length(1, 60));
     let (scale, beta) = (random.scale(16, 8), random.pick(&[1.0, 1.0, 0.5, 2.5]));
-    let layer = SoftmaxLayer16::new(rows, columns, beta, scale).map_err(Failure::refused("the layer"))?;
+    let layer = SoftmaxInt16::new(rows, columns, beta, scale).map_err(Failure::refused("the layer"))?;
     let input = memory.filled(layer.len(), || random.int16())?;
     let expected = |index: usize| {
         let row = &input[index / columns * columns..][..columns];
@@ -273,7 +273,7 @@ pub(super) fn log_softmax(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let (rows, columns) = (random.length(1, 3), random.length(1, 60));
     let scale = random.scale(9, 0);
-    let layer = LogSoftmaxLayer::new(rows, columns, scale).map_err(Failure::refused("the layer"))?;
+    let layer = LogSoftmax::new(rows, columns, scale).map_err(Failure::refused("the layer"))?;
     let input = memory.filled(layer.len(), || random.int8())?;
     let expected = |index: usize| {
         let row = &input[index / columns * columns..][..columns];
@@ -290,7 +290,7 @@ pub(super) fn log_softmax(case: Case<'_>) -> Result<(), Failure> {
 pub(super) fn softmax_to_int16(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let drawn = draw_softmax(random, &mut memory)?;
-    let Softmax { layer, input, .. } = drawn;
+    let DrawnSoftmax { layer, input, .. } = drawn;
     let output = memory.elements(layer.len())?;
     softmax::softmax_to_int16(&layer, input, output).map_err(Failure::refused("apart"))?;
     compare("apart", tolerance, output, |index| nearest::<i16>(drawn.real(index), 1.0 / 65536.0, &whole::<i16>(-32768)))
@@ -350,7 +350,7 @@ fn requantise_types<A: Value, B: Value>(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let from = Affine::new(random.scale(14, 0), zero_point::<A>(random));
     let to = Affine::new(random.scale(14, 0), zero_point::<B>(random));
-    let layer = RequantiseLayer::new(from, to).map_err(Failure::refused("the layer"))?;
+    let layer = Requantise::new(from, to).map_err(Failure::refused("the layer"))?;
     let length = random.length(1, 50);
     let input = memory.filled(length, || A::draw(random))?;
     let output = memory.elements(length)?;
@@ -413,7 +413,7 @@ pub(super) fn l2_norm(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let (rows, columns) = (random.length(1, 4), random.length(1, 60));
     let zero_point = zero_point::<i8>(random);
-    let layer = L2NormLayer::new(rows, columns, zero_point).map_err(Failure::refused("the layer"))?;
+    let layer = L2Norm::new(rows, columns, zero_point).map_err(Failure::refused("the layer"))?;
     let constant = random.one_in(8);
     let input = memory.filled(layer.len(), || if constant { zero_point as i8 } else { random.int8() })?;
     let expected = |index: usize| {
@@ -441,8 +441,7 @@ pub(super) fn matmul(case: Case<'_>) -> Result<(), Failure> {
     let MatmulShape { batch, rows, depth, columns, .. } = shape;
     let mut affine = |least, most| Affine::new(random.scale(least, most), random.int8().into());
     let (left_affine, right_affine, output_affine) = (affine(8, 2), affine(8, 2), affine(5, 0));
-    let layer =
-        MatmulLayer::new(shape, left_affine, right_affine, output_affine).map_err(Failure::refused("the layer"))?;
+    let layer = Matmul::new(shape, left_affine, right_affine, output_affine).map_err(Failure::refused("the layer"))?;
     let left = memory.filled(batch * rows * depth, || random.int8())?;
     let right = memory.filled(batch * depth * columns, || random.int8())?;
     let output = memory.elements(batch * rows * columns)?;

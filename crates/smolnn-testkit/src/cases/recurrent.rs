@@ -1,13 +1,13 @@
 //! Cases of the LSTM, and of the dense layer to int16 that recurrent cells are made of.
 
 use bytemuck::Pod;
-use smolnn_core::Dense;
-use smolnn_fixed::conv::Weights16;
-use smolnn_fixed::dense::{WideDenseLayer, wide_dense as run_wide};
-use smolnn_fixed::dense_int16::DenseLayer16;
+use smolnn_core::DenseShape;
+use smolnn_fixed::conv::WeightsInt16;
+use smolnn_fixed::dense::{DenseToInt16, dense_to_int16 as run_wide};
+use smolnn_fixed::dense_int16::DenseInt16;
 use smolnn_fixed::pack::{self, Layout};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
-use smolnn_fixed::rnn::lstm::{self as cell, Activation, LstmLayer};
+use smolnn_fixed::rnn::lstm::{self as cell, Activation, Lstm};
 use smolnn_fixed::{Backend, Channel, Weights};
 
 use super::weighted::{draw_weights, drawn};
@@ -43,23 +43,28 @@ impl Parameters {
 
 /// A dense layer to int16, packed.
 struct Wide<'a> {
-    shape: Dense,
+    shape: DenseShape,
     words: &'a [u32],
     channels: [Channel; OUTPUTS],
     layout: Layout,
 }
 
 impl<'a> Wide<'a> {
-    fn pack(memory: &mut Memory<'a>, backend: Backend, shape: Dense, weights: &Weights<'_>) -> Result<Self, Failure> {
-        let words = memory.words(pack::wide_dense_words(backend, &shape))?;
+    fn pack(
+        memory: &mut Memory<'a>,
+        backend: Backend,
+        shape: DenseShape,
+        weights: &Weights<'_>,
+    ) -> Result<Self, Failure> {
+        let words = memory.words(pack::dense_to_int16_words(backend, &shape))?;
         let mut channels = [Channel::default(); OUTPUTS];
-        let packed = pack::wide_dense(backend, &shape, weights, words, &mut channels[..shape.outputs])
+        let packed = pack::dense_to_int16(backend, &shape, weights, words, &mut channels[..shape.outputs()])
             .map_err(Failure::refused("packing"))?;
         Ok(Self { shape, words: &words[..packed.words], channels, layout: packed.layout })
     }
 
-    fn layer(&self) -> Result<WideDenseLayer<'_>, Failure> {
-        WideDenseLayer::new(self.shape, self.words, &self.channels[..self.shape.outputs], self.layout)
+    fn layer(&self) -> Result<DenseToInt16<'_>, Failure> {
+        DenseToInt16::new(self.shape, self.words, &self.channels[..self.shape.outputs()], self.layout)
             .map_err(Failure::refused("the dense layer"))
     }
 }
@@ -75,21 +80,21 @@ fn to_int16(value: i64) -> i64 {
     value.clamp(-32768, 32767)
 }
 
-pub(super) fn wide_dense(case: Case<'_>) -> Result<(), Failure> {
+pub(super) fn dense_to_int16(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let inputs = if random.one_in(4) { random.length(1, 300) } else { random.length(1, 40) };
-    let shape = drawn(Dense::new(1, inputs, random.length(1, OUTPUTS)))?;
+    let shape = drawn(DenseShape::new(1, inputs, random.length(1, OUTPUTS)))?;
     let parameters = Parameters::draw(random, inputs, 8);
     let values = draw_weights(random, &mut memory, shape.weights())?;
     let zero_point = random.int8().into();
     let weights = Weights {
         values,
-        bias: &parameters.bias[..shape.outputs],
-        multipliers: &parameters.multipliers[..shape.outputs],
+        bias: &parameters.bias[..shape.outputs()],
+        multipliers: &parameters.multipliers[..shape.outputs()],
         input_zero_point: zero_point,
     };
     let input = memory.filled(inputs, || random.int8())?;
-    let output = memory.elements::<i16>(shape.outputs)?;
+    let output = memory.elements::<i16>(shape.outputs())?;
     for backend in Backend::ALL {
         Wide::pack(&mut memory.reborrow(), backend, shape, &weights)?;
     }
@@ -148,7 +153,7 @@ fn run_lstm<S: Activation + Pod + Into<i64>>(
     case: Case<'_>,
     shape: &Shape,
     products: &Products<'_>,
-    layer: &LstmLayer<'_, S>,
+    layer: &Lstm<'_, S>,
 ) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let (inputs, hidden) = (shape.inputs, shape.hidden);
@@ -181,20 +186,20 @@ fn run_lstm<S: Activation + Pod + Into<i64>>(
 
 /// A dense layer of int16 activations, in short form if room for that is given and there is one.
 fn gates_int16<'a>(
-    shape: Dense,
+    shape: DenseShape,
     values: &'a [i8],
     bias: &'a [i64],
     multipliers: &'a [Multiplier],
     short: Option<&'a mut [Channel; OUTPUTS]>,
-) -> Result<DenseLayer16<'a>, Failure> {
-    let mut weights = Weights16 { values, bias, multipliers, short: &[] };
+) -> Result<DenseInt16<'a>, Failure> {
+    let mut weights = WeightsInt16 { values, bias, multipliers, short: &[] };
     if let Some(short) = short {
-        let short = &mut short[..shape.outputs];
-        if weights.shorten(shape.inputs, short) {
-            weights = Weights16 { bias: &[], multipliers: &[], short, ..weights };
+        let short = &mut short[..shape.outputs()];
+        if weights.shorten(shape.inputs(), short) {
+            weights = WeightsInt16 { bias: &[], multipliers: &[], short, ..weights };
         }
     }
-    DenseLayer16::new(shape, weights, OutputRange::int16()).map_err(Failure::refused("the dense layer"))
+    DenseInt16::new(shape, weights, OutputRange::int16()).map_err(Failure::refused("the dense layer"))
 }
 
 pub(super) fn lstm(case: Case<'_>) -> Result<(), Failure> {
@@ -222,7 +227,7 @@ pub(super) fn lstm(case: Case<'_>) -> Result<(), Failure> {
         wide,
     };
     let rows = GATES * hidden;
-    let shapes = [drawn(Dense::new(1, inputs, rows))?, drawn(Dense::new(1, hidden, rows))?];
+    let shapes = [drawn(DenseShape::new(1, inputs, rows))?, drawn(DenseShape::new(1, hidden, rows))?];
     let (steps, log2, clip, output) = (shape.steps, shape.cell_scale_log2, shape.clip, shape.output);
     let multipliers = products.parameters.each_ref().map(|parameters| &parameters.multipliers[..rows]);
     let refused = Failure::refused("the layer");
@@ -232,7 +237,7 @@ pub(super) fn lstm(case: Case<'_>) -> Result<(), Failure> {
         let prefers_short = random.one_in(2);
         let mut channels = [[Channel::default(); OUTPUTS]; 2];
         let [input, state] = &mut channels;
-        let layer = LstmLayer::new_int16(
+        let layer = Lstm::new_int16(
             steps,
             gates_int16(shapes[0], products.weights[0], &bias[..rows], multipliers[0], prefers_short.then_some(input))?,
             gates_int16(shapes[1], products.weights[1], &[], multipliers[1], prefers_short.then_some(state))?,
@@ -249,6 +254,6 @@ pub(super) fn lstm(case: Case<'_>) -> Result<(), Failure> {
         Wide::pack(&mut memory, Backend::CURRENT, shapes[which], &weights)
     };
     let (input, recurrent) = (pack(0, &products.parameters[0].bias[..rows])?, pack(1, &[])?);
-    let layer = LstmLayer::new(steps, input.layer()?, recurrent.layer()?, log2, clip, output).map_err(refused)?;
+    let layer = Lstm::new(steps, input.layer()?, recurrent.layer()?, log2, clip, output).map_err(refused)?;
     run_lstm(Case { random, memory, tolerance }, &shape, &products, &layer)
 }

@@ -1,8 +1,8 @@
 //! Cases of the operators that carry weights: convolutions and dense layers.
 
-use smolnn_core::{Dense, DepthwiseConv2d, Image, Kernel, ShapeError, Window2d};
-use smolnn_fixed::conv::{Conv2dLayer, DepthwiseConv2dLayer};
-use smolnn_fixed::dense::DenseLayer;
+use smolnn_core::{DenseShape, DepthwiseConv2dShape, Image, ShapeError, Window2d, WindowSize};
+use smolnn_fixed::conv::{Conv2d, DepthwiseConv2d};
+use smolnn_fixed::dense::Dense;
 use smolnn_fixed::pack::Packed;
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Backend, Channel, Overlapping, Separate, Weights, conv, dense as dense_layer, pack};
@@ -87,9 +87,9 @@ pub(super) fn draw_window(random: &mut Random) -> (Window2d, usize) {
         _ => (random.length(1, largest), random.length(1, largest)),
     };
     let kernel = match random.between(0, 7) {
-        0..3 => Kernel::hw(1, 1),
-        3 => Kernel::hw(3, 3),
-        _ => Kernel::hw(random.length(1, 5), random.length(1, 5)),
+        0..3 => WindowSize::hw(1, 1),
+        3 => WindowSize::hw(3, 3),
+        _ => WindowSize::hw(random.length(1, 5), random.length(1, 5)),
     };
     let mut window = Window2d::over(Image::hwc(height, width, channels), kernel);
     match random.between(0, 3) {
@@ -179,7 +179,7 @@ pub(super) fn conv2d(case: Case<'_>) -> Result<(), Failure> {
         random, memory, tolerance, shape, depth shape.depth(), channels outputs,
         packing pack::conv2d, pack::conv2d_words, oracle oracle::conv2d,
         layer |shape, words, channels, layout, parameters: &Parameters| {
-            Conv2dLayer::new(shape, words, channels, layout, parameters.output, parameters.input_zero_point)
+            Conv2d::new(shape, words, channels, layout, parameters.output, parameters.input_zero_point)
         },
         run conv::conv2d
     )
@@ -192,12 +192,12 @@ pub(super) fn depthwise_conv2d(case: Case<'_>) -> Result<(), Failure> {
     if channels * multiplier > CHANNELS {
         return Err(Failure::TooSmall);
     }
-    let shape: DepthwiseConv2d = drawn(window.depthwise(multiplier))?;
+    let shape: DepthwiseConv2dShape = drawn(window.depthwise(multiplier))?;
     case!(
-        random, memory, tolerance, shape, depth shape.depth(), channels shape.output.channels,
+        random, memory, tolerance, shape, depth shape.depth(), channels shape.output().channels,
         packing pack::depthwise_conv2d, pack::depthwise_conv2d_words, oracle oracle::depthwise_conv2d,
         layer |shape, words, channels, layout, parameters: &Parameters| {
-            DepthwiseConv2dLayer::new(shape, words, channels, layout, parameters.output, parameters.input_zero_point)
+            DepthwiseConv2d::new(shape, words, channels, layout, parameters.output, parameters.input_zero_point)
         },
         run conv::depthwise_conv2d
     )
@@ -207,12 +207,12 @@ pub(super) fn dense(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let batch = if random.one_in(3) { random.length(2, 4) } else { 1 };
     let inputs = if random.one_in(4) { random.length(1, 300) } else { random.length(1, 40) };
-    let shape = drawn(Dense::new(batch, inputs, random.length(1, CHANNELS)))?;
+    let shape = drawn(DenseShape::new(batch, inputs, random.length(1, CHANNELS)))?;
     case!(
-        random, memory, tolerance, shape, depth inputs, channels shape.outputs,
+        random, memory, tolerance, shape, depth inputs, channels shape.outputs(),
         packing pack::dense, pack::dense_words, oracle oracle::dense,
         layer |shape, words, channels, layout, parameters: &Parameters| {
-            DenseLayer::new(shape, words, channels, layout, parameters.output)
+            Dense::new(shape, words, channels, layout, parameters.output)
         },
         run dense_layer::dense
     )

@@ -1,12 +1,11 @@
 //! Cases of the layers with weights that are not packed: int16 activations, and transposed convolutions.
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape};
 use smolnn_fixed::conv::{
-    Conv2dLayer16, DepthwiseConv2dLayer16, TransposeConv2dLayer, TransposeConv2dLayer16, Weights16,
-    conv2d_int16 as conv, depthwise_conv2d_int16 as depthwise, transpose_conv2d as transpose,
-    transpose_conv2d_int16 as transpose_int16,
+    Conv2dInt16, DepthwiseConv2dInt16, TransposeConv2d, TransposeConv2dInt16, WeightsInt16, conv2d_int16 as conv,
+    depthwise_conv2d_int16 as depthwise, transpose_conv2d as transpose, transpose_conv2d_int16 as transpose_int16,
 };
-use smolnn_fixed::dense_int16::{DenseLayer16, dense_int16 as dense};
+use smolnn_fixed::dense_int16::{DenseInt16, dense_int16 as dense};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Channel, Weights};
 
@@ -42,8 +41,8 @@ impl Parameters {
         }
     }
 
-    fn weights<'a>(&'a self, values: &'a [i8], channels: usize) -> Weights16<'a> {
-        Weights16 {
+    fn weights<'a>(&'a self, values: &'a [i8], channels: usize) -> WeightsInt16<'a> {
+        WeightsInt16 {
             values,
             bias: if self.has_bias { &self.bias[..channels] } else { &[] },
             multipliers: &self.multipliers[..if self.per_channel { channels } else { 1 }],
@@ -63,11 +62,11 @@ impl Parameters {
 pub(super) fn conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let outputs = random.length(1, CHANNELS);
-    let shape: Conv2d = drawn(draw_window(random).0.conv(outputs))?;
+    let shape: Conv2dShape = drawn(draw_window(random).0.conv(outputs))?;
     let parameters = Parameters::draw(random, shape.depth());
     let values = draw_weights(random, &mut memory, shape.weights())?;
     let input = memory.filled(shape.input_len(), || random.int16())?;
-    let layer = Conv2dLayer16::new(shape, parameters.weights(values, outputs), parameters.output)
+    let layer = Conv2dInt16::new(shape, parameters.weights(values, outputs), parameters.output)
         .map_err(Failure::refused("the layer"))?;
     let expected = |index: usize| {
         let sum = oracle::conv2d_sum(&shape, values, index, |at| i64::from(input[at]));
@@ -85,12 +84,12 @@ pub(super) fn depthwise_conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
     if channels * multiplier > CHANNELS {
         return Err(Failure::TooSmall);
     }
-    let shape: DepthwiseConv2d = drawn(window.depthwise(multiplier))?;
-    let outputs = shape.output.channels;
+    let shape: DepthwiseConv2dShape = drawn(window.depthwise(multiplier))?;
+    let outputs = shape.output().channels;
     let parameters = Parameters::draw(random, shape.depth());
     let values = draw_weights(random, &mut memory, shape.weights())?;
     let input = memory.filled(shape.input_len(), || random.int16())?;
-    let layer = DepthwiseConv2dLayer16::new(shape, parameters.weights(values, outputs), parameters.output)
+    let layer = DepthwiseConv2dInt16::new(shape, parameters.weights(values, outputs), parameters.output)
         .map_err(Failure::refused("the layer"))?;
     let expected = |index: usize| {
         let sum = oracle::depthwise_conv2d_sum(&shape, values, index, |at| i64::from(input[at]));
@@ -104,34 +103,34 @@ pub(super) fn depthwise_conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
 pub(super) fn dense_int16(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let inputs = if random.one_in(4) { random.length(1, 700) } else { random.length(1, 40) };
-    let shape = drawn(Dense::new(random.length(1, 3), inputs, random.length(1, CHANNELS)))?;
+    let shape = drawn(DenseShape::new(random.length(1, 3), inputs, random.length(1, CHANNELS)))?;
     let parameters = Parameters::draw(random, inputs);
     let values = draw_weights(random, &mut memory, shape.weights())?;
     let input = memory.filled(shape.input_len(), || random.int16())?;
     let output = memory.elements(shape.output_len())?;
     let expected = |index: usize| {
-        let (vector, channel) = (index / shape.outputs * inputs, index % shape.outputs);
+        let (vector, channel) = (index / shape.outputs() * inputs, index % shape.outputs());
         let products = (0..inputs).map(|at| i64::from(input[vector + at]) * i64::from(values[channel * inputs + at]));
         parameters.finish(channel, products.sum())
     };
-    let mut run = |what: &'static str, weights: Weights16<'_>| {
-        let layer = DenseLayer16::new(shape, weights, parameters.output).map_err(Failure::refused("the layer"))?;
+    let mut run = |what: &'static str, weights: WeightsInt16<'_>| {
+        let layer = DenseInt16::new(shape, weights, parameters.output).map_err(Failure::refused("the layer"))?;
         output.fill(85);
         dense(&layer, input, output).map_err(Failure::refused(what))?;
         compare(what, tolerance, output, expected)
     };
-    let weights = parameters.weights(values, shape.outputs);
+    let weights = parameters.weights(values, shape.outputs());
     run("sums of 64 bits", weights)?;
     let mut channels = [Channel::default(); CHANNELS];
-    let short = &mut channels[..shape.outputs];
+    let short = &mut channels[..shape.outputs()];
     if weights.shorten(inputs, short) {
-        run("sums of 32 bits", Weights16 { bias: &[], multipliers: &[], short, ..weights })?;
+        run("sums of 32 bits", WeightsInt16 { bias: &[], multipliers: &[], short, ..weights })?;
     }
     Ok(())
 }
 
 /// A convolution whose adjoint is run: few output channels, no dilation.
-fn draw_adjoint(random: &mut Random) -> Result<Conv2d, Failure> {
+fn draw_adjoint(random: &mut Random) -> Result<Conv2dShape, Failure> {
     let (window, channels) = draw_window(random);
     let shape = drawn(window.dilation(1, 1).conv(random.length(1, 12)))?;
     if channels > CHANNELS { Err(Failure::TooSmall) } else { Ok(shape) }
@@ -140,7 +139,7 @@ fn draw_adjoint(random: &mut Random) -> Result<Conv2d, Failure> {
 pub(super) fn transpose_conv2d(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let shape = draw_adjoint(random)?;
-    let outputs = shape.input.channels;
+    let outputs = shape.input().channels;
     let parameters = Parameters::draw(random, shape.depth());
     let bias = parameters.bias.map(|bias| (bias / 50) as i32);
     let values = draw_weights(random, &mut memory, shape.weights())?;
@@ -152,7 +151,7 @@ pub(super) fn transpose_conv2d(case: Case<'_>) -> Result<(), Failure> {
         input_zero_point: zero_point,
     };
     let output = super::output_range(random);
-    let layer = TransposeConv2dLayer::new(shape, weights, output).map_err(Failure::refused("the layer"))?;
+    let layer = TransposeConv2d::new(shape, weights, output).map_err(Failure::refused("the layer"))?;
     let input = memory.filled(layer.input_len(), || random.int8())?;
     let result = memory.elements(layer.output_len())?;
     transpose(&layer, input, result).map_err(Failure::refused("apart"))?;
@@ -166,10 +165,10 @@ pub(super) fn transpose_conv2d(case: Case<'_>) -> Result<(), Failure> {
 pub(super) fn transpose_conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
     let Case { random, mut memory, tolerance } = case;
     let shape = draw_adjoint(random)?;
-    let outputs = shape.input.channels;
+    let outputs = shape.input().channels;
     let parameters = Parameters::draw(random, shape.depth());
     let values = draw_weights(random, &mut memory, shape.weights())?;
-    let layer = TransposeConv2dLayer16::new(shape, parameters.weights(values, outputs), parameters.output)
+    let layer = TransposeConv2dInt16::new(shape, parameters.weights(values, outputs), parameters.output)
         .map_err(Failure::refused("the layer"))?;
     let input = memory.filled(layer.input_len(), || random.int16())?;
     let result = memory.elements(layer.output_len())?;

@@ -1,14 +1,14 @@
 //! The kernels without weights: pooling, sums, softmax, activations, with the shapes of the baseline.
 
-use smolnn_core::{Image, Kernel, Pool2d, Window2d, shape};
+use smolnn_core::{Image, Pool2dShape, Window2d, WindowSize, shape};
 use smolnn_fixed::act::q15::{Q12, sigmoid_q15, tanh_q15};
 use smolnn_fixed::act::q15_small::{sigmoid_q15_small, tanh_q15_small};
 use smolnn_fixed::act::{Interpolation, Table, logistic_int16, lookup, tanh_int16};
-use smolnn_fixed::elementwise::{AddLayer, AddLayer16, Pairing, add, add_int16};
-use smolnn_fixed::pool::{Pool2dLayer, average_pool2d, max_pool2d};
+use smolnn_fixed::elementwise::{Add, AddInt16, Pairing, add, add_int16};
+use smolnn_fixed::pool::{Pool2d, average_pool2d, max_pool2d};
 use smolnn_fixed::q::Q15;
 use smolnn_fixed::quantise::{Affine, FusedActivation, OutputRange};
-use smolnn_fixed::softmax::{SoftmaxLayer, softmax};
+use smolnn_fixed::softmax::{Softmax, softmax};
 use smolnn_fixed::transcendental::{exp_negative, logarithm, reciprocal_one_plus};
 use smolnn_fixed::{Separate, SeparatePair};
 
@@ -54,7 +54,7 @@ pub(super) fn all(meter: &mut dyn Meter) {
 
 static LOGISTIC: Table = shape!(Table::logistic(Affine::new(0.06, 3)));
 
-fn run_pool(meter: &mut dyn Meter, bench: &mut Bench, kernel: &'static str, name: &'static str, shape: &Pool2d) {
+fn run_pool(meter: &mut dyn Meter, bench: &mut Bench, kernel: &'static str, name: &'static str, shape: &Pool2dShape) {
     if !meter.wants(kernel) {
         return;
     }
@@ -62,7 +62,7 @@ fn run_pool(meter: &mut dyn Meter, bench: &mut Bench, kernel: &'static str, name
     let (Some(input), Some(output)) = (left.get(..shape.input_len()), output.get_mut(..shape.output_len())) else {
         return meter.skip(kernel, name, TOO_LARGE);
     };
-    let Ok(layer) = Pool2dLayer::new(*shape, OutputRange::int8(0)) else { return meter.skip(kernel, name, REFUSED) };
+    let Ok(layer) = Pool2d::new(*shape, OutputRange::int8(0)) else { return meter.skip(kernel, name, REFUSED) };
     let work = Work::Elements(shape.input_len());
     if kernel == "max_pool2d" {
         meter.kernel(kernel, name, work, &mut || {
@@ -86,7 +86,7 @@ fn run_add(meter: &mut dyn Meter, bench: &mut Bench, name: &'static str, length:
     };
     let affine = |scale, zero_point| Affine::new(scale, zero_point);
     let layer = Pairing::same(length).and_then(|pairing| {
-        AddLayer::new(pairing, affine(0.05, 4), affine(0.07, -11), affine(0.08, 9), FusedActivation::None)
+        Add::new(pairing, affine(0.05, 4), affine(0.07, -11), affine(0.08, 9), FusedActivation::None)
     });
     let Ok(layer) = layer else { return meter.skip("add", name, REFUSED) };
     meter.kernel("add", name, Work::Elements(length), &mut || {
@@ -102,7 +102,7 @@ fn run_softmax(meter: &mut dyn Meter, bench: &mut Bench, name: &'static str, col
     let (Some(input), Some(output)) = (left.get(..columns), output.get_mut(..columns)) else {
         return meter.skip("softmax", name, TOO_LARGE);
     };
-    let Ok(layer) = SoftmaxLayer::new(1, columns, 1.0, 0.06) else { return meter.skip("softmax", name, REFUSED) };
+    let Ok(layer) = Softmax::new(1, columns, 1.0, 0.06) else { return meter.skip("softmax", name, REFUSED) };
     meter.kernel("softmax", name, Work::Elements(columns), &mut || {
         let _ = softmax(&layer, Separate { input, output });
     });
@@ -149,7 +149,7 @@ fn run_int16(meter: &mut dyn Meter) {
         });
     }
     let layer = Pairing::same(LENGTH)
-        .and_then(|pairing| AddLayer16::new(pairing, 0.0003, 0.0005, 0.0006, FusedActivation::None, false));
+        .and_then(|pairing| AddInt16::new(pairing, 0.0003, 0.0005, 0.0006, FusedActivation::None, false));
     if let (true, Ok(layer)) = (meter.wants("add_int16"), layer) {
         meter.kernel("add_int16", "1024", work, &mut || {
             let _ = add_int16(&layer, SeparatePair { left: &left, right: &right, output: &mut output });
@@ -158,7 +158,7 @@ fn run_int16(meter: &mut dyn Meter) {
 }
 
 const fn pool(height: usize, width: usize, channels: usize, kernel: (usize, usize), stride: usize) -> Window2d {
-    Window2d::over(Image::hwc(height, width, channels), Kernel::hw(kernel.0, kernel.1)).stride(stride, stride)
+    Window2d::over(Image::hwc(height, width, channels), WindowSize::hw(kernel.0, kernel.1)).stride(stride, stride)
 }
 
 macro_rules! pools {
@@ -166,7 +166,7 @@ macro_rules! pools {
 }
 
 /// Average poolings.
-pub const POOLS: [(&str, Pool2d); 5] = pools![
+pub const POOLS: [(&str, Pool2dShape); 5] = pools![
     "25x5x64 k25x5s1 -> 1x1x64" pool(25, 5, 64, (25, 5), 1);
     "32x32x16 k2x2s2 -> 16x16x16" pool(32, 32, 16, (2, 2), 2);
     "3x3x256 k3x3s1 -> 1x1x256" pool(3, 3, 256, (3, 3), 1);
@@ -175,7 +175,7 @@ pub const POOLS: [(&str, Pool2d); 5] = pools![
 ];
 
 /// Max poolings.
-pub const MAX_POOLS: [(&str, Pool2d); 3] = pools![
+pub const MAX_POOLS: [(&str, Pool2dShape); 3] = pools![
     "16x16x32 k3x3s2 -> 7x7x32" pool(16, 16, 32, (3, 3), 2);
     "32x32x16 k2x2s2 -> 16x16x16" pool(32, 32, 16, (2, 2), 2);
     "8x8x16 k2x2s2 -> 4x4x16" pool(8, 8, 16, (2, 2), 2);

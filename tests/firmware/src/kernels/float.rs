@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Pool2d, Window2d, shape};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, Window2d, WindowSize, shape};
 use smolnn_float::conv::plane::{self, Mode, Plane};
 use smolnn_float::conv::{conv2d, depthwise, flipped, im2col, transposed};
 use smolnn_float::embedding::{self, Embedding};
@@ -18,26 +18,26 @@ use super::{Meter, Random, TOO_LARGE, Work};
 
 const ROOM: usize = if cfg!(smolnn_small_board) { 1024 } else { 64 * 1024 };
 
-/// Dense layers.
-pub const DENSE: [(&str, Dense); 4] = [
-    ("16-10", shape!(Dense::new(1, 16, 10))),
-    ("64-32", shape!(Dense::new(1, 64, 32))),
-    ("128-128", shape!(Dense::new(1, 128, 128))),
-    ("61-33", shape!(Dense::new(1, 61, 33))),
+/// DenseShape layers.
+pub const DENSE: [(&str, DenseShape); 4] = [
+    ("16-10", shape!(DenseShape::new(1, 16, 10))),
+    ("64-32", shape!(DenseShape::new(1, 64, 32))),
+    ("128-128", shape!(DenseShape::new(1, 128, 128))),
+    ("61-33", shape!(DenseShape::new(1, 61, 33))),
 ];
 
 /// Convolutions.
-pub const CONV2D: [(&str, Conv2d); 5] = [
-    ("8x8x1 3x3 8 same", shape!(Window2d::over(Image::hwc(8, 8, 1), Kernel::hw(3, 3)).same().conv(8))),
-    ("8x8x8 3x3 16 same", shape!(Window2d::over(Image::hwc(8, 8, 8), Kernel::hw(3, 3)).same().conv(16))),
-    ("8x8x16 3x3 16 same", shape!(Window2d::over(Image::hwc(8, 8, 16), Kernel::hw(3, 3)).same().conv(16))),
-    ("8x8x32 1x1 32", shape!(Window2d::over(Image::hwc(8, 8, 32), Kernel::hw(1, 1)).conv(32))),
-    ("64x8 k5 16", shape!(Window2d::over(Image::sequence(64, 8), Kernel::taps(5)).same().conv(16))),
+pub const CONV2D: [(&str, Conv2dShape); 5] = [
+    ("8x8x1 3x3 8 same", shape!(Window2d::over(Image::hwc(8, 8, 1), WindowSize::hw(3, 3)).same().conv(8))),
+    ("8x8x8 3x3 16 same", shape!(Window2d::over(Image::hwc(8, 8, 8), WindowSize::hw(3, 3)).same().conv(16))),
+    ("8x8x16 3x3 16 same", shape!(Window2d::over(Image::hwc(8, 8, 16), WindowSize::hw(3, 3)).same().conv(16))),
+    ("8x8x32 1x1 32", shape!(Window2d::over(Image::hwc(8, 8, 32), WindowSize::hw(1, 1)).conv(32))),
+    ("64x8 k5 16", shape!(Window2d::over(Image::sequence(64, 8), WindowSize::taps(5)).same().conv(16))),
 ];
 
 /// Depthwise convolutions.
-pub const DEPTHWISE: [(&str, DepthwiseConv2d); 1] =
-    [("8x8x16 3x3 same", shape!(Window2d::over(Image::hwc(8, 8, 16), Kernel::hw(3, 3)).same().depthwise(1)))];
+pub const DEPTHWISE: [(&str, DepthwiseConv2dShape); 1] =
+    [("8x8x16 3x3 same", shape!(Window2d::over(Image::hwc(8, 8, 16), WindowSize::hw(3, 3)).same().depthwise(1)))];
 
 /// The tensors of one layer.
 struct Layer<'a> {
@@ -81,11 +81,11 @@ pub(super) fn all(meter: &mut dyn Meter) {
     others(meter, &mut room);
 }
 
-/// Dense layers and convolutions, forward and backward.
+/// DenseShape layers and convolutions, forward and backward.
 #[inline(never)]
 fn linear(meter: &mut dyn Meter, room: &mut [f32]) {
     for (name, shape) in &DENSE {
-        let Some(layer) = Layer::new(room, shape.input_len(), shape.weights(), shape.outputs, shape.output_len())
+        let Some(layer) = Layer::new(room, shape.input_len(), shape.weights(), shape.outputs(), shape.output_len())
         else {
             meter.skip("f32_dense", name, TOO_LARGE);
             continue;
@@ -117,7 +117,7 @@ fn linear(meter: &mut dyn Meter, room: &mut [f32]) {
     }
     for (name, shape) in &CONV2D {
         let Some(layer) =
-            Layer::new(room, shape.input_len(), shape.weights(), shape.output.channels, shape.output_len())
+            Layer::new(room, shape.input_len(), shape.weights(), shape.output().channels, shape.output_len())
         else {
             meter.skip("f32_conv2d", name, TOO_LARGE);
             continue;
@@ -138,7 +138,7 @@ fn linear(meter: &mut dyn Meter, room: &mut [f32]) {
     }
     for (name, shape) in &DEPTHWISE {
         let Some(layer) =
-            Layer::new(room, shape.input_len(), shape.weights(), shape.output.channels, shape.output_len())
+            Layer::new(room, shape.input_len(), shape.weights(), shape.output().channels, shape.output_len())
         else {
             meter.skip("f32_depthwise", name, TOO_LARGE);
             continue;
@@ -176,9 +176,9 @@ fn first(slice: &mut [f32], length: usize) -> &mut [f32] {
 }
 
 const SIDE: Image = Image::hwc(6, 6, 4);
-const POOL: Pool2d = shape!(Window2d::over(SIDE, Kernel::hw(2, 2)).stride(2, 2).pool());
+const POOL: Pool2dShape = shape!(Window2d::over(SIDE, WindowSize::hw(2, 2)).stride(2, 2).pool());
 const ROWS: Rows = shape!(Rows::new(36, 4));
-const SMALL: Conv2d = shape!(Window2d::over(SIDE, Kernel::hw(3, 3)).same().stride(2, 2).conv(6));
+const SMALL: Conv2dShape = shape!(Window2d::over(SIDE, WindowSize::hw(3, 3)).same().stride(2, 2).conv(6));
 const ELEMENTS: usize = SIDE.len();
 
 /// Everything that has no multiply-accumulates to speak of, over 144 elements each, and the rarer convolutions.
@@ -307,7 +307,7 @@ fn others(meter: &mut dyn Meter, room: &mut [f32]) {
         let gradients = Gradients {
             input: Some(d_input),
             weights: Some(d_weights),
-            bias: Some(first(d_bias, SMALL.output.channels)),
+            bias: Some(first(d_bias, SMALL.output().channels)),
         };
         let _ = flipped::backward(small, weights, input, first(output, out), gradients);
     });

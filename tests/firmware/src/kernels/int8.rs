@@ -1,8 +1,8 @@
 //! The int8 kernels, with the shapes of the MLPerf Tiny models and those of the baseline, whose names the shapes bear.
 
-use smolnn_core::{Conv2d, Dense, DepthwiseConv2d, Image, Kernel, Window2d, shape};
-use smolnn_fixed::conv::{Conv2dLayer, DepthwiseConv2dLayer, conv2d, depthwise_conv2d};
-use smolnn_fixed::dense::{DenseLayer, dense};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Window2d, WindowSize, shape};
+use smolnn_fixed::conv::{Conv2d, DepthwiseConv2d, conv2d, depthwise_conv2d};
+use smolnn_fixed::dense::{Dense, dense};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Backend, Channel, Separate, Weights, pack};
 
@@ -126,29 +126,38 @@ macro_rules! weighted {
 weighted!(
     run_conv2d,
     "conv2d",
-    Conv2d,
-    |s: &Conv2d| s.output.channels,
-    Conv2d::depth,
+    Conv2dShape,
+    |s: &Conv2dShape| s.output().channels,
+    Conv2dShape::depth,
     pack::conv2d,
-    Conv2dLayer,
+    Conv2d,
     conv2d,
     INPUT_ZERO_POINT
 );
 weighted!(
     run_depthwise,
     "depthwise_conv2d",
-    DepthwiseConv2d,
-    |s: &DepthwiseConv2d| s.output.channels,
-    DepthwiseConv2d::depth,
+    DepthwiseConv2dShape,
+    |s: &DepthwiseConv2dShape| s.output().channels,
+    DepthwiseConv2dShape::depth,
     pack::depthwise_conv2d,
-    DepthwiseConv2dLayer,
+    DepthwiseConv2d,
     depthwise_conv2d,
     INPUT_ZERO_POINT
 );
-weighted!(run_dense, "dense", Dense, |s: &Dense| s.outputs, |s: &Dense| s.inputs, pack::dense, DenseLayer, dense);
+weighted!(
+    run_dense,
+    "dense",
+    DenseShape,
+    |s: &DenseShape| s.outputs(),
+    |s: &DenseShape| s.inputs(),
+    pack::dense,
+    Dense,
+    dense
+);
 
 const fn window(height: usize, width: usize, channels: usize, kernel: (usize, usize), stride: usize) -> Window2d {
-    Window2d::over(Image::hwc(height, width, channels), Kernel::hw(kernel.0, kernel.1)).stride(stride, stride)
+    Window2d::over(Image::hwc(height, width, channels), WindowSize::hw(kernel.0, kernel.1)).stride(stride, stride)
 }
 
 const fn same(height: usize, width: usize, channels: usize, kernel: (usize, usize), stride: usize) -> Window2d {
@@ -166,7 +175,7 @@ macro_rules! shapes {
 }
 
 /// Convolutions.
-pub const CONV2D: [(&str, Conv2d); 30] = shapes![
+pub const CONV2D: [(&str, Conv2dShape); 30] = shapes![
     "49x10x1 k10x4s2 -> 25x5x64" same(49, 10, 1, (10, 4), 2), conv(64);
     "25x5x64 k1x1s1 -> 25x5x64" same(25, 5, 64, (1, 1), 1), conv(64);
     "32x32x3 k3x3s1 -> 32x32x16" same(32, 32, 3, (3, 3), 1), conv(16);
@@ -200,7 +209,7 @@ pub const CONV2D: [(&str, Conv2d); 30] = shapes![
 ];
 
 /// Depthwise convolutions.
-pub const DEPTHWISE: [(&str, DepthwiseConv2d); 20] = shapes![
+pub const DEPTHWISE: [(&str, DepthwiseConv2dShape); 20] = shapes![
     "25x5x64 k3x3s1 -> 25x5x64" same(25, 5, 64, (3, 3), 1), depthwise(1);
     "48x48x8 k3x3s1 -> 48x48x8" same(48, 48, 8, (3, 3), 1), depthwise(1);
     "48x48x16 k3x3s2 -> 24x24x16" same(48, 48, 16, (3, 3), 2), depthwise(1);
@@ -224,11 +233,11 @@ pub const DEPTHWISE: [(&str, DepthwiseConv2d); 20] = shapes![
 ];
 
 macro_rules! dense_shapes {
-    ($($name:literal ($inputs:literal, $outputs:literal);)*) => { [$(($name, shape!(Dense::new(1, $inputs, $outputs)))),*] };
+    ($($name:literal ($inputs:literal, $outputs:literal);)*) => { [$(($name, shape!(DenseShape::new(1, $inputs, $outputs)))),*] };
 }
 
-/// Dense layers.
-pub const DENSE: [(&str, Dense); 11] = dense_shapes![
+/// DenseShape layers.
+pub const DENSE: [(&str, DenseShape); 11] = dense_shapes![
     "640->128" (640, 128);
     "128->128" (128, 128);
     "128->8" (128, 8);

@@ -2,25 +2,25 @@
 
 use core::hint::black_box;
 
-use smolnn_core::{Dense, Image, Kernel, ShapeError, Window2d, shape};
-use smolnn_fixed::act::{LeakyReluLayer, PreluLayer, leaky_relu_int16, prelu};
+use smolnn_core::{DenseShape, Image, ShapeError, Window2d, WindowSize, shape};
+use smolnn_fixed::act::{LeakyRelu, Prelu, leaky_relu_int16, prelu};
 use smolnn_fixed::conv::{
-    Conv2dLayer16, DepthwiseConv2dLayer16, TransposeConv2dLayer, TransposeConv2dLayer16, Weights16, conv2d_int16,
+    Conv2dInt16, DepthwiseConv2dInt16, TransposeConv2d, TransposeConv2dInt16, WeightsInt16, conv2d_int16,
     depthwise_conv2d_int16, transpose_conv2d, transpose_conv2d_int16,
 };
-use smolnn_fixed::convert::{RequantiseLayer, dequantise, quantise, requantise};
-use smolnn_fixed::dense_int16::{DenseLayer16, dense_int16};
-use smolnn_fixed::elementwise::{MulLayer, Pairing, SquaredDifferenceLayer, maximum, minimum, mul, squared_difference};
-use smolnn_fixed::l2_norm::{L2NormLayer, l2_norm};
-use smolnn_fixed::log_softmax::{LogSoftmaxLayer, log_softmax};
-use smolnn_fixed::matmul::{MatmulLayer, MatmulShape, matmul};
-use smolnn_fixed::movement::{CopyLayer, Walk, copy};
+use smolnn_fixed::convert::{Requantise, dequantise, quantise, requantise};
+use smolnn_fixed::dense_int16::{DenseInt16, dense_int16};
+use smolnn_fixed::elementwise::{Mul, Pairing, SquaredDifference, maximum, minimum, mul, squared_difference};
+use smolnn_fixed::l2_norm::{L2Norm, l2_norm};
+use smolnn_fixed::log_softmax::{LogSoftmax, log_softmax};
+use smolnn_fixed::matmul::{Matmul, MatmulShape, matmul};
+use smolnn_fixed::movement::{StridedCopy, Walk, copy};
 use smolnn_fixed::pack::Weights;
-use smolnn_fixed::pad::{PadLayer, pad};
+use smolnn_fixed::pad::{Pad, pad};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
-use smolnn_fixed::reduce::{MeanLayer, Reduction, mean, reduce_max, reduce_sum};
-use smolnn_fixed::softmax::{SoftmaxLayer, softmax_to_int16};
-use smolnn_fixed::softmax_int16::{SoftmaxLayer16, softmax_int16};
+use smolnn_fixed::reduce::{Mean, Reduction, mean, reduce_max, reduce_sum};
+use smolnn_fixed::softmax::{Softmax, softmax_to_int16};
+use smolnn_fixed::softmax_int16::{SoftmaxInt16, softmax_int16};
 use smolnn_fixed::{Separate, SeparatePair};
 
 use super::{Meter, Random, Work};
@@ -31,37 +31,36 @@ const ROOM: usize = 1024;
 const AFFINE: Affine = Affine::new(0.05, 4);
 const WIDE: Affine = Affine::new(0.0003, 0);
 const HALF: Multiplier = Multiplier::from_f64(0.003);
-const CONV: smolnn_core::Conv2d = shape!(Window2d::over(Image::hwc(8, 8, 4), Kernel::hw(3, 3)).same().conv(4));
-const DEPTHWISE: smolnn_core::DepthwiseConv2d =
-    shape!(Window2d::over(Image::hwc(8, 8, 4), Kernel::hw(3, 3)).same().depthwise(1));
+const CONV: smolnn_core::Conv2dShape = shape!(Window2d::over(Image::hwc(8, 8, 4), WindowSize::hw(3, 3)).same().conv(4));
+const DEPTHWISE: smolnn_core::DepthwiseConv2dShape =
+    shape!(Window2d::over(Image::hwc(8, 8, 4), WindowSize::hw(3, 3)).same().depthwise(1));
 
 static PAIRING: Pairing = shape!(Pairing::new(ROOM, ROOM));
-static LEAKY: LeakyReluLayer = shape!(LeakyReluLayer::new(ROOM, 0.1, WIDE, WIDE));
-static PRELU: PreluLayer = shape!(PreluLayer::new(ROOM, 16, AFFINE, AFFINE, AFFINE));
-static LOG_SOFTMAX: LogSoftmaxLayer = shape!(LogSoftmaxLayer::new(16, 64, 0.06));
-static SOFTMAX16: SoftmaxLayer16 = shape!(SoftmaxLayer16::new(16, 64, 1.0, 0.0003));
-static SOFTMAX: SoftmaxLayer = shape!(SoftmaxLayer::new(16, 64, 1.0, 0.06));
-static MUL: MulLayer =
-    shape!(MulLayer::new(shape!(Pairing::new(ROOM, ROOM)), AFFINE, AFFINE, 0.1, OutputRange::int8(0)));
-static SQUARED: SquaredDifferenceLayer =
-    shape!(SquaredDifferenceLayer::new(shape!(Pairing::new(ROOM, ROOM)), AFFINE, AFFINE, AFFINE));
-static PAD: PadLayer = shape!(PadLayer::new([1, 6, 6, 16], [0, 1, 1, 0], [0, 1, 1, 0], 4));
-static MEAN: MeanLayer = shape!(MeanLayer::new((1, 64, 16), AFFINE, 0.05, OutputRange::int8(4)));
+static LEAKY: LeakyRelu = shape!(LeakyRelu::new(ROOM, 0.1, WIDE, WIDE));
+static PRELU: Prelu = shape!(Prelu::new(ROOM, 16, AFFINE, AFFINE, AFFINE));
+static LOG_SOFTMAX: LogSoftmax = shape!(LogSoftmax::new(16, 64, 0.06));
+static SOFTMAX16: SoftmaxInt16 = shape!(SoftmaxInt16::new(16, 64, 1.0, 0.0003));
+static SOFTMAX: Softmax = shape!(Softmax::new(16, 64, 1.0, 0.06));
+static MUL: Mul = shape!(Mul::new(shape!(Pairing::new(ROOM, ROOM)), AFFINE, AFFINE, 0.1, OutputRange::int8(0)));
+static SQUARED: SquaredDifference =
+    shape!(SquaredDifference::new(shape!(Pairing::new(ROOM, ROOM)), AFFINE, AFFINE, AFFINE));
+static PAD: Pad = shape!(Pad::new([1, 6, 6, 16], [0, 1, 1, 0], [0, 1, 1, 0], 4));
+static MEAN: Mean = shape!(Mean::new((1, 64, 16), AFFINE, 0.05, OutputRange::int8(4)));
 static REDUCTION: Reduction = shape!(Reduction::new(1, 64, 16));
-static L2: L2NormLayer = shape!(L2NormLayer::new(16, 64, 4));
-static MATMUL: MatmulLayer = shape!(MatmulLayer::new(
+static L2: L2Norm = shape!(L2Norm::new(16, 64, 4));
+static MATMUL: Matmul = shape!(Matmul::new(
     MatmulShape { batch: 1, rows: 16, depth: 16, columns: 16, left_transposed: false, right_transposed: true },
     AFFINE,
     AFFINE,
     AFFINE
 ));
 /// The transposition of a 32×32 matrix.
-static COPY: CopyLayer = shape!(CopyLayer::new(
+static COPY: StridedCopy = shape!(StridedCopy::new(
     [1, 1, 1, 1, 32, 32],
     Walk { length: ROOM, start: 0, strides: [0, 0, 0, 0, 1, 32] },
     Walk { length: ROOM, start: 0, strides: [0, 0, 0, 0, 32, 1] }
 ));
-static REQUANTISE: RequantiseLayer = shape!(RequantiseLayer::new(AFFINE, WIDE));
+static REQUANTISE: Requantise = shape!(Requantise::new(AFFINE, WIDE));
 
 /// A kernel, its shape hidden from the compiler.
 fn one<L>(
@@ -153,29 +152,29 @@ fn weighted(
     wide_output: &mut [i16; ROOM],
 ) {
     let all = OutputRange::int16();
-    let of = |count: usize| Weights16 { values: &weights[..count], bias: &[], multipliers: &[HALF], short: &[] };
-    if let Ok(layer) = Conv2dLayer16::new(CONV, of(144), all) {
+    let of = |count: usize| WeightsInt16 { values: &weights[..count], bias: &[], multipliers: &[HALF], short: &[] };
+    if let Ok(layer) = Conv2dInt16::new(CONV, of(144), all) {
         one(meter, "conv2d_int16", "8x8x4 k3x3s1 -> 8x8x4", Work::Macs(8 * 8 * 144), &layer, |layer| {
             conv2d_int16(layer, Separate { input: &wide[..256], output: &mut wide_output[..256] })
         });
     }
-    if let Ok(layer) = DepthwiseConv2dLayer16::new(DEPTHWISE, of(36), all) {
+    if let Ok(layer) = DepthwiseConv2dInt16::new(DEPTHWISE, of(36), all) {
         one(meter, "depthwise_conv2d_int16", "8x8x4 k3x3s1 -> 8x8x4", Work::Macs(8 * 8 * 36), &layer, |layer| {
             depthwise_conv2d_int16(layer, Separate { input: &wide[..256], output: &mut wide_output[..256] })
         });
     }
-    if let Ok(layer) = Dense::new(1, 32, 32).and_then(|shape| DenseLayer16::new(shape, of(1024), all)) {
+    if let Ok(layer) = DenseShape::new(1, 32, 32).and_then(|shape| DenseInt16::new(shape, of(1024), all)) {
         one(meter, "dense_int16", "32->32", Work::Macs(1024), &layer, |layer| {
             dense_int16(layer, &wide[..32], &mut wide_output[..32])
         });
     }
-    if let Ok(layer) = TransposeConv2dLayer16::new(CONV, of(144), all) {
+    if let Ok(layer) = TransposeConv2dInt16::new(CONV, of(144), all) {
         one(meter, "transpose_conv2d_int16", "8x8x4 k3x3s1 -> 8x8x4", Work::Macs(8 * 8 * 144), &layer, |layer| {
             transpose_conv2d_int16(layer, &wide[..256], &mut wide_output[..256])
         });
     }
     let packed = Weights { values: &weights[..144], bias: &[], multipliers: &[HALF], input_zero_point: 3 };
-    if let Ok(layer) = TransposeConv2dLayer::new(CONV, packed, OutputRange::int8(0)) {
+    if let Ok(layer) = TransposeConv2d::new(CONV, packed, OutputRange::int8(0)) {
         one(meter, "transpose_conv2d", "8x8x4 k3x3s1 -> 8x8x4", Work::Macs(8 * 8 * 144), &layer, |layer| {
             transpose_conv2d(layer, &input[..256], &mut output[..256])
         });

@@ -1,9 +1,9 @@
 //! The quantised recurrent cells, in the sizes of the baseline, whose names the shapes bear.
 
-use smolnn_core::Dense;
-use smolnn_fixed::conv::Weights16;
-use smolnn_fixed::dense::WideDenseLayer;
-use smolnn_fixed::dense_int16::DenseLayer16;
+use smolnn_core::DenseShape;
+use smolnn_fixed::conv::WeightsInt16;
+use smolnn_fixed::dense::DenseToInt16;
+use smolnn_fixed::dense_int16::DenseInt16;
 use smolnn_fixed::pack::{self, Layout};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 use smolnn_fixed::rnn::{gru, lstm, simple, svdf};
@@ -49,19 +49,19 @@ impl Wide {
             return;
         };
         random.weights(values);
-        let Ok(shape) = Dense::new(1, inputs, outputs) else { return };
+        let Ok(shape) = DenseShape::new(1, inputs, outputs) else { return };
         // Gates of a trained cell: sums of a few units.
         let multipliers = [Multiplier::from_f64(0.3)];
         let weights = Weights { values, bias: &[], multipliers: &multipliers, input_zero_point: 3 };
-        if let Ok(packed) = pack::wide_dense(Backend::CURRENT, &shape, &weights, &mut self.words, channels) {
+        if let Ok(packed) = pack::dense_to_int16(Backend::CURRENT, &shape, &weights, &mut self.words, channels) {
             self.packed = Some((inputs, outputs, packed.words, packed.layout));
         }
     }
 
-    fn layer(&self) -> Option<WideDenseLayer<'_>> {
+    fn layer(&self) -> Option<DenseToInt16<'_>> {
         let (inputs, outputs, words, layout) = self.packed?;
-        let shape = Dense::new(1, inputs, outputs).ok()?;
-        WideDenseLayer::new(shape, self.words.get(..words)?, self.channels.get(..outputs)?, layout).ok()
+        let shape = DenseShape::new(1, inputs, outputs).ok()?;
+        DenseToInt16::new(shape, self.words.get(..words)?, self.channels.get(..outputs)?, layout).ok()
     }
 }
 
@@ -135,7 +135,7 @@ fn run(
     match cell {
         "lstm" => {
             let output = Affine::new(1.0 / 128.0, 0);
-            let layer = lstm::LstmLayer::new(steps, input, recurrent, -11, 10.0, output).ok()?;
+            let layer = lstm::Lstm::new(steps, input, recurrent, -11, 10.0, output).ok()?;
             scratch.get(..layer.scratch_words())?;
             meter.kernel(cell, name, work, &mut || _ = lstm::lstm(&layer, h, c, x, y, scratch));
             meter.kernel("lstm_batch", name, work, &mut || _ = lstm::lstm_batch(&layer, true, h, c, x, y, scratch));
@@ -143,14 +143,14 @@ fn run(
             meter.kernel("lstm_step", name, step, &mut || _ = lstm::step(&layer, h, c, x, scratch));
         }
         "gru" => {
-            let layer = gru::GruLayer::new(steps, input, gru::GruRecurrent::After(recurrent)).ok()?;
+            let layer = gru::Gru::new(steps, input, gru::GruRecurrent::After(recurrent)).ok()?;
             scratch.get(..layer.scratch_words())?;
             meter.kernel(cell, name, work, &mut || _ = gru::gru(&layer, c, x, y, scratch));
             let x = x.get(..inputs)?;
             meter.kernel("gru_step", name, step, &mut || _ = gru::step(&layer, c, x, scratch));
         }
         _ => {
-            let layer = simple::SimpleRnnLayer::new(steps, input, recurrent).ok()?;
+            let layer = simple::SimpleRnn::new(steps, input, recurrent).ok()?;
             scratch.get(..layer.scratch_words())?;
             meter.kernel(cell, name, work, &mut || _ = simple::simple_rnn(&layer, c, x, y, scratch));
             let x = x.get(..inputs)?;
@@ -161,16 +161,16 @@ fn run(
 }
 
 /// A dense layer of int16 activations without biases, in the short form that the importer gives such layers.
-fn gates_int16<'a>(inputs: usize, values: &'a [i8], channels: &'a mut [Channel]) -> Option<DenseLayer16<'a>> {
-    let shape = Dense::new(1, inputs, channels.len()).ok()?;
+fn gates_int16<'a>(inputs: usize, values: &'a [i8], channels: &'a mut [Channel]) -> Option<DenseInt16<'a>> {
+    let shape = DenseShape::new(1, inputs, channels.len()).ok()?;
     // Gates of a trained cell: sums of a few units.
     let multipliers = [Multiplier::from_f64(0.3 / 256.0)];
-    let weights = Weights16 { values, bias: &[], multipliers: &multipliers, short: &[] };
+    let weights = WeightsInt16 { values, bias: &[], multipliers: &multipliers, short: &[] };
     if !weights.shorten(inputs, channels) {
         return None;
     }
-    let weights = Weights16 { values, bias: &[], multipliers: &[], short: channels };
-    DenseLayer16::new(shape, weights, OutputRange::int16()).ok()
+    let weights = WeightsInt16 { values, bias: &[], multipliers: &[], short: channels };
+    DenseInt16::new(shape, weights, OutputRange::int16()).ok()
 }
 
 fn run_lstm_int16(
@@ -191,7 +191,7 @@ fn run_lstm_int16(
     let (input, state) = (input.channels.get_mut(..rows)?, from_state.channels.get_mut(..rows)?);
     let (input, state) = (gates_int16(inputs, values, input)?, gates_int16(hidden, recurrent, state)?);
     let output = Affine::new(1.0 / 32768.0, 0);
-    let layer = lstm::LstmLayer::new_int16(steps, input, state, -11, 10.0, output).ok()?;
+    let layer = lstm::Lstm::new_int16(steps, input, state, -11, 10.0, output).ok()?;
     scratch.get(..layer.scratch_words())?;
     let (h, c) = (h16.get_mut(..hidden)?, c.get_mut(..hidden)?);
     let work = Work::Macs(steps * rows * (inputs + hidden));
@@ -210,7 +210,7 @@ fn run_svdf(meter: &mut dyn Meter, bench: &mut Bench) -> Option<()> {
     let time_weights = time_weights.get(..features * memory)?;
     let multiplier = Multiplier::from_f64(1e-6);
     let output = OutputRange::int8(-4);
-    let layer = svdf::SvdfLayer::new(input.layer()?, time_weights, &[], memory, 1, multiplier, output).ok()?;
+    let layer = svdf::Svdf::new(input.layer()?, time_weights, &[], memory, 1, multiplier, output).ok()?;
     scratch.get(..layer.scratch_words())?;
     let (x, y, state) = (x.get(..inputs)?, y.get_mut(..features)?, c.get_mut(..layer.state_len())?);
     let work = Work::Macs(features * (inputs + memory));

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use host_tests::oracle;
 use micromath::F32Ext;
-use smolnn_core::{Conv2d, DepthwiseConv2d, Pool2d, Window};
+use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, Pool2dShape, Window};
 
 use crate::kernels::{Random, elements, float, int8};
 
@@ -32,7 +32,7 @@ pub fn competitors(kernel: &str, shape: &str) -> Vec<Competitor> {
         "f32_dense" => naive(f32_conv2d(named(&float::DENSE, shape).as_conv2d())),
         "f32_depthwise" => {
             let shape = named(&float::DEPTHWISE, shape);
-            let (weights, bias) = (floats(shape.weights()), floats(shape.output.channels));
+            let (weights, bias) = (floats(shape.weights()), floats(shape.output().channels));
             let input = floats(shape.input_len());
             naive(Box::new(move || _ = black_box(oracle::depthwise(&shape, &weights, &bias, &input))))
         }
@@ -84,7 +84,7 @@ fn each(function: impl Fn(f32) -> f32 + 'static) -> Box<dyn FnMut()> {
 
 /// The input position that an output sees at a tap, or none in the padding.
 fn position(window: &Window, output: usize, tap: usize) -> Option<usize> {
-    (output * window.stride + tap * window.dilation).checked_sub(window.before).filter(|&at| at < window.input)
+    (output * window.stride() + tap * window.dilation()).checked_sub(window.before()).filter(|&at| at < window.input())
 }
 
 /// Zero point of the input.
@@ -95,24 +95,25 @@ fn requantise(sum: i32) -> i8 {
     (sum as f32 * 0.0007).round() as i8
 }
 
-fn int8_conv2d(shape: Conv2d) -> Box<dyn FnMut()> {
+fn int8_conv2d(shape: Conv2dShape) -> Box<dyn FnMut()> {
     let (weights, input) = (bytes(shape.weights()), bytes(shape.input_len()));
     let mut output = vec![0; shape.output_len()];
     Box::new(move || {
-        let Conv2d { input: from, output: to, rows, columns, .. } = shape;
+        let (from, to, rows, columns) = (shape.input(), shape.output(), shape.rows(), shape.columns());
         for y in 0..to.height {
             for x in 0..to.width {
                 for channel in 0..to.channels {
                     let mut sum = 0;
-                    for tap_row in 0..rows.kernel {
-                        for tap in 0..columns.kernel {
+                    for tap_row in 0..rows.kernel() {
+                        for tap in 0..columns.kernel() {
                             let (Some(row), Some(column)) = (position(&rows, y, tap_row), position(&columns, x, tap))
                             else {
                                 continue;
                             };
                             for depth in 0..from.channels {
-                                let weight =
-                                    ((channel * rows.kernel + tap_row) * columns.kernel + tap) * from.channels + depth;
+                                let weight = ((channel * rows.kernel() + tap_row) * columns.kernel() + tap)
+                                    * from.channels
+                                    + depth;
                                 let value = input[(row * from.width + column) * from.channels + depth];
                                 sum += i32::from(weights[weight]) * (i32::from(value) - ZERO_POINT);
                             }
@@ -126,23 +127,24 @@ fn int8_conv2d(shape: Conv2d) -> Box<dyn FnMut()> {
     })
 }
 
-fn int8_depthwise(shape: DepthwiseConv2d) -> Box<dyn FnMut()> {
+fn int8_depthwise(shape: DepthwiseConv2dShape) -> Box<dyn FnMut()> {
     let (weights, input) = (bytes(shape.weights()), bytes(shape.input_len()));
     let mut output = vec![0; shape.output_len()];
     Box::new(move || {
-        let DepthwiseConv2d { input: from, output: to, rows, columns, .. } = shape;
+        let (from, to, rows, columns) = (shape.input(), shape.output(), shape.rows(), shape.columns());
         for y in 0..to.height {
             for x in 0..to.width {
                 for channel in 0..to.channels {
                     let mut sum = 0;
-                    for tap_row in 0..rows.kernel {
-                        for tap in 0..columns.kernel {
+                    for tap_row in 0..rows.kernel() {
+                        for tap in 0..columns.kernel() {
                             let (Some(row), Some(column)) = (position(&rows, y, tap_row), position(&columns, x, tap))
                             else {
                                 continue;
                             };
-                            let weight = (tap_row * columns.kernel + tap) * to.channels + channel;
-                            let value = input[(row * from.width + column) * from.channels + channel / shape.multiplier];
+                            let weight = (tap_row * columns.kernel() + tap) * to.channels + channel;
+                            let value =
+                                input[(row * from.width + column) * from.channels + channel / shape.multiplier()];
                             sum += i32::from(weights[weight]) * (i32::from(value) - ZERO_POINT);
                         }
                     }
@@ -155,17 +157,17 @@ fn int8_depthwise(shape: DepthwiseConv2d) -> Box<dyn FnMut()> {
 }
 
 /// A pooling, given what it makes of the values in a window.
-fn pool(shape: Pool2d, of: impl Fn(&mut dyn Iterator<Item = i8>) -> i8 + 'static) -> Box<dyn FnMut()> {
+fn pool(shape: Pool2dShape, of: impl Fn(&mut dyn Iterator<Item = i8>) -> i8 + 'static) -> Box<dyn FnMut()> {
     let input = bytes(shape.input_len());
     let mut output = vec![0; shape.output_len()];
     Box::new(move || {
-        let Pool2d { input: from, output: to, rows, columns, .. } = shape;
+        let (from, to, rows, columns) = (shape.input(), shape.output(), shape.rows(), shape.columns());
         for y in 0..to.height {
             for x in 0..to.width {
                 for channel in 0..to.channels {
-                    let mut window = (0..rows.kernel * columns.kernel).filter_map(|tap| {
-                        let row = position(&rows, y, tap / columns.kernel)?;
-                        let column = position(&columns, x, tap % columns.kernel)?;
+                    let mut window = (0..rows.kernel() * columns.kernel()).filter_map(|tap| {
+                        let row = position(&rows, y, tap / columns.kernel())?;
+                        let column = position(&columns, x, tap % columns.kernel())?;
                         Some(input[(row * from.width + column) * from.channels + channel])
                     });
                     output[(y * to.width + x) * to.channels + channel] = of(&mut window);
@@ -202,8 +204,8 @@ fn int8_softmax(columns: usize) -> Box<dyn FnMut()> {
     })
 }
 
-fn f32_conv2d(shape: Conv2d) -> Box<dyn FnMut()> {
-    let (weights, bias) = (floats(shape.weights()), floats(shape.output.channels));
+fn f32_conv2d(shape: Conv2dShape) -> Box<dyn FnMut()> {
+    let (weights, bias) = (floats(shape.weights()), floats(shape.output().channels));
     let input = floats(shape.input_len());
     Box::new(move || _ = black_box(oracle::conv2d(&shape, &weights, &bias, &input)))
 }

@@ -6,7 +6,7 @@ use smolnn_core::ShapeError;
 use smolnn_fixed::Separate;
 use smolnn_fixed::act::q15::{Q12, sigmoid_q15, tanh_q15};
 use smolnn_fixed::act::q15_small::{sigmoid_q15_small, tanh_q15_small};
-use smolnn_fixed::act::{Interpolation, LeakyReluLayer, Table, leaky_relu_int16, logistic_int16, tanh_int16};
+use smolnn_fixed::act::{Interpolation, LeakyRelu, Table, leaky_relu_int16, logistic_int16, tanh_int16};
 use smolnn_fixed::q::Q15;
 use smolnn_fixed::quantise::Affine;
 use smolnn_fixed::transcendental::{self, exp_negative, logarithm, reciprocal_one_plus};
@@ -271,7 +271,7 @@ pub fn integers() -> Vec<(&'static str, Found)> {
     let logistic = Interpolation::logistic(1.0 / 4096.0).expect(ready);
     let tanh = Interpolation::tanh(1.0 / 4096.0).expect(ready);
     let steps = [0.001_f32, 0.0012_f32];
-    let leaky = LeakyReluLayer::new(65536, 0.1, Affine::new(steps[0], 0), Affine::new(steps[1], 0)).expect(ready);
+    let leaky = LeakyRelu::new(65536, 0.1, Affine::new(steps[0], 0), Affine::new(steps[1], 0)).expect(ready);
     let q15_steps = [1.0 / 4096.0, 1.0 / 32768.0];
     vec![
         q15("sigmoid (Q3.12 to Q15)", sigmoid_q15, sigmoid),

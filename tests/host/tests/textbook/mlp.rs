@@ -1,6 +1,6 @@
 //! A chain of dense layers with one activation between them, built from the library's kernels.
 
-use smolnn_core::Dense;
+use smolnn_core::DenseShape;
 use smolnn_float::optimiser::Optimiser;
 use smolnn_float::random::Pcg32;
 use smolnn_float::{Gradients, Parameter, Real, dense, init};
@@ -36,7 +36,7 @@ impl Activation {
 }
 
 pub struct Layer {
-    pub shape: Dense,
+    pub shape: DenseShape,
     pub activation: Activation,
     pub weights: Vec<f64>,
     pub bias: Vec<f64>,
@@ -53,14 +53,14 @@ impl Mlp {
     pub fn zeros(widths: &[usize], hidden: Activation, output: Activation) -> Self {
         let last = widths.len() - 2;
         let layers = widths.windows(2).enumerate().map(|(index, pair)| {
-            let shape = Dense::new(1, pair[0], pair[1]).unwrap();
+            let shape = DenseShape::new(1, pair[0], pair[1]).unwrap();
             Layer {
                 shape,
                 activation: if index == last { output } else { hidden },
                 weights: vec![0.0; shape.weights()],
-                bias: vec![0.0; shape.outputs],
+                bias: vec![0.0; shape.outputs()],
                 d_weights: vec![0.0; shape.weights()],
-                d_bias: vec![0.0; shape.outputs],
+                d_bias: vec![0.0; shape.outputs()],
             }
         });
         Self { layers: layers.collect() }
@@ -83,7 +83,7 @@ impl Mlp {
     pub fn forward(&self, input: &[f64]) -> Vec<Vec<f64>> {
         let mut outputs = vec![input.to_vec()];
         for layer in &self.layers {
-            let mut y = vec![0.0; layer.shape.outputs];
+            let mut y = vec![0.0; layer.shape.outputs()];
             dense::forward(&layer.shape, &layer.weights, Some(&layer.bias), outputs.last().unwrap(), &mut y).unwrap();
             outputs.push(y.iter().map(|&z| layer.activation.forward(z)).collect());
         }
@@ -97,7 +97,7 @@ impl Mlp {
             for (d, &y) in delta.iter_mut().zip(&outputs[index + 1]) {
                 *d *= layer.activation.derivative(y);
             }
-            let mut d_input = vec![0.0; layer.shape.inputs];
+            let mut d_input = vec![0.0; layer.shape.inputs()];
             let gradients = Gradients {
                 input: Some(&mut d_input),
                 weights: Some(&mut layer.d_weights),

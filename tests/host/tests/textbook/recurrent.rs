@@ -4,7 +4,7 @@ use std::fs;
 
 use host_tests::recurrent::{All, backward, forward};
 use serde_json::Value;
-use smolnn_core::Dense;
+use smolnn_core::DenseShape;
 use smolnn_float::rnn::{Cell, Keep};
 use smolnn_float::{Gradients, Real, Rows, dense, loss};
 use smolnn_testkit::golden;
@@ -77,7 +77,7 @@ pub fn train<T: Real, C: Cell<T>>(
     labels: &[usize],
 ) -> Trained<T> {
     let run = forward(cell, keep, parameters, state, input);
-    let head = Dense::new(labels.len(), v.len() / bv.len(), bv.len()).unwrap();
+    let head = DenseShape::new(labels.len(), v.len() / bv.len(), bv.len()).unwrap();
     let mut logits = vec![T::ZERO; head.output_len()];
     dense::forward(&head, v, Some(bv), &run.output, &mut logits).unwrap();
     let mut d_logits = logits.clone();

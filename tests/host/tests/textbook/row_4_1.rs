@@ -1,7 +1,7 @@
 //! 4.1: the gradients of a sigmoid neuron with positive inputs share one sign; descent zig-zags.
 
 use host_tests::gradient::reals;
-use smolnn_core::Dense;
+use smolnn_core::DenseShape;
 use smolnn_float::diagnostics::same_sign_fraction;
 use smolnn_float::random::{Pcg32, uniform};
 use smolnn_float::standardise::Standardiser;
@@ -11,7 +11,7 @@ use crate::{close, generator};
 
 /// Output, ∂L/∂W and ∂L/∂b of sigmoid neurons, given ∂L/∂a.
 fn neurons(x: &[f64], w: &[f64], b: &[f64], d_output: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
-    let shape = Dense::new(1, x.len(), b.len()).unwrap();
+    let shape = DenseShape::new(1, x.len(), b.len()).unwrap();
     let mut a = vec![0.0; b.len()];
     dense::forward(&shape, w, Some(b), x, &mut a).unwrap();
     let a: Vec<f64> = a.iter().map(|&z| Real::sigmoid(z)).collect();
@@ -34,7 +34,7 @@ fn row_4_1_figures() {
 
 #[test]
 fn row_4_1_dense_figures() {
-    let shape = Dense::new(1, 3, 2).unwrap();
+    let shape = DenseShape::new(1, 3, 2).unwrap();
     let (w, b, x) = ([1.0, -2.0, 0.5, 0.25, 0.0, -1.0], [0.1, -0.2], [1.0, 2.0, -1.0]);
     let mut z = [0.0; 2];
     dense::forward(&shape, &w, Some(&b), &x, &mut z).unwrap();
@@ -121,7 +121,7 @@ fn descend(samples: &[[f64; 2]], labels: &[f64], least: Option<f64>) -> (usize, 
         largest = next.iter().map(|x| x * x).sum::<f64>().sqrt();
         v = next.map(|x| x / largest);
     }
-    let shape = Dense::new(samples.len(), 2, 1).unwrap();
+    let shape = DenseShape::new(samples.len(), 2, 1).unwrap();
     let x: Vec<f64> = samples.iter().flatten().copied().collect();
     let mut d_logits = vec![0.0; samples.len()];
     let (mut w, mut b) = ([0.0; 2], [0.0; 1]);

@@ -1,6 +1,6 @@
 //! 4.2: XOR with two ReLU units.
 
-use smolnn_core::Dense;
+use smolnn_core::DenseShape;
 use smolnn_fixed::q::Q;
 use smolnn_float::optimiser::Sgd;
 use smolnn_float::{Number, dense};
@@ -13,7 +13,7 @@ const EXPECTED: [i32; 4] = [0, 1, 1, 0];
 
 /// The network with the textbook's weights in any number: hidden units and output of each input.
 fn xor<T: Number>(from: impl Fn(i32) -> T) -> [([T; 2], T); 4] {
-    let (hidden, output) = (Dense::new(1, 2, 2).unwrap(), Dense::new(1, 2, 1).unwrap());
+    let (hidden, output) = (DenseShape::new(1, 2, 2).unwrap(), DenseShape::new(1, 2, 1).unwrap());
     INPUTS.map(|x| {
         let mut h = [T::default(); 2];
         dense::forward(&hidden, &[1; 4].map(&from), Some(&[0, -1].map(&from)), &x.map(&from), &mut h).unwrap();
@@ -60,25 +60,25 @@ fn row_4_2_xor_is_exact_in_q7_and_q15() {
 /// Through the int8 kernels: scale 1, ReLU as the clamp of the output.
 #[test]
 fn row_4_2_xor_is_exact_in_int8() {
-    use smolnn_fixed::dense::{DenseLayer, dense};
+    use smolnn_fixed::dense::{Dense, dense};
     use smolnn_fixed::quantise::{Multiplier, OutputRange};
     use smolnn_fixed::{Backend, Channel, Separate, Weights, pack};
-    let layer = |shape: Dense, weights: &[i8], bias: &[i32], minimum: i32, input: &[i8]| -> Vec<i8> {
-        let multipliers = vec![Multiplier::from_f64(1.0); shape.outputs];
+    let layer = |shape: DenseShape, weights: &[i8], bias: &[i32], minimum: i32, input: &[i8]| -> Vec<i8> {
+        let multipliers = vec![Multiplier::from_f64(1.0); shape.outputs()];
         let weights = Weights { values: weights, bias, multipliers: &multipliers, input_zero_point: 0 };
         let output = OutputRange { zero_point: 0, minimum, maximum: 127 };
-        let (mut words, mut channels) = (vec![0; 64], vec![Channel::default(); shape.outputs]);
+        let (mut words, mut channels) = (vec![0; 64], vec![Channel::default(); shape.outputs()]);
         let packed = pack::dense(Backend::CURRENT, &shape, &weights, &output, &mut words, &mut channels).unwrap();
-        let layer = DenseLayer::new(shape, &words[..packed.words], &channels, packed.layout, output).unwrap();
-        let mut result = vec![0; shape.outputs];
+        let layer = Dense::new(shape, &words[..packed.words], &channels, packed.layout, output).unwrap();
+        let mut result = vec![0; shape.outputs()];
         let mut scratch = vec![0; layer.scratch_words()];
         dense(&layer, Separate { input, output: &mut result }, &mut scratch).unwrap();
         result
     };
     for (x, expected) in INPUTS.iter().zip(EXPECTED) {
         let x = x.map(|v| v as i8);
-        let h = layer(Dense::new(1, 2, 2).unwrap(), &[1, 1, 1, 1], &[0, -1], 0, &x);
-        let y = layer(Dense::new(1, 2, 1).unwrap(), &[1, -2], &[0], -128, &h);
+        let h = layer(DenseShape::new(1, 2, 2).unwrap(), &[1, 1, 1, 1], &[0, -1], 0, &x);
+        let y = layer(DenseShape::new(1, 2, 1).unwrap(), &[1, -2], &[0], -128, &h);
         assert_eq!(i32::from(y[0]), expected);
     }
 }

@@ -2,7 +2,8 @@
 
 use host_tests::gradient::between;
 use smolnn_core::{
-    Conv2d, Cost, Dense, Image, Kernel, OptimiserKind, Pool2d, Precision, Window2d, parameters, shape, train_bytes,
+    Conv2dShape, Cost, DenseShape, Image, OptimiserKind, Pool2dShape, Precision, Window2d, WindowSize, parameters,
+    shape, train_bytes,
 };
 use smolnn_float::Rows;
 use smolnn_float::embedding::Embedding;
@@ -57,9 +58,9 @@ fn row_4_5_brute_force() {
         let widths: Vec<usize> = (0..between(&mut random, 2, 6)).map(|_| between(&mut random, 1, 40)).collect();
         let mut counted = 0;
         for pair in widths.windows(2) {
-            let shape = Dense::new(1, pair[0], pair[1]).unwrap();
-            counted += vec![0.0; shape.weights()].len() + vec![0.0; shape.outputs].len();
-            assert_eq!(shape.cost().parameters(), shape.weights() + shape.outputs);
+            let shape = DenseShape::new(1, pair[0], pair[1]).unwrap();
+            counted += vec![0.0; shape.weights()].len() + vec![0.0; shape.outputs()].len();
+            assert_eq!(shape.cost().parameters(), shape.weights() + shape.outputs());
         }
         assert_eq!(parameters(&widths), counted, "{widths:?}");
     }
@@ -78,8 +79,8 @@ fn row_4_5_wrong_variant_is_rejected() {
 /// A network that can be trained is a struct; its size is what `train_bytes` says.
 #[test]
 fn row_4_5_budget_is_the_size_of_the_struct() {
-    const HIDDEN: Dense = shape!(Dense::new(1, 64, 32));
-    const HEAD: Dense = shape!(Dense::new(1, 32, 10));
+    const HIDDEN: DenseShape = shape!(DenseShape::new(1, 64, 32));
+    const HEAD: DenseShape = shape!(DenseShape::new(1, 32, 10));
     const BYTES: usize = train_bytes(&[HIDDEN.cost(), HEAD.cost()], OptimiserKind::Adam, Precision::F32);
     const _: () = assert!(BYTES <= 40 * 1024);
     #[allow(dead_code)]
@@ -102,10 +103,10 @@ fn row_4_5_budget_is_the_size_of_the_struct() {
 /// The same of a convolutional network: a batch norm keeps its statistics, max pooling its packed indices.
 #[test]
 fn row_4_5_budget_of_a_convolutional_network() {
-    const CONV: Conv2d = shape!(Window2d::over(Image::hwc(8, 8, 1), Kernel::hw(3, 3)).same().conv(8));
+    const CONV: Conv2dShape = shape!(Window2d::over(Image::hwc(8, 8, 1), WindowSize::hw(3, 3)).same().conv(8));
     const ROWS: Rows = shape!(Rows::new(64, 8));
-    const POOL: Pool2d = shape!(Window2d::over(Image::hwc(8, 8, 8), Kernel::hw(2, 2)).stride(2, 2).pool());
-    const HEAD: Dense = shape!(Dense::new(1, 128, 10));
+    const POOL: Pool2dShape = shape!(Window2d::over(Image::hwc(8, 8, 8), WindowSize::hw(2, 2)).stride(2, 2).pool());
+    const HEAD: DenseShape = shape!(DenseShape::new(1, 128, 10));
     const LAYERS: [Cost; 4] = [CONV.cost().first(), batch::cost(&ROWS), max::cost(&POOL), HEAD.cost()];
     const PARAMETERS: usize = 8 * 9 + 8 + 2 * 8 + 128 * 10 + 10;
     const BYTES: usize = train_bytes(&LAYERS, OptimiserKind::Momentum, Precision::F32);
@@ -144,7 +145,7 @@ fn row_4_5_budget_of_an_embedding() {
 #[test]
 fn row_4_5_budget_of_a_recurrent_network() {
     const GRU: Gru<ResetBefore> = shape!(Gru::new(6, 16));
-    const HEAD: Dense = shape!(Dense::new(1, 16, 9));
+    const HEAD: DenseShape = shape!(DenseShape::new(1, 16, 9));
     for keep in [Keep::Gates, Keep::States] {
         let alone = GRU.sizes().train_bytes::<f32>(10, keep, OptimiserKind::Adam);
         let cost = GRU.sizes().cost(10, keep);

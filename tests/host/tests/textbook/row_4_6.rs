@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use smolnn_core::Dense;
+use smolnn_core::DenseShape;
 use smolnn_float::dense;
 
 use crate::generator;
@@ -11,7 +11,7 @@ use crate::generator;
 fn interpolate(f: impl Fn(f64) -> f64, (a, b): (f64, f64), n: usize) -> f64 {
     let knots: Vec<f64> = (0..=n).map(|k| a + (b - a) * k as f64 / n as f64).collect();
     let slopes: Vec<f64> = knots.windows(2).map(|t| (f(t[1]) - f(t[0])) / (t[1] - t[0])).collect();
-    let (hidden, output) = (Dense::new(1, 1, n).unwrap(), Dense::new(1, n, 1).unwrap());
+    let (hidden, output) = (DenseShape::new(1, 1, n).unwrap(), DenseShape::new(1, n, 1).unwrap());
     let bias: Vec<f64> = knots[..n].iter().map(|t| -t).collect();
     let weights: Vec<f64> = (0..n).map(|k| if k == 0 { slopes[0] } else { slopes[k] - slopes[k - 1] }).collect();
     let samples = 20_000;

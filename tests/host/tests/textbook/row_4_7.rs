@@ -1,7 +1,7 @@
 //! 4.7: the bias is not regularised: a shift of all targets must move the bias and nothing else.
 
 use host_tests::gradient::reals;
-use smolnn_core::Dense;
+use smolnn_core::DenseShape;
 use smolnn_float::optimiser::{Optimiser, Sgd};
 use smolnn_float::{Gradients, Parameter, dense, parameter};
 
@@ -9,7 +9,7 @@ use crate::generator;
 
 /// Ridge regression, λ = 5: three weights and a bias, by full-batch descent to the minimum of ½Σe² + λ/2·‖W‖².
 fn ridge(x: &[f64], targets: &[f64], bias_decays: bool) -> [f64; 4] {
-    let shape = Dense::new(targets.len(), 3, 1).unwrap();
+    let shape = DenseShape::new(targets.len(), 3, 1).unwrap();
     let (mut w, mut b) = ([0.0; 3], [0.0; 1]);
     let mut sgd = Sgd::new(0.5 / targets.len() as f64);
     for _ in 0..20_000 {

@@ -1,7 +1,7 @@
 //! 5.1: wide flipped convolution commutes; cross-correlation does not.
 
 use host_tests::gradient::{between, integers};
-use smolnn_core::{Image, Kernel, ShapeError, Window2d};
+use smolnn_core::{Image, ShapeError, Window2d, WindowSize};
 use smolnn_float::conv::plane::{Mode, Plane, convolve, cross_correlate};
 use smolnn_float::conv::{conv2d, flipped};
 
@@ -38,7 +38,7 @@ fn row_5_1_figures() {
     assert_eq!(run(cross_correlate, w(), x(), Mode::Valid), [37, 47, 67, 77]);
     assert_eq!(run(convolve, w(), x(), Mode::Valid), [23, 33, 53, 63]);
     // The layer's kernels agree, on images of one channel.
-    let full = Window2d::over(Image::hwc(3, 3, 1), Kernel::hw(2, 2)).full().conv(1).unwrap();
+    let full = Window2d::over(Image::hwc(3, 3, 1), WindowSize::hw(2, 2)).full().conv(1).unwrap();
     let mut y = [0; 16];
     flipped::forward(&full, &W, None, &X, &mut y).unwrap();
     assert_eq!(y.to_vec(), run(convolve, w(), x(), Mode::Full));

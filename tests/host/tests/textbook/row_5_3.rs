@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ops::{Add, AddAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use smolnn_core::{Conv2d, Image, Kernel, Window2d, shape};
+use smolnn_core::{Conv2dShape, Image, Window2d, WindowSize, shape};
 use smolnn_float::{Number, conv::conv2d};
 
 thread_local!(static PRODUCTS: Cell<usize> = const { Cell::new(0) });
@@ -55,7 +55,7 @@ impl MulAssign for Watched {
 impl Number for Watched {}
 
 /// Products of one call.
-fn counted(shape: &Conv2d) -> usize {
+fn counted(shape: &Conv2dShape) -> usize {
     PRODUCTS.set(0);
     let zeros = |length| vec![Watched(1); length];
     conv2d::forward(shape, &zeros(shape.weights()), None, &zeros(shape.input_len()), &mut zeros(shape.output_len()))
@@ -64,12 +64,12 @@ fn counted(shape: &Conv2d) -> usize {
 }
 
 /// 3×3 of C channels, and the same through a bottleneck of B: 1×1 to B, 3×3 from B.
-const fn pair(side: usize, channels: usize, narrow: usize) -> [Conv2d; 3] {
+const fn pair(side: usize, channels: usize, narrow: usize) -> [Conv2dShape; 3] {
     let (wide, small) = (Image::hwc(side, side, channels), Image::hwc(side, side, narrow));
     match (
-        Window2d::over(wide, Kernel::hw(3, 3)).same().conv(channels),
-        Window2d::over(wide, Kernel::hw(1, 1)).conv(narrow),
-        Window2d::over(small, Kernel::hw(3, 3)).same().conv(channels),
+        Window2d::over(wide, WindowSize::hw(3, 3)).same().conv(channels),
+        Window2d::over(wide, WindowSize::hw(1, 1)).conv(narrow),
+        Window2d::over(small, WindowSize::hw(3, 3)).same().conv(channels),
     ) {
         (Ok(direct), Ok(squeeze), Ok(expand)) => [direct, squeeze, expand],
         _ => panic!("the shapes are right"),
@@ -78,7 +78,7 @@ const fn pair(side: usize, channels: usize, narrow: usize) -> [Conv2d; 3] {
 
 #[test]
 fn row_5_3_figures() {
-    const LAYERS: [Conv2d; 3] = pair(100, 256, 64);
+    const LAYERS: [Conv2dShape; 3] = pair(100, 256, 64);
     let [direct, squeeze, expand] = LAYERS.map(|layer| layer.cost());
     assert_eq!(direct.macs, 5_898_240_000);
     assert_eq!((squeeze.macs, expand.macs), (163_840_000, 1_474_560_000));
@@ -92,7 +92,7 @@ fn row_5_3_figures() {
     assert_eq!((squeeze.input + squeeze.output).max(expand.input + expand.output), 3_200_000);
     assert_eq!((direct.backward_macs, direct.first().backward_macs), (2 * direct.macs, direct.macs));
     // Padding: taps of one pair of channels that see input.
-    let touched = LAYERS[0].rows.touched_taps() * LAYERS[0].columns.touched_taps();
+    let touched = LAYERS[0].rows().touched_taps() * LAYERS[0].columns().touched_taps();
     assert_eq!((touched, 9 * 100 * 100), (88_804, 90_000));
 }
 
@@ -108,8 +108,8 @@ fn row_5_3_the_kernel_counts_what_the_formula_says() {
     }
     assert_eq!(squeeze.touched_macs(), squeeze.macs(), "1×1 wastes nothing on padding");
     assert!(direct.touched_macs() < direct.macs());
-    const STRIDED: Conv2d = shape!(
-        Window2d::over(Image::hwc(9, 7, 6), Kernel::hw(3, 2)).stride(2, 3).dilation(2, 1).full().groups(2).conv(4)
+    const STRIDED: Conv2dShape = shape!(
+        Window2d::over(Image::hwc(9, 7, 6), WindowSize::hw(3, 2)).stride(2, 3).dilation(2, 1).full().groups(2).conv(4)
     );
     assert_eq!(counted(&STRIDED), STRIDED.touched_macs());
 }

@@ -2,14 +2,14 @@
 
 use host_tests::gradient::{below, integers};
 use host_tests::shapes;
-use smolnn_core::{Conv2d, Image, Kernel, Window2d};
+use smolnn_core::{Conv2dShape, Image, Window2d, WindowSize};
 use smolnn_float::conv::{conv2d, im2col};
 use smolnn_float::{Gradients, Number};
 
 use crate::generator;
 
 /// The matrix C of a convolution, output × input: its columns are the outputs of unit vectors.
-fn matrix<T: Number>(shape: &Conv2d, weights: &[T], one: T) -> Vec<Vec<T>> {
+fn matrix<T: Number>(shape: &Conv2dShape, weights: &[T], one: T) -> Vec<Vec<T>> {
     let mut columns = vec![vec![T::default(); shape.input_len()]; shape.output_len()];
     for input in 0..shape.input_len() {
         let mut unit = vec![T::default(); shape.input_len()];
@@ -23,8 +23,8 @@ fn matrix<T: Number>(shape: &Conv2d, weights: &[T], one: T) -> Vec<Vec<T>> {
     columns
 }
 
-fn valid() -> Conv2d {
-    Window2d::over(Image::hwc(3, 3, 1), Kernel::hw(2, 2)).conv(1).unwrap()
+fn valid() -> Conv2dShape {
+    Window2d::over(Image::hwc(3, 3, 1), WindowSize::hw(2, 2)).conv(1).unwrap()
 }
 
 #[test]
@@ -66,15 +66,15 @@ fn row_5_4_forward_and_backward_are_one_matrix() {
         let transposed: Vec<i64> =
             (0..dx.len()).map(|input| c.iter().zip(&g).map(|(row, g)| row[input] * g).sum()).collect();
         assert_eq!(dx, transposed, "{shape:?}");
-        if shape.groups == 1 {
-            let row = below(&mut random, shape.batch * shape.output.height);
+        if shape.groups() == 1 {
+            let row = below(&mut random, shape.batch() * shape.output().height);
             let x = integers(&mut random, shape.input_len());
             let mut patches = vec![0; im2col::scratch_len(&shape)];
             im2col::im2col(&shape, row, &x, &mut patches).unwrap();
             for (pixel, patch) in patches.chunks_exact(shape.depth()).enumerate() {
                 for (o, filter) in w.chunks_exact(shape.depth()).enumerate() {
                     let product: i64 = patch.iter().zip(filter).map(|(p, w)| p * w).sum();
-                    let output = (row * shape.output.width + pixel) * shape.output.channels + o;
+                    let output = (row * shape.output().width + pixel) * shape.output().channels + o;
                     let through: i64 = c[output].iter().zip(&x).map(|(c, x)| c * x).sum();
                     assert_eq!(product, through);
                 }

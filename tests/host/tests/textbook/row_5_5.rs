@@ -1,15 +1,15 @@
 //! 5.5: max has a gradient, argmax has none.
 
-use smolnn_core::{Image, Kernel, Pool2d, Window2d, shape};
+use smolnn_core::{Image, Pool2dShape, Window2d, WindowSize, shape};
 use smolnn_float::loss::cross_entropy;
 use smolnn_float::pool::max;
 use smolnn_float::{Number, Rows};
 
 use crate::close;
 
-const TIES: Pool2d = shape!(Window2d::over(Image::hwc(4, 4, 1), Kernel::hw(2, 2)).stride(2, 2).pool());
+const TIES: Pool2dShape = shape!(Window2d::over(Image::hwc(4, 4, 1), WindowSize::hw(2, 2)).stride(2, 2).pool());
 
-fn pool<T: Number>(shape: &Pool2d, x: &[T]) -> (Vec<T>, Vec<u8>) {
+fn pool<T: Number>(shape: &Pool2dShape, x: &[T]) -> (Vec<T>, Vec<u8>) {
     let mut y = vec![T::default(); shape.output_len()];
     let mut indices = vec![0; max::indices_len(shape)];
     max::forward(shape, x, &mut y, Some(&mut indices)).unwrap();
@@ -30,7 +30,7 @@ fn row_5_5_ties_go_to_the_first() {
 
 #[test]
 fn row_5_5_one_hot_gradient() {
-    let shape = Window2d::over(Image::sequence(4, 1), Kernel::taps(4)).pool().unwrap();
+    let shape = Window2d::over(Image::sequence(4, 1), WindowSize::taps(4)).pool().unwrap();
     let (y, indices) = pool(&shape, &[0.3, 2.0, -1.0, 1.9]);
     let mut dx = [0.0; 4];
     max::backward(&shape, &indices, &[1.0], &mut dx).unwrap();
@@ -41,7 +41,7 @@ fn row_5_5_one_hot_gradient() {
 #[test]
 fn row_5_5_packed_indices() {
     let window = |side, channels| {
-        Window2d::over(Image::hwc(side, side, channels), Kernel::hw(2, 2)).stride(2, 2).pool().unwrap()
+        Window2d::over(Image::hwc(side, side, channels), WindowSize::hw(2, 2)).stride(2, 2).pool().unwrap()
     };
     assert_eq!(max::indices_len(&window(8, 8)) + max::indices_len(&window(4, 16)), 48);
 }
@@ -49,7 +49,7 @@ fn row_5_5_packed_indices() {
 /// Overlapping windows add at the pixel they share.
 #[test]
 fn row_5_5_overlapping_windows_add() {
-    let shape = Window2d::over(Image::sequence(5, 1), Kernel::taps(3)).pool().unwrap();
+    let shape = Window2d::over(Image::sequence(5, 1), WindowSize::taps(3)).pool().unwrap();
     let (y, indices) = pool(&shape, &[0, 1, 9, 2, 3]);
     let mut dx = [0; 5];
     max::backward(&shape, &indices, &[1, 10, 100], &mut dx).unwrap();
@@ -60,7 +60,7 @@ fn row_5_5_overlapping_windows_add() {
 fn row_5_5_padding_nan_and_the_least_integer() {
     // Padding never wins, not even over the least number.
     let padded =
-        Window2d::over(Image::sequence(2, 1), Kernel::taps(2)).padding(0, 0, 3, 0).stride(1, 2).pool().unwrap();
+        Window2d::over(Image::sequence(2, 1), WindowSize::taps(2)).padding(0, 0, 3, 0).stride(1, 2).pool().unwrap();
     let (y, indices) = pool(&padded, &[-128, -127]);
     // The first window sees padding alone: 0, and no gradient.
     assert_eq!(y, [0, -128]);
@@ -68,7 +68,7 @@ fn row_5_5_padding_nan_and_the_least_integer() {
     max::backward(&padded, &indices, &[7, 5], &mut dx).unwrap();
     assert_eq!(dx, [5, 0]);
 
-    let shape = Window2d::over(Image::sequence(4, 1), Kernel::taps(4)).pool().unwrap();
+    let shape = Window2d::over(Image::sequence(4, 1), WindowSize::taps(4)).pool().unwrap();
     let (y, indices) = pool(&shape, &[1.0, f64::NAN, f64::INFINITY, f64::NAN]);
     assert!(y[0].is_nan());
     let mut dx = [0.0; 4];

@@ -2,15 +2,15 @@
 
 use host_tests::gradient::{Backward, Operator, inner, integers, reals};
 use host_tests::shapes;
-use smolnn_core::{Conv2d, Image, Kernel, Window2d};
+use smolnn_core::{Conv2dShape, Image, Window2d, WindowSize};
 use smolnn_float::conv::conv2d;
 use smolnn_float::conv::plane::{Mode, Plane, cross_correlate};
 use smolnn_float::{Gradients, Number};
 
 use crate::generator;
 
-fn gradients<T: Number>(shape: &Conv2d, w: &[T], x: &[T], g: &[T]) -> [Vec<T>; 3] {
-    let mut all = [x.len(), w.len(), shape.output.channels].map(|length| vec![T::default(); length]);
+fn gradients<T: Number>(shape: &Conv2dShape, w: &[T], x: &[T], g: &[T]) -> [Vec<T>; 3] {
+    let mut all = [x.len(), w.len(), shape.output().channels].map(|length| vec![T::default(); length]);
     let [dx, dw, db] = &mut all;
     let gradients = Gradients { input: Some(dx), weights: Some(dw), bias: Some(db) };
     conv2d::backward(shape, w, x, g, gradients).unwrap();
@@ -19,7 +19,8 @@ fn gradients<T: Number>(shape: &Conv2d, w: &[T], x: &[T], g: &[T]) -> [Vec<T>; 3
 
 #[test]
 fn row_5_6_strided_and_padded_figures() {
-    let shape = Window2d::over(Image::hwc(4, 4, 1), Kernel::hw(3, 3)).padding(1, 1, 1, 1).stride(2, 2).conv(1).unwrap();
+    let shape =
+        Window2d::over(Image::hwc(4, 4, 1), WindowSize::hw(3, 3)).padding(1, 1, 1, 1).stride(2, 2).conv(1).unwrap();
     let x: Vec<i64> = (0..16).collect();
     let mut y = [0; 4];
     conv2d::forward(&shape, &[1; 9], None, &x, &mut y).unwrap();
@@ -47,7 +48,7 @@ fn correlate(kernel: Plane<'_, i64>, image: Plane<'_, i64>, mode: Mode) -> Vec<i
 fn row_5_6_textbook_form() {
     let mut random = generator(56);
     for (maps_in, maps_out, side, k) in [(1, 1, 3, 2), (3, 2, 5, 3), (2, 4, 4, 1), (4, 3, 6, 2)] {
-        let shape = Window2d::over(Image::hwc(side, side, maps_in), Kernel::hw(k, k)).conv(maps_out).unwrap();
+        let shape = Window2d::over(Image::hwc(side, side, maps_in), WindowSize::hw(k, k)).conv(maps_out).unwrap();
         let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
         let g = integers(&mut random, shape.output_len());
         let [dx, dw, db] = gradients(&shape, &w, &x, &g);
@@ -109,8 +110,8 @@ enum Wrong {
     OnePixel,
 }
 
-fn wrong_backward(wrong: Wrong, shape: &Conv2d, w: &[f64], x: &[f64], g: &[f64]) -> Vec<Vec<f64>> {
-    let (k, maps) = (shape.rows.kernel, shape.input.channels);
+fn wrong_backward(wrong: Wrong, shape: &Conv2dShape, w: &[f64], x: &[f64], g: &[f64]) -> Vec<Vec<f64>> {
+    let (k, maps) = (shape.rows().kernel(), shape.input().channels);
     let mut other = w.to_vec();
     for o in 0..maps {
         for u in 0..k {
@@ -143,11 +144,11 @@ fn wrong_backward(wrong: Wrong, shape: &Conv2d, w: &[f64], x: &[f64], g: &[f64])
 #[test]
 fn row_5_6_wrong_variants_are_rejected() {
     let mut random = generator(58);
-    let shape = Window2d::over(Image::hwc(5, 5, 3), Kernel::hw(3, 3)).conv(3).unwrap();
+    let shape = Window2d::over(Image::hwc(5, 5, 3), WindowSize::hw(3, 3)).conv(3).unwrap();
     let inputs = vec![
         reals(&mut random, shape.input_len()),
         reals(&mut random, shape.weights()),
-        reals(&mut random, shape.output.channels),
+        reals(&mut random, shape.output().channels),
     ];
     let forward = |t: &[Vec<f64>]| {
         let mut y = vec![0.0; shape.output_len()];
@@ -170,7 +171,7 @@ fn row_5_6_wrong_variants_are_rejected() {
 #[test]
 fn row_5_6_fused_descent_uses_the_old_weights() {
     let mut random = generator(59);
-    let shape = Window2d::over(Image::hwc(4, 4, 2), Kernel::hw(2, 2)).conv(2).unwrap();
+    let shape = Window2d::over(Image::hwc(4, 4, 2), WindowSize::hw(2, 2)).conv(2).unwrap();
     let (x, w) = (integers(&mut random, shape.input_len()), integers(&mut random, shape.weights()));
     let g = integers(&mut random, shape.output_len());
     let [expected, dw, _] = gradients(&shape, &w, &x, &g);

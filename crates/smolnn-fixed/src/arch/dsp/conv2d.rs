@@ -5,16 +5,16 @@
 //! Pixels are taken three at a time in the order of the output, across its rows: a row may be written as soon as the
 //! pixels before it are done, so that overlapping tensors stay legal.
 
-use smolnn_core::Conv2d;
+use smolnn_core::Conv2dShape;
 
 use super::tile::{tile, widen};
 use crate::Tensors;
-use crate::conv::Conv2dLayer;
+use crate::conv::Conv2d;
 use crate::pack::dsp::{self, Runs};
 use crate::quantise::OutputRange;
 
 #[inline(always)]
-pub(crate) fn conv2d(layer: &Conv2dLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+pub(crate) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
     if layer.layout.is(dsp::PAIRS) {
         let (input, output) = tensors.pointers();
@@ -24,7 +24,7 @@ pub(crate) fn conv2d(layer: &Conv2dLayer<'_>, tensors: &mut impl Tensors<i8>, sc
             pairs(shape, layer.words, zero_point, &layer.output, input, output, scratch.as_mut_ptr());
         }
     } else if layer.layout.is(dsp::EIGHTS) {
-        let (inputs, outputs) = (shape.input.channels, shape.output.channels);
+        let (inputs, outputs) = (shape.input().channels, shape.output().channels);
         let (input, output) = tensors.pointers();
         // SAFETY: as above; the image is one pixel.
         unsafe {
@@ -53,37 +53,37 @@ struct Pixel {
 }
 
 impl Pixel {
-    fn first(shape: &Conv2d, image: *const i8) -> Self {
-        let window = &shape.columns;
+    fn first(shape: &Conv2dShape, image: *const i8) -> Self {
+        let window = &shape.columns();
         // A checked window has no stride 0; this tells the compiler.
-        let stride = window.stride.max(1);
-        let span = (window.kernel - 1) * window.dilation + 1;
-        let end = (window.input + window.before + window.stride).saturating_sub(span) / stride;
-        let columns = if window.dilation == 1 { (window.before.div_ceil(stride), end) } else { (0, 0) };
-        let step = window.stride * shape.input.channels;
+        let stride = window.stride().max(1);
+        let span = (window.kernel() - 1) * window.dilation() + 1;
+        let end = (window.input() + window.before() + window.stride()).saturating_sub(span) / stride;
+        let columns = if window.dilation() == 1 { (window.before().div_ceil(stride), end) } else { (0, 0) };
+        let step = window.stride() * shape.input().channels;
         let mut pixel = Self { image, row: 0, column: 0, start: image, inside: (0, 0), columns, step };
         pixel.enter_row(shape);
         pixel
     }
 
     #[inline(never)]
-    fn enter_row(&mut self, shape: &Conv2d) {
-        let Conv2d { input, rows, columns, .. } = shape;
-        let row = rows.position(self.row, 0).wrapping_mul(input.width).wrapping_sub(columns.before);
+    fn enter_row(&mut self, shape: &Conv2dShape) {
+        let (input, rows, columns) = (shape.input(), shape.rows(), shape.columns());
+        let row = rows.position(self.row, 0).wrapping_mul(input.width).wrapping_sub(columns.before());
         self.start = self.image.wrapping_add(row.wrapping_mul(input.channels));
         let (first, last) = rows.taps(self.row);
-        self.inside = if last - first == rows.kernel { self.columns } else { (0, 0) };
+        self.inside = if last - first == rows.kernel() { self.columns } else { (0, 0) };
     }
 
     #[inline(always)]
-    fn advance(&mut self, shape: &Conv2d) {
+    fn advance(&mut self, shape: &Conv2dShape) {
         self.column += 1;
-        if self.column == shape.output.width {
+        if self.column == shape.output().width {
             self.column = 0;
             self.row += 1;
-            if self.row == shape.output.height {
+            if self.row == shape.output().height {
                 self.row = 0;
-                self.image = self.image.wrapping_add(shape.input.len());
+                self.image = self.image.wrapping_add(shape.input().len());
             }
             self.enter_row(shape);
         }
@@ -101,7 +101,7 @@ impl Pixel {
 /// The words have the layout of pairs; input, output and scratch memory have the lengths that the shape says.
 #[inline(never)]
 pub(super) unsafe fn pairs(
-    shape: &Conv2d,
+    shape: &Conv2dShape,
     words: &[u32],
     input_zero_point: i8,
     range: &OutputRange,
@@ -109,7 +109,7 @@ pub(super) unsafe fn pairs(
     output: *mut i8,
     scratch: *mut u32,
 ) {
-    let channels = shape.output.channels;
+    let channels = shape.output().channels;
     let depth = shape.depth();
     let groups = depth.div_ceil(4);
     let runs = Runs::of(shape);
@@ -117,13 +117,13 @@ pub(super) unsafe fn pairs(
     let rests = scratch.wrapping_add(6 * groups).cast::<i8>();
     let rest = 4 * (runs.count * (runs.length % 4)).div_ceil(4);
     let copies = rests.wrapping_add(3 * rest);
-    let copy_pitch = shape.columns.kernel * shape.input.channels;
-    let row_pitch = shape.rows.dilation * shape.input.row();
+    let copy_pitch = shape.columns().kernel() * shape.input().channels;
+    let row_pitch = shape.rows().dilation() * shape.input().row();
     let pointwise = shape.is_pointwise();
     let mut pixel = Pixel::first(shape, input);
     let mut source = input;
     let mut output_pixel = output;
-    let mut left = shape.batch * shape.output.height * shape.output.width;
+    let mut left = shape.batch() * shape.output().height * shape.output().width;
     while left > 0 {
         let count = left.min(3);
         // Pixels that are not there: their outputs are overwritten by the first one's, which is stored last.
@@ -132,7 +132,7 @@ pub(super) unsafe fn pairs(
         if pointwise {
             for place in sources.iter_mut().take(count) {
                 *place = source;
-                source = source.wrapping_add(shape.input.channels);
+                source = source.wrapping_add(shape.input().channels);
             }
         } else {
             let first = pixel;
@@ -223,10 +223,10 @@ unsafe fn gather(
 
 /// Copies the patch of a pixel, padding as the zero point.
 #[inline(never)]
-unsafe fn stage(shape: &Conv2d, pixel: &Pixel, input_zero_point: i8, mut copy: *mut i8) {
-    let channels = shape.input.channels;
-    let (first_row, last_row) = shape.rows.taps(pixel.row);
-    let (first, last) = shape.columns.taps(pixel.column);
+unsafe fn stage(shape: &Conv2dShape, pixel: &Pixel, input_zero_point: i8, mut copy: *mut i8) {
+    let channels = shape.input().channels;
+    let (first_row, last_row) = shape.rows().taps(pixel.row);
+    let (first, last) = shape.columns().taps(pixel.column);
     let fill = |copy: *mut i8, taps: usize| {
         for index in 0..taps * channels {
             // SAFETY: within the copy.
@@ -234,25 +234,25 @@ unsafe fn stage(shape: &Conv2d, pixel: &Pixel, input_zero_point: i8, mut copy: *
         }
         copy.wrapping_add(taps * channels)
     };
-    for tap_row in 0..shape.rows.kernel {
+    for tap_row in 0..shape.rows().kernel() {
         if tap_row < first_row || tap_row >= last_row || first >= last {
-            copy = fill(copy, shape.columns.kernel);
+            copy = fill(copy, shape.columns().kernel());
             continue;
         }
-        let y = shape.rows.position(pixel.row, tap_row);
-        let x = shape.columns.position(pixel.column, first);
-        let source = pixel.image.wrapping_add((y * shape.input.width + x) * channels);
+        let y = shape.rows().position(pixel.row, tap_row);
+        let x = shape.columns().position(pixel.column, first);
+        let source = pixel.image.wrapping_add((y * shape.input().width + x) * channels);
         copy = fill(copy, first);
         // SAFETY: taps first..last lie in the row.
         unsafe {
-            if shape.columns.dilation == 1 {
+            if shape.columns().dilation() == 1 {
                 copy = super::copy(source, copy, (last - first) * channels);
             } else {
                 for tap in 0..last - first {
-                    copy = super::copy(source.add(tap * shape.columns.dilation * channels), copy, channels);
+                    copy = super::copy(source.add(tap * shape.columns().dilation() * channels), copy, channels);
                 }
             }
         }
-        copy = fill(copy, shape.columns.kernel - last);
+        copy = fill(copy, shape.columns().kernel() - last);
     }
 }

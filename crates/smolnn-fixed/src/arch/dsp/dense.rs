@@ -1,4 +1,4 @@
-//! Dense layer. Several vectors are the pixels of a pointwise convolution; one vector runs here.
+//! DenseShape layer. Several vectors are the pixels of a pointwise convolution; one vector runs here.
 //!
 //! Eight outputs at a time, in pairs as in [`tile`](super::tile): the input is widened on the way, four bytes for all eight,
 //! since a widened copy would cost memory. 31 instructions for 32 products, 69 around them for the eight outputs.
@@ -8,18 +8,18 @@
 use core::arch::naked_asm;
 
 use crate::Tensors;
-use crate::dense::DenseLayer;
+use crate::dense::Dense;
 use crate::pack::dsp;
 
 #[inline(always)]
-pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+pub(crate) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let (input, output) = tensors.pointers();
     // SAFETY: the layer checked its words, its caller the tensors and the scratch memory.
     unsafe {
         if layer.layout.is(dsp::EIGHTS) {
-            vector(layer.words, shape.inputs, shape.outputs, input, output, scratch.as_mut_ptr());
-            super::clamp(output, shape.outputs, &layer.output);
+            vector(layer.words, shape.inputs(), shape.outputs(), input, output, scratch.as_mut_ptr());
+            super::clamp(output, shape.outputs(), &layer.output);
         } else if layer.layout.is(dsp::PAIRS) {
             let conv = shape.as_conv2d();
             super::conv2d::pairs(&conv, layer.words, 0, &layer.output, input, output, scratch.as_mut_ptr());

@@ -17,12 +17,12 @@
 use core::arch::naked_asm;
 
 use crate::Tensors;
-use crate::conv::DepthwiseConv2dLayer;
+use crate::conv::DepthwiseConv2d;
 use crate::pack;
 use crate::pack::dsp::{self, RECORD};
 
 #[inline(always)]
-pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     if layer.layout.is(dsp::THREE) {
         let (input, output) = tensors.pointers();
         // SAFETY: the layer checked its words, its caller the tensors and the scratch memory.
@@ -75,45 +75,45 @@ struct Row {
 /// # Safety
 /// The layer has the layout of threes; input, output and scratch memory have the lengths that its shape says.
 #[inline(never)]
-unsafe fn three(layer: &DepthwiseConv2dLayer<'_>, input: *const i8, output: *mut i8, scratch: *mut u32) {
+unsafe fn three(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, scratch: *mut u32) {
     let shape = &layer.shape;
-    let channels = shape.output.channels;
+    let channels = shape.output().channels;
     let zero = i32::from(layer.input_zero_point);
     let half = u32::from(zero as u16) * 0x0001_0001;
     let padding = usize::from(layer.input_zero_point as u8) * 0x0101_0101;
     let needed = dsp::three_columns(shape);
-    let inside = shape.input.width.min(needed - shape.columns.before);
+    let inside = shape.input().width.min(needed - shape.columns().before());
     // Records of padding stay what they are.
     for index in 0..RECORD * needed {
         // SAFETY: the scratch memory holds a record for every column.
         unsafe { *scratch.add(index) = half };
     }
-    let step = 4 * RECORD * shape.columns.stride;
+    let step = 4 * RECORD * shape.columns().stride();
     let mut row = Row {
         channels,
         three_pixels: 3 * channels,
         records: scratch,
         output,
         words: layer.words.as_ptr(),
-        turns: shape.output.width / 3 * 3 * step,
-        rest: shape.output.width % 3,
+        turns: shape.output().width / 3 * 3 * step,
+        rest: shape.output().width % 3,
         padded: 0,
         rows: [0; 3],
         first: 0,
         end: inside * channels,
-        inside: scratch.wrapping_add(RECORD * shape.columns.before),
+        inside: scratch.wrapping_add(RECORD * shape.columns().before()),
         blocks: channels / 4,
     };
-    let run = if shape.columns.stride == 1 { narrow } else { wide };
+    let run = if shape.columns().stride() == 1 { narrow } else { wide };
     let mut image = input;
     let mut output_row = output;
-    for _ in 0..shape.batch {
-        for index in 0..shape.output.height {
-            let (first, last) = shape.rows.taps(index);
+    for _ in 0..shape.batch() {
+        for index in 0..shape.output().height {
+            let (first, last) = shape.rows().taps(index);
             row.padded = usize::from(first > 0) | usize::from(last < 3) << 1;
             for (tap, start) in row.rows.iter_mut().enumerate() {
                 *start = if tap >= first && tap < last {
-                    image.wrapping_add(shape.rows.position(index, tap) * shape.input.row()).addr()
+                    image.wrapping_add(shape.rows().position(index, tap) * shape.input().row()).addr()
                 } else {
                     padding
                 };
@@ -130,9 +130,9 @@ unsafe fn three(layer: &DepthwiseConv2dLayer<'_>, input: *const i8, output: *mut
                     run(&Row { output: output_row.add(first), words, first, end: row.end + first, blocks: 1, ..row });
                 }
             }
-            output_row = output_row.wrapping_add(shape.output.row());
+            output_row = output_row.wrapping_add(shape.output().row());
         }
-        image = image.wrapping_add(shape.input.len());
+        image = image.wrapping_add(shape.input().len());
     }
     // SAFETY: the output is as long as its shape says.
     unsafe { super::clamp(output, shape.output_len(), &layer.output) };
@@ -141,27 +141,27 @@ unsafe fn three(layer: &DepthwiseConv2dLayer<'_>, input: *const i8, output: *mut
 /// # Safety
 /// The layer has the layout of taps; input, output and scratch memory have the lengths that its shape says.
 #[inline(never)]
-unsafe fn taps(layer: &DepthwiseConv2dLayer<'_>, input: *const i8, output: *mut i8, scratch: *mut u32) {
+unsafe fn taps(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, scratch: *mut u32) {
     let shape = &layer.shape;
-    let channels = shape.output.channels;
+    let channels = shape.output().channels;
     let patch = scratch.cast::<i8>();
     let pitch = channels.max(4);
     let staged = dsp::are_taps_staged(shape);
     let depth = shape.depth();
-    let pixel_step = shape.columns.stride * channels;
-    let row_step = shape.rows.stride * shape.input.row();
-    let step = match shape.rows.kernel {
+    let pixel_step = shape.columns().stride() * channels;
+    let row_step = shape.rows().stride() * shape.input().row();
+    let step = match shape.rows().kernel() {
         _ if staged => pitch,
-        1 => shape.columns.dilation * channels,
-        _ => shape.rows.dilation * shape.input.row(),
+        1 => shape.columns().dilation() * channels,
+        _ => shape.rows().dilation() * shape.input().row(),
     };
     let mut output_pixel = output;
-    for image in 0..shape.batch {
-        for row in 0..shape.output.height {
-            for column in 0..shape.output.width {
+    for image in 0..shape.batch() {
+        for row in 0..shape.output().height {
+            for column in 0..shape.output().width {
                 // SAFETY: taps are where the window says, in the input or copied; the output pixel is in the output.
                 unsafe {
-                    let image = input.add(image * shape.input.len());
+                    let image = input.add(image * shape.input().len());
                     let first = if staged {
                         stage(layer, image, row, column, patch);
                         patch.cast_const()
@@ -190,37 +190,37 @@ unsafe fn taps(layer: &DepthwiseConv2dLayer<'_>, input: *const i8, output: *mut 
 }
 
 /// Copies the patch of a pixel, tap by tap, every channel as often as it has outputs.
-unsafe fn stage(layer: &DepthwiseConv2dLayer<'_>, image: *const i8, row: usize, column: usize, mut patch: *mut i8) {
+unsafe fn stage(layer: &DepthwiseConv2d<'_>, image: *const i8, row: usize, column: usize, mut patch: *mut i8) {
     let shape = &layer.shape;
-    let channels = shape.input.channels;
-    let (first_row, last_row) = shape.rows.taps(row);
-    let (first, last) = shape.columns.taps(column);
-    for tap_row in 0..shape.rows.kernel {
-        for tap in 0..shape.columns.kernel {
+    let channels = shape.input().channels;
+    let (first_row, last_row) = shape.rows().taps(row);
+    let (first, last) = shape.columns().taps(column);
+    for tap_row in 0..shape.rows().kernel() {
+        for tap in 0..shape.columns().kernel() {
             // SAFETY: the pixel lies in the image, the patch has room for every tap.
             unsafe {
                 if tap_row >= first_row && tap_row < last_row && tap >= first && tap < last {
-                    let y = shape.rows.position(row, tap_row);
-                    let x = shape.columns.position(column, tap);
-                    let pixel = image.add((y * shape.input.width + x) * channels);
-                    if shape.multiplier == 1 {
+                    let y = shape.rows().position(row, tap_row);
+                    let x = shape.columns().position(column, tap);
+                    let pixel = image.add((y * shape.input().width + x) * channels);
+                    if shape.multiplier() == 1 {
                         super::copy(pixel, patch, channels);
                     } else {
                         // The copies of all channels in turn: the other order makes calls of memset.
-                        for copy in 0..shape.multiplier {
+                        for copy in 0..shape.multiplier() {
                             let mut place = patch.add(copy);
                             for index in 0..channels {
                                 *place = *pixel.add(index);
-                                place = place.wrapping_add(shape.multiplier);
+                                place = place.wrapping_add(shape.multiplier());
                             }
                         }
                     }
                 } else {
-                    for index in 0..shape.output.channels {
+                    for index in 0..shape.output().channels {
                         *patch.add(index) = layer.input_zero_point;
                     }
                 }
-                patch = patch.add(shape.output.channels.max(4));
+                patch = patch.add(shape.output().channels.max(4));
             }
         }
     }

@@ -58,7 +58,7 @@ pub(crate) use depthwise::depthwise_conv2d;
 pub(crate) use pool::{largest, pool2d};
 pub(crate) use q15::q15_eights;
 pub(crate) use rows::dense_int16;
-pub(crate) use wide::wide_dense;
+pub(crate) use wide::dense_to_int16;
 
 use crate::quantise::OutputRange;
 

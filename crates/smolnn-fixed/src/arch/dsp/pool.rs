@@ -3,7 +3,7 @@
 
 use core::arch::asm;
 
-use smolnn_core::Pool2d;
+use smolnn_core::Pool2dShape;
 
 use crate::element::Element;
 use crate::pool::Kind;
@@ -16,14 +16,14 @@ const MOST_TAPS: usize = 255;
 /// Runs the pooling, unless the type or the shape is left to the portable body.
 #[inline(always)]
 pub(crate) fn pool2d<T: Element>(
-    shape: &Pool2d,
+    shape: &Pool2dShape,
     kind: Kind,
     minimum: i32,
     maximum: i32,
     tensors: &mut impl Tensors<T>,
 ) -> bool {
-    let taps = shape.rows.kernel * shape.columns.kernel;
-    if size_of::<T>() != 1 || shape.output.channels < 4 || taps > MOST_TAPS {
+    let taps = shape.rows().kernel() * shape.columns().kernel();
+    if size_of::<T>() != 1 || shape.output().channels < 4 || taps > MOST_TAPS {
         return false;
     }
     let (input, output) = tensors.pointers();
@@ -107,28 +107,28 @@ fn mean([even, odd]: [i32; 2], taps: usize) -> [i32; 2] {
 /// Input and output have the lengths that the shape says.
 #[inline(always)]
 unsafe fn run(
-    shape: &Pool2d,
+    shape: &Pool2dShape,
     input: *const i8,
     mut output: *mut i8,
     start: i32,
     gather: impl Fn([i32; 2], i32) -> [i32; 2],
     finish: impl Fn([i32; 2], usize) -> [i32; 2],
 ) {
-    let channels = shape.output.channels;
-    let (row_step, step) = (shape.rows.dilation * shape.input.row(), shape.columns.dilation * channels);
-    for image in 0..shape.batch {
-        let image = input.wrapping_add(image * shape.input.len());
-        for row in 0..shape.output.height {
-            let rows = shape.rows.taps(row);
-            for column in 0..shape.output.width {
-                let (first, last) = shape.columns.taps(column);
+    let channels = shape.output().channels;
+    let (row_step, step) = (shape.rows().dilation() * shape.input().row(), shape.columns().dilation() * channels);
+    for image in 0..shape.batch() {
+        let image = input.wrapping_add(image * shape.input().len());
+        for row in 0..shape.output().height {
+            let rows = shape.rows().taps(row);
+            for column in 0..shape.output().width {
+                let (first, last) = shape.columns().taps(column);
                 // A window beside the input sees none of its rows either.
                 let (first_row, last_row) = if first < last { rows } else { (0, 0) };
                 let (tap_rows, tap_columns) = (last_row - first_row, last - first);
-                let y = shape.rows.position(row, first_row);
-                let x = shape.columns.position(column, first);
+                let y = shape.rows().position(row, first_row);
+                let x = shape.columns().position(column, first);
                 let corner =
-                    image.wrapping_add(y.wrapping_mul(shape.input.row()).wrapping_add(x.wrapping_mul(channels)));
+                    image.wrapping_add(y.wrapping_mul(shape.input().row()).wrapping_add(x.wrapping_mul(channels)));
                 let mut channel = 0;
                 while channel < channels {
                     // The last block may overlap the one before: its input is still there, since a row of the output

@@ -1,4 +1,4 @@
-//! Dense layer of int16 activations in short form, four rows of int8 weights at a time, for cores with the DSP instructions and
+//! DenseShape layer of int16 activations in short form, four rows of int8 weights at a time, for cores with the DSP instructions and
 //! with Helium.
 //!
 //! DSP: the inputs are paired up as SXTB16 takes weights apart, first with third and second with fourth, once for all rows: 26

@@ -1,16 +1,16 @@
-//! Dense layer to int16, eight outputs at a time, two channels to a halfword as in [`tile`](super::tile). Multipliers of 1/2
+//! DenseShape layer to int16, eight outputs at a time, two channels to a halfword as in [`tile`](super::tile). Multipliers of 1/2
 //! and more are common here, so that the requantisation knows right shifts by 0, and left shifts.
 //! Held by: random shapes against the oracle on the boards (the `conformance` firmware), `lstm_*` goldens.
 
 use core::arch::naked_asm;
 
 use crate::arch::portable;
-use crate::dense::WideDenseLayer;
+use crate::dense::DenseToInt16;
 use crate::pack::dsp::{self, WIDE_OUTPUTS};
 
-pub(crate) fn wide_dense(layer: &WideDenseLayer<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
+pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
     if !layer.layout.is(dsp::WIDE) {
-        return portable::wide_dense(layer, input, output, scratch);
+        return portable::dense_to_int16(layer, input, output, scratch);
     }
     let groups = input.len().div_ceil(4);
     let mut column = input.as_ptr();

@@ -1,10 +1,10 @@
-//! Dense layer: each vector of the batch is a column.
+//! DenseShape layer: each vector of the batch is a column.
 
 use super::copy::copy_rows;
 use super::matrix::{Columns, multiply, multiply_wide};
 use crate::Tensors;
 use crate::arch::portable;
-use crate::dense::{DenseLayer, WideDenseLayer};
+use crate::dense::{Dense, DenseToInt16};
 use crate::pack::Layout;
 use crate::pack::helium::{CHUNK, Chunks};
 
@@ -21,35 +21,35 @@ unsafe fn copied(vector: *const i8, inputs: usize, chunk: &mut [u32; CHUNK / 4],
     column
 }
 
-pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+pub(crate) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     if layer.layout.is(Layout::PORTABLE) {
         return portable::dense(layer, tensors, scratch);
     }
     let shape = &layer.shape;
     let (input, output) = tensors.pointers();
-    let depth = Chunks::of(shape.inputs).depth();
-    let is_copied = shape.batch > 1 || depth != shape.inputs;
-    for vector in 0..shape.batch {
-        let mut first = input.wrapping_add(vector * shape.inputs);
+    let depth = Chunks::of(shape.inputs()).depth();
+    let is_copied = shape.batch() > 1 || depth != shape.inputs();
+    for vector in 0..shape.batch() {
+        let mut first = input.wrapping_add(vector * shape.inputs());
         let mut chunk;
         // SAFETY: the caller checked the lengths of input, output and scratch.
         unsafe {
             if is_copied {
                 chunk = [0; CHUNK / 4];
-                first = copied(first, shape.inputs, &mut chunk, scratch);
+                first = copied(first, shape.inputs(), &mut chunk, scratch);
             }
             let columns = Columns { first, stride: 0, count: 1 };
-            let result = output.wrapping_add(vector * shape.outputs);
-            multiply(&columns, shape.inputs, layer.words, shape.outputs, &layer.output, result);
+            let result = output.wrapping_add(vector * shape.outputs());
+            multiply(&columns, shape.inputs(), layer.words, shape.outputs(), &layer.output, result);
         }
     }
 }
 
-pub(crate) fn wide_dense(layer: &WideDenseLayer<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
+pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
     if layer.layout.is(Layout::PORTABLE) {
-        return portable::wide_dense(layer, input, output, scratch);
+        return portable::dense_to_int16(layer, input, output, scratch);
     }
-    let inputs = layer.shape.inputs;
+    let inputs = layer.shape.inputs();
     let depth = Chunks::of(inputs).depth();
     let mut column = input.as_ptr();
     let mut chunk;

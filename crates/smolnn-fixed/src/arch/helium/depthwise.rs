@@ -9,7 +9,7 @@ use super::Splat;
 use super::copy::fill;
 use crate::Tensors;
 use crate::arch::portable;
-use crate::conv::DepthwiseConv2dLayer;
+use crate::conv::DepthwiseConv2d;
 use crate::pack::Layout;
 use crate::pack::helium::{BLOCK, LANES};
 
@@ -31,7 +31,7 @@ struct Call {
     zero_point: Splat,      // 80
 }
 
-pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     if layer.layout.is(Layout::PORTABLE) {
         return portable::depthwise_conv2d(layer, tensors, scratch);
     }
@@ -40,7 +40,7 @@ pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut i
     }
     let shape = &layer.shape;
     let (input, output) = tensors.pointers();
-    let channels = shape.output.channels;
+    let channels = shape.output().channels;
     let (blocks, rest) = (channels / LANES, channels % LANES);
     let zeros = scratch.as_mut_ptr().cast::<i8>();
     if !scratch.is_empty() {
@@ -49,35 +49,35 @@ pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut i
     }
     let depth = shape.depth();
     let block_words = 6 * BLOCK + depth * LANES / 4;
-    let nine = shape.rows.kernel == 3 && shape.columns.kernel == 3;
+    let nine = shape.rows().kernel() == 3 && shape.columns().kernel() == 3;
     let mut call = Call {
         words: layer.words.as_ptr(),
         blocks,
         pixels: 1,
-        input_skip: (shape.columns.stride - 1) * channels,
+        input_skip: (shape.columns().stride() - 1) * channels,
         output,
         pairs: depth / 2,
         taps: core::ptr::null(),
-        distance: shape.columns.dilation * channels,
+        distance: shape.columns().dilation() * channels,
         odd: depth % 2,
         _align: [0; 3],
         least: Splat::halves(layer.output.minimum),
         largest: Splat::halves(layer.output.maximum),
         zero_point: Splat::halves(layer.output.zero_point),
     };
-    let row_bytes = shape.input.width * channels;
-    for image in 0..shape.batch {
-        for row in 0..shape.output.height {
-            let (top, bottom) = shape.rows.taps(row);
+    let row_bytes = shape.input().width * channels;
+    for image in 0..shape.batch() {
+        for row in 0..shape.output().height {
+            let (top, bottom) = shape.rows().taps(row);
             let mut position = 0;
-            while position < shape.output.width {
-                let (left, right) = shape.columns.taps(position);
+            while position < shape.output().width {
+                let (left, right) = shape.columns().taps(position);
                 // Pixels that see no padding go in one call.
                 let mut count = 1;
                 let inside = nine && right - left == 3 && bottom - top == 3;
                 if inside && rest == 0 {
-                    while position + count < shape.output.width {
-                        let (left, right) = shape.columns.taps(position + count);
+                    while position + count < shape.output().width {
+                        let (left, right) = shape.columns().taps(position + count);
                         if right - left != 3 {
                             break;
                         }
@@ -85,17 +85,17 @@ pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut i
                     }
                 }
                 let mut taps = [zeros.cast_const(); MOST];
-                let base = input.wrapping_add(image * shape.input.height * row_bytes);
+                let base = input.wrapping_add(image * shape.input().height * row_bytes);
                 for tap_row in top..bottom {
-                    let line = base.wrapping_add(shape.rows.position(row, tap_row) * row_bytes);
+                    let line = base.wrapping_add(shape.rows().position(row, tap_row) * row_bytes);
                     for tap in left..right {
-                        let pointer = line.wrapping_add(shape.columns.position(position, tap) * channels);
-                        if let Some(slot) = taps.get_mut(tap_row * shape.columns.kernel + tap) {
+                        let pointer = line.wrapping_add(shape.columns().position(position, tap) * channels);
+                        if let Some(slot) = taps.get_mut(tap_row * shape.columns().kernel() + tap) {
                             *slot = pointer;
                         }
                     }
                 }
-                let pixel = (image * shape.output.height + row) * shape.output.width + position;
+                let pixel = (image * shape.output().height + row) * shape.output().width + position;
                 call.pixels = count;
                 call.output = output.wrapping_add(pixel * channels);
                 call.taps = taps.as_ptr();

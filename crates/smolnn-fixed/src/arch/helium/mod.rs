@@ -28,7 +28,7 @@ mod matrix;
 mod rows;
 
 pub(crate) use conv2d::conv2d;
-pub(crate) use dense::{dense, wide_dense};
+pub(crate) use dense::{dense, dense_to_int16};
 pub(crate) use depthwise::depthwise_conv2d;
 pub(crate) use rows::dense_int16;
 

@@ -1,22 +1,22 @@
-//! Dense layer: a matrix times each vector of the batch.
+//! DenseShape layer: a matrix times each vector of the batch.
 
 use crate::Tensors;
 use crate::conv::finish_short;
-use crate::dense::{DenseLayer, WideDenseLayer};
+use crate::dense::{Dense, DenseToInt16};
 use crate::pack::Channel;
 use crate::quantise::{Multiplier, OutputRange};
 
 #[inline(never)]
-pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+pub(crate) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let weights: &[i8] = bytemuck::must_cast_slice(layer.words);
     let vector: &mut [i8] = bytemuck::must_cast_slice_mut(scratch);
-    for index in 0..shape.batch {
-        let start = index * shape.inputs;
-        if shape.batch == 1 {
+    for index in 0..shape.batch() {
+        let start = index * shape.inputs();
+        if shape.batch() == 1 {
             // The whole input is needed until the last output, so the two cannot overlap.
-            for output in 0..shape.outputs {
-                let row = weights.iter().skip(output * shape.inputs).take(shape.inputs);
+            for output in 0..shape.outputs() {
+                let row = weights.iter().skip(output * shape.inputs()).take(shape.inputs());
                 let Some(channel) = layer.channels.get(output) else { return };
                 let sum = tensors
                     .input()
@@ -27,17 +27,17 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
                 *result = super::requantise(sum, channel, &layer.output);
             }
         } else {
-            let Some(vector) = vector.get_mut(..shape.inputs) else { return };
-            let Some(input) = tensors.input().get(start..start + shape.inputs) else { return };
+            let Some(vector) = vector.get_mut(..shape.inputs()) else { return };
+            let Some(input) = tensors.input().get(start..start + shape.inputs()) else { return };
             vector.copy_from_slice(input);
-            let start = index * shape.outputs;
-            let Some(result) = tensors.output().get_mut(start..start + shape.outputs) else { return };
+            let start = index * shape.outputs();
+            let Some(result) = tensors.output().get_mut(start..start + shape.outputs()) else { return };
             super::matrix_vector(vector, weights, layer.channels, &layer.output, result);
         }
     }
 }
 
-pub(crate) fn wide_dense(layer: &WideDenseLayer<'_>, input: &[i8], output: &mut [i16], _scratch: &mut [u32]) {
+pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], _scratch: &mut [u32]) {
     let weights: &[i8] = bytemuck::must_cast_slice(layer.words);
     rows(input, weights, layer.channels, output, |channel, sum| {
         let multiplier = Multiplier { mantissa: channel.multiplier, shift: channel.shift };

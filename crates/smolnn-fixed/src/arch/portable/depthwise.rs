@@ -1,39 +1,39 @@
 //! Depthwise convolution: the taps of one output channel are `channels` apart.
 
 use crate::Tensors;
-use crate::conv::DepthwiseConv2dLayer;
+use crate::conv::DepthwiseConv2d;
 
 #[inline(never)]
-pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut impl Tensors<i8>, _scratch: &mut [u32]) {
+pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, _scratch: &mut [u32]) {
     let shape = &layer.shape;
     let weights: &[i8] = bytemuck::must_cast_slice(layer.words);
     let zero_point = i32::from(layer.input_zero_point);
-    for image in 0..shape.batch {
-        for row in 0..shape.output.height {
-            let (first_row, last_row) = shape.rows.taps(row);
-            for position in 0..shape.output.width {
-                let (first, last) = shape.columns.taps(position);
+    for image in 0..shape.batch() {
+        for row in 0..shape.output().height {
+            let (first_row, last_row) = shape.rows().taps(row);
+            for position in 0..shape.output().width {
+                let (first, last) = shape.columns().taps(position);
                 for (index, channel) in layer.channels.iter().enumerate() {
                     let mut sum = channel.bias;
-                    for tap_row in 0..shape.rows.kernel {
-                        for tap in 0..shape.columns.kernel {
+                    for tap_row in 0..shape.rows().kernel() {
+                        for tap in 0..shape.columns().kernel() {
                             let inside = (first_row..last_row).contains(&tap_row) && (first..last).contains(&tap);
                             let value = if inside {
-                                let y = shape.rows.position(row, tap_row);
-                                let x = shape.columns.position(position, tap);
-                                let pixel = (image * shape.input.height + y) * shape.input.width + x;
-                                let at = pixel * shape.input.channels + index / shape.multiplier.max(1);
+                                let y = shape.rows().position(row, tap_row);
+                                let x = shape.columns().position(position, tap);
+                                let pixel = (image * shape.input().height + y) * shape.input().width + x;
+                                let at = pixel * shape.input().channels + index / shape.multiplier().max(1);
                                 tensors.input().get(at).map_or(zero_point, |&value| i32::from(value))
                             } else {
                                 zero_point
                             };
-                            let at = (tap_row * shape.columns.kernel + tap) * shape.output.channels + index;
+                            let at = (tap_row * shape.columns().kernel() + tap) * shape.output().channels + index;
                             let weight = weights.get(at).map_or(0, |&weight| i32::from(weight));
                             sum = sum.wrapping_add(value * weight);
                         }
                     }
-                    let pixel = (image * shape.output.height + row) * shape.output.width + position;
-                    if let Some(result) = tensors.output().get_mut(pixel * shape.output.channels + index) {
+                    let pixel = (image * shape.output().height + row) * shape.output().width + position;
+                    if let Some(result) = tensors.output().get_mut(pixel * shape.output().channels + index) {
                         *result = super::requantise(sum, channel, &layer.output);
                     }
                 }

@@ -5,7 +5,7 @@ mod dense;
 mod depthwise;
 
 pub(crate) use conv2d::conv2d;
-pub(crate) use dense::{dense, dense_int16, wide_dense};
+pub(crate) use dense::{dense, dense_int16, dense_to_int16};
 pub(crate) use depthwise::depthwise_conv2d;
 
 use crate::pack::Channel;
@@ -15,7 +15,7 @@ use crate::quantise::{Multiplier, OutputRange};
 #[cfg(not(backend = "dsp"))]
 #[inline(always)]
 pub(crate) fn pool2d<T: Copy>(
-    _shape: &smolnn_core::Pool2d,
+    _shape: &smolnn_core::Pool2dShape,
     _kind: crate::pool::Kind,
     _minimum: i32,
     _maximum: i32,

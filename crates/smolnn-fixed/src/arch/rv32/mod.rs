@@ -13,7 +13,7 @@ use crate::pack::Channel;
 /// There are kernels for rows and for pixels of a depthwise convolution.
 pub(super) const HAS_ROWS: bool = true;
 
-/// Dense weights are stored plain.
+/// DenseShape weights are stored plain.
 pub(super) const DENSE_EXCESS: bool = false;
 
 /// There are kernels that go from the column to the outputs.

@@ -8,7 +8,7 @@
 use super::{BLOCK, Job, LONGEST, Rounding, SPREAD, Sums, Way, cpu};
 use crate::Tensors;
 use crate::arch::portable;
-use crate::conv::Conv2dLayer;
+use crate::conv::Conv2d;
 use crate::pack::{Channel, Layout, scalar};
 
 /// Pixels of a full column.
@@ -17,7 +17,7 @@ const LANES: usize = 4;
 /// With fewer channels, windows that reach into the padding are gathered pixel by pixel.
 const FEW: usize = 4;
 
-pub(crate) fn conv2d(layer: &Conv2dLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+pub(crate) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     if layer.layout.is(Layout::PORTABLE) {
         return portable::conv2d(layer, tensors, scratch);
     }
@@ -29,7 +29,7 @@ pub(crate) fn conv2d(layer: &Conv2dLayer<'_>, tensors: &mut impl Tensors<i8>, sc
 /// # Safety
 /// `input` and `output` are as long as the shape says and live as long as the call.
 #[inline(never)]
-unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
+unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let rounding = Rounding::new(&layer.output);
     let way = rounding.way(layer.layout);
@@ -37,20 +37,21 @@ unsafe fn run(layer: &Conv2dLayer<'_>, input: *const i8, output: *mut i8, scratc
     let Some((column, padding)) = scratch.split_at_mut_checked(2 * padded) else { return };
     let padding: &mut [i8] = bytemuck::must_cast_slice_mut(padding);
     let padding =
-        padding.get_mut(..if scalar::is_padded(shape) { shape.input.channels } else { 0 }).unwrap_or_default();
+        padding.get_mut(..if scalar::is_padded(shape) { shape.input().channels } else { 0 }).unwrap_or_default();
     padding.fill(layer.input_zero_point);
     let padding = padding.as_ptr();
-    let channels = shape.output.channels;
+    let channels = shape.output().channels;
     let block_words = BLOCK * padded / 4;
-    let pixels = shape.output.height * shape.output.width;
+    let pixels = shape.output().height * shape.output().width;
     let whole = channels / BLOCK;
     let has_convolve = cpu::HAS_CONVOLVE
         && whole > 0
         && padded <= LONGEST
         && (way == Way::Short || (way == Way::ShortClamped && cpu::CONVOLVE_CLAMPS));
-    for image in 0..shape.batch {
+    for image in 0..shape.batch() {
         // SAFETY: within the input and the output, image by image.
-        let (input, output) = unsafe { (input.add(image * shape.input.len()), output.add(image * shape.output.len())) };
+        let (input, output) =
+            unsafe { (input.add(image * shape.input().len()), output.add(image * shape.output().len())) };
         let mut walk = Walk::new(layer);
         let mut pixel = 0;
         while pixel < pixels {
@@ -185,21 +186,25 @@ struct Origin {
 }
 
 impl Walk {
-    fn new(layer: &Conv2dLayer<'_>) -> Self {
+    fn new(layer: &Conv2d<'_>) -> Self {
         let shape = &layer.shape;
-        Self { left: shape.output.width, y: -(shape.rows.before as isize), x: -(shape.columns.before as isize) }
+        Self {
+            left: shape.output().width,
+            y: -(shape.rows().before() as isize),
+            x: -(shape.columns().before() as isize),
+        }
     }
 
-    fn next(&mut self, layer: &Conv2dLayer<'_>) -> Origin {
+    fn next(&mut self, layer: &Conv2d<'_>) -> Origin {
         let shape = &layer.shape;
         let origin = Origin { y: self.y, x: self.x };
         self.left -= 1;
         if self.left == 0 {
-            self.left = shape.output.width;
-            self.x = -(shape.columns.before as isize);
-            self.y += shape.rows.stride as isize;
+            self.left = shape.output().width;
+            self.x = -(shape.columns().before() as isize);
+            self.y += shape.rows().stride() as isize;
         } else {
-            self.x += shape.columns.stride as isize;
+            self.x += shape.columns().stride() as isize;
         }
         origin
     }
@@ -212,16 +217,16 @@ impl Walk {
     /// where the shape is padded.
     unsafe fn gather(
         &mut self,
-        layer: &Conv2dLayer<'_>,
+        layer: &Conv2d<'_>,
         input: *const i8,
         padding: *const i8,
         lanes: usize,
         column: *mut u32,
     ) {
         let shape = &layer.shape;
-        let (rows, columns, channels) = (&shape.rows, &shape.columns, shape.input.channels);
-        let row_span = ((rows.kernel - 1) * rows.dilation) as isize;
-        let column_span = ((columns.kernel - 1) * columns.dilation) as isize;
+        let (rows, columns, channels) = (&shape.rows(), &shape.columns(), shape.input().channels);
+        let row_span = ((rows.kernel() - 1) * rows.dilation()) as isize;
+        let column_span = ((columns.kernel() - 1) * columns.dilation()) as isize;
         let mut origins = [Origin::default(); LANES];
         let mut inside = true;
         let mut last = Origin::default();
@@ -234,18 +239,19 @@ impl Walk {
             let Origin { y, x } = last;
             inside &= y >= 0
                 && x >= 0
-                && y + row_span < shape.input.height as isize
-                && x + column_span < shape.input.width as isize;
+                && y + row_span < shape.input().height as isize
+                && x + column_span < shape.input().width as isize;
         }
         let pairs = if lanes <= 2 && cpu::HAS_PAIR { 1 } else { 2 };
         if inside {
             let (runs, run) =
-                if columns.dilation == 1 { (1, columns.kernel * channels) } else { (columns.kernel, channels) };
-            let at = origins.map(|origin| (origin.y as usize * shape.input.width + origin.x as usize) * channels);
+                if columns.dilation() == 1 { (1, columns.kernel() * channels) } else { (columns.kernel(), channels) };
+            let at = origins.map(|origin| (origin.y as usize * shape.input().width + origin.x as usize) * channels);
             let mut to = column;
-            for tap_row in 0..rows.kernel {
+            for tap_row in 0..rows.kernel() {
                 for tap in 0..runs {
-                    let offset = (tap_row * rows.dilation * shape.input.width + tap * columns.dilation) * channels;
+                    let offset =
+                        (tap_row * rows.dilation() * shape.input().width + tap * columns.dilation()) * channels;
                     // SAFETY: all four windows lie inside of the image, so do their runs.
                     unsafe {
                         let from = at.map(|at| input.add(at + offset));
@@ -260,14 +266,14 @@ impl Walk {
             }
         } else if channels >= FEW {
             let mut to = column;
-            for tap_row in 0..rows.kernel {
-                let down = (tap_row * rows.dilation) as isize;
-                for tap in 0..columns.kernel {
-                    let across = (tap * columns.dilation) as isize;
+            for tap_row in 0..rows.kernel() {
+                let down = (tap_row * rows.dilation()) as isize;
+                for tap in 0..columns.kernel() {
+                    let across = (tap * columns.dilation()) as isize;
                     let from = origins.map(|Origin { y, x }| {
                         let (y, x) = ((y + down) as usize, (x + across) as usize);
-                        if y < shape.input.height && x < shape.input.width {
-                            input.wrapping_add((y * shape.input.width + x) * channels)
+                        if y < shape.input().height && x < shape.input().width {
+                            input.wrapping_add((y * shape.input().width + x) * channels)
                         } else {
                             padding
                         }
@@ -348,14 +354,14 @@ unsafe fn twos(from: [*const i8; 2], run: usize, to: *mut u32) {
 /// # Safety
 /// `input` is the image; a word per position of the depth, `pairs` apart, can be written to `to`.
 unsafe fn lone<const SECOND: bool>(
-    layer: &Conv2dLayer<'_>,
+    layer: &Conv2d<'_>,
     input: *const i8,
     origin: Origin,
     mut to: *mut u32,
     pairs: usize,
 ) {
     let shape = &layer.shape;
-    let (rows, columns, channels) = (&shape.rows, &shape.columns, shape.input.channels);
+    let (rows, columns, channels) = (&shape.rows(), &shape.columns(), shape.input().channels);
     let mut put = |mut from: *const i8, step: usize, count: usize| {
         for _ in 0..count {
             // SAFETY: inside of the image, or the padding value; the word is the caller's.
@@ -369,25 +375,25 @@ unsafe fn lone<const SECOND: bool>(
     };
     // The padding: one value, read again and again.
     let padding = &raw const layer.input_zero_point;
-    let column = |tap: usize| origin.x + (tap * columns.dilation) as isize;
-    let taps_before = |end: isize| (0..columns.kernel).take_while(|&tap| column(tap) < end).count();
-    let (first, last) = (taps_before(0), taps_before(shape.input.width as isize));
-    for tap_row in 0..rows.kernel {
-        let y = origin.y + (tap_row * rows.dilation) as isize;
-        if y < 0 || y >= shape.input.height as isize {
-            put(padding, 0, columns.kernel * channels);
+    let column = |tap: usize| origin.x + (tap * columns.dilation()) as isize;
+    let taps_before = |end: isize| (0..columns.kernel()).take_while(|&tap| column(tap) < end).count();
+    let (first, last) = (taps_before(0), taps_before(shape.input().width as isize));
+    for tap_row in 0..rows.kernel() {
+        let y = origin.y + (tap_row * rows.dilation()) as isize;
+        if y < 0 || y >= shape.input().height as isize {
+            put(padding, 0, columns.kernel() * channels);
             continue;
         }
         put(padding, 0, first * channels);
-        let line = input.wrapping_add(y as usize * shape.input.row());
+        let line = input.wrapping_add(y as usize * shape.input().row());
         let at = |tap: usize| line.wrapping_add(column(tap) as usize * channels);
-        if columns.dilation == 1 {
+        if columns.dilation() == 1 {
             put(at(first), 1, (last - first) * channels);
         } else {
             for tap in first..last {
                 put(at(tap), 1, channels);
             }
         }
-        put(padding, 0, (columns.kernel - last) * channels);
+        put(padding, 0, (columns.kernel() - last) * channels);
     }
 }

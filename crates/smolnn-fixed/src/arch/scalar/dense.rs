@@ -1,4 +1,4 @@
-//! Dense layer: every input is read once per block of outputs. On the Arm cores four weights come in one word, W = Σ 2^(8i)·u_i with
+//! DenseShape layer: every input is read once per block of outputs. On the Arm cores four weights come in one word, W = Σ 2^(8i)·u_i with
 //! u = w + 128; W >> 8i times the input goes to accumulator i modulo 2^32. With A_i = Σ x·(W >> 8i) the sums are
 //! Σ x·u_i = A_i − 2^8·A_(i+1), exactly, as long as they fit in 32 bits themselves; 128·Σ x, the same for all outputs of a
 //! vector, is taken off at the end. That saves the sign extension: three shifts and a load for four weights.
@@ -8,37 +8,37 @@ use super::{DENSE_BLOCK, DenseSums, Job, Rounding, Way, cpu};
 use crate::Backend;
 use crate::Tensors;
 use crate::arch::portable;
-use crate::dense::DenseLayer;
+use crate::dense::Dense;
 use crate::pack::{Layout, scalar};
 
-pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+pub(crate) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     if layer.layout.is(Layout::PORTABLE) {
         return portable::dense(layer, tensors, scratch);
     }
     let rounding = Rounding::new(&layer.output);
     let way = rounding.way(layer.layout);
     let shape = &layer.shape;
-    for vector in 0..shape.batch {
-        let Some(input) = tensors.input().get(vector * shape.inputs..(vector + 1) * shape.inputs) else { return };
-        let is_full = scalar::dense_width(Backend::CURRENT, shape.outputs) == DENSE_BLOCK;
+    for vector in 0..shape.batch() {
+        let Some(input) = tensors.input().get(vector * shape.inputs()..(vector + 1) * shape.inputs()) else { return };
+        let is_full = scalar::dense_width(Backend::CURRENT, shape.outputs()) == DENSE_BLOCK;
         let excess =
             if cpu::DENSE_EXCESS && is_full { 128 * input.iter().map(|&x| i32::from(x)).sum::<i32>() } else { 0 };
-        let block_words = DENSE_BLOCK * shape.inputs / 4;
+        let block_words = DENSE_BLOCK * shape.inputs() / 4;
         let mut done = 0;
-        let whole = shape.outputs / DENSE_BLOCK;
+        let whole = shape.outputs() / DENSE_BLOCK;
         let has_blocks = way == Way::Short || (way == Way::ShortClamped && cpu::CONVOLVE_CLAMPS);
         if cpu::HAS_DENSE_BLOCKS && has_blocks && whole > 0 {
             let words = layer.words.get(..whole * block_words).unwrap_or_default();
             let (input, output) = tensors.pointers();
             let job = Job {
                 // SAFETY: the vector lies in the input, and in the output.
-                column: unsafe { input.add(vector * shape.inputs) }.cast(),
+                column: unsafe { input.add(vector * shape.inputs()) }.cast(),
                 weights: words.as_ptr(),
                 block: 4 * block_words,
                 channels: layer.channels.as_ptr(),
                 // SAFETY: as above.
-                output: unsafe { output.add(vector * shape.outputs) },
-                stride: shape.inputs,
+                output: unsafe { output.add(vector * shape.outputs()) },
+                stride: shape.inputs(),
                 offset: rounding.offset,
                 minimum: if cpu::CONVOLVE_CLAMPS { layer.output.minimum } else { excess },
                 maximum: layer.output.maximum,
@@ -50,13 +50,15 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
         }
         let mut words = layer.words.get(done * block_words..).unwrap_or_default();
         let mut first = done * DENSE_BLOCK;
-        while first < shape.outputs {
-            let width = scalar::dense_width(Backend::CURRENT, shape.outputs - first);
-            let count = width.min(shape.outputs - first);
-            let Some((weights, rest)) = words.split_at_checked(scalar::dense_block_words(width, shape.inputs)) else {
+        while first < shape.outputs() {
+            let width = scalar::dense_width(Backend::CURRENT, shape.outputs() - first);
+            let count = width.min(shape.outputs() - first);
+            let Some((weights, rest)) = words.split_at_checked(scalar::dense_block_words(width, shape.inputs())) else {
                 return;
             };
-            let Some(input) = tensors.input().get(vector * shape.inputs..(vector + 1) * shape.inputs) else { return };
+            let Some(input) = tensors.input().get(vector * shape.inputs()..(vector + 1) * shape.inputs()) else {
+                return;
+            };
             let Some(channels) = layer.channels.get(first..first + count) else { return };
             let (two, three, four, mut full): (_, _, _, DenseSums);
             let (sums, excess): (&[i32], i32) = match width {
@@ -78,8 +80,8 @@ pub(crate) fn dense(layer: &DenseLayer<'_>, tensors: &mut impl Tensors<i8>, scra
                     (&full, excess)
                 }
             };
-            // Outputs never lie over inputs of their own or a later vector: `Dense::overlap_gap`.
-            let start = vector * shape.outputs + first;
+            // Outputs never lie over inputs of their own or a later vector: `DenseShape::overlap_gap`.
+            let start = vector * shape.outputs() + first;
             let Some(output) = tensors.output().get_mut(start..start + count) else { return };
             for ((output, channel), &sum) in output.iter_mut().zip(channels).zip(sums) {
                 let sum = sum.wrapping_sub(excess);

@@ -5,14 +5,14 @@ use super::{Rounding, Way, cpu};
 use crate::Backend;
 use crate::Tensors;
 use crate::arch::portable;
-use crate::conv::DepthwiseConv2dLayer;
+use crate::conv::DepthwiseConv2d;
 use crate::pack::{Channel, Layout, scalar};
 
-pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     if layer.layout.is(Layout::PORTABLE) {
         return portable::depthwise_conv2d(layer, tensors, scratch);
     }
-    if let (2.., Some(conv)) = (layer.shape.multiplier, layer.as_conv2d()) {
+    if let (2.., Some(conv)) = (layer.shape.multiplier(), layer.as_conv2d()) {
         return super::conv2d(&conv, tensors, scratch);
     }
     let (input, output) = tensors.pointers();
@@ -23,7 +23,7 @@ pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2dLayer<'_>, tensors: &mut i
 /// # Safety
 /// `input` and `output` are as long as the shape says and live as long as the call.
 #[inline(never)]
-unsafe fn run(layer: &DepthwiseConv2dLayer<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
+unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let rounding = Rounding::new(&layer.output);
     let way = rounding.way(layer.layout);
@@ -33,21 +33,22 @@ unsafe fn run(layer: &DepthwiseConv2dLayer<'_>, input: *const i8, output: *mut i
     let padding = padding.as_ptr();
     let is_blocked = scalar::is_by_channel(shape);
     let slides = cpu::HAS_ROWS && way != Way::General && scalar::slides(Backend::CURRENT, shape);
-    for image in 0..shape.batch {
+    for image in 0..shape.batch() {
         // SAFETY: within the input and the output, image by image.
-        let (input, output) = unsafe { (input.add(image * shape.input.len()), output.add(image * shape.output.len())) };
-        for row in 0..shape.output.height {
+        let (input, output) =
+            unsafe { (input.add(image * shape.input().len()), output.add(image * shape.output().len())) };
+        for row in 0..shape.output().height {
             if slides {
                 // SAFETY: the row lies in the output; the padding has a row's pixels.
                 unsafe { line(layer, &rounding, input, padding, output, row) };
                 continue;
             }
             let mut position = 0;
-            while position < shape.output.width {
+            while position < shape.output().width {
                 // SAFETY: the pixel lies in the row.
-                let at = unsafe { output.add((row * shape.output.width + position) * shape.output.channels) };
+                let at = unsafe { output.add((row * shape.output().width + position) * shape.output().channels) };
                 if is_blocked {
-                    let left = shape.output.width - position;
+                    let left = shape.output().width - position;
                     // SAFETY: the pixels lie in the row, the padding has a pixel's channels if there is any.
                     position += unsafe { block(layer, &rounding, way, input, padding, at, row, position, left) };
                 } else {
@@ -89,7 +90,7 @@ pub(super) struct Line {
 /// `input` and `output` are the images, `padding` a row of zero points where the shape is padded.
 #[inline(always)]
 unsafe fn line(
-    layer: &DepthwiseConv2dLayer<'_>,
+    layer: &DepthwiseConv2d<'_>,
     rounding: &Rounding,
     input: *const i8,
     padding: *const i8,
@@ -102,26 +103,26 @@ unsafe fn line(
         rows: [padding; 3],
         weights: layer.words.as_ptr().cast(),
         channels: layer.channels.as_ptr(),
-        output: output.wrapping_add(row * shape.output.row()),
-        stride: shape.output.channels,
+        output: output.wrapping_add(row * shape.output().row()),
+        stride: shape.output().channels,
         offset: rounding.offset,
         minimum: layer.output.minimum,
         maximum: layer.output.maximum,
-        pixels: shape.output.width - right,
-        left: shape.columns.before,
+        pixels: shape.output().width - right,
+        left: shape.columns().before(),
         right,
         zero_point: layer.input_zero_point.into(),
     };
-    let mut y = (row * shape.rows.stride).wrapping_sub(shape.rows.before);
+    let mut y = (row * shape.rows().stride()).wrapping_sub(shape.rows().before());
     for row in &mut line.rows {
-        if y < shape.input.height {
-            *row = input.wrapping_add(y * shape.input.row());
+        if y < shape.input().height {
+            *row = input.wrapping_add(y * shape.input().row());
         }
-        y = y.wrapping_add(shape.rows.dilation);
+        y = y.wrapping_add(shape.rows().dilation());
     }
     // SAFETY: rows of input or padding, a row of output, weights and channels of the layer.
     unsafe {
-        if shape.columns.stride == 1 { cpu::depthwise_line(&mut line) } else { cpu::depthwise_line_two(&mut line) }
+        if shape.columns().stride() == 1 { cpu::depthwise_line(&mut line) } else { cpu::depthwise_line_two(&mut line) }
     }
 }
 
@@ -148,7 +149,7 @@ pub(super) struct Block {
 /// `input` is the image, `output` the first pixel, `padding` a pixel of zero points where the shape is padded.
 #[inline(always)]
 unsafe fn block(
-    layer: &DepthwiseConv2dLayer<'_>,
+    layer: &DepthwiseConv2d<'_>,
     rounding: &Rounding,
     way: Way,
     input: *const i8,
@@ -159,8 +160,8 @@ unsafe fn block(
     left: usize,
 ) -> usize {
     let shape = &layer.shape;
-    let (rows, columns) = (&shape.rows, &shape.columns);
-    let neighbours = columns.stride == 1 && columns.dilation == 1;
+    let (rows, columns) = (&shape.rows(), &shape.columns());
+    let neighbours = columns.stride() == 1 && columns.dilation() == 1;
     let (pixels, width) = match left {
         4.. if neighbours => (4, 6),
         2.. => (2, 6),
@@ -170,31 +171,31 @@ unsafe fn block(
         taps: [padding; 18],
         channels: layer.channels.as_ptr(),
         output,
-        stride: shape.output.channels,
+        stride: shape.output().channels,
         offset: rounding.offset,
         count: layer.channels.len(),
         weights: layer.words.as_ptr().cast(),
     };
-    let x = (position * columns.stride).wrapping_sub(columns.before);
-    let second = x.wrapping_add(columns.stride);
+    let x = (position * columns.stride()).wrapping_sub(columns.before());
+    let second = x.wrapping_add(columns.stride());
     // Steps from each tap to the next of its row.
     let starts = if pixels == 4 {
         [x, x.wrapping_add(1), x.wrapping_add(2), x.wrapping_add(3), x.wrapping_add(4), x.wrapping_add(5)]
     } else {
-        let at = |x: usize, tap: usize| x.wrapping_add(tap * columns.dilation);
+        let at = |x: usize, tap: usize| x.wrapping_add(tap * columns.dilation());
         [x, at(x, 1), at(x, 2), second, at(second, 1), at(second, 2)]
     };
-    let mut y = (row * rows.stride).wrapping_sub(rows.before);
+    let mut y = (row * rows.stride()).wrapping_sub(rows.before());
     for taps in block.taps.chunks_exact_mut(width).take(3) {
-        if y < shape.input.height {
-            let line = input.wrapping_add(y * shape.input.width * shape.input.channels);
+        if y < shape.input().height {
+            let line = input.wrapping_add(y * shape.input().width * shape.input().channels);
             for (tap, &x) in taps.iter_mut().zip(&starts) {
-                if x < shape.input.width {
-                    *tap = line.wrapping_add(x * shape.input.channels);
+                if x < shape.input().width {
+                    *tap = line.wrapping_add(x * shape.input().channels);
                 }
             }
         }
-        y = y.wrapping_add(rows.dilation);
+        y = y.wrapping_add(rows.dilation());
     }
     // SAFETY: every tap points to a pixel of the input or of padding, the output to `pixels` pixels.
     unsafe {
@@ -279,7 +280,7 @@ const CHANNELS: usize = 8;
 /// # Safety
 /// `input` is the image, `output` the pixel, `padding` a pixel of zero points where the shape is padded.
 unsafe fn pixel(
-    layer: &DepthwiseConv2dLayer<'_>,
+    layer: &DepthwiseConv2d<'_>,
     rounding: &Rounding,
     way: Way,
     input: *const i8,
@@ -290,14 +291,14 @@ unsafe fn pixel(
 ) {
     let shape = &layer.shape;
     let mut index = 0;
-    let (first_row, last_row) = shape.rows.taps(row);
-    let (first, last) = shape.columns.taps(position);
+    let (first_row, last_row) = shape.rows().taps(row);
+    let (first, last) = shape.columns().taps(position);
     let is_whole = (last_row - first_row) * (last - first) == shape.depth();
     let blocks = layer.channels.len() / CHANNELS;
-    if cpu::HAS_ROWS && way != Way::General && shape.multiplier == 1 && is_whole && blocks > 0 {
-        let (y, x) = (shape.rows.position(row, 0), shape.columns.position(position, 0));
+    if cpu::HAS_ROWS && way != Way::General && shape.multiplier() == 1 && is_whole && blocks > 0 {
+        let (y, x) = (shape.rows().position(row, 0), shape.columns().position(position, 0));
         let pixel = Pixel {
-            input: input.wrapping_add((y * shape.input.width + x) * shape.input.channels),
+            input: input.wrapping_add((y * shape.input().width + x) * shape.input().channels),
             weights: layer.words.as_ptr().cast(),
             channels: layer.channels.as_ptr(),
             output,
@@ -305,11 +306,11 @@ unsafe fn pixel(
             minimum: layer.output.minimum,
             maximum: layer.output.maximum,
             blocks,
-            rows: shape.rows.kernel,
-            columns: shape.columns.kernel,
-            row_step: shape.rows.dilation * shape.input.row(),
-            column_step: shape.columns.dilation * shape.input.channels,
-            weight_step: shape.output.channels,
+            rows: shape.rows().kernel(),
+            columns: shape.columns().kernel(),
+            row_step: shape.rows().dilation() * shape.input().row(),
+            column_step: shape.columns().dilation() * shape.input().channels,
+            weight_step: shape.output().channels,
             weight_row_step: 0,
         };
         // SAFETY: all taps lie inside of the image, and the layer has that many blocks of channels.
@@ -320,7 +321,7 @@ unsafe fn pixel(
         let left = layer.channels.len() - index;
         // SAFETY: the channels exist; those of a block see neighbouring inputs, or the same one.
         index += unsafe {
-            if left >= CHANNELS && shape.multiplier == 1 {
+            if left >= CHANNELS && shape.multiplier() == 1 {
                 taps::<CHANNELS, true>(layer, rounding, way, input, padding, output, row, position, index)
             } else if left >= CHANNELS {
                 taps::<CHANNELS, false>(layer, rounding, way, input, padding, output, row, position, index)
@@ -338,7 +339,7 @@ unsafe fn pixel(
 /// As [`pixel`].
 #[inline(always)]
 unsafe fn taps<const N: usize, const PLAIN: bool>(
-    layer: &DepthwiseConv2dLayer<'_>,
+    layer: &DepthwiseConv2d<'_>,
     rounding: &Rounding,
     way: Way,
     input: *const i8,
@@ -349,9 +350,9 @@ unsafe fn taps<const N: usize, const PLAIN: bool>(
     index: usize,
 ) -> usize {
     let shape = &layer.shape;
-    let (rows, columns, channels) = (&shape.rows, &shape.columns, shape.input.channels);
+    let (rows, columns, channels) = (&shape.rows(), &shape.columns(), shape.input().channels);
     let source = |index: usize| {
-        if PLAIN || shape.multiplier == 1 { index } else { index.checked_div(shape.multiplier).unwrap_or(0) }
+        if PLAIN || shape.multiplier() == 1 { index } else { index.checked_div(shape.multiplier()).unwrap_or(0) }
     };
     let first = source(index);
     let mut offsets = [0; N];
@@ -360,22 +361,22 @@ unsafe fn taps<const N: usize, const PLAIN: bool>(
     }
     let mut weights = layer.words.as_ptr().cast::<i8>().wrapping_add(index);
     let mut sums = [0; N];
-    let mut y = (row * rows.stride).wrapping_sub(rows.before);
-    for _ in 0..rows.kernel {
-        let mut x = (position * columns.stride).wrapping_sub(columns.before);
-        let line = input.wrapping_add(y.wrapping_mul(shape.input.width).wrapping_mul(channels).wrapping_add(first));
-        for _ in 0..columns.kernel {
-            let inside = y < shape.input.height && x < shape.input.width;
+    let mut y = (row * rows.stride()).wrapping_sub(rows.before());
+    for _ in 0..rows.kernel() {
+        let mut x = (position * columns.stride()).wrapping_sub(columns.before());
+        let line = input.wrapping_add(y.wrapping_mul(shape.input().width).wrapping_mul(channels).wrapping_add(first));
+        for _ in 0..columns.kernel() {
+            let inside = y < shape.input().height && x < shape.input().width;
             let from = if inside { line.wrapping_add(x * channels) } else { padding.wrapping_add(first) };
             for (at, (sum, &offset)) in sums.iter_mut().zip(&offsets).enumerate() {
                 let offset = if PLAIN { at } else { offset };
                 // SAFETY: the tap is a pixel of the input or of padding; every tap has a weight for each channel.
                 *sum += unsafe { i32::from(*from.add(offset)) * i32::from(*weights.add(at)) };
             }
-            weights = weights.wrapping_add(shape.output.channels);
-            x = x.wrapping_add(columns.dilation);
+            weights = weights.wrapping_add(shape.output().channels);
+            x = x.wrapping_add(columns.dilation());
         }
-        y = y.wrapping_add(rows.dilation);
+        y = y.wrapping_add(rows.dilation());
     }
     let Some(channels) = layer.channels.get(index..index + N) else { return N };
     for (at, (sum, channel)) in sums.into_iter().zip(channels).enumerate() {

@@ -11,7 +11,7 @@ pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
 /// There is a kernel for one pair of pixels.
 pub(super) const HAS_PAIR: bool = !matches!(Backend::CURRENT, Backend::V6m);
 
-/// Dense sums have 128·Σ x in them.
+/// DenseShape sums have 128·Σ x in them.
 pub(super) const DENSE_EXCESS: bool = !matches!(Backend::CURRENT, Backend::Rv32);
 
 /// There is none of the kernels that go all the way to the outputs.

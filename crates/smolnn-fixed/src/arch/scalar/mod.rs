@@ -18,7 +18,7 @@ mod depthwise;
 #[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), path = "host.rs")]
 mod cpu;
 
-pub(crate) use super::portable::{dense_int16, wide_dense};
+pub(crate) use super::portable::{dense_int16, dense_to_int16};
 pub(crate) use conv2d::conv2d;
 #[cfg(all(backend = "rv32", target_arch = "riscv32"))]
 pub(crate) use cpu::with_lowest_byte;

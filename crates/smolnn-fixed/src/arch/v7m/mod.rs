@@ -23,7 +23,7 @@ pub(super) unsafe fn depthwise_line_two(_line: &mut Line) {}
 #[inline(always)]
 pub(super) unsafe fn depthwise_pixel(_pixel: &Pixel) {}
 
-/// Dense sums have 128·Σ x in them.
+/// DenseShape sums have 128·Σ x in them.
 pub(super) const DENSE_EXCESS: bool = true;
 
 /// There are kernels that go from the column to the outputs.
