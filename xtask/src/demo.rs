@@ -22,7 +22,7 @@ pub struct Arguments {
 /// `xtask demo`.
 pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     if arguments.host {
-        return shell::run(shell::cargo().args(["run", "--release", "--quiet", "--package", "demo"]));
+        return shell::run(shell::cargo().args(["run", "--release", "--quiet", "--package", "digits"]));
     }
     let board = arguments.board.board();
     setup::ensure(&[board], install)?;

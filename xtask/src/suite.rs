@@ -228,7 +228,7 @@ impl Suite {
 }
 
 /// The programs that the README shows, line by line.
-pub const SHOWN: [&str; 2] = ["tests/minimal/build.rs", "tests/minimal/src/main.rs"];
+pub const SHOWN: [&str; 2] = ["examples/minimal/build.rs", "examples/minimal/src/main.rs"];
 
 /// Whether the text of the README has them as they are.
 pub fn readme_shows(text: &str) -> Result<()> {

@@ -3,7 +3,7 @@
 //! - f32 → int8, int16: clamp(z + round(x / s)), the quotient in f32, halves away from zero; NaN gives the zero point.
 //! - int8, int16 → f32: s · (q − z), rounded once.
 //! - int → int: clamp(z_out + M · (q − z_in)), M the multiplier of s_in / s_out ([`Multiplier::apply`]).
-//! - Held by: `quantize_*`, `dequantize_*` goldens; random values against the oracle (tests/host/tests/conformance.rs).
+//! - Held by: `quantize_*`, `dequantize_*` goldens; random values against the oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 

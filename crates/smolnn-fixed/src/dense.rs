@@ -2,7 +2,7 @@
 //!
 //! - Layout: vectors one behind the other; weights packed by [`pack::dense`].
 //! - Accumulators, rounding: as [`conv2d`](crate::conv::conv2d).
-//! - Held by: `fc_*` goldens and random shapes against the naive oracle (tests/host/tests/conformance.rs).
+//! - Held by: `fc_*` goldens and random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::{DenseShape, ShapeError};
 

@@ -3,7 +3,7 @@
 //! - Layout: vectors one behind the other; weights outputs × inputs, unpacked; bias int64; zero points 0.
 //! - Accumulators, rounding: as [`conv2d_int16`](crate::conv::conv2d_int16).
 //! - Held by: `fc_int16`, `dense_int16*` goldens; random shapes against the naive oracle
-//!   (tests/host/tests/conformance.rs).
+//!   (tests/host/registry/conformance.rs).
 
 use smolnn_core::{DenseShape, ShapeError};
 

@@ -3,7 +3,7 @@
 //! - The reference's integer sequence: with v = Σ (x − z)², 1/√v as a mantissa of 31 bits (five steps of Newton's method
 //!   on v brought to [1/4, 1)) and a shift; y = clamp(128 · (x − z) / √v) by [`Multiplier::apply`].
 //! - v ≤ n · 255² < 2^31 for rows of up to 32768 elements. A row of zeros gives zeros.
-//! - Held by: `l2norm` golden; random rows against an f64 oracle (tests/host/tests/conformance.rs).
+//! - Held by: `l2norm` golden; random rows against an f64 oracle (tests/host/registry/conformance.rs).
 
 use core::cell::Cell;
 

@@ -2,8 +2,8 @@
 //!
 //! - The reference's integer sequence: exp in Q0.31, their sum in Q12.19, its logarithm in Q5.26 by a rational function
 //!   around √½ with powers of two taken out, differences rounded to 4 fraction bits, halves away from zero.
-//! - Held by: `log_softmax*` goldens (tests/host/tests/golden.rs); random rows against an f64 oracle
-//!   (tests/host/tests/conformance.rs).
+//! - Held by: `log_softmax*` goldens (tests/host/golden/operators.rs); random rows against an f64 oracle
+//!   (tests/host/registry/conformance.rs).
 #![doc = include_str!("softmax_cost.md")]
 
 use core::cell::Cell;

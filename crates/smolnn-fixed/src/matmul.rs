@@ -3,7 +3,7 @@
 //! - `y = clamp(z_out + M · Σ_k (a[i, k] − z_a) · (b[k, j] − z_b))`, M the multiplier of s_a · s_b / s_out in f64.
 //! - Either matrix may be given transposed. |product| ≤ 255², so that depths below 2^15 cannot overflow i32.
 //! - Rounding: [`Multiplier::apply`], once per output.
-//! - Held by: `batch_matmul` golden; random shapes against the naive oracle (tests/host/tests/conformance.rs).
+//! - Held by: `batch_matmul` golden; random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 

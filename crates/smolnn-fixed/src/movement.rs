@@ -5,8 +5,8 @@
 //!   A stride of 0 in the input repeats, a negative one reverses.
 //! - Layout: any of up to six dimensions; elements of any type; no arithmetic, so nothing to round.
 //! - Positions that the output's strides leave out keep their value.
-//! - Held by: random strides against a naive loop (tests/host/tests/movement.rs); `transpose`, `concat_*`, `strided_slice_*`
-//!   goldens through the importer (tests/host/tests/import_golden.rs).
+//! - Held by: random strides against a naive loop (tests/host/registry/movement.rs); `transpose`, `concat_*`, `strided_slice_*`
+//!   goldens through the importer (tests/host/golden/models.rs).
 
 use smolnn_core::ShapeError;
 

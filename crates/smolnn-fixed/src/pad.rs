@@ -3,7 +3,7 @@
 //! - Layout: row-major, output length = before + input length + after along each axis.
 //! - Nothing is rounded. The output is written from the first element to the last, so that it may grow into the buffer
 //!   that holds the input: see [`Pad::overlap_gap`].
-//! - Held by: `pad` golden, random shapes against the naive oracle (tests/host/tests/conformance.rs).
+//! - Held by: `pad` golden, random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 

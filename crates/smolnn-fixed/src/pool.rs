@@ -4,7 +4,7 @@
 //! - Maximum: clamp(max x). Mean: clamp((Σ x ± n/2) / n), the sign that of the sum, the division truncating, n the taps that
 //!   lie in the input: padding counts in neither. |Σ x| ≤ n · 2^15 < 2^31 for n < 2^16, which the constructor checks.
 //! - A window that sees only padding gives the least value (maximum) or 0 (mean), clamped.
-//! - Held by: `maxpool_*`, `avgpool_*` goldens, random shapes against the naive oracle (tests/host/tests/conformance.rs).
+//! - Held by: `maxpool_*`, `avgpool_*` goldens, random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::{Pool2dShape, ShapeError};
 

@@ -15,7 +15,7 @@
 //! assert_eq!(coarse.to_bits(), 2048);
 //! ```
 //!
-//! Held by tests/host/tests/q.rs: exhaustively for 8 bits, on edges and random values above.
+//! Held by tests/host/exhaustive/q.rs: exhaustively for 8 bits, on edges and random values above.
 //!
 //! # Cost, errors, ends
 //!

@@ -1,7 +1,7 @@
 //! Elementary functions of f64 that the compiler can evaluate, for tables of constants. Firmware that computes with reals
 //! uses `smolnn-float`.
 //!
-//! Held by tests/host/tests/activation_tables.rs: within 4 ULP of the platform's functions in [−40, 40], erf within 18 in
+//! Held by tests/host/exhaustive/activation_tables.rs: within 4 ULP of the platform's functions in [−40, 40], erf within 18 in
 //! [−5, 5].
 
 /// ln 2, to more digits than f64 has: the head has 21 trailing zero bits, so that products with small integers are exact.

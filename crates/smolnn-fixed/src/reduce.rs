@@ -6,7 +6,7 @@
 //! - Maximum: the largest x, one scale in and out. Sum, of one scale in and out: y = clamp(z_out + Σ x − n · z_in).
 //! - Sums are i32: n < 2^15, which the constructor checks, keeps |Σ x − n · z| below 2^31.
 //! - Rounding: [`Multiplier::apply`], once per output.
-//! - Held by: `mean_*`, `reduce_max` goldens, random shapes against the naive oracle (tests/host/tests/conformance.rs).
+//! - Held by: `mean_*`, `reduce_max` goldens, random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 

@@ -9,7 +9,7 @@
 //!   h = ⌊2e·2m / 2^32⌋, one long multiplication. The table holds 2e. Without long multiplication the upper halves give h
 //!   to 2^17, and only where that leaves the output open (one element in a hundred) the product is computed.
 //! - Differences below −31 / (β s) count as 0, as in the reference.
-//! - Held by: `softmax_*` goldens; random rows against an f64 oracle within 1 LSB (tests/host/tests/conformance.rs).
+//! - Held by: `softmax_*` goldens; random rows against an f64 oracle within 1 LSB (tests/host/registry/conformance.rs).
 #![doc = include_str!("softmax_cost.md")]
 
 use core::cell::Cell;

@@ -4,7 +4,7 @@
 //!   each, interpolated linearly, the corners shifted by half of what the middle lacks; the sum is Q16.15, its reciprocal
 //!   Q0.15 after normalisation, the product rounded half up.
 //! - Rows of fewer than 2^16 elements: the sum stays below 2^31.
-//! - Held by: `softmax_i16_*` goldens; random rows against an f64 oracle (tests/host/tests/conformance.rs).
+//! - Held by: `softmax_i16_*` goldens; random rows against an f64 oracle (tests/host/registry/conformance.rs).
 #![doc = include_str!("softmax_cost.md")]
 
 use core::cell::Cell;

@@ -4,7 +4,7 @@
 //! - By value: every component into ±max, which does not.
 //! - Scaling: the loss's gradient times 2^shift going in, all gradients times 2^−shift coming out; exact in binary floating
 //!   point as long as nothing overflows or becomes subnormal. In narrow formats small gradients survive it, and not otherwise.
-//! - Held by: textbook rows 4.9 and 6.3, tests/host/tests/training.rs.
+//! - Held by: textbook rows 4.9 and 6.3, tests/host/gradient/training.rs.
 
 use crate::parameter::norm;
 use crate::{Parameter, Real};

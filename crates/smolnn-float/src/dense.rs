@@ -4,8 +4,8 @@
 //! - Forward: `y[o] = b[o] + Σ_i W[o, i]·x[i]`, added in the order of i.
 //! - Backward, δ = ∂L/∂y: ∂L/∂x = Wᵀδ, ∂L/∂W = δxᵀ, ∂L/∂b = δ, summed over the batch.
 //! - Error: a sum of n products in f32 is within n·2⁻²³·Σ|W·x| of the real one.
-//! - Held by: `linear_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity in exact
-//!   integers (tests/host/tests/gradient.rs), the dense golden of maths.md (textbook row 4.1).
+//! - Held by: `linear_*` goldens (tests/host/golden/float.rs), differences and the adjoint identity in exact
+//!   integers (tests/host/gradient/layers.rs), the dense golden of maths.md (textbook row 4.1).
 
 use smolnn_core::{DenseShape, ShapeError};
 

@@ -4,7 +4,7 @@
 //! - Stash: none. The mask is a function of the generator's state: [`backward`] with a generator in the state that
 //!   [`forward`]'s had draws the same mask.
 //! - Forward: y = x·m, backward: ∂L/∂x += δ·m, m ∈ {0, 1/(1 − rate)}.
-//! - Held by: the mask's statistics, forward and backward alike (tests/host/tests/gradient.rs).
+//! - Held by: the mask's statistics, forward and backward alike (tests/host/gradient/layers.rs).
 
 use smolnn_core::ShapeError;
 

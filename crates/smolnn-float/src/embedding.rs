@@ -3,7 +3,7 @@
 //! - Layout: table `[entries][width]`, output `[indices][width]`.
 //! - Forward: `y[k] = table[index[k]]`. Backward: `∂L/∂table[index[k]] += δ[k]`; an index may occur twice, so it adds.
 //!   The indices have no gradient.
-//! - Held by: differences (tests/host/tests/gradient.rs).
+//! - Held by: differences (tests/host/gradient/layers.rs).
 
 use smolnn_core::{Cost, ShapeError};
 

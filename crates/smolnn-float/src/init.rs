@@ -8,7 +8,7 @@
 //! | orthogonal | W·Wᵀ = gain²·1 | recurrent weights |
 //!
 //! Uniform draws lie in ±√(3·variance), normal ones come from Box and Muller. All weights at zero is a trap (textbook
-//! row 4.8). Held by: moments and orthogonality in tests/host/tests/training.rs.
+//! row 4.8). Held by: moments and orthogonality in tests/host/gradient/training.rs.
 
 use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 

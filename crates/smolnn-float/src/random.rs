@@ -1,7 +1,7 @@
 //! Random numbers: any generator of `rand_core`, and one whose streams are pinned.
 //!
 //! [`Pcg32`] is PCG-XSH-RR 64/32 of `rand_pcg`: 16 bytes of state, the same stream on every target and in every release
-//! (tests/host/tests/training.rs pins it). Where a seed decides what a network becomes, use it.
+//! (tests/host/gradient/training.rs pins it). Where a seed decides what a network becomes, use it.
 
 pub use rand_core::{Rng as Generator, SeedableRng};
 pub use rand_pcg::Pcg32;

@@ -2,7 +2,7 @@
 //!
 //! - Forward: the branch's output += x. Backward: ∂L/∂x gets δ twice, once through the branch and once past it; gradients
 //!   accumulate, so the second is [`add`] of δ to the branch's ∂L/∂x.
-//! - Held by: differences (tests/host/tests/gradient.rs).
+//! - Held by: differences (tests/host/gradient/layers.rs).
 
 use smolnn_core::ShapeError;
 

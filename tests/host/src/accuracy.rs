@@ -1,7 +1,7 @@
 //! How far functions of one number lie from the truth: exhaustively where inputs have 8 or 16 bits, over floats by strata
 //! of the exponent, or all of them.
 //!
-//! - The truth is `libm` in f64, below one unit in the last place of f64, 2^-29 of f32's; tests/host/tests/accuracy.rs
+//! - The truth is `libm` in f64, below one unit in the last place of f64, 2^-29 of f32's; tests/host/exhaustive/accuracy.rs
 //!   compares it with the platform's own. The accurate tier is that same truth, rounded: its rows show the rounding alone.
 //! - All functions of one truth are measured together, so that it is computed once for each float; that is what makes all
 //!   2^32 floats bearable. No range is left out and nothing is inferred from neighbours, but for one thing: where

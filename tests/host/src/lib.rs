@@ -1,4 +1,4 @@
-//! Host tests of smolnn: each file under `tests/` is one test target. Here is what several of them share.
+//! Host tests of smolnn: each folder beside this one is one test program. Here is what several of them share.
 
 pub mod accuracy;
 pub mod gradient;

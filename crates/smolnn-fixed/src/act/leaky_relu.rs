@@ -2,7 +2,7 @@
 //!
 //! - y = clamp(z_out + M · (x − z_in)), M the multiplier of s_in / s_out (f32 quotient) or of s_in·α / s_out (f32 product
 //!   and quotient); [`Multiplier::apply`] rounds.
-//! - Held by: `leakyrelu*` goldens; random values against the oracle (tests/host/tests/conformance.rs).
+//! - Held by: `leakyrelu*` goldens; random values against the oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 

@@ -2,7 +2,7 @@
 //!
 //! - y = clamp(z_out + M · (x − z_in)) for x ≥ z_in, M the multiplier of s_in / s_out; below,
 //!   clamp(z_out + M_α · (x − z_in) · (α − z_α)), M_α that of s_in · s_α / s_out, in f64. [`Multiplier::apply`] rounds.
-//! - Held by: `prelu` golden; random tensors against the oracle (tests/host/tests/conformance.rs).
+//! - Held by: `prelu` golden; random tensors against the oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 

@@ -6,7 +6,7 @@
 //! - The coefficients come from a search (`search` in the testkit) for polynomials whose integer parts are the correctly
 //!   rounded outputs of all 128 inputs: the worst error is 0.5 LSB, over all 65 536 inputs. 1 saturates to 32767.
 //! - Both are monotonic; tanh(−x) = −tanh(x) and sigmoid(−x) = 1 − sigmoid(x) bit for bit where neither saturates.
-//! - Held by tests/host/tests/q15.rs, exhaustively, coefficients included.
+//! - Held by tests/host/exhaustive/q15.rs, exhaustively, coefficients included.
 #![doc = include_str!("q15_cost.md")]
 
 use core::cell::Cell;

@@ -4,7 +4,7 @@
 //! - y = ⌊(h + x·(c1 + |x|·c2) ± c0) / 2^k⌋ with the sign of x and h = 2^(k − 1): one polynomial for 128 neighbouring |x| serves
 //!   both signs, since tanh is odd and 1 − sigmoid(x) = sigmoid(−x); 256 pieces of 8 bytes, 2 KiB per function.
 //! - Sigmoid: k = 17, modulo 2^32: 1 is 2^32. tanh: k = 16; only the last addition can leave 32 bits, and saturates there.
-//! - The coefficients come from the same search; c2 is the lowest byte of c0. Held by tests/host/tests/q15.rs, exhaustively.
+//! - The coefficients come from the same search; c2 is the lowest byte of c0. Held by tests/host/exhaustive/q15.rs, exhaustively.
 #![doc = include_str!("q15_cost.md")]
 
 use core::cell::Cell;

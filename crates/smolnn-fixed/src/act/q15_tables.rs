@@ -1,5 +1,5 @@
 //! Coefficients of the Q15 activations, found by `search` in the testkit. Rewritten by
-//! `BLESS=1 cargo test -p host-tests --test q15`.
+//! `BLESS=1 cargo test -p host-tests --test exhaustive q15`.
 
 use super::q15::Pieces;
 

@@ -2,8 +2,8 @@
 //!
 //! - Layout: 256 outputs, indexed by the input's bits as u8. Input and output may be one tensor.
 //! - Nothing is rounded here; a table built from real numbers is correctly rounded, halves away from zero.
-//! - Held by: `logistic_*`, `tanh_*`, `hardswish_*`, `leakyrelu_*`, `elu_*`, `relu*` goldens (tests/host/tests/golden.rs),
-//!   random tables against the oracle (tests/host/tests/conformance.rs).
+//! - Held by: `logistic_*`, `tanh_*`, `hardswish_*`, `leakyrelu_*`, `elu_*`, `relu*` goldens (tests/host/golden/operators.rs),
+//!   random tables against the oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 

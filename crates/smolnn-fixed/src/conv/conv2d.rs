@@ -4,7 +4,7 @@
 //! - Accumulators are i32: |x·w| ≤ 2^14 each, so that a depth below 2^16 with |bias| < 2^30 cannot overflow; beyond that
 //!   they wrap, as the reference's do.
 //! - Rounding: [`Multiplier::apply`](crate::quantise::Multiplier::apply), once per output.
-//! - Held by: `conv_*` goldens and random shapes against the naive oracle (tests/host/tests/conformance.rs).
+//! - Held by: `conv_*` goldens and random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::{Conv2dShape, ShapeError};
 

@@ -2,7 +2,7 @@
 //!
 //! - Layout: NHWC input and output; weights packed by [`pack::depthwise_conv2d`](crate::pack::depthwise_conv2d).
 //! - Accumulators, rounding: as [`conv2d`](super::conv2d).
-//! - Held by: `dw_*` goldens and random shapes against the naive oracle (tests/host/tests/conformance.rs).
+//! - Held by: `dw_*` goldens and random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::{DepthwiseConv2dShape, ShapeError};
 

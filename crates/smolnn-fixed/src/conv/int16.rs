@@ -5,7 +5,7 @@
 //! - Accumulators: |x·w| ≤ 2^22, so that 2^8 products are summed in i32 before they are added to an i64.
 //! - Rounding: [`Multiplier::apply_i64`], once per output, single; [`WeightsInt16::shorten`] gives the same in 32 bits.
 //! - Held by: `conv_int16*`, `depthwise_int16*` goldens; random shapes against the naive oracle
-//!   (tests/host/tests/conformance.rs).
+//!   (tests/host/registry/conformance.rs).
 
 use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, ShapeError};
 

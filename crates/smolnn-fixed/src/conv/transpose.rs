@@ -6,7 +6,7 @@
 //! - Written as a gather over the output, so that no accumulators are stored: row by row, one output at a time.
 //! - int8: i32 accumulators, [`Multiplier::apply`]; int16: i64, [`Multiplier::apply_i64`], bias int64.
 //! - Held by: `tconv_*`, `transpose_conv_*` goldens; random shapes against the naive oracle
-//!   (tests/host/tests/conformance.rs).
+//!   (tests/host/registry/conformance.rs).
 
 use smolnn_core::{Conv2dShape, ShapeError, Window};
 

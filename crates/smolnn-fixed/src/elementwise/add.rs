@@ -6,7 +6,7 @@
 //!   Terms are kept doubled: |2 · sum| ≤ 2 · 2 · 255 · 2^19 < 2^29, so that the product's high word is the rounded result.
 //! - int16: zero points are 0; the larger scale's operand is a shift here too.
 //! - Rounding: [`Multiplier::apply`] for each term and for the sum.
-//! - Held by: `add*`, `sub*` goldens; random tensors against the naive oracle (tests/host/tests/conformance.rs).
+//! - Held by: `add*`, `sub*` goldens; random tensors against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 

@@ -1,7 +1,7 @@
 //! The smaller and the larger of two tensors, int8 and int16: y = min(l, r), y = max(l, r).
 //!
 //! - All three have one scale and zero point, so that values compare as they are stored: nothing is rounded.
-//! - Held by: `minimum*`, `maximum*` goldens through the importer; random tensors (tests/host/tests/elementwise.rs).
+//! - Held by: `minimum*`, `maximum*` goldens through the importer; random tensors (tests/host/registry/elementwise.rs).
 
 use smolnn_core::ShapeError;
 

@@ -2,7 +2,7 @@
 //!
 //! - int16: zero points are 0; |l · r| ≤ 2^30 fits in i32, as do int8's 255 · 255.
 //! - Rounding: [`Multiplier::apply`], once per output.
-//! - Held by: `mul*` goldens through the importer; random tensors against f64 (tests/host/tests/elementwise.rs).
+//! - Held by: `mul*` goldens through the importer; random tensors against f64 (tests/host/registry/elementwise.rs).
 
 use smolnn_core::ShapeError;
 

@@ -3,7 +3,7 @@
 //! - M_l, M_r from s_l, s_r over twice the larger of them; M_o from (twice the larger)² over 2^14 · s_out; all in f64.
 //! - Each term is a table of the layer: |term| ≤ 2^14, so that the square fits in i32.
 //! - Rounding: [`Multiplier::apply`] for each term and for the square.
-//! - Held by: `squared_difference` golden; random tensors against the naive oracle (tests/host/tests/conformance.rs).
+//! - Held by: `squared_difference` golden; random tensors against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 

@@ -19,7 +19,7 @@
 //!
 //! - Layout: x `[time][inputs]`, h `[hidden]`, output `[time][hidden]`; the rows of z, r, n one behind the other.
 //! - Held by: the integer oracle of the testkit, bit for bit, and a trained network against f64
-//!   (tests/host/tests/recurrent_fixed.rs).
+//!   (tests/host/golden/recurrent.rs).
 
 use smolnn_core::ShapeError;
 

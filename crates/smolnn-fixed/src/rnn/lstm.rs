@@ -15,7 +15,7 @@
 //!   [`Multiplier::apply_i64`] (single).
 //! - Not there, and refused by the importer: peephole, projection, layer normalisation, coupled input and forget gates.
 //! - Held by: `lstm_*` goldens, with traces where there are some, and random cells against the naive oracle
-//!   (tests/host/tests/recurrent_fixed.rs, tests/host/tests/import_golden.rs).
+//!   (tests/host/golden/recurrent.rs, tests/host/golden/models.rs).
 
 use core::fmt::Debug;
 

@@ -7,7 +7,7 @@
 //! - Formats: with int16 state the time weights are int16; the sum is i32 and wraps as the reference's.
 //! - The fused activation that a model may name is not applied, since the reference does not: the clamp is int8's range.
 //! - Rounding: [`Multiplier::apply`].
-//! - Held by: `svdf_*` goldens (tests/host/tests/recurrent_fixed.rs).
+//! - Held by: `svdf_*` goldens (tests/host/golden/recurrent.rs).
 
 use smolnn_core::ShapeError;
 

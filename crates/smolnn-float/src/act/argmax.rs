@@ -3,7 +3,7 @@
 //! - The first of equal ones; a NaN wins over numbers, the first NaN over later ones (as max pooling).
 //! - There is no backward pass: argmax is piecewise constant, its derivative 0 or undefined. To train through a choice use
 //!   softmax(z/τ), whose limit for τ → 0 it is.
-//! - Held by: textbook row 5.5 (tests/host/tests/activations.rs).
+//! - Held by: textbook row 5.5 (tests/host/gradient/activations.rs).
 
 use smolnn_core::ShapeError;
 

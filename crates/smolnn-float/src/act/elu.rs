@@ -2,7 +2,7 @@
 //!
 //! - ELU: z above 0, α (e^z − 1) below. SELU: λ times ELU with the α that keeps mean 0 and variance 1 (Klambauer et al., 2017).
 //! - Derivative: 1 or α e^z = y + α; λ or y + λα. At 0 the lower side counts: α, λα.
-//! - Held by: goldens act_elu_*, act_selu; differences (tests/host/tests/activations.rs).
+//! - Held by: goldens act_elu_*, act_selu; differences (tests/host/gradient/activations.rs).
 
 use super::{Activation, FromOutput};
 use crate::Real;

@@ -1,6 +1,6 @@
 //! The exponential as an activation: y = e^z, y′ = y.
 //!
-//! - Held by: golden act_exp_small; differences (tests/host/tests/activations.rs).
+//! - Held by: golden act_exp_small; differences (tests/host/gradient/activations.rs).
 
 use smolnn_core::ShapeError;
 

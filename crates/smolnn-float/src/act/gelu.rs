@@ -5,7 +5,7 @@
 //!   Computed with ½ (1 + t) = σ(2u) and ¼ (1 − t²) = σ(2u) σ(−2u), which do not cancel.
 //! - Sigmoid: y = z σ(1.702 z), Swish with β = 1.702. Within 2.1e-2 of Erf.
 //! - Not monotonic: the backward pass needs z. (Hendrycks, Gimpel, 2016.)
-//! - Held by: goldens act_gelu_*; textbook row 4.4; differences (tests/host/tests/activations.rs).
+//! - Held by: goldens act_gelu_*; textbook row 4.4; differences (tests/host/gradient/activations.rs).
 
 use super::{Activation, Swish};
 use crate::Real;

@@ -2,7 +2,7 @@
 //!
 //! - Hard sigmoid: clamp(z/6 + ½, 0, 1). Hard swish: z · hard sigmoid(z), y′ = z/3 + ½ inside. Hard tanh: clamp(z, low, high).
 //! - Derivative at a kink: what holds outside; that of hard swish at −3 what holds inside, as PyTorch has it.
-//! - Held by: goldens act_hard*; differences (tests/host/tests/activations.rs).
+//! - Held by: goldens act_hard*; differences (tests/host/gradient/activations.rs).
 
 use super::{Activation, FromMask, FromOutput};
 use crate::Real;

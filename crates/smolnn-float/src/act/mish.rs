@@ -2,7 +2,7 @@
 //!
 //! - With E = e^z: tanh(ln(1 + E)) = (E² + 2E) / (E² + 2E + 2), one exponential and no logarithm; with E = e^−|z| it cannot overflow.
 //! - y′ = t + z (1 − t²) σ(z). Not monotonic: the backward pass needs z.
-//! - Held by: golden act_mish; differences (tests/host/tests/activations.rs).
+//! - Held by: golden act_mish; differences (tests/host/gradient/activations.rs).
 
 use super::Activation;
 use crate::Real;

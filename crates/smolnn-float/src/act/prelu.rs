@@ -4,7 +4,7 @@
 //! - One rounding; the gradients two. −∞ at −∞ for γ > 0, ∞ at ∞, ±0 at ±0; NaN stays.
 //!   Cost: the table of [`act`](crate::act#errors-special-values-and-cost).
 //! - Backward: ∂L/∂z += δ (z > 0) or γ δ; ∂L/∂γ += Σ δ z over z ≤ 0. Needs z.
-//! - Held by: golden act_prelu; textbook row 4.3; differences (tests/host/tests/activations.rs).
+//! - Held by: golden act_prelu; textbook row 4.3; differences (tests/host/gradient/activations.rs).
 
 use smolnn_core::ShapeError;
 

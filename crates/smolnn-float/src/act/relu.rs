@@ -3,7 +3,7 @@
 //! - ReLU: max(z, 0); ReLU6: min(max(z, 0), 6); LeakyReLU: z above 0, γ z below.
 //! - Derivative: 1 where z passes, else 0 (or γ); at a kink what holds on its outer side: 0 for ReLU at 0, γ for LeakyReLU.
 //! - A NaN goes by its sign, as everything else: +NaN passes, −NaN counts as below 0.
-//! - Held by: goldens act_relu*, act_leaky_relu*; textbook row 4.3; differences (tests/host/tests/activations.rs).
+//! - Held by: goldens act_relu*, act_leaky_relu*; textbook row 4.3; differences (tests/host/gradient/activations.rs).
 
 use super::{Activation, FromMask, FromOutput};
 use crate::Real;

@@ -1,6 +1,6 @@
 //! The logistic sigmoid: y = 1 / (1 + e⁻ᶻ), y′ = y (1 − y).
 //!
-//! - Held by: golden act_sigmoid; differences (tests/host/tests/activations.rs).
+//! - Held by: golden act_sigmoid; differences (tests/host/gradient/activations.rs).
 
 use smolnn_core::ShapeError;
 

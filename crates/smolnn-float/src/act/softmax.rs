@@ -5,7 +5,7 @@
 //! - With cross-entropy use `loss::cross_entropy`, whose gradient needs neither.
 //! - A row with NaN or +∞ gives NaN; a row of −∞ only gives NaN.
 //! - Rows of 64: at most 4e-7, log-softmax 6e-7 (relative where above 1). Cost: the table of [`act`](crate::act#errors-special-values-and-cost).
-//! - Held by: goldens softmax_*, log_softmax_*; differences (tests/host/tests/activations.rs).
+//! - Held by: goldens softmax_*, log_softmax_*; differences (tests/host/gradient/activations.rs).
 
 use smolnn_core::ShapeError;
 

@@ -1,6 +1,6 @@
 //! Softplus: y = ln(1 + e^(βz)) / β, y′ = σ(βz) = 1 − e^(−βy).
 //!
-//! - Held by: goldens act_softplus_*; differences (tests/host/tests/activations.rs).
+//! - Held by: goldens act_softplus_*; differences (tests/host/gradient/activations.rs).
 
 use super::{Activation, FromOutput};
 use crate::Real;

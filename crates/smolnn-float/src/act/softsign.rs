@@ -1,6 +1,6 @@
 //! Softsign: y = z / (1 + |z|), y′ = 1 / (1 + |z|)² = (1 − |y|)².
 //!
-//! - Held by: golden act_softsign; differences (tests/host/tests/activations.rs).
+//! - Held by: golden act_softsign; differences (tests/host/gradient/activations.rs).
 
 use super::{Activation, FromOutput};
 use crate::Real;

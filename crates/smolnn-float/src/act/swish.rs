@@ -1,7 +1,7 @@
 //! Swish: y = z σ(βz); SiLU is β = 1.
 //!
 //! - ∂y/∂z = σ + β y (1 − σ), ∂y/∂β = z² σ (1 − σ), with σ = σ(βz). Not monotonic: the backward pass needs z.
-//! - Held by: goldens act_silu, act_swish_beta1p7; textbook row 4.4; differences (tests/host/tests/activations.rs).
+//! - Held by: goldens act_silu, act_swish_beta1p7; textbook row 4.4; differences (tests/host/gradient/activations.rs).
 
 use smolnn_core::ShapeError;
 

@@ -1,6 +1,6 @@
 //! The hyperbolic tangent: y′ = 1 − y².
 //!
-//! - Held by: golden act_tanh; differences (tests/host/tests/activations.rs).
+//! - Held by: golden act_tanh; differences (tests/host/gradient/activations.rs).
 
 use smolnn_core::ShapeError;
 

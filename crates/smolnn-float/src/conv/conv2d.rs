@@ -12,8 +12,8 @@
 //!   there, with all filters' weights for it. Where vector registers make it pay, convolutions of either kind run by
 //!   panels (`panels.rs`).
 //! - Error: a sum of n products in f32 is within n·2⁻²³·Σ|W·x| of the real one.
-//! - Held by: `conv1d_*` and `conv2d_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity
-//!   in exact integers (tests/host/tests/gradient.rs), textbook rows 5.1 to 5.7.
+//! - Held by: `conv1d_*` and `conv2d_*` goldens (tests/host/golden/float.rs), differences and the adjoint identity
+//!   in exact integers (tests/host/gradient/layers.rs), textbook rows 5.1 to 5.7.
 
 use smolnn_core::{Conv2dShape, ShapeError};
 

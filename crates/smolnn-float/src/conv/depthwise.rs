@@ -8,8 +8,8 @@
 //! - Body: tap by tap over the rectangle of output pixels that see input there, so that padding costs nothing. The channels
 //!   lie side by side in x, W and y: the weights of a block of them, or their gradients, stay in registers meanwhile. With a
 //!   multiplier such a block are the outputs of one input channel.
-//! - Held by: `conv*_depthwise*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity in exact
-//!   integers (tests/host/tests/gradient.rs).
+//! - Held by: `conv*_depthwise*` goldens (tests/host/golden/float.rs), differences and the adjoint identity in exact
+//!   integers (tests/host/gradient/layers.rs).
 
 use smolnn_core::{DepthwiseConv2dShape, ShapeError};
 

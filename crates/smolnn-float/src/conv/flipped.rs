@@ -4,7 +4,7 @@
 //! - Forward: `y[i, j, o] = b[o] + Σ_{u, v, c} W[o, m − 1 − u, n − 1 − v, c]·x[i·s − p + u·d, j·s − p + v·d, c]`, kernel m × n.
 //!   With full padding, stride and dilation 1 this is `Σ_{p, q} x[p, q]·W[i − p, j − q]`, which commutes: W ∗ x = x ∗ W.
 //! - Backward: as [`conv2d`](super::conv2d), at the rotated taps. The kernel is read backwards, not copied.
-//! - Held by: textbook row 5.1, differences (tests/host/tests/gradient.rs).
+//! - Held by: textbook row 5.1, differences (tests/host/gradient/layers.rs).
 
 use smolnn_core::{Conv2dShape, ShapeError};
 

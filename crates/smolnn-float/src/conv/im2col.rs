@@ -4,7 +4,7 @@
 //! - `conv2d` does not need it; it pays where a matrix product runs elsewhere, and it is the definition of the
 //!   convolution as an affine map (textbook row 5.4): y = W·im2col(x), ∂L/∂x = col2im(δ·W).
 //! - Scratch is the caller's: [`scratch_len`] elements hold the patches of one output row.
-//! - Held by: bit-identity with `conv2d` and the adjoint identity (tests/host/tests/gradient.rs), textbook row 5.4.
+//! - Held by: bit-identity with `conv2d` and the adjoint identity (tests/host/gradient/layers.rs), textbook row 5.4.
 
 use smolnn_core::{Conv2dShape, ShapeError};
 

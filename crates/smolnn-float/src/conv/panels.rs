@@ -9,7 +9,7 @@
 //!   every s-th tap. With groups, or dilation, a row of taps is walked one tap at a time.
 //! - Order: an output adds its products in the order of the kernel, as the portable body does; a gradient of the weights region
 //!   by region.
-//! - Held by: `panels_are_exact_in_integers` (tests/host/tests/gradient.rs), `float/passes` and the recorded cases of the
+//! - Held by: `panels_are_exact_in_integers` (tests/host/gradient/layers.rs), `float/passes` and the recorded cases of the
 //!   conformance firmware.
 
 use smolnn_core::{Conv2dShape, Image, Window};

@@ -6,8 +6,8 @@
 //!
 //! - Forward: `y[i·s − p + u·d, j·s − p + v·d, c] += W[o, u, v, c]·x[i, j, o]`, on top of `b[c]`.
 //! - Backward: ∂L/∂x is the convolution itself of ∂L/∂y; `∂L/∂W[o, u, v, c] += x[i, j, o]·δ[i·s − p + u·d, …, c]`; ∂L/∂b = Σ δ.
-//! - Held by: `convt1d_*` and `convt2d_*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity
-//!   in exact integers (tests/host/tests/gradient.rs).
+//! - Held by: `convt1d_*` and `convt2d_*` goldens (tests/host/golden/float.rs), differences and the adjoint identity
+//!   in exact integers (tests/host/gradient/layers.rs).
 
 use smolnn_core::{Conv2dShape, ShapeError};
 

@@ -2,7 +2,7 @@
 //!
 //! - From 0.5 on, a cubic over one of 95 segments, 32 to a binade; below, x R(x²) with R of degree 5. One body, in integers.
 //! - Special values: erf(±∞) = ±1, erf(±0) = ±0, NaN stays. Odd bit for bit, monotonic, ±1 from 3.84 on.
-//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/tests/accuracy.rs.
+//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/exhaustive/accuracy.rs.
 
 use core::hint::black_box;
 

@@ -7,7 +7,7 @@
 //! - Outside 2^-27 ≤ |x| < 16 all take [`far`]: 64-bit arithmetic, subnormal results included.
 //! - Special values: e^−∞ = 0, e^∞ = ∞, e^±0 = 1, NaN stays; beyond 88.72 ∞, below −103.97 0. Monotonic.
 //! - Worst error in ULP and cost: tests/expected/accuracy.txt, and the table in the module's documentation.
-//! - Held by tests/host/tests/accuracy.rs.
+//! - Held by tests/host/exhaustive/accuracy.rs.
 
 use core::hint::black_box;
 

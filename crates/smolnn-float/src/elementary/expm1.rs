@@ -2,7 +2,7 @@
 //!
 //! - |x| < 1/2: x R(x) with R of degree 7. Up to 16: 2^n p as in `exp`, less 1, in fixed point. Beyond: e^x − 1 in floats.
 //! - Special values: −1 at −∞, ∞ at ∞, ±0 at ±0, NaN stays. Monotonic.
-//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/tests/accuracy.rs.
+//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/exhaustive/accuracy.rs.
 
 use super::exp::{Power, far};
 use super::fixed::{horner, mul_high_unsigned, pack, to_q27, to_q32, with_sign};

@@ -3,7 +3,7 @@
 //! - |x − 1| < 1/16: z R(z), z = x − 1 exactly, R of degree 6. Elsewhere x = 2^e m: e ln 2 + ln m_j + ln(1 + r) in fixed point, with
 //!   1 / m_j from a table of 64 and r = m / m_j − 1, a cubic.
 //! - Special values: ln(±0) = −∞, ln of less is NaN, ln(∞) = ∞, ln(1) = 0, NaN stays. Subnormal numbers too.
-//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/tests/accuracy.rs.
+//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/exhaustive/accuracy.rs.
 
 use super::fixed::{horner, mul_high, mul_high_unsigned, pack};
 use super::slices::each;

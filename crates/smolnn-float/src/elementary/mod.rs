@@ -6,7 +6,7 @@
 //!   the default tier takes many.
 //!
 //! `micromath`'s exp and ln are measured beside these (`cargo xtask bench`); neither is used. Its exp takes 65 instructions on
-//! the M4F against 19 here; its ln 35 and on the M3 927, against 22 and 36 here, and errs by as much as 0.1, relatively (tests/host/tests/accuracy.rs),
+//! the M4F against 19 here; its ln 35 and on the M3 927, against 22 and 36 here, and errs by as much as 0.1, relatively (tests/host/exhaustive/accuracy.rs),
 //! against 6e-7. With Helium alone its ln, which LLVM vectorises, takes fewer: 8 against 23.
 //!
 //! A function has up to four bodies. All are compiled and tested everywhere ([`bodies`]); the target (build.rs) chooses the

@@ -5,7 +5,7 @@
 //!   so that small values keep their relative precision.
 //! - Beyond |x| = 16: 1 − E above; E (1 − E) below, down to subnormal results.
 //! - Special values: σ(−∞) = 0, σ(∞) = 1, σ(±0) = 1/2, NaN stays. Monotonic.
-//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/tests/accuracy.rs.
+//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/exhaustive/accuracy.rs.
 
 use core::hint::black_box;
 

@@ -3,7 +3,7 @@
 //! - With E = e^−|x| in fixed point: max(x, 0) + E h(E), h(E) = ln(1 + E) / E a cubic over one of 32 segments. Below |x| = 2^-10: ln 2 + x/2 + x²/8. Beyond 16:
 //!   x above, E (1 − E/2) below, down to subnormal results.
 //! - Special values: 0 at −∞, ∞ at ∞, ln 2 at ±0, NaN stays. Monotonic.
-//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/tests/accuracy.rs.
+//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/exhaustive/accuracy.rs.
 
 use super::exp::{Power, wide};
 use super::fixed::{centred, cubic, mul_high_unsigned, pack, to_q27};

@@ -5,7 +5,7 @@
 //! - Fast: absolute error below 1e-6. A quadratic over the same 129 segments; below 0.5625 a polynomial of three terms,
 //!   in floats where there is an FPU.
 //! - Special values: tanh(±∞) = ±1, tanh(±0) = ±0, NaN stays. Odd bit for bit, monotonic, ±1 from 9.02 on.
-//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/tests/accuracy.rs.
+//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/exhaustive/accuracy.rs.
 
 use core::hint::black_box;
 

@@ -5,7 +5,7 @@
 //! - sigmoid: σ(−|x|) a cubic over one of 301 segments of 1/16, beyond 26 ln 2 reduced by powers of two; 1 − σ(−|x|) for x ≥ 0.
 //! - In floats all through: within 2.5 ULP, right at ±0, ±∞ and NaN, tanh odd bit for bit. Monotonic. Sigmoid is not
 //!   precise below −87.3, where the exact value is subnormal.
-//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/tests/accuracy.rs.
+//! - Worst error in ULP and cost: tests/expected/accuracy.txt. Held by tests/host/exhaustive/accuracy.rs.
 
 use core::hint::black_box;
 

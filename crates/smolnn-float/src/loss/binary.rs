@@ -1,7 +1,7 @@
 //! Binary cross-entropy from logits: L = Σ(softplus(o) − t·o)/n, which is −t·ln σ(o) − (1 − t)·ln(1 − σ(o)) without
 //! overflow; ∂L/∂o = (σ(o) − t)/n.
 //!
-//! Held by: `loss_bce_logits` golden (tests/host/tests/float_golden.rs), differences (tests/host/tests/training.rs).
+//! Held by: `loss_bce_logits` golden (tests/host/golden/float.rs), differences (tests/host/gradient/training.rs).
 
 use smolnn_core::ShapeError;
 

@@ -3,8 +3,8 @@
 //! - q = (1 − ε)·onehot(label) + ε/C; lse(o) = m + ln Σ e^{o − m}, m = max o.
 //! - L = (lse(o) − Σ q·o) per row; ∂L/∂o = (softmax(o) − q) / rows, whose sum over a row is 0.
 //! - Logits of ±∞ or NaN give what the formula gives; finite ones never overflow.
-//! - Held by: `loss_cross_entropy` golden (tests/host/tests/float_golden.rs), differences
-//!   (tests/host/tests/training.rs), the figures of maths.md (textbook row 5.5).
+//! - Held by: `loss_cross_entropy` golden (tests/host/golden/float.rs), differences
+//!   (tests/host/gradient/training.rs), the figures of maths.md (textbook row 5.5).
 
 use smolnn_core::ShapeError;
 

@@ -3,8 +3,8 @@
 //! - Mean squared error: L = Σe²/n, ∂L/∂y = 2e/n.
 //! - Mean absolute error (L1): L = Σ|e|/n, ∂L/∂y = sign(e)/n, 0 at 0.
 //! - Huber: ½e² where |e| ≤ δ, δ·(|e| − ½δ) beyond; ∂L/∂y = clamp(e, −δ, δ)/n.
-//! - Held by: `loss_mse`, `loss_l1`, `loss_huber` goldens (tests/host/tests/float_golden.rs), differences
-//!   (tests/host/tests/training.rs).
+//! - Held by: `loss_mse`, `loss_l1`, `loss_huber` goldens (tests/host/golden/float.rs), differences
+//!   (tests/host/gradient/training.rs).
 
 use smolnn_core::ShapeError;
 

@@ -8,7 +8,7 @@
 //!   γ·σ⁻¹·δ in inference.
 //! - Stash: μ and σ⁻¹, 2·channels elements; x itself.
 //! - Error: the variance is taken around the mean in a second pass, so that large means cost no digits.
-//! - Held by: `batchnorm_*` goldens (tests/host/tests/float_golden.rs), differences (tests/host/tests/gradient.rs).
+//! - Held by: `batchnorm_*` goldens (tests/host/golden/float.rs), differences (tests/host/gradient/layers.rs).
 
 use smolnn_core::{Cost, ShapeError};
 

@@ -4,7 +4,7 @@
 //! - Backward, x̂ = (x − μ)·σ⁻¹, ĝ = δ·γ, n channels: ∂L/∂x = σ⁻¹·(ĝ − (Σĝ + x̂·Σĝ·x̂)/n); ∂L/∂γ = Σδ·x̂, ∂L/∂β = Σδ over
 //!   the rows.
 //! - Stash: none but x: μ and σ⁻¹ are recomputed, which costs two passes over a row.
-//! - Held by: `layernorm` golden (tests/host/tests/float_golden.rs), differences (tests/host/tests/gradient.rs).
+//! - Held by: `layernorm` golden (tests/host/golden/float.rs), differences (tests/host/gradient/layers.rs).
 
 use smolnn_core::{Cost, ShapeError};
 

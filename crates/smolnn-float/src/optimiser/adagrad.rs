@@ -1,6 +1,6 @@
 //! Adagrad: s ← s + g², w ← w − η·g/(√s + ε). State: s.
 //!
-//! Held by: tests/host/tests/training.rs.
+//! Held by: tests/host/gradient/training.rs.
 
 use super::{Optimiser, optimiser};
 use crate::Real;

@@ -1,7 +1,7 @@
 //! Adam (Kingma and Ba): m ← β₁·m + (1 − β₁)·g, v ← β₂·v + (1 − β₂)·g²,
 //! w ← w − η·m̂/(√v̂ + ε) with m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ) in step t = 1, 2, …. With decay it is AdamW. State: m and v.
 //!
-//! βᵗ is carried as a product, so that a step costs no power. Held by: tests/host/tests/training.rs.
+//! βᵗ is carried as a product, so that a step costs no power. Held by: tests/host/gradient/training.rs.
 
 use super::{Optimiser, optimiser};
 use crate::Real;

@@ -1,6 +1,6 @@
 //! Momentum: v ← μ·v + g, w ← w − η·v; Nesterov's: w ← w − η·(g + μ·v). State: v.
 //!
-//! As PyTorch has it: η scales v, not g, so that a schedule acts at once. Held by: tests/host/tests/training.rs.
+//! As PyTorch has it: η scales v, not g, so that a schedule acts at once. Held by: tests/host/gradient/training.rs.
 
 use super::{Optimiser, optimiser};
 use crate::Real;

@@ -1,6 +1,6 @@
 //! Learning-rate schedules: η as a function of the step, for [`Optimiser::set_rate`](super::Optimiser::set_rate).
 //!
-//! Held by: tests/host/tests/training.rs.
+//! Held by: tests/host/gradient/training.rs.
 
 use crate::Real;
 

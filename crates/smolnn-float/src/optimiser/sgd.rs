@@ -1,6 +1,6 @@
 //! Stochastic gradient descent: w ← w − η·g. No state.
 //!
-//! Held by: tests/host/tests/training.rs.
+//! Held by: tests/host/gradient/training.rs.
 
 use super::{Optimiser, optimiser};
 use crate::Real;

@@ -4,8 +4,8 @@
 //! - Forward: `y[o] = Σ window / n`, n the taps that see input (TFLite, Keras) or all taps of the kernel (PyTorch's default,
 //!   `count_include_pad`): [`Divisor`] says which. A window of nothing but padding gives 0.
 //! - Backward: ∂L/∂x += δ / n for every tap that sees input.
-//! - Held by: `avgpool*` goldens (tests/host/tests/float_golden.rs), differences and the adjoint identity
-//!   (tests/host/tests/gradient.rs).
+//! - Held by: `avgpool*` goldens (tests/host/golden/float.rs), differences and the adjoint identity
+//!   (tests/host/gradient/layers.rs).
 
 use smolnn_core::{Pool2dShape, ShapeError};
 

@@ -2,7 +2,7 @@
 //!
 //! - Layout: x NHWC, y `[batch][channels]`.
 //! - Forward: `y[c] = Σ_{i, j} x[i, j, c] / (height·width)`. Backward: `∂L/∂x[i, j, c] += δ[c] / (height·width)`.
-//! - Held by: `global_avgpool` golden (tests/host/tests/float_golden.rs), differences (tests/host/tests/gradient.rs).
+//! - Held by: `global_avgpool` golden (tests/host/golden/float.rs), differences (tests/host/gradient/layers.rs).
 
 use smolnn_core::{Image, ShapeError};
 

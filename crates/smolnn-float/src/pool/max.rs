@@ -6,8 +6,8 @@
 //! - Backward: `∂L/∂x[argmax] += δ`: windows may overlap, so it adds.
 //! - Stash: [`index_bits`] bits per output (2 for 2×2, 4 for 3×3), packed into bytes, low bits first: for a 4×4×8 and a
 //!   2×2×16 output 48 bytes in all. The input need not be kept.
-//! - Held by: `maxpool*` goldens (tests/host/tests/float_golden.rs), differences and exact integers
-//!   (tests/host/tests/gradient.rs), textbook row 5.5.
+//! - Held by: `maxpool*` goldens (tests/host/golden/float.rs), differences and exact integers
+//!   (tests/host/gradient/layers.rs), textbook row 5.5.
 
 use smolnn_core::{Cost, Pool2dShape, ShapeError};
 

@@ -2,7 +2,7 @@
 //!
 //! - Layout: parameters, state and stash `[from the start | from the end]`; output `[steps][2·outputs]`, in each row first the
 //!   output of the cell from the start, then that of the cell from the end, which has seen this step and all behind it.
-//! - Held by: tests/host/tests/recurrent_float.rs, `gru_bidir_T16` golden.
+//! - Held by: tests/host/gradient/recurrent.rs, `gru_bidir_T16` golden.
 
 use smolnn_core::ShapeError;
 

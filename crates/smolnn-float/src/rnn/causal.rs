@@ -4,7 +4,7 @@
 //! - `y_t[o] = b[o] + Σ_k Σ_c W[o, k, c]·x_{t − (taps − 1 − k)·dilation}[c]`; before the first sample nothing is added.
 //! - State: the last (taps − 1)·dilation samples in a ring, the caller's.
 //! - Products are added in the order of the batch convolution with `.causal()` padding: same bits. To train, use that.
-//! - Held by: textbook row 6.1, tests/host/tests/recurrent_float.rs.
+//! - Held by: textbook row 6.1, tests/host/gradient/recurrent.rs.
 
 use smolnn_core::{Conv2dShape, Image, ShapeError, Window2d, WindowSize};
 

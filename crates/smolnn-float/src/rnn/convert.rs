@@ -9,7 +9,7 @@
 //! | here | i f g o | z r n | `[gates·hidden][inputs]` | one; b_hn for reset after |
 //!
 //! All of them hold the state where z is 1: for a [`HoldIsZero`](super::HoldIsZero) cell W, U and b of z are negated, which is
-//! exact up to σ(−a) = 1 − σ(a). Held by: the recorded cases (testkit `float_cases`), tests/host/tests/recurrent_float.rs.
+//! exact up to σ(−a) = 1 − σ(a). Held by: the recorded cases (testkit `float_cases`), tests/host/gradient/recurrent.rs.
 
 use smolnn_core::ShapeError;
 

@@ -12,7 +12,7 @@
 //!   After: e = δ_n ⊙ r, δ_r = δ_n ⊙ s ⊙ r(1 − r), ∂U_n += e hᵀ, ∂b_hn += e, ∂h = d ⊙ hold + U_nᵀ e + U_zᵀ δ_z + U_rᵀ δ_r.
 //!   ∂W += δ xᵀ, ∂b += δ, ∂U_zr += δ_zr hᵀ, ∂x = Wᵀ δ.
 //! - Stash: z, r, n; s is computed again, with the same bits.
-//! - Held by: tests/host/tests/recurrent_float.rs, textbook row 6.5, `gru_*` goldens.
+//! - Held by: tests/host/gradient/recurrent.rs, textbook row 6.5, `gru_*` goldens.
 
 use core::marker::PhantomData;
 

@@ -11,7 +11,7 @@
 //!   ∂p_o += δ_o ⊙ c′, ∂x = Wᵀ δ, **∂h = Uᵀ δ, ∂c = d_c ⊙ f** [+ p_i ⊙ δ_i + p_f ⊙ δ_f]. The last is the path on which an
 //!   LSTM remembers.
 //! - Stash: i, f, g, o and c′; tanh(c′) is computed again, with the same bits.
-//! - Held by: tests/host/tests/recurrent_float.rs, textbook row 6.4, `lstm_*` goldens.
+//! - Held by: tests/host/gradient/recurrent.rs, textbook row 6.4, `lstm_*` goldens.
 
 use smolnn_core::ShapeError;
 

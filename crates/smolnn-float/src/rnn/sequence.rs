@@ -5,7 +5,7 @@
 //! - Backward goes once from the last step to the first, O(steps): what the textbook writes as Σ_t Σ_{k≤t} is carried along in
 //!   ∂L/∂state. Gradients accumulate.
 //! - Truncated with a window of at least the sequence's length is the full one, bit for bit: it is the same code.
-//! - Held by: tests/host/tests/recurrent_float.rs, the recorded `rnn_*`, `lstm_*`, `gru_*` (tests/host/tests/float_golden.rs),
+//! - Held by: tests/host/gradient/recurrent.rs, the recorded `rnn_*`, `lstm_*`, `gru_*` (tests/host/golden/float.rs),
 //!   textbook rows 6.2 to 6.5.
 
 use smolnn_core::ShapeError;

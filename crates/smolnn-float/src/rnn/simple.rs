@@ -6,7 +6,7 @@
 //! - Backward, δ = f′(z) ⊙ ∂L/∂h′ with f′ from a: ∂L/∂W += δ xᵀ, ∂L/∂U += δ hᵀ, ∂L/∂b += δ, ∂L/∂x = Wᵀ δ, ∂L/∂h = Uᵀ δ,
 //!   for the residual cell plus ∂L/∂h′.
 //! - Gates in the stash: none for Elman's cell (the output tells f′), a for the residual one.
-//! - Held by: tests/host/tests/recurrent_float.rs, textbook rows 6.1 to 6.3, `rnn_*` goldens.
+//! - Held by: tests/host/gradient/recurrent.rs, textbook rows 6.1 to 6.3, `rnn_*` goldens.
 
 use core::marker::PhantomData;
 

@@ -3,7 +3,7 @@
 //! - Layout: parameters `[lower | upper]`; state `[upper | lower]`, so that the output, which comes first, is the upper
 //!   one's; gates `[upper | lower]`.
 //! - Forward: h_lower = lower(x), h = upper(h_lower). Backward: the upper first; its ∂L/∂input is added to ∂L/∂h_lower.
-//! - Held by: tests/host/tests/recurrent_float.rs, `lstm_2layer_T16` golden.
+//! - Held by: tests/host/gradient/recurrent.rs, `lstm_2layer_T16` golden.
 
 use smolnn_core::ShapeError;
 

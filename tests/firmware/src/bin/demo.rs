@@ -1,4 +1,4 @@
-//! The demo on a board: digits, accuracy, instructions, memory. See tests/demo.
+//! The demo on a board: digits, accuracy, instructions, memory. See examples/digits.
 #![no_std]
 #![no_main]
 
@@ -20,8 +20,8 @@ fn run() -> board::Exit {
     let counter = board::counter::Counter::start_from_options();
     let mut measure = |call: &mut dyn FnMut()| {
         let instructions = (counter.hundredths(call) + 50) / 100;
-        Some(demo::Cost { instructions, stack_bytes: board::stack::high_water(call) })
+        Some(digits::Cost { instructions, stack_bytes: board::stack::high_water(call) })
     };
-    let exact = demo::run(&mut Screen, &mut measure);
+    let exact = digits::run(&mut Screen, &mut measure);
     if exact == Ok(true) { board::Exit::Pass } else { board::Exit::Fail }
 }

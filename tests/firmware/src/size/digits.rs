@@ -1,4 +1,4 @@
 //! Firmware with the network of the demo alone.
 #![no_std]
 #![no_main]
-firmware::model_alone!(demo::digits);
+firmware::model_alone!(digits::digits);

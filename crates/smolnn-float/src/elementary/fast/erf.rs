@@ -1,7 +1,7 @@
 //! The error function, fast: as the fast tanh, a quadratic over one of 94 segments from 0.5 on; below, four terms.
 //!
 //! - Special values: erf(±∞) = ±1, erf(±0) = ±0, NaN stays. Odd bit for bit, monotonic, ±1 from 3.84 on.
-//! - Held by tests/host/tests/accuracy.rs; worst error: tests/expected/accuracy.txt.
+//! - Held by tests/host/exhaustive/accuracy.rs; worst error: tests/expected/accuracy.txt.
 
 use core::hint::black_box;
 

@@ -4,7 +4,7 @@
 //! - |x| < 64: z = x log2(e) in Q23 is n and f; it goes into the bits as it is, the polynomial bends them.
 //!   Beyond: the default tier, within what that gives at ±64.
 //! - Special values: e^−∞ = 0, e^∞ = ∞, e^±0 = 1, NaN stays. Monotonic.
-//! - Held by tests/host/tests/accuracy.rs; worst error: tests/expected/accuracy.txt.
+//! - Held by tests/host/exhaustive/accuracy.rs; worst error: tests/expected/accuracy.txt.
 
 use core::hint::black_box;
 

@@ -3,7 +3,7 @@
 //!
 //! - 2^-10 ≤ |x| < 16; below, x, within what is computed at ±2^-10; beyond, the default tier.
 //! - Special values: −1 at −∞, ∞ at ∞, ±0 at ±0, NaN stays. Monotonic.
-//! - Held by tests/host/tests/accuracy.rs; worst error: tests/expected/accuracy.txt.
+//! - Held by tests/host/exhaustive/accuracy.rs; worst error: tests/expected/accuracy.txt.
 
 use core::hint::black_box;
 

@@ -2,7 +2,7 @@
 //!
 //! - Zero, subnormal and negative numbers, infinity and NaN: the default tier.
 //! - Special values: ln(±0) = −∞, ln of less is NaN, ln(∞) = ∞, ln(1) = 0, NaN stays. Monotonic.
-//! - Held by tests/host/tests/accuracy.rs; worst error: tests/expected/accuracy.txt.
+//! - Held by tests/host/exhaustive/accuracy.rs; worst error: tests/expected/accuracy.txt.
 
 use core::hint::black_box;
 

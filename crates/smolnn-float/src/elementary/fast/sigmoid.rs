@@ -1,7 +1,7 @@
 //! The logistic function, fast, without an FPU (with one the default tier is as fast): ½ ± ½ tanh(|x|/2) with the table of the fast tanh, in Q25.
 //!
 //! - Special values: σ(−∞) = 0, σ(∞) = 1, σ(±0) = 1/2, NaN stays. Monotonic; 0 below −18.03.
-//! - Held by tests/host/tests/accuracy.rs; worst error: tests/expected/accuracy.txt.
+//! - Held by tests/host/exhaustive/accuracy.rs; worst error: tests/expected/accuracy.txt.
 
 use core::hint::black_box;
 

@@ -3,7 +3,7 @@
 //! - |x| < 16, in steps of 2^-22, or 2^-19 without long multiplication; x above, 0 from −16 on.
 //! - Special values: 0 at −∞, ∞ at ∞, ln 2 at ±0, NaN stays. Monotonic: for x > 0 a step takes
 //!   less than itself from the logarithm, whose slope is at most 1/2 and whose pieces join.
-//! - Held by tests/host/tests/accuracy.rs; worst error: tests/expected/accuracy.txt.
+//! - Held by tests/host/exhaustive/accuracy.rs; worst error: tests/expected/accuracy.txt.
 
 use core::hint::black_box;
 

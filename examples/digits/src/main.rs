@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut text = String::new();
-    let exact = demo::run(&mut text, &mut |_| None);
+    let exact = digits::run(&mut text, &mut |_| None);
     print!("{text}");
     if exact == Ok(true) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,5 +1,5 @@
 //! Compiles the digits network for the target of the build.
 
 fn main() -> smolnn_import::Result<()> {
-    smolnn_import::Model::open("../data/digits/digits.tflite")?.emit()
+    smolnn_import::Model::open("../../tests/data/digits/digits.tflite")?.emit()
 }

@@ -31,14 +31,14 @@ fn small_memory_is_enough_for_some_shapes() {
 
 /// Public kernels without random cases: the file under tests/ that holds each of them, and the word it is found by.
 const HELD_ELSEWHERE: &[(&str, &str, &str)] = &[
-    ("elementwise::maximum", "host/tests/elementwise.rs", "maximum"),
-    ("elementwise::minimum", "host/tests/elementwise.rs", "minimum"),
-    ("elementwise::mul", "host/tests/elementwise.rs", "mul"),
-    ("movement::copy", "host/tests/movement.rs", "copy"),
-    ("rnn::gru", "host/tests/recurrent_fixed.rs", "gru"),
+    ("elementwise::maximum", "host/registry/elementwise.rs", "maximum"),
+    ("elementwise::minimum", "host/registry/elementwise.rs", "minimum"),
+    ("elementwise::mul", "host/registry/elementwise.rs", "mul"),
+    ("movement::copy", "host/registry/movement.rs", "copy"),
+    ("rnn::gru", "host/golden/recurrent.rs", "gru"),
     ("rnn::lstm_batch", "data/ops/lstm_batch2/manifest.txt", "lstm_batch2"),
-    ("rnn::simple_rnn", "host/tests/recurrent_fixed.rs", "simple_rnn"),
-    ("rnn::step", "host/tests/recurrent_fixed.rs", "step"),
+    ("rnn::simple_rnn", "host/golden/recurrent.rs", "simple_rnn"),
+    ("rnn::step", "host/golden/recurrent.rs", "step"),
     ("rnn::step_batch", "data/ops/lstm_batch2/manifest.txt", "lstm_batch2"),
 ];
 

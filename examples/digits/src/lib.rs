@@ -18,11 +18,11 @@ const SIDE: usize = 8;
 const CLASSES: usize = 10;
 
 /// int8 `[450][8][8]`, as the model wants them.
-static IMAGE_BYTES: &[u8] = include_bytes!("../../data/digits/images.bin");
+static IMAGE_BYTES: &[u8] = include_bytes!("../../../tests/data/digits/images.bin");
 /// int8 `[450][10]`: what the reference interpreter gave.
-static REFERENCE: &[u8] = include_bytes!("../../data/digits/outputs.bin");
+static REFERENCE: &[u8] = include_bytes!("../../../tests/data/digits/outputs.bin");
 /// The digits that people meant.
-static LABELS: &[u8] = include_bytes!("../../data/digits/labels.bin");
+static LABELS: &[u8] = include_bytes!("../../../tests/data/digits/labels.bin");
 
 /// What one inference takes, where that can be counted.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,7 @@
+//! Kernels and imported models against what the reference interpreter and PyTorch recorded.
+
+mod float;
+mod models;
+mod operators;
+mod recurrent;
+mod tables;

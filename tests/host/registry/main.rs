@@ -1,0 +1,6 @@
+//! Every kernel on random shapes against the naive oracle, and the lists of kernels against the source.
+
+mod conformance;
+mod elementwise;
+mod measured;
+mod movement;
