@@ -1,0 +1,317 @@
+//! The real FFT in 16-bit fixed point of the micro audio front end, from 64 to 2 048 points.
+//!
+//! A real signal of N samples is read as N/2 complex numbers z\[n\] = x\[2n\] + i·x\[2n+1\]; their FFT by radix-4 stages, and one of
+//! radix 2 where N/2 is no power of 4, is then split into the spectrum of the even and of the odd samples. Every stage divides by
+//! its radix before it adds, so that nothing overflows: the result is the transform divided by N, in steps of one.
+//!
+//! Formats: samples and results are i16, factors cos and sin are Q15 with 1 as 32 767. A product is rounded once,
+//! (p + 2^14) >> 15; dividing by 4 is a product with 8 191, by 2 with 16 383. This is the arithmetic of the reference's FFT, and the
+//! spectra are equal bit for bit (tests/host, golden `stage_rfft`).
+
+use smolnn_core::ShapeError;
+
+use crate::real;
+
+/// A complex number in fixed point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Complex {
+    /// Real part.
+    pub re: i16,
+    /// Imaginary part.
+    pub im: i16,
+}
+
+/// Fewest points of a [`RealFft`].
+pub const FEWEST_POINTS: usize = 64;
+/// Most points of a [`RealFft`].
+pub const MOST_POINTS: usize = 2048;
+
+/// The factors of one size: e^(−2πik/M) for k < M = N/2, then the N/4 factors −i·e^(−2πik/N), k = 1 …, that split the spectrum.
+#[derive(Debug)]
+struct Factors<const M: usize, const SPLIT: usize> {
+    stages: [Complex; M],
+    split: [Complex; SPLIT],
+}
+
+/// One factor: cos and sin of `angle`, in Q15 with 1 as 32 767.
+const fn factor(angle: f64) -> Complex {
+    Complex {
+        re: real::round_half_up(32767.0 * real::cos(angle)) as i16,
+        im: real::round_half_up(32767.0 * real::sin(angle)) as i16,
+    }
+}
+
+impl<const M: usize, const SPLIT: usize> Factors<M, SPLIT> {
+    const fn new() -> Self {
+        let mut factors = Self { stages: [factor(0.0); M], split: [factor(0.0); SPLIT] };
+        let mut k = 0;
+        while k < M {
+            // The angle is taken in (−π, π], where the const sine is good.
+            let turn = if 2 * k > M { k as f64 - M as f64 } else { k as f64 };
+            factors.stages[k] = factor(-2.0 * real::PI * turn / M as f64);
+            k += 1;
+        }
+        k = 0;
+        while k < SPLIT {
+            factors.split[k] = factor(-real::PI * ((k + 1) as f64 / M as f64 + 0.5));
+            k += 1;
+        }
+        factors
+    }
+}
+
+/// A real FFT of `points` samples: its factors, in flash.
+#[derive(Clone, Copy, Debug)]
+pub struct RealFft {
+    points: usize,
+    stages: &'static [Complex],
+    split: &'static [Complex],
+}
+
+/// One static table and one arm per size.
+macro_rules! sizes {
+    ($($points:literal),*) => {
+        const fn factors(points: usize) -> Option<(&'static [Complex], &'static [Complex])> {
+            match points {
+                $($points => {
+                    static FACTORS: Factors<{ $points / 2 }, { $points / 4 }> = Factors::new();
+                    Some((&FACTORS.stages, &FACTORS.split))
+                })*
+                _ => None,
+            }
+        }
+    };
+}
+
+sizes!(64, 128, 256, 512, 1024, 2048);
+
+impl RealFft {
+    /// The FFT of `points` samples.
+    ///
+    /// # Errors
+    /// [`ShapeError::Range`] unless `points` is a power of two from 64 to 2 048.
+    pub const fn new(points: usize) -> Result<Self, ShapeError> {
+        match factors(points) {
+            Some((stages, split)) => Ok(Self { points, stages, split }),
+            None => Err(ShapeError::Range("an FFT has 64, 128, 256, 512, 1024 or 2048 points")),
+        }
+    }
+
+    /// Samples of the input.
+    pub const fn points(&self) -> usize {
+        self.points
+    }
+
+    /// Complex numbers of the result: frequencies 0 to N/2.
+    pub const fn bins(&self) -> usize {
+        self.points / 2 + 1
+    }
+
+    /// The spectrum of `samples`; samples that are missing at the end count as zeros.
+    ///
+    /// # Errors
+    /// [`ShapeError::Length`] when there are more samples than points, or `spectrum` is not [`bins`](Self::bins) long.
+    pub fn transform(&self, samples: &[i16], spectrum: &mut [Complex]) -> Result<(), ShapeError> {
+        if samples.len() > self.points {
+            return Err(ShapeError::Length { what: "the samples", expected: self.points, found: samples.len() });
+        }
+        ShapeError::check_length("the spectrum", self.bins(), spectrum.len())?;
+        if let Some((last, body)) = spectrum.split_last_mut() {
+            *last = self.transform_with(body, |index| samples.get(index).copied().unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    /// The spectrum of the samples that `sample` gives by index: frequencies below N/2 go to `body`, which has N/2 places, and that
+    /// of N/2 is the result.
+    #[inline]
+    pub(crate) fn transform_with(&self, body: &mut [Complex], sample: impl Fn(usize) -> i16) -> Complex {
+        let half = self.points / 2;
+        debug_assert_eq!(body.len(), half, "the spectrum is as long as its FFT says");
+        load(body, sample);
+        // The first stage of radix 4 needs no factors: they are all 1, and after the division by 4 a product with 32 767/32 768
+        // rounds to the number itself. After the division by 2 it does not at −16 384, so that radix 2 multiplies.
+        let mut length = if half.trailing_zeros() % 2 == 1 {
+            radix_2_first(body, self.stages);
+            2
+        } else {
+            radix_4_first(body);
+            4
+        };
+        while length < half {
+            radix_4(body, length, self.stages);
+            length *= 4;
+        }
+        split(body, self.split)
+    }
+}
+
+/// A product of Q15 numbers, given as the sum of its parts, rounded.
+#[inline(always)]
+const fn rounded(product: i32) -> i16 {
+    ((product + (1 << 14)) >> 15) as i16
+}
+
+/// x/4 as the reference divides: x · 8 191/32 768, rounded.
+#[inline(always)]
+const fn quarter(x: i16) -> i32 {
+    rounded(x as i32 * 8191) as i32
+}
+
+/// x/2 as the reference divides: x · 16 383/32 768, rounded.
+#[inline(always)]
+const fn half(x: i16) -> i32 {
+    rounded(x as i32 * 16383) as i32
+}
+
+/// A complex product, each part rounded once.
+#[inline(always)]
+fn times(re: i32, im: i32, factor: Complex) -> (i32, i32) {
+    let (c, s) = (i32::from(factor.re), i32::from(factor.im));
+    (rounded(re * c - im * s).into(), rounded(re * s + im * c).into())
+}
+
+#[inline(always)]
+fn complex(re: i32, im: i32) -> Complex {
+    Complex { re: re as i16, im: im as i16 }
+}
+
+/// Writes the samples in the order in which the stages want them: the digits of the index reversed. The last stage has radix 4 and
+/// takes every fourth number, and so on down to the first, which has radix 2 or 4 and takes neighbours. Reversing the digits of
+/// base 4 is reversing the bits and then swapping the two of each digit; a digit of base 2 ends up at the top.
+#[inline(always)]
+fn load(body: &mut [Complex], sample: impl Fn(usize) -> i16) {
+    let bits = body.len().trailing_zeros();
+    let digits = (1_u32 << (bits & !1)) - 1;
+    for (place, index) in body.iter_mut().zip(0_u32..) {
+        let reversed = index.reverse_bits() >> (32 - bits);
+        let paired = reversed & digits;
+        let from = (reversed & !digits | (paired >> 1) & 0x5555_5555 | (paired << 1) & 0xAAAA_AAAA) as usize;
+        *place = Complex { re: sample(2 * from), im: sample(2 * from + 1) };
+    }
+}
+
+/// Radix-2 butterflies over neighbours, the factor 1 included.
+fn radix_2_first(body: &mut [Complex], stages: &[Complex]) {
+    let one = stages.first().copied().unwrap_or_default();
+    for [a, b] in body.as_chunks_mut::<2>().0 {
+        let (t_re, t_im) = times(half(b.re), half(b.im), one);
+        let (a_re, a_im) = (half(a.re), half(a.im));
+        (*a, *b) = (complex(a_re + t_re, a_im + t_im), complex(a_re - t_re, a_im - t_im));
+    }
+}
+
+/// The four results of a radix-4 butterfly over numbers that are divided and turned already.
+#[inline(always)]
+fn butterfly(a: (i32, i32), b: (i32, i32), c: (i32, i32), d: (i32, i32)) -> [Complex; 4] {
+    let (sum_re, sum_im) = (a.0 + c.0, a.1 + c.1);
+    let (difference_re, difference_im) = (a.0 - c.0, a.1 - c.1);
+    let (outer_re, outer_im) = (b.0 + d.0, b.1 + d.1);
+    let (turned_re, turned_im) = (b.0 - d.0, b.1 - d.1);
+    [
+        complex(sum_re + outer_re, sum_im + outer_im),
+        complex(difference_re + turned_im, difference_im - turned_re),
+        complex(sum_re - outer_re, sum_im - outer_im),
+        complex(difference_re - turned_im, difference_im + turned_re),
+    ]
+}
+
+/// Radix-4 butterflies over neighbours.
+fn radix_4_first(body: &mut [Complex]) {
+    for four in body.as_chunks_mut::<4>().0 {
+        let [a, b, c, d] = four.map(|x| (quarter(x.re), quarter(x.im)));
+        *four = butterfly(a, b, c, d);
+    }
+}
+
+/// Radix-4 butterflies over four transforms of `length` numbers each.
+fn radix_4(body: &mut [Complex], length: usize, stages: &[Complex]) {
+    let step = body.len() / (4 * length);
+    for block in body.chunks_exact_mut(4 * length) {
+        let (a, rest) = block.split_at_mut(length);
+        let (b, rest) = rest.split_at_mut(length);
+        let (c, d) = rest.split_at_mut(length);
+        let factors = stages.iter().step_by(step.max(1));
+        let (once, twice, thrice) = (factors.clone(), factors.clone().step_by(2), factors.step_by(3));
+        let places = a.iter_mut().zip(b).zip(c).zip(d);
+        for ((((a, b), c), d), ((&once, &twice), &thrice)) in places.zip(once.zip(twice).zip(thrice)) {
+            let first = (quarter(a.re), quarter(a.im));
+            let second = times(quarter(b.re), quarter(b.im), once);
+            let third = times(quarter(c.re), quarter(c.im), twice);
+            let fourth = times(quarter(d.re), quarter(d.im), thrice);
+            [*a, *b, *c, *d] = butterfly(first, second, third, fourth);
+        }
+    }
+}
+
+/// Turns the transform of N/2 complex numbers into the spectrum of the N real ones, in place: with E and O the transforms of the even
+/// and odd samples, X\[k\] = (E\[k\] + e^(−2πik/N) O\[k\]) / 2, two frequencies k and N/2 − k at a time. Gives the bin of N/2.
+fn split(body: &mut [Complex], factors: &[Complex]) -> Complex {
+    let [first, middle @ ..] = body else { return Complex::default() };
+    let (re, im) = (half(first.re), half(first.im));
+    *first = complex(re + im, 0);
+    let count = middle.len();
+    for (index, &factor) in factors.iter().enumerate() {
+        let mirror = count.wrapping_sub(index + 1);
+        let (Some(&low), Some(&high)) = (middle.get(index), middle.get(mirror)) else { break };
+        let (low_re, low_im) = (half(low.re), half(low.im));
+        // The conjugate: the reference negates in 16 bits before it divides.
+        let (high_re, high_im) = (half(high.re), half(high.im.wrapping_neg()));
+        let (sum_re, sum_im) = (low_re + high_re, low_im + high_im);
+        let (turned_re, turned_im) = times(low_re - high_re, low_im - high_im, factor);
+        if let Some(low) = middle.get_mut(index) {
+            *low = complex((sum_re + turned_re) >> 1, (sum_im + turned_im) >> 1);
+        }
+        if let Some(high) = middle.get_mut(mirror) {
+            *high = complex((sum_re - turned_re) >> 1, (turned_im - sum_im) >> 1);
+        }
+    }
+    complex(re - im, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::{Complex, RealFft};
+    use std::vec;
+
+    /// The transform divided by N, in f64.
+    fn naive(samples: &[i16], bin: usize) -> (f64, f64) {
+        let n = samples.len() as f64;
+        samples.iter().enumerate().fold((0.0, 0.0), |(re, im), (t, &x)| {
+            let angle = -2.0 * std::f64::consts::PI * (t * bin % samples.len()) as f64 / n;
+            (re + f64::from(x) * angle.cos() / n, im + f64::from(x) * angle.sin() / n)
+        })
+    }
+
+    #[test]
+    fn every_size_is_the_transform_divided_by_its_points() {
+        let mut state = 1_u32;
+        for points in [64, 128, 256, 512, 1024, 2048] {
+            let fft = RealFft::new(points).unwrap();
+            let samples: vec::Vec<i16> = (0..points)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 16) as i16
+                })
+                .collect();
+            let mut spectrum = vec![Complex::default(); fft.bins()];
+            fft.transform(&samples, &mut spectrum).unwrap();
+            for (bin, value) in spectrum.iter().enumerate() {
+                let (re, im) = naive(&samples, bin);
+                // Each of the stages rounds: up to about 2 units in all.
+                assert!((re - f64::from(value.re)).abs() < 4.0, "{points} points, bin {bin}: {value:?}, {re} {im}");
+                assert!((im - f64::from(value.im)).abs() < 4.0, "{points} points, bin {bin}: {value:?}, {re} {im}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_sizes_and_lengths_are_refused() {
+        assert!([0, 1, 32, 100, 4096].into_iter().all(|points| RealFft::new(points).is_err()));
+        let fft = RealFft::new(64).unwrap();
+        assert!(fft.transform(&[0; 65], &mut [Complex::default(); 33]).is_err());
+        assert!(fft.transform(&[0; 64], &mut [Complex::default(); 32]).is_err());
+    }
+}
