@@ -47,6 +47,44 @@ pub(crate) const fn ln(x: f64) -> f64 {
     2.0 * sum + exponent as f64 * core::f64::consts::LN_2
 }
 
+/// ln(1 + x) of a positive f32 as C libraries compute it, by the formula of fdlibm: with s = f/(2 + f) and z = s²,
+/// ln(1 + f) = f − (f²/2 − s (f²/2 + R(z))). The last bit of it decides how weights of the micro front end's filter bank are rounded,
+/// so that a better logarithm would give other weights than the models were trained with.
+pub(crate) const fn ln_1p_f32(x: f32) -> f32 {
+    const LN_2_HIGH: f32 = f32::from_bits(0x3F31_7180);
+    const LN_2_LOW: f32 = f32::from_bits(0x3717_F7D1);
+    const SERIES: [u32; 7] =
+        [0x3F2A_AAAB, 0x3ECC_CCCD, 0x3E92_4925, 0x3E63_8E29, 0x3E3A_3325, 0x3E1C_D04F, 0x3E17_8897];
+    // Below √2 − 1 no power of two is taken out.
+    let (mut k, mut f, mut lost) = (0, x, 0.0);
+    if x >= f32::from_bits(0x3ED4_13D7) {
+        let sum = 1.0 + x;
+        let bits = sum.to_bits();
+        k = (bits >> 23) as i32 - 127;
+        lost = (if k > 0 { 1.0 - (sum - x) } else { x - (sum - 1.0) }) / sum;
+        let mantissa = bits & 0x007F_FFFF;
+        // Above √2 the half is nearer to 1.
+        let above = mantissa >= 0x0035_04F7;
+        k += above as i32;
+        f = f32::from_bits(mantissa | if above { 0x3F00_0000 } else { 0x3F80_0000 }) - 1.0;
+    }
+    let half_square = 0.5 * f * f;
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let (mut series, mut index) = (0.0, SERIES.len());
+    while index > 0 {
+        index -= 1;
+        series = z * (f32::from_bits(SERIES[index]) + series);
+    }
+    let rest = s * (half_square + series);
+    let k_float = k as f32;
+    if k == 0 {
+        f - (half_square - rest)
+    } else {
+        k_float * LN_2_HIGH - ((half_square - (rest + (k_float * LN_2_LOW + lost))) - f)
+    }
+}
+
 /// The exponential function for |x| ≤ 700: 2^n · e^r with |r| ≤ ln 2 / 2.
 pub(crate) const fn exp(x: f64) -> f64 {
     let scaled = x / core::f64::consts::LN_2;

@@ -37,12 +37,13 @@
 //!
 //! The feature `defmt` gives the errors `defmt::Format`.
 //!
-//! The layers below: [`fixed`], the integer kernels; [`float`], the same in floating point with every gradient;
+//! The layers below: [`fixed`], the integer kernels; [`float`], the same in floating point with every gradient; [`signal`], from
+//! samples to features;
 //! shapes and errors, which both share, stand here at the top.
 #![no_std]
 
 pub use smolnn_core::*;
-pub use {smolnn_fixed as fixed, smolnn_float as float};
+pub use {smolnn_fixed as fixed, smolnn_float as float, smolnn_signal as signal};
 
 /// Includes the model that a build script emitted with `smolnn_import::Model::emit`, as a module of its name.
 ///

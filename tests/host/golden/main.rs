@@ -4,4 +4,5 @@ mod float;
 mod models;
 mod operators;
 mod recurrent;
+mod signal;
 mod tables;

@@ -15,7 +15,7 @@ pub const fn energy(bin: Complex) -> u32 {
 
 /// Hz to mel, 1 127 · ln(1 + f/700), in f32 as the reference.
 const fn mel(hz: f32) -> f32 {
-    1127.0 * (real::ln(1.0 + (hz / 700.0) as f64) as f32)
+    1127.0 * real::ln_1p_f32(hz / 700.0)
 }
 
 /// `CHANNELS` triangles over the bins 1 to `HALF` of a spectrum.
@@ -45,7 +45,9 @@ impl<const HALF: usize, const CHANNELS: usize> FilterBank<HALF, CHANNELS> {
             return Err(ShapeError::Range("a filter bank has at least one channel and one bin"));
         }
         if !(lower >= 0.0 && lower < upper && upper as f64 <= 0.5 * sample_rate as f64) {
-            return Err(ShapeError::Range("the band limits lie between 0 and half the sample rate, the lower one below"));
+            return Err(ShapeError::Range(
+                "the band limits lie between 0 and half the sample rate, the lower one below",
+            ));
         }
         let hz_per_bin = (0.5 * sample_rate as f64 / HALF as f64) as f32;
         let (low, high) = (mel(lower), mel(upper));
@@ -63,7 +65,7 @@ impl<const HALF: usize, const CHANNELS: usize> FilterBank<HALF, CHANNELS> {
             let centre = low + spacing * (stretch + 1) as f32;
             while bin <= HALF && mel(bin as f32 * hz_per_bin) <= centre {
                 let falling = (centre - mel(bin as f32 * hz_per_bin)) / (centre - before);
-                bank.shares[bin - 1] = (share(falling), share(1.0 - falling));
+                bank.shares[bin - 1] = (share(falling as f64), share(1.0 - falling as f64));
                 bin += 1;
             }
             before = centre;
@@ -98,8 +100,8 @@ impl<const HALF: usize, const CHANNELS: usize> FilterBank<HALF, CHANNELS> {
 }
 
 /// A share in Q12.
-const fn share(share: f32) -> u16 {
-    real::round_half_up((share * (1 << FILTER_BANK_BITS) as f32) as f64) as u16
+const fn share(share: f64) -> u16 {
+    real::round_half_up(share * (1 << FILTER_BANK_BITS) as f64) as u16
 }
 
 /// √`sum`, rounded to the nearest integer; 65 535 for sums of 32 bits above 65 535², and 2^32 − 1 at most.

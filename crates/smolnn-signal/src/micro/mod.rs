@@ -130,7 +130,9 @@ impl<const WINDOW: usize, const HALF: usize, const CHANNELS: usize> Tables<WINDO
             Err(error) => return Err(error),
         };
         if WINDOW == 0 || WINDOW > fft.points() {
-            return Err(ShapeError::Range("a window has at least one sample and at most as many as the FFT has points"));
+            return Err(ShapeError::Range(
+                "a window has at least one sample and at most as many as the FFT has points",
+            ));
         }
         let step = parameters.step();
         if step == 0 || step > WINDOW {
@@ -208,12 +210,7 @@ impl Default for MicroFrontend {
 impl<const WINDOW: usize, const HALF: usize, const CHANNELS: usize> MicroFrontend<WINDOW, HALF, CHANNELS> {
     /// A front end that has heard nothing yet.
     pub const fn new(tables: &'static Tables<WINDOW, HALF, CHANNELS>) -> Self {
-        Self {
-            tables,
-            state: State::START,
-            spectrum: [Complex { re: 0, im: 0 }; HALF],
-            features: [0; CHANNELS],
-        }
+        Self { tables, state: State::START, spectrum: [Complex { re: 0, im: 0 }; HALF], features: [0; CHANNELS] }
     }
 
     /// Takes a block of samples of any length and calls `on_features` for each window that it completes, in order.

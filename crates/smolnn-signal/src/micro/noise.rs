@@ -31,7 +31,7 @@ impl NoiseReduction {
     /// The signal of channel `channel` without its noise; moves the noise estimate towards the signal.
     #[inline(always)]
     pub const fn apply(&self, channel: usize, signal: u32, estimate: &mut u32) -> u32 {
-        let share = (if channel % 2 == 0 { self.even } else { self.odd }) as u64;
+        let share = (if channel.is_multiple_of(2) { self.even } else { self.odd }) as u64;
         let scaled = signal.wrapping_shl(self.smoothing_bits);
         let moved = (scaled as u64 * share + *estimate as u64 * ((1 << SHARE_BITS) - share)) >> SHARE_BITS;
         *estimate = moved as u32;

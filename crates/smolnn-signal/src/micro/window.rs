@@ -6,14 +6,15 @@ use crate::real;
 /// Fraction bits of the window.
 const WINDOW_BITS: u32 = 12;
 
-/// The Hann window of `WINDOW` samples in Q12: ½ − ½ cos(2π (i + ½)/`WINDOW`), the angle's step rounded to f32 as the reference does.
+/// The Hann window of `WINDOW` samples in Q12: ½ − ½ cos(2π (i + ½)/`WINDOW`), every step rounded to f32 as the reference does.
 pub const fn hann<const WINDOW: usize>() -> [i16; WINDOW] {
     let mut window = [0; WINDOW];
-    let step = (2.0 * real::PI / WINDOW as f64) as f32 as f64;
+    let step = (2.0 * real::PI / WINDOW as f64) as f32;
     let mut index = 0;
     while index < WINDOW {
-        let value = (0.5 - 0.5 * real::cos(step * (index as f64 + 0.5))) as f32;
-        window[index] = real::round_half_up(value as f64 * (1 << WINDOW_BITS) as f64) as i16;
+        let cosine = real::cos((step * (index as f32 + 0.5)) as f64) as f32;
+        let value = 0.5 - 0.5 * cosine;
+        window[index] = real::round_half_up((value * (1 << WINDOW_BITS) as f32) as f64) as i16;
         index += 1;
     }
     window
@@ -25,11 +26,12 @@ pub const fn windowed(sample: i16, factor: i16) -> i16 {
     ((sample as i32 * factor as i32) >> WINDOW_BITS) as i16
 }
 
-/// The shift to the left that brings the largest of the samples to 15 bits. It is 15 for silence.
+/// The shift to the left that brings the largest of the samples to 15 bits; 0 for silence.
 ///
 /// −32 768 has no absolute value of 16 bits and does not count, as in the reference.
 #[inline(always)]
 pub fn common_shift(samples: impl Iterator<Item = i16>) -> u32 {
-    let largest = samples.fold(0, |largest: i16, sample| largest.max(sample.wrapping_abs()));
-    15 - significant_bits(largest as u32).min(15)
+    let (largest, any) =
+        samples.fold((0, 0), |(largest, any): (i16, i16), sample| (largest.max(sample.wrapping_abs()), any | sample));
+    if any == 0 { 0 } else { 15 - significant_bits(largest as u32).min(15) }
 }
