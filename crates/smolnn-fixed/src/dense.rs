@@ -1,4 +1,4 @@
-//! DenseShape (fully connected) layer, int8: `y[o] = clamp(z_out + M_o · (b_o + Σ_i w[o, i] · (x[i] − z_in)))`.
+//! Dense (fully connected) layer, int8: `y[o] = clamp(z_out + M_o · (b_o + Σ_i w[o, i] · (x[i] − z_in)))`.
 //!
 //! - Layout: vectors one behind the other; weights packed by [`pack::dense`].
 //! - Accumulators, rounding: as [`conv2d`](crate::conv::conv2d).
@@ -8,7 +8,7 @@ use smolnn_core::{DenseShape, ShapeError};
 
 use crate::pack::{self, Channel, Layout};
 use crate::quantise::OutputRange;
-use crate::{Tensors, arch};
+use crate::{Tensors, backend};
 
 /// A dense layer with its packed weights, checked.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,7 @@ pub fn dense(layer: &Dense<'_>, mut tensors: impl Tensors<i8>, scratch: &mut [u3
     let shape = &layer.shape;
     tensors.check(shape.input_len(), shape.output_len(), layer.overlap_gap)?;
     ShapeError::check_capacity("the scratch", layer.scratch_words, scratch.len())?;
-    arch::dense(layer, &mut tensors, scratch);
+    backend::dense(layer, &mut tensors, scratch);
     Ok(())
 }
 
@@ -137,6 +137,6 @@ pub fn dense_to_int16(
     ShapeError::check_length("the input", layer.shape.inputs(), input.len())?;
     ShapeError::check_length("the output", layer.shape.outputs(), output.len())?;
     ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
-    arch::dense_to_int16(layer, input, output, scratch);
+    backend::dense_to_int16(layer, input, output, scratch);
     Ok(())
 }

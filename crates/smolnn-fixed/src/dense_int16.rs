@@ -1,4 +1,4 @@
-//! DenseShape (fully connected) layer, int16 activations with int8 weights: `y[o] = clamp(M_o · (b_o + Σ_i w[o, i] · x[i]))`.
+//! Dense (fully connected) layer, int16 activations with int8 weights: `y[o] = clamp(M_o · (b_o + Σ_i w[o, i] · x[i]))`.
 //!
 //! - Layout: vectors one behind the other; weights outputs × inputs, unpacked; bias int64; zero points 0.
 //! - Accumulators, rounding: as [`conv2d_int16`](crate::conv::conv2d_int16).
@@ -7,7 +7,7 @@
 
 use smolnn_core::{DenseShape, ShapeError};
 
-use crate::arch;
+use crate::backend;
 use crate::conv::{WeightsInt16, dot_int16};
 use crate::quantise::OutputRange;
 
@@ -56,7 +56,7 @@ pub fn dense_int16(layer: &DenseInt16<'_>, input: &[i16], output: &mut [i16]) ->
             }
         } else {
             let WeightsInt16 { values, short, .. } = layer.weights;
-            arch::dense_int16(input, values, short, &layer.output, output);
+            backend::dense_int16(input, values, short, &layer.output, output);
         }
     }
     Ok(())

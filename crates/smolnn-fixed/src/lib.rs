@@ -3,7 +3,7 @@
 //! Firmware reaches this crate through `smolnn`. The layers, from the bottom:
 //!
 //! - [`quantise`]: scales become integer multipliers, accumulators are rounded. Nowhere else.
-//! - `arch`: the bodies of the kernels. `arch/portable` is safe Rust for any target and the specification; a folder per
+//! - `backend`: the bodies of the kernels. `backend/portable` is safe Rust for any target and the specification; a folder per
 //!   backend holds what pays there. [`Backend::CURRENT`] says which one this build has.
 //! - [`pack`]: the layouts of weights, one per backend, all of them available everywhere: the importer packs on the host
 //!   for the target.
@@ -39,8 +39,8 @@
 #![no_std]
 
 pub mod act;
-mod arch;
 pub mod arena;
+#[allow(unsafe_code)] // Its only room.
 mod backend;
 pub mod conv;
 pub mod convert;
@@ -52,7 +52,6 @@ pub mod l2_norm;
 pub mod log_softmax;
 pub mod matmul;
 pub mod movement;
-pub mod pack;
 pub mod pad;
 pub mod pool;
 pub mod q;
@@ -66,7 +65,8 @@ pub mod softmax_int16;
 mod tensors;
 pub mod transcendental;
 
-pub use backend::Backend;
+pub use backend::choice::Backend;
+pub use backend::pack;
 pub use element::Element;
 pub use pack::{Channel, Weights};
 pub use tensors::{Operands, Overlapping, OverlappingPair, Separate, SeparatePair, Source, Tensors, WithRight};

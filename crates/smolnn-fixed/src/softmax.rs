@@ -16,7 +16,7 @@ use core::cell::Cell;
 
 use smolnn_core::ShapeError;
 
-use crate::arch;
+use crate::backend;
 use crate::element::Element;
 use crate::quantise::Multiplier;
 use crate::tensors::{Source, Tensors};
@@ -83,7 +83,7 @@ impl Softmax {
     /// One row.
     #[inline(always)]
     fn row<T: Element>(&self, input: impl Source<i8>, output: &[Cell<T>]) {
-        let largest = arch::largest(input);
+        let largest = backend::largest(input);
         let exp = |value: i8| self.exp[(largest - i32::from(value)) as usize & 255];
         let mut sum = 0_u32;
         // Halved first: twice an exp near 1 leaves no room for the rounding.

@@ -136,7 +136,7 @@ pub trait Tensors<T: Copy> {
     fn input(&self) -> &[T];
     /// The output.
     fn output(&mut self) -> &mut [T];
-    /// Both as raw pointers derived from the same borrow, for `arch`. The lengths are those of the slices.
+    /// Both as raw pointers derived from the same borrow, for `backend`. The lengths are those of the slices.
     fn pointers(&mut self) -> (*const T, *mut T);
     /// Checks that the lengths are the shape's and that an overlap leaves needed input intact.
     ///

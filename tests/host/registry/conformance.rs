@@ -48,14 +48,14 @@ fn public_kernels(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
         let path = entry.expect("the source can be listed").path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
-            if !["arch", "pack"].contains(&name.as_str()) {
+            if name != "backend" {
                 public_kernels(&path, &name, found);
             }
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
         let module = if module.is_empty() { name.as_str() } else { module };
-        if ["arena", "quantise", "tensors", "backend", "lib"].contains(&module) {
+        if ["arena", "quantise", "tensors", "lib"].contains(&module) {
             continue;
         }
         for line in text.lines() {

@@ -15,7 +15,7 @@ use smolnn_core::ShapeError;
 
 use super::q15_small::{sigmoid_q15_small, tanh_q15_small};
 use super::q15_tables::{SIGMOID, TANH};
-use crate::arch;
+use crate::backend;
 use crate::q::{Q, Q15};
 use crate::tensors::Source;
 
@@ -75,17 +75,17 @@ impl<const N: usize> Pieces<N> {
     }
 
     /// The same in loops.
-    #[cfg(not(all(backend = "rv32", target_arch = "riscv32")))]
+    #[cfg(not(core = "rv32"))]
     #[inline(always)]
     const fn in_loop_at(&self, position: i32, x: i32) -> i32 {
         self.at(position, x)
     }
 
     /// The same in loops: RISC-V loads a byte with its sign in one instruction, and takes two to find it in a word.
-    #[cfg(all(backend = "rv32", target_arch = "riscv32"))]
+    #[cfg(core = "rv32")]
     #[inline(always)]
     fn in_loop_at(&self, position: i32, x: i32) -> i32 {
-        horner(crate::arch::with_lowest_byte(&self.pairs[(position >> 7) as usize & (N - 1)]), x)
+        horner(crate::backend::with_lowest_byte(&self.pairs[(position >> 7) as usize & (N - 1)]), x)
     }
 }
 
@@ -144,7 +144,7 @@ pub fn sigmoid_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> 
         return sigmoid_q15_small(input, output);
     }
     ShapeError::check_length("the output", input.len(), output.len())?;
-    let (input, output) = arch::q15_eights::<false, _>(&SIGMOID, input, output);
+    let (input, output) = backend::q15_eights::<false, _>(&SIGMOID, input, output);
     input.map(Cell::from_mut(output).as_slice_of_cells(), |x| {
         let x = x.to_bits() as i32;
         sigmoid_output(SIGMOID.in_loop_at(x, x))
@@ -161,7 +161,7 @@ pub fn tanh_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
         return tanh_q15_small(input, output);
     }
     ShapeError::check_length("the output", input.len(), output.len())?;
-    let (input, output) = arch::q15_eights::<true, _>(&TANH, input, output);
+    let (input, output) = backend::q15_eights::<true, _>(&TANH, input, output);
     input.map(Cell::from_mut(output).as_slice_of_cells(), |x| {
         let x = x.to_bits() as i32;
         tanh_output(TANH.in_loop_at(x + TANH_OFFSET, x))

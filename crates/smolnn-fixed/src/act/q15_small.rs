@@ -14,7 +14,7 @@ use smolnn_core::ShapeError;
 
 use super::q15::{Pieces, Q12};
 use super::q15_tables::{SMALL_SIGMOID, SMALL_TANH};
-use crate::arch;
+use crate::backend;
 use crate::q::Q15;
 use crate::tensors::Source;
 
@@ -66,7 +66,7 @@ impl Q12 {
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn sigmoid_q15_small(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
-    let (input, output) = arch::q15_eights::<false, _>(&SMALL_SIGMOID, input, output);
+    let (input, output) = backend::q15_eights::<false, _>(&SMALL_SIGMOID, input, output);
     let constants = black_box(SIGMOID_CONSTANTS);
     input.map(Cell::from_mut(output).as_slice_of_cells(), |x| sigmoid_value(x.to_bits() as i32, constants));
     Ok(())
@@ -78,7 +78,7 @@ pub fn sigmoid_q15_small(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeE
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn tanh_q15_small(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
-    let (input, output) = arch::q15_eights::<true, _>(&SMALL_TANH, input, output);
+    let (input, output) = backend::q15_eights::<true, _>(&SMALL_TANH, input, output);
     let constants = black_box(TANH_CONSTANTS);
     input.map(Cell::from_mut(output).as_slice_of_cells(), |x| tanh_value(x.to_bits() as i32, constants));
     Ok(())

@@ -10,7 +10,7 @@ use smolnn_core::{Conv2dShape, ShapeError};
 
 use crate::pack::{self, Channel, Layout};
 use crate::quantise::OutputRange;
-use crate::{Tensors, arch};
+use crate::{Tensors, backend};
 
 /// A convolution with its packed weights, checked.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +87,6 @@ pub fn conv2d(layer: &Conv2d<'_>, mut tensors: impl Tensors<i8>, scratch: &mut [
     let shape = &layer.shape;
     tensors.check(shape.input_len(), shape.output_len(), layer.overlap_gap)?;
     ShapeError::check_capacity("the scratch", layer.scratch_words, scratch.len())?;
-    arch::conv2d(layer, &mut tensors, scratch);
+    backend::conv2d(layer, &mut tensors, scratch);
     Ok(())
 }

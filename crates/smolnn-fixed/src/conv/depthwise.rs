@@ -10,7 +10,7 @@ use smolnn_core::{DepthwiseConv2dShape, ShapeError};
 use super::Conv2d;
 use crate::pack::{self, Channel, Layout};
 use crate::quantise::OutputRange;
-use crate::{Tensors, arch};
+use crate::{Tensors, backend};
 
 /// A depthwise convolution with its packed weights, checked.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +97,6 @@ pub fn depthwise_conv2d(
     let shape = &layer.shape;
     tensors.check(shape.input_len(), shape.output_len(), layer.overlap_gap)?;
     ShapeError::check_capacity("the scratch", layer.scratch_words, scratch.len())?;
-    arch::depthwise_conv2d(layer, &mut tensors, scratch);
+    backend::depthwise_conv2d(layer, &mut tensors, scratch);
     Ok(())
 }

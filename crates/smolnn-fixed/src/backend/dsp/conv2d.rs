@@ -1,0 +1,258 @@
+//! Convolution: the patches of three pixels are widened into columns, which serve all output channels.
+//!
+//! A patch is some runs of bytes that are adjacent in the input, one per row of the kernel; see [`Runs`]. Where a pixel sees
+//! padding, or taps are dilated, patches are copied first, so that they are one run behind the other.
+//! Pixels are taken three at a time in the order of the output, across its rows: a row may be written as soon as the
+//! pixels before it are done, so that overlapping tensors stay legal.
+
+use smolnn_core::Conv2dShape;
+
+use super::pack::{self, Runs};
+use super::tile::{tile, widen};
+use crate::Tensors;
+use crate::conv::Conv2d;
+use crate::quantise::OutputRange;
+
+#[inline(always)]
+pub(crate) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+    let shape = &layer.shape;
+    if layer.layout.is(pack::PAIRS) {
+        let (input, output) = tensors.pointers();
+        // SAFETY: the layer checked its words, its caller the tensors and the scratch memory.
+        unsafe {
+            let zero_point = layer.input_zero_point;
+            pairs(shape, layer.words, zero_point, &layer.output, input, output, scratch.as_mut_ptr());
+        }
+    } else if layer.layout.is(pack::EIGHTS) {
+        let (inputs, outputs) = (shape.input().channels, shape.output().channels);
+        let (input, output) = tensors.pointers();
+        // SAFETY: as above; the image is one pixel.
+        unsafe {
+            super::dense::vector(layer.words, inputs, outputs, input, output, scratch.as_mut_ptr());
+            super::memory::clamp(output, outputs, &layer.output);
+        }
+    } else {
+        crate::backend::portable::conv2d(layer, tensors, scratch);
+    }
+}
+
+/// An output pixel; [`advance`](Self::advance) goes to the next one.
+#[derive(Clone, Copy)]
+struct Pixel {
+    image: *const i8,
+    row: usize,
+    column: usize,
+    /// Where the window of the row's first pixel starts, be it in the input or before it.
+    start: *const i8,
+    /// The columns whose window lies in the input; none in rows whose window does not.
+    inside: (usize, usize),
+    /// As `inside`, for rows whose window lies in the input.
+    columns: (usize, usize),
+    /// Bytes from one window to the next.
+    step: usize,
+}
+
+impl Pixel {
+    fn first(shape: &Conv2dShape, image: *const i8) -> Self {
+        let window = &shape.columns();
+        // A checked window has no stride 0; this tells the compiler.
+        let stride = window.stride().max(1);
+        let span = (window.kernel() - 1) * window.dilation() + 1;
+        let end = (window.input() + window.before() + window.stride()).saturating_sub(span) / stride;
+        let columns = if window.dilation() == 1 { (window.before().div_ceil(stride), end) } else { (0, 0) };
+        let step = window.stride() * shape.input().channels;
+        let mut pixel = Self { image, row: 0, column: 0, start: image, inside: (0, 0), columns, step };
+        pixel.enter_row(shape);
+        pixel
+    }
+
+    #[inline(never)]
+    fn enter_row(&mut self, shape: &Conv2dShape) {
+        let (input, rows, columns) = (shape.input(), shape.rows(), shape.columns());
+        let row = rows.position(self.row, 0).wrapping_mul(input.width).wrapping_sub(columns.before());
+        self.start = self.image.wrapping_add(row.wrapping_mul(input.channels));
+        let (first, last) = rows.taps(self.row);
+        self.inside = if last - first == rows.kernel() { self.columns } else { (0, 0) };
+    }
+
+    #[inline(always)]
+    fn advance(&mut self, shape: &Conv2dShape) {
+        self.column += 1;
+        if self.column == shape.output().width {
+            self.column = 0;
+            self.row += 1;
+            if self.row == shape.output().height {
+                self.row = 0;
+                self.image = self.image.wrapping_add(shape.input().len());
+            }
+            self.enter_row(shape);
+        }
+    }
+
+    /// Start of the pixel's window, if it lies in the input.
+    fn window(&self) -> Option<*const i8> {
+        let (first, end) = self.inside;
+        let offset = self.column * self.step;
+        (self.column >= first && self.column < end).then(|| self.start.wrapping_add(offset))
+    }
+}
+
+/// # Safety
+/// The words have the layout of pairs; input, output and scratch memory have the lengths that the shape says.
+#[inline(never)]
+pub(super) unsafe fn pairs(
+    shape: &Conv2dShape,
+    words: &[u32],
+    input_zero_point: i8,
+    range: &OutputRange,
+    input: *const i8,
+    output: *mut i8,
+    scratch: *mut u32,
+) {
+    let channels = shape.output().channels;
+    let depth = shape.depth();
+    let groups = depth.div_ceil(4);
+    let runs = Runs::of(shape);
+    // Behind the columns the rests of the runs, then the copies of patches.
+    let rests = scratch.wrapping_add(6 * groups).cast::<i8>();
+    let rest = 4 * (runs.count * (runs.length % 4)).div_ceil(4);
+    let copies = rests.wrapping_add(3 * rest);
+    let copy_pitch = shape.columns().kernel() * shape.input().channels;
+    let row_pitch = shape.rows().dilation() * shape.input().row();
+    let pointwise = shape.is_pointwise();
+    let mut pixel = Pixel::first(shape, input);
+    let mut source = input;
+    let mut output_pixel = output;
+    let mut left = shape.batch() * shape.output().height * shape.output().width;
+    while left > 0 {
+        let count = left.min(3);
+        // Pixels that are not there: their outputs are overwritten by the first one's, which is stored last.
+        let mut sources = [source; 3];
+        let mut pitch = row_pitch;
+        if pointwise {
+            for place in sources.iter_mut().take(count) {
+                *place = source;
+                source = source.wrapping_add(shape.input().channels);
+            }
+        } else {
+            let first = pixel;
+            let mut inside = true;
+            for index in 0..count {
+                match pixel.window() {
+                    Some(start) => sources[index] = start,
+                    None => inside = false,
+                }
+                pixel.advance(shape);
+            }
+            if inside {
+                for index in count..3 {
+                    sources[index] = sources[0];
+                }
+            } else {
+                let mut pixel = first;
+                for index in 0..count {
+                    let copy = copies.wrapping_add(4 * groups * index);
+                    // SAFETY: the copies have room for three patches.
+                    unsafe { stage(shape, &pixel, input_zero_point, copy) };
+                    pixel.advance(shape);
+                }
+                sources = [0, 1, 2].map(|index| copies.wrapping_add(4 * groups * index).cast_const());
+                pitch = copy_pitch;
+            }
+        }
+        let stride = if count > 1 { channels } else { 0 };
+        let last = if count > 2 { 2 * channels } else { 0 };
+        // SAFETY: sources are windows in the input or copies of patches; the rest as the caller vouches.
+        unsafe {
+            gather(&runs, sources, pitch, scratch, rests, rest);
+            let mut words = words.as_ptr();
+            if channels > 1 {
+                words = tile(words, scratch, groups, output_pixel, stride, last, channels / 2);
+            }
+            if channels % 2 == 1 {
+                let mut odd = [0_i8; 6];
+                tile(words, scratch, groups, odd.as_mut_ptr(), 2, 4, 1);
+                let place = output_pixel.add(channels - 1);
+                for index in 0..count {
+                    *place.add(index * channels) = odd[2 * index];
+                }
+            }
+            output_pixel = output_pixel.add(count * channels);
+        }
+        left -= count;
+    }
+    // SAFETY: the output is as long as its shape says.
+    unsafe { super::memory::clamp(output, shape.output_len(), range) };
+}
+
+/// Widens three patches, whose rows are `pitch` bytes apart.
+#[inline(always)]
+unsafe fn gather(
+    runs: &Runs,
+    sources: [*const i8; 3],
+    pitch: usize,
+    mut columns: *mut u32,
+    rests: *mut i8,
+    rest: usize,
+) {
+    let whole = runs.length / 4;
+    let partial = runs.length % 4;
+    // SAFETY: the caller vouches for the runs, the columns and the rests.
+    unsafe {
+        let [first, second, third] = sources;
+        if whole > 0 {
+            columns = widen(first, second, third, columns, whole, runs.count, pitch.wrapping_sub(4 * whole));
+        }
+        if partial > 0 {
+            for (pixel, source) in sources.into_iter().enumerate() {
+                let mut place = rests.add(pixel * rest);
+                let mut run = source.add(4 * whole);
+                for _ in 0..runs.count {
+                    for index in 0..partial {
+                        *place.add(index) = *run.wrapping_add(index);
+                    }
+                    place = place.add(partial);
+                    run = run.wrapping_add(pitch);
+                }
+            }
+            let rests = rests.cast_const();
+            widen(rests, rests.add(rest), rests.add(2 * rest), columns, rest / 4, 1, 0);
+        }
+    }
+}
+
+/// Copies the patch of a pixel, padding as the zero point.
+#[inline(never)]
+unsafe fn stage(shape: &Conv2dShape, pixel: &Pixel, input_zero_point: i8, mut copy: *mut i8) {
+    let channels = shape.input().channels;
+    let (first_row, last_row) = shape.rows().taps(pixel.row);
+    let (first, last) = shape.columns().taps(pixel.column);
+    let fill = |copy: *mut i8, taps: usize| {
+        for index in 0..taps * channels {
+            // SAFETY: within the copy.
+            unsafe { *copy.wrapping_add(index) = input_zero_point };
+        }
+        copy.wrapping_add(taps * channels)
+    };
+    for tap_row in 0..shape.rows().kernel() {
+        if tap_row < first_row || tap_row >= last_row || first >= last {
+            copy = fill(copy, shape.columns().kernel());
+            continue;
+        }
+        let y = shape.rows().position(pixel.row, tap_row);
+        let x = shape.columns().position(pixel.column, first);
+        let source = pixel.image.wrapping_add((y * shape.input().width + x) * channels);
+        copy = fill(copy, first);
+        // SAFETY: taps first..last lie in the row.
+        unsafe {
+            if shape.columns().dilation() == 1 {
+                copy = super::memory::copy(source, copy, (last - first) * channels);
+            } else {
+                for tap in 0..last - first {
+                    copy = super::memory::copy(source.add(tap * shape.columns().dilation() * channels), copy, channels);
+                }
+            }
+        }
+        copy = fill(copy, shape.columns().kernel() - last);
+    }
+}

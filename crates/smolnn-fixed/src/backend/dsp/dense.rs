@@ -1,0 +1,215 @@
+//! Dense layer. Several vectors are the pixels of a pointwise convolution; one vector runs here.
+//!
+//! Eight outputs at a time, in pairs as in [`tile`](super::tile): the input is widened on the way, four bytes for all eight,
+//! since a widened copy would cost memory. 31 instructions for 32 products, 69 around them for the eight outputs.
+//! What is left over, and layers that are smaller, runs a pair at a time.
+//! Held by: random shapes against the oracle on the boards (the `conformance` firmware).
+
+use core::arch::naked_asm;
+
+use super::pack;
+use super::vector::{pair, widen};
+use crate::Tensors;
+use crate::dense::Dense;
+
+#[inline(always)]
+pub(crate) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+    let shape = &layer.shape;
+    let (input, output) = tensors.pointers();
+    // SAFETY: the layer checked its words, its caller the tensors and the scratch memory.
+    unsafe {
+        if layer.layout.is(pack::EIGHTS) {
+            vector(layer.words, shape.inputs(), shape.outputs(), input, output, scratch.as_mut_ptr());
+            super::memory::clamp(output, shape.outputs(), &layer.output);
+        } else if layer.layout.is(pack::PAIRS) {
+            let conv = shape.as_conv2d();
+            super::conv2d::pairs(&conv, layer.words, 0, &layer.output, input, output, scratch.as_mut_ptr());
+        } else {
+            crate::backend::portable::dense(layer, tensors, scratch);
+        }
+    }
+}
+
+/// One vector.
+///
+/// # Safety
+/// The words have the layout of eights; input and output have the given lengths, the scratch memory what the layout says.
+#[inline(never)]
+pub(super) unsafe fn vector(
+    words: &[u32],
+    inputs: usize,
+    outputs: usize,
+    mut input: *const i8,
+    output: *mut i8,
+    scratch: *mut u32,
+) {
+    let groups = inputs.div_ceil(4);
+    // SAFETY: as the caller vouches. The last group may be partly filled: a copy keeps reads inside of the input.
+    unsafe {
+        if !inputs.is_multiple_of(4) {
+            for index in 0..inputs {
+                *scratch.cast::<i8>().add(index) = *input.add(index);
+            }
+            input = scratch.cast();
+        }
+        let mut words = words.as_ptr();
+        let whole = outputs / 8 * 8;
+        if whole > 0 {
+            words = eights(words, input, groups, output, output.add(whole));
+        }
+        let even = outputs / 2 * 2;
+        if even > whole {
+            words = twos(words, input, groups, output.add(whole), output.add(even));
+        }
+        if even < outputs {
+            let mut rest = [0_i8; 2];
+            twos(words, input, groups, rest.as_mut_ptr(), rest.as_mut_ptr().add(2));
+            *output.add(even) = rest[0];
+        }
+    }
+}
+
+macro_rules! step {
+    () => {
+        concat!(widen!(), pair!("r4", "r5"), pair!("r6", "r7"), pair!("r8", "r9"), pair!("r10", "r11"))
+    };
+}
+
+/// A pair of sums becomes two outputs at r1.
+macro_rules! requantise {
+    ($even:literal, $odd:literal) => {
+        concat!(
+            "ldmia.w r0!, {{r2, r3, r12}}\n",
+            "sub ",
+            $odd,
+            ", ",
+            $odd,
+            ", ",
+            $even,
+            "\n",
+            "lsl ",
+            $even,
+            ", ",
+            $even,
+            ", #1\n",
+            "add lr, r3, ",
+            $even,
+            ", asr #31\n",
+            "smmlar lr, ",
+            $even,
+            ", r2, lr\n",
+            "asr lr, lr, r12\n",
+            "ssat lr, #8, lr\n",
+            "strb lr, [r1], #1\n",
+            "ldmia.w r0!, {{r2, r3, r12}}\n",
+            "asr ",
+            $odd,
+            ", ",
+            $odd,
+            ", #7\n",
+            "add lr, r3, ",
+            $odd,
+            ", asr #31\n",
+            "smmlar lr, ",
+            $odd,
+            ", r2, lr\n",
+            "asr lr, lr, r12\n",
+            "ssat lr, #8, lr\n",
+            "strb lr, [r1], #1\n",
+        )
+    };
+}
+
+/// Bytes of a step: 31 wide instructions.
+const STEP: usize = 124;
+
+/// The outputs from `output` to `end`, a multiple of eight and not none; gives the end of the words read.
+///
+/// # Safety
+/// 4 · `groups` bytes can be read at `input`, not none; the words are those of the outputs.
+#[unsafe(naked)]
+unsafe extern "C" fn eights(
+    words: *const u32,
+    input: *const i8,
+    groups: usize,
+    output: *mut i8,
+    end: *mut i8,
+) -> *const u32 {
+    naked_asm!(
+        env!("SMOLNN_DSP_CORE"),
+        "push {{r4-r11, lr}}",
+        // [0] input, [4] where the first turn starts, [8] end of the input, [12] output, [16] its end.
+        "ldr r4, [sp, #36]",
+        "sub sp, #20",
+        "strd r3, r4, [sp, #12]",
+        "add r5, r1, r2, lsl #2",
+        "str r5, [sp, #8]",
+        "rsb r3, r2, #0",
+        "and r3, r3, #3",
+        "movs r4, #{step}",
+        "adr r5, 2f",
+        "mla r3, r3, r4, r5",
+        "orr r3, r3, #1",
+        "strd r1, r3, [sp]",
+        "1:",
+        "ldmia.w r0!, {{r4, r5, r6, r7, r8, r9, r10, r11}}",
+        "ldmia.w sp, {{r1, pc}}",
+        ".p2align 2",
+        "2:",
+        step!(),
+        step!(),
+        step!(),
+        step!(),
+        "ldr r2, [sp, #8]",
+        "cmp r1, r2",
+        "bne.w 2b",
+        "ldr r1, [sp, #12]",
+        requantise!("r4", "r5"),
+        requantise!("r6", "r7"),
+        requantise!("r8", "r9"),
+        requantise!("r10", "r11"),
+        "str r1, [sp, #12]",
+        "ldr r2, [sp, #16]",
+        "cmp r1, r2",
+        "bne.w 1b",
+        "add sp, #20",
+        "pop {{r4-r11, pc}}",
+        step = const STEP,
+    )
+}
+
+/// As [`eights`], for pairs of outputs.
+///
+/// # Safety
+/// As [`eights`].
+#[unsafe(naked)]
+unsafe extern "C" fn twos(
+    words: *const u32,
+    input: *const i8,
+    groups: usize,
+    output: *mut i8,
+    end: *mut i8,
+) -> *const u32 {
+    naked_asm!(
+        env!("SMOLNN_DSP_CORE"),
+        "push {{r4-r9, lr}}",
+        "ldr r8, [sp, #28]",
+        "mov r6, r1",
+        "mov r9, r3",
+        "add r7, r1, r2, lsl #2",
+        "1:",
+        "ldmia r0!, {{r4, r5}}",
+        "mov r1, r6",
+        "2:",
+        widen!(),
+        pair!("r4", "r5"),
+        "cmp r1, r7",
+        "bne 2b",
+        "mov r1, r9",
+        requantise!("r4", "r5"),
+        "mov r9, r1",
+        "cmp r1, r8",
+        "bne 1b",
+        "pop {{r4-r9, pc}}",
+    )
+}

@@ -1,0 +1,649 @@
+//! Depthwise convolution.
+//!
+//! **3×3** ([`pack::THREE`]), strides 1 and 2 along the row: for each output row and each block of four channels the three
+//! input rows are turned into records, one per column: rows 0 and 1 paired in one word per channel (V), row 2 as halfwords
+//! (T), `V0 T02 V2 V1 T13 V3`. Then every channel runs along the row with its weights in registers: three taps of two
+//! rows by SMLAD, three of one row by SMLA. The three outputs of a turn share their columns.
+//!
+//! 17 instructions per record of four channels, 44 per three outputs of a channel: 2.1 per product on wide images.
+//!
+//! **Any other kernel** ([`pack::TAPS`]): pixel by pixel, four channels at a time, two taps per SMLAD. Taps are at equal
+//! distances, as those of a column are; what is not, or sees padding, is copied first, as often as the depth multiplier
+//! says. 20 instructions for 8 products.
+//!
+//! One input channel with several outputs is a convolution of one channel, and packed and run as such.
+//! Held by: random shapes against the oracle on the boards (the `conformance` firmware).
+
+use core::arch::naked_asm;
+
+use super::pack::{self, RECORD};
+use crate::Tensors;
+use crate::conv::DepthwiseConv2d;
+use crate::pack::as_conv2d;
+
+#[inline(always)]
+pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+    if layer.layout.is(pack::THREE) {
+        let (input, output) = tensors.pointers();
+        // SAFETY: the layer checked its words, its caller the tensors and the scratch memory.
+        unsafe { three(layer, input, output, scratch.as_mut_ptr()) }
+    } else if layer.layout.is(pack::TAPS) {
+        let (input, output) = tensors.pointers();
+        // SAFETY: as above.
+        unsafe { taps(layer, input, output, scratch.as_mut_ptr()) }
+    } else if let (true, Some(conv)) = (layer.layout.is(pack::PAIRS), as_conv2d(&layer.shape)) {
+        let (input, output) = tensors.pointers();
+        let zero_point = layer.input_zero_point;
+        // SAFETY: as above.
+        unsafe {
+            super::conv2d::pairs(&conv, layer.words, zero_point, &layer.output, input, output, scratch.as_mut_ptr())
+        }
+    } else {
+        crate::backend::portable::depthwise_conv2d(layer, tensors, scratch);
+    }
+}
+
+/// What the assembly reads: one output row, some blocks of four channels.
+#[repr(C)]
+struct Row {
+    /// Bytes from one pixel to the next.
+    channels: usize,
+    /// The same, three pixels.
+    three_pixels: usize,
+    /// First record.
+    records: *mut u32,
+    output: *mut i8,
+    words: *const u32,
+    /// Bytes of records that the turns of three outputs move on.
+    turns: usize,
+    /// Outputs that are left, 0..=2.
+    rest: usize,
+    /// Which rows are padding: 0 none, 1 the first, 2 the last, 3 both.
+    padded: usize,
+    /// The input rows, or where one is padding four bytes of it.
+    rows: [usize; 3],
+    /// Offset of the first byte from the rows' starts.
+    first: usize,
+    /// Offset behind the last column.
+    end: usize,
+    /// First record that is no padding.
+    inside: *mut u32,
+    /// Blocks of four channels.
+    blocks: usize,
+}
+
+/// # Safety
+/// The layer has the layout of threes; input, output and scratch memory have the lengths that its shape says.
+#[inline(never)]
+unsafe fn three(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, scratch: *mut u32) {
+    let shape = &layer.shape;
+    let channels = shape.output().channels;
+    let zero = i32::from(layer.input_zero_point);
+    let half = u32::from(zero as u16) * 0x0001_0001;
+    let padding = usize::from(layer.input_zero_point as u8) * 0x0101_0101;
+    let needed = pack::three_columns(shape);
+    let inside = shape.input().width.min(needed - shape.columns().before());
+    // Records of padding stay what they are.
+    for index in 0..RECORD * needed {
+        // SAFETY: the scratch memory holds a record for every column.
+        unsafe { *scratch.add(index) = half };
+    }
+    let step = 4 * RECORD * shape.columns().stride();
+    let mut row = Row {
+        channels,
+        three_pixels: 3 * channels,
+        records: scratch,
+        output,
+        words: layer.words.as_ptr(),
+        turns: shape.output().width / 3 * 3 * step,
+        rest: shape.output().width % 3,
+        padded: 0,
+        rows: [0; 3],
+        first: 0,
+        end: inside * channels,
+        inside: scratch.wrapping_add(RECORD * shape.columns().before()),
+        blocks: channels / 4,
+    };
+    let run = if shape.columns().stride() == 1 { narrow } else { wide };
+    let mut image = input;
+    let mut output_row = output;
+    for _ in 0..shape.batch() {
+        for index in 0..shape.output().height {
+            let (first, last) = shape.rows().taps(index);
+            row.padded = usize::from(first > 0) | usize::from(last < 3) << 1;
+            for (tap, start) in row.rows.iter_mut().enumerate() {
+                *start = if tap >= first && tap < last {
+                    image.wrapping_add(shape.rows().position(index, tap) * shape.input().row()).addr()
+                } else {
+                    padding
+                };
+            }
+            row.output = output_row;
+            // SAFETY: the rows lie in the image; blocks of channels that overlap read what is there still, since a row of
+            // the output never covers input that the row needs.
+            unsafe {
+                run(&row);
+                let rest = channels % 4;
+                if rest > 0 {
+                    let first = channels - 4;
+                    let words = row.words.add(channels / 4 * pack::BLOCK);
+                    run(&Row { output: output_row.add(first), words, first, end: row.end + first, blocks: 1, ..row });
+                }
+            }
+            output_row = output_row.wrapping_add(shape.output().row());
+        }
+        image = image.wrapping_add(shape.input().len());
+    }
+    // SAFETY: the output is as long as its shape says.
+    unsafe { super::memory::clamp(output, shape.output_len(), &layer.output) };
+}
+
+/// # Safety
+/// The layer has the layout of taps; input, output and scratch memory have the lengths that its shape says.
+#[inline(never)]
+unsafe fn taps(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, scratch: *mut u32) {
+    let shape = &layer.shape;
+    let channels = shape.output().channels;
+    let patch = scratch.cast::<i8>();
+    let pitch = channels.max(4);
+    let staged = pack::are_taps_staged(shape);
+    let depth = shape.depth();
+    let pixel_step = shape.columns().stride() * channels;
+    let row_step = shape.rows().stride() * shape.input().row();
+    let step = match shape.rows().kernel() {
+        _ if staged => pitch,
+        1 => shape.columns().dilation() * channels,
+        _ => shape.rows().dilation() * shape.input().row(),
+    };
+    let mut output_pixel = output;
+    for image in 0..shape.batch() {
+        for row in 0..shape.output().height {
+            for column in 0..shape.output().width {
+                // SAFETY: taps are where the window says, in the input or copied; the output pixel is in the output.
+                unsafe {
+                    let image = input.add(image * shape.input().len());
+                    let first = if staged {
+                        stage(layer, image, row, column, patch);
+                        patch.cast_const()
+                    } else {
+                        image.add(row * row_step + column * pixel_step)
+                    };
+                    let mut rest = [0; 4];
+                    let place = if channels < 4 { rest.as_mut_ptr() } else { output_pixel };
+                    let words = four(layer.words.as_ptr(), first, step, place, pitch / 4, depth / 2, depth % 2);
+                    if channels > 4 && !channels.is_multiple_of(4) {
+                        let last = channels - 4;
+                        four(words, first.add(last), step, place.add(last), 1, depth / 2, depth % 2);
+                    }
+                    if channels < 4 {
+                        for (index, value) in rest.into_iter().enumerate().take(channels) {
+                            *output_pixel.add(index) = value;
+                        }
+                    }
+                    output_pixel = output_pixel.add(channels);
+                }
+            }
+        }
+    }
+    // SAFETY: the output is as long as its shape says.
+    unsafe { super::memory::clamp(output, shape.output_len(), &layer.output) };
+}
+
+/// Copies the patch of a pixel, tap by tap, every channel as often as it has outputs.
+unsafe fn stage(layer: &DepthwiseConv2d<'_>, image: *const i8, row: usize, column: usize, mut patch: *mut i8) {
+    let shape = &layer.shape;
+    let channels = shape.input().channels;
+    let (first_row, last_row) = shape.rows().taps(row);
+    let (first, last) = shape.columns().taps(column);
+    for tap_row in 0..shape.rows().kernel() {
+        for tap in 0..shape.columns().kernel() {
+            // SAFETY: the pixel lies in the image, the patch has room for every tap.
+            unsafe {
+                if tap_row >= first_row && tap_row < last_row && tap >= first && tap < last {
+                    let y = shape.rows().position(row, tap_row);
+                    let x = shape.columns().position(column, tap);
+                    let pixel = image.add((y * shape.input().width + x) * channels);
+                    if shape.multiplier() == 1 {
+                        super::memory::copy(pixel, patch, channels);
+                    } else {
+                        // The copies of all channels in turn: the other order makes calls of memset.
+                        for copy in 0..shape.multiplier() {
+                            let mut place = patch.add(copy);
+                            for index in 0..channels {
+                                *place = *pixel.add(index);
+                                place = place.wrapping_add(shape.multiplier());
+                            }
+                        }
+                    }
+                } else {
+                    for index in 0..shape.output().channels {
+                        *patch.add(index) = layer.input_zero_point;
+                    }
+                }
+                patch = patch.add(shape.output().channels.max(4));
+            }
+        }
+    }
+}
+
+/// The three words of input rows, where all are there, or with padding instead of some.
+macro_rules! gather {
+    ($label:literal, $first:literal, $last:literal) => {
+        concat!(
+            $label,
+            ":\n",
+            $first,
+            "
+             ldr.w r9, [r1, r11]
+            ",
+            $last,
+            "
+             add r11, lr
+             sxtb16 r10, r7
+             sxtb16 r6, r9
+             pkhbt r4, r10, r6, lsl #16
+             pkhtb r6, r6, r10, asr #16
+             sxtb16 r5, r8
+             sxtb16 r10, r7, ror #8
+             sxtb16 r9, r9, ror #8
+             pkhbt r7, r10, r9, lsl #16
+             pkhtb r9, r9, r10, asr #16
+             sxtb16 r8, r8, ror #8
+             stmia.w r12!, {{r4, r5, r6, r7, r8, r9}}
+             cmp r11, r3
+             bne ",
+            $label,
+            "b
+             b 20f"
+        )
+    };
+}
+
+/// A column's record for the channel in the lower ("b") or upper ("t") halves: V in r11, T in r12.
+macro_rules! column {
+    ("b", $address:literal) => {
+        concat!("ldrd r11, r12, ", $address, "\n")
+    };
+    ("t", $address:literal) => {
+        concat!("ldrd r12, r11, ", $address, "\n")
+    };
+}
+
+/// The column as the tap 0, 1 or 2 of an accumulator.
+macro_rules! tap {
+    ($half:tt, 0, $sum:literal) => {
+        concat!("smlad ", $sum, ", r11, r3, r2\nsmla", $half, "b ", $sum, ", r12, r6, ", $sum, "\n")
+    };
+    ($half:tt, 1, $sum:literal) => {
+        concat!("smlad ", $sum, ", r11, r4, ", $sum, "\nsmla", $half, "t ", $sum, ", r12, r6, ", $sum, "\n")
+    };
+    ($half:tt, 2, $sum:literal) => {
+        concat!("smlad ", $sum, ", r11, r5, ", $sum, "\nsmla", $half, "b ", $sum, ", r12, r7, ", $sum, "\n")
+    };
+}
+
+/// An accumulator, which is doubled already, becomes an output: multiplier, rounding and shift are in r11, r12, lr.
+macro_rules! requantise {
+    ($sum:literal) => {
+        concat!(
+            "add r2, r12, ",
+            $sum,
+            ", asr #31\n",
+            "smmlar ",
+            $sum,
+            ", ",
+            $sum,
+            ", r11, r2\n",
+            "asr ",
+            $sum,
+            ", ",
+            $sum,
+            ", lr\n",
+            "ssat ",
+            $sum,
+            ", #8, ",
+            $sum,
+            "\n",
+        )
+    };
+}
+
+/// Columns and taps of three, two and one outputs at stride 1 and 2.
+macro_rules! outputs {
+    (3, 1, $h:tt) => {
+        concat!(
+            column!($h, "[r0]"),
+            tap!($h, 0, "r8"),
+            column!($h, "[r0, #24]"),
+            tap!($h, 1, "r8"),
+            tap!($h, 0, "r9"),
+            column!($h, "[r0, #48]"),
+            tap!($h, 2, "r8"),
+            tap!($h, 1, "r9"),
+            tap!($h, 0, "r10"),
+            column!($h, "[r0, #72]!"),
+            tap!($h, 2, "r9"),
+            tap!($h, 1, "r10"),
+            column!($h, "[r0, #24]"),
+            tap!($h, 2, "r10"),
+        )
+    };
+    (3, 2, $h:tt) => {
+        concat!(
+            column!($h, "[r0]"),
+            tap!($h, 0, "r8"),
+            column!($h, "[r0, #24]"),
+            tap!($h, 1, "r8"),
+            column!($h, "[r0, #48]"),
+            tap!($h, 2, "r8"),
+            tap!($h, 0, "r9"),
+            column!($h, "[r0, #72]"),
+            tap!($h, 1, "r9"),
+            column!($h, "[r0, #96]"),
+            tap!($h, 2, "r9"),
+            tap!($h, 0, "r10"),
+            column!($h, "[r0, #120]"),
+            tap!($h, 1, "r10"),
+            column!($h, "[r0, #144]!"),
+            tap!($h, 2, "r10"),
+        )
+    };
+    (2, 1, $h:tt) => {
+        concat!(
+            column!($h, "[r0]"),
+            tap!($h, 0, "r8"),
+            column!($h, "[r0, #24]"),
+            tap!($h, 1, "r8"),
+            tap!($h, 0, "r9"),
+            column!($h, "[r0, #48]"),
+            tap!($h, 2, "r8"),
+            tap!($h, 1, "r9"),
+            column!($h, "[r0, #72]"),
+            tap!($h, 2, "r9"),
+        )
+    };
+    (2, 2, $h:tt) => {
+        concat!(
+            column!($h, "[r0]"),
+            tap!($h, 0, "r8"),
+            column!($h, "[r0, #24]"),
+            tap!($h, 1, "r8"),
+            column!($h, "[r0, #48]"),
+            tap!($h, 2, "r8"),
+            tap!($h, 0, "r9"),
+            column!($h, "[r0, #72]"),
+            tap!($h, 1, "r9"),
+            column!($h, "[r0, #96]"),
+            tap!($h, 2, "r9"),
+        )
+    };
+    (1, $stride:tt, $h:tt) => {
+        concat!(
+            column!($h, "[r0]"),
+            tap!($h, 0, "r8"),
+            column!($h, "[r0, #24]"),
+            tap!($h, 1, "r8"),
+            column!($h, "[r0, #48]"),
+            tap!($h, 2, "r8"),
+        )
+    };
+}
+
+/// One channel along the row: its records start at r0, its output at r1.
+macro_rules! channel {
+    ($stride:tt, $h:tt) => {
+        concat!(
+            // Bias and weights in r2 to r7; multiplier, rounding and shift go to the stack.
+            "ldr.w lr, [sp, #36]
+             ldmia.w lr!, {{r2, r3, r4, r5, r6, r7, r8, r9, r10}}
+             str.w lr, [sp, #36]
+             stmia.w sp, {{r8, r9, r10}}
+             ldr r8, [sp, #40]
+             add r8, r0
+             strd r2, r8, [sp, #20]
+             cmp r0, r8
+             beq 31f
+            30:
+            ",
+            outputs!(3, $stride, $h),
+            "ldmia.w sp, {{r11, r12, lr}}\n",
+            requantise!("r8"),
+            requantise!("r9"),
+            requantise!("r10"),
+            "ldrd r11, r12, [sp, #12]
+             strb.w r8, [r1]
+             strb.w r9, [r1, r11]
+             strb.w r10, [r1, r11, lsl #1]
+             add r1, r12
+             ldrd r2, r8, [sp, #20]
+             cmp r0, r8
+             bne 30b
+            31:
+             ldr r8, [sp, #44]
+             cmp r8, #1
+             blt 33f
+             beq 32f
+            ",
+            outputs!(2, $stride, $h),
+            "ldmia.w sp, {{r11, r12, lr}}\n",
+            requantise!("r8"),
+            requantise!("r9"),
+            "ldr r11, [sp, #12]
+             strb.w r8, [r1]
+             strb.w r9, [r1, r11]
+             b 33f
+            32:
+            ",
+            outputs!(1, $stride, $h),
+            "ldmia.w sp, {{r11, r12, lr}}\n",
+            requantise!("r8"),
+            "strb.w r8, [r1]
+            33:
+            ",
+        )
+    };
+}
+
+/// The [`Row`] at r0. On the stack: [0] multiplier, rounding, shift of the channel; [12] `channels`, [16] `three_pixels`;
+/// [20] the channel's bias, [24] end of its turns; [28] its first record, [32] its output; [36] `words`, [40] `turns`,
+/// [44] `rest`; [48] the gathering loop; [52] `rows`, [64] `first`, [68] `end`, [72] `inside`, [76] `blocks` left;
+/// [80] 1 while channels 1 and 3 of the block are computed.
+macro_rules! row {
+    ($stride:tt) => {
+        naked_asm!(
+            env!("SMOLNN_DSP_CORE"),
+            "push {{r4-r11, lr}}",
+            "sub sp, #84",
+            "ldmia r0!, {{r2, r3, r4, r5, r6, r7, r8, r9}}",
+            "strd r2, r3, [sp, #12]",
+            "add r10, sp, #28",
+            "stmia.w r10!, {{r4, r5, r6, r7, r8}}",
+            // Which gathering loop: entries of four branches.
+            "adr r2, 10f",
+            "lsls r9, r9, #2",
+            "add r2, r9",
+            "orr r2, r2, #1",
+            "str r2, [sp, #48]",
+            "ldmia.w r0!, {{r1, r2, r3, r4, r5, r6, r7}}",
+            "add r10, sp, #52",
+            "movs r8, #0",
+            "stmia.w r10, {{r1, r2, r3, r4, r5, r6, r7, r8}}",
+            // A block of four channels: records first. Rows in r0 to r2, offset in r11, its end in r3.
+            "1:",
+            "add r0, sp, #52",
+            "ldmia.w r0, {{r0, r1, r2, r3, r4, r12}}",
+            "mov r11, r3",
+            "mov r3, r4",
+            "ldr.w lr, [sp, #12]",
+            "adds r5, r11, #4",
+            "adds r6, r4, #4",
+            "strd r5, r6, [sp, #64]",
+            "ldr.w pc, [sp, #48]",
+            ".p2align 2",
+            "10:",
+            "b.w 11f",
+            "b.w 12f",
+            "b.w 13f",
+            "b.w 14f",
+            gather!("11", "ldr.w r7, [r0, r11]", "ldr.w r8, [r2, r11]"),
+            gather!("12", "mov r7, r0", "ldr.w r8, [r2, r11]"),
+            gather!("13", "ldr.w r7, [r0, r11]", "mov r8, r2"),
+            gather!("14", "mov r7, r0", "mov r8, r2"),
+            // Channels 0 and 2, then 1 and 3.
+            "20:",
+            "ldrd r0, r1, [sp, #28]",
+            "21:",
+            channel!($stride, "b"),
+            "ldrd r0, r1, [sp, #28]",
+            "adds r0, #4",
+            "adds r1, #2",
+            channel!($stride, "t"),
+            "ldrd r0, r1, [sp, #28]",
+            "ldr r2, [sp, #80]",
+            "eors r2, r2, #1",
+            "str r2, [sp, #80]",
+            "beq 22f",
+            "adds r0, #12",
+            "adds r1, #1",
+            "strd r0, r1, [sp, #28]",
+            "b 21b",
+            "22:",
+            "subs r0, #12",
+            "adds r1, #3",
+            "strd r0, r1, [sp, #28]",
+            "ldr r2, [sp, #76]",
+            "subs r2, r2, #1",
+            "str r2, [sp, #76]",
+            "bne.w 1b",
+            "add sp, #84",
+            "pop {{r4-r11, pc}}",
+        )
+    };
+}
+
+/// The rows' kernel at stride 1.
+///
+/// # Safety
+/// The row's pointers are good for its blocks and columns, and there is a block.
+#[unsafe(naked)]
+unsafe extern "C" fn narrow(row: &Row) {
+    row!(1)
+}
+
+/// The rows' kernel at stride 2.
+///
+/// # Safety
+/// As [`narrow`].
+#[unsafe(naked)]
+unsafe extern "C" fn wide(row: &Row) {
+    row!(2)
+}
+
+/// Two channels, whose accumulators are doubled, become outputs at r1.
+macro_rules! store_two {
+    ($first:literal, $second:literal) => {
+        concat!(
+            "ldmia.w r0!, {{r8, r9, r10, r11, r12, lr}}\n",
+            "add r3, r9, ",
+            $first,
+            ", asr #31\n",
+            "smmlar r3, ",
+            $first,
+            ", r8, r3\n",
+            "asr r3, r3, r10\n",
+            "ssat r3, #8, r3\n",
+            "strb r3, [r1], #1\n",
+            "add r3, r12, ",
+            $second,
+            ", asr #31\n",
+            "smmlar r3, ",
+            $second,
+            ", r11, r3\n",
+            "asr r3, r3, lr\n",
+            "ssat r3, #8, r3\n",
+            "strb r3, [r1], #1\n",
+        )
+    };
+}
+
+/// One pixel: `blocks` blocks of four channels, `pairs` pairs of taps and, if `odd`, one more, `step` bytes apart. Gives the
+/// end of the words read.
+///
+/// # Safety
+/// `blocks` is not 0; the taps can be read, the words are those of the blocks, four bytes per block can be written.
+#[unsafe(naked)]
+unsafe extern "C" fn four(
+    words: *const u32,
+    input: *const i8,
+    step: usize,
+    output: *mut i8,
+    blocks: usize,
+    pairs: usize,
+    odd: usize,
+) -> *const u32 {
+    naked_asm!(
+        env!("SMOLNN_DSP_CORE"),
+        "push {{r4-r11, lr}}",
+        // [0] end of the pairs of taps, [4] first tap, [8] output, [12] blocks left, [16] odd.
+        "ldr r4, [sp, #36]",
+        "ldr r5, [sp, #40]",
+        "ldr r6, [sp, #44]",
+        "mul r5, r5, r2",
+        "add r5, r1, r5, lsl #1",
+        "sub sp, #20",
+        "strd r5, r1, [sp]",
+        "strd r3, r4, [sp, #8]",
+        "str r6, [sp, #16]",
+        "1:",
+        "ldmia r0!, {{r4, r5, r6, r7}}",
+        "ldrd r3, r1, [sp]",
+        "cmp r1, r3",
+        "beq 3f",
+        "2:",
+        "ldr.w r8, [r1]",
+        "ldr.w r9, [r1, r2]",
+        "add r1, r1, r2, lsl #1",
+        "ldmia.w r0!, {{r10, r11}}",
+        "sxtb16 r12, r8",
+        "sxtb16 lr, r9",
+        "pkhbt r3, r12, lr, lsl #16",
+        "pkhtb lr, lr, r12, asr #16",
+        "smlad r4, r3, r10, r4",
+        "smlad r6, lr, r11, r6",
+        "ldmia.w r0!, {{r10, r11}}",
+        "sxtb16 r12, r8, ror #8",
+        "sxtb16 lr, r9, ror #8",
+        "pkhbt r3, r12, lr, lsl #16",
+        "pkhtb lr, lr, r12, asr #16",
+        "smlad r5, r3, r10, r5",
+        "smlad r7, lr, r11, r7",
+        "ldr r3, [sp]",
+        "cmp r1, r3",
+        "bne 2b",
+        "3:",
+        "ldr r3, [sp, #16]",
+        "cbz r3, 4f",
+        "ldr.w r8, [r1]",
+        "ldmia.w r0!, {{r10, r11}}",
+        "sxtb16 r12, r8",
+        "sxtb16 lr, r8, ror #8",
+        "smlabb r4, r12, r10, r4",
+        "smlatt r6, r12, r10, r6",
+        "smlabb r5, lr, r11, r5",
+        "smlatt r7, lr, r11, r7",
+        "4:",
+        "ldr r1, [sp, #8]",
+        store_two!("r4", "r5"),
+        store_two!("r6", "r7"),
+        "ldrd r3, r4, [sp]",
+        "adds r3, #4",
+        "adds r4, #4",
+        "strd r3, r4, [sp]",
+        "ldr r3, [sp, #12]",
+        "subs r3, r3, #1",
+        "strd r1, r3, [sp, #8]",
+        "bne.w 1b",
+        "add sp, #20",
+        "pop {{r4-r11, pc}}",
+    )
+}

@@ -1,0 +1,804 @@
+//! Layouts for cores with the DSP extension (Arm v7E-M, v8-M with DSP).
+//!
+//! **Requantisation.** Per output channel a mantissa m, a rounding constant t and a shift s, in 1..=31, such that the output
+//! before saturation is (SMMLAR(2x, m, t + (x >> 31))) >> s, where SMMLAR(a, b, c) = (a·b + c·2^32 + 2^31) >> 32. With
+//! |x| < 2^30 that is a + (x >> 31) + t with a = (x·m + 2^30) >> 31, the reference's first rounding. Its second, a / 2^s
+//! with halves away from zero, is (a + 2^(s−1) − \[a < 0\]) >> s, and a < 0 exactly when x < 0 but for x·m in −2^30..0,
+//! where a = 0 and both signs give the same. The zero point z goes along: t = 2^(s−1) + z·2^s. Held by the test
+//! `requantisation_is_the_reference` below.
+//!
+//! A multiplier of 1/2 to 1 has s = 0, and no second rounding to correct. Few x then have an output that is not saturated,
+//! and a mantissa m of some bits less rounds all of them alike: m = n·2^(31−j), j ≤ 21. The accumulator starts from 2^j more,
+//! which makes those x positive and adds n exactly; t = z − n.
+//!
+//! What does not fit, packs as the portable layout, and runs as such: a multiplier of 1 and more, sums that could leave the
+//! bounds. A channel whose output is the same for every input the weights allow is stored as that constant; pruned models
+//! have many.
+#![forbid(unsafe_code)]
+
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
+
+use crate::Backend;
+use crate::backend::portable::pack as portable;
+use crate::pack::{Channel, Layout, Needs, Packed, Weights};
+use crate::quantise::{Multiplier, OutputRange};
+
+/// Convolutions, and dense layers of several vectors: a stream per pair of output channels.
+///
+/// Words: bias of the even channel b0; 256·b1 + b0 (wrapping); for every four depths two words, the even depths (0, 2)
+/// and the odd ones (1, 3), each a pair of i16 with 256·w1 + w0; then mantissa, rounding constant and shift of both channels.
+/// Depth is filled up to a multiple of four, channels to a multiple of two, with zeros.
+///
+/// A halfword holds the weights of two channels as long as w1 = −128 does not meet w0 < 0. Both sums are exact while
+/// |A1| < 2^23, b1 included; |x| ≤ 128, so that weights of 2^16 in all always fit.
+pub const PAIRS: Layout = Layout::of(Backend::Dsp, 1);
+
+/// Depthwise convolutions 3×3 with a depth multiplier of 1, stride 1 or 2 along the row, at least four channels, no more
+/// than the first and the last row of a window outside of the input.
+///
+/// Words, for every four channels, channel 0, 2, 1, 3: twice the bias; weights as pairs of i16, doubled, so that the
+/// accumulator is 2x: for each column rows 0 and 1; row 2, columns 0 and 1; row 2, column 2 and nothing; mantissa, rounding
+/// constant and shift. When the channels are no multiple of four, the last block holds the last four again.
+pub const THREE: Layout = Layout::of(Backend::Dsp, 2);
+
+/// Other depthwise convolutions.
+///
+/// Words, for every four channels: twice the biases of channels 0, 1, 2, 3; for every two taps a pair of i16 of each channel
+/// 0, 2, 1, 3, doubled; a last odd tap as two words, channels 0 and 2, 1 and 3; then mantissa, rounding constant and shift
+/// of each channel. When the channels are no multiple of four, the last block holds the last four again; channels that are
+/// fewer than four are filled up.
+pub const TAPS: Layout = Layout::of(Backend::Dsp, 4);
+
+/// Words of a block of four channels of the layout [`TAPS`].
+const fn taps_block(shape: &DepthwiseConv2dShape) -> usize {
+    16 + shape.depth() * 2
+}
+
+/// Words of the layout [`TAPS`].
+const fn taps_words(shape: &DepthwiseConv2dShape) -> usize {
+    shape.output().channels.div_ceil(4) * taps_block(shape)
+}
+
+/// Whether taps are not at equal distances in the input, or not all in it, or serve several outputs, and so are copied.
+pub(crate) const fn are_taps_staged(shape: &DepthwiseConv2dShape) -> bool {
+    let flat = shape.rows().kernel() == 1 || shape.columns().kernel() == 1;
+    !flat
+        || shape.multiplier() > 1
+        || !shape.rows().is_unpadded()
+        || !shape.columns().is_unpadded()
+        || shape.output().channels < 4
+}
+
+/// Words of a column's record of four channels: see `depthwise.rs`.
+pub(crate) const RECORD: usize = 6;
+
+/// Words of a block of four channels of the layout [`THREE`].
+pub(crate) const BLOCK: usize = 36;
+
+/// Columns that a row of outputs sees, padding included.
+pub(crate) const fn three_columns(shape: &DepthwiseConv2dShape) -> usize {
+    (shape.output().width - 1) * shape.columns().stride() + 3
+}
+
+/// Whether the layout [`THREE`] serves the shape.
+const fn is_three(shape: &DepthwiseConv2dShape) -> bool {
+    if shape.multiplier() != 1
+        || shape.rows().kernel() != 3
+        || shape.columns().kernel() != 3
+        || shape.columns().dilation() != 1
+        || shape.columns().stride() > 2
+        || shape.output().channels < 4
+        || three_columns(shape) <= shape.columns().before()
+    {
+        return false;
+    }
+    let mut row = 0;
+    while row < shape.output().height {
+        let (first, last) = shape.rows().taps(row);
+        if first > 1 || last < 2 {
+            return false;
+        }
+        row += 1;
+    }
+    true
+}
+
+/// Dense layers of one vector, and pointwise convolutions of one pixel: a stream per eight outputs.
+///
+/// Words: for each of the four pairs the bias of the even output and 256·b1 + b0, as [`PAIRS`]; for every four inputs two
+/// words of each pair, the even inputs and the odd ones; then mantissa, rounding constant and shift of each output. Outputs
+/// behind the last eight follow in pairs, each a stream of its own.
+pub const EIGHTS: Layout = Layout::of(Backend::Dsp, 3);
+
+/// What a dense layer of one vector takes.
+const fn eights_needs(inputs: usize, outputs: usize) -> Needs {
+    // A copy of the input where it is no whole words.
+    let scratch = if inputs.is_multiple_of(4) { 0 } else { portable::words(inputs) };
+    Needs { words: pairs_words(outputs, inputs), channels: 0, scratch }
+}
+
+/// Whether the convolution is a dense layer of one vector.
+const fn is_vector(shape: &Conv2dShape) -> bool {
+    shape.is_pointwise() && shape.batch() * shape.output().height * shape.output().width == 1
+}
+
+/// Words of the layout [`THREE`].
+const fn three_words(shape: &DepthwiseConv2dShape) -> usize {
+    shape.output().channels.div_ceil(4) * BLOCK
+}
+
+/// Words of a pair of channels beside the weights.
+const PAIR_EXTRA: usize = 8;
+
+/// Words of the layout [`PAIRS`].
+const fn pairs_words(outputs: usize, depth: usize) -> usize {
+    outputs.div_ceil(2) * (PAIR_EXTRA + 2 * depth.div_ceil(4))
+}
+
+/// The patch of a pixel as runs of bytes that are adjacent in the input. A column takes whole words of four from each run,
+/// one run after the other, and then what is left of the runs, one run after the other.
+pub(crate) struct Runs {
+    /// Rows of the kernel.
+    pub(crate) count: usize,
+    /// Bytes of a run.
+    pub(crate) length: usize,
+}
+
+impl Runs {
+    /// The runs of a convolution.
+    pub(crate) const fn of(shape: &Conv2dShape) -> Self {
+        Self { count: shape.rows().kernel(), length: shape.columns().kernel() * shape.input().channels }
+    }
+
+    /// One run: nothing is moved.
+    const fn one(length: usize) -> Self {
+        Self { count: 1, length }
+    }
+
+    /// Which product of the convolution stands at place `place` of a column.
+    const fn product(&self, place: usize) -> usize {
+        let partial = self.length % 4;
+        let whole = self.length - partial;
+        if whole > 0 && place < self.count * whole {
+            return place / whole * self.length + place % whole;
+        }
+        let place = place - self.count * whole;
+        match (place.checked_div(partial), place.checked_rem(partial)) {
+            (Some(run), Some(index)) => run * self.length + whole + index,
+            _ => place,
+        }
+    }
+}
+
+/// What a convolution takes.
+pub const fn conv2d_needs(layout: Layout, shape: &Conv2dShape) -> Needs {
+    if layout.is(EIGHTS) {
+        return eights_needs(shape.input().channels, shape.output().channels);
+    }
+    if !layout.is(PAIRS) {
+        return portable::conv2d_needs(shape);
+    }
+    let groups = shape.depth().div_ceil(4);
+    let runs = Runs::of(shape);
+    // Three columns of i16, the rests of three pixels' runs, and three patches as bytes where they are copied.
+    let mut scratch = 6 * groups + 3 * (runs.count * (runs.length % 4)).div_ceil(4);
+    if !shape.rows().is_unpadded() || !shape.columns().is_unpadded() || shape.columns().dilation() > 1 {
+        scratch += 3 * groups;
+    }
+    Needs { words: pairs_words(shape.output().channels, shape.depth()), channels: 0, scratch }
+}
+
+/// What a depthwise convolution takes.
+pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2dShape) -> Needs {
+    if layout.is(THREE) {
+        return Needs { words: three_words(shape), channels: 0, scratch: RECORD * three_columns(shape) };
+    }
+    if layout.is(TAPS) {
+        let pitch = larger(shape.output().channels, 4);
+        let scratch = if are_taps_staged(shape) { portable::words(shape.depth() * pitch) } else { 0 };
+        return Needs { words: taps_words(shape), channels: 0, scratch };
+    }
+    match crate::pack::as_conv2d(shape) {
+        Some(conv) if layout.is(PAIRS) => conv2d_needs(layout, &conv),
+        _ => portable::depthwise_conv2d_needs(shape),
+    }
+}
+
+/// What a dense layer takes.
+pub const fn dense_needs(layout: Layout, shape: &DenseShape) -> Needs {
+    if layout.is(EIGHTS) {
+        return eights_needs(shape.inputs(), shape.outputs());
+    }
+    if !layout.is(PAIRS) {
+        return portable::dense_needs(shape);
+    }
+    conv2d_needs(layout, &shape.as_conv2d())
+}
+
+/// Most words that a convolution takes.
+pub const fn conv2d_words(shape: &Conv2dShape) -> usize {
+    larger(pairs_words(shape.output().channels, shape.depth()), portable::words(shape.weights()))
+}
+
+/// Most words that a depthwise convolution takes.
+pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2dShape) -> usize {
+    let own = match crate::pack::as_conv2d(shape) {
+        _ if is_three(shape) => three_words(shape),
+        Some(conv) => conv2d_words(&conv),
+        None => taps_words(shape),
+    };
+    larger(own, portable::words(shape.weights()))
+}
+
+/// Most words that a dense layer takes.
+pub const fn dense_words(shape: &DenseShape) -> usize {
+    larger(pairs_words(shape.outputs(), shape.inputs()), portable::words(shape.weights()))
+}
+
+const fn larger(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
+/// Packs a convolution.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn conv2d(
+    shape: &Conv2dShape,
+    weights: &Weights<'_>,
+    output: &OutputRange,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    let (layout, pairs) = if is_vector(shape) { (EIGHTS, 4) } else { (PAIRS, 1) };
+    weights.check(shape.weights(), shape.output().channels)?;
+    ShapeError::check_capacity("the packed words", conv2d_words(shape), words.len())?;
+    let rows = Rows {
+        weights,
+        output,
+        depth: shape.depth(),
+        outputs: shape.output().channels,
+        channel_step: shape.depth(),
+        depth_step: 1,
+        runs: Runs::of(shape),
+    };
+    if shape.groups() == 1 && rows.pairs(words, pairs).is_some() {
+        return Ok(Packed { words: conv2d_needs(layout, shape).words, channels: 0, layout });
+    }
+    portable::conv2d(shape, weights, words, channels)
+}
+
+/// Packs a depthwise convolution.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn depthwise_conv2d(
+    shape: &DepthwiseConv2dShape,
+    weights: &Weights<'_>,
+    output: &OutputRange,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    weights.check(shape.weights(), shape.output().channels)?;
+    ShapeError::check_capacity("the packed words", depthwise_conv2d_words(shape), words.len())?;
+    let outputs = shape.output().channels;
+    let rows = Rows {
+        weights,
+        output,
+        depth: shape.depth(),
+        outputs,
+        channel_step: 1,
+        depth_step: outputs,
+        runs: Runs::of(&shape.as_conv2d()),
+    };
+    let layout = if is_three(shape) {
+        rows.three(words).map(|()| THREE)
+    } else if crate::pack::as_conv2d(shape).is_some() {
+        rows.pairs(words, 1).map(|()| PAIRS)
+    } else {
+        rows.taps(words, taps_block(shape)).map(|()| TAPS)
+    };
+    if let Some(layout) = layout {
+        return Ok(Packed { words: depthwise_conv2d_needs(layout, shape).words, channels: 0, layout });
+    }
+    portable::depthwise_conv2d(shape, weights, words, channels)
+}
+
+/// Packs a dense layer.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn dense(
+    shape: &DenseShape,
+    weights: &Weights<'_>,
+    output: &OutputRange,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    weights.check(shape.weights(), shape.outputs())?;
+    ShapeError::check_capacity("the packed words", dense_words(shape), words.len())?;
+    let outputs = shape.outputs();
+    let rows = Rows {
+        weights,
+        output,
+        depth: shape.inputs(),
+        outputs,
+        channel_step: shape.inputs(),
+        depth_step: 1,
+        runs: Runs::one(shape.inputs()),
+    };
+    let layout = if shape.batch() == 1 { EIGHTS } else { PAIRS };
+    let pairs = if shape.batch() == 1 { 4 } else { 1 };
+    if rows.pairs(words, pairs).is_some() {
+        return Ok(Packed { words: dense_needs(layout, shape).words, channels: 0, layout });
+    }
+    portable::dense(shape, weights, words, channels)
+}
+
+/// Dense layers to int16: blocks of eight outputs, the last one filled up with zeros.
+///
+/// Words: biases and weights of four pairs as in [`EIGHTS`]; then, for each output, the left shift of the doubled sum, the
+/// mantissa, half a unit of the right shift (0 if that is 0), and the right shift with bit 31 set (0 if there is none).
+pub const WIDE: Layout = Layout::of(Backend::Dsp, 5);
+/// Outputs of a block of [`WIDE`].
+pub(crate) const WIDE_OUTPUTS: usize = 8;
+/// Parameters of an output of [`WIDE`].
+pub(crate) const WIDE_PARAMETERS: usize = 4;
+
+/// Words of a block of [`WIDE`].
+pub(crate) const fn wide_block(inputs: usize) -> usize {
+    WIDE_OUTPUTS * (1 + inputs.div_ceil(4) + WIDE_PARAMETERS)
+}
+
+/// What a dense layer to int16 takes.
+pub const fn dense_to_int16_needs(layout: Layout, shape: &DenseShape) -> Needs {
+    if !layout.is(WIDE) {
+        return portable::dense_needs(shape);
+    }
+    let scratch = if shape.inputs().is_multiple_of(4) { 0 } else { portable::words(shape.inputs()) };
+    Needs { words: shape.outputs().div_ceil(WIDE_OUTPUTS) * wide_block(shape.inputs()), channels: 0, scratch }
+}
+
+/// Most words that a dense layer to int16 takes.
+pub const fn dense_to_int16_words(shape: &DenseShape) -> usize {
+    larger(dense_to_int16_needs(WIDE, shape).words, portable::words(shape.weights()))
+}
+
+/// Packs a dense layer to int16.
+///
+/// # Errors
+/// [`ShapeError::Length`].
+pub fn dense_to_int16(
+    shape: &DenseShape,
+    weights: &Weights<'_>,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    weights.check(shape.weights(), shape.outputs())?;
+    ShapeError::check_capacity("the packed words", dense_to_int16_words(shape), words.len())?;
+    let rows = Rows {
+        weights,
+        output: &OutputRange::int16(),
+        depth: shape.inputs(),
+        outputs: shape.outputs(),
+        channel_step: shape.inputs(),
+        depth_step: 1,
+        runs: Runs::one(shape.inputs()),
+    };
+    if rows.wide(words).is_some() {
+        return Ok(Packed { words: dense_to_int16_needs(WIDE, shape).words, channels: 0, layout: WIDE });
+    }
+    portable::dense(shape, weights, words, channels)
+}
+
+/// How the accumulator of a channel becomes an output.
+#[derive(Clone, Copy, Debug)]
+struct Requantise {
+    mantissa: i32,
+    rounding: i32,
+    shift: i32,
+}
+
+impl Requantise {
+    /// For accumulators of magnitude up to `bound`, unless the formula does not hold for them.
+    fn new(multiplier: Multiplier, zero_point: i32, bound: i64) -> Option<Self> {
+        let shift = -multiplier.shift;
+        if !(1..=31).contains(&shift) || bound >= 1 << 30 {
+            return None;
+        }
+        let rounding = (2 * i64::from(zero_point) + 1) << (shift - 1);
+        // |a| ≤ |x|, so that the sum fits when this does; and so do its parts.
+        if rounding.abs() + bound + 1 >= 1 << 31 {
+            return None;
+        }
+        Some(Self { mantissa: multiplier.mantissa, rounding: rounding as i32, shift })
+    }
+
+    /// As [`new`](Self::new) for multipliers from 1/2 to 1, with the offset that the accumulator starts from.
+    fn offset(multiplier: Multiplier, zero_point: i32, bound: i64) -> Option<(Self, i32)> {
+        if multiplier.shift != 0 || !(-128..=127).contains(&zero_point) || bound >= 1 << 29 {
+            return None;
+        }
+        // Beyond this the output is saturated: it moves by at least half of the accumulator, over 255 at most.
+        const REACH: i32 = 512;
+        let agrees = |mantissa: i32| {
+            let rounded = Multiplier { mantissa, shift: 0 };
+            (-REACH..=REACH).all(|x| rounded.apply(x) == multiplier.apply(x))
+        };
+        // Multipliers that round some x differently are apart by a half-integer over x: fractions with denominators up to
+        // 2^10, so that 2^−20 at least lies between those around the multiplier, and 21 bits are enough.
+        (10..=21).find_map(|bits| {
+            let unit = 1 << (31 - bits);
+            let below = multiplier.mantissa & -unit;
+            let mantissa = [Some(below), below.checked_add(unit)].into_iter().flatten().find(|&near| agrees(near))?;
+            let rounding = zero_point - (mantissa >> (31 - bits));
+            Some((Self { mantissa, rounding, shift: 0 }, 1 << bits))
+        })
+    }
+
+    /// Gives the constant, whatever the accumulator: (2y + 1 − [x < 0]) >> 1.
+    const fn constant(value: i32) -> Self {
+        Self { mantissa: 0, rounding: 2 * value + 1, shift: 1 }
+    }
+
+    const fn words(self) -> [u32; 3] {
+        [self.mantissa as u32, self.rounding as u32, self.shift as u32]
+    }
+}
+
+/// What is stored of a channel beside its weights.
+#[derive(Clone, Copy, Debug)]
+struct Encoded {
+    bias: i32,
+    requantise: Requantise,
+    /// Largest magnitude of the accumulator.
+    bound: i64,
+    /// The weights do not matter and are stored as zeros.
+    constant: bool,
+}
+
+impl Encoded {
+    /// What fills a pair up.
+    const NOTHING: Self = Self { bias: 0, requantise: Requantise::constant(0), bound: 0, constant: true };
+}
+
+/// Weights of which every output channel has a row.
+struct Rows<'a> {
+    weights: &'a Weights<'a>,
+    output: &'a OutputRange,
+    depth: usize,
+    outputs: usize,
+    channel_step: usize,
+    depth_step: usize,
+    /// The order of a column, for the layouts of pairs.
+    runs: Runs,
+}
+
+impl Rows<'_> {
+    /// The weight; 0 behind the end of a row and of the channels.
+    fn weight(&self, channel: usize, depth: usize) -> i32 {
+        if channel >= self.outputs || depth >= self.depth {
+            return 0;
+        }
+        self.weights.values.get(channel * self.channel_step + depth * self.depth_step).map_or(0, |&w| i32::from(w))
+    }
+
+    /// The channel's parameters, unless the formula cannot give its outputs.
+    fn encode(&self, channel: usize) -> Option<Encoded> {
+        if channel >= self.outputs {
+            return Some(Encoded::NOTHING);
+        }
+        let multiplier = self.weights.multiplier(channel);
+        let (mut sum, mut least, mut most) = (0_i64, 0_i64, 0_i64);
+        for depth in 0..self.depth {
+            let weight = i64::from(self.weight(channel, depth));
+            sum += weight;
+            least += (weight * -128).min(weight * 127);
+            most += (weight * -128).max(weight * 127);
+        }
+        let bias = i64::from(self.weights.bias(channel)) - i64::from(self.weights.input_zero_point) * sum;
+        // 2x must fit in 32 bits, and so must x shifted left by a multiplier above 1.
+        let (least, most) = (least + bias, most + bias);
+        let bound = least.abs().max(most.abs());
+        if bound << multiplier.shift.max(0) >= 1 << 31 {
+            return None;
+        }
+        let finish = |value: i64| self.output.finish(multiplier.apply(value as i32));
+        if finish(least) == finish(most) {
+            let requantise = Requantise::constant(finish(least));
+            return Some(Encoded { bias: 0, requantise, bound: 0, constant: true });
+        }
+        if let Some((requantise, offset)) = Requantise::offset(multiplier, self.output.zero_point, bound) {
+            let bound = bound + i64::from(offset);
+            return Some(Encoded { bias: bias as i32 + offset, requantise, bound, constant: false });
+        }
+        let requantise = Requantise::new(multiplier, self.output.zero_point, bound)?;
+        Some(Encoded { bias: bias as i32, requantise, bound, constant: false })
+    }
+
+    /// Writes the layout [`THREE`], unless the weights do not allow it. `words` is long enough.
+    fn three(&self, words: &mut [u32]) -> Option<()> {
+        for (block, words) in words.chunks_exact_mut(BLOCK).take(self.outputs.div_ceil(4)).enumerate() {
+            let first = (4 * block).min(self.outputs - 4);
+            for (channel, words) in [0, 2, 1, 3].into_iter().zip(words.chunks_exact_mut(BLOCK / 4)) {
+                let channel = first + channel;
+                let encoded = self.encode(channel)?;
+                let twice = |tap: usize| if encoded.constant { 0 } else { 2 * self.weight(channel, tap) };
+                let pair = |low: i32, high: i32| u32::from(high as u16) << 16 | u32::from(low as u16);
+                let [mantissa, rounding, shift] = encoded.requantise.words();
+                words.copy_from_slice(&[
+                    (2 * encoded.bias) as u32,
+                    pair(twice(0), twice(3)),
+                    pair(twice(1), twice(4)),
+                    pair(twice(2), twice(5)),
+                    pair(twice(6), twice(7)),
+                    pair(twice(8), 0),
+                    mantissa,
+                    rounding,
+                    shift,
+                ]);
+            }
+        }
+        Some(())
+    }
+
+    /// Writes the layout [`TAPS`], unless the weights do not allow it. `words` is long enough.
+    fn taps(&self, words: &mut [u32], block: usize) -> Option<()> {
+        for (index, words) in words.chunks_exact_mut(block.max(1)).take(self.outputs.div_ceil(4)).enumerate() {
+            let first = (4 * index).min(self.outputs.saturating_sub(4));
+            let mut words = words.iter_mut();
+            let mut put = |word: u32| words.next().map(|place| *place = word);
+            for channel in 0..4 {
+                put((2 * self.encode(first + channel)?.bias) as u32)?;
+            }
+            let twice = |channel: usize, tap: usize| (2 * self.weight(first + channel, tap)) as u16;
+            let pair = |low: u16, high: u16| u32::from(high) << 16 | u32::from(low);
+            for tap in (0..self.depth).step_by(2) {
+                if tap + 1 < self.depth {
+                    for channel in [0, 2, 1, 3] {
+                        put(pair(twice(channel, tap), twice(channel, tap + 1)))?;
+                    }
+                } else {
+                    put(pair(twice(0, tap), twice(2, tap)))?;
+                    put(pair(twice(1, tap), twice(3, tap)))?;
+                }
+            }
+            for channel in 0..4 {
+                for word in self.encode(first + channel)?.requantise.words() {
+                    put(word)?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Writes the layout [`PAIRS`] (`together` = 1) or [`EIGHTS`] (4), unless the weights do not allow it. `words` is long
+    /// enough.
+    fn pairs(&self, words: &mut [u32], together: usize) -> Option<()> {
+        let mut words = words.iter_mut();
+        let mut put = |word: u32| words.next().map(|place| *place = word);
+        let mut start = 0;
+        while start < self.outputs {
+            let together = if start + 2 * together <= self.outputs { together } else { 1 };
+            let pairs = || (start..start + 2 * together).step_by(2);
+            for even in pairs() {
+                let (first, second) = (self.encode(even)?, self.encode(even + 1)?);
+                if second.bound >= 1 << 23 {
+                    return None;
+                }
+                put(first.bias as u32)?;
+                put((first.bias as u32).wrapping_add((second.bias as u32) << 8))?;
+            }
+            for depth in (0..self.depth).step_by(4) {
+                for even in pairs() {
+                    for depth in [depth, depth + 1] {
+                        let low = self.halfword(even, depth)?;
+                        let high = self.halfword(even, depth + 2)?;
+                        put(u32::from(high) << 16 | u32::from(low))?;
+                    }
+                }
+            }
+            for channel in start..start + 2 * together {
+                for word in self.encode(channel)?.requantise.words() {
+                    put(word)?;
+                }
+            }
+            start += 2 * together;
+        }
+        Some(())
+    }
+
+    /// Writes the layout [`WIDE`], unless the weights do not allow it. `words` is long enough.
+    fn wide(&self, words: &mut [u32]) -> Option<()> {
+        let mut words = words.iter_mut();
+        let mut put = |word: u32| words.next().map(|place| *place = word);
+        for start in (0..self.outputs).step_by(WIDE_OUTPUTS) {
+            let pairs = || (start..start + WIDE_OUTPUTS).step_by(2);
+            for even in pairs() {
+                let (first, second) = (self.folded(even)?, self.folded(even + 1)?);
+                if second.1 >= 1 << 23 {
+                    return None;
+                }
+                put(first.0 as u32)?;
+                put((first.0 as u32).wrapping_add((second.0 as u32) << 8))?;
+            }
+            for depth in (0..self.depth).step_by(4) {
+                for even in pairs() {
+                    for depth in [depth, depth + 1] {
+                        let low = self.halfword(even, depth)?;
+                        let high = self.halfword(even, depth + 2)?;
+                        put(u32::from(high) << 16 | u32::from(low))?;
+                    }
+                }
+            }
+            for channel in start..start + WIDE_OUTPUTS {
+                let multiplier =
+                    if channel < self.outputs { self.weights.multiplier(channel) } else { Multiplier::default() };
+                let right = (-multiplier.shift).max(0) as u32;
+                put(1 + multiplier.shift.max(0) as u32)?;
+                put(multiplier.mantissa as u32)?;
+                put((1 << right) >> 1)?;
+                put(if right == 0 { 0 } else { 1 << 31 | right })?;
+            }
+        }
+        Some(())
+    }
+
+    /// The channel's folded bias and the largest magnitude of its sum, unless that could leave 30 bits.
+    fn folded(&self, channel: usize) -> Option<(i32, i64)> {
+        if channel >= self.outputs {
+            return Some((0, 0));
+        }
+        let (mut sum, mut magnitude) = (0_i64, 0_i64);
+        for depth in 0..self.depth {
+            let weight = i64::from(self.weight(channel, depth));
+            sum += weight;
+            magnitude += weight.abs() * 128;
+        }
+        let bias = i64::from(self.weights.bias(channel)) - i64::from(self.weights.input_zero_point) * sum;
+        let bound = bias.abs() + magnitude;
+        let multiplier = self.weights.multiplier(channel);
+        // Doubled and shifted left it has to fit in 32 bits.
+        let fits = bound << multiplier.shift.max(0) < 1 << 30;
+        fits.then_some((bias as i32, bound))
+    }
+
+    /// 256·w1 + w0 of a pair of channels, unless it does not fit in 16 bits.
+    fn halfword(&self, even: usize, depth: usize) -> Option<u16> {
+        let depth = if depth < self.depth { self.runs.product(depth) } else { depth };
+        let halfword = 256 * self.weight(even + 1, depth) + self.weight(even, depth);
+        i16::try_from(halfword).ok().map(|word| word as u16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The instruction: rounds the product at bit 31, adds, keeps the high word.
+    fn smmlar(a: i32, b: i32, c: i32) -> i32 {
+        ((i64::from(a) * i64::from(b)).wrapping_add((i64::from(c) << 32) + (1 << 31)) >> 32) as i32
+    }
+
+    /// What the kernels do with an accumulator.
+    fn run(requantise: Requantise, x: i32) -> i32 {
+        let doubled = x.wrapping_mul(2);
+        let sum = smmlar(doubled, requantise.mantissa, requantise.rounding.wrapping_add(doubled >> 31));
+        (sum >> requantise.shift).clamp(-128, 127)
+    }
+
+    #[test]
+    fn requantisation_is_the_reference() {
+        let mantissas = [
+            1 << 30,
+            (1 << 30) + 1,
+            1_518_500_249,
+            1_518_500_250,
+            1_610_612_736,
+            1_999_999_999,
+            i32::MAX - 1,
+            i32::MAX,
+        ];
+        let mut compared = 0_u64;
+        let mut compare = |requantise: Requantise, multiplier: Multiplier, zero_point: i32, x: i32| {
+            let expected = OutputRange::int8(zero_point).finish(multiplier.apply(x));
+            assert_eq!(run(requantise, x), expected, "x {x} multiplier {multiplier:?} zero point {zero_point}");
+            compared += 1;
+        };
+        for shift in 1..=31 {
+            for mantissa in mantissas {
+                let multiplier = Multiplier { mantissa, shift: -shift };
+                for zero_point in [-128, -127, -3, -1, 0, 1, 5, 126, 127] {
+                    // The largest sums that are taken with this shift.
+                    let bounds = [(1 << 30) - 1, 1 << 29, 1 << 26, 1 << 23];
+                    let Some((bound, requantise)) = bounds
+                        .into_iter()
+                        .find_map(|bound| Some((bound, Requantise::new(multiplier, zero_point, bound)?)))
+                    else {
+                        assert!(shift >= 23, "shift {shift} is never taken");
+                        continue;
+                    };
+                    let mut one = |x: i64| {
+                        if x.abs() <= bound {
+                            compare(requantise, multiplier, zero_point, x as i32);
+                        }
+                    };
+                    // Around every power of two, every output step and its half, and what is left at random.
+                    for power in 0..30 {
+                        for offset in -3..=3 {
+                            one((1 << power) + offset);
+                            one(-(1 << power) + offset);
+                        }
+                    }
+                    for output in -300_i64..=300 {
+                        let step = (output << (31 + shift)) / i64::from(mantissa);
+                        let half = ((2 * output + 1) << (30 + shift)) / i64::from(mantissa);
+                        for offset in -2..=2 {
+                            one(step + offset);
+                            one(half + offset);
+                        }
+                    }
+                    let mut state = 12345_u32;
+                    for _ in 0..200 {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        one(i64::from(state as i32 >> (1 + (state >> 8) % 24)));
+                    }
+                }
+            }
+        }
+        assert!(compared > 10_000_000, "{compared}");
+    }
+
+    #[test]
+    fn multipliers_of_a_half_and_more_are_the_reference() {
+        let mut state = 12345_u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 1
+        };
+        let edges = [1 << 30, (1 << 30) + 1, 3 << 29, 1_518_500_249, i32::MAX - 1, i32::MAX];
+        for case in 0..3000 {
+            // The edges, factors that come as close to a tie as 31 bits allow, and others.
+            let factor = Multiplier::from_f64(0.5 + f64::from(random() % 512) / f64::from(1024 - 2 * (random() % 200)));
+            let mantissa = match edges.get(case) {
+                Some(&edge) => edge,
+                None if case % 3 == 0 && factor.shift == 0 => factor.mantissa,
+                None => (random() | 1 << 30) as i32,
+            };
+            let multiplier = Multiplier { mantissa, shift: 0 };
+            let zero_point = [-128, 127, 0, 13][case % 4];
+            let (requantise, offset) = Requantise::offset(multiplier, zero_point, (1 << 29) - 1).expect("there is one");
+            let one = |x: i32| {
+                let expected = OutputRange::int8(zero_point).finish(multiplier.apply(x));
+                assert_eq!(run(requantise, x + offset), expected, "x {x} {multiplier:?} zero point {zero_point}");
+            };
+            for x in -3000..=3000 {
+                one(x);
+            }
+            for power in 12..29 {
+                one((1 << power) + random() as i32 % 100);
+                one(-(1 << power) + random() as i32 % 100);
+            }
+            one((1 << 29) - 1);
+            one(1 - (1 << 29));
+        }
+    }
+
+    #[test]
+    fn every_small_accumulator_is_requantised_right() {
+        for shift in 1..=12 {
+            for mantissa in [1 << 30, 1_234_567_890, i32::MAX] {
+                let multiplier = Multiplier { mantissa, shift: -shift };
+                let rounding = (2 * -7 + 1) << (shift - 1);
+                let requantise = Requantise { mantissa, rounding, shift };
+                for x in -(1 << 19)..1 << 19 {
+                    assert_eq!(
+                        run(requantise, x),
+                        OutputRange::int8(-7).finish(multiplier.apply(x)),
+                        "{x} {multiplier:?}"
+                    );
+                }
+            }
+        }
+    }
+}

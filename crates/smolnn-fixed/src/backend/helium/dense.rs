@@ -1,0 +1,64 @@
+//! Dense layer: each vector of the batch is a column.
+
+use super::copy::copy_rows;
+use super::matrix::{Columns, multiply, multiply_wide};
+use super::pack::{CHUNK, Chunks};
+use crate::Tensors;
+use crate::backend::portable;
+use crate::dense::{Dense, DenseToInt16};
+use crate::pack::Layout;
+
+/// A copy of the vector where whole chunks can be read: in the scratch memory, or on the stack if it is one chunk. What lies
+/// behind the vector meets weights of zero.
+///
+/// # Safety
+/// `vector` has `inputs` elements, the scratch memory what the layer's needs say.
+#[inline(always)]
+unsafe fn copied(vector: *const i8, inputs: usize, chunk: &mut [u32; CHUNK / 4], scratch: &mut [u32]) -> *const i8 {
+    let column = if inputs <= CHUNK { chunk.as_mut_ptr() } else { scratch.as_mut_ptr() }.cast::<i8>();
+    // SAFETY: as the caller vouches; a chunk holds what is no longer than one.
+    unsafe { copy_rows(column, vector, inputs, 1, 0, 0) };
+    column
+}
+
+pub(crate) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+    if layer.layout.is(Layout::PORTABLE) {
+        return portable::dense(layer, tensors, scratch);
+    }
+    let shape = &layer.shape;
+    let (input, output) = tensors.pointers();
+    let depth = Chunks::of(shape.inputs()).depth();
+    let is_copied = shape.batch() > 1 || depth != shape.inputs();
+    for vector in 0..shape.batch() {
+        let mut first = input.wrapping_add(vector * shape.inputs());
+        let mut chunk;
+        // SAFETY: the caller checked the lengths of input, output and scratch.
+        unsafe {
+            if is_copied {
+                chunk = [0; CHUNK / 4];
+                first = copied(first, shape.inputs(), &mut chunk, scratch);
+            }
+            let columns = Columns { first, stride: 0, count: 1 };
+            let result = output.wrapping_add(vector * shape.outputs());
+            multiply(&columns, shape.inputs(), layer.words, shape.outputs(), &layer.output, result);
+        }
+    }
+}
+
+pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
+    if layer.layout.is(Layout::PORTABLE) {
+        return portable::dense_to_int16(layer, input, output, scratch);
+    }
+    let inputs = layer.shape.inputs();
+    let depth = Chunks::of(inputs).depth();
+    let mut column = input.as_ptr();
+    let mut chunk;
+    // SAFETY: the caller checked the lengths of input, output and scratch.
+    unsafe {
+        if depth != inputs {
+            chunk = [0; CHUNK / 4];
+            column = copied(column, inputs, &mut chunk, scratch);
+        }
+        multiply_wide(column, inputs, layer.words, output);
+    }
+}

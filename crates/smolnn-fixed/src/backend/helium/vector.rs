@@ -1,0 +1,35 @@
+//! What stands at the head of every assembly body, and numbers in all lanes of a vector.
+
+use crate::quantise::OutputRange;
+
+/// Stands first in every assembly body: where bitcode is written for link-time optimisation the assembler does not
+/// hear of the compiler's target-cpu.
+macro_rules! helium {
+    () => {
+        ".cpu cortex-m55"
+    };
+}
+
+pub(super) use helium;
+
+/// A word in all lanes of a vector.
+#[derive(Clone, Copy)]
+#[repr(C, align(16))]
+pub(super) struct Splat([i32; 4]);
+
+impl Splat {
+    /// Four lanes of 32 bits.
+    pub(super) fn words(value: i32) -> Self {
+        Self([value; 4])
+    }
+
+    /// Eight lanes of 16 bits.
+    pub(super) fn halves(value: i32) -> Self {
+        Self([(value & 0xFFFF) | value << 16; 4])
+    }
+}
+
+/// The bounds of a clamp as vectors of 32-bit lanes.
+pub(super) fn bounds(output: &OutputRange) -> [Splat; 2] {
+    [Splat::words(output.minimum), Splat::words(output.maximum)]
+}

@@ -1,0 +1,400 @@
+//! Convolution: the patches of four output pixels are gathered into a column of words, two pixels to a word, and every
+//! block of weights is multiplied with the column while it is there.
+//!
+//! Pixels are taken in order across rows. That keeps to the rule for overlapping tensors: when pixels are written, all
+//! input that they and the pixels before them need has been read, and the rows they lie in hold no input that is still
+//! needed.
+
+use super::rounding::{BLOCK, Job, LONGEST, Rounding, SPREAD, Sums, Way};
+use super::{cpu, pack};
+use crate::Tensors;
+use crate::backend::portable;
+use crate::conv::Conv2d;
+use crate::pack::{Channel, Layout};
+
+/// Pixels of a full column.
+const LANES: usize = 4;
+
+/// With fewer channels, windows that reach into the padding are gathered pixel by pixel.
+const FEW: usize = 4;
+
+pub(crate) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+    if layer.layout.is(Layout::PORTABLE) {
+        return portable::conv2d(layer, tensors, scratch);
+    }
+    let (input, output) = tensors.pointers();
+    // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
+    unsafe { run(layer, input, output, scratch) }
+}
+
+/// # Safety
+/// `input` and `output` are as long as the shape says and live as long as the call.
+#[inline(never)]
+unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
+    let shape = &layer.shape;
+    let rounding = Rounding::new(&layer.output);
+    let way = rounding.way(layer.layout);
+    let padded = pack::padded(shape.depth());
+    let Some((column, padding)) = scratch.split_at_mut_checked(2 * padded) else { return };
+    let padding: &mut [i8] = bytemuck::must_cast_slice_mut(padding);
+    let padding =
+        padding.get_mut(..if pack::is_padded(shape) { shape.input().channels } else { 0 }).unwrap_or_default();
+    padding.fill(layer.input_zero_point);
+    let padding = padding.as_ptr();
+    let channels = shape.output().channels;
+    let block_words = BLOCK * padded / 4;
+    let pixels = shape.output().height * shape.output().width;
+    let whole = channels / BLOCK;
+    let has_convolve = cpu::HAS_CONVOLVE
+        && whole > 0
+        && padded <= LONGEST
+        && (way == Way::Short || (way == Way::ShortClamped && cpu::CONVOLVE_CLAMPS));
+    for image in 0..shape.batch() {
+        // SAFETY: within the input and the output, image by image.
+        let (input, output) =
+            unsafe { (input.add(image * shape.input().len()), output.add(image * shape.output().len())) };
+        let mut walk = Walk::new(layer);
+        let mut pixel = 0;
+        while pixel < pixels {
+            let lanes = (pixels - pixel).min(LANES);
+            // SAFETY: the column has two words for each of the depth's positions; the walk stays in the image.
+            unsafe { walk.gather(layer, input, padding, lanes, column.as_mut_ptr()) };
+            let mut done = 0;
+            if has_convolve && lanes == LANES {
+                let words = layer.words.get(..whole * block_words).unwrap_or_default();
+                let job = Job {
+                    column: column.as_ptr(),
+                    weights: words.as_ptr(),
+                    block: 4 * block_words,
+                    channels: layer.channels.as_ptr(),
+                    // SAFETY: the pixel lies in the output.
+                    output: unsafe { output.add(pixel * channels) },
+                    stride: channels,
+                    offset: rounding.offset,
+                    minimum: layer.output.minimum,
+                    maximum: layer.output.maximum,
+                    end: words.as_ptr_range().end,
+                };
+                // SAFETY: four pixels lie behind `pixel`; the layer has `whole` whole blocks of weights and channels.
+                unsafe { cpu::convolve(&job) };
+                done = whole;
+            }
+            let blocks = layer.words.chunks_exact(block_words.max(1));
+            for (index, (weights, channels_here)) in blocks.zip(layer.channels.chunks(BLOCK)).enumerate().skip(done) {
+                let sums = multiply(column, weights, padded, lanes);
+                // SAFETY: `lanes` pixels of `channels` outputs each lie behind `pixel`; the block's channels end
+                // within a pixel.
+                unsafe {
+                    let at = output.add(pixel * channels + index * BLOCK);
+                    store(&rounding, way, channels_here, &sums, at, channels, lanes);
+                }
+            }
+            pixel += lanes;
+        }
+    }
+}
+
+/// The column times a block of weights, in as many parts as the fields of a pair ask for.
+#[inline(always)]
+fn multiply(column: &[u32], weights: &[u32], depth: usize, lanes: usize) -> Sums {
+    let is_pair = lanes <= 2 && cpu::HAS_PAIR;
+    let part = |column: &[u32], weights: &[u32]| {
+        let mut sums: Sums = [0; 4 * BLOCK];
+        if is_pair {
+            cpu::pair(column, weights, &mut sums)
+        } else {
+            cpu::quad(column, weights, &mut sums)
+        }
+        sums
+    };
+    if depth <= LONGEST {
+        return part(column, weights);
+    }
+    let columns = column.chunks(if is_pair { LONGEST } else { 2 * LONGEST });
+    columns.zip(weights.chunks(LONGEST * BLOCK / 4)).fold([0; 4 * BLOCK], |mut sums, (column, weights)| {
+        for (sum, part) in sums.iter_mut().zip(part(column, weights)) {
+            *sum = sum.wrapping_add(part);
+        }
+        sums
+    })
+}
+
+/// Writes the outputs of a block of channels for `lanes` pixels, which are `stride` apart.
+///
+/// # Safety
+/// `output` can be written for those pixels and channels.
+#[inline(always)]
+unsafe fn store(
+    rounding: &Rounding,
+    way: Way,
+    channels: &[Channel],
+    sums: &Sums,
+    output: *mut i8,
+    stride: usize,
+    lanes: usize,
+) {
+    /// # Safety
+    /// As `store`.
+    #[inline(always)]
+    unsafe fn each(
+        channels: &[Channel],
+        sums: &Sums,
+        output: *mut i8,
+        stride: usize,
+        lanes: usize,
+        finish: impl Fn(i32, &Channel) -> i8,
+    ) {
+        for (index, (channel, sums)) in channels.iter().zip(sums.chunks_exact(4)).enumerate() {
+            // SAFETY: the caller's.
+            let mut at = unsafe { output.add(index) };
+            for &sum in sums.iter().take(lanes) {
+                // SAFETY: the caller's.
+                unsafe { *at = finish(sum, channel) };
+                at = at.wrapping_add(stride);
+            }
+        }
+    }
+    // SAFETY: the caller's.
+    unsafe {
+        match way {
+            Way::Short if lanes == LANES => {
+                each(channels, sums, output, stride, LANES, |sum, c| Rounding::saturate(rounding.short(sum, c)));
+            }
+            Way::Short | Way::ShortClamped => {
+                each(channels, sums, output, stride, lanes, |sum, c| rounding.clamp(rounding.short(sum, c)));
+            }
+            Way::General => {
+                each(channels, sums, output, stride, lanes, |sum, c| rounding.clamp(rounding.general(sum, c)));
+            }
+        }
+    }
+}
+
+/// Goes over the output pixels of an image in order.
+struct Walk {
+    /// Left to do in this row, this pixel included.
+    left: usize,
+    /// Input position of the window's first tap; negative, that is beyond the image, in the padding.
+    y: isize,
+    x: isize,
+}
+
+/// The part of a window that a pixel sees.
+#[derive(Clone, Copy, Default)]
+struct Origin {
+    y: isize,
+    x: isize,
+}
+
+impl Walk {
+    fn new(layer: &Conv2d<'_>) -> Self {
+        let shape = &layer.shape;
+        Self {
+            left: shape.output().width,
+            y: -(shape.rows().before() as isize),
+            x: -(shape.columns().before() as isize),
+        }
+    }
+
+    fn next(&mut self, layer: &Conv2d<'_>) -> Origin {
+        let shape = &layer.shape;
+        let origin = Origin { y: self.y, x: self.x };
+        self.left -= 1;
+        if self.left == 0 {
+            self.left = shape.output().width;
+            self.x = -(shape.columns().before() as isize);
+            self.y += shape.rows().stride() as isize;
+        } else {
+            self.x += shape.columns().stride() as isize;
+        }
+        origin
+    }
+
+    /// Gathers the patches of the next `lanes` pixels. One or two make pairs of one word per position if the core has
+    /// kernels for that, more make two words; pixels that are missing are taken from the last one.
+    ///
+    /// # Safety
+    /// `column` has room for two words per position of the depth, `input` is the image, `padding` a pixel of zero points
+    /// where the shape is padded.
+    unsafe fn gather(
+        &mut self,
+        layer: &Conv2d<'_>,
+        input: *const i8,
+        padding: *const i8,
+        lanes: usize,
+        column: *mut u32,
+    ) {
+        let shape = &layer.shape;
+        let (rows, columns, channels) = (&shape.rows(), &shape.columns(), shape.input().channels);
+        let row_span = ((rows.kernel() - 1) * rows.dilation()) as isize;
+        let column_span = ((columns.kernel() - 1) * columns.dilation()) as isize;
+        let mut origins = [Origin::default(); LANES];
+        let mut inside = true;
+        let mut last = Origin::default();
+        for (lane, origin) in origins.iter_mut().enumerate() {
+            // Lanes that are left over repeat the last one.
+            if lane < lanes {
+                last = self.next(layer);
+            }
+            *origin = last;
+            let Origin { y, x } = last;
+            inside &= y >= 0
+                && x >= 0
+                && y + row_span < shape.input().height as isize
+                && x + column_span < shape.input().width as isize;
+        }
+        let pairs = if lanes <= 2 && cpu::HAS_PAIR { 1 } else { 2 };
+        if inside {
+            let (runs, run) =
+                if columns.dilation() == 1 { (1, columns.kernel() * channels) } else { (columns.kernel(), channels) };
+            let at = origins.map(|origin| (origin.y as usize * shape.input().width + origin.x as usize) * channels);
+            let mut to = column;
+            for tap_row in 0..rows.kernel() {
+                for tap in 0..runs {
+                    let offset =
+                        (tap_row * rows.dilation() * shape.input().width + tap * columns.dilation()) * channels;
+                    // SAFETY: all four windows lie inside of the image, so do their runs.
+                    unsafe {
+                        let from = at.map(|at| input.add(at + offset));
+                        if pairs == 2 {
+                            quads(from, run, to)
+                        } else {
+                            twos([from[0], from[1]], run, to)
+                        }
+                        to = to.add(run * pairs);
+                    }
+                }
+            }
+        } else if channels >= FEW {
+            let mut to = column;
+            for tap_row in 0..rows.kernel() {
+                let down = (tap_row * rows.dilation()) as isize;
+                for tap in 0..columns.kernel() {
+                    let across = (tap * columns.dilation()) as isize;
+                    let from = origins.map(|Origin { y, x }| {
+                        let (y, x) = ((y + down) as usize, (x + across) as usize);
+                        if y < shape.input().height && x < shape.input().width {
+                            input.wrapping_add((y * shape.input().width + x) * channels)
+                        } else {
+                            padding
+                        }
+                    });
+                    // SAFETY: pixels of the image or of padding.
+                    unsafe {
+                        if pairs == 2 {
+                            quads(from, channels, to)
+                        } else {
+                            twos([from[0], from[1]], channels, to)
+                        }
+                        to = to.add(channels * pairs);
+                    }
+                }
+            }
+        } else {
+            for (lane, origin) in origins.iter().enumerate().take(2 * pairs) {
+                // SAFETY: the lane's word is within each position's pairs.
+                unsafe {
+                    let gather = if lane % 2 == 1 { lone::<true> } else { lone::<false> };
+                    gather(layer, input, *origin, column.add(lane / 2), pairs);
+                }
+            }
+        }
+    }
+}
+
+/// x_a + 2^S·x_b.
+#[inline(always)]
+fn two(a: i8, b: i8) -> u32 {
+    (i32::from(a) as u32).wrapping_add((i32::from(b) as u32) << SPREAD)
+}
+
+/// Pairs up `run` values of four pixels.
+///
+/// # Safety
+/// `run` values can be read behind each pointer, 2·`run` words written to `to`.
+#[inline(always)]
+unsafe fn quads(from: [*const i8; 4], run: usize, to: *mut u32) {
+    let [mut a, mut b, mut c, mut d] = from;
+    let mut to = to;
+    let mut step = |count: usize| {
+        for index in 0..count {
+            // SAFETY: the caller's.
+            unsafe {
+                *to.add(2 * index) = two(*a.add(index), *b.add(index));
+                *to.add(2 * index + 1) = two(*c.add(index), *d.add(index));
+            }
+        }
+        to = to.wrapping_add(2 * count);
+        for pointer in [&mut a, &mut b, &mut c, &mut d] {
+            *pointer = pointer.wrapping_add(count);
+        }
+    };
+    for _ in 0..run / 4 {
+        step(4);
+    }
+    for _ in 0..run % 4 {
+        step(1);
+    }
+}
+
+/// Pairs up `run` values of two pixels.
+///
+/// # Safety
+/// `run` values can be read behind each pointer, as many words written to `to`.
+#[inline(always)]
+unsafe fn twos(from: [*const i8; 2], run: usize, to: *mut u32) {
+    for index in 0..run {
+        // SAFETY: the caller's.
+        unsafe { *to.add(index) = two(*from[0].add(index), *from[1].add(index)) };
+    }
+}
+
+/// Gathers the patch of one pixel whose window may reach into the padding, into every `pairs`-th word: sets the word
+/// for the first pixel of a pair, adds to it for the second.
+///
+/// # Safety
+/// `input` is the image; a word per position of the depth, `pairs` apart, can be written to `to`.
+unsafe fn lone<const SECOND: bool>(
+    layer: &Conv2d<'_>,
+    input: *const i8,
+    origin: Origin,
+    mut to: *mut u32,
+    pairs: usize,
+) {
+    let shape = &layer.shape;
+    let (rows, columns, channels) = (&shape.rows(), &shape.columns(), shape.input().channels);
+    let mut put = |mut from: *const i8, step: usize, count: usize| {
+        for _ in 0..count {
+            // SAFETY: inside of the image, or the padding value; the word is the caller's.
+            unsafe {
+                let value = i32::from(*from) as u32;
+                *to = if SECOND { (*to).wrapping_add(value << SPREAD) } else { value };
+            }
+            from = from.wrapping_add(step);
+            to = to.wrapping_add(pairs);
+        }
+    };
+    // The padding: one value, read again and again.
+    let padding = &raw const layer.input_zero_point;
+    let column = |tap: usize| origin.x + (tap * columns.dilation()) as isize;
+    let taps_before = |end: isize| (0..columns.kernel()).take_while(|&tap| column(tap) < end).count();
+    let (first, last) = (taps_before(0), taps_before(shape.input().width as isize));
+    for tap_row in 0..rows.kernel() {
+        let y = origin.y + (tap_row * rows.dilation()) as isize;
+        if y < 0 || y >= shape.input().height as isize {
+            put(padding, 0, columns.kernel() * channels);
+            continue;
+        }
+        put(padding, 0, first * channels);
+        let line = input.wrapping_add(y as usize * shape.input().row());
+        let at = |tap: usize| line.wrapping_add(column(tap) as usize * channels);
+        if columns.dilation() == 1 {
+            put(at(first), 1, (last - first) * channels);
+        } else {
+            for tap in first..last {
+                put(at(tap), 1, channels);
+            }
+        }
+        put(padding, 0, (columns.kernel() - last) * channels);
+    }
+}

@@ -1,0 +1,1071 @@
+//! 32-bit RISC-V with M. With X = x_a + 2^16·x_b one MUL by a weight makes two products; two of them fit in 16-bit fields:
+//!
+//! p = X[k]·w[k] + X[k+1]·w[k+1] = Σ_a + 2^16·Σ_b, |Σ_a| ≤ 2·127·128 < 2^15 (packing sees to it), so that
+//! (p + 2^15) >> 16 is Σ_b exactly. Two accumulators per pair of pixels: T adds up p modulo 2^32, U adds up Σ_b. At the
+//! end the upper pixel's sum is U, the lower one's T − 2^16·U modulo 2^32. Seven instructions for four
+//! multiply-accumulates, where MUL and ADD take eight, and half of the loads.
+
+pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
+use super::depthwise::{Line, Pixel};
+use super::rounding::{DenseSums, Job, Sums};
+use crate::pack::Channel;
+
+/// There are kernels for rows and for pixels of a depthwise convolution.
+pub(super) const HAS_ROWS: bool = true;
+
+/// Dense weights are stored plain.
+pub(super) const DENSE_EXCESS: bool = false;
+
+/// There are kernels that go from the column to the outputs.
+pub(super) const HAS_CONVOLVE: bool = true;
+
+/// As [`HAS_CONVOLVE`] for dense layers.
+pub(super) const HAS_DENSE_BLOCKS: bool = true;
+
+/// They clamp to any range.
+pub(super) const CONVOLVE_CLAMPS: bool = true;
+
+/// There is a kernel for one pair of pixels.
+pub(super) const HAS_PAIR: bool = true;
+
+/// (x·m + 2^30) >> 31 of x = sum + bias: the high word of 2x·m and the rounding bit below it. |2x| < 2^30.
+#[inline(always)]
+pub(super) fn high_product(sum: i32, channel: &Channel) -> i32 {
+    let doubled = channel.bias.wrapping_add(sum << 1);
+    let product = i64::from(doubled) * i64::from(channel.multiplier);
+    (product >> 32) as i32 + (product as u32 >> 31) as i32
+}
+
+/// Two words, and the lowest byte of the first with its sign.
+#[inline(always)]
+pub(crate) fn with_lowest_byte(pair: &[i32; 2]) -> [i32; 3] {
+    let (first, second, byte);
+    // SAFETY: reads the two words.
+    unsafe {
+        core::arch::asm!(
+            "lw {first}, 0({pair})",
+            "lb {byte}, 0({pair})",
+            "lw {second}, 4({pair})",
+            pair = in(reg) pair,
+            first = out(reg) first,
+            byte = out(reg) byte,
+            second = lateout(reg) second,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    [first, second, byte]
+}
+
+mod tile {
+    use core::arch::naked_asm;
+
+    use super::super::depthwise::{Line, Pixel};
+    use super::super::rounding::Job;
+
+    /// Two depths of one channel times one pair of pixels: weights in `$w0`, `$w1`, which may be `$p` and `$q`.
+    macro_rules! products {
+        ($x0:literal, $x1:literal, $w0:literal, $w1:literal, $p:literal, $q:literal, $t:literal, $u:literal) => {
+            concat!(
+                "mul ", $p, ", ", $x0, ", ", $w0, "\n", "mul ", $q, ", ", $x1, ", ", $w1, "\n", "add ", $p, ", ", $p,
+                ", ", $q, "\n", "add ", $t, ", ", $t, ", ", $p, "\n", "add ", $p, ", ", $p, ", ra\n", "srai ", $p,
+                ", ", $p, ", 16\n", "add ", $u, ", ", $u, ", ", $p, "\n",
+            )
+        };
+    }
+
+    /// Two depths of one channel times two pairs.
+    macro_rules! quad_channel {
+        ($w0:literal, $w1:literal, $t0:literal, $u0:literal, $t1:literal, $u1:literal) => {
+            concat!(
+                "lb a6, ",
+                $w0,
+                "(a1)\n",
+                "lb a7, ",
+                $w1,
+                "(a1)\n",
+                products!("a2", "a4", "a6", "a7", "t0", "t1", $t0, $u0),
+                products!("a3", "a5", "a6", "a7", "a6", "a7", $t1, $u1),
+            )
+        };
+    }
+
+    macro_rules! quad_step {
+        ($x0:literal, $x1:literal, $x2:literal, $x3:literal, $($weights:literal),*) => {
+            concat!(
+                "lw a2, ", $x0, "(a0)\n", "lw a3, ", $x1, "(a0)\n", "lw a4, ", $x2, "(a0)\n", "lw a5, ", $x3, "(a0)\n",
+                quad_step!(@ $($weights),*),
+            )
+        };
+        (@ $a:literal, $b:literal, $c:literal, $d:literal, $e:literal, $f:literal, $g:literal, $h:literal) => {
+            concat!(
+                quad_channel!($a, $e, "s0", "s1", "s2", "s3"),
+                quad_channel!($b, $f, "s4", "s5", "s6", "s7"),
+                quad_channel!($c, $g, "s8", "s9", "s10", "s11"),
+                quad_channel!($d, $h, "t3", "t4", "t5", "t6"),
+            )
+        };
+    }
+
+    macro_rules! pair_channel {
+        ($w0:literal, $w1:literal, $t:literal, $u:literal) => {
+            concat!(
+                "lb a6, ",
+                $w0,
+                "(a1)\n",
+                "lb a7, ",
+                $w1,
+                "(a1)\n",
+                products!("a2", "a4", "a6", "a7", "a6", "a7", $t, $u),
+            )
+        };
+    }
+
+    /// Two sums out of T and U: to [t] and [u] of the sums.
+    macro_rules! take_apart {
+        ($t:literal, $u:literal, $to:literal, $next:literal) => {
+            concat!(
+                "slli a0, ",
+                $u,
+                ", 16\n",
+                "sub ",
+                $t,
+                ", ",
+                $t,
+                ", a0\n",
+                "sw ",
+                $t,
+                ", ",
+                $to,
+                "(a1)\n",
+                "sw ",
+                $u,
+                ", ",
+                $next,
+                "(a1)\n",
+            )
+        };
+    }
+
+    // A naked function is assembled without the target's extensions: they are named here.
+    #[cfg(target_feature = "c")]
+    macro_rules! extensions {
+        () => {
+            ".option arch, +m, +c\n"
+        };
+    }
+    #[cfg(not(target_feature = "c"))]
+    macro_rules! extensions {
+        () => {
+            ".option arch, +m\n"
+        };
+    }
+
+    macro_rules! enter {
+        () => {
+            concat!(
+                ".option push\n",
+                extensions!(),
+                "addi sp, sp, -64
+             sw ra, 60(sp)
+             sw s0, 56(sp)
+             sw s1, 52(sp)
+             sw s2, 48(sp)
+             sw s3, 44(sp)
+             sw s4, 40(sp)
+             sw s5, 36(sp)
+             sw s6, 32(sp)
+             sw s7, 28(sp)
+             sw s8, 24(sp)
+             sw s9, 20(sp)
+             sw s10, 16(sp)
+             sw s11, 12(sp)
+             sw a3, 8(sp)
+             mv t2, a2
+             lui ra, 8"
+            )
+        };
+    }
+
+    macro_rules! clear {
+        () => {
+            "li s0, 0
+             li s1, 0
+             li s2, 0
+             li s3, 0
+             li s4, 0
+             li s5, 0
+             li s6, 0
+             li s7, 0
+             li s8, 0
+             li s9, 0
+             li s10, 0
+             li s11, 0
+             li t3, 0
+             li t4, 0
+             li t5, 0
+             li t6, 0"
+        };
+    }
+
+    macro_rules! leave {
+        () => {
+            "lw ra, 60(sp)
+             lw s0, 56(sp)
+             lw s1, 52(sp)
+             lw s2, 48(sp)
+             lw s3, 44(sp)
+             lw s4, 40(sp)
+             lw s5, 36(sp)
+             lw s6, 32(sp)
+             lw s7, 28(sp)
+             lw s8, 24(sp)
+             lw s9, 20(sp)
+             lw s10, 16(sp)
+             lw s11, 12(sp)
+             addi sp, sp, 64
+             ret
+             .option pop"
+        };
+    }
+
+    /// What follows the accumulator of one output, and its store: `$x` is twice the sum, t0 the bias, t1 the mantissa,
+    /// t2 the shift, ra the rounding constant, a6 and a7 the clamp. The product's low word needs a1.
+    macro_rules! output {
+        ($x:literal, $to:literal, $base:literal) => {
+            concat!(
+                "add ",
+                $x,
+                ", ",
+                $x,
+                ", t0\n",
+                "mul a1, ",
+                $x,
+                ", t1\n",
+                "mulh ",
+                $x,
+                ", ",
+                $x,
+                ", t1\n",
+                "srli a1, a1, 31\n",
+                "add ",
+                $x,
+                ", ",
+                $x,
+                ", a1\n",
+                "srai a1, ",
+                $x,
+                ", 31\n",
+                "add ",
+                $x,
+                ", ",
+                $x,
+                ", ra\n",
+                "add ",
+                $x,
+                ", ",
+                $x,
+                ", a1\n",
+                "sra ",
+                $x,
+                ", ",
+                $x,
+                ", t2\n",
+                "bge ",
+                $x,
+                ", a6, 10f\n",
+                "mv ",
+                $x,
+                ", a6\n",
+                "10:\n",
+                "bge a7, ",
+                $x,
+                ", 10f\n",
+                "mv ",
+                $x,
+                ", a7\n",
+                "10:\n",
+                "sb ",
+                $x,
+                ", ",
+                $to,
+                "(",
+                $base,
+                ")\n",
+            )
+        };
+    }
+
+    /// The parameters of a channel from a0 to where `output` has them; the layer's offset is at 20(sp).
+    macro_rules! channel {
+        ($bias:literal, $mantissa:literal, $shift:literal) => {
+            concat!(
+                "lw t0, ",
+                $bias,
+                "(a0)\n",
+                "lw t1, ",
+                $mantissa,
+                "(a0)\n",
+                "lw t2, ",
+                $shift,
+                "(a0)\n",
+                "lw ra, 20(sp)\n",
+                "sll ra, ra, t2\n",
+                "addi t2, t2, 1\n",
+            )
+        };
+    }
+
+    /// One weight times the input in a4.
+    macro_rules! dense_weight {
+        ($at:literal, $sum:literal) => {
+            concat!("lb a5, ", $at, "(a1)\n", "mul a5, a5, a4\n", "add ", $sum, ", ", $sum, ", a5\n")
+        };
+    }
+
+    /// One input times sixteen outputs: 49 instructions.
+    macro_rules! dense_step {
+        ($input:literal, $($at:literal)*) => {
+            concat!("lb a4, ", $input, "(a0)\n", dense_step!(@ $($at)*))
+        };
+        (@ $a:literal $b:literal $c:literal $d:literal $e:literal $f:literal $g:literal $h:literal
+           $i:literal $j:literal $k:literal $l:literal $m:literal $n:literal $o:literal $p:literal) => {
+            concat!(
+                dense_weight!($a, "s0"), dense_weight!($b, "s1"), dense_weight!($c, "s2"), dense_weight!($d, "s3"),
+                dense_weight!($e, "s4"), dense_weight!($f, "s5"), dense_weight!($g, "s6"), dense_weight!($h, "s7"),
+                dense_weight!($i, "s8"), dense_weight!($j, "s9"), dense_weight!($k, "s10"), dense_weight!($l, "s11"),
+                dense_weight!($m, "t3"), dense_weight!($n, "t4"), dense_weight!($o, "t5"), dense_weight!($p, "t6"),
+            )
+        };
+    }
+
+    /// One output of a dense layer from its sum, with the channel `$n` from a0 on.
+    macro_rules! dense_output {
+        ($sum:literal, $bias:literal, $mantissa:literal, $shift:literal, $to:literal) => {
+            concat!(channel!($bias, $mantissa, $shift), "slli ", $sum, ", ", $sum, ", 1\n", output!($sum, $to, "a2"),)
+        };
+    }
+
+    /// The sums over a block of weights at a1 for the inputs from a0 to t2, to a multiple of four at t0.
+    macro_rules! dense_sums {
+        () => {
+            concat!(
+                "beq a0, t0, 3f
+                 2:\n",
+                dense_step!("0", "0" "1" "2" "3" "4" "5" "6" "7" "8" "9" "10" "11" "12" "13" "14" "15"),
+                dense_step!("1", "16" "17" "18" "19" "20" "21" "22" "23" "24" "25" "26" "27" "28" "29" "30" "31"),
+                dense_step!("2", "32" "33" "34" "35" "36" "37" "38" "39" "40" "41" "42" "43" "44" "45" "46" "47"),
+                dense_step!("3", "48" "49" "50" "51" "52" "53" "54" "55" "56" "57" "58" "59" "60" "61" "62" "63"),
+                "addi a0, a0, 4
+                 addi a1, a1, 64
+                 bne a0, t0, 2b
+                 3:
+                 beq a0, t2, 5f
+                 4:\n",
+                dense_step!("0", "0" "1" "2" "3" "4" "5" "6" "7" "8" "9" "10" "11" "12" "13" "14" "15"),
+                "addi a0, a0, 1
+                 addi a1, a1, 16
+                 bne a0, t2, 4b
+                 5:\n",
+            )
+        };
+    }
+
+    /// Sums of sixteen outputs.
+    ///
+    /// # Safety
+    /// `input` has `depth` values, `weights` a block of them, `sums` sixteen numbers.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn dense(input: *const i8, weights: *const u32, depth: usize, sums: *mut i32) {
+        naked_asm!(
+            enter!(),
+            clear!(),
+            "add t2, a0, a2",
+            "andi t0, a2, -4",
+            "add t0, t0, a0",
+            dense_sums!(),
+            "lw a1, 8(sp)
+             sw s0, 0(a1)
+             sw s1, 4(a1)
+             sw s2, 8(a1)
+             sw s3, 12(a1)
+             sw s4, 16(a1)
+             sw s5, 20(a1)
+             sw s6, 24(a1)
+             sw s7, 28(a1)
+             sw s8, 32(a1)
+             sw s9, 36(a1)
+             sw s10, 40(a1)
+             sw s11, 44(a1)
+             sw t3, 48(a1)
+             sw t4, 52(a1)
+             sw t5, 56(a1)
+             sw t6, 60(a1)",
+            leave!(),
+        )
+    }
+
+    /// Whole blocks of a dense layer, to the outputs: the column of the job is the input, its stride the depth.
+    ///
+    /// # Safety
+    /// The job's pointers are good for its blocks.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn dense_blocks(job: *const Job) {
+        naked_asm!(
+            enter!(),
+            // The frame is that of `convolve`.
+            "addi sp, sp, -48
+             lw a1, 4(a0)
+             lw a2, 0(a0)
+             sw a2, 0(sp)
+             lw a2, 12(a0)
+             sw a2, 8(sp)
+             lw a2, 16(a0)
+             sw a2, 12(sp)
+             lw a2, 20(a0)
+             sw a2, 16(sp)
+             lw a2, 24(a0)
+             sw a2, 20(sp)
+             lw a2, 28(a0)
+             sw a2, 24(sp)
+             lw a2, 32(a0)
+             sw a2, 28(sp)
+             lw a2, 36(a0)
+             sw a2, 32(sp)",
+            "6:",
+            "lw a0, 0(sp)
+             lw a2, 16(sp)
+             add t2, a0, a2
+             andi t0, a2, -4
+             add t0, t0, a0",
+            clear!(),
+            dense_sums!(),
+            "sw a1, 36(sp)
+             lw a0, 8(sp)
+             lw a2, 12(sp)
+             lw a6, 24(sp)
+             lw a7, 28(sp)",
+            dense_output!("s0", "0", "4", "8", "0"),
+            dense_output!("s1", "12", "16", "20", "1"),
+            dense_output!("s2", "24", "28", "32", "2"),
+            dense_output!("s3", "36", "40", "44", "3"),
+            dense_output!("s4", "48", "52", "56", "4"),
+            dense_output!("s5", "60", "64", "68", "5"),
+            dense_output!("s6", "72", "76", "80", "6"),
+            dense_output!("s7", "84", "88", "92", "7"),
+            dense_output!("s8", "96", "100", "104", "8"),
+            dense_output!("s9", "108", "112", "116", "9"),
+            dense_output!("s10", "120", "124", "128", "10"),
+            dense_output!("s11", "132", "136", "140", "11"),
+            dense_output!("t3", "144", "148", "152", "12"),
+            dense_output!("t4", "156", "160", "164", "13"),
+            dense_output!("t5", "168", "172", "176", "14"),
+            dense_output!("t6", "180", "184", "188", "15"),
+            "addi a0, a0, 192
+             sw a0, 8(sp)
+             addi a2, a2, 16
+             sw a2, 12(sp)
+             lw a1, 36(sp)
+             lw t2, 32(sp)
+             bne a1, t2, 6b
+             addi sp, sp, 48",
+            leave!(),
+        )
+    }
+
+    /// Sums of four channels and four pixels: [channel·4 + pixel].
+    ///
+    /// # Safety
+    /// `weights..end` holds a block of weights, `column` two words for each of its depths, `sums` sixteen numbers.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn quad(column: *const u32, weights: *const u32, end: *const u32, sums: *mut i32) {
+        naked_asm!(
+            enter!(),
+            clear!(),
+            "2:",
+            quad_step!("0", "4", "8", "12", "0", "1", "2", "3", "4", "5", "6", "7"),
+            quad_step!("16", "20", "24", "28", "8", "9", "10", "11", "12", "13", "14", "15"),
+            "addi a0, a0, 32",
+            "addi a1, a1, 16",
+            "bne a1, t2, 2b",
+            "lw a1, 8(sp)",
+            take_apart!("s0", "s1", "0", "4"),
+            take_apart!("s2", "s3", "8", "12"),
+            take_apart!("s4", "s5", "16", "20"),
+            take_apart!("s6", "s7", "24", "28"),
+            take_apart!("s8", "s9", "32", "36"),
+            take_apart!("s10", "s11", "40", "44"),
+            take_apart!("t3", "t4", "48", "52"),
+            take_apart!("t5", "t6", "56", "60"),
+            leave!(),
+        )
+    }
+
+    /// Four outputs of a channel out of their two pairs of accumulators.
+    macro_rules! outputs {
+        ($t0:literal, $u0:literal, $t1:literal, $u1:literal, $at:literal) => {
+            concat!(
+                "slli a1, ",
+                $u0,
+                ", 16\n",
+                "sub ",
+                $t0,
+                ", ",
+                $t0,
+                ", a1\n",
+                "slli a1, ",
+                $u1,
+                ", 16\n",
+                "sub ",
+                $t1,
+                ", ",
+                $t1,
+                ", a1\n",
+                "slli ",
+                $t0,
+                ", ",
+                $t0,
+                ", 1\n",
+                output!($t0, $at, "a2"),
+                "slli ",
+                $u0,
+                ", ",
+                $u0,
+                ", 1\n",
+                output!($u0, $at, "a3"),
+                "slli ",
+                $t1,
+                ", ",
+                $t1,
+                ", 1\n",
+                output!($t1, $at, "a4"),
+                "slli ",
+                $u1,
+                ", ",
+                $u1,
+                ", 1\n",
+                output!($u1, $at, "a5"),
+            )
+        };
+    }
+
+    /// Four pixels times whole blocks of channels, to the outputs.
+    ///
+    /// # Safety
+    /// The job's pointers are good for its blocks.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn convolve(job: *const Job) {
+        naked_asm!(
+            enter!(),
+            // The frame: 0 column, 4 bytes of a block, 8 channels, 12 output, 16 stride, 20 offset, 24 and 28 the
+            // clamp, 32 the end of the weights, 36 the weights of the next block.
+            "addi sp, sp, -48
+             lw a1, 4(a0)
+             lw a2, 0(a0)
+             sw a2, 0(sp)
+             lw a2, 8(a0)
+             sw a2, 4(sp)
+             lw a2, 12(a0)
+             sw a2, 8(sp)
+             lw a2, 16(a0)
+             sw a2, 12(sp)
+             lw a2, 20(a0)
+             sw a2, 16(sp)
+             lw a2, 24(a0)
+             sw a2, 20(sp)
+             lw a2, 28(a0)
+             sw a2, 24(sp)
+             lw a2, 32(a0)
+             sw a2, 28(sp)
+             lw a2, 36(a0)
+             sw a2, 32(sp)",
+            "3:",
+            "lw a0, 0(sp)
+             lw t2, 4(sp)
+             add t2, t2, a1
+             lui ra, 8",
+            clear!(),
+            "2:",
+            quad_step!("0", "4", "8", "12", "0", "1", "2", "3", "4", "5", "6", "7"),
+            quad_step!("16", "20", "24", "28", "8", "9", "10", "11", "12", "13", "14", "15"),
+            "addi a0, a0, 32",
+            "addi a1, a1, 16",
+            "bne a1, t2, 2b",
+            "sw a1, 36(sp)
+             lw a0, 8(sp)
+             lw a2, 12(sp)
+             lw t0, 16(sp)
+             lw a6, 24(sp)
+             lw a7, 28(sp)
+             add a3, a2, t0
+             add a4, a3, t0
+             add a5, a4, t0",
+            channel!("0", "4", "8"),
+            outputs!("s0", "s1", "s2", "s3", "0"),
+            channel!("12", "16", "20"),
+            outputs!("s4", "s5", "s6", "s7", "1"),
+            channel!("24", "28", "32"),
+            outputs!("s8", "s9", "s10", "s11", "2"),
+            channel!("36", "40", "44"),
+            outputs!("t3", "t4", "t5", "t6", "3"),
+            "addi a0, a0, 48
+             sw a0, 8(sp)
+             addi a2, a2, 4
+             sw a2, 12(sp)
+             lw a1, 36(sp)
+             lw t2, 32(sp)
+             bne a1, t2, 3b
+             addi sp, sp, 48",
+            leave!(),
+        )
+    }
+
+    /// The next value of the three rows in a1, or the zero point, times each of the weights named, to sums; `$sum = ` a
+    /// product, or a product added to another sum.
+    macro_rules! times {
+        ($weight:literal, set $sum:literal) => {
+            concat!("mul ", $sum, ", a1, ", $weight, "\n")
+        };
+        ($weight:literal, add $sum:literal, $to:literal) => {
+            concat!("mul a2, a1, ", $weight, "\nadd ", $sum, ", ", $to, ", a2\n")
+        };
+    }
+
+    /// One value for the channel loop's start: weights of the next channel in s0..s8 ([row][column]), parameters in t4..t6
+    /// and s9, pointers in a6, a7, t0 and t2, pixels in t3.
+    macro_rules! line_channel {
+        () => {
+            "lw a1, 12(a0)
+             lb s0, 0(a1)
+             lb s1, 1(a1)
+             lb s2, 2(a1)
+             lb s3, 3(a1)
+             lb s4, 4(a1)
+             lb s5, 5(a1)
+             lb s6, 6(a1)
+             lb s7, 7(a1)
+             lb s8, 8(a1)
+             addi a1, a1, 9
+             sw a1, 12(a0)
+             lw a1, 16(a0)
+             lw t4, 0(a1)
+             lw t5, 4(a1)
+             lw t6, 8(a1)
+             addi a1, a1, 12
+             sw a1, 16(a0)
+             lw s9, 28(a0)
+             sll s9, s9, t6
+             addi t6, t6, 1
+             lw a6, 0(a0)
+             lw a7, 4(a0)
+             lw t0, 8(a0)
+             lw t2, 20(a0)
+             add a6, a6, ra
+             add a7, a7, ra
+             add t0, t0, ra
+             add t2, t2, ra
+             lw t3, 40(a0)\n"
+        };
+    }
+
+    /// The output of the sum in a3, and on to the next pixel.
+    macro_rules! line_output {
+        () => {
+            "slli a3, a3, 1
+             add a3, a3, t4
+             mul a2, a3, t5
+             mulh a3, a3, t5
+             srli a2, a2, 31
+             add a3, a3, a2
+             srai a2, a3, 31
+             add a3, a3, s9
+             add a3, a3, a2
+             sra a3, a3, t6
+             bge a3, s10, 10f
+             mv a3, s10
+             10:
+             bge s11, a3, 10f
+             mv a3, s11
+             10:
+             sb a3, 0(t2)
+             add t2, t2, t1\n"
+        };
+    }
+
+    /// The first column, or one of padding, to a5: what the next output has of it.
+    macro_rules! line_first {
+        () => {
+            concat!(
+                "lw a1, 44(a0)
+                 beqz a1, 3f
+                 lw a1, 52(a0)
+                 add a5, s0, s3
+                 add a5, a5, s6
+                 mul a5, a5, a1
+                 j 4f
+                 3:
+                 lb a1, 0(a6)\n",
+                times!("s0", set "a5"),
+                "lb a1, 0(a7)\n",
+                times!("s3", add "a5", "a5"),
+                "lb a1, 0(t0)\n",
+                times!("s6", add "a5", "a5"),
+                "add a6, a6, t1
+                 add a7, a7, t1
+                 add t0, t0, t1
+                 4:\n",
+            )
+        };
+    }
+
+    macro_rules! line_enter {
+        () => {
+            concat!(
+                enter!(),
+                "\nlw t1, 24(a0)
+                 lw s10, 32(a0)
+                 lw s11, 36(a0)
+                 li ra, 0\n",
+            )
+        };
+    }
+
+    /// On to the next channel.
+    macro_rules! line_next {
+        () => {
+            "addi ra, ra, 1
+             bne ra, t1, 2b\n"
+        };
+    }
+
+    /// A row of a 3×3 depthwise convolution, stride 1: every column goes into three outputs, whose sums are a3, a4, a5.
+    ///
+    /// # Safety
+    /// The line's pointers are good for its pixels and channels.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn depthwise_line(line: *mut Line) {
+        naked_asm!(
+            line_enter!(),
+            "2:",
+            line_channel!(),
+            line_first!(),
+            "lb a1, 0(a6)",
+            times!("s1", add "a4", "a5"),
+            times!("s0", set "a5"),
+            "lb a1, 0(a7)",
+            times!("s4", add "a4", "a4"),
+            times!("s3", add "a5", "a5"),
+            "lb a1, 0(t0)",
+            times!("s7", add "a4", "a4"),
+            times!("s6", add "a5", "a5"),
+            "add a6, a6, t1
+             add a7, a7, t1
+             add t0, t0, t1
+             beqz t3, 6f
+             5:
+             lb a1, 0(a6)",
+            times!("s2", add "a3", "a4"),
+            times!("s1", add "a4", "a5"),
+            times!("s0", set "a5"),
+            "lb a1, 0(a7)",
+            times!("s5", add "a3", "a3"),
+            times!("s4", add "a4", "a4"),
+            times!("s3", add "a5", "a5"),
+            "lb a1, 0(t0)",
+            times!("s8", add "a3", "a3"),
+            times!("s7", add "a4", "a4"),
+            times!("s6", add "a5", "a5"),
+            "add a6, a6, t1
+             add a7, a7, t1
+             add t0, t0, t1",
+            line_output!(),
+            "addi t3, t3, -1
+             bnez t3, 5b
+             6:
+             lw a1, 48(a0)
+             beqz a1, 7f
+             lw a1, 52(a0)
+             add a2, s2, s5
+             add a2, a2, s8
+             mul a2, a2, a1
+             add a3, a4, a2",
+            line_output!(),
+            "7:",
+            line_next!(),
+            leave!(),
+        )
+    }
+
+    /// As [`depthwise_line`], stride 2: of two columns one goes into one output, the other into two.
+    ///
+    /// # Safety
+    /// As [`depthwise_line`].
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn depthwise_line_two(line: *mut Line) {
+        naked_asm!(
+            line_enter!(),
+            "2:",
+            line_channel!(),
+            line_first!(),
+            "beqz t3, 6f
+             5:
+             lb a1, 0(a6)
+             add a6, a6, t1",
+            times!("s1", add "a3", "a5"),
+            "lb a1, 0(a7)
+             add a7, a7, t1",
+            times!("s4", add "a3", "a3"),
+            "lb a1, 0(t0)
+             add t0, t0, t1",
+            times!("s7", add "a3", "a3"),
+            "lb a1, 0(a6)
+             add a6, a6, t1",
+            times!("s2", add "a3", "a3"),
+            times!("s0", set "a5"),
+            "lb a1, 0(a7)
+             add a7, a7, t1",
+            times!("s5", add "a3", "a3"),
+            times!("s3", add "a5", "a5"),
+            "lb a1, 0(t0)
+             add t0, t0, t1",
+            times!("s8", add "a3", "a3"),
+            times!("s6", add "a5", "a5"),
+            line_output!(),
+            "addi t3, t3, -1
+             bnez t3, 5b
+             6:
+             lw a1, 48(a0)
+             beqz a1, 7f
+             lb a1, 0(a6)",
+            times!("s1", add "a3", "a5"),
+            "lb a1, 0(a7)",
+            times!("s4", add "a3", "a3"),
+            "lb a1, 0(t0)",
+            times!("s7", add "a3", "a3"),
+            "lw a1, 52(a0)
+             add a2, s2, s5
+             add a2, a2, s8
+             mul a2, a2, a1
+             add a3, a3, a2",
+            line_output!(),
+            "7:",
+            line_next!(),
+            leave!(),
+        )
+    }
+
+    /// One channel of the tap at a3 times its weight at a5.
+    macro_rules! tap {
+        ($at:literal, $sum:literal) => {
+            concat!(
+                "lb a6, ",
+                $at,
+                "(a3)\n",
+                "lb a7, ",
+                $at,
+                "(a5)\n",
+                "mul a6, a6, a7\n",
+                "add ",
+                $sum,
+                ", ",
+                $sum,
+                ", a6\n",
+            )
+        };
+    }
+
+    /// A pixel of a depthwise convolution, eight channels at a time.
+    ///
+    /// # Safety
+    /// The pixel's pointers are good for its taps and channels.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn depthwise_pixel(pixel: *const Pixel) {
+        naked_asm!(
+            enter!(),
+            // The frame: 0 the pixel, 4 input, 8 weights, 12 channels, 16 output, 20 offset, 24 blocks that are left.
+            "addi sp, sp, -48
+             sw a0, 0(sp)
+             lw a1, 0(a0)
+             sw a1, 4(sp)
+             lw a1, 4(a0)
+             sw a1, 8(sp)
+             lw a1, 8(a0)
+             sw a1, 12(sp)
+             lw a1, 12(a0)
+             sw a1, 16(sp)
+             lw a1, 16(a0)
+             sw a1, 20(sp)
+             lw a1, 28(a0)
+             sw a1, 24(sp)
+             2:
+             lw a0, 0(sp)
+             lw a1, 4(sp)
+             lw a5, 8(sp)
+             lw t1, 32(a0)
+             lw t2, 40(a0)
+             lw t3, 44(a0)
+             lw t4, 48(a0)
+             lw t5, 52(a0)
+             li s0, 0
+             li s1, 0
+             li s2, 0
+             li s3, 0
+             li s4, 0
+             li s5, 0
+             li s6, 0
+             li s7, 0
+             3:
+             mv a3, a1
+             lw t0, 36(a0)
+             4:",
+            tap!("0", "s0"),
+            tap!("1", "s1"),
+            tap!("2", "s2"),
+            tap!("3", "s3"),
+            tap!("4", "s4"),
+            tap!("5", "s5"),
+            tap!("6", "s6"),
+            tap!("7", "s7"),
+            "add a3, a3, t3
+             add a5, a5, t4
+             addi t0, t0, -1
+             bnez t0, 4b
+             add a1, a1, t2
+             add a5, a5, t5
+             addi t1, t1, -1
+             bnez t1, 3b
+             lw a6, 20(a0)
+             lw a7, 24(a0)
+             lw a0, 12(sp)
+             lw a2, 16(sp)",
+            dense_output!("s0", "0", "4", "8", "0"),
+            dense_output!("s1", "12", "16", "20", "1"),
+            dense_output!("s2", "24", "28", "32", "2"),
+            dense_output!("s3", "36", "40", "44", "3"),
+            dense_output!("s4", "48", "52", "56", "4"),
+            dense_output!("s5", "60", "64", "68", "5"),
+            dense_output!("s6", "72", "76", "80", "6"),
+            dense_output!("s7", "84", "88", "92", "7"),
+            "addi a0, a0, 96
+             sw a0, 12(sp)
+             addi a2, a2, 8
+             sw a2, 16(sp)
+             lw a0, 4(sp)
+             addi a0, a0, 8
+             sw a0, 4(sp)
+             lw a0, 8(sp)
+             addi a0, a0, 8
+             sw a0, 8(sp)
+             lw a0, 24(sp)
+             addi a0, a0, -1
+             sw a0, 24(sp)
+             bnez a0, 2b
+             addi sp, sp, 48",
+            leave!(),
+        )
+    }
+
+    /// As [`quad`] for two pixels, one word per depth.
+    ///
+    /// # Safety
+    /// As [`quad`].
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn pair(column: *const u32, weights: *const u32, end: *const u32, sums: *mut i32) {
+        naked_asm!(
+            enter!(),
+            clear!(),
+            "2:",
+            "lw a2, 0(a0)",
+            "lw a4, 4(a0)",
+            pair_channel!("0", "4", "s0", "s1"),
+            pair_channel!("1", "5", "s4", "s5"),
+            pair_channel!("2", "6", "s8", "s9"),
+            pair_channel!("3", "7", "t3", "t4"),
+            "lw a2, 8(a0)",
+            "lw a4, 12(a0)",
+            pair_channel!("8", "12", "s0", "s1"),
+            pair_channel!("9", "13", "s4", "s5"),
+            pair_channel!("10", "14", "s8", "s9"),
+            pair_channel!("11", "15", "t3", "t4"),
+            "addi a0, a0, 16",
+            "addi a1, a1, 16",
+            "bne a1, t2, 2b",
+            "lw a1, 8(sp)",
+            take_apart!("s0", "s1", "0", "4"),
+            take_apart!("s4", "s5", "16", "20"),
+            take_apart!("s8", "s9", "32", "36"),
+            take_apart!("t3", "t4", "48", "52"),
+            leave!(),
+        )
+    }
+}
+
+/// A column of four pixels times whole blocks of channels, to the outputs.
+///
+/// # Safety
+/// The job's pointers are good for its blocks.
+#[inline(always)]
+pub(super) unsafe fn convolve(job: &Job) {
+    // SAFETY: the caller's.
+    unsafe { tile::convolve(job) }
+}
+
+/// A row of a 3×3 depthwise convolution, stride 1.
+///
+/// # Safety
+/// The line's pointers are good for its pixels and channels.
+#[inline(always)]
+pub(super) unsafe fn depthwise_line(line: &mut Line) {
+    // SAFETY: the caller's.
+    unsafe { tile::depthwise_line(line) }
+}
+
+/// As [`depthwise_line`], stride 2.
+///
+/// # Safety
+/// As [`depthwise_line`].
+#[inline(always)]
+pub(super) unsafe fn depthwise_line_two(line: &mut Line) {
+    // SAFETY: the caller's.
+    unsafe { tile::depthwise_line_two(line) }
+}
+
+/// Eight channels at a time of a pixel of a depthwise convolution.
+///
+/// # Safety
+/// The pixel's pointers are good for its taps and channels.
+#[inline(always)]
+pub(super) unsafe fn depthwise_pixel(pixel: &Pixel) {
+    // SAFETY: the caller's.
+    unsafe { tile::depthwise_pixel(pixel) }
+}
+
+/// A vector times whole blocks of outputs.
+///
+/// # Safety
+/// The job's pointers are good for its blocks.
+#[inline(always)]
+pub(super) unsafe fn dense_blocks(job: &Job) {
+    // SAFETY: the caller's.
+    unsafe { tile::dense_blocks(job) }
+}
+
+/// A vector times a block of outputs.
+#[inline(always)]
+pub(super) fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
+    // SAFETY: the block has sixteen weights for each input.
+    unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
+}
+
+/// Four pixels times a block of weights.
+#[inline(always)]
+pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
+    // SAFETY: column and weights are of one depth, the sums of four channels and four pixels.
+    unsafe { tile::quad(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
+}
+
+/// Two pixels times a block of weights.
+#[inline(always)]
+pub(super) fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
+    // SAFETY: as `quad`.
+    unsafe { tile::pair(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
+}

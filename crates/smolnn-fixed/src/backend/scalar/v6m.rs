@@ -1,0 +1,295 @@
+//! Arm v6-M (Cortex-M0, M0+): a 32-bit multiplication that overwrites a factor, eight registers for most instructions.
+//! The 16-bit fields of `rv32`, with the pairs of pixels as the factor that is overwritten, so that
+//! nothing needs to be copied, and the accumulators in the high registers, which ADD reaches.
+//!
+//! Weights of eight channels stand side by side, as far apart from one depth to the next as the pixels' words: one
+//! register less one offset points to both.
+
+pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
+use super::depthwise::{Line, Pixel};
+use super::rounding::{DenseSums, Job, Sums};
+use crate::pack::Channel;
+
+/// One pair takes the place of two.
+pub(super) const HAS_PAIR: bool = false;
+
+/// There are no kernels for rows and pixels of a depthwise convolution: too few registers.
+pub(super) const HAS_ROWS: bool = false;
+
+/// There is none: [`HAS_ROWS`].
+#[inline(always)]
+pub(super) unsafe fn depthwise_line(_line: &mut Line) {}
+
+/// There is none: [`HAS_ROWS`].
+#[inline(always)]
+pub(super) unsafe fn depthwise_line_two(_line: &mut Line) {}
+
+/// There is none: [`HAS_ROWS`].
+#[inline(always)]
+pub(super) unsafe fn depthwise_pixel(_pixel: &Pixel) {}
+
+/// Dense sums have 128·Σ x in them.
+pub(super) const DENSE_EXCESS: bool = true;
+
+/// There are kernels that go from the column to the outputs.
+pub(super) const HAS_CONVOLVE: bool = false;
+
+/// As [`HAS_CONVOLVE`] for dense layers.
+pub(super) const HAS_DENSE_BLOCKS: bool = false;
+
+/// They clamp to the whole of int8 alone.
+pub(super) const CONVOLVE_CLAMPS: bool = false;
+
+/// There is none: [`HAS_CONVOLVE`].
+#[inline(always)]
+pub(super) unsafe fn convolve(_job: &Job) {}
+
+/// There is none: [`HAS_DENSE_BLOCKS`].
+#[inline(always)]
+pub(super) unsafe fn dense_blocks(_job: &Job) {}
+
+/// (x·m + 2^30) >> 31 of x = sum + bias, |x| < 2^29, from four products of 16-bit halves: with x = 2^16·xh + xl, xl signed,
+/// and m = 2^16·mh + ml it is 2·xh·mh + ((xh·ml + xl·mh + (xl·ml >> 16) + 2^14) >> 15). Nothing overflows: the terms of the
+/// second sum are below 2^29, 2^30 and 2^15.
+#[inline(always)]
+pub(super) fn high_product(sum: i32, channel: &Channel) -> i32 {
+    let x = channel.bias.wrapping_add(sum);
+    let low = i32::from(x as i16);
+    let high = (x - low) >> 16;
+    let (m_low, m_high) = (channel.multiplier & 0xFFFF, channel.multiplier >> 16);
+    let middle = high * m_low + low * m_high + ((low * m_low) >> 16);
+    2 * high * m_high + ((middle + (1 << 14)) >> 15)
+}
+
+mod tile {
+    use core::arch::naked_asm;
+
+    /// Two depths of one channel times two pairs: eight multiply-accumulates in seventeen instructions.
+    macro_rules! step {
+        () => {
+            "ldm r6!, {{r0-r3}}
+             ldrsb r4, [r6, r7]
+             muls r0, r4, r0
+             muls r1, r4, r1
+             ldrsb r4, [r6, r5]
+             muls r2, r4, r2
+             muls r3, r4, r3
+             adds r0, r0, r2
+             add r8, r0
+             add r0, r12
+             asrs r0, r0, #16
+             add r9, r0
+             adds r1, r1, r3
+             add r10, r1
+             add r1, r12
+             asrs r1, r1, #16
+             add r11, r1"
+        };
+    }
+
+    /// One input times eight outputs: 27 instructions.
+    macro_rules! dense_step {
+        ($at:literal) => {
+            concat!(
+                "ldm r5!, {{r0, r1}}\n",
+                "ldrb r3, [r4, #",
+                $at,
+                "]\n",
+                "sxtb r3, r3
+                 movs r2, r3
+                 muls r2, r0, r2
+                 adds r6, r6, r2
+                 lsrs r2, r0, #8
+                 muls r2, r3, r2
+                 adds r7, r7, r2
+                 lsrs r2, r0, #16
+                 muls r2, r3, r2
+                 add r8, r2
+                 lsrs r2, r0, #24
+                 muls r2, r3, r2
+                 add r9, r2
+                 movs r2, r3
+                 muls r2, r1, r2
+                 add r10, r2
+                 lsrs r2, r1, #8
+                 muls r2, r3, r2
+                 add r11, r2
+                 lsrs r2, r1, #16
+                 muls r2, r3, r2
+                 add r12, r2
+                 lsrs r2, r1, #24
+                 muls r2, r3, r2
+                 add lr, r2\n"
+            )
+        };
+    }
+
+    /// Sums of eight outputs, each with 128·Σ x in it.
+    ///
+    /// # Safety
+    /// `input` has `depth` values, `weights` a block of them, `sums` eight numbers.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn dense(input: *const i8, weights: *const u32, depth: usize, sums: *mut i32) {
+        naked_asm!(
+            "push {{r4-r7, lr}}",
+            "mov r4, r8",
+            "mov r5, r9",
+            "mov r6, r10",
+            "mov r7, r11",
+            "push {{r3-r7}}",
+            // On the stack: the last multiple of four, the end, the sums.
+            "movs r4, r0",
+            "movs r5, r1",
+            "adds r1, r0, r2",
+            "lsrs r2, r2, #2",
+            "lsls r2, r2, #2",
+            "adds r0, r0, r2",
+            "push {{r0, r1}}",
+            "movs r6, #0",
+            "movs r7, #0",
+            "mov r8, r6",
+            "mov r9, r6",
+            "mov r10, r6",
+            "mov r11, r6",
+            "mov r12, r6",
+            "mov lr, r6",
+            "cmp r4, r0",
+            "beq 3f",
+            "2:",
+            dense_step!("0"),
+            dense_step!("1"),
+            dense_step!("2"),
+            dense_step!("3"),
+            "adds r4, #4",
+            "ldr r2, [sp]",
+            "cmp r4, r2",
+            "bne 2b",
+            "3:",
+            "ldr r2, [sp, #4]",
+            "cmp r4, r2",
+            "beq 5f",
+            "4:",
+            dense_step!("0"),
+            "adds r4, #1",
+            "ldr r2, [sp, #4]",
+            "cmp r4, r2",
+            "bne 4b",
+            "5:",
+            "ldr r3, [sp, #8]",
+            "lsls r2, r7, #8",
+            "subs r0, r6, r2",
+            "mov r4, r8",
+            "lsls r2, r4, #8",
+            "subs r1, r7, r2",
+            "mov r5, r9",
+            "lsls r2, r5, #8",
+            "subs r4, r4, r2",
+            "stm r3!, {{r0, r1, r4, r5}}",
+            "mov r0, r10",
+            "mov r1, r11",
+            "lsls r2, r1, #8",
+            "subs r0, r0, r2",
+            "mov r4, r12",
+            "lsls r2, r4, #8",
+            "subs r1, r1, r2",
+            "mov r5, lr",
+            "lsls r2, r5, #8",
+            "subs r4, r4, r2",
+            "stm r3!, {{r0, r1, r4, r5}}",
+            "add sp, #12",
+            "pop {{r4-r7}}",
+            "mov r8, r4",
+            "mov r9, r5",
+            "mov r10, r6",
+            "mov r11, r7",
+            "pop {{r4-r7, pc}}",
+        )
+    }
+
+    /// Sums of eight channels and four pixels: [channel·4 + pixel].
+    ///
+    /// # Safety
+    /// `column..end` holds two words for each depth, `weights` the block of weights, `sums` 32 numbers.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn quad(column: *const u32, end: *const u32, weights: *const u32, sums: *mut i32) {
+        naked_asm!(
+            "push {{r4-r7, lr}}",
+            "mov r4, r8",
+            "mov r5, r9",
+            "mov r6, r10",
+            "mov r7, r11",
+            "push {{r4-r7}}",
+            "mov lr, r1",
+            // From a word of pixels, already stepped over, to the weights of the first and of the second depth.
+            "subs r7, r2, r0",
+            "subs r7, #16",
+            "mov r5, r7",
+            "adds r5, #8",
+            "movs r4, #0x80",
+            "lsls r4, r4, #8",
+            "mov r12, r4",
+            // On the stack: the column, the sums, the channels that are left.
+            "movs r4, #8",
+            "sub sp, #12",
+            "str r0, [sp]",
+            "str r3, [sp, #4]",
+            "str r4, [sp, #8]",
+            "3:",
+            "ldr r6, [sp]",
+            "movs r4, #0",
+            "mov r8, r4",
+            "mov r9, r4",
+            "mov r10, r4",
+            "mov r11, r4",
+            "2:",
+            step!(),
+            step!(),
+            "cmp r6, lr",
+            "bne 2b",
+            "mov r1, r9",
+            "lsls r2, r1, #16",
+            "mov r0, r8",
+            "subs r0, r0, r2",
+            "mov r3, r11",
+            "lsls r4, r3, #16",
+            "mov r2, r10",
+            "subs r2, r2, r4",
+            "ldr r4, [sp, #4]",
+            "stm r4!, {{r0-r3}}",
+            "str r4, [sp, #4]",
+            "adds r7, #1",
+            "adds r5, #1",
+            "ldr r4, [sp, #8]",
+            "subs r4, #1",
+            "str r4, [sp, #8]",
+            "bne 3b",
+            "add sp, #12",
+            "pop {{r4-r7}}",
+            "mov r8, r4",
+            "mov r9, r5",
+            "mov r10, r6",
+            "mov r11, r7",
+            "pop {{r4-r7, pc}}",
+        )
+    }
+}
+
+/// Four pixels times a block of weights.
+#[inline(always)]
+pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
+    // SAFETY: column and weights are of one depth, the sums of eight channels and four pixels.
+    unsafe { tile::quad(column.as_ptr(), column.as_ptr_range().end, weights.as_ptr(), sums.as_mut_ptr()) }
+}
+
+/// A vector times a block of outputs, 128·Σ x included.
+#[inline(always)]
+pub(super) fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
+    // SAFETY: the block has eight weights for each input.
+    unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
+}
+
+/// There is none: [`HAS_PAIR`].
+#[inline(always)]
+pub(super) fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
+    quad(column, weights, sums);
+}
