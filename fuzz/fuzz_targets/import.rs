@@ -9,14 +9,14 @@ use smolnn_import::{Backend, Model, Program, Runner};
 const MOST: usize = 1 << 20;
 
 fn run(runner: &mut Runner<'_>, program: &Program, seed: u8) -> Vec<u8> {
-    let graph = program.graph();
-    for (index, &input) in graph.inputs.iter().enumerate() {
+    let net = program.net();
+    for (index, &input) in net.inputs.iter().enumerate() {
         let bytes: Vec<u8> =
-            (0..graph.tensors[input].bytes()).map(|at| (at as u8).wrapping_mul(31).wrapping_add(seed)).collect();
+            (0..net.tensors[input].bytes()).map(|at| (at as u8).wrapping_mul(31).wrapping_add(seed)).collect();
         runner.set_input(index, &bytes).expect("as many bytes as the tensor has");
     }
     runner.run().expect("a checked program runs");
-    (0..graph.outputs.len()).flat_map(|index| runner.output(index).expect("there is such an output").to_vec()).collect()
+    (0..net.outputs.len()).flat_map(|index| runner.output(index).expect("there is such an output").to_vec()).collect()
 }
 
 fuzz_target!(|bytes: &[u8]| {

@@ -170,7 +170,7 @@ impl Writer {
                 case.label, case.steps
             );
         }
-        let graph = program.graph();
+        let net = program.net();
         let arms = |count: usize, cast: &str| {
             let arm = |index: usize| {
                 let number = if count == 1 { String::new() } else { format!("_{index}") };
@@ -178,9 +178,9 @@ impl Writer {
             };
             (0..count).map(arm).collect::<String>()
         };
-        let inputs = arms(graph.inputs.len(), "cast_slice_mut(self.input#_mut().as_mut_slice())");
-        let outputs = arms(graph.outputs.len(), "cast_slice(self.output#().as_slice())");
-        let shape = graph.inputs.iter().map(|&input| shape(&graph.tensors[input].shape)).collect::<Vec<_>>().join(", ");
+        let inputs = arms(net.inputs.len(), "cast_slice_mut(self.input#_mut().as_mut_slice())");
+        let outputs = arms(net.outputs.len(), "cast_slice(self.output#().as_slice())");
+        let shape = net.inputs.iter().map(|&input| shape(&net.tensors[input].shape)).collect::<Vec<_>>().join(", ");
         let _ = writeln!(
             self.text,
             r#"/// The golden model `{name}`.

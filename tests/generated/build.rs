@@ -51,10 +51,10 @@ fn main() -> Result<()> {
 /// The module, and a function that runs it on bytes.
 fn adapter(text: &mut String, model: &Model) {
     let name = model.name();
-    let graph = model.graph();
+    let net = model.net();
     let method =
         |what: &str, index: usize, count: usize| if count == 1 { what.to_string() } else { format!("{what}_{index}") };
-    let (inputs, outputs) = (graph.inputs.len(), graph.outputs.len());
+    let (inputs, outputs) = (net.inputs.len(), net.outputs.len());
     let _ = writeln!(
         text,
         "smolnn::include_model!(pub {name});\n#[allow(non_snake_case)]\nfn run_{name}(cases: &[Vec<Vec<u8>>]) -> Vec<Vec<Vec<u8>>> {{"

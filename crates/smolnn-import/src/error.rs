@@ -57,13 +57,16 @@ impl fmt::Debug for Error {
     }
 }
 
-/// What is supported where an operator is not: the list follows once, at the end.
-pub(crate) const LISTED_BELOW: &str = "the operators listed below";
+/// Longest text of what is supported that stands in its own line, in characters; longer ones follow once, below all problems.
+const LONGEST_SUPPORTED: usize = 200;
 
 fn list(problems: &[Problem]) -> String {
     let mut lines: Vec<String> = problems.iter().map(|problem| format!("  - {problem}")).collect();
-    if problems.iter().any(|problem| problem.supported == LISTED_BELOW) {
-        lines.push(format!("supported operators: {}", crate::operators::names().join(", ")));
+    for Problem { supported, .. } in problems.iter().filter(|problem| problem.is_long()) {
+        let line = format!("supported {supported}");
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
     }
     lines.join("\n")
 }
@@ -86,6 +89,11 @@ impl Problem {
     pub(crate) fn model(found: impl Into<String>, supported: impl Into<String>) -> Self {
         Self { operator: None, tensor: None, found: found.into(), supported: supported.into() }
     }
+
+    /// Whether what is supported is too long for a line.
+    fn is_long(&self) -> bool {
+        self.supported.len() > LONGEST_SUPPORTED
+    }
 }
 
 impl fmt::Display for Problem {
@@ -97,7 +105,8 @@ impl fmt::Display for Problem {
         if let Some((index, name)) = &self.tensor {
             write!(f, ", tensor {index} \"{}\"", shorten(name))?;
         }
-        write!(f, ": found {}; supported: {}", self.found, self.supported)
+        let supported = if self.is_long() { "see below" } else { &self.supported };
+        write!(f, ": found {}; supported: {supported}", self.found)
     }
 }
 

@@ -27,39 +27,43 @@
 //! # Ok::<(), smolnn_import::Error>(())
 //! ```
 //!
-//! The way of a model through the crate:
+//! The way of a model through the crate, room by room. A room uses those above it and none below:
 //!
-//! 1. [`Graph::read`] verifies the flatbuffer and checks tensors: shapes, sizes, quantisation, the order of operators. Nothing that a file
-//!    says is trusted; damaged files give [`Error::Malformed`].
-//! 2. Computations on shapes are folded and unused operators dropped (`simplify`).
-//! 3. Each operator is checked by its family (`operators`, one file each) and its weights are packed for the [`Backend`]. What is not
-//!    supported is listed in full by [`Error::Unsupported`], with operator, tensor, what was found and what would work.
-//! 4. The memory plan (`plan`) orders the operators and places the tensors in one arena; outputs overlap dying inputs where the kernel runs row by row.
-//! 5. [`Program::source`] writes Rust, [`Program::runner`] runs the plan here, `Program::table` shows it.
+//! 1. `net`: tensors and nodes with typed operators, which know neither a file format nor a kernel; inference of shapes.
+//! 2. `read`: a file becomes a [`Net`], or a list of all that is wrong with it. Nothing that a file says is trusted; damaged files give
+//!    [`Error::Malformed`].
+//! 3. `rewrite`: small passes from net to net, such as folding computations on shapes.
+//! 4. `quantise`: from float weights to integers.
+//! 5. `lower`: each node becomes one or several calls of kernels, its weights packed for the [`Backend`]. What is not supported is listed in full by
+//!    [`Error::Unsupported`], with operator, tensor, what was found and what would work.
+//! 6. `plan`: orders the calls and places the tensors in one arena; outputs overlap dying inputs where the kernel runs row by row.
+//! 7. `write`, `run`, `report`: [`Program::source`] writes Rust, [`Program::runner`] runs the plan here, `Program::table` shows it.
 //!
 //! The feature `cli` is the command and the table, on by default so that `cargo install smolnn-import` gives `smolnn`; a build script
 //! needs neither.
 //!
-//! The reader's accessors (`schema`) hold the crate's only `unsafe` code, behind the flatbuffers verifier.
+//! The accessors of the flatbuffer (`read::tflite::schema`) hold the crate's only `unsafe` code, behind the flatbuffers verifier.
 
-mod emit;
 mod error;
-mod graph;
-mod memory;
+mod lower;
 mod model;
-mod operators;
+mod net;
 mod plan;
-mod program;
-pub mod recurrent;
-mod run;
-mod schema;
-mod simplify;
+mod quantise;
+mod read;
 #[cfg(feature = "cli")]
-mod table;
+mod report;
+mod rewrite;
+mod run;
+mod write;
 
 pub use error::{Error, Problem, Result};
-pub use graph::{Code, Constant, Element, Graph, Operator, Quantisation, Tensor, TensorId};
 pub use model::{Model, compile};
-pub use program::Program;
+pub use net::{
+    Activation, BinaryKind, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation, ReduceKind,
+    SlidingWindow, Tensor, TensorId, UnaryKind,
+};
+pub use plan::Program;
+pub use quantise::recurrent;
 pub use run::Runner;
 pub use smolnn_fixed::Backend;

@@ -92,10 +92,10 @@ fn compile(model: &Path, output: &Path, backend: Backend) -> Result<()> {
 
 fn run(model: &Path, inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
     let program = Model::open(model)?.compile(Backend::CURRENT)?;
-    let graph = program.graph();
-    for (given, ids, what) in [(inputs.len(), &graph.inputs, "--input"), (outputs.len(), &graph.outputs, "--output")] {
+    let net = program.net();
+    for (given, ids, what) in [(inputs.len(), &net.inputs, "--input"), (outputs.len(), &net.outputs, "--output")] {
         if given != ids.len() && (what == "--input" || given > 0) {
-            let list = ids.iter().map(|&id| &graph.tensors[id]);
+            let list = ids.iter().map(|&id| &net.tensors[id]);
             let list = list
                 .map(|of| format!("\"{}\" {} {:?}", of.name.escape_debug(), of.element, of.shape))
                 .collect::<Vec<_>>();
@@ -107,9 +107,9 @@ fn run(model: &Path, inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
         }
     }
     let mut runner = program.runner()?;
-    for (index, (path, &id)) in inputs.iter().zip(&graph.inputs).enumerate() {
+    for (index, (path, &id)) in inputs.iter().zip(&net.inputs).enumerate() {
         let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.clone(), source })?;
-        let tensor = &graph.tensors[id];
+        let tensor = &net.tensors[id];
         let bytes = if npy::is_npy(path) {
             npy::read(&bytes, tensor).map_err(|fault| Error::Tensor(format!("{}: {fault}", path.display())))?
         } else {
@@ -118,8 +118,8 @@ fn run(model: &Path, inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
         runner.set_input(index, &bytes).map_err(|fault| Error::Tensor(format!("{}: {fault}", path.display())))?;
     }
     runner.run()?;
-    for (index, &id) in graph.outputs.iter().enumerate() {
-        let tensor = &graph.tensors[id];
+    for (index, &id) in net.outputs.iter().enumerate() {
+        let tensor = &net.tensors[id];
         let bytes = runner.output(index)?;
         match outputs.get(index) {
             Some(path) if npy::is_npy(path) => write(path, &npy::write(bytes, tensor))?,

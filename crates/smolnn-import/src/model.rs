@@ -7,18 +7,21 @@ use std::sync::{Mutex, PoisonError};
 use smolnn_fixed::Backend;
 
 use crate::error::{Error, Result};
-use crate::graph::Graph;
-use crate::program::Program;
+use crate::lower::lower;
+use crate::net::Net;
+use crate::plan::{Program, plan};
+use crate::read::read;
+use crate::rewrite::rewrite;
 
 /// What this build script wrote, by file: two models of one name would overwrite each other.
 static EMITTED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
 
-/// A `.tflite` model that was read, checked and simplified.
+/// A model that was read, checked and rewritten.
 #[derive(Clone, Debug)]
 pub struct Model {
     name: String,
     path: Option<PathBuf>,
-    graph: Graph,
+    net: Net,
 }
 
 /// Reads and compiles a model in a build script: `Model::open(path)?.emit()`.
@@ -33,7 +36,7 @@ impl Model {
     /// Reads a `.tflite` file. The model's name is the file's, with `_` for what cannot stand in a Rust name.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be read, otherwise [`Error::Model`] with what [`Graph::read`] found.
+    /// [`Error::File`] when it cannot be read, otherwise [`Error::Model`] with what [`Model::read`] found.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })?;
@@ -45,11 +48,12 @@ impl Model {
     /// Reads the bytes of a `.tflite` file.
     ///
     /// # Errors
-    /// As [`Graph::read`].
+    /// [`Error::Malformed`] for damaged files, [`Error::Unsupported`] with all that keeps the file from being a net: several subgraphs, dynamic
+    /// shapes, sparse or external tensors, impossible quantisation.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
-        let mut graph = Graph::read(bytes)?;
-        graph.simplify();
-        Ok(Self { name: identifier(name), path: None, graph })
+        let mut net = read(bytes)?;
+        rewrite(&mut net);
+        Ok(Self { name: identifier(name), path: None, net })
     }
 
     /// Gives the model another name, which the generated file and [`include_model!`](https://docs.rs/smolnn) use.
@@ -63,9 +67,9 @@ impl Model {
         &self.name
     }
 
-    /// The graph, simplified.
-    pub fn graph(&self) -> &Graph {
-        &self.graph
+    /// The net, as rewritten.
+    pub fn net(&self) -> &Net {
+        &self.net
     }
 
     /// Compiles for a backend.
@@ -74,7 +78,8 @@ impl Model {
     /// [`Error::Unsupported`] with everything in the model that smolnn does not run; inside of [`Error::Model`] when the model was
     /// opened as a file.
     pub fn compile(&self, backend: Backend) -> Result<Program> {
-        Program::new(&self.name, self.graph.clone(), backend).map_err(|error| error.of(self.path.as_deref()))
+        let compiled = lower(&self.net, backend).and_then(|calls| plan(&self.name, backend, calls));
+        compiled.map_err(|error| error.of(self.path.as_deref()))
     }
 
     /// In a build script: compiles for the target of the build and writes `OUT_DIR/<name>.rs`, for `smolnn::include_model!(name)`.

@@ -74,7 +74,9 @@ pub mod generated {
     pub use smolnn_fixed::dense::*;
     pub use smolnn_fixed::dense_int16::*;
     pub use smolnn_fixed::elementwise::*;
+    pub use smolnn_fixed::l2_norm::*;
     pub use smolnn_fixed::log_softmax::*;
+    pub use smolnn_fixed::matmul::*;
     pub use smolnn_fixed::movement::*;
     pub use smolnn_fixed::pack::{Channel, Layout, Weights};
     pub use smolnn_fixed::pad::*;

@@ -439,10 +439,10 @@ fn a_clip_below_one_step_of_the_cell_leaves_nothing() {
     file[at..at + 4].copy_from_slice(&1e-10_f32.to_le_bytes());
     let program = Model::read("clip", &file).and_then(|model| model.compile(Backend::CURRENT)).expect("a model");
     let mut runner = program.runner().expect("a runner");
-    let (input, output) = (program.graph().inputs[0], program.graph().outputs[0]);
-    runner.set_input(0, &vec![77; program.graph().tensors[input].len()]).expect("the input");
+    let (input, output) = (program.net().inputs[0], program.net().outputs[0]);
+    runner.set_input(0, &vec![77; program.net().tensors[input].len()]).expect("the input");
     runner.run().expect("a run");
-    let zero_point = program.graph().tensors[output].quantisation.as_ref().expect("quantised").zero_points[0];
+    let zero_point = program.net().tensors[output].quantisation.as_ref().expect("quantised").zero_points[0];
     let values = runner.output(0).expect("the output");
     assert!(!values.is_empty() && values.iter().all(|&value| i32::from(value as i8) == zero_point), "{values:?}");
 }
@@ -544,6 +544,51 @@ fn all_unsupported_operators_are_listed_at_once() {
         text.contains("operator 1 COS") && text.contains("operator 2 CUMSUM") && text.contains("supported operators: "),
         "{text}"
     );
+}
+
+/// A sum along the last axis of four elements.
+fn sum() -> Spec {
+    const SUM: i32 = 74;
+    const REDUCER: u8 = 27;
+    Spec {
+        tensors: vec![
+            tensor("input", &[2, 4], INT8, None),
+            TensorSpec { scales: Vec::new(), ..tensor("axes", &[1], INT32, Some(vec![1, 0, 0, 0])) },
+            tensor("output", &[2], INT8, None),
+        ],
+        operators: vec![OperatorSpec {
+            code: SUM,
+            version: 1,
+            inputs: vec![0, 1],
+            outputs: vec![2],
+            options: (REDUCER, vec![]),
+        }],
+        inputs: vec![0],
+        outputs: vec![2],
+        behind: None,
+    }
+}
+
+#[test]
+fn sums_keep_their_scale() {
+    let program = Model::read("sum", &write(&sum())).and_then(|model| model.compile(Backend::CURRENT)).expect("a sum");
+    let mut runner = program.runner().expect("a runner");
+    runner.set_input(0, &[1, 2, 3, 4, 100, 100, 0xFF, 0]).expect("the input");
+    runner.run().expect("a run");
+    assert_eq!(runner.output(0).expect("the output"), [10, 127], "summed, and saturated");
+    let mut other = sum();
+    other.tensors[2].scales = vec![0.25];
+    assert!(refusal(&other).contains("scale 0.25"), "the references disagree about sums of another scale");
+}
+
+#[test]
+fn states_of_their_own_are_needed() {
+    let folder = golden::project().join("../shared/golden/hostile");
+    for (name, words) in [("lstm_same_state", "one tensor as both states"), ("svdf_const_state", "a constant state")] {
+        let Ok(file) = std::fs::read(folder.join(name).with_extension("tflite")) else { continue };
+        let error = compile(&file).expect_err(name).to_string();
+        assert!(error.contains(words), "{error}");
+    }
 }
 
 #[test]

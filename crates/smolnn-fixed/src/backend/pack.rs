@@ -35,15 +35,19 @@ impl Weights<'_> {
     ///
     /// # Errors
     /// [`ShapeError::Length`].
-    pub fn check(&self, weights: usize, channels: usize) -> Result<(), ShapeError> {
-        ShapeError::check_length("the weights", weights, self.values.len())?;
-        if !self.bias.is_empty() {
-            ShapeError::check_length("the bias", channels, self.bias.len())?;
+    pub const fn check(&self, weights: usize, channels: usize) -> Result<(), ShapeError> {
+        if let Err(error) = ShapeError::check_length("the weights", weights, self.values.len()) {
+            return Err(error);
         }
-        if self.multipliers.len() != 1 {
-            ShapeError::check_length("the multipliers", channels, self.multipliers.len())?;
+        if !self.bias.is_empty()
+            && let Err(error) = ShapeError::check_length("the bias", channels, self.bias.len())
+        {
+            return Err(error);
         }
-        Ok(())
+        if self.multipliers.len() == 1 {
+            return Ok(());
+        }
+        ShapeError::check_length("the multipliers", channels, self.multipliers.len())
     }
 
     /// Bias of output channel `channel`.

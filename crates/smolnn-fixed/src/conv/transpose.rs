@@ -38,10 +38,16 @@ impl<'a> TransposeConv2d<'a> {
     /// # Errors
     /// [`ShapeError`] when lengths do not fit the shape, the convolution has groups or dilation, or the clamp is outside of
     /// int8.
-    pub fn new(adjoint: Conv2dShape, weights: Weights<'a>, output: OutputRange) -> Result<Self, ShapeError> {
-        check(&adjoint)?;
-        weights.check(adjoint.weights(), adjoint.input().channels)?;
-        output.check_int8(weights.input_zero_point)?;
+    pub const fn new(adjoint: Conv2dShape, weights: Weights<'a>, output: OutputRange) -> Result<Self, ShapeError> {
+        if let Err(error) = check(&adjoint) {
+            return Err(error);
+        }
+        if let Err(error) = weights.check(adjoint.weights(), adjoint.input().channels) {
+            return Err(error);
+        }
+        if let Err(error) = output.check_int8(weights.input_zero_point) {
+            return Err(error);
+        }
         Ok(Self { shape: adjoint, weights, output })
     }
 

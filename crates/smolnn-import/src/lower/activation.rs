@@ -1,0 +1,83 @@
+//! Functions of one operand: RELU and its kinds, LEAKY_RELU, ELU, HARD_SWISH, LOGISTIC, TANH; and PRELU. int8 ones are tables of 256 values, which
+//! generated code computes when it is compiled; some exist for int16 as well.
+
+use smolnn_fixed::act::{
+    Interpolation, LeakyRelu, Prelu, Table, leaky_relu_int16, logistic_int16, lookup, prelu, tanh_int16,
+};
+use smolnn_fixed::quantise::FusedActivation;
+
+use super::Lowered;
+use super::call::{Body, call};
+use super::context::{Context, Quantised};
+use crate::error::Problem;
+use crate::net::{Element, UnaryKind, broadcast_lengths};
+
+/// A call that looks every int8 element up. The body's table is one of 256 values.
+pub(super) fn table_call(
+    context: &Context<'_>,
+    input: &Quantised<'_>,
+    body: Body,
+    label: String,
+) -> Result<Lowered, Problem> {
+    Ok(context.call(&[input.id], body)?.overlap(0, 0).table_bytes(size_of::<Table>()).label(label).into())
+}
+
+pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, Problem> {
+    let supported: &[Element] = match kind {
+        UnaryKind::LeakyRelu { .. } | UnaryKind::Logistic | UnaryKind::Tanh => &[Element::I8, Element::I16],
+        _ => &[Element::I8],
+    };
+    let input = context.quantised_input(0, supported)?;
+    let output = context.quantised_output(0, &[input.tensor.element])?;
+    let is_int8 = input.tensor.element == Element::I8;
+    if let UnaryKind::Logistic | UnaryKind::Tanh = kind {
+        let (scale, zero_point) = match (is_int8, kind) {
+            (false, _) => (1.0 / 32768.0, 0),
+            (true, UnaryKind::Logistic) => (1.0 / 256.0, -128),
+            (true, _) => (1.0 / 128.0, 0),
+        };
+        context.fixed_quantisation(&output, scale, zero_point)?;
+    }
+    let label = match kind {
+        UnaryKind::LeakyRelu { alpha } => format!("alpha {alpha}"),
+        _ => String::new(),
+    };
+    let (length, scale) = (input.tensor.len(), input.scale);
+    let (x, y) = (input.affine(), output.affine());
+    let relu = |activation: FusedActivation| call!(lookup(&Table::relu(activation, x, y), length; tensors));
+    let body = match (is_int8, kind) {
+        (true, UnaryKind::Relu) => relu(FusedActivation::Relu),
+        (true, UnaryKind::Relu6) => relu(FusedActivation::Relu6),
+        (true, UnaryKind::ReluN1To1) => relu(FusedActivation::ReluN1To1),
+        (true, UnaryKind::LeakyRelu { alpha }) => call!(lookup(&Table::leaky_relu(alpha, x, y), length; tensors)),
+        (true, UnaryKind::Elu) => call!(lookup(&Table::elu(x, y), length; tensors)),
+        (true, UnaryKind::HardSwish) => call!(lookup(&Table::hard_swish(x, y), length; tensors)),
+        (true, UnaryKind::Logistic) => call!(lookup(&Table::logistic(x), length; tensors)),
+        (true, UnaryKind::Tanh) => call!(lookup(&Table::tanh(x), length; tensors)),
+        (false, UnaryKind::LeakyRelu { alpha }) => {
+            call!(leaky_relu_int16(&LeakyRelu::new(length, alpha, x, y); tensors))
+        }
+        (false, UnaryKind::Logistic) => call!(logistic_int16(&Interpolation::logistic(scale), length; tensors)),
+        (false, UnaryKind::Tanh) => call!(tanh_int16(&Interpolation::tanh(scale), length; tensors)),
+        (false, UnaryKind::Relu | UnaryKind::Relu6 | UnaryKind::ReluN1To1 | UnaryKind::Elu | UnaryKind::HardSwish) => {
+            return Err(context.tensor_fault(input.id, input.tensor.element.to_string(), "INT8"));
+        }
+    };
+    if is_int8 {
+        return table_call(context, &input, body, label);
+    }
+    Ok(context.call(&[input.id], body)?.overlap(0, 0).label(label).into())
+}
+
+pub(super) fn prelu_call(context: &Context<'_>) -> Result<Lowered, Problem> {
+    let input = context.quantised_input(0, &[Element::I8])?;
+    let alpha = context.quantised_input(1, &[Element::I8])?;
+    let output = context.quantised_output(0, &[Element::I8])?;
+    let (length, period) = broadcast_lengths(input.shape(), alpha.shape()).ok_or_else(|| {
+        let found = format!("shapes {:?} and {:?}", input.shape(), alpha.shape());
+        context.fault(found, "slopes that are repeated along the leading dimensions")
+    })?;
+    let (x, slope, y) = (input.affine(), alpha.affine(), output.affine());
+    let body = call!(prelu(&Prelu::new(length, period, x, slope, y); operands));
+    Ok(context.call(&[input.id, alpha.id], body)?.overlap(0, 0).into())
+}

@@ -1,0 +1,186 @@
+//! Arguments of a call, each with two readings: the value that the kernel takes when the call runs here, and the Rust that gives the same value
+//! in generated code. [`call!`](super::call::call) makes both out of one list of arguments.
+
+use smolnn_core::ShapeError;
+use smolnn_fixed::Channel;
+use smolnn_fixed::matmul::MatmulShape;
+use smolnn_fixed::movement::Walk;
+use smolnn_fixed::pack::Layout;
+use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
+
+use super::source::Source;
+
+/// An argument of a kernel or of a layer's constructor.
+pub(crate) trait Argument {
+    /// What the kernel takes.
+    type Value<'a>
+    where
+        Self: 'a;
+
+    /// The value.
+    ///
+    /// # Errors
+    /// Those of the layer or shape that the argument stands for.
+    fn value(&self) -> Result<Self::Value<'_>, ShapeError>;
+
+    /// The value as a Rust expression; arrays become constants of the module.
+    fn text(&self, source: &mut Source) -> String;
+
+    /// Bytes of the arrays.
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    /// Whether this machine can use the value: weights that are packed for another backend it cannot.
+    fn runs_here(&self) -> bool {
+        true
+    }
+}
+
+/// Arguments that are small values: what is written is the value's text.
+macro_rules! plain {
+    ($($kind:ty: $value:ident => $text:expr;)*) => {
+        $(impl Argument for $kind {
+            type Value<'a> = Self;
+
+            fn value(&self) -> Result<Self, ShapeError> {
+                Ok(*self)
+            }
+
+            fn text(&self, _: &mut Source) -> String {
+                let $value = self;
+                $text
+            }
+        })*
+    };
+}
+
+plain! {
+    usize: value => value.to_string();
+    i32: value => value.to_string();
+    bool: value => value.to_string();
+    f32: value => format!("{value:?}");
+    (usize, usize): value => format!("{value:?}");
+    (usize, usize, usize): value => format!("{value:?}");
+    Affine: value => format!("Affine::new({:?}, {})", value.scale, value.zero_point);
+    OutputRange: value => format!(
+        "OutputRange {{ zero_point: {}, minimum: {}, maximum: {} }}",
+        value.zero_point, value.minimum, value.maximum
+    );
+    FusedActivation: value => format!("FusedActivation::{value:?}");
+    Multiplier: value => format!("Multiplier {{ mantissa: {}, shift: {} }}", value.mantissa, value.shift);
+    MatmulShape: value => format!("{value:?}");
+    Walk: value => format!("Walk {{ length: {}, start: {}, strides: {:?} }}", value.length, value.start, value.strides);
+}
+
+impl<const N: usize> Argument for [usize; N] {
+    type Value<'a> = Self;
+
+    fn value(&self) -> Result<Self, ShapeError> {
+        Ok(*self)
+    }
+
+    fn text(&self, _: &mut Source) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl Argument for Layout {
+    type Value<'a> = Self;
+
+    fn value(&self) -> Result<Self, ShapeError> {
+        Ok(*self)
+    }
+
+    fn text(&self, _: &mut Source) -> String {
+        format!("Layout({})", self.0)
+    }
+
+    fn runs_here(&self) -> bool {
+        Layout::runs_here(*self)
+    }
+}
+
+/// Elements of static arrays: the part of the array's name that says what they are, their type and their values as Rust.
+pub(crate) trait Entry {
+    const ROLE: &'static str;
+    const TYPE: &'static str;
+    fn entry(&self) -> String;
+}
+
+/// Declares entries.
+macro_rules! entries {
+    ($($kind:ident $role:literal: $value:ident => $text:expr;)*) => {
+        $(impl Entry for $kind {
+            const ROLE: &'static str = $role;
+            const TYPE: &'static str = stringify!($kind);
+
+            fn entry(&self) -> String {
+                let $value = self;
+                $text
+            }
+        })*
+    };
+}
+
+entries! {
+    u32 "WORDS": value => format!("{value:#010x}");
+    i8 "WEIGHTS": value => value.to_string();
+    i16 "WEIGHTS": value => value.to_string();
+    i32 "BIAS": value => value.to_string();
+    i64 "BIAS": value => value.to_string();
+    f32 "VALUES": value => format!("f32::from_bits({:#x})", value.to_bits());
+    Channel "CHANNELS": value => format!("channel({}, {}, {})", value.bias, value.multiplier, value.shift);
+    Multiplier "MULTIPLIERS": value => format!("multiplier({}, {})", value.mantissa, value.shift);
+}
+
+impl<T: Entry> Argument for Vec<T> {
+    type Value<'a>
+        = &'a [T]
+    where
+        Self: 'a;
+
+    fn value(&self) -> Result<&[T], ShapeError> {
+        Ok(self)
+    }
+
+    fn text(&self, source: &mut Source) -> String {
+        let values: Vec<_> = self.iter().map(T::entry).collect();
+        format!("&{}", source.array(T::ROLE, T::TYPE, &values))
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self[..])
+    }
+}
+
+/// A small value that a constructor made, with the constructor's call as Rust: a shape, a pairing. See [`made!`](super::call::made).
+#[derive(Clone, Debug)]
+pub(crate) struct Made<T> {
+    pub value: T,
+    /// An expression of type `Result<T, ShapeError>`.
+    pub text: String,
+}
+
+impl<T> std::ops::Deref for Made<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: Copy> Argument for Made<T> {
+    type Value<'a>
+        = T
+    where
+        Self: 'a;
+
+    fn value(&self) -> Result<T, ShapeError> {
+        Ok(self.value)
+    }
+
+    fn text(&self, _: &mut Source) -> String {
+        format!("shape!({})", self.text)
+    }
+}

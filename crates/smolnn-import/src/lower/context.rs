@@ -1,0 +1,189 @@
+//! A node that is being lowered: its tensors with their quantisation, and the problem that is due where one is not as it must be.
+
+use std::cell::RefCell;
+use std::ops::Deref;
+
+use smolnn_core::ShapeError;
+use smolnn_fixed::Backend;
+use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
+
+use super::call::{Body, Call};
+use crate::error::Problem;
+use crate::net::{Activation, Element, Quantisation, Tensor, TensorId, View};
+
+/// A node, the backend that it is lowered for, and the tensors that lowering adds.
+pub(crate) struct Context<'a> {
+    pub view: View<'a>,
+    pub backend: Backend,
+    /// Tensors between the calls of a node; they follow the net's own.
+    pub temporaries: &'a RefCell<Vec<Tensor>>,
+}
+
+impl<'a> Deref for Context<'a> {
+    type Target = View<'a>;
+
+    fn deref(&self) -> &View<'a> {
+        &self.view
+    }
+}
+
+/// A tensor with one scale and zero point.
+#[derive(Clone, Debug)]
+pub(crate) struct Quantised<'a> {
+    pub id: TensorId,
+    pub tensor: &'a Tensor,
+    pub scale: f32,
+    pub zero_point: i32,
+    /// The least and the largest value of the element type.
+    bounds: (i32, i32),
+}
+
+impl<'a> Quantised<'a> {
+    pub fn shape(&self) -> &'a [usize] {
+        &self.tensor.shape
+    }
+
+    /// Scale and zero point.
+    pub fn affine(&self) -> Affine {
+        Affine::new(self.scale, self.zero_point)
+    }
+
+    /// The output range that an activation leaves.
+    pub fn range(&self, activation: Activation) -> OutputRange {
+        fused(activation).range(self.scale, self.zero_point, self.bounds.0, self.bounds.1)
+    }
+
+    /// Bytes of an element.
+    pub fn element_bytes(&self) -> usize {
+        self.tensor.element.bits() / 8
+    }
+}
+
+/// An activation as the kernels have it.
+pub(crate) fn fused(activation: Activation) -> FusedActivation {
+    match activation {
+        Activation::None => FusedActivation::None,
+        Activation::Relu => FusedActivation::Relu,
+        Activation::ReluN1To1 => FusedActivation::ReluN1To1,
+        Activation::Relu6 => FusedActivation::Relu6,
+    }
+}
+
+/// An activation for people, behind the words for what it is applied to.
+pub(crate) fn activation_label(activation: Activation) -> &'static str {
+    match activation {
+        Activation::None => "",
+        Activation::Relu => " +RELU",
+        Activation::Relu6 => " +RELU6",
+        Activation::ReluN1To1 => " +RELU_N1_TO_1",
+    }
+}
+
+impl<'a> Context<'a> {
+    /// A call that reads `inputs` and writes the node's outputs. Its layers are made once, so that a wrong one is a problem now.
+    pub fn call(&self, inputs: &[TensorId], body: Body) -> Result<Call, Problem> {
+        self.call_to(inputs, &self.node.outputs, body)
+    }
+
+    /// A call that reads `inputs` and writes `outputs`, temporaries among them.
+    pub fn call_to(&self, inputs: &[TensorId], outputs: &[TensorId], body: Body) -> Result<Call, Problem> {
+        self.shape(body.check())?;
+        Ok(Call {
+            label: String::new(),
+            inputs: inputs.into(),
+            states: Vec::new(),
+            outputs: outputs.into(),
+            macs: 0,
+            constant_bytes: body.bytes(),
+            scratch_words: 0,
+            gaps: vec![None; inputs.len()],
+            body,
+            exchanged: None,
+        })
+    }
+
+    /// A tensor between two calls of the node.
+    #[expect(dead_code, reason = "the first operator that lowers to several calls uses it")]
+    pub fn temporary(&self, element: Element, shape: Vec<usize>, quantisation: Option<Quantisation>) -> TensorId {
+        let mut temporaries = self.temporaries.borrow_mut();
+        let name = format!("between the calls of operator {} {}", self.node.index, self.node.name);
+        temporaries.push(Tensor { name, element, shape, quantisation, data: None, variable: false });
+        self.net.tensors.len() + temporaries.len() - 1
+    }
+
+    /// The multiplier of a factor that comes from the scales of the node's tensors.
+    pub fn multiplier(&self, factor: f64) -> Result<Multiplier, Problem> {
+        let supported = "scales of which input · weights / output is below 2^30";
+        Multiplier::try_from_f64(factor)
+            .map_err(|_: ShapeError| self.fault(format!("scales that give the factor {factor:?}"), supported))
+    }
+
+    /// Checks the type of a tensor that has one scale and zero point, 0 for int16, and gives them.
+    pub fn quantised(&self, id: TensorId, supported: &[Element]) -> Result<Quantised<'a>, Problem> {
+        let quantised = self.affine(id, supported)?;
+        if quantised.tensor.element == Element::I16 && quantised.zero_point != 0 {
+            let found = format!("zero point {}", quantised.zero_point);
+            return Err(self.tensor_fault(id, found, "zero point 0 for INT16"));
+        }
+        Ok(quantised)
+    }
+
+    /// As [`quantised`](Self::quantised), with any zero point.
+    pub fn affine(&self, id: TensorId, supported: &[Element]) -> Result<Quantised<'a>, Problem> {
+        let element = self.element(id, supported)?;
+        let Some((least, largest)) = element.range() else {
+            return Err(self.tensor_fault(id, element.to_string(), "an integer type of up to 32 bits"));
+        };
+        let tensor = self.tensor(id);
+        let Some(quantisation) = &tensor.quantisation else {
+            return Err(self.tensor_fault(id, "no scale", "a quantised tensor with scale and zero point"));
+        };
+        match (&quantisation.scales[..], &quantisation.zero_points[..]) {
+            (&[scale], &[zero_point]) => {
+                Ok(Quantised { id, tensor, scale, zero_point, bounds: (least as i32, largest as i32) })
+            }
+            (scales, _) => {
+                Err(self.tensor_fault(id, format!("{} scales", scales.len()), "one scale for the whole tensor"))
+            }
+        }
+    }
+
+    /// Input `index` as a quantised tensor.
+    pub fn quantised_input(&self, index: usize, supported: &[Element]) -> Result<Quantised<'a>, Problem> {
+        self.quantised(self.input(index)?, supported)
+    }
+
+    /// Output `index` as a quantised tensor.
+    pub fn quantised_output(&self, index: usize, supported: &[Element]) -> Result<Quantised<'a>, Problem> {
+        self.quantised(self.output(index)?, supported)
+    }
+
+    /// Checks that a tensor has the scale and zero point of another, where the kernel moves values without rescaling.
+    pub fn same_quantisation(&self, input: &Quantised<'_>, output: &Quantised<'_>) -> Result<(), Problem> {
+        if (input.scale, input.zero_point) == (output.scale, output.zero_point) {
+            return Ok(());
+        }
+        let text = |of: &Quantised<'_>| format!("scale {} and zero point {}", of.scale, of.zero_point);
+        Err(self.tensor_fault(output.id, text(output), format!("the input's {}", text(input))))
+    }
+
+    /// Checks the quantisation that an operator gives its output.
+    pub fn fixed_quantisation(&self, output: &Quantised<'_>, scale: f32, zero_point: i32) -> Result<(), Problem> {
+        if (output.scale, output.zero_point) == (scale, zero_point) {
+            return Ok(());
+        }
+        let found = format!("scale {} and zero point {}", output.scale, output.zero_point);
+        Err(self.tensor_fault(output.id, found, format!("scale {scale} and zero point {zero_point}")))
+    }
+
+    /// Input `index`, which must be a variable: a tensor that keeps its value from run to run, and has none in the file.
+    pub fn variable(&self, index: usize) -> Result<TensorId, Problem> {
+        let id = self.input(index)?;
+        let tensor = self.tensor(id);
+        if tensor.variable && tensor.data.is_none() {
+            return Ok(id);
+        }
+        let found = if tensor.data.is_some() { "a constant state" } else { "a state that is no variable tensor" };
+        Err(self.tensor_fault(id, found, "states as variable tensors"))
+    }
+}

@@ -1,0 +1,212 @@
+//! CONV_2D, DEPTHWISE_CONV_2D and TRANSPOSE_CONV, int8 and int16.
+
+use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, Pool2dShape, ShapeError, Window2d};
+use smolnn_fixed::conv::{
+    Conv2d, Conv2dInt16, DepthwiseConv2d, DepthwiseConv2dInt16, TransposeConv2d, TransposeConv2dInt16, conv2d,
+    conv2d_int16, conv2d_scratch, depthwise_conv2d, depthwise_conv2d_int16, depthwise_conv2d_scratch, transpose_conv2d,
+    transpose_conv2d_int16,
+};
+use smolnn_fixed::{Weights, pack};
+
+use super::Lowered;
+use super::argument::Made;
+use super::call::call;
+use super::context::{Context, activation_label};
+use super::weights::{LayerWeights, Owned, PackedWeights};
+use crate::error::Problem;
+use crate::net::{Activation, Element, Padding, SlidingWindow, TensorId};
+
+/// A window that slides over an image.
+pub(super) struct Sliding<'a> {
+    image: [usize; 4],
+    kernel: [usize; 2],
+    window: &'a SlidingWindow,
+}
+
+impl<'a> Sliding<'a> {
+    pub(super) fn new(
+        context: &Context<'_>,
+        image: TensorId,
+        kernel: [usize; 2],
+        window: &'a SlidingWindow,
+    ) -> Result<Self, Problem> {
+        Ok(Self { image: context.nhwc(image)?, kernel, window })
+    }
+
+    /// The builder's calls as Rust, without the last one.
+    fn text(&self) -> String {
+        let ([batch, height, width, channels], [kernel_height, kernel_width]) = (self.image, self.kernel);
+        let mut text = format!(
+            "Window2d::over(Image::hwc({height}, {width}, {channels}), WindowSize::hw({kernel_height}, {kernel_width}))"
+        );
+        if batch != 1 {
+            text += &format!(".batch({batch})");
+        }
+        match self.window.padding {
+            Padding::Same => text += ".same()",
+            Padding::Valid => {}
+            Padding::Explicit { top, bottom, left, right } => {
+                text += &format!(".padding({top}, {bottom}, {left}, {right})");
+            }
+        }
+        let ([rows, columns], [down, across]) = (self.window.stride, self.window.dilation);
+        if (rows, columns) != (1, 1) {
+            text += &format!(".stride({rows}, {columns})");
+        }
+        if (down, across) != (1, 1) {
+            text += &format!(".dilation({down}, {across})");
+        }
+        text
+    }
+
+    fn made<T>(
+        &self,
+        context: &Context<'_>,
+        make: impl FnOnce(Window2d) -> Result<T, ShapeError>,
+        last: String,
+    ) -> Result<Made<T>, Problem> {
+        let value = context.shape(make(self.window.over(self.image, self.kernel)))?;
+        Ok(Made { value, text: format!("{}.{last}", self.text()) })
+    }
+
+    pub(super) fn conv(&self, context: &Context<'_>, outputs: usize) -> Result<Made<Conv2dShape>, Problem> {
+        self.made(context, |window| window.conv(outputs), format!("conv({outputs})"))
+    }
+
+    fn depthwise(&self, context: &Context<'_>, multiplier: usize) -> Result<Made<DepthwiseConv2dShape>, Problem> {
+        self.made(context, |window| window.depthwise(multiplier), format!("depthwise({multiplier})"))
+    }
+
+    pub(super) fn pool(&self, context: &Context<'_>) -> Result<Made<Pool2dShape>, Problem> {
+        self.made(context, Window2d::pool, "pool()".into())
+    }
+
+    /// Kernel, stride, padding for people.
+    pub(super) fn label(&self) -> String {
+        let ([height, width], [rows, columns], [down, across]) =
+            (self.kernel, self.window.stride, self.window.dilation);
+        let dilation = if (down, across) == (1, 1) { String::new() } else { format!(" d{down}x{across}") };
+        let padding = match self.window.padding {
+            Padding::Same => "SAME".into(),
+            Padding::Valid => "VALID".into(),
+            Padding::Explicit { top, bottom, left, right } => format!("PAD {top},{bottom},{left},{right}"),
+        };
+        format!("k{height}x{width} s{rows}x{columns}{dilation} {padding}")
+    }
+}
+
+/// The weights' four dimensions, which inference found.
+fn dimensions(context: &Context<'_>, weights: &LayerWeights<'_>) -> Result<[usize; 4], Problem> {
+    <[usize; 4]>::try_from(weights.shape)
+        .map_err(|_| context.fault_of_input(1, format!("weights of shape {:?}", weights.shape), "rank 4"))
+}
+
+pub(super) fn conv2d_call(
+    context: &Context<'_>,
+    window: &SlidingWindow,
+    activation: Activation,
+) -> Result<Lowered, Problem> {
+    let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
+    let output = context.quantised_output(0, &[input.tensor.element])?;
+    let weights = LayerWeights::new(context, 0, 2)?;
+    let [outputs, height, width, depth] = dimensions(context, &weights)?;
+    let sliding = Sliding::new(context, input.id, [height, width], window)?;
+    let inputs = sliding.image[3];
+    if depth != inputs {
+        let found = format!("weights for {depth} of {inputs} input channels");
+        return Err(context.fault_of_input(1, found, "weights for all input channels (no groups)"));
+    }
+    let shape = sliding.conv(context, outputs)?;
+    let range = output.range(activation);
+    let multipliers = weights.multipliers(context, &input, &output)?;
+    let (macs, gap) = (shape.macs() as u64, shape.overlap_gap() * input.element_bytes());
+    let (body, scratch) = if input.tensor.element == Element::I16 {
+        let weights = weights.int16(context, outputs, multipliers)?;
+        (call!(conv2d_int16(&Conv2dInt16::new(shape, weights, range); tensors)), 0)
+    } else {
+        let (bias, input_zero_point) = (weights.bias(context, outputs)?, input.zero_point);
+        let weights = Weights { values: &weights.values, bias: &bias, multipliers: &multipliers, input_zero_point };
+        let words = pack::conv2d_words(context.backend, &shape);
+        let packed = context.shape(PackedWeights::new(words, outputs, |words, channels| {
+            pack::conv2d(context.backend, &shape, &weights, &range, words, channels)
+        }))?;
+        let PackedWeights { words, channels, layout } = packed;
+        let scratch = conv2d_scratch(layout, &shape);
+        let layer = call!(conv2d(
+            &Conv2d::new(shape, words, channels, layout, range, input_zero_point);
+            tensors, scratch
+        ));
+        (layer, scratch)
+    };
+    let label = sliding.label() + activation_label(activation);
+    Ok(context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch).label(label).into())
+}
+
+pub(super) fn depthwise_call(
+    context: &Context<'_>,
+    window: &SlidingWindow,
+    activation: Activation,
+) -> Result<Lowered, Problem> {
+    let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
+    let output = context.quantised_output(0, &[input.tensor.element])?;
+    let weights = LayerWeights::new(context, 3, 2)?;
+    let [one, height, width, outputs] = dimensions(context, &weights)?;
+    let sliding = Sliding::new(context, input.id, [height, width], window)?;
+    let inputs = sliding.image[3];
+    if one != 1 || outputs % inputs != 0 {
+        let supported = format!("shape [1, height, width, a multiple of {inputs}]");
+        return Err(context.fault_of_input(1, format!("weights of shape {:?}", weights.shape), supported));
+    }
+    let shape = sliding.depthwise(context, outputs / inputs)?;
+    let range = output.range(activation);
+    let multipliers = weights.multipliers(context, &input, &output)?;
+    let (macs, gap) = (shape.macs() as u64, shape.overlap_gap() * input.element_bytes());
+    let (body, scratch) = if input.tensor.element == Element::I16 {
+        let weights = weights.int16(context, outputs, multipliers)?;
+        (call!(depthwise_conv2d_int16(&DepthwiseConv2dInt16::new(shape, weights, range); tensors)), 0)
+    } else {
+        let (bias, input_zero_point) = (weights.bias(context, outputs)?, input.zero_point);
+        let weights = Weights { values: &weights.values, bias: &bias, multipliers: &multipliers, input_zero_point };
+        let words = pack::depthwise_conv2d_words(context.backend, &shape);
+        let packed = context.shape(PackedWeights::new(words, outputs, |words, channels| {
+            pack::depthwise_conv2d(context.backend, &shape, &weights, &range, words, channels)
+        }))?;
+        let PackedWeights { words, channels, layout } = packed;
+        let scratch = depthwise_conv2d_scratch(layout, &shape);
+        let layer = call!(depthwise_conv2d(
+            &DepthwiseConv2d::new(shape, words, channels, layout, range, input_zero_point);
+            tensors, scratch
+        ));
+        (layer, scratch)
+    };
+    let multiplier = if outputs == inputs { String::new() } else { format!(" m{}", outputs / inputs) };
+    let label = sliding.label() + &multiplier + activation_label(activation);
+    Ok(context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch).label(label).into())
+}
+
+pub(super) fn transpose_call(
+    context: &Context<'_>,
+    window: &SlidingWindow,
+    activation: Activation,
+) -> Result<Lowered, Problem> {
+    let input = context.quantised_input(2, &[Element::I8, Element::I16])?;
+    let output = context.quantised_output(0, &[input.tensor.element])?;
+    let weights = LayerWeights::new(context, 0, 3)?;
+    let [outputs, height, width, inputs] = dimensions(context, &weights)?;
+    // The convolution of which this one is the adjoint: its input is our output.
+    let sliding = Sliding::new(context, output.id, [height, width], window)?;
+    let adjoint = sliding.conv(context, inputs)?;
+    let range = output.range(activation);
+    let macs = adjoint.macs() as u64;
+    let multipliers = weights.multipliers(context, &input, &output)?;
+    let body = if input.tensor.element == Element::I16 {
+        let weights = weights.int16(context, outputs, multipliers)?;
+        call!(transpose_conv2d_int16(&TransposeConv2dInt16::new(adjoint, weights, range); input(0), output(0)))
+    } else {
+        let bias = weights.bias(context, outputs)?;
+        let weights = Owned { values: weights.values, bias, multipliers, input_zero_point: input.zero_point };
+        call!(transpose_conv2d(&TransposeConv2d::new(adjoint, weights, range); input(0), output(0)))
+    };
+    let label = sliding.label() + activation_label(activation);
+    Ok(context.call(&[input.id], body)?.macs(macs).label(label).into())
+}

@@ -1,0 +1,421 @@
+//! Where a call's tensors lie, and how a kernel gets at them: as slices when the call runs here, as variables in generated code.
+
+use std::ops::Range;
+
+use smolnn_core::ShapeError;
+use smolnn_fixed::arena::{self, view};
+use smolnn_fixed::{Overlapping, Separate, SeparatePair, WithRight};
+
+use super::source::Source;
+use crate::net::Element;
+
+/// Where a tensor lies.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// At a byte offset of the arena.
+    Arena(usize),
+    /// At a byte offset of the memory that survives from run to run.
+    State(usize),
+    /// In a constant: its bytes, padded to words.
+    Constant(Vec<u32>),
+}
+
+/// The element types that kernels take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Storage {
+    I8,
+    I16,
+    I32,
+    F32,
+}
+
+impl Storage {
+    /// The type of a tensor's elements, if kernels take it.
+    pub(crate) fn of(element: Element) -> Option<Self> {
+        Some(match element {
+            Element::I8 => Storage::I8,
+            Element::I16 => Storage::I16,
+            Element::I32 => Storage::I32,
+            Element::F32 => Storage::F32,
+            _ => return None,
+        })
+    }
+
+    /// The type in Rust.
+    pub(crate) fn rust(self) -> &'static str {
+        match self {
+            Storage::I8 => "i8",
+            Storage::I16 => "i16",
+            Storage::I32 => "i32",
+            Storage::F32 => "f32",
+        }
+    }
+
+    /// Bytes of an element.
+    fn bytes(self) -> usize {
+        match self {
+            Storage::I8 => 1,
+            Storage::I16 => 2,
+            Storage::I32 | Storage::F32 => 4,
+        }
+    }
+
+    /// The values of a constant as Rust, from its bytes given as words.
+    fn values(self, words: &[u32]) -> Vec<String> {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        match self {
+            Storage::I8 => bytes.iter().map(|&byte| (byte as i8).to_string()).collect(),
+            Storage::I16 => bytes.as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes).to_string()).collect(),
+            Storage::I32 => words.iter().map(|&word| (word as i32).to_string()).collect(),
+            Storage::F32 => words.iter().map(|&word| format!("f32::from_bits({word:#x})")).collect(),
+        }
+    }
+}
+
+/// A tensor that a call reads or writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Operand {
+    pub place: Place,
+    pub storage: Storage,
+    /// Elements.
+    pub length: usize,
+}
+
+impl Operand {
+    fn bytes(&self) -> usize {
+        self.length * self.storage.bytes()
+    }
+
+    /// The words of the arena or state that hold it.
+    fn words(&self) -> Option<Range<usize>> {
+        match self.place {
+            Place::Arena(offset) | Place::State(offset) => Some(offset / 4..(offset + self.bytes()).div_ceil(4)),
+            Place::Constant(_) => None,
+        }
+    }
+}
+
+/// The memory of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Io {
+    pub inputs: Vec<Operand>,
+    pub outputs: Vec<Operand>,
+    pub states: Vec<Operand>,
+    /// Words of the arena that are scratch memory.
+    pub scratch: Range<usize>,
+    /// Whether the first output overlaps the first input.
+    pub shared: bool,
+}
+
+/// A run of words of the arena that a call borrows by itself.
+struct Region {
+    role: Role,
+    words: Range<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    Shared,
+    Input(usize),
+    Output(usize),
+    Scratch,
+}
+
+impl Io {
+    /// The disjoint regions of the arena that the call borrows. An input that occurs twice has one region, under its first index.
+    fn regions(&self) -> Vec<Region> {
+        let mut regions = Vec::new();
+        if let Some((input, output)) = self.shared_words() {
+            regions
+                .push(Region { role: Role::Shared, words: input.start.min(output.start)..input.end.max(output.end) });
+        }
+        for (index, input) in self.inputs.iter().enumerate() {
+            if !(self.shared && index == 0)
+                && self.first_use(index) == index
+                && let (Place::Arena(_), Some(words)) = (&input.place, input.words())
+            {
+                regions.push(Region { role: Role::Input(index), words });
+            }
+        }
+        for (index, output) in self.outputs.iter().enumerate() {
+            if let (false, Some(words)) = (self.shared && index == 0, output.words()) {
+                regions.push(Region { role: Role::Output(index), words });
+            }
+        }
+        if !self.scratch.is_empty() {
+            regions.push(Region { role: Role::Scratch, words: self.scratch.clone() });
+        }
+        regions
+    }
+
+    fn shared_words(&self) -> Option<(Range<usize>, Range<usize>)> {
+        if self.shared { Some((self.inputs.first()?.words()?, self.outputs.first()?.words()?)) } else { None }
+    }
+
+    /// The first input that lies where input `index` lies.
+    fn first_use(&self, index: usize) -> usize {
+        let words = self.inputs[index].words();
+        let same =
+            |other: &Operand| words.is_some() && matches!(other.place, Place::Arena(_)) && other.words() == words;
+        self.inputs.iter().position(same).unwrap_or(index)
+    }
+
+    /// Element positions (input, output) inside of the shared region.
+    fn shared_offsets(&self) -> Option<((usize, usize), (usize, usize))> {
+        let (input, output) = self.shared_words()?;
+        let start = input.start.min(output.start);
+        let per_word = 4 / self.outputs[0].storage.bytes();
+        Some((
+            ((input.start - start) * per_word, self.inputs[0].length),
+            ((output.start - start) * per_word, self.outputs[0].length),
+        ))
+    }
+
+    fn shared_length(&self) -> usize {
+        self.shared_offsets().map_or(0, |((input, input_length), (output, output_length))| {
+            (input + input_length).max(output + output_length)
+        })
+    }
+}
+
+// As generated code.
+
+/// A field of a struct expression.
+fn field(name: &str, value: String) -> String {
+    if name == value { value } else { format!("{name}: {value}") }
+}
+
+fn numbered(name: &str, index: usize) -> String {
+    if index == 0 { name.into() } else { format!("{name}_{index}") }
+}
+
+impl Io {
+    /// The statements that borrow the call's memory: variables `input`, `input_1`, …, `output`, …, `shared`, `scratch`, `state`, ….
+    pub(crate) fn prologue(&self) -> Vec<String> {
+        let name = |role: Role| match role {
+            Role::Shared => "shared".into(),
+            Role::Input(index) => numbered("input", index),
+            Role::Output(index) => numbered("output", index),
+            Role::Scratch => "scratch".into(),
+        };
+        let mut lines = Vec::new();
+        let regions = self.regions();
+        if !regions.is_empty() {
+            let names = regions.iter().map(|region| name(region.role)).collect::<Vec<_>>().join(", ");
+            let ranges = regions.iter().map(|region| format!("{:?}", region.words)).collect::<Vec<_>>().join(", ");
+            lines.push(format!("let [{names}] = regions(arena, [{ranges}])?;"));
+        }
+        for region in &regions {
+            let name = name(region.role);
+            match region.role {
+                Role::Shared => lines.push(format!(
+                    "let {name}: &mut [{}] = view({name}, {})?;",
+                    self.outputs[0].storage.rust(),
+                    self.shared_length()
+                )),
+                Role::Input(index) => {
+                    let input = &self.inputs[index];
+                    lines.push(format!("let {name}: &[{}] = view({name}, {})?;", input.storage.rust(), input.length));
+                }
+                Role::Output(index) => {
+                    let output = &self.outputs[index];
+                    lines.push(format!(
+                        "let {name}: &mut [{}] = view({name}, {})?;",
+                        output.storage.rust(),
+                        output.length
+                    ));
+                }
+                Role::Scratch => {}
+            }
+        }
+        if !self.states.is_empty() {
+            let names = (0..self.states.len()).map(|index| numbered("state", index)).collect::<Vec<_>>().join(", ");
+            let ranges = self
+                .states
+                .iter()
+                .filter_map(Operand::words)
+                .map(|words| format!("{words:?}"))
+                .collect::<Vec<_>>()
+                .join(", ");
+            lines.push(format!("let [{names}] = regions(state_words, [{ranges}])?;"));
+            for (index, state) in self.states.iter().enumerate() {
+                let name = numbered("state", index);
+                lines.push(format!("let {name}: &mut [{}] = view({name}, {})?;", state.storage.rust(), state.length));
+            }
+        }
+        lines
+    }
+
+    /// Input `index` as an expression of type `&[T]`; constants go to `source`.
+    pub(crate) fn input_text(&self, source: &mut Source, index: usize) -> String {
+        let operand = &self.inputs[index];
+        match &operand.place {
+            Place::Constant(words) => {
+                let mut values = operand.storage.values(words);
+                values.truncate(operand.length);
+                format!("&{}", source.array("DATA", operand.storage.rust(), &values))
+            }
+            _ => numbered("input", self.first_use(index)),
+        }
+    }
+
+    /// Output `index` as an expression of type `&mut [T]`.
+    pub(crate) fn output_text(&self, index: usize) -> String {
+        numbered("output", index)
+    }
+
+    /// State `index` as an expression of type `&mut [T]`.
+    pub(crate) fn state_text(&self, index: usize) -> String {
+        numbered("state", index)
+    }
+
+    /// Input 0 and output 0 as an expression that implements `Tensors`.
+    pub(crate) fn tensors_text(&self, source: &mut Source) -> String {
+        match self.shared_offsets() {
+            Some((input, output)) => format!("Overlapping::new(shared, {input:?}, {output:?})?"),
+            None => format!("Separate {{ {}, output }}", field("input", self.input_text(source, 0))),
+        }
+    }
+
+    /// Both inputs and the output as an expression that implements `Operands`. Only the first input may share memory with the output.
+    pub(crate) fn operands_text(&self, source: &mut Source) -> String {
+        let right = field("right", self.input_text(source, 1));
+        match self.shared_offsets() {
+            Some((input, output)) => {
+                format!("WithRight {{ tensors: Overlapping::new(shared, {input:?}, {output:?})?, {right} }}")
+            }
+            None => format!("SeparatePair {{ {}, {right}, output }}", field("left", self.input_text(source, 0))),
+        }
+    }
+
+    /// The scratch memory as an expression of type `&mut [u32]`.
+    pub(crate) fn scratch_text(&self) -> &'static str {
+        if self.scratch.is_empty() { "&mut []" } else { "scratch" }
+    }
+}
+
+/// Input and output wherever the plan has them.
+pub(crate) enum Either<'a, T> {
+    Apart(Separate<'a, T>),
+    Together(Overlapping<'a, T>),
+}
+
+/// Two inputs and the output wherever the plan has them.
+pub(crate) enum Pair<'a, T> {
+    Apart(SeparatePair<'a, T>),
+    Together(WithRight<'a, T>),
+}
+
+/// The borrowed memory of a call that runs here.
+pub(crate) struct Memory<'a> {
+    io: &'a Io,
+    inputs: Vec<Option<&'a [u32]>>,
+    outputs: Vec<Option<&'a mut [u32]>>,
+    states: Vec<Option<&'a mut [u32]>>,
+    shared: Option<&'a mut [u32]>,
+    scratch: Option<&'a mut [u32]>,
+}
+
+/// Borrows disjoint ranges, in any order, of one slice.
+fn split<'a>(words: &'a mut [u32], ranges: &[Range<usize>]) -> Result<Vec<&'a mut [u32]>, ShapeError> {
+    let wrong = ShapeError::Range("regions of the arena overlap or leave it");
+    let mut order: Vec<usize> = (0..ranges.len()).collect();
+    order.sort_by_key(|&index| ranges[index].start);
+    let mut parts: Vec<Option<&'a mut [u32]>> = ranges.iter().map(|_| None).collect();
+    let (mut rest, mut at) = (words, 0);
+    for index in order {
+        let Range { start, end } = ranges[index];
+        let skip = start.checked_sub(at).ok_or(wrong)?;
+        let (_, tail) = rest.split_at_mut_checked(skip).ok_or(wrong)?;
+        let (part, tail) = tail.split_at_mut_checked(end - start).ok_or(wrong)?;
+        parts[index] = Some(part);
+        (rest, at) = (tail, end);
+    }
+    parts.into_iter().collect::<Option<Vec<_>>>().ok_or(wrong)
+}
+
+const MISSING: ShapeError = ShapeError::Range("the call has no such tensor");
+
+/// The elements of words that are only read.
+fn read<T: arena::Element>(words: &[u32], length: usize) -> Result<&[T], ShapeError> {
+    let elements: &[T] = bytemuck::must_cast_slice(words);
+    elements.get(..length).ok_or(ShapeError::Length {
+        what: "a region of the arena",
+        expected: length,
+        found: elements.len(),
+    })
+}
+
+impl<'a> Memory<'a> {
+    pub(crate) fn new(io: &'a Io, arena: &'a mut [u32], state: &'a mut [u32]) -> Result<Self, ShapeError> {
+        let regions = io.regions();
+        let ranges: Vec<_> = regions.iter().map(|region| region.words.clone()).collect();
+        let mut memory = Self {
+            io,
+            inputs: vec![None; io.inputs.len()],
+            outputs: io.outputs.iter().map(|_| None).collect(),
+            states: Vec::new(),
+            shared: None,
+            scratch: None,
+        };
+        for (region, words) in regions.iter().zip(split(arena, &ranges)?) {
+            match region.role {
+                Role::Shared => memory.shared = Some(words),
+                Role::Input(index) => memory.inputs[index] = Some(words),
+                Role::Output(index) => memory.outputs[index] = Some(words),
+                Role::Scratch => memory.scratch = Some(words),
+            }
+        }
+        for index in 0..io.inputs.len() {
+            memory.inputs[index] = match &io.inputs[index].place {
+                Place::Constant(words) => Some(words),
+                _ => memory.inputs[io.first_use(index)],
+            };
+        }
+        let ranges: Vec<_> = io.states.iter().filter_map(Operand::words).collect();
+        memory.states = split(state, &ranges)?.into_iter().map(Some).collect();
+        Ok(memory)
+    }
+
+    /// Input `index`.
+    pub(crate) fn input<T: arena::Element>(&self, index: usize) -> Result<&'a [T], ShapeError> {
+        let words = self.inputs.get(index).copied().flatten().ok_or(MISSING)?;
+        read(words, self.io.inputs[index].length)
+    }
+
+    /// Output `index`; each can be had once.
+    pub(crate) fn output<T: arena::Element>(&mut self, index: usize) -> Result<&'a mut [T], ShapeError> {
+        let words = self.outputs.get_mut(index).and_then(Option::take).ok_or(MISSING)?;
+        view(words, self.io.outputs[index].length)
+    }
+
+    /// State `index`; each can be had once.
+    pub(crate) fn state<T: arena::Element>(&mut self, index: usize) -> Result<&'a mut [T], ShapeError> {
+        let words = self.states.get_mut(index).and_then(Option::take).ok_or(MISSING)?;
+        view(words, self.io.states[index].length)
+    }
+
+    /// Input 0 and output 0; once.
+    pub(crate) fn tensors<T: arena::Element>(&mut self) -> Result<Either<'a, T>, ShapeError> {
+        match (self.shared.take(), self.io.shared_offsets()) {
+            (Some(words), Some((input, output))) => {
+                Ok(Either::Together(Overlapping::new(view(words, self.io.shared_length())?, input, output)?))
+            }
+            _ => Ok(Either::Apart(Separate { input: self.input(0)?, output: self.output(0)? })),
+        }
+    }
+
+    /// Both inputs and output 0; once. Only the first input may share memory with the output.
+    pub(crate) fn operands<T: arena::Element>(&mut self) -> Result<Pair<'a, T>, ShapeError> {
+        let right = self.input(1)?;
+        match self.tensors()? {
+            Either::Together(tensors) => Ok(Pair::Together(WithRight { tensors, right })),
+            Either::Apart(Separate { input, output }) => Ok(Pair::Apart(SeparatePair { left: input, right, output })),
+        }
+    }
+
+    /// The scratch memory; once.
+    pub(crate) fn scratch(&mut self) -> &'a mut [u32] {
+        self.scratch.take().unwrap_or_default()
+    }
+}

@@ -1,0 +1,201 @@
+//! From nodes to calls of kernels.
+//!
+//! Each family of operators has a file: what its kernels demand of the tensors, what they cost, how the output may overlap an input, and the calls
+//! themselves. int8, int16 and f32 of an operator stand together. Shapes were checked by inference before, so that a family only says what its kernel
+//! demands beyond that.
+//!
+//! - `context`: the node, and the words for what is wrong with it.
+//! - `call`: what a node becomes; `argument`: the arguments, each as value and as Rust; `source`: the constants of the module.
+//! - `memory`: where tensors lie, as slices here and as variables in generated code.
+//! - `weights`: weights, packed for a backend or as the file has them.
+
+mod activation;
+mod argument;
+mod binary;
+mod call;
+mod context;
+mod conv;
+mod convert;
+mod dense;
+mod matmul;
+mod memory;
+mod movement;
+mod normalise;
+mod pad;
+mod pool;
+mod recurrent;
+mod reduce;
+mod source;
+mod weights;
+
+use std::cell::RefCell;
+
+use smolnn_fixed::Backend;
+
+pub(crate) use self::call::Call;
+use self::context::Context;
+pub(crate) use self::memory::{Io, Operand, Place, Storage};
+pub(crate) use self::source::Source;
+use crate::error::{Error, Problem};
+use crate::net::{Net, Operator, TensorId, View, check_elements, check_shapes};
+
+/// Most nodes and written tensors that are lowered.
+const MOST_NODES: usize = 2000;
+
+/// What a node becomes.
+enum Lowered {
+    /// Nothing: the output is the input under another shape.
+    Alias { input: TensorId, output: TensorId },
+    /// Calls, one after the other.
+    Calls(Vec<Call>),
+}
+
+impl From<Call> for Lowered {
+    fn from(call: Call) -> Self {
+        Lowered::Calls(vec![call])
+    }
+}
+
+/// A call, and the node that it belongs to.
+#[derive(Debug)]
+pub(crate) struct Lowering {
+    /// Position of the node in the net.
+    pub node: usize,
+    pub call: Call,
+}
+
+/// The calls of a net.
+pub(crate) struct Calls {
+    /// The net, with the tensors between the calls of one node added.
+    pub net: Net,
+    /// The calls, in order.
+    pub calls: Vec<Lowering>,
+    /// For each tensor the one whose memory it shares: itself, unless it is another shape of that one.
+    pub roots: Vec<TensorId>,
+}
+
+/// Lowers a node that inference accepted.
+fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
+    let operator = &context.node.operator;
+    match operator {
+        Operator::Unary(kind) => activation::unary(context, *kind),
+        Operator::Prelu => activation::prelu_call(context),
+        Operator::Binary(kind, activation) => binary::lower(context, *kind, *activation),
+        Operator::Conv2d { window, activation } => conv::conv2d_call(context, window, *activation),
+        Operator::DepthwiseConv2d { window, activation } => conv::depthwise_call(context, window, *activation),
+        Operator::TransposeConv2d { window, activation } => conv::transpose_call(context, window, *activation),
+        Operator::Quantise => convert::quantise_call(context),
+        Operator::Dequantise => convert::dequantise_call(context),
+        Operator::Dense { activation, .. } => dense::lower(context, *activation),
+        Operator::MatMul { left_transposed, right_transposed } => {
+            matmul::lower(context, *left_transposed, *right_transposed)
+        }
+        Operator::Reshape => Ok(Lowered::Alias { input: context.input(0)?, output: context.output(0)? }),
+        Operator::Transpose
+        | Operator::StridedSlice { .. }
+        | Operator::Slice
+        | Operator::Concatenate { .. }
+        | Operator::Split
+        | Operator::Pack { .. }
+        | Operator::Unpack { .. }
+        | Operator::Reverse
+        | Operator::DepthToSpace { .. }
+        | Operator::SpaceToDepth { .. }
+        | Operator::BroadcastTo
+        | Operator::ResizeNearest { .. } => movement::lower(context),
+        Operator::Softmax { beta } => normalise::softmax_call(context, *beta),
+        Operator::LogSoftmax => normalise::log_softmax_call(context),
+        Operator::L2Normalise { activation } => normalise::l2_norm_call(context, *activation),
+        Operator::Pad => pad::lower(context),
+        Operator::Pool2d { kind, kernel, window, activation } => {
+            pool::lower(context, *kind, *kernel, window, *activation)
+        }
+        Operator::Lstm { time_major, cell_clip } => recurrent::lstm_call(context, *time_major, *cell_clip),
+        Operator::Svdf { rank } => recurrent::svdf_call(context, *rank),
+        Operator::Reduce { kind, .. } => reduce::lower(context, *kind),
+        // Folding gives those of constants their values, so that none of them is left.
+        Operator::Cast | Operator::Shape | Operator::Gather { .. } => {
+            Err(context.fault("an operator whose result depends on the model's input", "operands that are constant"))
+        }
+        // Inference refused it.
+        Operator::Unsupported { found, supported, .. } => Err(context.fault(found, supported)),
+    }
+}
+
+/// Lowers every node, or lists all that do not work.
+pub(crate) fn lower(net: &Net, backend: Backend) -> Result<Calls, Error> {
+    if net.nodes.len() > MOST_NODES || net.nodes.iter().map(|node| node.outputs.len()).sum::<usize>() > MOST_NODES {
+        let found = format!("{} operators", net.nodes.len());
+        return Err(Error::Unsupported(vec![Problem::model(found, format!("at most {MOST_NODES}"))]));
+    }
+    let temporaries = RefCell::new(Vec::new());
+    let mut problems = Vec::new();
+    let mut calls = Vec::new();
+    let mut roots: Vec<TensorId> = (0..net.tensors.len()).collect();
+    for (position, node) in net.nodes.iter().enumerate() {
+        let view = View { net, node };
+        let context = Context { view, backend, temporaries: &temporaries };
+        let lowered = || {
+            let inferred = check_shapes(&view)?;
+            let lowered = lower_node(&context)?;
+            check_elements(&view, &inferred).map(|()| lowered)
+        };
+        match lowered() {
+            Err(problem) => problems.push(problem),
+            Ok(Lowered::Alias { input, output }) => {
+                problems.extend(variable_problem(&view, roots[input]));
+                roots[output] = roots[input];
+            }
+            Ok(Lowered::Calls(lowered)) => {
+                roots.extend(roots.len()..net.tensors.len() + temporaries.borrow().len());
+                for call in lowered {
+                    problems.extend(call.inputs.iter().filter_map(|&input| variable_problem(&view, roots[input])));
+                    calls.push(Lowering { node: position, call });
+                }
+            }
+        }
+    }
+    if problems.is_empty() {
+        problems = ends(net, &roots);
+    }
+    if !problems.is_empty() {
+        return Err(Error::Unsupported(problems));
+    }
+    let mut net = net.clone();
+    net.tensors.extend(temporaries.into_inner());
+    Ok(Calls { net, calls, roots })
+}
+
+/// The problem of a node that reads a variable as if it were any tensor.
+fn variable_problem(view: &View<'_>, root: TensorId) -> Option<Problem> {
+    let is_variable = view.net.tensors.get(root).is_some_and(|tensor| tensor.variable);
+    is_variable.then(|| view.tensor_fault(root, "a variable tensor", "variables as the states of recurrent operators"))
+}
+
+/// What is wrong with the inputs and outputs of the model.
+fn ends(net: &Net, roots: &[TensorId]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (list, what) in [(&net.inputs, "input"), (&net.outputs, "output")] {
+        for &id in list {
+            let (tensor, root) = (&net.tensors[id], &net.tensors[roots[id]]);
+            let mut fault = |found: String, supported: &str| {
+                problems.push(Problem {
+                    operator: None,
+                    tensor: Some((id, tensor.name.clone())),
+                    found,
+                    supported: supported.into(),
+                });
+            };
+            if Storage::of(tensor.element).is_none() {
+                fault(format!("an {what} of {}", tensor.element), "INT8, INT16, INT32, FLOAT32");
+            }
+            if root.data.is_some() {
+                fault(format!("an {what} that is a constant"), "outputs that are computed");
+            }
+            if root.variable {
+                fault(format!("an {what} that is a variable"), "variables inside of recurrent operators");
+            }
+        }
+    }
+    problems
+}

@@ -1,0 +1,53 @@
+//! Operators that move elements and change none: copies through strides.
+
+use smolnn_fixed::movement::{RANK, StridedCopy, Walk, copy};
+
+use super::Lowered;
+use super::call::{Body, call, typed};
+use super::context::Context;
+use crate::error::Problem;
+use crate::net::{Element, Move, movement};
+
+pub(super) fn lower(context: &Context<'_>) -> Result<Lowered, Problem> {
+    let movement = movement(context)?;
+    let inputs = (0..movement.operands).map(|index| context.input(index)).collect::<Result<Vec<_>, _>>()?;
+    let element = context.element(context.input(0)?, &[Element::I8, Element::I16, Element::I32, Element::F32])?;
+    let like = &context.tensor(context.input(0)?).quantisation;
+    for &id in inputs.iter().chain(&context.node.outputs) {
+        context.element(id, &[element])?;
+        let quantisation = &context.tensor(id).quantisation;
+        // An int32 index or a float has none; where both have some they must agree, since nothing is rescaled.
+        if let (Some(like), Some(quantisation)) = (like, quantisation)
+            && (&like.scales, &like.zero_points) != (&quantisation.scales, &quantisation.zero_points)
+        {
+            let text = |scales: &[f32], points: &[i32]| format!("scales {scales:?} and zero points {points:?}");
+            let found = text(&quantisation.scales, &quantisation.zero_points);
+            let supported = format!("the {} of the first input", text(&like.scales, &like.zero_points));
+            return Err(context.tensor_fault(id, found, supported));
+        }
+    }
+    if movement.in_order {
+        return Ok(Lowered::Alias { input: context.input(0)?, output: context.output(0)? });
+    }
+    let bodies = movement.moves.iter().map(|part| strided(context, element, part)).collect::<Result<Vec<_>, _>>()?;
+    let table = movement.moves.len() * size_of::<StridedCopy>();
+    Ok(context.call(&inputs, Body::sequence(bodies))?.table_bytes(table).label(movement.label).into())
+}
+
+/// One copy.
+fn strided(context: &Context<'_>, element: Element, part: &Move) -> Result<Body, Problem> {
+    let unused = RANK
+        .checked_sub(part.axes.len())
+        .ok_or_else(|| context.fault(format!("a copy of {} dimensions", part.axes.len()), format!("at most {RANK}")))?;
+    let (mut lengths, mut from, mut to) = ([1; RANK], [1; RANK], [1; RANK]);
+    for (index, axis) in part.axes.iter().enumerate() {
+        (lengths[unused + index], from[unused + index], to[unused + index]) = (axis.length, axis.input, axis.output);
+    }
+    let (input, output) = (part.input, part.output);
+    let length = |id: usize| context.tensor(id).len();
+    let from = Walk { length: length(context.input(input)?), start: part.input_start, strides: from };
+    let to = Walk { length: length(context.output(output)?), start: part.output_start, strides: to };
+    Ok(typed!(context, element, T: I8 I16 I32 F32 => {
+        call!(copy(&StridedCopy::new(lengths, from, to); input<T>(input), output<T>(output)))
+    }))
+}

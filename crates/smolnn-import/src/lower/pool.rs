@@ -1,0 +1,31 @@
+//! MAX_POOL_2D and AVERAGE_POOL_2D, int8 and int16.
+
+use smolnn_fixed::pool::{Pool2d, average_pool2d, max_pool2d};
+
+use super::Lowered;
+use super::call::{call, typed};
+use super::context::{Context, activation_label};
+use super::conv::Sliding;
+use crate::error::Problem;
+use crate::net::{Activation, Element, PoolKind, SlidingWindow};
+
+pub(super) fn lower(
+    context: &Context<'_>,
+    kind: PoolKind,
+    kernel: [usize; 2],
+    window: &SlidingWindow,
+    activation: Activation,
+) -> Result<Lowered, Problem> {
+    let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
+    let output = context.quantised_output(0, &[input.tensor.element])?;
+    context.same_quantisation(&input, &output)?;
+    let sliding = Sliding::new(context, input.id, kernel, window)?;
+    let (shape, range) = (sliding.pool(context)?, output.range(activation));
+    let gap = shape.overlap_gap() * input.element_bytes();
+    let body = typed!(context, input.tensor.element, T: I8 I16 => match kind {
+        PoolKind::Max => call!(max_pool2d(&Pool2d::new(shape, range); tensors<T>)),
+        PoolKind::Average => call!(average_pool2d(&Pool2d::new(shape, range); tensors<T>)),
+    });
+    let label = sliding.label() + activation_label(activation);
+    Ok(context.call(&[input.id], body)?.overlap(0, gap).label(label).into())
+}

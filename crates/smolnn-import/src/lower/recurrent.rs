@@ -1,0 +1,162 @@
+//! UNIDIRECTIONAL_SEQUENCE_LSTM, int8 and int16, and SVDF, int8, with their states as variable tensors.
+
+use smolnn_core::DenseShape;
+use smolnn_fixed::quantise::OutputRange;
+use smolnn_fixed::{Weights, rnn};
+
+use super::Lowered;
+use super::call::{call, made};
+use super::context::{Context, Quantised};
+use super::weights::{OwnedDenseInt16, OwnedInt16, PackedToInt16, bias, bias_int64, matrix};
+use crate::error::Problem;
+use crate::net::Element;
+
+/// Operands of an LSTM: the first of four where they belong to the gates i, f, c, o.
+const WEIGHTS: usize = 1;
+const RECURRENT: usize = 5;
+const BIAS: usize = 9;
+const HIDDEN: usize = 13;
+const CELL: usize = 14;
+const GATES: usize = 4;
+
+pub(super) fn lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32) -> Result<Lowered, Problem> {
+    let x = context.quantised_input(0, &[Element::I8, Element::I16])?;
+    let element = x.tensor.element;
+    let &[first, second, inputs] = x.shape() else {
+        return Err(context.tensor_fault(x.id, format!("shape {:?}", x.shape()), "rank 3: batch, time, features"));
+    };
+    let (batch, steps) = if time_major { (second, first) } else { (first, second) };
+    let h = context.quantised(context.variable(HIDDEN)?, &[element])?;
+    let c = context.quantised(context.variable(CELL)?, &[Element::I16])?;
+    if h.id == c.id {
+        return Err(context.tensor_fault(h.id, "one tensor as both states", "a tensor for each state"));
+    }
+    let hidden = h.tensor.len() / batch;
+    let cell_scale_log2 = (c.scale.to_bits() >> 23) as i32 - 127;
+    if c.scale.to_bits() & 0x007F_FFFF != 0 || !(-15..=0).contains(&cell_scale_log2) {
+        let supported = "a cell whose scale is a power of two, 2^-15 to 1";
+        return Err(context.tensor_fault(c.id, format!("scale {}", c.scale), supported));
+    }
+    let output = context.quantised_output(0, &[element])?;
+    context.same_quantisation(&h, &output)?;
+    let y = output.affine();
+
+    let gates = Gates { context, hidden };
+    let products = hidden * GATES * (inputs + hidden) * batch * steps;
+    let (body, scratch) = if element == Element::I16 {
+        let mut biases = Vec::new();
+        for gate in 0..GATES {
+            biases.extend(bias_int64(context, BIAS + gate, hidden)?);
+        }
+        let input = gates.int16(WEIGHTS, inputs, x.scale, biases)?;
+        let recurrent = gates.int16(RECURRENT, hidden, h.scale, Vec::new())?;
+        let body = call!(rnn::lstm::lstm_batch(
+            &rnn::lstm::Lstm::new_int16(steps, input, recurrent, cell_scale_log2, cell_clip, y), time_major;
+            state(0), state(1), input(0), output(0), scratch
+        ));
+        (body, 0)
+    } else {
+        let mut biases = Vec::new();
+        for gate in 0..GATES {
+            biases.extend(bias(context, BIAS + gate, hidden)?);
+        }
+        let input = gates.int8(WEIGHTS, inputs, &x, &biases)?;
+        let recurrent = gates.int8(RECURRENT, hidden, &h, &[])?;
+        let scratch = input.scratch_words().max(recurrent.scratch_words());
+        let body = call!(rnn::lstm::lstm_batch(
+            &rnn::lstm::Lstm::new(steps, input, recurrent, cell_scale_log2, cell_clip, y), time_major;
+            state(0), state(1), input(0), output(0), scratch
+        ));
+        (body, scratch)
+    };
+    // Two vectors of gates in int16, and what the layers take.
+    let scratch = GATES * hidden + scratch;
+    let label = format!("{inputs}->{hidden}, {steps} steps");
+    let call = context.call(&[x.id], body)?.states(&[h.id, c.id]);
+    Ok(call.macs(products as u64).scratch(scratch).label(label).into())
+}
+
+/// The products of the gates i, f, c, o with input or state, in Q3.12.
+struct Gates<'c, 'a> {
+    context: &'c Context<'a>,
+    hidden: usize,
+}
+
+impl Gates<'_, '_> {
+    /// Weights and multipliers of all gates, one behind the other. The product of the scales is rounded to f32, as the reference does.
+    fn gather(
+        &self,
+        first: usize,
+        width: usize,
+        scale: f32,
+    ) -> Result<(Vec<i8>, Vec<smolnn_fixed::quantise::Multiplier>), Problem> {
+        let (mut values, mut multipliers) = (Vec::new(), Vec::new());
+        for gate in 0..GATES {
+            let (weights, weight_scale) = matrix(self.context, first + gate, &[self.hidden, width])?;
+            values.extend(weights);
+            let multiplier = self.context.multiplier(f64::from(scale * weight_scale) * 4096.0)?;
+            multipliers.extend(vec![multiplier; self.hidden]);
+        }
+        Ok((values, multipliers))
+    }
+
+    fn int8(&self, first: usize, width: usize, x: &Quantised<'_>, bias: &[i32]) -> Result<PackedToInt16, Problem> {
+        let (values, multipliers) = self.gather(first, width, x.scale)?;
+        let weights = Weights { values: &values, bias, multipliers: &multipliers, input_zero_point: x.zero_point };
+        let Self { context, hidden } = self;
+        context.shape(PackedToInt16::new(context.backend, width, GATES * hidden, &weights))
+    }
+
+    fn int16(&self, first: usize, width: usize, scale: f32, bias: Vec<i64>) -> Result<OwnedDenseInt16, Problem> {
+        let (values, multipliers) = self.gather(first, width, scale)?;
+        let weights = OwnedInt16::new(self.context, values, bias, multipliers)?;
+        let outputs = GATES * self.hidden;
+        let shape = self.context.shape(made!(DenseShape::new(1_usize, width, outputs)))?;
+        Ok(OwnedDenseInt16::new(shape, weights, OutputRange::int16()))
+    }
+}
+
+pub(super) fn svdf_call(context: &Context<'_>, rank: usize) -> Result<Lowered, Problem> {
+    let x = context.quantised_input(0, &[Element::I8])?;
+    let state = context.quantised(context.variable(4)?, &[Element::I8, Element::I16])?;
+    let time = context.quantised_input(2, &[state.tensor.element])?;
+    let bytes = context.constant(time.id, "time weights")?;
+    let (&[batch, inputs], &[count, memory]) = (x.shape(), time.shape()) else {
+        return Err(context.fault("operands of other ranks", "rank 2: batch and features, features and memory"));
+    };
+    for tensor in [&state, &time] {
+        if tensor.zero_point != 0 {
+            let found = format!("zero point {}", tensor.zero_point);
+            return Err(context.tensor_fault(tensor.id, found, "zero point 0 in state and time weights"));
+        }
+    }
+    let units = count / rank;
+    let output = context.quantised_output(0, &[Element::I8])?;
+    let biases = if context.optional_input(3).is_some() { bias(context, 3, units)? } else { Vec::new() };
+    let (values, scale) = matrix(context, 1, &[count, inputs])?;
+    // Products and quotients in f32, as the reference has them.
+    let first = context.multiplier(f64::from(x.scale * scale / state.scale))?;
+    let multiplier = context.multiplier(f64::from(state.scale * time.scale / output.scale))?;
+    let weights = Weights { values: &values, bias: &[], multipliers: &[first], input_zero_point: x.zero_point };
+    let features = context.shape(PackedToInt16::new(context.backend, inputs, count, &weights))?;
+    let scratch = count.div_ceil(2) + features.scratch_words();
+    let macs = batch as u64 * (features.shape.macs() as u64 + (count * memory) as u64);
+    // The reference does not apply the fused activation.
+    let range = OutputRange::int8(output.zero_point);
+    let body = if state.tensor.element == Element::I8 {
+        let time: Vec<i8> = bytes.iter().map(|&byte| byte as i8).collect();
+        call!(rnn::svdf::step_batch(
+            &rnn::svdf::Svdf::new(features, time, biases, memory, rank, multiplier, range);
+            state(0), input(0), output(0), scratch
+        ))
+    } else {
+        let time: Vec<i16> = bytes.as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes)).collect();
+        call!(rnn::svdf::step_batch(
+            &rnn::svdf::Svdf::new(features, time, biases, memory, rank, multiplier, range);
+            state(0), input(0), output(0), scratch
+        ))
+    };
+    let label = format!("{inputs}->{units}, rank {rank}, memory {memory}");
+    let call = context.call(&[x.id], body)?.states(&[state.id]);
+    Ok(call.macs(macs).scratch(scratch).label(label).into())
+}

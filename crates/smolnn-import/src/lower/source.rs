@@ -1,0 +1,51 @@
+//! The constants of a module under construction.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+
+/// Static arrays, equal ones written once.
+#[derive(Debug, Default)]
+pub(crate) struct Source {
+    items: String,
+    names: HashSet<String>,
+    known: HashMap<String, String>,
+    /// Position of the call whose constants come next: it makes names unique.
+    call: usize,
+}
+
+impl Source {
+    /// From here on, constants belong to the call at this position of the program.
+    pub(crate) fn begin_call(&mut self, position: usize) {
+        self.call = position;
+    }
+
+    /// The name of a static array with these values as Rust: a new one, or the earlier one of the same type and values.
+    pub(crate) fn array(&mut self, role: &str, element: &str, values: &[String]) -> String {
+        let mut body = String::new();
+        let mut column = usize::MAX;
+        for value in values {
+            if column.saturating_add(value.len()) > 116 {
+                body += "\n    ";
+                column = 4;
+            }
+            let _ = write!(body, "{value}, ");
+            column += value.len() + 2;
+        }
+        let contents = format!("[{element}; {}] = [{}\n];", values.len(), body.replace(", \n", ",\n").trim_end());
+        if let Some(known) = self.known.get(&contents) {
+            return known.clone();
+        }
+        let first = format!("{role}_{}", self.call);
+        let more = (2..).map(|count| format!("{first}_{count}"));
+        let name = std::iter::once(first.clone()).chain(more).find(|name| !self.names.contains(name)).unwrap_or(first);
+        let _ = writeln!(self.items, "static {name}: {contents}\n");
+        self.names.insert(name.clone());
+        self.known.insert(contents, name.clone());
+        name
+    }
+
+    /// All constants as Rust.
+    pub(crate) fn items(&self) -> &str {
+        &self.items
+    }
+}

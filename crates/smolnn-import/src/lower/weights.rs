@@ -1,0 +1,317 @@
+//! Weights of layers: read from the net, packed for a backend or kept as they are, and ready to be arguments of a call.
+
+use smolnn_core::{DenseShape, ShapeError};
+use smolnn_fixed::conv::WeightsInt16;
+use smolnn_fixed::dense::DenseToInt16;
+use smolnn_fixed::dense_int16::DenseInt16;
+use smolnn_fixed::pack::{self, Layout, Packed};
+use smolnn_fixed::quantise::{Multiplier, OutputRange};
+use smolnn_fixed::{Backend, Channel, Weights};
+
+use super::argument::{Argument, Made};
+use super::call::made;
+use super::context::{Context, Quantised};
+use super::source::Source;
+use crate::error::Problem;
+use crate::net::Element;
+
+/// The int8 weights of a layer with their scales, and its bias.
+pub(super) struct LayerWeights<'a> {
+    pub values: Vec<i8>,
+    pub shape: &'a [usize],
+    scales: &'a [f32],
+    /// Input of the node that is the bias.
+    bias: usize,
+}
+
+impl<'a> LayerWeights<'a> {
+    /// The weights at input 1, with one scale or one per output channel along `channel_dimension`; the bias is input `bias`.
+    pub(super) fn new(context: &Context<'a>, channel_dimension: usize, bias: usize) -> Result<Self, Problem> {
+        let id = context.input(1)?;
+        context.element(id, &[Element::I8])?;
+        let tensor = context.tensor(id);
+        let values = context.constant(id, "weights")?.iter().map(|&byte| byte as i8).collect();
+        let Some(quantisation) = &tensor.quantisation else {
+            let supported = "weights with one scale or one per output channel";
+            return Err(context.tensor_fault(id, "weights without scale", supported));
+        };
+        if let Some(point) = quantisation.zero_points.iter().find(|&&point| point != 0) {
+            let found = format!("weights with zero point {point}");
+            return Err(context.tensor_fault(id, found, "symmetric weights, zero point 0"));
+        }
+        if quantisation.scales.len() > 1 && quantisation.dimension != channel_dimension {
+            let found = format!("weights quantised along dimension {}", quantisation.dimension);
+            let supported = format!("dimension {channel_dimension}, the output channels");
+            return Err(context.tensor_fault(id, found, supported));
+        }
+        Ok(Self { values, shape: &tensor.shape, scales: &quantisation.scales, bias })
+    }
+
+    /// The scale, when there is one for all weights.
+    pub(super) fn scale(&self) -> Option<f32> {
+        if let [scale] = self.scales { Some(*scale) } else { None }
+    }
+
+    /// s_in · s_w / s_out in f64, per channel.
+    pub(super) fn multipliers(
+        &self,
+        context: &Context<'_>,
+        input: &Quantised<'_>,
+        output: &Quantised<'_>,
+    ) -> Result<Vec<Multiplier>, Problem> {
+        let factor = |&scale: &f32| f64::from(input.scale) * f64::from(scale) / f64::from(output.scale);
+        self.scales.iter().map(|scale| context.multiplier(factor(scale))).collect()
+    }
+
+    /// The int32 bias; empty where it is left out.
+    pub(super) fn bias(&self, context: &Context<'_>, channels: usize) -> Result<Vec<i32>, Problem> {
+        if context.optional_input(self.bias).is_some() { bias(context, self.bias, channels) } else { Ok(Vec::new()) }
+    }
+
+    /// As layers with int16 activations take them, with an int64 bias; zeros where it is left out.
+    pub(super) fn int16(
+        self,
+        context: &Context<'_>,
+        channels: usize,
+        multipliers: Vec<Multiplier>,
+    ) -> Result<OwnedInt16, Problem> {
+        let bias = match context.optional_input(self.bias) {
+            Some(_) => bias_int64(context, self.bias, channels)?,
+            None => Vec::new(),
+        };
+        OwnedInt16::new(context, self.values, bias, multipliers)
+    }
+}
+
+/// The bytes of the bias at input `index`, of `length` elements.
+fn bias_bytes<'a>(context: &Context<'a>, index: usize, element: Element, length: usize) -> Result<&'a [u8], Problem> {
+    let id = context.input(index)?;
+    context.element(id, &[element])?;
+    let bytes = context.constant(id, "bias")?;
+    if context.tensor(id).len() != length {
+        let found = format!("bias of shape {:?}", context.tensor(id).shape);
+        return Err(context.tensor_fault(id, found, format!("{length} elements")));
+    }
+    Ok(bytes)
+}
+
+/// The int32 bias at input `index`.
+pub(super) fn bias(context: &Context<'_>, index: usize, length: usize) -> Result<Vec<i32>, Problem> {
+    let bytes = bias_bytes(context, index, Element::I32, length)?;
+    Ok(bytes.as_chunks().0.iter().map(|&bytes| i32::from_le_bytes(bytes)).collect())
+}
+
+/// The int64 bias at input `index`.
+pub(super) fn bias_int64(context: &Context<'_>, index: usize, length: usize) -> Result<Vec<i64>, Problem> {
+    let bytes = bias_bytes(context, index, Element::I64, length)?;
+    Ok(bytes.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
+}
+
+/// The int8 weights at input `index`: constant, of this shape, with one scale, and zero point 0.
+pub(super) fn matrix(context: &Context<'_>, index: usize, shape: &[usize]) -> Result<(Vec<i8>, f32), Problem> {
+    let weights = context.quantised_input(index, &[Element::I8])?;
+    let bytes = context.constant(weights.id, "weights")?;
+    if weights.shape() != shape {
+        let found = format!("weights of shape {:?}", weights.shape());
+        return Err(context.tensor_fault(weights.id, found, format!("shape {shape:?}")));
+    }
+    if weights.zero_point != 0 {
+        let found = format!("weights with zero point {}", weights.zero_point);
+        return Err(context.tensor_fault(weights.id, found, "symmetric weights, zero point 0"));
+    }
+    Ok((bytes.iter().map(|&byte| byte as i8).collect(), weights.scale))
+}
+
+/// Weights packed for a backend.
+#[derive(Debug)]
+pub(super) struct PackedWeights {
+    pub words: Vec<u32>,
+    pub channels: Vec<Channel>,
+    pub layout: Layout,
+}
+
+impl PackedWeights {
+    /// Packs with `pack`, which is given room for `words` words and `channels` channels.
+    pub(super) fn new(
+        words: usize,
+        channels: usize,
+        pack: impl FnOnce(&mut [u32], &mut [Channel]) -> Result<Packed, ShapeError>,
+    ) -> Result<Self, ShapeError> {
+        let (mut words, mut channels) = (vec![0; words], vec![Channel::default(); channels]);
+        let packed = pack(&mut words, &mut channels)?;
+        words.truncate(packed.words);
+        channels.truncate(packed.channels);
+        Ok(Self { words, channels, layout: packed.layout })
+    }
+}
+
+/// A dense layer from int8 to int16, packed; as an argument it is the layer.
+#[derive(Debug)]
+pub(super) struct PackedToInt16 {
+    pub shape: Made<DenseShape>,
+    packed: PackedWeights,
+}
+
+impl PackedToInt16 {
+    pub(super) fn new(
+        backend: Backend,
+        inputs: usize,
+        outputs: usize,
+        weights: &Weights<'_>,
+    ) -> Result<Self, ShapeError> {
+        let shape = made!(DenseShape::new(1_usize, inputs, outputs))?;
+        let words = pack::dense_to_int16_words(backend, &shape);
+        let packed = PackedWeights::new(words, outputs, |words, channels| {
+            pack::dense_to_int16(backend, &shape, weights, words, channels)
+        })?;
+        Ok(Self { shape, packed })
+    }
+
+    pub(super) fn scratch_words(&self) -> usize {
+        pack::dense_to_int16_needs(self.packed.layout, &self.shape).scratch
+    }
+}
+
+impl Argument for PackedToInt16 {
+    type Value<'a> = DenseToInt16<'a>;
+
+    fn value(&self) -> Result<DenseToInt16<'_>, ShapeError> {
+        let PackedWeights { words, channels, layout } = &self.packed;
+        DenseToInt16::new(self.shape.value, words, channels, *layout)
+    }
+
+    fn text(&self, source: &mut Source) -> String {
+        let PackedWeights { words, channels, layout } = &self.packed;
+        let (shape, words) = (self.shape.text(source), words.text(source));
+        let (channels, layout) = (channels.text(source), layout.text(source));
+        format!("shape!(DenseToInt16::new({shape}, {words}, {channels}, {layout}))")
+    }
+
+    fn bytes(&self) -> usize {
+        self.packed.words.bytes() + self.packed.channels.bytes()
+    }
+
+    fn runs_here(&self) -> bool {
+        self.packed.layout.runs_here()
+    }
+}
+
+/// Weights of a layer as the file has them, with 32-bit biases.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub values: Vec<i8>,
+    pub bias: Vec<i32>,
+    pub multipliers: Vec<Multiplier>,
+    pub input_zero_point: i32,
+}
+
+impl Argument for Owned {
+    type Value<'a> = Weights<'a>;
+
+    fn value(&self) -> Result<Weights<'_>, ShapeError> {
+        let Self { values, bias, multipliers, input_zero_point } = self;
+        Ok(Weights { values, bias, multipliers, input_zero_point: *input_zero_point })
+    }
+
+    fn text(&self, source: &mut Source) -> String {
+        let (values, bias) = (self.values.text(source), self.bias.text(source));
+        let (multipliers, zero_point) = (self.multipliers.text(source), self.input_zero_point);
+        format!(
+            "Weights {{ values: {values}, bias: {bias}, multipliers: {multipliers}, input_zero_point: {zero_point} }}"
+        )
+    }
+
+    fn bytes(&self) -> usize {
+        self.values.bytes() + self.bias.bytes() + self.multipliers.bytes()
+    }
+}
+
+/// Weights of a layer with int16 activations, as the file has them, with 64-bit biases.
+#[derive(Debug)]
+pub(super) struct OwnedInt16 {
+    values: Vec<i8>,
+    bias: Vec<i64>,
+    multipliers: Vec<Multiplier>,
+    /// Biases and multipliers in short form, where the kernel is a dense layer and they have one; those above are empty then.
+    short: Vec<Channel>,
+}
+
+impl OwnedInt16 {
+    /// Weights with their bias; an empty one stands for zeros.
+    pub(super) fn new(
+        context: &Context<'_>,
+        values: Vec<i8>,
+        bias: Vec<i64>,
+        multipliers: Vec<Multiplier>,
+    ) -> Result<Self, Problem> {
+        // As the reference asserts: 64-bit sums are scaled by factors below 2^8.
+        if multipliers.iter().any(|multiplier| multiplier.shift > 7) {
+            return Err(context.fault("scales whose quotient is 256 or more", "s_in · s_w / s_out below 256"));
+        }
+        Ok(Self { values, bias, multipliers, short: Vec::new() })
+    }
+
+    fn weights(&self) -> WeightsInt16<'_> {
+        let Self { values, bias, multipliers, short } = self;
+        WeightsInt16 { values, bias, multipliers, short }
+    }
+
+    /// Puts the short form in the place of biases and multipliers, if rows of `depth` weights have one.
+    pub(super) fn shorten(mut self, depth: usize, channels: usize) -> Self {
+        let mut short = vec![Channel::default(); channels];
+        if self.weights().shorten(depth, &mut short) {
+            (self.bias, self.multipliers, self.short) = (Vec::new(), Vec::new(), short);
+        }
+        self
+    }
+}
+
+impl Argument for OwnedInt16 {
+    type Value<'a> = WeightsInt16<'a>;
+
+    fn value(&self) -> Result<WeightsInt16<'_>, ShapeError> {
+        Ok(self.weights())
+    }
+
+    fn text(&self, source: &mut Source) -> String {
+        let (values, bias) = (self.values.text(source), self.bias.text(source));
+        let (multipliers, short) = (self.multipliers.text(source), self.short.text(source));
+        format!("WeightsInt16 {{ values: {values}, bias: {bias}, multipliers: {multipliers}, short: {short} }}")
+    }
+
+    fn bytes(&self) -> usize {
+        self.values.bytes() + self.bias.bytes() + self.multipliers.bytes() + self.short.bytes()
+    }
+}
+
+/// A dense layer of int16 that owns its weights; as an argument it is the layer.
+#[derive(Debug)]
+pub(super) struct OwnedDenseInt16 {
+    pub shape: Made<DenseShape>,
+    weights: OwnedInt16,
+    output: OutputRange,
+}
+
+impl OwnedDenseInt16 {
+    pub(super) fn new(shape: Made<DenseShape>, weights: OwnedInt16, output: OutputRange) -> Self {
+        let weights = weights.shorten(shape.inputs(), shape.outputs());
+        Self { shape, weights, output }
+    }
+}
+
+impl Argument for OwnedDenseInt16 {
+    type Value<'a> = DenseInt16<'a>;
+
+    fn value(&self) -> Result<DenseInt16<'_>, ShapeError> {
+        DenseInt16::new(self.shape.value, self.weights.weights(), self.output)
+    }
+
+    fn text(&self, source: &mut Source) -> String {
+        let (shape, weights) = (self.shape.text(source), self.weights.text(source));
+        format!("shape!(DenseInt16::new({shape}, {weights}, {}))", self.output.text(source))
+    }
+
+    fn bytes(&self) -> usize {
+        self.weights.bytes()
+    }
+}

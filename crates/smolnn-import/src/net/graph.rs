@@ -1,0 +1,74 @@
+//! The net itself: tensors, nodes in an order in which they can run, inputs, outputs.
+
+use std::collections::HashSet;
+
+use super::operator::Operator;
+use super::tensor::{Tensor, TensorId};
+use crate::error::{Error, Result};
+
+/// A node: an operator with its operands.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its index in the file.
+    pub index: usize,
+    /// The operator's name in the format of the file, for messages.
+    pub name: String,
+    /// What it computes.
+    pub operator: Operator,
+    /// Its inputs; `None` where an optional input is left out.
+    pub inputs: Vec<Option<TensorId>>,
+    /// Its outputs.
+    pub outputs: Vec<TensorId>,
+}
+
+/// A model: tensors, nodes in an order in which they can run, inputs, outputs.
+#[derive(Clone, Debug)]
+pub struct Net {
+    /// All tensors: those of the file at its indices, then what compiling added.
+    pub tensors: Vec<Tensor>,
+    /// The nodes, in order.
+    pub nodes: Vec<Node>,
+    /// The model's inputs.
+    pub inputs: Vec<TensorId>,
+    /// The model's outputs.
+    pub outputs: Vec<TensorId>,
+}
+
+impl Net {
+    /// Checks that every tensor is written at most once, and before it is read; inputs and constants are not written at all.
+    pub(crate) fn check_flow(&self) -> Result<()> {
+        let mut known: HashSet<TensorId> = self.inputs.iter().copied().collect();
+        if known.len() != self.inputs.len() {
+            return Err(Error::Malformed("a tensor is listed twice among the inputs".into()));
+        }
+        if self.outputs.is_empty() {
+            return Err(Error::Malformed("the model has no outputs".into()));
+        }
+        let name = |tensor: TensorId| format!("tensor {tensor} \"{}\"", self.tensors[tensor].name.escape_debug());
+        if let Some(&input) = self.inputs.iter().find(|&&input| self.tensors[input].data.is_some()) {
+            return Err(Error::Malformed(format!("{} is an input, yet it has constant data", name(input))));
+        }
+        known.extend(
+            (0..self.tensors.len())
+                .filter(|&tensor| self.tensors[tensor].data.is_some() || self.tensors[tensor].variable),
+        );
+        for node in &self.nodes {
+            let who = format!("operator {} {}", node.index, node.name);
+            if let Some(&input) = node.inputs.iter().flatten().find(|input| !known.contains(input)) {
+                let text = format!("{who} reads {} before any operator writes it", name(input));
+                return Err(Error::Malformed(text));
+            }
+            for &output in &node.outputs {
+                if !known.insert(output) {
+                    let text =
+                        format!("{who} writes {}, which is an input, a constant or written already", name(output));
+                    return Err(Error::Malformed(text));
+                }
+            }
+        }
+        match self.outputs.iter().find(|output| !known.contains(output)) {
+            Some(&output) => Err(Error::Malformed(format!("no operator writes the output {}", name(output)))),
+            None => Ok(()),
+        }
+    }
+}

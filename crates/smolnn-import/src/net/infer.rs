@@ -1,0 +1,255 @@
+//! The shapes and element types of a node's outputs, from its inputs and attributes.
+//!
+//! What is stated for a tensor is checked against this once ([`check_shapes`]), so that lowering need not. What only a kernel demands (neighbouring
+//! axes, a limit of its own) is not asked for here.
+
+use super::geometry::{broadcast, marked_axes, pad_amounts};
+use super::movement::movement;
+use super::operator::{Operator, SlidingWindow};
+use super::tensor::Element;
+use super::view::View;
+use crate::error::Problem;
+
+/// What an output is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Inferred {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its element type; `None` where the operator converts, so that the output tensor says to what.
+    pub element: Option<Element>,
+}
+
+/// Checks the node's operands, and that its outputs have the shapes that are inferred; gives what was inferred.
+pub(crate) fn check_shapes(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
+    let (inputs, outputs) = view.node.operator.arity();
+    view.counts(inputs, outputs)?;
+    let inferred = infer(view)?;
+    for (index, Inferred { shape, .. }) in inferred.iter().enumerate() {
+        let stated = view.stated_shape(index)?;
+        if stated != shape {
+            let supported = format!("shape {shape:?} for these inputs");
+            return Err(view.tensor_fault(view.output(index)?, format!("shape {stated:?}"), supported));
+        }
+    }
+    Ok(inferred)
+}
+
+/// Checks that the node's outputs have the element types that were inferred. Lowering comes before, since it knows better what is wrong with a type.
+pub(crate) fn check_elements(view: &View<'_>, inferred: &[Inferred]) -> Result<(), Problem> {
+    for (index, Inferred { element, .. }) in inferred.iter().enumerate() {
+        let id = view.output(index)?;
+        let stated = view.tensor(id).element;
+        if let Some(element) = element.filter(|&element| element != stated) {
+            return Err(view.tensor_fault(id, stated.to_string(), format!("{element} for these inputs")));
+        }
+    }
+    Ok(())
+}
+
+/// The outputs of the node.
+fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
+    let element = |index: usize| view.input(index).map(|id| Some(view.tensor(id).element));
+    let of_type = |element: Option<Element>, shape: Vec<usize>| Ok(vec![Inferred { shape, element }]);
+    let like_input = |index: usize, shape: Vec<usize>| of_type(element(index)?, shape);
+    match &view.node.operator {
+        Operator::Conv2d { window, .. } => like_input(0, convolution(view, window, Channels::FromFirst)?),
+        Operator::DepthwiseConv2d { window, .. } => like_input(0, convolution(view, window, Channels::FromLast)?),
+        Operator::TransposeConv2d { window, .. } => like_input(2, transposed_convolution(view, window)?),
+        Operator::Pool2d { kernel, window, .. } => {
+            let input = view.nhwc(view.input(0)?)?;
+            let shape = view.shape(window.over(input, *kernel).pool())?;
+            like_input(0, vec![input[0], shape.output().height, shape.output().width, input[3]])
+        }
+        Operator::Dense { keep_dims, .. } => like_input(0, dense(view, *keep_dims)?),
+        Operator::MatMul { left_transposed, right_transposed } => {
+            like_input(0, matmul(view, *left_transposed, *right_transposed)?)
+        }
+        Operator::Binary(..) | Operator::Prelu => {
+            let (left, right) = (view.input_shape(0)?, view.input_shape(1)?);
+            let shape = broadcast(left, right).ok_or_else(|| {
+                let supported = "equal shapes, or one repeated along the other's leading dimensions";
+                view.fault(format!("shapes {left:?} and {right:?}"), supported)
+            })?;
+            like_input(0, shape)
+        }
+        Operator::Unary(_) | Operator::LogSoftmax | Operator::L2Normalise { .. } => {
+            like_input(0, view.input_shape(0)?.to_vec())
+        }
+        Operator::Softmax { .. } | Operator::Quantise | Operator::Cast => of_type(None, view.input_shape(0)?.to_vec()),
+        Operator::Dequantise => of_type(Some(Element::F32), view.input_shape(0)?.to_vec()),
+        Operator::Reduce { keep_dims, .. } => {
+            let (shape, reduced) = (view.input_shape(0)?, marked_axes(view)?);
+            let kept = shape.iter().zip(&reduced).filter(|&(_, &reduced)| *keep_dims || !reduced);
+            like_input(0, kept.map(|(&length, &reduced)| if reduced { 1 } else { length }).collect())
+        }
+        Operator::Reshape => {
+            let (from, to) = (view.input(0)?, view.output(0)?);
+            let (elements, stated) = (view.tensor(from).len(), view.tensor(to));
+            if stated.len() != elements {
+                let supported = format!("{elements} elements, as the input has");
+                return Err(view.tensor_fault(to, format!("shape {:?}", stated.shape), supported));
+            }
+            like_input(0, stated.shape.clone())
+        }
+        Operator::Pad => {
+            let (shape, amounts) = (view.input_shape(0)?, pad_amounts(view)?);
+            like_input(
+                0,
+                shape.iter().zip(amounts).map(|(length, (before, behind))| length + before + behind).collect(),
+            )
+        }
+        Operator::Shape => of_type(None, vec![view.input_shape(0)?.len()]),
+        Operator::Transpose
+        | Operator::StridedSlice { .. }
+        | Operator::Slice
+        | Operator::Concatenate { .. }
+        | Operator::Split
+        | Operator::Pack { .. }
+        | Operator::Unpack { .. }
+        | Operator::Reverse
+        | Operator::Gather { .. }
+        | Operator::DepthToSpace { .. }
+        | Operator::SpaceToDepth { .. }
+        | Operator::BroadcastTo
+        | Operator::ResizeNearest { .. } => {
+            let element = element(0)?;
+            Ok(movement(view)?.shapes.into_iter().map(|shape| Inferred { shape, element }).collect())
+        }
+        Operator::Lstm { time_major, .. } => {
+            let &[first, second, _] = view.input_shape(0)? else {
+                let found = format!("shape {:?}", view.input_shape(0)?);
+                return Err(view.tensor_fault(view.input(0)?, found, "rank 3: batch, time, features"));
+            };
+            let batch = if *time_major { second } else { first };
+            let hidden = view.tensor(view.input(13)?).len() / batch;
+            for (index, what) in [(13, "h"), (14, "c")] {
+                let shape = view.input_shape(index)?;
+                if shape != [batch, hidden] {
+                    let found = format!("state {what} of shape {shape:?}");
+                    return Err(view.tensor_fault(view.input(index)?, found, format!("shape [{batch}, {hidden}]")));
+                }
+            }
+            like_input(0, vec![first, second, hidden])
+        }
+        Operator::Svdf { rank } => like_input(0, svdf(view, *rank)?),
+        Operator::Unsupported { tensor, found, supported } => Err(match tensor {
+            Some(id) => view.tensor_fault(*id, found, supported),
+            None => view.fault(found, supported),
+        }),
+    }
+}
+
+/// Which dimension of a convolution's weights counts the outputs.
+enum Channels {
+    FromFirst,
+    FromLast,
+}
+
+/// The weights of a convolution, input 1, as an array of four dimensions.
+fn kernel(view: &View<'_>) -> Result<[usize; 4], Problem> {
+    let shape = view.input_shape(1)?;
+    <[usize; 4]>::try_from(shape).map_err(|_| view.fault_of_input(1, format!("weights of shape {shape:?}"), "rank 4"))
+}
+
+fn convolution(view: &View<'_>, window: &SlidingWindow, channels: Channels) -> Result<Vec<usize>, Problem> {
+    let input = view.nhwc(view.input(0)?)?;
+    let [first, height, width, last] = kernel(view)?;
+    let outputs = match channels {
+        Channels::FromFirst => first,
+        Channels::FromLast => last,
+    };
+    let shape = view.shape(window.over(input, [height, width]).pool())?;
+    let shape = vec![input[0], shape.output().height, shape.output().width, outputs];
+    view.bounded(&shape)?;
+    Ok(shape)
+}
+
+fn transposed_convolution(view: &View<'_>, window: &SlidingWindow) -> Result<Vec<usize>, Problem> {
+    let [batch, rows, columns, inputs] = view.nhwc(view.input(2)?)?;
+    let [outputs, height, width, depth] = kernel(view)?;
+    if depth != inputs {
+        let found = format!("weights for {depth} of {inputs} input channels");
+        return Err(view.fault_of_input(1, found, "weights for all input channels"));
+    }
+    let wanted = view.integers(0, "output shape")?;
+    let shape: Option<Vec<usize>> = wanted.iter().map(|&length| usize::try_from(length).ok()).collect();
+    let Some(&[wanted_batch, out_rows, out_columns, channels]) = shape.as_deref() else {
+        return Err(view.fault_of_input(0, format!("output shape {wanted:?}"), "batch, height, width, channels"));
+    };
+    let shape = vec![batch, out_rows, out_columns, outputs];
+    if (wanted_batch, channels) != (batch, outputs) {
+        return Err(view.fault_of_input(0, format!("output shape {wanted:?}"), format!("{shape:?} for these inputs")));
+    }
+    view.bounded(&shape)?;
+    let adjoint = view.shape(window.over([batch, out_rows, out_columns, outputs], [height, width]).pool())?;
+    if (adjoint.output().height, adjoint.output().width) != (rows, columns) {
+        let found = format!("{rows}x{columns} to {out_rows}x{out_columns} pixels");
+        let supported = format!("an input of {}x{} for that output", adjoint.output().height, adjoint.output().width);
+        return Err(view.fault_of_input(2, found, supported));
+    }
+    Ok(shape)
+}
+
+fn dense(view: &View<'_>, keep_dims: bool) -> Result<Vec<usize>, Problem> {
+    let input = view.input_shape(0)?;
+    let &[outputs, inputs] = view.input_shape(1)? else {
+        return Err(view.fault_of_input(1, format!("weights of shape {:?}", view.input_shape(1)?), "rank 2"));
+    };
+    let elements: usize = input.iter().product();
+    if !elements.is_multiple_of(inputs) {
+        let supported = format!("a multiple of {inputs} elements, the weights' second dimension");
+        return Err(view.fault_of_input(0, format!("input of shape {input:?}"), supported));
+    }
+    let batch = elements / inputs;
+    let stated = view.stated_shape(0)?;
+    let shape = if keep_dims {
+        let Some((_, outer)) = input.split_last().filter(|&(&last, _)| last == inputs) else {
+            let supported = format!("a last dimension of {inputs}, since the number of dimensions is kept");
+            return Err(view.fault_of_input(0, format!("input of shape {input:?}"), supported));
+        };
+        [outer, &[outputs]].concat()
+    } else if stated.iter().product::<usize>() == batch * outputs && stated.last() == Some(&outputs) {
+        // Without the attribute, files state more dimensions than two all the same.
+        stated.to_vec()
+    } else {
+        vec![batch, outputs]
+    };
+    view.bounded(&shape)?;
+    Ok(shape)
+}
+
+fn matmul(view: &View<'_>, left_transposed: bool, right_transposed: bool) -> Result<Vec<usize>, Problem> {
+    let (left, right) = (view.input_shape(0)?, view.input_shape(1)?);
+    let fault = || view.fault(format!("matrices of shapes {left:?} and {right:?}"), "matrices that fit each other");
+    let matrices = |shape: &'_ [usize], transposed: bool| match shape {
+        [batch @ .., a, b] => Some((batch.to_vec(), if transposed { [*b, *a] } else { [*a, *b] })),
+        _ => None,
+    };
+    let (left_batch, [rows, depth]) = matrices(left, left_transposed).ok_or_else(fault)?;
+    let (right_batch, [right_depth, columns]) = matrices(right, right_transposed).ok_or_else(fault)?;
+    let batch = broadcast(&left_batch, &right_batch).filter(|_| depth == right_depth).ok_or_else(fault)?;
+    let shape = [&batch[..], &[rows, columns]].concat();
+    view.bounded(&shape)?;
+    Ok(shape)
+}
+
+fn svdf(view: &View<'_>, rank: usize) -> Result<Vec<usize>, Problem> {
+    let &[batch, inputs] = view.input_shape(0)? else {
+        return Err(view.fault_of_input(0, format!("shape {:?}", view.input_shape(0)?), "rank 2: batch, features"));
+    };
+    let &[count, memory] = view.input_shape(2)? else {
+        return Err(view.fault_of_input(2, format!("shape {:?}", view.input_shape(2)?), "rank 2: features, memory"));
+    };
+    let expected = [(1, "weights", [count, inputs]), (4, "state", [batch, count * memory])];
+    for (index, what, expected) in expected {
+        let shape = view.input_shape(index)?;
+        if shape != expected {
+            let found = format!("{what} of shape {shape:?}");
+            return Err(view.fault_of_input(index, found, format!("shape {expected:?}")));
+        }
+    }
+    if count % rank != 0 {
+        return Err(view.fault(format!("rank {rank} of {count} features"), "a rank that divides the features"));
+    }
+    Ok(vec![batch, count / rank])
+}

@@ -1,0 +1,30 @@
+//! The net: tensors, and the nodes that compute them, each with a typed operator. It knows neither the format of a file nor a kernel, so that
+//! readers, passes and the quantiser meet here.
+//!
+//! - `tensor`: element types, quantisation, constants.
+//! - `operator`: every operator as one enum with named attributes. What a model may compute (axes, sizes, a permutation) is an operand; what
+//!   is fixed is an attribute.
+//! - `graph`: the net, and the check of its flow.
+//! - `view`: a node with the net around it, and the words for what is wrong with it.
+//! - `infer`: the shapes and types of a node's outputs, against which the stated ones are checked.
+//! - `movement`: operators that move elements and compute none, as copies through strides: one description for inference, folding and lowering.
+//! - `geometry`: axes and broadcasting, which several of the above need.
+//! - `evaluate`: integer operators on constants, as computations on shapes use them.
+
+mod evaluate;
+mod geometry;
+mod graph;
+mod infer;
+mod movement;
+mod operator;
+mod tensor;
+mod view;
+
+pub(crate) use evaluate::{LONGEST, evaluate};
+pub(crate) use geometry::{broadcast_lengths, pad_amounts, reduction_lengths};
+pub use graph::{Net, Node};
+pub(crate) use infer::{check_elements, check_shapes};
+pub(crate) use movement::{Move, movement};
+pub use operator::{Activation, BinaryKind, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, UnaryKind};
+pub use tensor::{Constant, Element, Quantisation, Tensor, TensorId};
+pub(crate) use view::View;

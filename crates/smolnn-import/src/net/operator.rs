@@ -1,0 +1,334 @@
+//! The operators of a net: one enum, with the attributes of each named.
+//!
+//! A variant's documentation lists its operands in order. Operands that say how (axes, sizes, a permutation) are integer tensors like any other,
+//! since models compute them; they have to be constant once the passes ran, except where inference can do without them.
+
+use std::ops::RangeInclusive;
+
+use super::tensor::TensorId;
+
+/// What a node computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operator {
+    /// Image, weights `[outputs, height, width, inputs]`, bias (may be left out).
+    Conv2d {
+        /// How the kernel slides.
+        window: SlidingWindow,
+        /// Applied to the sums.
+        activation: Activation,
+    },
+    /// Image, weights `[1, height, width, inputs · multiplier]`, bias (may be left out).
+    DepthwiseConv2d {
+        /// How the kernel slides.
+        window: SlidingWindow,
+        /// Applied to the sums.
+        activation: Activation,
+    },
+    /// Shape of the output, weights `[outputs, height, width, inputs]`, image, bias (may be left out).
+    TransposeConv2d {
+        /// How the kernel of the convolution slides of which this is the adjoint.
+        window: SlidingWindow,
+        /// Applied to the sums.
+        activation: Activation,
+    },
+    /// Image.
+    Pool2d {
+        /// What becomes of a window.
+        kind: PoolKind,
+        /// Height and width of the window.
+        kernel: [usize; 2],
+        /// How it slides.
+        window: SlidingWindow,
+        /// Applied to the results.
+        activation: Activation,
+    },
+    /// Vectors, weights `[outputs, inputs]`, bias (may be left out).
+    Dense {
+        /// Whether the output has the input's dimensions but the last one.
+        keep_dims: bool,
+        /// Applied to the sums.
+        activation: Activation,
+    },
+    /// Left and right matrices, the last two dimensions of each.
+    MatMul {
+        /// The left matrices are stored depth × rows.
+        left_transposed: bool,
+        /// The right matrices are stored columns × depth.
+        right_transposed: bool,
+    },
+    /// One operand, element by element.
+    Unary(UnaryKind),
+    /// Values, slopes of the negative ones.
+    Prelu,
+    /// Two operands, element by element, the shorter one repeated.
+    Binary(BinaryKind, Activation),
+    /// Rows along the last dimension.
+    Softmax {
+        /// Factor of the exponents.
+        beta: f32,
+    },
+    /// Rows along the last dimension.
+    LogSoftmax,
+    /// Rows along the last dimension, each brought to length 1.
+    L2Normalise {
+        /// Applied to the results.
+        activation: Activation,
+    },
+    /// Values, axes.
+    Reduce {
+        /// What becomes of the elements along the axes.
+        kind: ReduceKind,
+        /// Whether reduced dimensions stay, with length 1.
+        keep_dims: bool,
+    },
+    /// Real or quantised values, to the quantisation of the output.
+    Quantise,
+    /// Quantised values, to real ones.
+    Dequantise,
+    /// Numbers, to the element type of the output without rescaling.
+    Cast,
+    /// Values, and how to shape them (may be left out): the output's shape stands.
+    Reshape,
+    /// Values, amounts `[rank, 2]`, the value that is put around them (may be left out: real 0).
+    Pad,
+    /// The shape of the operand as integers.
+    Shape,
+    /// Values, permutation.
+    Transpose,
+    /// Values, begin, end, strides. The bits of a mask count axes.
+    StridedSlice {
+        /// Axes whose begin counts as the first position.
+        begin_mask: u32,
+        /// Axes whose end counts as behind the last position.
+        end_mask: u32,
+        /// Axes of which one position is taken, and the dimension dropped.
+        shrink_mask: u32,
+        /// Whether ends count from the begins.
+        end_is_offset: bool,
+    },
+    /// Values, begin, size.
+    Slice,
+    /// Any number of tensors, one behind the other along the axis.
+    Concatenate {
+        /// Negative ones count from the back.
+        axis: i64,
+    },
+    /// Values, axis, sizes (left out: equal parts).
+    Split,
+    /// Any number of tensors, side by side along a new axis.
+    Pack {
+        /// Negative ones count from the back of the result's dimensions.
+        axis: i64,
+    },
+    /// The slices along an axis, each without it.
+    Unpack {
+        /// Negative ones count from the back.
+        axis: i64,
+    },
+    /// Values, axes.
+    Reverse,
+    /// Values, indices along the axis.
+    Gather {
+        /// Negative ones count from the back.
+        axis: i64,
+        /// Leading dimensions that values and indices share.
+        batch_dims: i64,
+    },
+    /// Image; blocks of channels become blocks of pixels.
+    DepthToSpace {
+        /// Height and width of a block.
+        block: usize,
+    },
+    /// Image; blocks of pixels become blocks of channels.
+    SpaceToDepth {
+        /// Height and width of a block.
+        block: usize,
+    },
+    /// Values, shape.
+    BroadcastTo,
+    /// Image, height and width.
+    ResizeNearest {
+        /// The corner pixels of both images have the same centres.
+        align_corners: bool,
+        /// Pixels are measured at their centres.
+        half_pixel_centers: bool,
+    },
+    /// Input; weights of the gates i, f, c, o; recurrent weights of the gates; biases of the gates; the states h and c.
+    Lstm {
+        /// Time comes before batch.
+        time_major: bool,
+        /// Bound of the cell's magnitude; 0 is none.
+        cell_clip: f32,
+    },
+    /// Input, weights of the features, weights over time, bias (may be left out), state.
+    Svdf {
+        /// Features per unit.
+        rank: usize,
+    },
+    /// An operator that the reader could not turn into one of the above. It is dropped where nothing needs it, and otherwise refused.
+    Unsupported {
+        /// The tensor that is the problem, if it is one.
+        tensor: Option<TensorId>,
+        /// What was found.
+        found: String,
+        /// What is supported.
+        supported: String,
+    },
+}
+
+impl Operator {
+    /// How many inputs, left-out ones included, and how many outputs the operator takes.
+    pub(crate) fn arity(&self) -> (RangeInclusive<usize>, RangeInclusive<usize>) {
+        const MANY: usize = usize::MAX;
+        let inputs = match self {
+            Operator::Unary(_)
+            | Operator::Pool2d { .. }
+            | Operator::Softmax { .. }
+            | Operator::LogSoftmax
+            | Operator::L2Normalise { .. }
+            | Operator::Quantise
+            | Operator::Dequantise
+            | Operator::Cast
+            | Operator::Shape
+            | Operator::Unpack { .. }
+            | Operator::DepthToSpace { .. }
+            | Operator::SpaceToDepth { .. } => 1..=1,
+            Operator::Reshape => 1..=2,
+            Operator::MatMul { .. }
+            | Operator::Prelu
+            | Operator::Binary(..)
+            | Operator::Reduce { .. }
+            | Operator::Transpose
+            | Operator::Reverse
+            | Operator::Gather { .. }
+            | Operator::BroadcastTo
+            | Operator::ResizeNearest { .. } => 2..=2,
+            Operator::Conv2d { .. }
+            | Operator::DepthwiseConv2d { .. }
+            | Operator::Dense { .. }
+            | Operator::Pad
+            | Operator::Split => 2..=3,
+            Operator::Slice => 3..=3,
+            Operator::TransposeConv2d { .. } => 3..=4,
+            Operator::StridedSlice { .. } => 4..=4,
+            Operator::Svdf { .. } => 5..=5,
+            Operator::Lstm { .. } => 15..=15,
+            Operator::Concatenate { .. } | Operator::Pack { .. } => 1..=MANY,
+            Operator::Unsupported { .. } => 0..=MANY,
+        };
+        let outputs = match self {
+            Operator::Split | Operator::Unpack { .. } => 1..=MANY,
+            Operator::Unsupported { .. } => 0..=MANY,
+            _ => 1..=1,
+        };
+        (inputs, outputs)
+    }
+}
+
+/// How a kernel slides over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlidingWindow {
+    /// Rows and columns from one window to the next.
+    pub stride: [usize; 2],
+    /// Rows and columns from one tap to the next.
+    pub dilation: [usize; 2],
+    /// What lies around the image.
+    pub padding: Padding,
+}
+
+/// The padding of a sliding window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// As much as gives ⌈input / stride⌉ outputs, the odd one behind.
+    Same,
+    /// None.
+    Valid,
+    /// Rows and columns on each side.
+    Explicit {
+        /// Rows above.
+        top: usize,
+        /// Rows below.
+        bottom: usize,
+        /// Columns before.
+        left: usize,
+        /// Columns behind.
+        right: usize,
+    },
+}
+
+/// An activation that an operator applies to its results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activation {
+    /// None.
+    #[default]
+    None,
+    /// max(x, 0).
+    Relu,
+    /// x between −1 and 1.
+    ReluN1To1,
+    /// x between 0 and 6.
+    Relu6,
+}
+
+/// What a pooling makes of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolKind {
+    /// The largest element.
+    Max,
+    /// The mean of those inside of the image.
+    Average,
+}
+
+/// A function of one operand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum UnaryKind {
+    /// max(x, 0).
+    Relu,
+    /// x between 0 and 6.
+    Relu6,
+    /// x between −1 and 1.
+    ReluN1To1,
+    /// x, negative ones times alpha.
+    LeakyRelu {
+        /// The slope of negative values.
+        alpha: f32,
+    },
+    /// x, negative ones eˣ − 1.
+    Elu,
+    /// x · relu6(x + 3) / 6.
+    HardSwish,
+    /// 1 / (1 + e⁻ˣ).
+    Logistic,
+    /// The hyperbolic tangent.
+    Tanh,
+}
+
+/// A function of two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BinaryKind {
+    /// left + right.
+    Add,
+    /// left − right.
+    Subtract,
+    /// left · right.
+    Multiply,
+    /// The smaller one.
+    Minimum,
+    /// The larger one.
+    Maximum,
+    /// (left − right)².
+    SquaredDifference,
+}
+
+/// What a reduction makes of the elements along its axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReduceKind {
+    /// Their mean.
+    Mean,
+    /// Their sum.
+    Sum,
+    /// The largest one.
+    Max,
+    /// Their product.
+    Product,
+}

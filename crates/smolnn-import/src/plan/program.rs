@@ -1,0 +1,371 @@
+//! From calls to a program: ordered, and placed in memory.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use smolnn_fixed::Backend;
+
+use super::order::{self, Use};
+use super::place::{self, Item, Overlap, Placement};
+use crate::error::{Error, Problem, Result};
+use crate::lower::{Call, Calls, Io, Lowering, Operand, Place, Storage};
+use crate::net::{Constant, Element, Net, Tensor, TensorId};
+
+/// Largest arena, in bytes.
+const LARGEST_ARENA: usize = 1 << 29;
+
+/// A call with its place in the program.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// Position of the node in the net.
+    pub node: usize,
+    pub call: Call,
+    pub io: Io,
+    /// Bytes of the arena in use while it runs.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the table shows it"))]
+    pub live_bytes: usize,
+}
+
+impl Step {
+    /// Bytes of constants that the call reads: weights, tables, constant operands.
+    pub(crate) fn constant_bytes(&self) -> usize {
+        let bytes = |operand: &Operand| if let Place::Constant(words) = &operand.place { words.len() * 4 } else { 0 };
+        self.call.constant_bytes + self.io.inputs.iter().map(bytes).sum::<usize>()
+    }
+}
+
+/// A model compiled for a backend: what to run in which order, and where every tensor lies.
+///
+/// Made by [`Model::compile`](crate::Model::compile).
+#[derive(Debug)]
+pub struct Program {
+    pub(crate) name: String,
+    pub(crate) backend: Backend,
+    pub(crate) net: Net,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) arena_words: usize,
+    pub(crate) state_words: usize,
+    /// Word ranges of the state and the word each starts from.
+    pub(crate) state_values: Vec<(Range<usize>, u32)>,
+    /// Byte offset in the arena of each tensor that lies there.
+    pub(crate) offsets: HashMap<TensorId, usize>,
+}
+
+impl Program {
+    /// Bytes of the arena: inputs, outputs, everything between, and scratch memory.
+    pub fn arena_bytes(&self) -> usize {
+        self.arena_words * 4
+    }
+
+    /// Bytes of the states that are kept from run to run.
+    pub fn state_bytes(&self) -> usize {
+        self.state_words * 4
+    }
+
+    /// Bytes of constants: packed weights, biases, tables.
+    pub fn constant_bytes(&self) -> usize {
+        self.steps.iter().map(Step::constant_bytes).sum()
+    }
+
+    /// Multiply-accumulates of one run.
+    pub fn macs(&self) -> u64 {
+        self.steps.iter().map(|step| step.call.macs).fold(0, u64::saturating_add)
+    }
+
+    /// The backend that it was compiled for.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// The net that it was compiled from, as rewritten; behind the tensors of the file stand those that compiling added.
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+}
+
+/// Orders the calls and places their tensors.
+///
+/// # Errors
+/// [`Error::Unsupported`] when the arena would be larger than any microcontroller's memory.
+pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls) -> Result<Program> {
+    let Calls { net, calls, roots } = lowered;
+    let layout = Layout::new(&net, &calls, &roots);
+    let mut placed = layout.place(&calls, (0..calls.len()).collect());
+    if let Some(order) = layout.order(&calls)
+        && !order.iter().copied().eq(0..calls.len())
+    {
+        let other = layout.place(&calls, order);
+        if other.placement.bytes < placed.placement.bytes {
+            placed = other;
+        }
+    }
+    if placed.placement.bytes > LARGEST_ARENA {
+        let found = format!("an arena of {} bytes", placed.placement.bytes);
+        return Err(Error::Unsupported(vec![Problem::model(found, "at most 512 MiB")]));
+    }
+    let states = layout.states();
+    let offsets = layout.offsets(&placed.placement);
+    let arena_words = placed.placement.bytes / 4;
+    let steps = layout.steps(calls, &placed, &states, &offsets)?;
+    Ok(Program {
+        name: name.into(),
+        backend,
+        steps,
+        arena_words,
+        state_words: states.words,
+        state_values: states.values,
+        offsets,
+        net,
+    })
+}
+
+/// What needs memory: the tensors that lie in the arena, as items of the plan.
+struct Layout<'a> {
+    net: &'a Net,
+    roots: &'a [TensorId],
+    /// Item of each root in the arena.
+    items: HashMap<TensorId, usize>,
+    bytes: Vec<usize>,
+    inputs: Vec<usize>,
+    outputs: Vec<usize>,
+    /// Roots of the states, in order of first use.
+    states: Vec<TensorId>,
+}
+
+/// The memory of the states.
+struct States {
+    /// Byte offset of each.
+    places: HashMap<TensorId, usize>,
+    /// Word ranges that do not start from 0, and what they start from.
+    values: Vec<(Range<usize>, u32)>,
+    words: usize,
+}
+
+struct Placed {
+    /// Position in the order -> call.
+    order: Vec<usize>,
+    items: Vec<Item>,
+    placement: Placement,
+}
+
+impl<'a> Layout<'a> {
+    fn new(net: &'a Net, calls: &[Lowering], roots: &'a [TensorId]) -> Self {
+        let mut layout = Self {
+            net,
+            roots,
+            items: HashMap::new(),
+            bytes: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            states: Vec::new(),
+        };
+        layout.inputs = net.inputs.iter().filter_map(|&id| layout.item(id)).collect();
+        for Lowering { call, .. } in calls {
+            for &id in call.inputs.iter().chain(&call.outputs) {
+                layout.item(id);
+            }
+            for &id in &call.states {
+                if !layout.states.contains(&id) {
+                    layout.states.push(id);
+                }
+            }
+        }
+        layout.outputs = net.outputs.iter().filter_map(|&id| layout.item(id)).collect();
+        layout
+    }
+
+    /// The item of a tensor, made at its first use; `None` for constants.
+    fn item(&mut self, id: TensorId) -> Option<usize> {
+        let root = self.roots[id];
+        let tensor = &self.net.tensors[root];
+        if tensor.data.is_some() {
+            return None;
+        }
+        if let Some(&item) = self.items.get(&root) {
+            return Some(item);
+        }
+        self.items.insert(root, self.bytes.len());
+        self.bytes.push(tensor.bytes());
+        Some(self.bytes.len() - 1)
+    }
+
+    fn items_of(&self, ids: &[TensorId]) -> Vec<usize> {
+        ids.iter().filter_map(|&id| self.items.get(&self.roots[id]).copied()).collect()
+    }
+
+    fn order(&self, calls: &[Lowering]) -> Option<Vec<usize>> {
+        if calls.iter().any(|of| !of.call.states.is_empty()) {
+            return None;
+        }
+        let uses: Vec<Use> = calls
+            .iter()
+            .map(|Lowering { call, .. }| Use {
+                reads: self.items_of(&call.inputs),
+                writes: self.items_of(&call.outputs),
+                scratch: call.scratch_words * 4,
+            })
+            .collect();
+        order::order(&uses, &self.bytes, &self.inputs, &self.outputs)
+    }
+
+    /// Places the tensors, and the scratch memory of each call behind them in the list of items.
+    fn place(&self, calls: &[Lowering], order: Vec<usize>) -> Placed {
+        let end = calls.len() + 1;
+        let mut items: Vec<Item> = self.bytes.iter().map(|&bytes| Item { bytes, first: usize::MAX, last: 0 }).collect();
+        let mut touch = |item: usize, moment: usize| {
+            items[item].first = items[item].first.min(moment);
+            items[item].last = items[item].last.max(moment);
+        };
+        self.inputs.iter().for_each(|&item| touch(item, 0));
+        self.outputs.iter().for_each(|&item| touch(item, end));
+        for (position, &index) in order.iter().enumerate() {
+            let call = &calls[index].call;
+            for item in self.items_of(&call.inputs).into_iter().chain(self.items_of(&call.outputs)) {
+                touch(item, position + 1);
+            }
+        }
+        let overlaps = order.iter().enumerate();
+        let overlaps = overlaps.filter_map(|(position, &index)| self.overlap(&calls[index].call, &items, position + 1));
+        let overlaps: Vec<Overlap> = overlaps.map(|(_, overlap)| overlap).collect();
+        for (position, &index) in order.iter().enumerate() {
+            let bytes = calls[index].call.scratch_words * 4;
+            items.push(Item { bytes, first: position + 1, last: position + 1 });
+        }
+        let placement = place::place(&items, &overlaps);
+        Placed { order, items, placement }
+    }
+
+    /// The input that the call's output may overlap: the largest of those that die here.
+    fn overlap(&self, call: &Call, items: &[Item], moment: usize) -> Option<(usize, Overlap)> {
+        let output = *self.items.get(&self.roots[*call.outputs.first()?])?;
+        let inputs: Vec<Option<usize>> =
+            call.inputs.iter().map(|&id| self.items.get(&self.roots[id]).copied()).collect();
+        (0..inputs.len())
+            .filter_map(|index| {
+                let gap = call.gaps[index]?;
+                let input = inputs[index]?;
+                let dies_here =
+                    items[input].last == moment && items[input].first < moment && items[output].first == moment;
+                let once = inputs.iter().filter(|&&other| other == Some(input)).count() == 1;
+                (dies_here && once && input != output).then_some((index, Overlap { input, output, gap }))
+            })
+            .max_by_key(|(_, overlap)| items[overlap.input].bytes)
+    }
+
+    /// Places, initial values and size of the states, one behind the other.
+    fn states(&self) -> States {
+        let mut states = States { places: HashMap::new(), values: Vec::new(), words: 0 };
+        for &id in &self.states {
+            let tensor = &self.net.tensors[id];
+            let end = states.words + tensor.bytes().div_ceil(4);
+            states.places.insert(id, states.words * 4);
+            if let Some(word) = start_of_state(tensor) {
+                states.values.push((states.words..end, word));
+            }
+            states.words = end;
+        }
+        states
+    }
+
+    /// The byte offset of each tensor that lies in the arena.
+    fn offsets(&self, placement: &Placement) -> HashMap<TensorId, usize> {
+        let offset = |id: TensorId| Some((id, placement.offsets[*self.items.get(&self.roots[id])?]));
+        (0..self.net.tensors.len()).filter_map(offset).collect()
+    }
+
+    /// A tensor with its place.
+    fn operand(&self, id: TensorId, states: &States, offsets: &HashMap<TensorId, usize>) -> Result<Operand> {
+        let tensor = &self.net.tensors[id];
+        let place = match (&self.net.tensors[self.roots[id]].data, states.places.get(&id), offsets.get(&id)) {
+            (Some(data), ..) => Some(Place::Constant(constant_words(data))),
+            (_, Some(&offset), _) => Some(Place::State(offset)),
+            (_, _, Some(&offset)) => Some(Place::Arena(offset)),
+            (None, None, None) => None,
+        };
+        match (place, Storage::of(tensor.element)) {
+            (Some(place), Some(storage)) => Ok(Operand { place, storage, length: tensor.len() }),
+            _ => {
+                // Lowering checked the element types, and every tensor of a call has an item.
+                debug_assert!(false, "tensor {id} has no place");
+                let found = format!("tensor {id} of {} without a place", tensor.element);
+                Err(Error::Unsupported(vec![Problem::model(found, "INT8, INT16, INT32, FLOAT32")]))
+            }
+        }
+    }
+
+    fn steps(
+        &self,
+        calls: Vec<Lowering>,
+        placed: &Placed,
+        states: &States,
+        offsets: &HashMap<TensorId, usize>,
+    ) -> Result<Vec<Step>> {
+        let Placed { order, items, placement } = placed;
+        let mut calls: Vec<Option<Lowering>> = calls.into_iter().map(Some).collect();
+        let mut steps = Vec::with_capacity(order.len());
+        for (position, &index) in order.iter().enumerate() {
+            let Some(Lowering { node, mut call }) = calls[index].take() else {
+                debug_assert!(false, "call {index} comes twice in the order");
+                continue;
+            };
+            let moment = position + 1;
+            let shared = self.overlap(&call, items, moment).filter(|(_, overlap)| {
+                let (input, output) = (placement.offsets[overlap.input], placement.offsets[overlap.output]);
+                input < output + items[overlap.output].bytes && output < input + items[overlap.input].bytes
+            });
+            if let Some((1, _)) = shared
+                && let Some(exchanged) = call.exchanged.take()
+            {
+                call.inputs.swap(0, 1);
+                call.gaps.swap(0, 1);
+                call.body = exchanged;
+            }
+            let operands =
+                |ids: &[TensorId]| ids.iter().map(|&id| self.operand(id, states, offsets)).collect::<Result<Vec<_>>>();
+            let scratch = placement.offsets[self.bytes.len() + position] / 4;
+            let io = Io {
+                inputs: operands(&call.inputs)?,
+                outputs: operands(&call.outputs)?,
+                states: operands(&call.states)?,
+                scratch: scratch..scratch + call.scratch_words,
+                shared: shared.is_some(),
+            };
+            let alive = |item: &Item| item.first <= moment && moment <= item.last;
+            let live = items.iter().zip(&placement.offsets).filter(|(item, _)| alive(item));
+            let live_bytes = covered(live.map(|(item, &at)| (at, item.bytes)));
+            steps.push(Step { node, call, io, live_bytes });
+        }
+        Ok(steps)
+    }
+}
+
+/// The word that a state starts from, where that is not 0: int8 states start from real 0, which is their zero point; wider ones have zero point 0.
+fn start_of_state(tensor: &Tensor) -> Option<u32> {
+    let &zero_point = tensor.quantisation.as_ref()?.zero_points.first()?;
+    let is_int8 = tensor.element == Element::I8;
+    (is_int8 && zero_point != 0).then(|| u32::from_le_bytes([zero_point as i8 as u8; 4]))
+}
+
+/// Bytes that regions (offset, length) take together, where they overlap once.
+fn covered(regions: impl Iterator<Item = (usize, usize)>) -> usize {
+    let mut regions: Vec<_> = regions.collect();
+    regions.sort_unstable();
+    let (mut bytes, mut end) = (0, 0);
+    for (start, length) in regions {
+        bytes += (start + length).saturating_sub(end.max(start));
+        end = end.max(start + length);
+    }
+    bytes
+}
+
+/// The bytes of a constant as whole words.
+fn constant_words(data: &Constant) -> Vec<u32> {
+    data.bytes()
+        .chunks(4)
+        .map(|chunk| {
+            let mut bytes = [0; 4];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            u32::from_le_bytes(bytes)
+        })
+        .collect()
+}

@@ -1,0 +1,3 @@
+//! From float weights to integers.
+
+pub mod recurrent;

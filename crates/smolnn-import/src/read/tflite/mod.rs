@@ -1,0 +1,384 @@
+//! `.tflite` files: a flatbuffer becomes a net.
+//!
+//! Everything is checked that can be checked without knowing what the operators compute: offsets, indices, shapes, buffer sizes, quantisation,
+//! the order of operators. Nothing that a file says is trusted.
+
+mod operators;
+mod schema;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use self::operators::{Line, Stated, attributes};
+use crate::error::{Error, Problem, Result};
+use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId};
+
+/// Largest tensor that is accepted, in bytes: far above any microcontroller, and low enough that sums of sizes cannot overflow.
+const LARGEST_TENSOR: usize = 1 << 28;
+
+/// The element types by their codes in the schema.
+const ELEMENTS: [Element; 23] = {
+    use Element::*;
+    [
+        F32, F16, I32, U8, I64, String, Bool, I16, Complex64, I8, F64, Complex128, U64, Resource, Variant, U32, U16,
+        I4, BF16, I2, U4, F8E4M3, F8E5M2,
+    ]
+};
+
+fn element(code: i8) -> Option<Element> {
+    ELEMENTS.get(usize::try_from(code).ok()?).copied()
+}
+
+/// Whether the bytes begin as a `.tflite` file does.
+pub(super) fn recognises(file: &[u8]) -> bool {
+    file.get(4..8) == Some(b"TFL3")
+}
+
+/// What an operator is in the file: a builtin of TensorFlow Lite by the schema's code, or a custom one by name.
+#[derive(Clone)]
+enum Code {
+    Builtin(i32),
+    Custom(String),
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Code::Builtin(code) => match builtin_name(*code) {
+                Some(name) => f.write_str(name),
+                None => write!(f, "BUILTIN_{code}"),
+            },
+            Code::Custom(name) => write!(f, "CUSTOM:{}", name.escape_debug()),
+        }
+    }
+}
+
+/// The schema's name of a builtin operator.
+fn builtin_name(code: i32) -> Option<&'static str> {
+    const NAMES: &str = include_str!("builtin_operators.txt");
+    NAMES.lines().nth(usize::try_from(code).ok()?)
+}
+
+/// Reads and checks the bytes of a file.
+///
+/// # Errors
+/// [`Error::Malformed`] for damaged files, [`Error::Unsupported`] for models with several subgraphs, dynamic shapes, sparse or external
+/// tensors, or impossible quantisation.
+pub(super) fn read(file: &[u8]) -> Result<Net> {
+    let model = schema::root(file).map_err(|error| Error::Malformed(damage(&error.to_string())))?;
+    if model.version() != 3 {
+        return Err(Error::Malformed(format!("schema version {}, supported: 3", model.version())));
+    }
+    let subgraphs = model.subgraphs().map_or(0, |subgraphs| subgraphs.len());
+    let codes = operator_codes(&model);
+    if subgraphs != 1 {
+        let supported = "one (no control flow: IF, WHILE, CALL_ONCE)";
+        let list = codes.iter().map(|(code, _)| code.to_string()).collect::<Vec<_>>().join(", ");
+        let found = format!("{subgraphs} subgraphs, with operators {list}");
+        return Err(Error::Unsupported(vec![Problem::model(found, supported)]));
+    }
+    let Some(subgraph) = model.subgraphs().map(|subgraphs| subgraphs.get(0)) else {
+        return Err(Error::Malformed("no subgraph".into()));
+    };
+    Reader { file: file.into(), buffers: buffer_bytes(&model, file.len()), subgraph, codes }.read()
+}
+
+/// The verifier's words on one line, and what to do.
+fn damage(error: &str) -> String {
+    let lines: Vec<_> =
+        error.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| !line.is_empty()).collect();
+    format!("{}; the file is cut off or damaged, fetch or convert it again", lines.join(", "))
+}
+
+/// Where each buffer's bytes lie in the file; inside the flatbuffer, or behind it in files above 2 GB.
+fn buffer_bytes(model: &schema::Model<'_>, file_len: usize) -> Vec<BufferBytes> {
+    let Some(buffers) = model.buffers() else { return Vec::new() };
+    buffers
+        .iter()
+        .map(|buffer| match buffer.data() {
+            Some(data) if !data.is_empty() => BufferBytes::Inside(data.bytes().to_vec().into()),
+            _ if buffer.offset() > 1 => match (usize::try_from(buffer.offset()), usize::try_from(buffer.size())) {
+                (Ok(start), Ok(size)) if start.checked_add(size).is_some_and(|end| end <= file_len) => {
+                    BufferBytes::Behind(start..start + size)
+                }
+                _ => BufferBytes::Outside(buffer.offset(), buffer.size()),
+            },
+            _ => BufferBytes::Empty,
+        })
+        .collect()
+}
+
+/// The bytes of one buffer of the file.
+enum BufferBytes {
+    Empty,
+    Inside(Arc<[u8]>),
+    Behind(Range<usize>),
+    Outside(u64, u64),
+}
+
+/// Code and version of each entry of the operator code table.
+fn operator_codes(model: &schema::Model<'_>) -> Vec<(Code, i32)> {
+    let Some(codes) = model.operator_codes() else { return Vec::new() };
+    const CUSTOM: i32 = 32;
+    codes
+        .iter()
+        .map(|code| {
+            // Old files carry the code in a byte; new ones repeat it there, or a placeholder when it does not fit.
+            let builtin = code.builtin_code().max(code.deprecated_builtin_code().into());
+            let code_and_name = match builtin {
+                CUSTOM => Code::Custom(code.custom_code().unwrap_or("").into()),
+                builtin => Code::Builtin(builtin),
+            };
+            (code_and_name, code.version())
+        })
+        .collect()
+}
+
+struct Reader<'a> {
+    file: Arc<[u8]>,
+    buffers: Vec<BufferBytes>,
+    subgraph: schema::SubGraph<'a>,
+    codes: Vec<(Code, i32)>,
+}
+
+/// An operator as the file has it.
+struct Entry<'a> {
+    code: Code,
+    version: i32,
+    operator: schema::Operator<'a>,
+    inputs: Vec<Option<TensorId>>,
+    outputs: Vec<TensorId>,
+}
+
+impl Reader<'_> {
+    fn read(self) -> Result<Net> {
+        let count = self.subgraph.tensors().map_or(0, |tensors| tensors.len());
+        let id = |index: i32, whose: &dyn fmt::Display| match usize::try_from(index) {
+            Ok(index) if index < count => Ok(index),
+            _ => Err(Error::Malformed(format!("{whose} refers to tensor {index} of {count}"))),
+        };
+        let ids = |list: Option<flatbuffers::Vector<'_, i32>>, whose: &str| -> Result<Vec<TensorId>> {
+            list.map_or(Ok(Vec::new()), |list| list.iter().map(|index| id(index, &whose)).collect())
+        };
+        let optional_ids = |list: Option<flatbuffers::Vector<'_, i32>>, whose: &str| -> Result<Vec<Option<TensorId>>> {
+            list.map_or(Ok(Vec::new()), |list| {
+                list.iter().map(|index| if index == -1 { Ok(None) } else { id(index, &whose).map(Some) }).collect()
+            })
+        };
+
+        let inputs = ids(self.subgraph.inputs(), "the list of inputs")?;
+        let outputs = ids(self.subgraph.outputs(), "the list of outputs")?;
+        let mut entries = Vec::new();
+        for (index, operator) in self.subgraph.operators().into_iter().flatten().enumerate() {
+            let Some((code, version)) = self.codes.get(operator.opcode_index() as usize).cloned() else {
+                return Err(Error::Malformed(format!(
+                    "operator {index} refers to operator code {} of {}",
+                    operator.opcode_index(),
+                    self.codes.len()
+                )));
+            };
+            let whose = format!("operator {index} {code}");
+            let inputs = optional_ids(operator.inputs(), &whose)?;
+            let outputs = ids(operator.outputs(), &whose)?;
+            entries.push(Entry { code, version, operator, inputs, outputs });
+        }
+        let tensors = self.tensors(&entries, &inputs, &outputs)?;
+        let nodes = entries.into_iter().enumerate().map(|(index, entry)| node(index, entry, &tensors)).collect();
+        let net = Net { tensors, nodes, inputs, outputs };
+        net.check_flow()?;
+        Ok(net)
+    }
+
+    /// All tensors, or everything that is wrong with them.
+    fn tensors(&self, entries: &[Entry<'_>], inputs: &[TensorId], outputs: &[TensorId]) -> Result<Vec<Tensor>> {
+        let used: HashSet<TensorId> = entries
+            .iter()
+            .flat_map(|entry| entry.inputs.iter().flatten().chain(&entry.outputs))
+            .chain(inputs)
+            .chain(outputs)
+            .copied()
+            .collect();
+        let mut problems = Vec::new();
+        let mut tensors = Vec::new();
+        for (index, tensor) in self.subgraph.tensors().into_iter().flatten().enumerate() {
+            let name = tensor.name().unwrap_or("").to_string();
+            let placeholder = Tensor {
+                name: name.clone(),
+                element: Element::I8,
+                shape: vec![1],
+                quantisation: None,
+                data: None,
+                variable: false,
+            };
+            if !used.contains(&index) {
+                tensors.push(placeholder);
+                continue;
+            }
+            match self.tensor(&tensor, name.clone(), inputs.contains(&index)) {
+                Ok(tensor) => tensors.push(tensor),
+                Err(Fault::Malformed(fault)) => {
+                    return Err(Error::Malformed(format!("tensor {index} \"{}\": {fault}", name.escape_debug())));
+                }
+                Err(Fault::Unsupported(found, supported)) => {
+                    let user = entries
+                        .iter()
+                        .enumerate()
+                        .find(|(_, entry)| entry.inputs.contains(&Some(index)) || entry.outputs.contains(&index));
+                    problems.push(Problem {
+                        operator: user.map(|(index, entry)| (index, entry.code.to_string())),
+                        tensor: Some((index, name)),
+                        found,
+                        supported: supported.into(),
+                    });
+                    tensors.push(placeholder);
+                }
+            }
+        }
+        if problems.is_empty() {
+            return Ok(tensors);
+        }
+        for (index, entry) in entries.iter().enumerate() {
+            let name = entry.code.to_string();
+            if Line::of(&name).is_none() {
+                let (found, supported) = operators::unknown();
+                problems.push(Problem { operator: Some((index, name)), tensor: None, found, supported });
+            }
+        }
+        Err(Error::Unsupported(problems))
+    }
+
+    fn tensor(&self, tensor: &schema::Tensor<'_>, name: String, is_input: bool) -> std::result::Result<Tensor, Fault> {
+        let element = element(tensor.element()).ok_or_else(|| {
+            Fault::Unsupported(format!("element type {}", tensor.element()), "INT8, INT16, INT32, INT64, FLOAT32")
+        })?;
+        let dimensions: Vec<i32> = tensor.shape().into_iter().flatten().collect();
+        if dimensions.contains(&-1) {
+            return Err(Fault::Unsupported(format!("dynamic shape {dimensions:?}"), STATIC_SHAPE));
+        }
+        let shape = dimensions
+            .iter()
+            .map(|&dimension| usize::try_from(dimension))
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(|_| Fault::Malformed(format!("negative dimension in shape {dimensions:?}")))?;
+        if shape.contains(&0) {
+            return Err(Fault::Unsupported(
+                format!("shape {shape:?} without elements"),
+                "shapes whose dimensions are at least 1",
+            ));
+        }
+        // A free batch dimension is what Keras models have by default: the file then states shape 1, and that is what gets compiled.
+        let signature: Vec<i32> = tensor.shape_signature().into_iter().flatten().collect();
+        let batch_is_one = shape.first() == Some(&1);
+        if is_input
+            && signature.iter().enumerate().any(|(axis, &dimension)| dimension < 0 && (axis > 0 || !batch_is_one))
+        {
+            return Err(Fault::Unsupported(format!("dynamic shape {signature:?}"), STATIC_SHAPE));
+        }
+        let elements = shape.iter().try_fold(1usize, |product, &dimension| product.checked_mul(dimension));
+        let bytes = elements.and_then(|elements| elements.checked_mul(element.bits())).map(|bits| bits.div_ceil(8));
+        let bytes = bytes
+            .filter(|&bytes| bytes <= LARGEST_TENSOR)
+            .ok_or_else(|| Fault::Unsupported(format!("shape {shape:?} of {element}"), "tensors of at most 256 MiB"))?;
+        if tensor.sparsity().is_some() {
+            return Err(Fault::Unsupported("sparse storage".into(), "dense storage"));
+        }
+        if tensor.external_buffer() != 0 {
+            return Err(Fault::Unsupported("data in an external file".into(), "data inside the model file"));
+        }
+        let data = match self.buffers.get(tensor.buffer() as usize) {
+            None if tensor.buffer() == 0 => None,
+            None => return Err(Fault::Malformed(format!("buffer {} of {}", tensor.buffer(), self.buffers.len()))),
+            Some(BufferBytes::Empty) => None,
+            Some(BufferBytes::Inside(bytes)) => Constant::part(bytes.clone(), 0..bytes.len()),
+            Some(BufferBytes::Behind(range)) => Constant::part(self.file.clone(), range.clone()),
+            Some(BufferBytes::Outside(offset, size)) => {
+                return Err(Fault::Malformed(format!(
+                    "its data, {size} bytes at offset {offset}, lie outside the file of {} bytes",
+                    self.file.len()
+                )));
+            }
+        };
+        if let Some(data) = &data
+            && data.bytes().len() != bytes
+            && element != Element::String
+        {
+            return Err(Fault::Malformed(format!(
+                "{} bytes of data, but {element} {shape:?} takes {bytes}",
+                data.bytes().len()
+            )));
+        }
+        let quantisation = quantisation(tensor, element, &shape)?;
+        Ok(Tensor { name, element, shape, quantisation, data, variable: tensor.is_variable() })
+    }
+}
+
+const STATIC_SHAPE: &str = "static shapes (convert with a fixed input shape; a free batch dimension of 1 is fine)";
+
+/// What is wrong with one tensor.
+enum Fault {
+    Malformed(String),
+    Unsupported(String, &'static str),
+}
+
+fn quantisation(
+    tensor: &schema::Tensor<'_>,
+    element: Element,
+    shape: &[usize],
+) -> std::result::Result<Option<Quantisation>, Fault> {
+    let Some(parameters) = tensor.quantization() else { return Ok(None) };
+    if parameters.details_type() != 0 {
+        return Err(Fault::Unsupported(
+            "block-wise, multi-axis or custom quantisation".into(),
+            "affine quantisation per tensor or per channel",
+        ));
+    }
+    let scales: Vec<f32> = parameters.scale().into_iter().flatten().collect();
+    if scales.is_empty() || element.is_float() {
+        return Ok(None);
+    }
+    if let Some(scale) = scales.iter().find(|scale| !(scale.is_finite() && **scale > 0.0)) {
+        return Err(Fault::Unsupported(format!("scale {scale}"), "positive, finite scales"));
+    }
+    let mut points: Vec<i64> = parameters.zero_point().into_iter().flatten().collect();
+    if points.len() <= 1 {
+        points = vec![points.first().copied().unwrap_or(0); scales.len()];
+    }
+    if points.len() != scales.len() {
+        return Err(Fault::Malformed(format!("{} scales but {} zero points", scales.len(), points.len())));
+    }
+    let (low, high) = element.range().unwrap_or((i32::MIN.into(), i32::MAX.into()));
+    if let Some(point) = points.iter().find(|point| !(low..=high).contains(point)) {
+        return Err(Fault::Unsupported(format!("zero point {point}"), "zero points in the range of the element type"));
+    }
+    // Real models carry nonsense here on per-tensor and rank-1 tensors, where it has no meaning.
+    let dimension = if scales.len() == 1 || shape.len() <= 1 {
+        0
+    } else {
+        usize::try_from(parameters.quantized_dimension()).unwrap_or(usize::MAX)
+    };
+    if scales.len() > 1 && shape.get(dimension) != Some(&scales.len()) {
+        return Err(Fault::Malformed(format!(
+            "{} scales along dimension {} of shape {shape:?}",
+            scales.len(),
+            parameters.quantized_dimension()
+        )));
+    }
+    let zero_points = points.iter().map(|&point| point as i32).collect();
+    Ok(Some(Quantisation { scales, zero_points, dimension }))
+}
+
+/// The node of an operator. What has no counterpart in the net becomes [`Operator::Unsupported`], so that all such operators are named at once, and
+/// those that nothing needs are no hindrance.
+fn node(index: usize, entry: Entry<'_>, tensors: &[Tensor]) -> Node {
+    let Entry { code, version, operator, inputs, outputs } = entry;
+    let name = code.to_string();
+    let mut stated = Stated { options: operator.options(), inputs, outputs, tensors };
+    let operator = attributes(&name, version, &mut stated).unwrap_or_else(|refusal| Operator::Unsupported {
+        tensor: refusal.tensor,
+        found: refusal.found,
+        supported: refusal.supported,
+    });
+    Node { index, name, operator, inputs: stated.inputs, outputs: stated.outputs }
+}

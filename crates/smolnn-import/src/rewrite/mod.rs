@@ -1,0 +1,29 @@
+//! Rewrites a net into one that computes the same with less: a list of small passes, run in order.
+
+mod drop_unused;
+mod fold_constants;
+mod fuse_padding;
+
+use crate::net::Net;
+
+/// A pass: its name, and what it does to a net.
+struct Pass {
+    name: &'static str,
+    apply: fn(&mut Net),
+}
+
+/// All passes, in the order in which they run.
+const PASSES: &[Pass] = &[
+    Pass { name: "fold_constants", apply: fold_constants::apply },
+    Pass { name: "drop_unused", apply: drop_unused::apply },
+    Pass { name: "fuse_padding", apply: fuse_padding::apply },
+    Pass { name: "drop_unused", apply: drop_unused::apply },
+];
+
+/// Runs all passes.
+pub(crate) fn rewrite(net: &mut Net) {
+    for pass in PASSES {
+        (pass.apply)(net);
+        debug_assert!(net.check_flow().is_ok(), "{} breaks the flow of the net", pass.name);
+    }
+}

@@ -1,0 +1,117 @@
+//! Holds the rooms of the crate, and the places that docs/adding-an-operator.md lists, against the tree.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms in the order of the data's way: each may use those that its line names, and nothing else of the crate.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("net", &["error"]),
+    ("read", &["error", "net"]),
+    ("rewrite", &["error", "net"]),
+    ("quantise", &["error", "net"]),
+    ("lower", &["error", "net"]),
+    ("plan", &["error", "net", "lower"]),
+    ("write", &["error", "net", "lower", "plan"]),
+    ("run", &["error", "net", "lower", "plan"]),
+    ("report", &["error", "net", "lower", "plan"]),
+    ("model", &["error", "net", "read", "rewrite", "quantise", "lower", "plan"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// All Rust files under a path, with their text.
+fn files(path: &Path) -> Vec<(PathBuf, String)> {
+    if path.is_file() {
+        return vec![(path.into(), fs::read_to_string(path).expect("a source file"))];
+    }
+    let entries = fs::read_dir(path).expect("a folder of sources").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> = entries
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|extension| extension == "rs"))
+        .flat_map(|path| self::files(&path))
+        .collect();
+    files.sort();
+    files
+}
+
+/// The rooms that a text uses, by `crate::` and `$crate::`.
+fn uses(text: &str) -> BTreeSet<&str> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.flat_map(|line| line.split("crate::").skip(1))
+        .map(|rest| rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap_or(""))
+        .collect()
+}
+
+#[test]
+fn no_arrow_runs_back() {
+    let mut known: BTreeSet<String> = ["lib.rs", "main.rs", "npy.rs"].map(String::from).into();
+    for (room, allowed) in ROOMS {
+        let (folder, file) = (source().join(room), source().join(format!("{room}.rs")));
+        let path = if folder.is_dir() { folder } else { file };
+        known.insert(path.file_name().expect("a name").to_string_lossy().into_owned());
+        for (file, text) in files(&path) {
+            for used in uses(&text) {
+                assert!(used == *room || allowed.contains(&used), "{} uses crate::{used}", file.display());
+            }
+        }
+    }
+    for entry in fs::read_dir(source()).expect("the sources") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        assert!(known.contains(&name), "{name} is in no room: give it a line in ROOMS");
+    }
+}
+
+#[test]
+fn uses_are_found() {
+    let text = "use crate::net::Net;\n// crate::plan\nlet x = $crate::lower::call::call!();\nuse crate::{Error};";
+    assert_eq!(uses(text), BTreeSet::from(["", "lower", "net"]));
+}
+
+/// Every operator of the net is made by a line of a reader, so that none is dead.
+#[test]
+fn every_operator_has_a_line() {
+    let declared = fs::read_to_string(source().join("net/operator.rs")).expect("the enum");
+    let lines = fs::read_to_string(source().join("read/tflite/operators.rs")).expect("the lines");
+    let mut variants = 0;
+    for name in ["Operator", "UnaryKind", "BinaryKind", "ReduceKind", "PoolKind"] {
+        let (_, body) = declared.split_once(&format!("pub enum {name} {{\n")).expect("an enum");
+        let (body, _) = body.split_once("\n}").expect("its end");
+        for line in body.lines().filter_map(|line| line.strip_prefix("    ")) {
+            let variant: String = line.chars().take_while(char::is_ascii_alphanumeric).collect();
+            if !variant.is_empty() && variant != "Unsupported" {
+                assert!(lines.contains(&format!("{name}::{variant}")), "no line makes {name}::{variant}");
+                variants += 1;
+            }
+        }
+    }
+    assert!(variants > 40, "only {variants} variants were found");
+}
+
+#[test]
+fn the_guide_lists_the_places_of_the_tree() {
+    let guide = fs::read_to_string(root().join("docs/adding-an-operator.md")).expect("the guide");
+    let paths: BTreeSet<&str> = guide.split('`').filter(|word| word.contains('/') && !word.contains(' ')).collect();
+    for path in &paths {
+        assert!(root().join(path).exists(), "the guide names {path}, which does not exist");
+    }
+    // What every family uses is not a family.
+    const SHARED: [&str; 7] = ["argument", "call", "context", "memory", "mod", "source", "weights"];
+    for (file, _) in files(&source().join("lower")) {
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        let listed = paths.contains(format!("crates/smolnn-import/src/lower/{name}.rs").as_str());
+        assert!(listed || SHARED.contains(&name.as_str()), "the guide does not list the family {name}");
+    }
+    for place in ["net/operator.rs", "net/infer.rs", "read/tflite/operators.rs", "lower/mod.rs"] {
+        assert!(
+            paths.contains(format!("crates/smolnn-import/src/{place}").as_str()),
+            "the guide does not list {place}"
+        );
+    }
+}
