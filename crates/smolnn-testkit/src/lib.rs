@@ -9,12 +9,12 @@
 //!
 //! ```
 //! let mut memory = vec![0; 4096];
-//! let mut kernels = 0;
-//! smolnn_testkit::cases::run(&mut memory, 3, &mut |kernel, outcome| {
-//!     assert!(outcome.passed(), "{}: {outcome:?}", kernel.name);
-//!     kernels += 1;
+//! let mut cases = 0;
+//! smolnn_testkit::cases::run(&mut memory, 3, &mut |case, outcome| {
+//!     assert!(outcome.passed(), "{}: {outcome:?}", case.kernel);
+//!     cases += 1;
 //! });
-//! assert_eq!(kernels, smolnn_testkit::cases::KERNELS.len());
+//! assert_eq!(cases, smolnn_testkit::cases::all().count());
 //! ```
 #![no_std]
 

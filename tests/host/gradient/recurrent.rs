@@ -409,6 +409,30 @@ fn conversions_undo_the_frameworks_orders() {
     assert!(matches!(refused, Err(ShapeError::Range(_))));
 }
 
+/// Cells of one gate: W, U and the sum of both biases, whatever framework stored them.
+#[test]
+fn cells_of_one_gate_are_converted() {
+    let mut random = generator(12);
+    let (inputs, hidden) = (3, 4);
+    let (simple, residual) =
+        (SimpleRnn::<Tanh>::new(inputs, hidden).unwrap(), ResidualRnn::<Tanh>::new(inputs, hidden).unwrap());
+    let ours = reals(&mut random, simple.sizes().parameters());
+    let (w, rest) = ours.split_at(hidden * inputs);
+    let (u, b) = rest.split_at(hidden * hidden);
+    let half: Vec<f64> = b.iter().map(|b| b * 0.5).collect();
+    for format in [Format::PyTorch, Format::Keras, Format::Onnx] {
+        let keras = format == Format::Keras;
+        let (w, u) = (reordered(w, hidden, inputs, &[0], keras), reordered(u, hidden, hidden, &[0], keras));
+        let tensors = Tensors { bias: Some(&half), recurrent_bias: Some(&half), ..Tensors::new(&w, &u) };
+        let mut found = vec![f64::NAN; ours.len()];
+        convert::simple(&simple, format, &tensors, &mut found).unwrap();
+        assert_eq!(found, ours, "{format:?}");
+        found.fill(f64::NAN);
+        convert::residual(&residual, format, &tensors, &mut found).unwrap();
+        assert_eq!(found, ours, "{format:?}");
+    }
+}
+
 #[test]
 fn wrong_shapes_and_lengths_are_errors() {
     assert!(matches!(Lstm::new(0, 3), Err(ShapeError::Zero(_))));

@@ -5,3 +5,4 @@ pub mod gradient;
 pub mod oracle;
 pub mod recurrent;
 pub mod shapes;
+pub mod source;

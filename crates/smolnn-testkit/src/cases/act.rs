@@ -6,11 +6,45 @@ use smolnn_fixed::q::Q15;
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 
 use super::plain::{apart_and_overlapping, dispatch_tensors as dispatch, nearest, whole, zero_point};
-use super::{Case, Failure, compare, elementwise};
+use super::{Case, Failure, Trial, compare, elementwise};
 use crate::oracle;
 
-pub(super) fn lookup(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+/// The rows of this family.
+pub(super) static CASES: &[Case] = &[
+    Case { kernel: "act/table.rs::lookup", domain: "random tables", tolerance: 0, run: lookup },
+    // The oracles of the next two take real functions; the goldens hold the bits.
+    Case {
+        kernel: "act/int16.rs::logistic_int16",
+        domain: "all of int16, scales 2^-15..2^-3",
+        tolerance: 2,
+        run: logistic_int16,
+    },
+    Case {
+        kernel: "act/int16.rs::tanh_int16",
+        domain: "all of int16, scales 2^-15..2^-3",
+        tolerance: 3,
+        run: tanh_int16,
+    },
+    Case { kernel: "act/q15.rs::sigmoid_q15", domain: "all of Q3.12", tolerance: 0, run: sigmoid_q15 },
+    Case { kernel: "act/q15.rs::tanh_q15", domain: "all of Q3.12", tolerance: 0, run: tanh_q15 },
+    Case {
+        kernel: "act/q15_small.rs::sigmoid_q15_small",
+        domain: "all of Q3.12",
+        tolerance: 0,
+        run: sigmoid_q15_small,
+    },
+    Case { kernel: "act/q15_small.rs::tanh_q15_small", domain: "all of Q3.12", tolerance: 0, run: tanh_q15_small },
+    Case {
+        kernel: "act/leaky_relu.rs::leaky_relu_int16",
+        domain: "slopes ±2^-8..1",
+        tolerance: 0,
+        run: leaky_relu_int16,
+    },
+    Case { kernel: "act/prelu.rs::prelu", domain: "slopes per channel, in place", tolerance: 0, run: prelu },
+];
+
+pub(super) fn lookup(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let outputs: [i8; 256] = core::array::from_fn(|_| random.int8());
     let table = Table::from_ascending(&outputs);
     let length = random.length(1, 90);
@@ -23,8 +57,8 @@ pub(super) fn lookup(case: Case<'_>) -> Result<(), Failure> {
 
 /// An interpolated int16 activation against the real function.
 macro_rules! interpolated {
-    ($case:ident, $interpolation:path, $kernel:path, $real:expr) => {{
-        let Case { random, mut memory, tolerance } = $case;
+    ($trial:ident, $interpolation:path, $kernel:path, $real:expr) => {{
+        let Trial { random, mut memory, tolerance } = $trial;
         let scale = if random.one_in(2) { 1.0 / 4096.0 } else { random.scale(15, 3) };
         let interpolation = $interpolation(scale).map_err(Failure::refused("the interpolation"))?;
         let length = random.length(1, 90);
@@ -39,16 +73,16 @@ macro_rules! interpolated {
     }};
 }
 
-pub(super) fn logistic_int16(case: Case<'_>) -> Result<(), Failure> {
-    interpolated!(case, Interpolation::logistic, act::logistic_int16, |x: f64| 1.0 / (1.0 + libm::exp(-x)))
+pub(super) fn logistic_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    interpolated!(trial, Interpolation::logistic, act::logistic_int16, |x: f64| 1.0 / (1.0 + libm::exp(-x)))
 }
 
-pub(super) fn tanh_int16(case: Case<'_>) -> Result<(), Failure> {
-    interpolated!(case, Interpolation::tanh, act::tanh_int16, libm::tanh)
+pub(super) fn tanh_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    interpolated!(trial, Interpolation::tanh, act::tanh_int16, libm::tanh)
 }
 
-pub(super) fn leaky_relu_int16(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn leaky_relu_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let (from, to) = (
         Affine::new(random.scale(14, 2), zero_point::<i16>(random)),
         Affine::new(random.scale(14, 2), zero_point::<i16>(random)),
@@ -73,8 +107,8 @@ pub(super) fn leaky_relu_int16(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn prelu(case: Case<'_>) -> Result<(), Failure> {
-    let random = &mut *case.random;
+pub(super) fn prelu(trial: Trial<'_>) -> Result<(), Failure> {
+    let random = &mut *trial.random;
     let period = random.length(1, 30);
     let length = period * random.length(1, 6);
     let mut affine = || Affine::new(random.scale(10, 0), random.int8().into());
@@ -92,13 +126,13 @@ pub(super) fn prelu(case: Case<'_>) -> Result<(), Failure> {
         };
         oracle::finish(scaled, &OutputRange::int8(output.zero_point)) as i8
     };
-    elementwise::every_place!(case, i8, (length, period), expected, act::prelu, layer)
+    elementwise::every_place!(trial, i8, (length, period), expected, act::prelu, layer)
 }
 
 /// A Q15 activation against the real function, correctly rounded.
 macro_rules! q15 {
-    ($case:ident, $kernel:path, $real:expr) => {{
-        let Case { random, mut memory, tolerance } = $case;
+    ($trial:ident, $kernel:path, $real:expr) => {{
+        let Trial { random, mut memory, tolerance } = $trial;
         let length = random.length(1, 90);
         let bits = memory.filled(length, || random.int16())?;
         let mut input = [Q12::ZERO; 90];
@@ -118,18 +152,18 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + libm::exp(-x))
 }
 
-pub(super) fn sigmoid_q15(case: Case<'_>) -> Result<(), Failure> {
-    q15!(case, act::q15::sigmoid_q15, sigmoid)
+pub(super) fn sigmoid_q15(trial: Trial<'_>) -> Result<(), Failure> {
+    q15!(trial, act::q15::sigmoid_q15, sigmoid)
 }
 
-pub(super) fn sigmoid_q15_small(case: Case<'_>) -> Result<(), Failure> {
-    q15!(case, act::q15_small::sigmoid_q15_small, sigmoid)
+pub(super) fn sigmoid_q15_small(trial: Trial<'_>) -> Result<(), Failure> {
+    q15!(trial, act::q15_small::sigmoid_q15_small, sigmoid)
 }
 
-pub(super) fn tanh_q15(case: Case<'_>) -> Result<(), Failure> {
-    q15!(case, act::q15::tanh_q15, libm::tanh)
+pub(super) fn tanh_q15(trial: Trial<'_>) -> Result<(), Failure> {
+    q15!(trial, act::q15::tanh_q15, libm::tanh)
 }
 
-pub(super) fn tanh_q15_small(case: Case<'_>) -> Result<(), Failure> {
-    q15!(case, act::q15_small::tanh_q15_small, libm::tanh)
+pub(super) fn tanh_q15_small(trial: Trial<'_>) -> Result<(), Failure> {
+    q15!(trial, act::q15_small::tanh_q15_small, libm::tanh)
 }

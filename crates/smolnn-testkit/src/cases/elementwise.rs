@@ -6,8 +6,30 @@ use smolnn_fixed::elementwise::{
 };
 use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
 
-use super::{Case, Failure, compare};
+use super::{Case, Failure, Trial, compare};
 use crate::{Random, oracle};
+
+/// The rows of this family.
+pub(super) static CASES: &[Case] = &[
+    Case {
+        kernel: "elementwise/add.rs::add",
+        domain: "sum and difference, scales 2^-10..1, broadcast, in place",
+        tolerance: 0,
+        run: add,
+    },
+    Case {
+        kernel: "elementwise/squared_difference.rs::squared_difference",
+        domain: "scales 2^-8..1, broadcast, in place",
+        tolerance: 0,
+        run: squared_difference,
+    },
+    Case {
+        kernel: "elementwise/add.rs::add_int16",
+        domain: "sum and difference, scales 2^-15..2^-5, broadcast, in place",
+        tolerance: 0,
+        run: add_int16,
+    },
+];
 
 /// Lengths of two operands: one length, or one that repeats.
 fn draw_pairing(random: &mut Random) -> (usize, usize) {
@@ -33,13 +55,13 @@ pub(super) fn draw_activation(random: &mut Random) -> FusedActivation {
 /// Draws the operands and runs the kernel in every place the tensors may have: apart, the output over the left operand, all
 /// in one buffer, and over the right operand with the left one in place of a constant.
 macro_rules! every_place {
-    ($case:ident, $T:ty, ($left_len:ident, $right_len:ident), $expected:expr, $kernel:path, $layer:ident) => {{
+    ($trial:ident, $T:ty, ($left_len:ident, $right_len:ident), $expected:expr, $kernel:path, $layer:ident) => {{
         use smolnn_core::ShapeError;
         use smolnn_fixed::{Overlapping, OverlappingPair, SeparatePair, WithRight};
 
         use $crate::cases::plain::Value;
 
-        let Case { random, mut memory, tolerance } = $case;
+        let Trial { random, mut memory, tolerance } = $trial;
         let length: usize = $left_len.max($right_len);
         let left = memory.filled::<$T>($left_len, || Value::draw(random))?;
         let right = memory.filled::<$T>($right_len, || Value::draw(random))?;
@@ -98,8 +120,8 @@ fn sum(
     }
 }
 
-pub(super) fn add(case: Case<'_>) -> Result<(), Failure> {
-    let random = &mut *case.random;
+pub(super) fn add(trial: Trial<'_>) -> Result<(), Failure> {
+    let random = &mut *trial.random;
     let (left_len, right_len) = draw_pairing(random);
     let mut affine = |least, most| Affine::new(random.scale(least, most), random.int8().into());
     // An output's scale above 15 times the operands' is refused.
@@ -113,11 +135,11 @@ pub(super) fn add(case: Case<'_>) -> Result<(), Failure> {
     let range = activation.range(output.scale, output.zero_point, -128, 127);
     let expected = sum(quantisations, subtract, 20, range);
     let expected = |left: i8, right: i8| expected(left.into(), right.into()) as i8;
-    every_place!(case, i8, (left_len, right_len), expected, add_kernel, layer)
+    every_place!(trial, i8, (left_len, right_len), expected, add_kernel, layer)
 }
 
-pub(super) fn add_int16(case: Case<'_>) -> Result<(), Failure> {
-    let random = &mut *case.random;
+pub(super) fn add_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    let random = &mut *trial.random;
     let (left_len, right_len) = draw_pairing(random);
     let mut affine = || Affine::new(random.scale(15, 5), 0);
     let quantisations = [affine(), affine(), affine()];
@@ -129,11 +151,11 @@ pub(super) fn add_int16(case: Case<'_>) -> Result<(), Failure> {
     let range = activation.range(output, 0, -32768, 32767);
     let expected = sum(quantisations, subtract, 15, range);
     let expected = |left: i16, right: i16| expected(left.into(), right.into()) as i16;
-    every_place!(case, i16, (left_len, right_len), expected, add_int16_kernel, layer)
+    every_place!(trial, i16, (left_len, right_len), expected, add_int16_kernel, layer)
 }
 
-pub(super) fn squared_difference(case: Case<'_>) -> Result<(), Failure> {
-    let random = &mut *case.random;
+pub(super) fn squared_difference(trial: Trial<'_>) -> Result<(), Failure> {
+    let random = &mut *trial.random;
     let (left_len, right_len) = draw_pairing(random);
     let mut affine = || Affine::new(random.scale(8, 0), random.int8().into());
     let [left, right, output] = [affine(), affine(), affine()];
@@ -150,5 +172,5 @@ pub(super) fn squared_difference(case: Case<'_>) -> Result<(), Failure> {
         let square = oracle::requantise((a - b) * (a - b), output_factor);
         oracle::finish(square, &OutputRange::int8(output.zero_point)) as i8
     };
-    every_place!(case, i8, (left_len, right_len), expected, squared_difference_kernel, layer)
+    every_place!(trial, i8, (left_len, right_len), expected, squared_difference_kernel, layer)
 }

@@ -16,8 +16,52 @@ use smolnn_fixed::softmax_int16::{SoftmaxInt16, softmax_int16 as softmax_int16_k
 use smolnn_fixed::{Element, Overlapping, Separate, convert};
 
 use super::weighted::{draw_window, drawn};
-use super::{Case, Failure, Memory, compare};
+use super::{Case, Failure, Memory, Trial, compare};
 use crate::{Random, oracle};
+
+/// The rows of this family.
+pub(super) static CASES: &[Case] = &[
+    Case { kernel: "pool.rs::max_pool2d", domain: "int8 and int16; windows as conv2d", tolerance: 0, run: max_pool2d },
+    Case {
+        kernel: "pool.rs::average_pool2d",
+        domain: "int8 and int16; windows as conv2d",
+        tolerance: 0,
+        run: average_pool2d,
+    },
+    // The oracle divides real numbers; the goldens hold the bits.
+    Case { kernel: "reduce.rs::mean", domain: "int8 and int16, 1..=400 elements", tolerance: 1, run: mean },
+    Case { kernel: "reduce.rs::reduce_max", domain: "int8 and int16", tolerance: 0, run: reduce_max },
+    Case { kernel: "reduce.rs::reduce_sum", domain: "int8 and int16", tolerance: 0, run: reduce_sum },
+    // The oracle takes real square roots; the golden holds the bits.
+    Case { kernel: "l2_norm.rs::l2_norm", domain: "rows of 1..=60", tolerance: 1, run: l2_norm },
+    Case { kernel: "matmul.rs::matmul", domain: "depths of 1..=40, transposed or not", tolerance: 0, run: matmul },
+    Case { kernel: "pad.rs::pad", domain: "int8 and int16, 0..=3 elements at each side", tolerance: 0, run: pad },
+    // The oracle takes real exponentials; the goldens hold the bits.
+    Case { kernel: "softmax.rs::softmax", domain: "rows of 1..=60, scales 2^-9..1", tolerance: 1, run: softmax },
+    Case {
+        kernel: "softmax.rs::softmax_to_int16",
+        domain: "rows of 1..=60, scales 2^-9..1",
+        tolerance: 2,
+        run: softmax_to_int16,
+    },
+    // The oracles of the next two take real functions; the goldens hold the bits. Differences saturate at -10 in int16, so
+    // that each of 60 elements may count e^-10 too much, up to 2 LSB after rounding.
+    Case {
+        kernel: "softmax_int16.rs::softmax_int16",
+        domain: "rows of 1..=60, scales 2^-16..2^-8",
+        tolerance: 120,
+        run: softmax_int16,
+    },
+    Case {
+        kernel: "log_softmax.rs::log_softmax",
+        domain: "rows of 1..=60, scales 2^-9..1",
+        tolerance: 2,
+        run: log_softmax,
+    },
+    Case { kernel: "convert.rs::quantise", domain: "int8 and int16, every kind of f32", tolerance: 0, run: quantise },
+    Case { kernel: "convert.rs::dequantise", domain: "int8 and int16", tolerance: 0, run: dequantise },
+    Case { kernel: "convert.rs::requantise", domain: "int8, int16 to int8, int16", tolerance: 0, run: requantise },
+];
 
 /// int8 and int16 as the cases draw them.
 pub(super) trait Value: Element + bytemuck::Pod {
@@ -49,8 +93,8 @@ pub(super) use dispatch_tensors;
 
 /// Runs int8 or int16, as the generator says.
 macro_rules! either_type {
-    ($case:ident, $function:ident) => {
-        if $case.random.one_in(2) { $function::<i16>($case) } else { $function::<i8>($case) }
+    ($trial:ident, $function:ident) => {
+        if $trial.random.one_in(2) { $function::<i16>($trial) } else { $function::<i8>($trial) }
     };
 }
 
@@ -91,11 +135,11 @@ macro_rules! apart_and_overlapping {
 }
 
 fn pool<T: Value + Into<i64>>(
-    case: Case<'_>,
+    trial: Trial<'_>,
     average: bool,
     gather: impl Fn(&Pool2dShape, &[T], usize) -> i64,
 ) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+    let Trial { random, mut memory, tolerance } = trial;
     let shape = drawn(draw_window(random).0.pool())?;
     let range = range::<T>(random);
     let layer = Pool2d::new(shape, range).map_err(Failure::refused("the layer"))?;
@@ -130,24 +174,24 @@ impl<'a, T> From<Overlapping<'a, T>> for Tensors<'a, T> {
     }
 }
 
-fn max_of_type<T: Value + Into<i64>>(case: Case<'_>) -> Result<(), Failure> {
-    pool::<T>(case, false, |shape, input, index| oracle::pooled(shape, input, index).max().unwrap_or(T::LEAST.into()))
+fn max_of_type<T: Value + Into<i64>>(trial: Trial<'_>) -> Result<(), Failure> {
+    pool::<T>(trial, false, |shape, input, index| oracle::pooled(shape, input, index).max().unwrap_or(T::LEAST.into()))
 }
 
-pub(super) fn max_pool2d(case: Case<'_>) -> Result<(), Failure> {
-    either_type!(case, max_of_type)
+pub(super) fn max_pool2d(trial: Trial<'_>) -> Result<(), Failure> {
+    either_type!(trial, max_of_type)
 }
 
-fn average_of_type<T: Value + Into<i64>>(case: Case<'_>) -> Result<(), Failure> {
-    pool::<T>(case, true, |shape, input, index| {
+fn average_of_type<T: Value + Into<i64>>(trial: Trial<'_>) -> Result<(), Failure> {
+    pool::<T>(trial, true, |shape, input, index| {
         let taps = oracle::pooled(shape, input, index);
         let (sum, count) = taps.fold((0, 0), |(sum, count), value| (sum + value, count + 1));
         if count == 0 { 0 } else { oracle::divide_away_from_zero(sum, count) }
     })
 }
 
-pub(super) fn average_pool2d(case: Case<'_>) -> Result<(), Failure> {
-    either_type!(case, average_of_type)
+pub(super) fn average_pool2d(trial: Trial<'_>) -> Result<(), Failure> {
+    either_type!(trial, average_of_type)
 }
 
 /// `value` / `scale` + zero point to nearest, clamped.
@@ -156,8 +200,8 @@ pub(super) fn nearest<T: Value>(value: f64, scale: f32, output: &OutputRange) ->
     T::wrap(steps.clamp(output.minimum.into(), output.maximum.into()) as i32)
 }
 
-fn mean_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+fn mean_of_type<T: Value>(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let (outer, inner) = (random.length(1, 4), random.length(1, 12));
     let reduced = random.pick(&[1, 2, 3, 4, 7, 9, 16, 25, 49, 64, 125, 400]);
     let quantisation = Affine::new(random.scale(10, 1), zero_point::<T>(random));
@@ -176,12 +220,12 @@ fn mean_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn mean(case: Case<'_>) -> Result<(), Failure> {
-    either_type!(case, mean_of_type)
+pub(super) fn mean(trial: Trial<'_>) -> Result<(), Failure> {
+    either_type!(trial, mean_of_type)
 }
 
-fn pad_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+fn pad_of_type<T: Value>(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let shape: [usize; 4] = core::array::from_fn(|_| random.length(1, 5));
     let mut side = || core::array::from_fn(|_| random.length(0, 3));
     let (before, after): ([usize; 4], [usize; 4]) = (side(), side());
@@ -207,8 +251,8 @@ fn pad_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn pad(case: Case<'_>) -> Result<(), Failure> {
-    either_type!(case, pad_of_type)
+pub(super) fn pad(trial: Trial<'_>) -> Result<(), Failure> {
+    either_type!(trial, pad_of_type)
 }
 
 /// A softmax layer and its input.
@@ -238,8 +282,8 @@ fn draw_softmax<'a>(random: &mut Random, memory: &mut Memory<'a>) -> Result<Draw
     Ok(DrawnSoftmax { layer, input, columns, factor: f64::from(beta) * f64::from(scale) })
 }
 
-pub(super) fn softmax(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn softmax(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let drawn = draw_softmax(random, &mut memory)?;
     let DrawnSoftmax { layer, input, .. } = drawn;
     let expected = |index| nearest::<i8>(drawn.real(index), 1.0 / 256.0, &OutputRange::int8(-128));
@@ -248,8 +292,8 @@ pub(super) fn softmax(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn softmax_int16(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn softmax_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let (rows, columns) = (random.length(1, 3), random.length(1, 60));
     let (scale, beta) = (random.scale(16, 8), random.pick(&[1.0, 1.0, 0.5, 2.5]));
     let layer = SoftmaxInt16::new(rows, columns, beta, scale).map_err(Failure::refused("the layer"))?;
@@ -269,8 +313,8 @@ pub(super) fn softmax_int16(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn log_softmax(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn log_softmax(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let (rows, columns) = (random.length(1, 3), random.length(1, 60));
     let scale = random.scale(9, 0);
     let layer = LogSoftmax::new(rows, columns, scale).map_err(Failure::refused("the layer"))?;
@@ -287,8 +331,8 @@ pub(super) fn log_softmax(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn softmax_to_int16(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn softmax_to_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let drawn = draw_softmax(random, &mut memory)?;
     let DrawnSoftmax { layer, input, .. } = drawn;
     let output = memory.elements(layer.len())?;
@@ -296,8 +340,8 @@ pub(super) fn softmax_to_int16(case: Case<'_>) -> Result<(), Failure> {
     compare("apart", tolerance, output, |index| nearest::<i16>(drawn.real(index), 1.0 / 65536.0, &whole::<i16>(-32768)))
 }
 
-fn quantise_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+fn quantise_of_type<T: Value>(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let quantisation = Affine::new(random.scale(12, 0), zero_point::<T>(random));
     let length = random.length(1, 50);
     let any_bits = random.one_in(3);
@@ -320,12 +364,12 @@ fn quantise_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn quantise(case: Case<'_>) -> Result<(), Failure> {
-    either_type!(case, quantise_of_type)
+pub(super) fn quantise(trial: Trial<'_>) -> Result<(), Failure> {
+    either_type!(trial, quantise_of_type)
 }
 
-fn dequantise_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, .. } = case;
+fn dequantise_of_type<T: Value>(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, .. } = trial;
     let quantisation = Affine::new(random.scale(12, 0), zero_point::<T>(random));
     let length = random.length(1, 50);
     let input = memory.filled(length, || T::draw(random))?;
@@ -342,12 +386,12 @@ fn dequantise_of_type<T: Value>(case: Case<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn dequantise(case: Case<'_>) -> Result<(), Failure> {
-    either_type!(case, dequantise_of_type)
+pub(super) fn dequantise(trial: Trial<'_>) -> Result<(), Failure> {
+    either_type!(trial, dequantise_of_type)
 }
 
-fn requantise_types<A: Value, B: Value>(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+fn requantise_types<A: Value, B: Value>(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let from = Affine::new(random.scale(14, 0), zero_point::<A>(random));
     let to = Affine::new(random.scale(14, 0), zero_point::<B>(random));
     let layer = Requantise::new(from, to).map_err(Failure::refused("the layer"))?;
@@ -362,18 +406,18 @@ fn requantise_types<A: Value, B: Value>(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn requantise(case: Case<'_>) -> Result<(), Failure> {
-    match case.random.between(0, 3) {
-        0 => requantise_types::<i8, i8>(case),
-        1 => requantise_types::<i16, i8>(case),
-        2 => requantise_types::<i8, i16>(case),
-        _ => requantise_types::<i16, i16>(case),
+pub(super) fn requantise(trial: Trial<'_>) -> Result<(), Failure> {
+    match trial.random.between(0, 3) {
+        0 => requantise_types::<i8, i8>(trial),
+        1 => requantise_types::<i16, i8>(trial),
+        2 => requantise_types::<i8, i16>(trial),
+        _ => requantise_types::<i16, i16>(trial),
     }
 }
 
 /// A reduction: its input and what lies along the reduced axis of an output.
-fn reduction_of_type<T: Value + Into<i64>>(case: Case<'_>, sum: bool) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+fn reduction_of_type<T: Value + Into<i64>>(trial: Trial<'_>, sum: bool) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let (outer, inner) = (random.length(1, 4), random.length(1, 12));
     let reduced = random.pick(&[1, 2, 3, 7, 16, 49, 100]);
     let shape = Reduction::new(outer, reduced, inner).map_err(Failure::refused("the shape"))?;
@@ -401,16 +445,16 @@ fn reduction_of_type<T: Value + Into<i64>>(case: Case<'_>, sum: bool) -> Result<
     })
 }
 
-pub(super) fn reduce_max(case: Case<'_>) -> Result<(), Failure> {
-    if case.random.one_in(2) { reduction_of_type::<i8>(case, false) } else { reduction_of_type::<i16>(case, false) }
+pub(super) fn reduce_max(trial: Trial<'_>) -> Result<(), Failure> {
+    if trial.random.one_in(2) { reduction_of_type::<i8>(trial, false) } else { reduction_of_type::<i16>(trial, false) }
 }
 
-pub(super) fn reduce_sum(case: Case<'_>) -> Result<(), Failure> {
-    if case.random.one_in(2) { reduction_of_type::<i8>(case, true) } else { reduction_of_type::<i16>(case, true) }
+pub(super) fn reduce_sum(trial: Trial<'_>) -> Result<(), Failure> {
+    if trial.random.one_in(2) { reduction_of_type::<i8>(trial, true) } else { reduction_of_type::<i16>(trial, true) }
 }
 
-pub(super) fn l2_norm(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn l2_norm(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let (rows, columns) = (random.length(1, 4), random.length(1, 60));
     let zero_point = zero_point::<i8>(random);
     let layer = L2Norm::new(rows, columns, zero_point).map_err(Failure::refused("the layer"))?;
@@ -428,8 +472,8 @@ pub(super) fn l2_norm(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn matmul(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn matmul(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let shape = MatmulShape {
         batch: random.length(1, 3),
         rows: random.length(1, 9),

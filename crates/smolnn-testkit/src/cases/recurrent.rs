@@ -11,10 +11,26 @@ use smolnn_fixed::rnn::lstm::{self as cell, Activation, Lstm};
 use smolnn_fixed::{Backend, Channel, Weights};
 
 use super::weighted::{draw_weights, drawn};
-use super::{Case, Failure, Memory, compare};
+use super::{Case, Failure, Memory, Trial, compare};
 use crate::{Random, oracle};
 
-/// Most outputs of a case.
+/// The rows of this family.
+pub(super) static CASES: &[Case] = &[
+    Case {
+        kernel: "dense.rs::dense_to_int16",
+        domain: "vectors of 1..=300, multipliers up to 2^7",
+        tolerance: 0,
+        run: dense_to_int16,
+    },
+    Case {
+        kernel: "rnn/lstm.rs::lstm",
+        domain: "int8 and int16 activations, 1..=20 inputs, 1..=10 units, cells of every scale, with and without clip",
+        tolerance: 0,
+        run: lstm,
+    },
+];
+
+/// Most outputs of a trial.
 const OUTPUTS: usize = 40;
 /// Most units of an LSTM.
 const UNITS: usize = 10;
@@ -80,8 +96,8 @@ fn to_int16(value: i64) -> i64 {
     value.clamp(-32768, 32767)
 }
 
-pub(super) fn dense_to_int16(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn dense_to_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let inputs = if random.one_in(4) { random.length(1, 300) } else { random.length(1, 40) };
     let shape = drawn(DenseShape::new(1, inputs, random.length(1, OUTPUTS)))?;
     let parameters = Parameters::draw(random, inputs, 8);
@@ -150,12 +166,12 @@ impl Products<'_> {
 
 /// Runs the layer and compares outputs and cell with the oracle, step by step.
 fn run_lstm<S: Activation + Pod + Into<i64>>(
-    case: Case<'_>,
+    trial: Trial<'_>,
     shape: &Shape,
     products: &Products<'_>,
     layer: &Lstm<'_, S>,
 ) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+    let Trial { random, mut memory, tolerance } = trial;
     let (inputs, hidden) = (shape.inputs, shape.hidden);
     let x = memory.filled(shape.steps * inputs, || S::wrap(random.between(S::LEAST, S::LARGEST)))?;
     let y = memory.elements::<S>(shape.steps * hidden)?;
@@ -202,8 +218,8 @@ fn gates_int16<'a>(
     DenseInt16::new(shape, weights, OutputRange::int16()).map_err(Failure::refused("the dense layer"))
 }
 
-pub(super) fn lstm(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn lstm(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let wide = random.one_in(2);
     let (inputs, hidden) = (random.length(1, 20), random.length(1, UNITS));
     let (bits, range) = if wide { (16, OutputRange::int16()) } else { (8, OutputRange::int8(random.int8().into())) };
@@ -246,7 +262,7 @@ pub(super) fn lstm(case: Case<'_>) -> Result<(), Failure> {
             output,
         )
         .map_err(refused)?;
-        return run_lstm(Case { random, memory, tolerance }, &shape, &products, &layer);
+        return run_lstm(Trial { random, memory, tolerance }, &shape, &products, &layer);
     }
     let mut pack = |which: usize, bias| {
         let (values, input_zero_point) = (products.weights[which], products.zero_points[which]);
@@ -255,5 +271,5 @@ pub(super) fn lstm(case: Case<'_>) -> Result<(), Failure> {
     };
     let (input, recurrent) = (pack(0, &products.parameters[0].bias[..rows])?, pack(1, &[])?);
     let layer = Lstm::new(steps, input.layer()?, recurrent.layer()?, log2, clip, output).map_err(refused)?;
-    run_lstm(Case { random, memory, tolerance }, &shape, &products, &layer)
+    run_lstm(Trial { random, memory, tolerance }, &shape, &products, &layer)
 }

@@ -7,10 +7,27 @@ use smolnn_fixed::pack::Packed;
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Backend, Channel, Overlapping, Separate, Weights, conv, dense as dense_layer, pack};
 
-use super::{Case, Failure, Memory, compare};
+use super::{Case, Failure, Memory, Trial, compare};
 use crate::{Random, oracle};
 
-/// Most output channels of a case.
+/// The rows of this family.
+pub(super) static CASES: &[Case] = &[
+    Case {
+        kernel: "conv/conv2d.rs::conv2d",
+        domain: "kernels 1..=5, strides 1..=4, dilations 1..=3, SAME, VALID and explicit padding, batches, any channels",
+        tolerance: 0,
+        run: conv2d,
+    },
+    Case {
+        kernel: "conv/depthwise.rs::depthwise_conv2d",
+        domain: "as conv2d, depth multipliers 1..=3",
+        tolerance: 0,
+        run: depthwise_conv2d,
+    },
+    Case { kernel: "dense.rs::dense", domain: "vectors of 1..=300, batches", tolerance: 0, run: dense },
+];
+
+/// Most output channels of a trial.
 const CHANNELS: usize = 40;
 
 /// Everything but the shape of a layer, drawn at random.
@@ -170,8 +187,8 @@ macro_rules! case {
     }};
 }
 
-pub(super) fn conv2d(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn conv2d(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let (window, _) = draw_window(random);
     let outputs = random.length(1, CHANNELS);
     let shape = drawn(window.conv(outputs))?;
@@ -185,8 +202,8 @@ pub(super) fn conv2d(case: Case<'_>) -> Result<(), Failure> {
     )
 }
 
-pub(super) fn depthwise_conv2d(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn depthwise_conv2d(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let (window, channels) = draw_window(random);
     let multiplier = random.pick(&[1, 1, 1, 1, 2, 3, 5, 8]);
     if channels * multiplier > CHANNELS {
@@ -203,8 +220,8 @@ pub(super) fn depthwise_conv2d(case: Case<'_>) -> Result<(), Failure> {
     )
 }
 
-pub(super) fn dense(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn dense(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let batch = if random.one_in(3) { random.length(2, 4) } else { 1 };
     let inputs = if random.one_in(4) { random.length(1, 300) } else { random.length(1, 40) };
     let shape = drawn(DenseShape::new(batch, inputs, random.length(1, CHANNELS)))?;

@@ -11,10 +11,34 @@ use smolnn_fixed::{Channel, Weights};
 
 use super::plain::{apart_and_overlapping, dispatch_tensors, range};
 use super::weighted::{draw_weights, draw_window, drawn};
-use super::{Case, Failure, compare};
+use super::{Case, Failure, Trial, compare};
 use crate::{Random, oracle};
 
-/// Most output channels of a case.
+/// The rows of this family.
+pub(super) static CASES: &[Case] = &[
+    Case { kernel: "conv/int16.rs::conv2d_int16", domain: "windows as conv2d", tolerance: 0, run: conv2d_int16 },
+    Case {
+        kernel: "conv/int16.rs::depthwise_conv2d_int16",
+        domain: "windows as conv2d, depth multipliers 1..=3",
+        tolerance: 0,
+        run: depthwise_conv2d_int16,
+    },
+    Case { kernel: "dense_int16.rs::dense_int16", domain: "vectors of 1..=700", tolerance: 0, run: dense_int16 },
+    Case {
+        kernel: "conv/transpose.rs::transpose_conv2d",
+        domain: "adjoints of conv2d's windows without dilation",
+        tolerance: 0,
+        run: transpose_conv2d,
+    },
+    Case {
+        kernel: "conv/transpose.rs::transpose_conv2d_int16",
+        domain: "adjoints of conv2d's windows without dilation",
+        tolerance: 0,
+        run: transpose_conv2d_int16,
+    },
+];
+
+/// Most output channels of a trial.
 const CHANNELS: usize = 24;
 
 /// Biases, multipliers and output range, drawn at random.
@@ -59,8 +83,8 @@ impl Parameters {
     }
 }
 
-pub(super) fn conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn conv2d_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let outputs = random.length(1, CHANNELS);
     let shape: Conv2dShape = drawn(draw_window(random).0.conv(outputs))?;
     let parameters = Parameters::draw(random, shape.depth());
@@ -77,8 +101,8 @@ pub(super) fn conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn depthwise_conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn depthwise_conv2d_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let (window, channels) = draw_window(random);
     let multiplier = random.pick(&[1, 1, 1, 2, 3]);
     if channels * multiplier > CHANNELS {
@@ -100,8 +124,8 @@ pub(super) fn depthwise_conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn dense_int16(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn dense_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let inputs = if random.one_in(4) { random.length(1, 700) } else { random.length(1, 40) };
     let shape = drawn(DenseShape::new(random.length(1, 3), inputs, random.length(1, CHANNELS)))?;
     let parameters = Parameters::draw(random, inputs);
@@ -136,8 +160,8 @@ fn draw_adjoint(random: &mut Random) -> Result<Conv2dShape, Failure> {
     if channels > CHANNELS { Err(Failure::TooSmall) } else { Ok(shape) }
 }
 
-pub(super) fn transpose_conv2d(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn transpose_conv2d(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let shape = draw_adjoint(random)?;
     let outputs = shape.input().channels;
     let parameters = Parameters::draw(random, shape.depth());
@@ -162,8 +186,8 @@ pub(super) fn transpose_conv2d(case: Case<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn transpose_conv2d_int16(case: Case<'_>) -> Result<(), Failure> {
-    let Case { random, mut memory, tolerance } = case;
+pub(super) fn transpose_conv2d_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
     let shape = draw_adjoint(random)?;
     let outputs = shape.input().channels;
     let parameters = Parameters::draw(random, shape.depth());

@@ -7,13 +7,78 @@ use smolnn_float::act::{
     softmax_backward,
 };
 
-use super::{Bench, Stop};
+use super::{Bench, Case, SUMS, Stop};
 
-/// Runs the case; `None` when the operator is no activation.
-pub(super) fn run(bench: &mut Bench<'_, '_>) -> Option<Result<(), Stop>> {
-    let alpha = bench.case.real("alpha").unwrap_or(f32::NAN);
-    let beta = bench.case.real("beta").unwrap_or(f32::NAN);
-    Some(match bench.case.op {
+/// What these recordings hold.
+pub(super) static CASES: &[Case] = &[
+    Case {
+        operators: &[
+            "sigmoid",
+            "tanh",
+            "relu",
+            "relu6",
+            "leaky_relu_0p01",
+            "leaky_relu_0p2",
+            "elu_1",
+            "elu_0p5",
+            "selu",
+            "gelu_erf",
+            "gelu_tanh",
+            "silu",
+            "softplus_1",
+            "softplus_2",
+            "hardswish",
+            "hardsigmoid",
+            "hardtanh",
+            "softsign",
+            "mish",
+            "exp_small",
+            "swish_beta",
+        ],
+        kernels: &[
+            "act/elu.rs::Elu",
+            "act/elu.rs::Selu",
+            "act/exp.rs::Exp",
+            "act/gelu.rs::Gelu",
+            "act/hard.rs::HardSigmoid",
+            "act/hard.rs::HardSwish",
+            "act/hard.rs::HardTanh",
+            "act/mish.rs::Mish",
+            "act/relu.rs::LeakyRelu",
+            "act/relu.rs::Relu",
+            "act/relu.rs::Relu6",
+            "act/sigmoid.rs::Sigmoid",
+            "act/softplus.rs::Softplus",
+            "act/softsign.rs::Softsign",
+            "act/swish.rs::Swish",
+            "act/tanh.rs::Tanh",
+        ],
+        tolerance: SUMS,
+        run: elementwise,
+    },
+    Case {
+        operators: &["prelu"],
+        kernels: &["act/prelu.rs::forward", "act/prelu.rs::backward"],
+        tolerance: SUMS,
+        run: learnt_slopes,
+    },
+    Case {
+        operators: &["softmax", "log_softmax"],
+        kernels: &[
+            "act/softmax.rs::softmax",
+            "act/softmax.rs::softmax_backward",
+            "act/softmax.rs::log_softmax",
+            "act/softmax.rs::log_softmax_backward",
+        ],
+        tolerance: SUMS,
+        run: rows,
+    },
+];
+
+fn elementwise(bench: &mut Bench<'_, '_>) -> Result<(), Stop> {
+    let alpha = bench.recording.real("alpha").unwrap_or(f32::NAN);
+    let beta = bench.recording.real("beta").unwrap_or(f32::NAN);
+    match bench.recording.op {
         "sigmoid" => from_output(bench, Sigmoid),
         "tanh" => from_output(bench, Tanh),
         "relu" => from_output(bench, Relu).and_then(|()| from_mask(bench, Relu)),
@@ -35,10 +100,8 @@ pub(super) fn run(bench: &mut Bench<'_, '_>) -> Option<Result<(), Stop>> {
         "mish" => from_input(bench, Mish),
         "exp_small" => clamped_exp(bench),
         "swish_beta" => swish(bench),
-        "prelu" => learnt_slopes(bench),
-        "softmax" | "log_softmax" => rows(bench),
-        _ => return None,
-    })
+        _ => Err(Stop::Incomplete),
+    }
 }
 
 fn from_input(bench: &mut Bench<'_, '_>, activation: impl Activation<f32>) -> Result<(), Stop> {
@@ -113,7 +176,7 @@ fn rows(bench: &mut Bench<'_, '_>) -> Result<(), Stop> {
     let shape = Rows::new(rows, channels)?;
     let (x, gy) = (bench.read("x")?, bench.read("gy")?);
     let (y, dx) = (bench.zeros(x.len())?, bench.zeros(x.len())?);
-    if bench.case.op == "softmax" {
+    if bench.recording.op == "softmax" {
         softmax(&shape, x, y)?;
         softmax_backward(&shape, y, gy, dx)?;
     } else {

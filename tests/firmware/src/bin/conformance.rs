@@ -68,8 +68,8 @@ fn run() -> board::Exit {
 #[inline(never)]
 fn random_cases(report: &mut Report) {
     let mut memory = [0; WORDS];
-    cases::run(&mut memory, ROUNDS, &mut |kernel, outcome| {
-        let name = format_args!("{}", kernel.name);
+    cases::run(&mut memory, ROUNDS, &mut |case, outcome| {
+        let name = format_args!("{}", case.kernel);
         match outcome.first {
             Some((seed, failure)) => {
                 let (failed, cases) = (outcome.failed, outcome.cases);

@@ -1,9 +1,9 @@
 //! The elementary functions over slices of f32, with their peers beside them, and the activations; inputs spread over −8..8.
 
 use smolnn_float::act::{
-    Activation, Elu, FromMask, FromOutput, Gelu, GeluKind, HardSigmoid, HardSwish, LeakyRelu, Mish, Relu, Relu6, Selu,
-    Sigmoid, Softplus, Softsign, Swish, Tanh, argmax, argmax_rows, log_softmax, log_softmax_backward, mask_len, prelu,
-    softmax, softmax_backward,
+    Activation, Elu, Exp, FromMask, FromOutput, Gelu, GeluKind, HardSigmoid, HardSwish, HardTanh, LeakyRelu, Mish,
+    Relu, Relu6, Selu, Sigmoid, Softplus, Softsign, Swish, Tanh, argmax, argmax_rows, log_softmax,
+    log_softmax_backward, mask_len, prelu, softmax, softmax_backward,
 };
 use smolnn_float::{Rows, elementary};
 
@@ -75,6 +75,8 @@ pub(super) fn all(meter: &mut dyn Meter) {
     forward(meter, "f32_softsign", &Softsign, &x, &mut y);
     forward(meter, "f32_hard_sigmoid", &HardSigmoid, &x, &mut y);
     forward(meter, "f32_hard_swish", &HardSwish, &x, &mut y);
+    forward(meter, "f32_hard_tanh", &HardTanh { low: -1.0, high: 1.0 }, &x, &mut y);
+    forward(meter, "f32_exp_activation", &Exp, &x, &mut y);
     forward(meter, "f32_gelu_sigmoid", &Gelu(GeluKind::Sigmoid), &x, &mut y);
     forward(meter, "f32_elu", &Elu { alpha: 1.0 }, &x, &mut y);
     forward(meter, "f32_silu", &Swish::SILU, &x, &mut y);
