@@ -3,6 +3,7 @@
 mod float;
 mod models;
 mod operators;
+mod random_models;
 mod recurrent;
 mod signal;
 mod tables;

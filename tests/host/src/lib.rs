@@ -3,6 +3,7 @@
 pub mod accuracy;
 pub mod gradient;
 pub mod oracle;
+pub mod random_models;
 pub mod recurrent;
 pub mod shapes;
 pub mod source;
