@@ -8,7 +8,7 @@
 use smolnn_core::{DenseShape, ShapeError};
 
 use crate::backend;
-use crate::conv::{WeightsInt16, dot_int16};
+use crate::conv::{Sums, WeightsInt16, dot_int16};
 use crate::quantise::OutputRange;
 
 /// A dense layer of int16 activations, checked.
@@ -16,20 +16,34 @@ use crate::quantise::OutputRange;
 pub struct DenseInt16<'a> {
     pub(crate) shape: DenseShape,
     weights: WeightsInt16<'a>,
+    sums: Sums,
     output: OutputRange,
 }
 
 impl<'a> DenseInt16<'a> {
-    /// A layer; the zero point of `output` does not matter.
+    /// A layer of 64-bit sums; the zero point of `output` does not matter.
     ///
     /// # Errors
-    /// [`ShapeError`] when lengths do not fit the shape, or the clamp is outside of int16.
+    /// [`ShapeError`] when lengths do not fit the shape, a bias is too large, or the clamp is outside of int16.
     pub const fn new(shape: DenseShape, weights: WeightsInt16<'a>, output: OutputRange) -> Result<Self, ShapeError> {
-        if let Err(error) = weights.check(shape.weights(), shape.outputs()) {
+        Self::with_sums(shape, weights, Sums::Bits64, output)
+    }
+
+    /// As [`new`](Self::new), with sums of the given width.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); moreover when 32-bit sums are given weights in short form.
+    pub const fn with_sums(
+        shape: DenseShape,
+        weights: WeightsInt16<'a>,
+        sums: Sums,
+        output: OutputRange,
+    ) -> Result<Self, ShapeError> {
+        if let Err(error) = weights.check(shape.weights(), shape.outputs(), sums) {
             return Err(error);
         }
         match output.check_int16() {
-            Ok(()) => Ok(Self { shape, weights, output }),
+            Ok(()) => Ok(Self { shape, weights, sums, output }),
             Err(error) => Err(error),
         }
     }
@@ -52,7 +66,7 @@ pub fn dense_int16(layer: &DenseInt16<'_>, input: &[i16], output: &mut [i16]) ->
     for (input, output) in input.chunks_exact(inputs).zip(output.chunks_exact_mut(outputs)) {
         if layer.weights.short.is_empty() {
             for ((index, result), row) in output.iter_mut().enumerate().zip(layer.weights.values.chunks_exact(inputs)) {
-                *result = layer.weights.finish(index, dot_int16(input, row), &layer.output);
+                *result = layer.weights.finish(index, dot_int16(input, row), layer.sums, &layer.output);
             }
         } else {
             let WeightsInt16 { values, short, .. } = layer.weights;

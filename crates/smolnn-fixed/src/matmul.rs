@@ -1,19 +1,29 @@
-//! Product of two int8 tensors, matrix by matrix (BATCH_MATMUL): `Y[b] = A[b] · B[b]`, A rows × depth, B depth × columns.
+//! Products of matrices that are both computed: BATCH_MATMUL, and FULLY_CONNECTED whose weights are no constants or have a
+//! zero point. `Y[b] = A[b] · B[b]`, A rows × depth, B depth × columns.
 //!
-//! - `y = clamp(z_out + M · Σ_k (a[i, k] − z_a) · (b[k, j] − z_b))`, M the multiplier of s_a · s_b / s_out in f64.
-//! - Either matrix may be given transposed. |product| ≤ 255², so that depths below 2^15 cannot overflow i32.
-//! - Rounding: [`Multiplier::apply`], once per output.
+//! - `y[i, j] = clamp(z_out + M · (b_j + Σ_k (a[i, k] − z_a) · (b[k, j] − z_b)))`, M the multiplier of s_a · s_b / s_out in f64.
+//! - Either matrix may be stored transposed. A dimension of the batch in which one tensor has length 1 repeats it.
+//! - Formats: A and Y of one type, B of the same or int8. int8: |product| ≤ 255² and sums of 32 bits, which wrap; int16: |product| ≤ 2^30
+//!   and sums of 64 bits, or of 32 bits as in the layers of int16 activations, see [`Sums`].
+//! - Rounding, once per output: [`Multiplier::apply`] for sums of 32 bits, [`Multiplier::apply_i64`] for those of 64.
 //! - Held by: `batch_matmul` golden; random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 
+use crate::conv::{LARGEST_SUM, Sums};
+use crate::element::Element;
 use crate::quantise::{Affine, Multiplier, OutputRange};
+
+/// Dimensions of a batch of matrices.
+pub const BATCH_RANK: usize = 3;
 
 /// Shape and layout of the matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MatmulShape {
-    /// Matrices of each tensor, one behind the other.
-    pub batch: usize,
+    /// Matrices of the left tensor, per dimension of the batch: as many as the right one has, or 1.
+    pub left_batch: [usize; BATCH_RANK],
+    /// Matrices of the right tensor, per dimension of the batch: as many as the left one has, or 1.
+    pub right_batch: [usize; BATCH_RANK],
     /// Rows of the result.
     pub rows: usize,
     /// Products that make one output.
@@ -26,56 +36,175 @@ pub struct MatmulShape {
     pub right_transposed: bool,
 }
 
+impl MatmulShape {
+    /// One product of two matrices, neither transposed.
+    pub const fn new(rows: usize, depth: usize, columns: usize) -> Self {
+        let one = [1; BATCH_RANK];
+        Self {
+            left_batch: one,
+            right_batch: one,
+            rows,
+            depth,
+            columns,
+            left_transposed: false,
+            right_transposed: false,
+        }
+    }
+
+    /// Matrices of the result, per dimension of the batch.
+    const fn batch(&self) -> [usize; BATCH_RANK] {
+        let mut batch = [1; BATCH_RANK];
+        let mut axis = 0;
+        while axis < BATCH_RANK {
+            let (left, right) = (self.left_batch[axis], self.right_batch[axis]);
+            batch[axis] = if left > right { left } else { right };
+            axis += 1;
+        }
+        batch
+    }
+
+    const fn check(&self) -> Result<(), ShapeError> {
+        const LARGEST: usize = 1 << 15;
+        let Self { left_batch: [a, b, c], right_batch: [d, e, f], rows, depth, columns, .. } = *self;
+        let lengths = [a, b, c, d, e, f, rows, depth, columns];
+        let mut index = 0;
+        while index < lengths.len() {
+            if lengths[index] == 0 {
+                return Err(ShapeError::Zero("a length of the matrix product"));
+            }
+            if lengths[index] >= LARGEST {
+                return Err(ShapeError::TooLarge);
+            }
+            index += 1;
+        }
+        let mut axis = 0;
+        while axis < BATCH_RANK {
+            let (left, right) = (self.left_batch[axis], self.right_batch[axis]);
+            if left != right && left != 1 && right != 1 {
+                return Err(ShapeError::Range("the batches of the two tensors fit neither each other nor 1"));
+            }
+            axis += 1;
+        }
+        let tensors =
+            [(self.left_batch, rows, depth), (self.right_batch, depth, columns), (self.batch(), rows, columns)];
+        let mut index = 0;
+        while index < tensors.len() {
+            let ([a, b, c], height, width) = tensors[index];
+            let factors = [a, b, c, height, width];
+            let mut length: usize = 1;
+            let mut factor = 0;
+            while factor < factors.len() {
+                length = match length.checked_mul(factors[factor]) {
+                    Some(length) if length < 1 << 31 => length,
+                    _ => return Err(ShapeError::TooLarge),
+                };
+                factor += 1;
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+
+    /// Elements of the left tensor.
+    pub const fn left_len(&self) -> usize {
+        let [a, b, c] = self.left_batch;
+        a * b * c * self.rows * self.depth
+    }
+
+    /// Elements of the right tensor.
+    pub const fn right_len(&self) -> usize {
+        let [a, b, c] = self.right_batch;
+        a * b * c * self.depth * self.columns
+    }
+
+    /// Elements of the result.
+    pub const fn output_len(&self) -> usize {
+        let [a, b, c] = self.batch();
+        a * b * c * self.rows * self.columns
+    }
+}
+
 /// A product of tensors, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Matmul {
+pub struct Matmul<'a> {
     shape: MatmulShape,
     left_zero_point: i32,
     right_zero_point: i32,
+    bias: &'a [i64],
+    sums: Sums,
     multiplier: Multiplier,
     output: OutputRange,
 }
 
-impl Matmul {
-    /// Products of matrices of the shape.
+impl<'a> Matmul<'a> {
+    /// Products of matrices of the shape, with a bias per column or none. `output` gives zero point and range of the output,
+    /// `output_scale` its scale. Sums have 32 bits for int8; for int16 64, unless biases are int32.
     ///
     /// # Errors
-    /// [`ShapeError`] when a length is 0 or too large, the scales are not positive or do not fit each other, or a zero point lies outside of int8.
-    pub const fn new(shape: MatmulShape, left: Affine, right: Affine, output: Affine) -> Result<Self, ShapeError> {
-        let MatmulShape { batch, rows, depth, columns, .. } = shape;
-        if batch == 0 || rows == 0 || depth == 0 || columns == 0 {
-            return Err(ShapeError::Zero("a length of the matrix product"));
+    /// [`ShapeError`] when a length is 0 or too large, the biases are not as many as the columns or too large for the sums, the
+    /// scales are not positive or do not fit each other, or a zero point lies outside of int16.
+    pub const fn new(
+        shape: MatmulShape,
+        left: Affine,
+        right: Affine,
+        bias: &'a [i64],
+        sums: Sums,
+        output_scale: f32,
+        output: OutputRange,
+    ) -> Result<Self, ShapeError> {
+        if let Err(error) = shape.check() {
+            return Err(error);
         }
-        const LARGEST: usize = 1 << 15;
-        if batch > LARGEST || rows > LARGEST || depth >= LARGEST || columns > LARGEST {
-            return Err(ShapeError::TooLarge);
-        }
-        let pairs = [(rows, depth), (depth, columns), (rows, columns)];
-        let tensors = [left, right, output];
+        let tensors = [left, right, Affine::new(output_scale, output.zero_point)];
         let mut index = 0;
-        while index < 3 {
-            let (a, b) = pairs[index];
-            match (a * b).checked_mul(batch) {
-                Some(length) if length < 1 << 31 => {}
-                _ => return Err(ShapeError::TooLarge),
-            }
-            if let Err(error) = tensors[index].check(-128, 127) {
+        while index < tensors.len() {
+            if let Err(error) = tensors[index].check(i16::MIN as i32, i16::MAX as i32) {
                 return Err(error);
             }
             index += 1;
         }
-        let factor = left.scale as f64 * right.scale as f64 / output.scale as f64;
+        if let Err(error) = output.check_int16() {
+            return Err(error);
+        }
+        if !bias.is_empty()
+            && let Err(error) = ShapeError::check_length("the bias", shape.columns, bias.len())
+        {
+            return Err(error);
+        }
+        let mut index = 0;
+        while index < bias.len() {
+            match sums {
+                // Less than 2^15 products below 2^31 each leave room for as much again.
+                Sums::Bits64 if bias[index].unsigned_abs() >= LARGEST_SUM / 2 => {
+                    return Err(ShapeError::Range("a bias of the matrix product is 2^46 or more in size"));
+                }
+                Sums::Bits32 if bias[index] != bias[index] as i32 as i64 => {
+                    return Err(ShapeError::Range("a bias of more than 32 bits in a product of 32-bit sums"));
+                }
+                _ => index += 1,
+            }
+        }
+        let factor = left.scale as f64 * right.scale as f64 / output_scale as f64;
         let multiplier = match Multiplier::try_from_f64(factor) {
             Ok(multiplier) => multiplier,
             Err(error) => return Err(error),
         };
-        Ok(Self {
-            shape,
-            left_zero_point: left.zero_point,
-            right_zero_point: right.zero_point,
-            multiplier,
-            output: OutputRange::int8(output.zero_point),
-        })
+        if matches!(sums, Sums::Bits64) && multiplier.shift > 7 {
+            return Err(ShapeError::Range("the scales do not fit each other: a factor of 2^7 or more for 64-bit sums"));
+        }
+        let (left_zero_point, right_zero_point) = (left.zero_point, right.zero_point);
+        Ok(Self { shape, left_zero_point, right_zero_point, bias, sums, multiplier, output })
+    }
+
+    /// The output of column `column` whose products add up to `sum`, bias left out.
+    #[inline(always)]
+    fn finish(&self, column: usize, sum: i64) -> i32 {
+        let sum = sum.wrapping_add(self.bias.get(column).copied().unwrap_or(0));
+        let scaled = match self.sums {
+            Sums::Bits32 => self.multiplier.apply(sum as i32),
+            Sums::Bits64 => self.multiplier.apply_i64(sum),
+        };
+        self.output.finish(scaled)
     }
 }
 
@@ -83,28 +212,74 @@ impl Matmul {
 ///
 /// # Errors
 /// [`ShapeError::Length`].
-pub fn matmul(layer: &Matmul, left: &[i8], right: &[i8], output: &mut [i8]) -> Result<(), ShapeError> {
-    let MatmulShape { batch, rows, depth, columns, left_transposed, right_transposed } = layer.shape;
-    ShapeError::check_length("the left operand", batch * rows * depth, left.len())?;
-    ShapeError::check_length("the right operand", batch * depth * columns, right.len())?;
-    ShapeError::check_length("the output", batch * rows * columns, output.len())?;
-    let (left_row, left_step) = if left_transposed { (1, rows.max(1)) } else { (depth, 1) };
-    let (right_column, right_step) = if right_transposed { (depth, 1) } else { (1, columns.max(1)) };
-    // No length of a checked shape is 0; said where a 0 would panic.
-    let lefts = left.chunks_exact((rows * depth).max(1));
-    let rights = right.chunks_exact((depth * columns).max(1));
-    for ((left, right), output) in lefts.zip(rights).zip(output.chunks_exact_mut((rows * columns).max(1))) {
-        for (row, output) in output.chunks_exact_mut(columns.max(1)).enumerate() {
-            for (column, result) in output.iter_mut().enumerate() {
-                let lefts = left.iter().skip(row * left_row).step_by(left_step);
-                let rights = right.iter().skip(column * right_column).step_by(right_step);
-                let products = lefts.zip(rights).take(depth).map(|(&left, &right)| {
-                    (i32::from(left) - layer.left_zero_point) * (i32::from(right) - layer.right_zero_point)
-                });
-                let sum = products.fold(0_i32, i32::wrapping_add);
-                *result = layer.output.finish(layer.multiplier.apply(sum)) as i8;
+pub fn matmul<L: Element, R: Element>(
+    layer: &Matmul<'_>,
+    left: &[L],
+    right: &[R],
+    output: &mut [L],
+) -> Result<(), ShapeError> {
+    let shape = &layer.shape;
+    ShapeError::check_length("the left tensor", shape.left_len(), left.len())?;
+    ShapeError::check_length("the right tensor", shape.right_len(), right.len())?;
+    ShapeError::check_length("the output", shape.output_len(), output.len())?;
+    let mut results = output.chunks_exact_mut((shape.rows * shape.columns).max(1));
+    let [first, second, third] = shape.batch();
+    // The matrix of a batch: dimensions of length 1 stay at 0.
+    let matrix = |batch: &[usize; BATCH_RANK], place: [usize; BATCH_RANK]| {
+        batch.iter().zip(place).fold(0, |at, (&length, index)| at * length + if length == 1 { 0 } else { index })
+    };
+    for i in 0..first {
+        for j in 0..second {
+            for k in 0..third {
+                let Some(result) = results.next() else { return Ok(()) };
+                let left_start = matrix(&shape.left_batch, [i, j, k]) * shape.rows * shape.depth;
+                let right_start = matrix(&shape.right_batch, [i, j, k]) * shape.depth * shape.columns;
+                let left = left.get(left_start..).unwrap_or_default();
+                let right = right.get(right_start..).unwrap_or_default();
+                match layer.sums {
+                    Sums::Bits32 => product::<_, _, i32>(layer, left, right, result),
+                    Sums::Bits64 => product::<_, _, i64>(layer, left, right, result),
+                }
             }
         }
     }
     Ok(())
+}
+
+/// A sum of products.
+trait Sum: Copy + Default + Into<i64> {
+    fn add(self, left: i32, right: i32) -> Self;
+}
+
+impl Sum for i32 {
+    #[inline(always)]
+    fn add(self, left: i32, right: i32) -> Self {
+        self.wrapping_add(left.wrapping_mul(right))
+    }
+}
+
+impl Sum for i64 {
+    #[inline(always)]
+    fn add(self, left: i32, right: i32) -> Self {
+        self.wrapping_add(i64::from(left) * i64::from(right))
+    }
+}
+
+/// One product of the matrices that `left` and `right` start with.
+#[inline(always)]
+fn product<L: Element, R: Element, S: Sum>(layer: &Matmul<'_>, left: &[L], right: &[R], output: &mut [L]) {
+    let MatmulShape { rows, depth, columns, left_transposed, right_transposed, .. } = layer.shape;
+    let (left_row, left_step) = if left_transposed { (1, rows) } else { (depth, 1) };
+    let (right_column, right_step) = if right_transposed { (depth, 1) } else { (1, columns) };
+    for (row, output) in output.chunks_exact_mut(columns.max(1)).enumerate() {
+        for (column, result) in output.iter_mut().enumerate() {
+            let lefts = left.get(row * left_row..).unwrap_or_default().iter().step_by(left_step.max(1));
+            let rights = right.get(column * right_column..).unwrap_or_default().iter().step_by(right_step.max(1));
+            let sum = lefts.zip(rights).take(depth).fold(S::default(), |sum, (&left, &right)| {
+                let (left, right): (i32, i32) = (left.into(), right.into());
+                sum.add(left - layer.left_zero_point, right - layer.right_zero_point)
+            });
+            *result = L::wrap(layer.finish(column, sum.into()));
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, Window};
 use smolnn_fixed::Weights;
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
+use smolnn_fixed::resize::Sampling;
 
 /// `value` · mantissa · 2^(shift − 31), rounded twice: to 31 fraction bits half up, then halves away from zero.
 pub fn requantise(value: i32, multiplier: Multiplier) -> i32 {
@@ -39,6 +40,7 @@ fn place(output: &Image, index: usize) -> (usize, usize, usize, usize) {
 }
 
 /// The products of element `index` of a convolution's output, summed; `value` gives an input element less its zero point.
+/// Of several groups, each output channel sees the input channels of its own.
 pub fn conv2d_sum(shape: &Conv2dShape, weights: &[i8], index: usize, value: impl Fn(usize) -> i64) -> i64 {
     let (image, y, x, channel) = place(&shape.output(), index);
     let mut sum = 0;
@@ -46,10 +48,12 @@ pub fn conv2d_sum(shape: &Conv2dShape, weights: &[i8], index: usize, value: impl
         for tap in 0..shape.columns().kernel() {
             let Some(row) = position(&shape.rows(), y, tap_row) else { continue };
             let Some(column) = position(&shape.columns(), x, tap) else { continue };
-            for depth in 0..shape.input().channels {
+            let inputs = shape.input().channels / shape.groups();
+            let group = channel / (shape.output().channels / shape.groups());
+            for depth in 0..inputs {
                 let at = ((image * shape.input().height + row) * shape.input().width + column) * shape.input().channels;
                 let weight = (channel * shape.rows().kernel() + tap_row) * shape.columns().kernel() + tap;
-                sum += i64::from(weights[weight * shape.input().channels + depth]) * value(at + depth);
+                sum += i64::from(weights[weight * inputs + depth]) * value(at + group * inputs + depth);
             }
         }
     }
@@ -164,6 +168,53 @@ pub fn pooled<'a>(
         let at = ((image * shape.input().height + row) * shape.input().width + column) * shape.input().channels;
         Some(input[at + channel].into())
     })
+}
+
+/// 1024 · the input position that output position `index` of a bilinear resize stands for.
+fn bilinear_position(index: usize, input: usize, output: usize, sampling: Sampling) -> i64 {
+    let (index, input, output) = (index as i64, input as i64, output as i64);
+    let (from, to) = if sampling.align_corners && output > 1 { (input - 1, output - 1) } else { (input, output) };
+    // 1024 · from / to to nearest, halves up.
+    let step = (2 * 1024 * from + to).div_euclid(2 * to);
+    if sampling.half_pixel_centers { index * step + step / 2 - 512 } else { index * step }
+}
+
+/// Element `index` of images resized to `rows` × `columns` by bilinear interpolation; `value` gives an input element.
+pub fn resize_bilinear(
+    image: Image,
+    (rows, columns): (usize, usize),
+    sampling: Sampling,
+    index: usize,
+    value: impl Fn(usize) -> i64,
+) -> i64 {
+    let (number, row, column, channel) = place(&Image::hwc(rows, columns, image.channels), index);
+    // Every input position weighs 1024 less its distance: a hat. Outside of the image the edge goes on.
+    let hat = |position: i64, at: i64, length: usize| {
+        let last = length as i64 - 1;
+        let position = position.clamp(0, 1024 * last);
+        (1024 - (position - 1024 * at).abs()).max(0)
+    };
+    let y = bilinear_position(row, image.height, rows, sampling);
+    let x = bilinear_position(column, image.width, columns, sampling);
+    let mut sum = 0;
+    for at_row in 0..image.height {
+        for at in 0..image.width {
+            let weight = hat(y, at_row as i64, image.height) * hat(x, at as i64, image.width);
+            let pixel = (number * image.height + at_row) * image.width + at;
+            sum += weight * value(pixel * image.channels + channel);
+        }
+    }
+    divide_away_from_zero(sum, 1 << 20)
+}
+
+/// The input position nearest to output position `index`, in f32 as the reference computes it.
+pub fn nearest(index: usize, input: usize, output: usize, sampling: Sampling) -> usize {
+    let Sampling { align_corners, half_pixel_centers } = sampling;
+    let ends = if align_corners && output > 1 { 1 } else { 0 };
+    let scale = (input - ends) as f32 / (output - ends) as f32;
+    let position = scale * (index as f32 + if half_pixel_centers { 0.5 } else { 0.0 });
+    let position = if align_corners { libm::roundf(position) } else { libm::floorf(position) };
+    (position as usize).min(input - 1)
 }
 
 /// sigmoid(k/24) · 2^16, raised by half of what linear interpolation lacks in the middle of the interval from k to k + 1.

@@ -74,6 +74,7 @@ pub mod generated {
     pub use smolnn_fixed::dense::*;
     pub use smolnn_fixed::dense_int16::*;
     pub use smolnn_fixed::elementwise::*;
+    pub use smolnn_fixed::gather::*;
     pub use smolnn_fixed::l2_norm::*;
     pub use smolnn_fixed::log_softmax::*;
     pub use smolnn_fixed::matmul::*;
@@ -83,8 +84,11 @@ pub mod generated {
     pub use smolnn_fixed::pool::*;
     pub use smolnn_fixed::quantise::*;
     pub use smolnn_fixed::reduce::*;
+    pub use smolnn_fixed::resize::*;
     pub use smolnn_fixed::rnn;
     pub use smolnn_fixed::softmax::*;
     pub use smolnn_fixed::softmax_int16::*;
+    pub use smolnn_fixed::space_to_batch::*;
+    pub use smolnn_fixed::update_slice::*;
     pub use smolnn_fixed::{Overlapping, Separate, SeparatePair, WithRight};
 }

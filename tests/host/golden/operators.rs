@@ -6,8 +6,9 @@ use smolnn_fixed::act::{
     Interpolation, LeakyRelu, Prelu, Table, leaky_relu_int16, logistic_int16, lookup, prelu, tanh_int16,
 };
 use smolnn_fixed::conv::{
-    Conv2d, Conv2dInt16, DepthwiseConv2d, DepthwiseConv2dInt16, TransposeConv2d, TransposeConv2dInt16, WeightsInt16,
-    conv2d, conv2d_int16, depthwise_conv2d, depthwise_conv2d_int16, transpose_conv2d, transpose_conv2d_int16,
+    Conv2d, Conv2dInt16, DepthwiseConv2d, DepthwiseConv2dInt16, Sums, TransposeConv2d, TransposeConv2dInt16,
+    WeightsInt16, conv2d, conv2d_int16, depthwise_conv2d, depthwise_conv2d_int16, transpose_conv2d,
+    transpose_conv2d_int16,
 };
 use smolnn_fixed::convert::{Requantise, dequantise, quantise, requantise};
 use smolnn_fixed::dense::{Dense, dense};
@@ -365,16 +366,19 @@ fn run_matmul(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let rank = left.len();
     let transposed = |name: &str| node.operator.option(name) == "True";
     let (left_transposed, right_transposed) = (transposed("adjX"), transposed("adjY"));
+    let batch = [1, 1, left[..rank - 2].iter().product()];
+    let depth = if left_transposed { left[rank - 2] } else { left[rank - 1] };
     let shape = MatmulShape {
-        batch: left[..rank - 2].iter().product(),
-        rows: output.shape[rank - 2],
-        depth: if left_transposed { left[rank - 2] } else { left[rank - 1] },
-        columns: output.shape[rank - 1],
+        left_batch: batch,
+        right_batch: batch,
         left_transposed,
         right_transposed,
+        ..MatmulShape::new(output.shape[rank - 2], depth, output.shape[rank - 1])
     };
-    assert_eq!(right.iter().product::<usize>(), shape.batch * shape.depth * shape.columns);
-    let layer = Matmul::new(shape, node.affine(0), node.affine(1), affine(output)).unwrap();
+    assert_eq!(right.iter().product::<usize>(), shape.right_len());
+    let to = affine(output);
+    let range = OutputRange::int8(to.zero_point);
+    let layer = Matmul::new(shape, node.affine(0), node.affine(1), &[], Sums::Bits32, to.scale, range).unwrap();
     let mut result = vec![0; output.len()];
     matmul(&layer, &node.int8(case, 0), &node.int8(case, 1), &mut result).unwrap();
     bytes8(result)

@@ -237,7 +237,7 @@ fn svdf_is_the_reference_bit_for_bit() {
         // The model asks for a RELU; the reference does not apply it.
         assert_eq!(operator.option("fusedActivationFunction"), "RELU");
         let range = OutputRange::int8(y.zero_point());
-        let layer = svdf::Svdf::new(wide.layer(), &time_weights, &bias, memory, rank, second, range).unwrap();
+        let layer = svdf::Svdf::new(wide.layer(), &time_weights, &bias, memory, rank, second, range, 0).unwrap();
         for case in &golden.cases {
             let mut history = vec![0_i16; layer.state_len()];
             let mut scratch = vec![0; layer.scratch_words()];

@@ -2,16 +2,30 @@
 //!
 //! - y[o] = clamp(M_o · (b_o + Σ_k w[o, k] · x[k])); zero points are 0, padding is 0.
 //! - Layout: NHWC input and output; weights as TensorFlow Lite stores them (OHWI, 1HWC), unpacked; bias int64.
-//! - Accumulators: |x·w| ≤ 2^22, so that 2^8 products are summed in i32 before they are added to an i64.
+//! - Accumulators: |x·w| ≤ 2^22, so that 2^8 products are summed in i32 before they are added to an i64. Biases are bounded
+//!   so that |sum| < 2^47.
 //! - Rounding: [`Multiplier::apply_i64`], once per output, single; [`WeightsInt16::shorten`] gives the same in 32 bits.
+//! - A model whose biases are int32, or that says so of the biases that it leaves out, has sums of 32 bits that wrap, and
+//!   the rounding of int8 layers, [`Multiplier::apply`]: [`Sums::Bits32`].
 //! - Held by: `conv_int16*`, `depthwise_int16*` goldens; random shapes against the naive oracle
 //!   (tests/host/registry/conformance.rs).
 
 use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, ShapeError};
 
+use super::grouped::each_output;
 use crate::pack::Channel;
 use crate::quantise::{Multiplier, OutputRange, clamp};
 use crate::tensors::{Source, Tensors};
+
+/// How wide the sums of products are in layers of int16 activations. It is the type of the biases that decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sums {
+    /// int64 biases: no sum overflows, and results are rounded once.
+    #[default]
+    Bits64,
+    /// int32 biases: sums wrap, and results are rounded as those of int8 layers.
+    Bits32,
+}
 
 /// Weights of a layer with int16 activations, as TensorFlow Lite stores them.
 #[derive(Clone, Copy, Debug)]
@@ -26,19 +40,40 @@ pub struct WeightsInt16<'a> {
     pub short: &'a [Channel],
 }
 
+/// Where sums of 64 bits end: [`Multiplier::apply_i64`] takes what is smaller in size.
+pub const LARGEST_SUM: u64 = 1 << 47;
+
 impl WeightsInt16<'_> {
-    /// Checks the lengths.
-    pub(crate) const fn check(&self, weights: usize, channels: usize) -> Result<(), ShapeError> {
+    /// Checks the lengths, and that no sum leaves the range of its type.
+    pub(crate) const fn check(&self, weights: usize, channels: usize, sums: Sums) -> Result<(), ShapeError> {
         if let Err(error) = ShapeError::check_length("the weights", weights, self.values.len()) {
             return Err(error);
         }
         if !self.short.is_empty() {
+            if matches!(sums, Sums::Bits32) {
+                return Err(ShapeError::Range("the short form of biases and multipliers is one of 64-bit sums"));
+            }
             return ShapeError::check_length("the channels", channels, self.short.len());
         }
         if !self.bias.is_empty()
             && let Err(error) = ShapeError::check_length("the bias", channels, self.bias.len())
         {
             return Err(error);
+        }
+        // What the products add up to at most: the shape's constructors keep `weights` below 2^31.
+        let Some(depth) = weights.checked_div(channels) else { return Err(ShapeError::Zero("the output channels")) };
+        let products = (depth as u64) << 22;
+        let mut index = 0;
+        while index < self.bias.len() {
+            match sums {
+                Sums::Bits64 if self.bias[index].unsigned_abs().saturating_add(products) >= LARGEST_SUM => {
+                    return Err(ShapeError::Range("a bias and the products of its channel reach 2^47 in size"));
+                }
+                Sums::Bits32 if self.bias[index] != self.bias[index] as i32 as i64 => {
+                    return Err(ShapeError::Range("a bias of more than 32 bits in a layer of 32-bit sums"));
+                }
+                _ => index += 1,
+            }
         }
         if self.multipliers.len() != 1 {
             return ShapeError::check_length("the multipliers", channels, self.multipliers.len());
@@ -48,12 +83,16 @@ impl WeightsInt16<'_> {
 
     /// The output of channel `channel` whose products add up to `sum`.
     #[inline(always)]
-    pub(crate) fn finish(&self, channel: usize, sum: i64, output: &OutputRange) -> i16 {
+    pub(crate) fn finish(&self, channel: usize, sum: i64, sums: Sums, output: &OutputRange) -> i16 {
         if let Some(channel) = self.short.get(channel) {
             return finish_short(channel, sum as i32, output);
         }
         let bias = self.bias.get(channel).copied().unwrap_or(0);
-        let result = self.multiplier(channel).apply_i64(sum.wrapping_add(bias));
+        let (sum, multiplier) = (sum.wrapping_add(bias), self.multiplier(channel));
+        let result = match sums {
+            Sums::Bits64 => multiplier.apply_i64(sum),
+            Sums::Bits32 => multiplier.apply(sum as i32),
+        };
         clamp(result, output.minimum, output.maximum) as i16
     }
 
@@ -122,23 +161,34 @@ pub(crate) fn dot(input: impl Source<i16>, weights: &[i8]) -> i64 {
 pub struct Conv2dInt16<'a> {
     shape: Conv2dShape,
     weights: WeightsInt16<'a>,
+    sums: Sums,
     output: OutputRange,
 }
 
 impl<'a> Conv2dInt16<'a> {
-    /// A layer; the zero point of `output` does not matter.
+    /// A layer of 64-bit sums and any number of groups; the zero point of `output` does not matter.
     ///
     /// # Errors
-    /// [`ShapeError`] when lengths do not fit the shape, the convolution has groups, or the clamp is outside of int16.
+    /// [`ShapeError`] when lengths do not fit the shape, a bias is too large, or the clamp is outside of int16.
     pub const fn new(shape: Conv2dShape, weights: WeightsInt16<'a>, output: OutputRange) -> Result<Self, ShapeError> {
-        if shape.groups() != 1 {
-            return Err(ShapeError::Range("int16 convolutions have one group"));
-        }
-        if let Err(error) = weights.check(shape.weights(), shape.output().channels) {
+        Self::with_sums(shape, weights, Sums::Bits64, output)
+    }
+
+    /// As [`new`](Self::new), with sums of the given width.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); moreover when 32-bit sums are given weights in short form.
+    pub const fn with_sums(
+        shape: Conv2dShape,
+        weights: WeightsInt16<'a>,
+        sums: Sums,
+        output: OutputRange,
+    ) -> Result<Self, ShapeError> {
+        if let Err(error) = weights.check(shape.weights(), shape.output().channels, sums) {
             return Err(error);
         }
         match output.check_int16() {
-            Ok(()) => Ok(Self { shape, weights, output }),
+            Ok(()) => Ok(Self { shape, weights, sums, output }),
             Err(error) => Err(error),
         }
     }
@@ -152,40 +202,11 @@ pub fn conv2d_int16(layer: &Conv2dInt16<'_>, mut tensors: impl Tensors<i16>) -> 
     let shape = &layer.shape;
     tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
     let (input, output) = tensors.split();
-    let channels = shape.input().channels;
-    let kernel_row = shape.columns().kernel() * channels;
-    let mut pixels = output.chunks_exact(shape.output().channels.max(1));
-    for image in 0..shape.batch() {
-        for row in 0..shape.output().height {
-            let (first_row, last_row) = shape.rows().taps(row);
-            for position in 0..shape.output().width {
-                let (first, last) = shape.columns().taps(position);
-                let Some(result) = pixels.next() else { return Ok(()) };
-                // Taps that are neighbours in the input are so in the weights: one run.
-                let (runs, run) = match (first < last, shape.columns().dilation()) {
-                    (false, _) => (0, 0),
-                    (true, 1) => (1, (last - first) * channels),
-                    (true, _) => (last - first, channels),
-                };
-                for ((index, result), filter) in
-                    result.iter().enumerate().zip(layer.weights.values.chunks_exact(shape.depth().max(1)))
-                {
-                    let mut sum = 0_i64;
-                    for tap_row in first_row..last_row {
-                        let y = image * shape.input().height + shape.rows().position(row, tap_row);
-                        for tap in first..first + runs {
-                            let x = shape.columns().position(position, tap);
-                            let start = (y * shape.input().width + x) * channels;
-                            let weight = tap_row * kernel_row + tap * channels;
-                            let weights = filter.get(weight..weight + run).unwrap_or_default();
-                            sum = sum.wrapping_add(dot(input.part(start, run), weights));
-                        }
-                    }
-                    result.set(layer.weights.finish(index, sum, &layer.output));
-                }
-            }
-        }
-    }
+    let products =
+        |sum: i64, start: usize, weights: &[i8]| sum.wrapping_add(dot(input.part(start, weights.len()), weights));
+    each_output(shape, layer.weights.values, output, products, |channel, sum, result| {
+        result.set(layer.weights.finish(channel, sum, layer.sums, &layer.output));
+    });
     Ok(())
 }
 
@@ -194,24 +215,38 @@ pub fn conv2d_int16(layer: &Conv2dInt16<'_>, mut tensors: impl Tensors<i16>) -> 
 pub struct DepthwiseConv2dInt16<'a> {
     shape: DepthwiseConv2dShape,
     weights: WeightsInt16<'a>,
+    sums: Sums,
     output: OutputRange,
 }
 
 impl<'a> DepthwiseConv2dInt16<'a> {
-    /// A layer; the zero point of `output` does not matter.
+    /// A layer of 64-bit sums; the zero point of `output` does not matter.
     ///
     /// # Errors
-    /// [`ShapeError`] when lengths do not fit the shape, or the clamp is outside of int16.
+    /// [`ShapeError`] when lengths do not fit the shape, a bias is too large, or the clamp is outside of int16.
     pub const fn new(
         shape: DepthwiseConv2dShape,
         weights: WeightsInt16<'a>,
         output: OutputRange,
     ) -> Result<Self, ShapeError> {
-        if let Err(error) = weights.check(shape.weights(), shape.output().channels) {
+        Self::with_sums(shape, weights, Sums::Bits64, output)
+    }
+
+    /// As [`new`](Self::new), with sums of the given width.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); moreover when 32-bit sums are given weights in short form.
+    pub const fn with_sums(
+        shape: DepthwiseConv2dShape,
+        weights: WeightsInt16<'a>,
+        sums: Sums,
+        output: OutputRange,
+    ) -> Result<Self, ShapeError> {
+        if let Err(error) = weights.check(shape.weights(), shape.output().channels, sums) {
             return Err(error);
         }
         match output.check_int16() {
-            Ok(()) => Ok(Self { shape, weights, output }),
+            Ok(()) => Ok(Self { shape, weights, sums, output }),
             Err(error) => Err(error),
         }
     }
@@ -254,7 +289,7 @@ pub fn depthwise_conv2d_int16(
                                 weight += outputs;
                             }
                         }
-                        result.set(layer.weights.finish(index, sum, &layer.output));
+                        result.set(layer.weights.finish(index, sum, layer.sums, &layer.output));
                     }
                 }
             }

@@ -4,13 +4,13 @@
 //! - y[o] = clamp(z_out + M_o · (b_o + Σ w[o, k, i] · (x[i] − z_in))), summed over the taps k and inputs i that meet: output
 //!   position p meets input q at tap k where q · stride + k − before = p. Weights OHWI, O the output's channels.
 //! - Written as a gather over the output, so that no accumulators are stored: row by row, one output at a time.
-//! - int8: i32 accumulators, [`Multiplier::apply`]; int16: i64, [`Multiplier::apply_i64`], bias int64.
+//! - int8: i32 accumulators, [`Multiplier::apply`]; int16: as [`conv2d_int16`](super::conv2d_int16).
 //! - Held by: `tconv_*`, `transpose_conv_*` goldens; random shapes against the naive oracle
 //!   (tests/host/registry/conformance.rs).
 
 use smolnn_core::{Conv2dShape, ShapeError, Window};
 
-use super::int16::{WeightsInt16, dot};
+use super::int16::{Sums, WeightsInt16, dot};
 use crate::Weights;
 use crate::quantise::OutputRange;
 
@@ -134,24 +134,38 @@ pub fn transpose_conv2d(layer: &TransposeConv2d<'_>, input: &[i8], output: &mut 
 pub struct TransposeConv2dInt16<'a> {
     shape: Conv2dShape,
     weights: WeightsInt16<'a>,
+    sums: Sums,
     output: OutputRange,
 }
 
 impl<'a> TransposeConv2dInt16<'a> {
-    /// The adjoint of a convolution of shape `adjoint`; weights as in [`TransposeConv2d::new`].
+    /// The adjoint of a convolution of shape `adjoint`, with 64-bit sums; weights as in [`TransposeConv2d::new`].
     ///
     /// # Errors
-    /// [`ShapeError`] when lengths do not fit the shape, the convolution has groups or dilation, or the clamp is outside of
-    /// int16.
+    /// [`ShapeError`] when lengths do not fit the shape, a bias is too large, the convolution has groups or dilation, or the
+    /// clamp is outside of int16.
     pub const fn new(adjoint: Conv2dShape, weights: WeightsInt16<'a>, output: OutputRange) -> Result<Self, ShapeError> {
+        Self::with_sums(adjoint, weights, Sums::Bits64, output)
+    }
+
+    /// As [`new`](Self::new), with sums of the given width.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); moreover when 32-bit sums are given weights in short form.
+    pub const fn with_sums(
+        adjoint: Conv2dShape,
+        weights: WeightsInt16<'a>,
+        sums: Sums,
+        output: OutputRange,
+    ) -> Result<Self, ShapeError> {
         if let Err(error) = check(&adjoint) {
             return Err(error);
         }
-        if let Err(error) = weights.check(adjoint.weights(), adjoint.input().channels) {
+        if let Err(error) = weights.check(adjoint.weights(), adjoint.input().channels, sums) {
             return Err(error);
         }
         match output.check_int16() {
-            Ok(()) => Ok(Self { shape: adjoint, weights, output }),
+            Ok(()) => Ok(Self { shape: adjoint, weights, sums, output }),
             Err(error) => Err(error),
         }
     }
@@ -186,7 +200,7 @@ pub fn transpose_conv2d_int16(
     };
     each_output(shape, meet, |at, channel, sum| {
         if let Some(result) = output.get_mut(at) {
-            *result = layer.weights.finish(channel, sum, &layer.output);
+            *result = layer.weights.finish(channel, sum, layer.sums, &layer.output);
         }
     });
     Ok(())

@@ -1,8 +1,10 @@
 //! SVDF, int8 with int16 or int8 state, as TensorFlow Lite Micro computes it: a dense layer to features, and for every
 //! feature a filter over its last `memory` values; the filters of `rank` features add up to a unit.
 //!
-//! - feature = sat(M_1 · W_f (x − z_x)), M_1 = s_x · s_f / s_state; no bias.
-//! - y\[u\] = clamp(z_y + M_2 · (b_u + Σ_r Σ_m w_t[u·rank + r, m] · state[u·rank + r, m])), M_2 = s_state · s_t / s_y.
+//! - feature = sat(M_1 · W_f (x − z_x)), M_1 = s_x · s_f / s_state; no bias. The state holds feature + z_s: with int16
+//!   saturated once more, with int8 wrapped, as the reference does.
+//! - y\[u\] = clamp(z_y + M_2 · (b_u + Σ_r Σ_m w_t[u·rank + r, m] · (state[u·rank + r, m] − z_s))), M_2 = s_state · s_t / s_y.
+//! - An int8 state starts from z_s, an int16 one from 0: see [`Svdf::start`]. Zero points of weights do not count.
 //! - Layout: state `[features][memory]`, oldest first; time weights the same.
 //! - Formats: with int16 state the time weights are int16; the sum is i32 and wraps as the reference's.
 //! - The fused activation that a model may name is not applied, since the reference does not: the clamp is int8's range.
@@ -25,11 +27,12 @@ pub struct Svdf<'a, S> {
     rank: usize,
     multiplier: Multiplier,
     output: OutputRange,
+    state_zero_point: i32,
 }
 
 impl<'a, S: Element> Svdf<'a, S> {
-    /// A layer of `features` (with M_1 in its channels), `time_weights` `[features][memory]`, a bias per unit or none, and
-    /// M_2.
+    /// A layer of `features` (with M_1 in its channels), `time_weights` `[features][memory]`, a bias per unit or none, M_2, and
+    /// the zero point of the state.
     ///
     /// # Errors
     /// [`ShapeError`] when lengths do not fit each other, or the output lies outside of int8.
@@ -41,6 +44,7 @@ impl<'a, S: Element> Svdf<'a, S> {
         rank: usize,
         multiplier: Multiplier,
         output: OutputRange,
+        state_zero_point: i32,
     ) -> Result<Self, ShapeError> {
         if memory == 0 || rank == 0 {
             return Err(ShapeError::Zero("memory or rank of the SVDF"));
@@ -61,7 +65,15 @@ impl<'a, S: Element> Svdf<'a, S> {
         if let Err(error) = output.check_int8(0) {
             return Err(error);
         }
-        Ok(Self { features, time_weights, bias, memory, rank, multiplier, output })
+        if state_zero_point < S::LEAST || state_zero_point > S::LARGEST {
+            return Err(ShapeError::Range("a zero point lies outside of the tensor's type"));
+        }
+        Ok(Self { features, time_weights, bias, memory, rank, multiplier, output, state_zero_point })
+    }
+
+    /// What every element of the state starts from.
+    pub fn start(&self) -> S {
+        if size_of::<S>() == 1 { S::wrap(self.state_zero_point) } else { S::default() }
     }
 
     /// Elements of the state.
@@ -83,7 +95,7 @@ impl<'a, S: Element> Svdf<'a, S> {
     }
 }
 
-/// Runs one step. The state starts from its zero point, 0. `scratch` has at least [`Svdf::scratch_words`] words.
+/// Runs one step. The state starts from [`Svdf::start`]. `scratch` has at least [`Svdf::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
@@ -103,7 +115,8 @@ pub fn step<S: Element>(
     let Some(features) = features.get_mut(..count) else { return Ok(()) };
     dense_to_int16(&layer.features, input, features, scratch)?;
     for (history, &feature) in state.chunks_exact_mut(layer.memory.max(1)).zip(features.iter()) {
-        let mut next = S::wrap(clamp(i32::from(feature), S::LEAST, S::LARGEST));
+        let feature = clamp(i32::from(feature), S::LEAST, S::LARGEST) + layer.state_zero_point;
+        let mut next = S::wrap(if size_of::<S>() == 1 { feature } else { clamp(feature, S::LEAST, S::LARGEST) });
         for value in history.iter_mut().rev() {
             core::mem::swap(value, &mut next);
         }
@@ -115,7 +128,7 @@ pub fn step<S: Element>(
         let bias = layer.bias.get(unit).copied().unwrap_or(0);
         let sum = history.iter().zip(weights).fold(bias, |sum, (&value, &weight)| {
             let (value, weight): (i32, i32) = (value.into(), weight.into());
-            sum.wrapping_add(value * weight)
+            sum.wrapping_add((value - layer.state_zero_point) * weight)
         });
         *result = layer.output.finish(layer.multiplier.apply(sum)) as i8;
     }

@@ -3,6 +3,7 @@
 
 use smolnn_core::ShapeError;
 use smolnn_fixed::Channel;
+use smolnn_fixed::conv::Sums;
 use smolnn_fixed::matmul::MatmulShape;
 use smolnn_fixed::movement::Walk;
 use smolnn_fixed::pack::Layout;
@@ -69,6 +70,7 @@ plain! {
     );
     FusedActivation: value => format!("FusedActivation::{value:?}");
     Multiplier: value => format!("Multiplier {{ mantissa: {}, shift: {} }}", value.mantissa, value.shift);
+    Sums: value => format!("Sums::{value:?}");
     MatmulShape: value => format!("{value:?}");
     Walk: value => format!("Walk {{ length: {}, start: {}, strides: {:?} }}", value.length, value.start, value.strides);
 }

@@ -37,9 +37,10 @@ pub(super) fn lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32)
         let supported = "a cell whose scale is a power of two, 2^-15 to 1";
         return Err(context.tensor_fault(c.id, format!("scale {}", c.scale), supported));
     }
-    let output = context.quantised_output(0, &[element])?;
-    context.same_quantisation(&h, &output)?;
-    let y = output.affine();
+    let output = context.output(0)?;
+    // The output is the sequence of states, whatever scale it names.
+    context.element(output, &[element])?;
+    let y = h.affine();
 
     let gates = Gates { context, hidden };
     let products = hidden * GATES * (inputs + hidden) * batch * steps;
@@ -119,21 +120,19 @@ impl Gates<'_, '_> {
 pub(super) fn svdf_call(context: &Context<'_>, rank: usize) -> Result<Lowered, Problem> {
     let x = context.quantised_input(0, &[Element::I8])?;
     let state = context.quantised(context.variable(4)?, &[Element::I8, Element::I16])?;
-    let time = context.quantised_input(2, &[state.tensor.element])?;
+    // Zero points of weights do not count.
+    let time = context.affine(context.input(2)?, &[state.tensor.element])?;
     let bytes = context.constant(time.id, "time weights")?;
     let (&[batch, inputs], &[count, memory]) = (x.shape(), time.shape()) else {
         return Err(context.fault("operands of other ranks", "rank 2: batch and features, features and memory"));
     };
-    for tensor in [&state, &time] {
-        if tensor.zero_point != 0 {
-            let found = format!("zero point {}", tensor.zero_point);
-            return Err(context.tensor_fault(tensor.id, found, "zero point 0 in state and time weights"));
-        }
-    }
+    let zero_point = state.zero_point;
     let units = count / rank;
     let output = context.quantised_output(0, &[Element::I8])?;
     let biases = if context.optional_input(3).is_some() { bias(context, 3, units)? } else { Vec::new() };
-    let (values, scale) = matrix(context, 1, &[count, inputs])?;
+    let weights = context.affine(context.input(1)?, &[Element::I8])?;
+    let (bytes_of_weights, scale) = (context.constant(weights.id, "weights")?, weights.scale);
+    let values: Vec<i8> = bytes_of_weights.iter().map(|&byte| byte as i8).collect();
     // Products and quotients in f32, as the reference has them.
     let first = context.multiplier(f64::from(x.scale * scale / state.scale))?;
     let multiplier = context.multiplier(f64::from(state.scale * time.scale / output.scale))?;
@@ -146,13 +145,13 @@ pub(super) fn svdf_call(context: &Context<'_>, rank: usize) -> Result<Lowered, P
     let body = if state.tensor.element == Element::I8 {
         let time: Vec<i8> = bytes.iter().map(|&byte| byte as i8).collect();
         call!(rnn::svdf::step_batch(
-            &rnn::svdf::Svdf::new(features, time, biases, memory, rank, multiplier, range);
+            &rnn::svdf::Svdf::new(features, time, biases, memory, rank, multiplier, range, zero_point);
             state(0), input(0), output(0), scratch
         ))
     } else {
         let time: Vec<i16> = bytes.as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes)).collect();
         call!(rnn::svdf::step_batch(
-            &rnn::svdf::Svdf::new(features, time, biases, memory, rank, multiplier, range);
+            &rnn::svdf::Svdf::new(features, time, biases, memory, rank, multiplier, range, zero_point);
             state(0), input(0), output(0), scratch
         ))
     };

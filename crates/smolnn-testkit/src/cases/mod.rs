@@ -6,6 +6,7 @@
 //! 16 KiB runs small shapes and the host large ones.
 
 mod act;
+mod arrange;
 mod elementwise;
 mod memory;
 mod plain;
@@ -40,7 +41,7 @@ struct Trial<'a> {
 
 /// The registry, a list for each family of kernels. A test of the host compares it with the crate's source.
 static FAMILIES: &[&[Case]] =
-    &[weighted::CASES, wide::CASES, recurrent::CASES, plain::CASES, act::CASES, elementwise::CASES];
+    &[weighted::CASES, wide::CASES, recurrent::CASES, plain::CASES, arrange::CASES, act::CASES, elementwise::CASES];
 
 /// All rows of the registry.
 pub fn all() -> impl Iterator<Item = &'static Case> {

@@ -1,6 +1,7 @@
 //! Cases of the operators with one tensor in and one out, and no weights.
 
 use smolnn_core::Pool2dShape;
+use smolnn_fixed::conv::Sums;
 use smolnn_fixed::convert::{Requantise, dequantise as dequantise_kernel, quantise as quantise_kernel};
 use smolnn_fixed::l2_norm::{L2Norm, l2_norm as l2_norm_kernel};
 use smolnn_fixed::log_softmax::{LogSoftmax, log_softmax as log_softmax_kernel};
@@ -34,7 +35,12 @@ pub(super) static CASES: &[Case] = &[
     Case { kernel: "reduce.rs::reduce_sum", domain: "int8 and int16", tolerance: 0, run: reduce_sum },
     // The oracle takes real square roots; the golden holds the bits.
     Case { kernel: "l2_norm.rs::l2_norm", domain: "rows of 1..=60", tolerance: 1, run: l2_norm },
-    Case { kernel: "matmul.rs::matmul", domain: "depths of 1..=40, transposed or not", tolerance: 0, run: matmul },
+    Case {
+        kernel: "matmul.rs::matmul",
+        domain: "int8, int16, int16 by int8; depths of 1..=40, transposed or not, batches repeated, biases, sums of 32 and 64 bits",
+        tolerance: 0,
+        run: matmul,
+    },
     Case { kernel: "pad.rs::pad", domain: "int8 and int16, 0..=3 elements at each side", tolerance: 0, run: pad },
     // The oracle takes real exponentials; the goldens hold the bits.
     Case { kernel: "softmax.rs::softmax", domain: "rows of 1..=60, scales 2^-9..1", tolerance: 1, run: softmax },
@@ -155,6 +161,7 @@ fn pool<T: Value + Into<i64>>(
 }
 
 pub(super) use apart_and_overlapping;
+pub(super) use either_type;
 
 /// Both kinds of tensors, so that a closure can take either.
 pub(super) enum Tensors<'a, T> {
@@ -472,36 +479,71 @@ pub(super) fn l2_norm(trial: Trial<'_>) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn matmul(trial: Trial<'_>) -> Result<(), Failure> {
+/// A matrix product of types `L` and `R`, and whether its sums have 64 bits.
+fn matmul_of_types<L: Value + Into<i64>, R: Value + Into<i64>>(trial: Trial<'_>, wide: bool) -> Result<(), Failure> {
     let Trial { random, mut memory, tolerance } = trial;
+    let batch: [usize; 3] = core::array::from_fn(|_| random.pick(&[1, 1, 2, 3]));
+    let mut repeated = || batch.map(|length| if random.one_in(4) { 1 } else { length });
     let shape = MatmulShape {
-        batch: random.length(1, 3),
-        rows: random.length(1, 9),
-        depth: random.length(1, 40),
-        columns: random.length(1, 9),
+        left_batch: repeated(),
+        right_batch: repeated(),
         left_transposed: random.one_in(2),
         right_transposed: random.one_in(2),
+        ..MatmulShape::new(random.length(1, 9), random.length(1, 40), random.length(1, 9))
     };
-    let MatmulShape { batch, rows, depth, columns, .. } = shape;
-    let mut affine = |least, most| Affine::new(random.scale(least, most), random.int8().into());
-    let (left_affine, right_affine, output_affine) = (affine(8, 2), affine(8, 2), affine(5, 0));
-    let layer = Matmul::new(shape, left_affine, right_affine, output_affine).map_err(Failure::refused("the layer"))?;
-    let left = memory.filled(batch * rows * depth, || random.int8())?;
-    let right = memory.filled(batch * depth * columns, || random.int8())?;
-    let output = memory.elements(batch * rows * columns)?;
+    let MatmulShape { rows, depth, columns, .. } = shape;
+    let mut affine =
+        |least, most, zero| Affine::new(random.scale(least, most), if zero { 0 } else { random.int8().into() });
+    let small = L::LARGEST == 127;
+    let (left_affine, right_affine) = (affine(8, 2, !small), affine(8, 2, R::LARGEST != 127));
+    let scale = affine(5, 0, true).scale * if small { 1.0 } else { 60.0 };
+    let range = if small { range::<L>(random) } else { OutputRange { zero_point: 0, ..range::<L>(random) } };
+    let mut bias = [0_i64; 9];
+    for bias in &mut bias {
+        *bias = random.between(-100_000, 100_000).into();
+    }
+    let bias = if random.one_in(3) { &[][..] } else { &bias[..columns] };
+    let sums = if wide { Sums::Bits64 } else { Sums::Bits32 };
+    let layer = Matmul::new(shape, left_affine, right_affine, bias, sums, scale, range)
+        .map_err(Failure::refused("the layer"))?;
+    let left = memory.filled(shape.left_len(), || L::draw(random))?;
+    let right = memory.filled(shape.right_len(), || R::draw(random))?;
+    let output = memory.elements(shape.output_len())?;
     matmul_kernel(&layer, left, right, output).map_err(Failure::refused("apart"))?;
-    let factor = f64::from(left_affine.scale) * f64::from(right_affine.scale) / f64::from(output_affine.scale);
+    let factor = f64::from(left_affine.scale) * f64::from(right_affine.scale) / f64::from(scale);
+    let multiplier = Multiplier::from_f64(factor);
+    let batch: [usize; 3] = core::array::from_fn(|axis| shape.left_batch[axis].max(shape.right_batch[axis]));
     compare("apart", tolerance, output, |index| {
         let (matrix, row, column) = (index / (rows * columns), index / columns % rows, index % columns);
-        let sum: i32 = (0..depth)
+        let place = [matrix / batch[2] / batch[1], matrix / batch[2] % batch[1], matrix % batch[2]];
+        let of = |batch: [usize; 3]| {
+            let [a, b, c]: [usize; 3] = core::array::from_fn(|axis| place[axis].min(batch[axis] - 1));
+            (a * batch[1] + b) * batch[2] + c
+        };
+        let (left_start, right_start) = (of(shape.left_batch) * rows * depth, of(shape.right_batch) * depth * columns);
+        let sum: i64 = (0..depth)
             .map(|k| {
                 let a = if shape.left_transposed { k * rows + row } else { row * depth + k };
                 let b = if shape.right_transposed { column * depth + k } else { k * columns + column };
-                let a = i32::from(left[matrix * rows * depth + a]) - left_affine.zero_point;
-                a * (i32::from(right[matrix * depth * columns + b]) - right_affine.zero_point)
+                let a: i64 = Into::<i64>::into(left[left_start + a]) - i64::from(left_affine.zero_point);
+                a * (Into::<i64>::into(right[right_start + b]) - i64::from(right_affine.zero_point))
             })
             .sum();
-        let value = oracle::requantise(sum, Multiplier::from_f64(factor));
-        oracle::finish(value, &OutputRange::int8(output_affine.zero_point)) as i8
+        let sum = sum + bias.get(column).copied().unwrap_or(0);
+        let value = if wide {
+            oracle::requantise_wide(sum, multiplier) as i32
+        } else {
+            oracle::requantise(sum as i32, multiplier)
+        };
+        L::wrap(oracle::finish(value, &range))
     })
+}
+
+fn matmul(trial: Trial<'_>) -> Result<(), Failure> {
+    match trial.random.between(0, 3) {
+        0 => matmul_of_types::<i16, i16>(trial, true),
+        1 => matmul_of_types::<i16, i8>(trial, true),
+        2 => matmul_of_types::<i16, i8>(trial, false),
+        _ => matmul_of_types::<i8, i8>(trial, false),
+    }
 }

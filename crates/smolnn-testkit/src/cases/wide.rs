@@ -2,8 +2,9 @@
 
 use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape};
 use smolnn_fixed::conv::{
-    Conv2dInt16, DepthwiseConv2dInt16, TransposeConv2d, TransposeConv2dInt16, WeightsInt16, conv2d_int16 as conv,
-    depthwise_conv2d_int16 as depthwise, transpose_conv2d as transpose, transpose_conv2d_int16 as transpose_int16,
+    Conv2dInt16, DepthwiseConv2dInt16, GroupedConv2d, Sums, TransposeConv2d, TransposeConv2dInt16, WeightsInt16,
+    conv2d_int16 as conv, depthwise_conv2d_int16 as depthwise, grouped_conv2d as grouped,
+    transpose_conv2d as transpose, transpose_conv2d_int16 as transpose_int16,
 };
 use smolnn_fixed::dense_int16::{DenseInt16, dense_int16 as dense};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
@@ -16,14 +17,30 @@ use crate::{Random, oracle};
 
 /// The rows of this family.
 pub(super) static CASES: &[Case] = &[
-    Case { kernel: "conv/int16.rs::conv2d_int16", domain: "windows as conv2d", tolerance: 0, run: conv2d_int16 },
+    Case {
+        kernel: "conv/grouped.rs::grouped_conv2d",
+        domain: "windows as conv2d, 1..=4 groups",
+        tolerance: 0,
+        run: grouped_conv2d,
+    },
+    Case {
+        kernel: "conv/int16.rs::conv2d_int16",
+        domain: "windows as conv2d, 1..=4 groups, sums of 32 and 64 bits",
+        tolerance: 0,
+        run: conv2d_int16,
+    },
     Case {
         kernel: "conv/int16.rs::depthwise_conv2d_int16",
-        domain: "windows as conv2d, depth multipliers 1..=3",
+        domain: "windows as conv2d, depth multipliers 1..=3, sums of 32 and 64 bits",
         tolerance: 0,
         run: depthwise_conv2d_int16,
     },
-    Case { kernel: "dense_int16.rs::dense_int16", domain: "vectors of 1..=700", tolerance: 0, run: dense_int16 },
+    Case {
+        kernel: "dense_int16.rs::dense_int16",
+        domain: "vectors of 1..=700, sums of 32 and 64 bits",
+        tolerance: 0,
+        run: dense_int16,
+    },
     Case {
         kernel: "conv/transpose.rs::transpose_conv2d",
         domain: "adjoints of conv2d's windows without dilation",
@@ -32,7 +49,7 @@ pub(super) static CASES: &[Case] = &[
     },
     Case {
         kernel: "conv/transpose.rs::transpose_conv2d_int16",
-        domain: "adjoints of conv2d's windows without dilation",
+        domain: "adjoints of conv2d's windows without dilation, sums of 32 and 64 bits",
         tolerance: 0,
         run: transpose_conv2d_int16,
     },
@@ -47,6 +64,7 @@ struct Parameters {
     multipliers: [Multiplier; CHANNELS],
     has_bias: bool,
     per_channel: bool,
+    sums: Sums,
     output: OutputRange,
 }
 
@@ -61,6 +79,7 @@ impl Parameters {
             }),
             has_bias: !random.one_in(5),
             per_channel: !random.one_in(4),
+            sums: if random.one_in(4) { Sums::Bits32 } else { Sums::Bits64 },
             output: range::<i16>(random),
         }
     }
@@ -78,19 +97,56 @@ impl Parameters {
     fn finish(&self, channel: usize, sum: i64) -> i16 {
         let bias = if self.has_bias { self.bias[channel] } else { 0 };
         let multiplier = self.multipliers[if self.per_channel { channel } else { 0 }];
-        let value = oracle::requantise_wide(sum + bias, multiplier);
+        let value = match self.sums {
+            Sums::Bits64 => oracle::requantise_wide(sum + bias, multiplier),
+            Sums::Bits32 => oracle::requantise((sum + bias) as i32, multiplier).into(),
+        };
         value.clamp(self.output.minimum.into(), self.output.maximum.into()) as i16
     }
+}
+
+/// A convolution of some groups, mostly one.
+fn draw_groups(random: &mut Random, outputs: usize) -> Result<Conv2dShape, Failure> {
+    let (window, _) = draw_window(random);
+    let groups = random.pick(&[1, 1, 2, 3, 4]);
+    drawn(window.groups(groups).conv(outputs))
+}
+
+fn grouped_conv2d(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
+    let outputs = random.length(1, CHANNELS);
+    let shape = draw_groups(random, outputs)?;
+    let parameters = Parameters::draw(random, shape.depth());
+    let bias = parameters.bias.map(|bias| (bias / 50) as i32);
+    let values = draw_weights(random, &mut memory, shape.weights())?;
+    let zero_point = random.int8();
+    let weights = Weights {
+        values,
+        bias: if parameters.has_bias { &bias[..outputs] } else { &[] },
+        multipliers: &parameters.multipliers[..if parameters.per_channel { outputs } else { 1 }],
+        input_zero_point: zero_point.into(),
+    };
+    let output = super::output_range(random);
+    let layer = GroupedConv2d::new(shape, weights, output).map_err(Failure::refused("the layer"))?;
+    let input = memory.filled(shape.input_len(), || random.int8())?;
+    let expected = |index: usize| {
+        let sum = oracle::conv2d_sum(&shape, values, index, |at| i64::from(input[at]) - i64::from(zero_point));
+        oracle::after_sum(sum, &weights, index % outputs, &output)
+    };
+    apart_and_overlapping!(memory, tolerance, input, shape.output_len(), shape.overlap_gap(), expected, |tensors| {
+        dispatch_tensors!(|tensors| grouped(&layer, tensors), tensors)
+    })
 }
 
 pub(super) fn conv2d_int16(trial: Trial<'_>) -> Result<(), Failure> {
     let Trial { random, mut memory, tolerance } = trial;
     let outputs = random.length(1, CHANNELS);
-    let shape: Conv2dShape = drawn(draw_window(random).0.conv(outputs))?;
+    let shape = draw_groups(random, outputs)?;
     let parameters = Parameters::draw(random, shape.depth());
     let values = draw_weights(random, &mut memory, shape.weights())?;
     let input = memory.filled(shape.input_len(), || random.int16())?;
-    let layer = Conv2dInt16::new(shape, parameters.weights(values, outputs), parameters.output)
+    let weights = parameters.weights(values, outputs);
+    let layer = Conv2dInt16::with_sums(shape, weights, parameters.sums, parameters.output)
         .map_err(Failure::refused("the layer"))?;
     let expected = |index: usize| {
         let sum = oracle::conv2d_sum(&shape, values, index, |at| i64::from(input[at]));
@@ -113,7 +169,8 @@ pub(super) fn depthwise_conv2d_int16(trial: Trial<'_>) -> Result<(), Failure> {
     let parameters = Parameters::draw(random, shape.depth());
     let values = draw_weights(random, &mut memory, shape.weights())?;
     let input = memory.filled(shape.input_len(), || random.int16())?;
-    let layer = DepthwiseConv2dInt16::new(shape, parameters.weights(values, outputs), parameters.output)
+    let weights = parameters.weights(values, outputs);
+    let layer = DepthwiseConv2dInt16::with_sums(shape, weights, parameters.sums, parameters.output)
         .map_err(Failure::refused("the layer"))?;
     let expected = |index: usize| {
         let sum = oracle::depthwise_conv2d_sum(&shape, values, index, |at| i64::from(input[at]));
@@ -138,17 +195,18 @@ pub(super) fn dense_int16(trial: Trial<'_>) -> Result<(), Failure> {
         parameters.finish(channel, products.sum())
     };
     let mut run = |what: &'static str, weights: WeightsInt16<'_>| {
-        let layer = DenseInt16::new(shape, weights, parameters.output).map_err(Failure::refused("the layer"))?;
+        let layer = DenseInt16::with_sums(shape, weights, parameters.sums, parameters.output)
+            .map_err(Failure::refused("the layer"))?;
         output.fill(85);
         dense(&layer, input, output).map_err(Failure::refused(what))?;
         compare(what, tolerance, output, expected)
     };
     let weights = parameters.weights(values, shape.outputs());
-    run("sums of 64 bits", weights)?;
+    run("long form", weights)?;
     let mut channels = [Channel::default(); CHANNELS];
     let short = &mut channels[..shape.outputs()];
-    if weights.shorten(inputs, short) {
-        run("sums of 32 bits", WeightsInt16 { bias: &[], multipliers: &[], short, ..weights })?;
+    if parameters.sums == Sums::Bits64 && weights.shorten(inputs, short) {
+        run("short form", WeightsInt16 { bias: &[], multipliers: &[], short, ..weights })?;
     }
     Ok(())
 }
@@ -192,7 +250,8 @@ pub(super) fn transpose_conv2d_int16(trial: Trial<'_>) -> Result<(), Failure> {
     let outputs = shape.input().channels;
     let parameters = Parameters::draw(random, shape.depth());
     let values = draw_weights(random, &mut memory, shape.weights())?;
-    let layer = TransposeConv2dInt16::new(shape, parameters.weights(values, outputs), parameters.output)
+    let weights = parameters.weights(values, outputs);
+    let layer = TransposeConv2dInt16::with_sums(shape, weights, parameters.sums, parameters.output)
         .map_err(Failure::refused("the layer"))?;
     let input = memory.filled(layer.input_len(), || random.int16())?;
     let result = memory.elements(layer.output_len())?;

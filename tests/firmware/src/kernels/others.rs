@@ -5,12 +5,13 @@ use core::hint::black_box;
 use smolnn_core::{DenseShape, Image, ShapeError, Window2d, WindowSize, shape};
 use smolnn_fixed::act::{LeakyRelu, Prelu, leaky_relu_int16, prelu};
 use smolnn_fixed::conv::{
-    Conv2dInt16, DepthwiseConv2dInt16, TransposeConv2d, TransposeConv2dInt16, WeightsInt16, conv2d_int16,
-    depthwise_conv2d_int16, transpose_conv2d, transpose_conv2d_int16,
+    Conv2dInt16, DepthwiseConv2dInt16, GroupedConv2d, Sums, TransposeConv2d, TransposeConv2dInt16, WeightsInt16,
+    conv2d_int16, depthwise_conv2d_int16, grouped_conv2d, transpose_conv2d, transpose_conv2d_int16,
 };
 use smolnn_fixed::convert::{Requantise, dequantise, quantise, requantise};
 use smolnn_fixed::dense_int16::{DenseInt16, dense_int16};
 use smolnn_fixed::elementwise::{Mul, Pairing, SquaredDifference, maximum, minimum, mul, squared_difference};
+use smolnn_fixed::gather::{Gather, GatherNd, gather, gather_nd};
 use smolnn_fixed::l2_norm::{L2Norm, l2_norm};
 use smolnn_fixed::log_softmax::{LogSoftmax, log_softmax};
 use smolnn_fixed::matmul::{Matmul, MatmulShape, matmul};
@@ -19,8 +20,11 @@ use smolnn_fixed::pack::Weights;
 use smolnn_fixed::pad::{Pad, pad};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
 use smolnn_fixed::reduce::{Mean, Reduction, mean, reduce_max, reduce_sum};
+use smolnn_fixed::resize::{ResizeBilinear, ResizeNearest, Sampling, resize_bilinear, resize_nearest};
 use smolnn_fixed::softmax::{Softmax, softmax_to_int16};
 use smolnn_fixed::softmax_int16::{SoftmaxInt16, softmax_int16};
+use smolnn_fixed::space_to_batch::{Blocks, batch_to_space, space_to_batch};
+use smolnn_fixed::update_slice::{UpdateSlice, update_slice};
 use smolnn_fixed::{Separate, SeparatePair};
 
 use super::{Meter, Random, Work};
@@ -48,12 +52,32 @@ static PAD: Pad = shape!(Pad::new([1, 6, 6, 16], [0, 1, 1, 0], [0, 1, 1, 0], 4))
 static MEAN: Mean = shape!(Mean::new((1, 64, 16), AFFINE, 0.05, OutputRange::int8(4)));
 static REDUCTION: Reduction = shape!(Reduction::new(1, 64, 16));
 static L2: L2Norm = shape!(L2Norm::new(16, 64, 4));
-static MATMUL: Matmul = shape!(Matmul::new(
-    MatmulShape { batch: 1, rows: 16, depth: 16, columns: 16, left_transposed: false, right_transposed: true },
+static MATMUL: Matmul<'static> = shape!(Matmul::new(
+    MatmulShape { right_transposed: true, ..MatmulShape::new(16, 16, 16) },
     AFFINE,
     AFFINE,
-    AFFINE
+    &[],
+    Sums::Bits32,
+    0.05,
+    OutputRange::int8(4)
 ));
+static MATMUL16: Matmul<'static> =
+    shape!(Matmul::new(MatmulShape::new(16, 16, 16), WIDE, WIDE, &[], Sums::Bits64, 0.01, OutputRange::int16()));
+static BILINEAR: ResizeBilinear = shape!(ResizeBilinear::new(
+    1,
+    Image::hwc(5, 5, 16),
+    8,
+    8,
+    Sampling { align_corners: false, half_pixel_centers: true }
+));
+static NEAREST: ResizeNearest<'static> =
+    shape!(ResizeNearest::new(1, Image::hwc(5, 5, 16), &[0, 0, 1, 1, 2, 3, 3, 4], &[0, 0, 1, 1, 2, 3, 3, 4]));
+static GATHER: Gather = shape!(Gather::new(1, 1, 64, 16, 64));
+static GATHER_ND: GatherNd = shape!(GatherNd::new(&[8, 8], 16, 64));
+static BLOCKS: Blocks = shape!(Blocks::new(1, Image::hwc(8, 8, 16), WindowSize::hw(2, 2), (0, 0), (4, 4)));
+static UPDATE: UpdateSlice = shape!(UpdateSlice::new(&[8, 8, 16], &[4, 4, 16]));
+const GROUPED: smolnn_core::Conv2dShape =
+    shape!(Window2d::over(Image::hwc(8, 8, 4), WindowSize::hw(3, 3)).same().groups(2).conv(4));
 /// The transposition of a 32×32 matrix.
 static COPY: StridedCopy = shape!(StridedCopy::new(
     [1, 1, 1, 1, 32, 32],
@@ -121,6 +145,23 @@ pub(super) fn all(meter: &mut dyn Meter) {
     one(meter, "matmul", "16x16x16", Work::Macs(4096), &MATMUL, |layer| {
         matmul(layer, &left[..256], &right[..256], &mut output[..256])
     });
+    one(meter, "matmul_int16", "16x16x16", Work::Macs(4096), &MATMUL16, |layer| {
+        matmul(layer, &wide[..256], &wide[256..512], &mut wide_output[..256])
+    });
+    one(meter, "resize_bilinear", "5x5x16 -> 8x8x16", elements, &BILINEAR, |layer| {
+        resize_bilinear(layer, Separate { input: &left[..400], output: &mut output })
+    });
+    one(meter, "resize_nearest", "5x5x16 -> 8x8x16", elements, &NEAREST, |layer| {
+        resize_nearest(layer, Separate { input: &left[..400], output: &mut output })
+    });
+    let indices: [i32; 128] = core::array::from_fn(|_| (random.bits() >> 29) as i32);
+    one(meter, "gather", "64x16", elements, &GATHER, |layer| gather(layer, &left, &indices[..64], &mut output));
+    one(meter, "gather_nd", "8x8x16", elements, &GATHER_ND, |layer| gather_nd(layer, &left, &indices, &mut output));
+    one(meter, "space_to_batch", "8x8x16 2x2", elements, &BLOCKS, |layer| space_to_batch(layer, 0, &left, &mut output));
+    one(meter, "batch_to_space", "8x8x16 2x2", elements, &BLOCKS, |layer| batch_to_space(layer, &left, &mut output));
+    one(meter, "update_slice", "8x8x16 4x4x16", elements, &UPDATE, |layer| {
+        update_slice(layer, Separate { input: &left, output: &mut output }, &right[..256], &indices[..3])
+    });
     one(meter, "copy", "32x32 transposed", elements, &COPY, |layer| copy(layer, &left, &mut output));
     one(meter, "log_softmax", "16x64", elements, &LOG_SOFTMAX, |layer| {
         log_softmax(layer, Separate { input: &left, output: &mut output })
@@ -174,6 +215,12 @@ fn weighted(
         });
     }
     let packed = Weights { values: &weights[..144], bias: &[], multipliers: &[HALF], input_zero_point: 3 };
+    let of_group = Weights { values: &weights[..72], ..packed };
+    if let Ok(layer) = GroupedConv2d::new(GROUPED, of_group, OutputRange::int8(0)) {
+        one(meter, "grouped_conv2d", "8x8x4 k3x3s1 2 groups", Work::Macs(8 * 8 * 72), &layer, |layer| {
+            grouped_conv2d(layer, Separate { input: &input[..256], output: &mut output[..256] })
+        });
+    }
     if let Ok(layer) = TransposeConv2d::new(CONV, packed, OutputRange::int8(0)) {
         one(meter, "transpose_conv2d", "8x8x4 k3x3s1 -> 8x8x4", Work::Macs(8 * 8 * 144), &layer, |layer| {
             transpose_conv2d(layer, &input[..256], &mut output[..256])

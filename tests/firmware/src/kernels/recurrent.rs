@@ -210,7 +210,7 @@ fn run_svdf(meter: &mut dyn Meter, bench: &mut Bench) -> Option<()> {
     let time_weights = time_weights.get(..features * memory)?;
     let multiplier = Multiplier::from_f64(1e-6);
     let output = OutputRange::int8(-4);
-    let layer = svdf::Svdf::new(input.layer()?, time_weights, &[], memory, 1, multiplier, output).ok()?;
+    let layer = svdf::Svdf::new(input.layer()?, time_weights, &[], memory, 1, multiplier, output, 0).ok()?;
     scratch.get(..layer.scratch_words())?;
     let (x, y, state) = (x.get(..inputs)?, y.get_mut(..features)?, c.get_mut(..layer.state_len())?);
     let work = Work::Macs(features * (inputs + memory));
