@@ -1,4 +1,4 @@
-//! DenseShape (fully connected) layer: y = W x + b, and its gradients.
+//! Dense (fully connected) layer: y = W x + b, and its gradients.
 //!
 //! - Layout: x `[batch][inputs]`, W `[outputs][inputs]`, b `[outputs]`, y `[batch][outputs]`.
 //! - Forward: `y[o] = b[o] + Σ_i W[o, i]·x[i]`, added in the order of i.
@@ -9,8 +9,9 @@
 
 use smolnn_core::{DenseShape, ShapeError};
 
-use crate::conv::panels::{self, Panels};
-use crate::slices::{check_optional, part, vectors, vectors_mut};
+use crate::panels::{self, Panels};
+use crate::sink::{Accumulate, Descend, Sink};
+use crate::slices::{check_optional, vectors, vectors_mut};
 use crate::{Gradients, Number};
 
 /// y = W x + b. Without a bias, b = 0.
@@ -61,44 +62,17 @@ pub fn backward_sgd<T: Number>(
     d_input: Option<&mut [T]>,
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias.as_deref(), input, d_output)?;
-    let gradients = Gradients { input: d_input, ..Gradients::default() };
-    gradients.check(shape.input_len(), 0, 0)?;
-    rows_backward(shape.inputs(), shape.outputs(), weights, input, d_output, gradients);
+    check_optional("the gradient of the input", shape.input_len(), d_input.as_deref())?;
+    let (inputs, outputs, descend) = (shape.inputs(), shape.outputs(), Descend { rate });
+    if let Some(d_input) = d_input {
+        rows_transposed(inputs, outputs, weights, d_output, d_input);
+    }
     // The whole batch has passed through the old weights; now they may go.
-    for (x, g) in vectors(input, shape.inputs()).zip(vectors(d_output, shape.outputs())) {
-        descend(rate, g, |first, step| {
-            T::rows_outer(weights.get_mut(first * shape.inputs()..).unwrap_or_default(), shape.inputs(), step, x);
-        });
-    }
-    descend_bias(rate, bias, d_output);
-    Ok(())
-}
-
-/// b ← b − rate·Σδ over the pixels or vectors of `d_output`.
-#[inline]
-pub(crate) fn descend_bias<T: Number>(rate: T, bias: Option<&mut [T]>, d_output: &[T]) {
+    rows_outer(descend, inputs, outputs, weights, input, d_output);
     if let Some(bias) = bias {
-        for row in vectors(d_output, bias.len()) {
-            for (b, &g) in bias.iter_mut().zip(row) {
-                *b -= rate * g;
-            }
-        }
+        descend.rows_sum(d_output, bias);
     }
-}
-
-/// Calls `apply(first output, −rate·δ)` for blocks of outputs: the scaled δ needs a buffer, and this one is the stack's.
-#[inline]
-pub(crate) fn descend<T: Number>(rate: T, d_output: &[T], mut apply: impl FnMut(usize, &[T])) {
-    const BLOCK: usize = 16;
-    let mut first = 0;
-    for block in d_output.chunks(BLOCK) {
-        let mut step = [T::default(); BLOCK];
-        for (step, &g) in step.iter_mut().zip(block) {
-            *step = -(rate * g);
-        }
-        apply(first, part(&step, 0, block.len()));
-        first += BLOCK;
-    }
+    Ok(())
 }
 
 fn check<T>(
@@ -138,6 +112,17 @@ pub(crate) fn rows_forward<T: Number>(
     }
 }
 
+/// `output += W input` for every vector.
+#[inline]
+pub(crate) fn rows_add<T: Number>(inputs: usize, outputs: usize, weights: &[T], input: &[T], output: &mut [T]) {
+    if by_panels(inputs, input, panels::PIXELS) {
+        return panels_over(inputs, outputs, input).sum(weights, input, output);
+    }
+    for (x, y) in vectors(input, inputs).zip(vectors_mut(output, outputs)) {
+        T::rows_dot(weights, inputs, x, y);
+    }
+}
+
 /// The body of [`backward`].
 #[inline(always)]
 pub(crate) fn rows_backward<T: Number>(
@@ -148,27 +133,49 @@ pub(crate) fn rows_backward<T: Number>(
     d_output: &[T],
     gradients: Gradients<'_, T>,
 ) {
-    let by_panels = by_panels(inputs, input, panels::DENSE_GRADIENT_PIXELS);
     if let Some(d_input) = gradients.input {
-        if by_panels {
-            panels_transposed(inputs, outputs, weights, d_output, d_input);
-        } else {
-            for (dx, g) in vectors_mut(d_input, inputs).zip(vectors(d_output, outputs)) {
-                T::rows_transposed(weights, inputs, g, dx);
-            }
-        }
+        rows_transposed(inputs, outputs, weights, d_output, d_input);
     }
     if let Some(d_weights) = gradients.weights {
-        if by_panels {
-            panels_outer(inputs, outputs, d_weights, input, d_output);
-        } else {
-            for (x, g) in vectors(input, inputs).zip(vectors(d_output, outputs)) {
-                T::rows_outer(d_weights, inputs, g, x);
-            }
-        }
+        rows_outer(Accumulate, inputs, outputs, d_weights, input, d_output);
     }
     if let Some(d_bias) = gradients.bias {
-        add_rows(d_output, d_bias);
+        Accumulate.rows_sum(d_output, d_bias);
+    }
+}
+
+/// `d_input += Wᵀ d_output` for every vector.
+#[inline(always)]
+pub(crate) fn rows_transposed<T: Number>(
+    inputs: usize,
+    outputs: usize,
+    weights: &[T],
+    d_output: &[T],
+    d_input: &mut [T],
+) {
+    if by_panels(inputs, d_input, panels::DENSE_GRADIENT_PIXELS) {
+        return panels_transposed(inputs, outputs, weights, d_output, d_input);
+    }
+    for (dx, g) in vectors_mut(d_input, inputs).zip(vectors(d_output, outputs)) {
+        T::rows_transposed(weights, inputs, g, dx);
+    }
+}
+
+/// ∂L/∂W = d_output inputᵀ, summed over the vectors, into the sink.
+#[inline(always)]
+pub(crate) fn rows_outer<T: Number, S: Sink<T>>(
+    sink: S,
+    inputs: usize,
+    outputs: usize,
+    weights: &mut [T],
+    input: &[T],
+    d_output: &[T],
+) {
+    if S::ACCUMULATES && by_panels(inputs, input, panels::DENSE_GRADIENT_PIXELS) {
+        return panels_outer(inputs, outputs, weights, input, d_output);
+    }
+    for (x, g) in vectors(input, inputs).zip(vectors(d_output, outputs)) {
+        sink.rows_outer(weights, inputs, g, x);
     }
 }
 
@@ -216,18 +223,5 @@ pub(crate) fn start_with<T: Number>(bias: Option<&[T]>, output: &mut [T]) {
     match bias {
         Some(bias) => T::rows_fill(bias, output),
         None => output.fill(T::default()),
-    }
-}
-
-/// Adds every row to `sums`: the gradient of a bias. One row alone, or narrow ones, are not worth a pass.
-#[inline]
-pub(crate) fn add_rows<T: Number>(rows: &[T], sums: &mut [T]) {
-    let add = |row: &[T], sums: &mut [T]| sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
-    if rows.len() == sums.len() {
-        add(rows, sums);
-    } else if sums.len() < 8 {
-        vectors(rows, sums.len()).for_each(|row| add(row, sums));
-    } else {
-        T::rows_sum(rows, sums);
     }
 }

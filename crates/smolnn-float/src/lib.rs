@@ -51,6 +51,7 @@ pub mod loss;
 pub mod norm;
 mod number;
 pub mod optimiser;
+mod panels;
 pub mod parameter;
 pub mod pool;
 pub mod random;
@@ -58,6 +59,7 @@ mod real;
 pub mod residual;
 pub mod rnn;
 mod rows;
+mod sink;
 mod slices;
 pub mod standardise;
 

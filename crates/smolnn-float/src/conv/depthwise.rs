@@ -14,8 +14,9 @@
 use smolnn_core::{DepthwiseConv2dShape, ShapeError};
 
 use super::for_each_tap;
-use crate::dense::{descend_bias, start_with};
-use crate::slices::{behind, behind_mut, check_optional, part_mut};
+use crate::dense::start_with;
+use crate::sink::{Accumulate, Descend, Sink};
+use crate::slices::{behind, behind_mut, check_optional};
 use crate::{Gradients, Number, Walk};
 
 /// y = W ⋆ x + b per channel. Without a bias, b = 0.
@@ -53,27 +54,49 @@ pub fn backward<T: Number>(
     check(shape, weights, None, input, d_output)?;
     gradients.check(shape.input_len(), shape.weights(), shape.output().channels)?;
     if let Some(d_input) = gradients.input {
-        for_each_block(shape, |block, walk| {
-            let (dx, g) = (behind_mut(d_input, block.input), behind(d_output, block.output));
-            let w = behind(weights, block.weights);
-            if shape.multiplier() == 1 {
-                T::walk_add(&walk.swapped(), dx, g, w);
-            } else {
-                T::gather_add(walk, g, dx, w);
-            }
-        });
+        backward_input(shape, weights, d_output, d_input);
     }
     if let Some(d_weights) = gradients.weights {
-        let sum = if shape.multiplier() == 1 { T::walk_sum } else { T::spread_sum };
-        for_each_block(shape, |block, walk| {
-            let (g, x) = (behind(d_output, block.output), behind(input, block.input));
-            sum(walk, behind_mut(d_weights, block.weights), g, x);
-        });
+        backward_weights(shape, Accumulate, input, d_output, d_weights);
     }
     if let Some(d_bias) = gradients.bias {
-        T::rows_sum(d_output, d_bias);
+        Accumulate.rows_sum(d_output, d_bias);
     }
     Ok(())
+}
+
+/// `d_input += Wᵀ d_output`.
+#[inline]
+fn backward_input<T: Number>(shape: &DepthwiseConv2dShape, weights: &[T], d_output: &[T], d_input: &mut [T]) {
+    for_each_block(shape, |block, walk| {
+        let (dx, g) = (behind_mut(d_input, block.input), behind(d_output, block.output));
+        let w = behind(weights, block.weights);
+        if shape.multiplier() == 1 {
+            T::walk_add(&walk.swapped(), dx, g, w);
+        } else {
+            T::gather_add(walk, g, dx, w);
+        }
+    });
+}
+
+/// ∂L/∂W = Σ d_output·input over the pixels, into the sink.
+#[inline]
+fn backward_weights<T: Number>(
+    shape: &DepthwiseConv2dShape,
+    sink: impl Sink<T>,
+    input: &[T],
+    d_output: &[T],
+    weights: &mut [T],
+) {
+    for_each_block(shape, |block, walk| {
+        let (g, x) = (behind(d_output, block.output), behind(input, block.input));
+        let weights = behind_mut(weights, block.weights);
+        if shape.multiplier() == 1 {
+            sink.walk_sum(walk, weights, g, x);
+        } else {
+            sink.spread_sum(walk, weights, g, x);
+        }
+    });
 }
 
 /// Adds ∂L/∂x to `d_input` from the old weights, then takes one step of gradient descent on weights and bias,
@@ -90,26 +113,18 @@ pub fn backward_sgd<T: Number>(
     d_output: &[T],
     d_input: Option<&mut [T]>,
 ) -> Result<(), ShapeError> {
-    check_optional("the bias", shape.output().channels, bias.as_deref())?;
-    backward(shape, weights, input, d_output, Gradients { input: d_input, ..Gradients::default() })?;
-    let sum = if shape.multiplier() == 1 { T::walk_sum } else { T::spread_sum };
-    for_each_block(shape, |block, walk| {
-        for first in (0..walk.channels).step_by(FEW) {
-            let mut step = [T::default(); FEW];
-            let walk = Walk { channels: (walk.channels - first).min(FEW), ..*walk };
-            let x = block.input + if shape.multiplier() == 1 { first } else { 0 };
-            sum(&walk, &mut step, behind(d_output, block.output + first), behind(input, x));
-            for (w, &step) in part_mut(weights, block.weights + first, walk.channels).iter_mut().zip(&step) {
-                *w -= rate * step;
-            }
-        }
-    });
-    descend_bias(rate, bias, d_output);
+    check(shape, weights, bias.as_deref(), input, d_output)?;
+    check_optional("the gradient of the input", shape.input_len(), d_input.as_deref())?;
+    let descend = Descend { rate };
+    if let Some(d_input) = d_input {
+        backward_input(shape, weights, d_output, d_input);
+    }
+    backward_weights(shape, descend, input, d_output, weights);
+    if let Some(bias) = bias {
+        descend.rows_sum(d_output, bias);
+    }
     Ok(())
 }
-
-/// Channels whose gradients are kept until a step is taken.
-const FEW: usize = 16;
 
 /// Channels at one tap: offsets of the first.
 struct Block {

@@ -8,8 +8,8 @@
 
 use smolnn_core::{Conv2dShape, ShapeError};
 
-use super::conv2d::{Taps, backward_input, backward_weights, check, forward_taps};
-use crate::dense::start_with;
+use super::conv2d::{backward_taps, check};
+use super::plan::Plan;
 use crate::{Gradients, Number};
 
 /// y = W ∗ x + b. Without a bias, b = 0.
@@ -24,8 +24,7 @@ pub fn forward<T: Number>(
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
-    start_with(bias, output);
-    forward_taps(shape, Taps::Rotated, weights, input, output);
+    Plan::<true>::new::<T>(shape).forward(weights, bias, input, output);
     Ok(())
 }
 
@@ -42,14 +41,6 @@ pub fn backward<T: Number>(
 ) -> Result<(), ShapeError> {
     check(shape, weights, None, input, d_output)?;
     gradients.check(shape.input_len(), shape.weights(), shape.output().channels)?;
-    if let Some(d_input) = gradients.input {
-        backward_input(shape, Taps::Rotated, weights, d_output, d_input);
-    }
-    if let Some(d_weights) = gradients.weights {
-        backward_weights(shape, Taps::Rotated, input, d_output, d_weights);
-    }
-    if let Some(d_bias) = gradients.bias {
-        T::rows_sum(d_output, d_bias);
-    }
+    backward_taps::<true, T>(shape, weights, input, d_output, gradients);
     Ok(())
 }

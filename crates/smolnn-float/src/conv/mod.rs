@@ -8,7 +8,7 @@ pub mod conv2d;
 pub mod depthwise;
 pub mod flipped;
 pub mod im2col;
-pub(crate) mod panels;
+mod plan;
 pub mod plane;
 pub mod transposed;
 

@@ -11,8 +11,9 @@
 
 use smolnn_core::{Conv2dShape, ShapeError};
 
-use super::conv2d::{Taps, backward_input, backward_weights, forward_taps};
+use super::plan::Plan;
 use crate::dense::start_with;
+use crate::sink::{Accumulate, Sink};
 use crate::slices::check_optional;
 use crate::{Gradients, Number};
 
@@ -29,7 +30,7 @@ pub fn forward<T: Number>(
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
     start_with(bias, output);
-    backward_input(shape, Taps::InOrder, weights, input, output);
+    Plan::<false>::new::<T>(shape).backward_input(weights, input, output);
     Ok(())
 }
 
@@ -46,14 +47,15 @@ pub fn backward<T: Number>(
 ) -> Result<(), ShapeError> {
     check(shape, weights, None, input, d_output)?;
     gradients.check(shape.output_len(), shape.weights(), shape.input().channels)?;
+    let plan = Plan::<false>::new::<T>(shape);
     if let Some(d_input) = gradients.input {
-        forward_taps(shape, Taps::InOrder, weights, d_output, d_input);
+        plan.add(weights, d_output, d_input);
     }
     if let Some(d_weights) = gradients.weights {
-        backward_weights(shape, Taps::InOrder, d_output, input, d_weights);
+        plan.backward_weights(Accumulate, d_output, input, d_weights);
     }
     if let Some(d_bias) = gradients.bias {
-        T::rows_sum(d_output, d_bias);
+        Accumulate.rows_sum(d_output, d_bias);
     }
     Ok(())
 }

@@ -13,7 +13,7 @@
 use smolnn_core::{Cost, ShapeError};
 
 use super::Gradients;
-use crate::dense::add_rows;
+use crate::sink::add_rows;
 use crate::slices::{vectors, vectors_mut};
 use crate::{Real, Rows};
 

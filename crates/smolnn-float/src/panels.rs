@@ -1,4 +1,5 @@
-//! Convolutions by panels, where vector registers make it pay ([`Number::PANELS`]).
+//! Linear layers by panels, where vector registers make it pay ([`Number::PANELS`]): dense layers over several vectors, and
+//! convolutions, of which a dense layer is the one with a window of one element.
 //!
 //! - A panel is the weights of up to eight outputs at up to 72 elements of a window, side by side on the stack: `[row][column]
 //!   [channel][lane]`. Copied once, it serves all pixels, and nothing is left to add up across lanes.
@@ -14,9 +15,15 @@
 
 use smolnn_core::{Conv2dShape, Image, Window};
 
-use super::conv2d::Taps;
 use crate::slices::{behind, behind_mut, part, part_mut};
 use crate::{Number, Panel};
+
+/// The order of a kernel's taps: that of the input, or rotated by 180°.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Taps {
+    InOrder,
+    Rotated,
+}
 
 /// Elements of a window that a panel holds.
 const ELEMENTS: usize = Panel::ELEMENTS;
@@ -76,7 +83,7 @@ impl Axis {
         .with_inside()
     }
 
-    /// Vectors side by side, which see themselves.
+    /// The axis of a dense layer: `count` vectors, each of which is its own window of one element.
     fn vectors(count: usize) -> Self {
         Self::new(&Window::pointwise(count), false)
     }
