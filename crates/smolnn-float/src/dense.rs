@@ -11,7 +11,7 @@ use smolnn_core::{DenseShape, ShapeError};
 
 use crate::panels::{self, Panels};
 use crate::sink::{Accumulate, Descend, Sink};
-use crate::slices::{check_optional, vectors, vectors_mut};
+use crate::slices::{check_optional, quotient, vectors, vectors_mut};
 use crate::{Gradients, Number};
 
 /// y = W x + b. Without a bias, b = 0.
@@ -188,7 +188,7 @@ fn by_panels<T: Number>(inputs: usize, input: &[T], vectors: usize) -> bool {
 /// The panels of a dense layer over the vectors of `input`.
 #[inline]
 fn panels_over<T>(inputs: usize, outputs: usize, input: &[T]) -> Panels {
-    Panels::dense(inputs, outputs, input.len().checked_div(inputs).unwrap_or_default())
+    Panels::dense(inputs, outputs, quotient(input.len(), inputs))
 }
 
 /// [`rows_forward`] by panels; by itself, so that a single vector pays nothing for it.

@@ -14,6 +14,7 @@ use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 
 use crate::Real;
 use crate::random::{Generator, normal, uniform};
+use crate::slices::at;
 
 /// How many products make one output, and how many outputs one input goes into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +97,7 @@ pub fn orthogonal<T: Real>(
     let (vectors, length, step, stride) =
         if rows <= columns { (rows, columns, columns, 1) } else { (columns, rows, 1, columns) };
     let dot = |weights: &[T], a: usize, b: usize| {
-        let element = |vector, e| weights.get(vector * step + e * stride).copied().unwrap_or_default();
+        let element = |vector, e| at(weights, vector * step + e * stride);
         (0..length).map(|e| element(a, e) * element(b, e)).sum::<T>()
     };
     for vector in 0..vectors {
@@ -124,7 +125,7 @@ pub fn orthogonal<T: Real>(
 /// `weights[to ..] += factor · weights[from ..]` along a stride.
 fn add_vector<T: Real>(weights: &mut [T], (to, from): (usize, usize), length: usize, stride: usize, factor: T) {
     for e in 0..length {
-        let addend = weights.get(from + e * stride).copied().unwrap_or_default();
+        let addend = at(weights, from + e * stride);
         if let Some(w) = weights.get_mut(to + e * stride) {
             *w += factor * addend;
         }

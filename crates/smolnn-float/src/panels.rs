@@ -15,7 +15,7 @@
 
 use smolnn_core::{Conv2dShape, Image, Window};
 
-use crate::slices::{behind, behind_mut, part, part_mut};
+use crate::slices::{behind, behind_mut, excluded, part, part_mut, quotient};
 use crate::{Number, Panel};
 
 /// The order of a kernel's taps: that of the input, or rotated by 180°.
@@ -94,9 +94,8 @@ impl Axis {
             (window.input(), window.output(), window.kernel(), window.stride(), window.dilation(), window.before());
         // Input i = phase + stride·j and output o meet at tap k where i + before = o·stride + k·dilation.
         let shifted = phase + before;
-        let (quotient, tap) =
-            (shifted.checked_div(stride).unwrap_or_default(), shifted.checked_rem(stride).unwrap_or_default());
-        let ceil = |distance: usize| (distance + stride - 1).checked_div(stride).unwrap_or_default();
+        let (step, tap) = (quotient(shifted, stride), shifted.checked_rem(stride).unwrap_or_else(excluded));
+        let ceil = |distance: usize| quotient(distance + stride - 1, stride);
         let taps = ceil(kernel.saturating_sub(tap));
         let last = taps.wrapping_sub(1);
         // From the last tap to the first, so that what is read is walked upwards.
@@ -107,7 +106,7 @@ impl Axis {
             kernel: taps,
             stride: 1,
             dilation,
-            offset: quotient.wrapping_sub(last.wrapping_mul(dilation)),
+            offset: step.wrapping_sub(last.wrapping_mul(dilation)),
             places: [phase, stride],
             numbers: if rotated {
                 [(kernel - 1).wrapping_sub(number), stride]
@@ -307,7 +306,7 @@ impl Panels {
 
     #[inline]
     fn for_each_chunk(&self, mut visit: impl FnMut(&Chunk)) {
-        let fitting = |size: usize| ELEMENTS.checked_div(size).unwrap_or_default().max(1);
+        let fitting = |size: usize| quotient(ELEMENTS, size.max(1)).max(1);
         let channels = self.inputs.min(ELEMENTS);
         let columns = if channels < self.inputs { 1 } else { fitting(channels).min(self.columns.kernel) };
         let rows = if columns < self.columns.kernel || channels < self.inputs || !self.is_contiguous() {

@@ -1,39 +1,65 @@
-//! Slicing that cannot panic, for kernels whose lengths were checked at the door.
+//! Slicing, indexing and division that cannot panic, for kernels whose lengths were checked at the door.
 //!
-//! The empty fallback is never taken there; it keeps the panic, and its text, out of the firmware.
+//! What the check excludes goes through [`excluded`]: tests stop there, and firmware has neither a panic nor the text of one.
 
 use core::{iter, mem};
 
 use smolnn_core::ShapeError;
 
+/// The value of a branch that the check of lengths excludes: the one place where tests see a kernel that reads past them.
+#[inline(always)]
+#[cfg_attr(debug_assertions, track_caller)]
+pub(crate) fn excluded<T: Default>() -> T {
+    debug_assert!(false, "a kernel reads past what it has checked");
+    T::default()
+}
+
 /// `slice[start..start + length]`.
 #[inline(always)]
 pub(crate) fn part<T>(slice: &[T], start: usize, length: usize) -> &[T] {
-    slice.get(start..start.wrapping_add(length)).unwrap_or_default()
+    slice.get(start..start.wrapping_add(length)).unwrap_or_else(excluded)
 }
 
 /// `&mut slice[start..start + length]`.
 #[inline(always)]
 pub(crate) fn part_mut<T>(slice: &mut [T], start: usize, length: usize) -> &mut [T] {
-    slice.get_mut(start..start.wrapping_add(length)).unwrap_or_default()
+    slice.get_mut(start..start.wrapping_add(length)).unwrap_or_else(excluded)
 }
 
 /// `slice[start..]`.
 #[inline(always)]
 pub(crate) fn behind<T>(slice: &[T], start: usize) -> &[T] {
-    slice.get(start..).unwrap_or_default()
+    slice.get(start..).unwrap_or_else(excluded)
 }
 
 /// `&mut slice[start..]`.
 #[inline(always)]
 pub(crate) fn behind_mut<T>(slice: &mut [T], start: usize) -> &mut [T] {
-    slice.get_mut(start..).unwrap_or_default()
+    slice.get_mut(start..).unwrap_or_else(excluded)
+}
+
+/// `slice[index]`.
+#[inline(always)]
+pub(crate) fn at<T: Copy + Default>(slice: &[T], index: usize) -> T {
+    slice.get(index).copied().unwrap_or_else(excluded)
+}
+
+/// The first `length` elements of a slice, and the rest.
+#[inline(always)]
+pub(crate) fn split<T>(slice: &[T], length: usize) -> (&[T], &[T]) {
+    slice.split_at_checked(length).unwrap_or_else(excluded)
+}
+
+/// [`split`] of a mutable slice.
+#[inline(always)]
+pub(crate) fn split_mut<T>(slice: &mut [T], length: usize) -> (&mut [T], &mut [T]) {
+    slice.split_at_mut_checked(length).unwrap_or_else(excluded)
 }
 
 /// Cuts the first `length` elements off a slice that is handed out piece by piece.
 #[inline(always)]
 pub(crate) fn cut<'a, T>(slice: &mut &'a [T], length: usize) -> &'a [T] {
-    let (first, rest) = slice.split_at_checked(length).unwrap_or_default();
+    let (first, rest) = split(slice, length);
     *slice = rest;
     first
 }
@@ -41,9 +67,15 @@ pub(crate) fn cut<'a, T>(slice: &mut &'a [T], length: usize) -> &'a [T] {
 /// [`cut`] of a mutable slice.
 #[inline(always)]
 pub(crate) fn cut_mut<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
-    let (first, rest) = core::mem::take(slice).split_at_mut_checked(length).unwrap_or_default();
+    let (first, rest) = split_mut(mem::take(slice), length);
     *slice = rest;
     first
+}
+
+/// `dividend / divisor`, of a divisor that is not 0.
+#[inline(always)]
+pub(crate) fn quotient(dividend: usize, divisor: usize) -> usize {
+    dividend.checked_div(divisor).unwrap_or_else(excluded)
 }
 
 /// The vectors of a batch, `length` elements each. Unlike `chunks_exact` it divides nothing, and so cannot panic.

@@ -7,6 +7,7 @@
 
 use smolnn_core::ShapeError;
 
+use crate::slices::excluded;
 use crate::{Real, Rows};
 
 /// The index of the greatest element; `None` of nothing. Exact: infinities compare as such, −0 equals 0, the first NaN wins.
@@ -30,7 +31,7 @@ pub fn argmax_rows<T: Real>(shape: &Rows, input: &[T], output: &mut [usize]) -> 
     ShapeError::check_length("the input", shape.elements(), input.len())?;
     ShapeError::check_length("the output", shape.rows, output.len())?;
     for (row, index) in input.chunks_exact(shape.channels.max(1)).zip(output) {
-        *index = argmax(row).unwrap_or(0);
+        *index = argmax(row).unwrap_or_else(excluded);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use super::{Panel, Walk};
 use crate::Number;
-use crate::slices::{behind, behind_mut, part, part_mut, vectors, vectors_mut};
+use crate::slices::{at, behind, behind_mut, part, part_mut, vectors, vectors_mut};
 
 /// The rows `first..first + 4` of the weights.
 #[inline(always)]
@@ -128,10 +128,10 @@ const FEW: usize = 16;
 /// Sums or factors of the channels from `first` on, side by side.
 #[inline]
 fn gather<T: Number>(walk: &Walk, first: usize, vector: &[T]) -> [T; FEW] {
-    let (mut few, mut at) = ([T::default(); FEW], first * walk.apart);
+    let (mut few, mut place) = ([T::default(); FEW], first * walk.apart);
     for value in few.iter_mut().take(walk.channels - first) {
-        *value = vector.get(at).copied().unwrap_or_default();
-        at += walk.apart;
+        *value = at(vector, place);
+        place += walk.apart;
     }
     few
 }
@@ -195,7 +195,7 @@ pub fn panel_load<T: Number>(panel: &mut [T], lanes: usize, weights: &[T], steps
     for row in vectors_mut(panel, lanes) {
         let column = behind(weights, first);
         for (lane, w) in row.iter_mut().enumerate().take(outputs) {
-            *w = column.get(lane * steps[1]).copied().unwrap_or_default();
+            *w = at(column, lane * steps[1]);
         }
         first += steps[0];
     }

@@ -11,7 +11,7 @@ use smolnn_core::{Conv2dShape, ShapeError};
 use super::conv2d::check;
 use crate::Number;
 use crate::dense::rows_forward;
-use crate::slices::{part, part_mut, vectors_mut};
+use crate::slices::{part, part_mut, quotient, vectors_mut};
 
 /// Elements of the patches of one row of output pixels: output width × depth.
 pub const fn scratch_len(shape: &Conv2dShape) -> usize {
@@ -87,7 +87,7 @@ fn check_row(shape: &Conv2dShape, row: usize, input: usize, patches: usize) -> R
 #[inline]
 fn for_each_pixel(shape: &Conv2dShape, row: usize, mut visit: impl FnMut(usize, usize, usize)) {
     let channels = shape.input().channels;
-    let image = row.checked_div(shape.output().height).unwrap_or(0);
+    let image = quotient(row, shape.output().height);
     let y = row - image * shape.output().height;
     let (top, bottom) = shape.rows().taps(y);
     for x in 0..shape.output().width {

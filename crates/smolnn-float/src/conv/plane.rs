@@ -8,7 +8,7 @@
 use smolnn_core::{ShapeError, same_padding};
 
 use crate::Number;
-use crate::slices::vectors_mut;
+use crate::slices::{at, vectors_mut};
 
 /// Which outputs a correlation has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,16 @@ impl Mode {
     /// # Errors
     /// [`ShapeError::KernelTooLarge`] when there is no output.
     pub const fn output(self, image: (usize, usize), kernel: (usize, usize)) -> Result<(usize, usize), ShapeError> {
+        match self.axes(image, kernel) {
+            Ok([(_, height), (_, width)]) => Ok((height, width)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Padding before, and outputs, along rows and columns.
+    const fn axes(self, image: (usize, usize), kernel: (usize, usize)) -> Result<[(usize, usize); 2], ShapeError> {
         match (self.axis(image.0, kernel.0), self.axis(image.1, kernel.1)) {
-            (Some((_, height)), Some((_, width))) => Ok((height, width)),
+            (Some(rows), Some(columns)) => Ok([rows, columns]),
             (None, _) => Err(ShapeError::KernelTooLarge { kernel: kernel.0, input: image.0 }),
             _ => Err(ShapeError::KernelTooLarge { kernel: kernel.1, input: image.1 }),
         }
@@ -89,7 +97,7 @@ impl<'a, T: Number> Plane<'a, T> {
         }
         let index = row * self.width + column;
         let index = if self.rotated { self.elements.len() - 1 - index } else { index };
-        self.elements.get(index).copied().unwrap_or_default()
+        at(self.elements, index)
     }
 }
 
@@ -103,13 +111,8 @@ pub fn cross_correlate<T: Number>(
     mode: Mode,
     output: &mut [T],
 ) -> Result<(usize, usize), ShapeError> {
-    let (height, width) = mode.output(image.size(), kernel.size())?;
+    let [(top, height), (left, width)] = mode.axes(image.size(), kernel.size())?;
     ShapeError::check_length("the output", height * width, output.len())?;
-    let (Some((top, _)), Some((left, _))) =
-        (mode.axis(image.height, kernel.height), mode.axis(image.width, kernel.width))
-    else {
-        return Ok((0, 0));
-    };
     for (i, row) in vectors_mut(output, width).enumerate() {
         for (j, y) in row.iter_mut().enumerate() {
             *y = T::default();

@@ -103,7 +103,7 @@ pub(super) fn parts_narrow(q: i32) -> (u32, i32) {
     let mut n = ((q >> 16) * 23_637 - 23_637) >> 25;
     // x − n ln 2 in Q27, 0 ≤ r < ln 2 + 0.001; n >> 2 mends the rounding of ln 2. |n| ≤ 24: |n · ln 2| < 2^32 wraps back.
     let r = q.wrapping_sub(n.wrapping_mul(93_032_640)) + (n >> 2);
-    let base = EXP_NARROW.get((r >> 19) as usize).copied().unwrap_or(0);
+    let base = crate::slices::at(&EXP_NARROW, (r >> 19) as usize);
     // e^f − 1 = f + f²/2 in Q27
     let f = r as u32 & 0x7_ffff;
     let s = f + (((f >> 3) * (f >> 3)) >> 22);

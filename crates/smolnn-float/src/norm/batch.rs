@@ -14,7 +14,7 @@ use smolnn_core::{Cost, ShapeError};
 
 use super::Gradients;
 use crate::sink::add_rows;
-use crate::slices::{vectors, vectors_mut};
+use crate::slices::{split, split_mut, vectors, vectors_mut};
 use crate::{Real, Rows};
 
 /// Elements of the stash: μ of every channel, then σ⁻¹ of every channel.
@@ -60,7 +60,7 @@ pub fn forward_training<T: Real>(
         ShapeError::check_length("the running variance", shape.channels, running.variance.len())?;
     }
     let scale = T::ONE / T::from_usize(shape.rows.max(1));
-    let (mean, spread) = stash.split_at_mut_checked(shape.channels).unwrap_or_default();
+    let (mean, spread) = split_mut(stash, shape.channels);
     mean.fill(T::ZERO);
     add_rows(input, mean);
     for m in mean.iter_mut() {
@@ -130,8 +130,8 @@ pub fn backward_training<T: Real>(
     gradients.check(shape)?;
     ShapeError::check_length("the stash", stash_len(shape), stash.len())?;
     ShapeError::check_length("the scratch", stash_len(shape), scratch.len())?;
-    let (mean, spread) = stash.split_at_checked(shape.channels).unwrap_or_default();
-    let (sum, product) = scratch.split_at_mut_checked(shape.channels).unwrap_or_default();
+    let (mean, spread) = split(stash, shape.channels);
+    let (sum, product) = split_mut(scratch, shape.channels);
     sums(shape, mean, spread, input, d_output, sum, product);
     if let Some(d_input) = gradients.input {
         let scale = T::ONE / T::from_usize(shape.rows.max(1));

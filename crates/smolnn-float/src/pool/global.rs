@@ -7,7 +7,7 @@
 use smolnn_core::{Image, ShapeError};
 
 use crate::Real;
-use crate::slices::{vectors, vectors_mut};
+use crate::slices::{quotient, vectors, vectors_mut};
 
 /// y = mean over the pixels of each image; the number of images is `input`'s length over the image's.
 ///
@@ -51,7 +51,7 @@ fn check<T>(image: &Image, input: &[T], output: &[T]) -> Result<(), ShapeError> 
     if image.is_empty() {
         return Err(ShapeError::Zero("a dimension of the image"));
     }
-    let images = input.len().checked_div(image.len()).unwrap_or(0);
+    let images = quotient(input.len(), image.len());
     ShapeError::check_length("the input", images * image.len(), input.len())?;
     ShapeError::check_length("the output", images * image.channels, output.len())
 }

@@ -13,7 +13,7 @@ use smolnn_core::{Cost, Pool2dShape, ShapeError};
 
 use super::{check, for_each_window};
 use crate::Number;
-use crate::slices::{part, part_mut};
+use crate::slices::{at, part, part_mut, quotient};
 
 /// Bits that the index of a tap takes: 0, 1, 2, 4, 8 or 16, so that none crosses a byte unless it fills bytes.
 pub const fn index_bits(shape: &Pool2dShape) -> usize {
@@ -89,7 +89,7 @@ pub fn backward<T: Number>(
     for_each_window(shape, |seen| {
         for (channel, &g) in part(d_output, seen.output, channels).iter().enumerate() {
             let tap = read_index(indices, bits, seen.output + channel);
-            let u = tap.checked_div(shape.columns().kernel()).unwrap_or(0);
+            let u = quotient(tap, shape.columns().kernel());
             let v = tap - u * shape.columns().kernel();
             // Where all is padding, the index is one of a tap that sees none.
             if (seen.rows.0..seen.rows.1).contains(&u)
@@ -139,10 +139,10 @@ fn write_index(indices: &mut [u8], bits: usize, element: usize, tap: usize) {
 #[inline]
 fn read_index(indices: &[u8], bits: usize, element: usize) -> usize {
     let position = element * bits;
-    let low = usize::from(indices.get(position / 8).copied().unwrap_or(0));
+    let byte = |index| usize::from(at(indices, index));
     match bits {
         0 => 0,
-        16 => low | usize::from(indices.get(position / 8 + 1).copied().unwrap_or(0)) << 8,
-        _ => (low >> (position % 8)) & ((1 << bits) - 1),
+        16 => byte(position / 8) | byte(position / 8 + 1) << 8,
+        _ => (byte(position / 8) >> (position % 8)) & ((1 << bits) - 1),
     }
 }

@@ -98,7 +98,9 @@ impl<C: Copy> Bidirectional<C> {
                 parameters: d_parameters.as_mut().map(|d| cut_mut(d, sizes.parameters())),
             };
             let upstream = |at: usize, _: &[T], d_h: &mut [T]| {
-                add(d_h, part(d_output.unwrap_or_default(), at * track.stride + track.offset, sizes.outputs));
+                if let Some(d_output) = d_output {
+                    add(d_h, part(d_output, at * track.stride + track.offset, sizes.outputs));
+                }
             };
             self.sequence.run_back(track, parameters, input, output, stash, upstream, d_state, gradients, scratch);
         }

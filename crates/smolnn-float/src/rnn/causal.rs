@@ -10,7 +10,7 @@ use smolnn_core::{Conv2dShape, Image, ShapeError, Window2d, WindowSize};
 
 use crate::Number;
 use crate::dense::start_with;
-use crate::slices::{check_optional, part, part_mut};
+use crate::slices::{behind, check_optional, part, part_mut};
 
 /// A causal convolution that takes one sample and gives one.
 ///
@@ -127,7 +127,7 @@ impl Causal {
                 let at = if state.next >= ago { state.next - ago } else { state.next + history - ago };
                 part(state.ring, at * self.inputs, self.inputs)
             };
-            let weights = weights.get(tap * self.inputs..).unwrap_or_default();
+            let weights = behind(weights, tap * self.inputs);
             T::rows_dot(weights, depth, sample, output);
         }
         if history > 0 {

@@ -15,7 +15,7 @@ use smolnn_core::ShapeError;
 
 use super::{Gru, Lstm, Reset, ResidualRnn, SimpleRnn, Sizes, Update};
 use crate::Real;
-use crate::slices::{check_optional, part, part_mut, vectors_mut};
+use crate::slices::{at, check_optional, part, part_mut, quotient, vectors_mut};
 
 /// Whose tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,11 +106,15 @@ pub fn lstm<T: Real>(
     let order = if format == Format::Onnx { [0, 2, 3, 1] } else { [0, 1, 2, 3] };
     gates(&sizes, hidden, format, &order, tensors, parameters)?;
     let order = if format == Format::Onnx { [0, 2, 1] } else { [0, 1, 2] };
-    for (gate, from) in order.into_iter().enumerate() {
-        let source = part(tensors.peephole.unwrap_or_default(), from * hidden, hidden);
-        super::copy(part_mut(parameters, offsets.peephole + gate * hidden, hidden), source);
+    if let Some(peephole) = tensors.peephole {
+        for (gate, from) in order.into_iter().enumerate() {
+            let own = part_mut(parameters, offsets.peephole + gate * hidden, hidden);
+            super::copy(own, part(peephole, from * hidden, hidden));
+        }
     }
-    super::copy(part_mut(parameters, offsets.projection, projection), tensors.projection.unwrap_or_default());
+    if let Some(source) = tensors.projection {
+        super::copy(part_mut(parameters, offsets.projection, projection), source);
+    }
     Ok(())
 }
 
@@ -136,13 +140,15 @@ pub fn gru<R: Reset, U: Update, T: Real>(
     if R::AFTER {
         // The candidate's recurrent bias stands inside of the reset gate: it stays by itself.
         let own = part_mut(parameters, sizes.weights + 2 * hidden, hidden);
-        super::copy(own, part(tensors.bias.unwrap_or_default(), 2 * hidden, hidden));
-        if tensors.bias.is_none() {
-            own.fill(T::ZERO);
+        own.fill(T::ZERO);
+        if let Some(bias) = tensors.bias {
+            super::copy(own, part(bias, 2 * hidden, hidden));
         }
         let own = part_mut(parameters, sizes.weights + 3 * hidden, hidden);
         own.fill(T::ZERO);
-        super::copy(own, part(tensors.recurrent_bias.unwrap_or_default(), 2 * hidden, hidden));
+        if let Some(bias) = tensors.recurrent_bias {
+            super::copy(own, part(bias, 2 * hidden, hidden));
+        }
     }
     if !U::HOLD_IS_ONE {
         flip_update(cell, parameters)?;
@@ -196,20 +202,20 @@ fn gates<T: Real>(
             let from = place(row, hidden, order);
             for (column, value) in values.iter_mut().enumerate() {
                 let index = if format == Format::Keras { column * rows + from } else { from * columns + column };
-                *value = source.get(index).copied().unwrap_or_default();
+                *value = at(source, index);
             }
         }
     }
     for (row, value) in part_mut(parameters, sizes.weights, rows).iter_mut().enumerate() {
         let from = place(row, hidden, order);
-        let at = |bias: Option<&[T]>| bias.and_then(|bias| bias.get(from).copied()).unwrap_or_default();
-        *value = at(tensors.bias) + at(tensors.recurrent_bias);
+        let of = |bias: Option<&[T]>| bias.map_or(T::ZERO, |bias| at(bias, from));
+        *value = of(tensors.bias) + of(tensors.recurrent_bias);
     }
     Ok(())
 }
 
 /// The framework's row of our row.
 fn place(row: usize, hidden: usize, order: &[usize]) -> usize {
-    let gate = row.checked_div(hidden).unwrap_or_default();
-    order.get(gate).copied().unwrap_or_default() * hidden + row - gate * hidden
+    let gate = quotient(row, hidden);
+    at(order, gate) * hidden + row - gate * hidden
 }

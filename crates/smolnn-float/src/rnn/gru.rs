@@ -21,7 +21,7 @@ use smolnn_core::ShapeError;
 use super::{Cell, Sizes, Step, add, add_outer, add_product, add_transposed, check, copy, initialise_gates};
 use crate::Real;
 use crate::random::Generator;
-use crate::slices::{cut, cut_mut, part, part_mut};
+use crate::slices::{cut, cut_mut, part, part_mut, split, split_mut};
 
 /// Where the reset gate acts.
 pub trait Reset: Copy + Send + Sync + 'static {
@@ -137,7 +137,7 @@ impl<R: Reset, U: Update, T: Real> Cell<T> for Gru<R, U> {
         let (zr, n) = (cut_mut(&mut gates, 2 * hidden), gates);
         add_product(parameters, recurrent, state, sums);
         T::sigmoid_slice(sums, zr);
-        let (z, r) = zr.split_at_checked(hidden).unwrap_or_default();
+        let (z, r) = split(zr, hidden);
         if R::AFTER {
             self.recurrent_candidate(parameters, state, spare);
             for ((sum, &r), &s) in sums_n.iter_mut().zip(r).zip(spare.iter()) {
@@ -174,8 +174,8 @@ impl<R: Reset, U: Update, T: Real> Cell<T> for Gru<R, U> {
         // Before: q = U_nᵀ δ_n, then r ⊙ h. After: s, then e = δ_n ⊙ r.
         let (first, second) = (cut_mut(&mut scratch, hidden), cut_mut(&mut scratch, hidden));
         {
-            let (delta_z, rest) = delta.split_at_mut_checked(hidden).unwrap_or_default();
-            let (delta_r, delta_n) = rest.split_at_mut_checked(hidden).unwrap_or_default();
+            let (delta_z, rest) = split_mut(delta, hidden);
+            let (delta_r, delta_n) = split_mut(rest, hidden);
             let steps = delta_z.iter_mut().zip(delta_n.iter_mut()).zip(d_state.iter_mut());
             for (((delta_z, delta_n), d), ((&z, &n), &h)) in steps.zip(z.iter().zip(n).zip(h)) {
                 let (toward, hold, new) = if U::HOLD_IS_ONE { (h - n, z, T::ONE - z) } else { (n - h, T::ONE - z, z) };

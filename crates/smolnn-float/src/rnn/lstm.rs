@@ -17,7 +17,7 @@ use smolnn_core::ShapeError;
 
 use super::{Cell, Sizes, Step, add, add_outer, add_product, add_transposed, check, copy, initialise_gates};
 use crate::random::Generator;
-use crate::slices::{cut, cut_mut, part, part_mut};
+use crate::slices::{cut, cut_mut, part, part_mut, split, split_mut};
 use crate::{Real, init};
 
 /// A long short-term memory.
@@ -104,6 +104,9 @@ impl Lstm {
 
     /// p_i, p_f, p_o; empty without peepholes.
     fn peepholes<'a, T>(&self, parameters: &'a [T]) -> [&'a [T]; 3] {
+        if !self.peephole {
+            return [&[]; 3];
+        }
         let Offsets { peephole, projection, .. } = self.offsets();
         let mut all = part(parameters, peephole, projection - peephole);
         [cut(&mut all, self.hidden), cut(&mut all, self.hidden), all]
@@ -137,7 +140,7 @@ impl<T: Real> Cell<T> for Lstm {
     fn advance(&self, parameters: &[T], state: &mut [T], input: &[T], gates: &mut [T], scratch: &mut [T]) {
         let hidden = self.hidden;
         let Offsets { recurrent, projection, bias, .. } = self.offsets();
-        let (h, c) = state.split_at_mut_checked(self.outputs()).unwrap_or_default();
+        let (h, c) = split_mut(state, self.outputs());
         let mut scratch = scratch;
         let (mut sums, m) = (cut_mut(&mut scratch, 4 * hidden), cut_mut(&mut scratch, hidden));
         copy(sums, part(parameters, bias, 4 * hidden));
@@ -151,7 +154,7 @@ impl<T: Real> Cell<T> for Lstm {
         let (input_forget, g) = (cut_mut(&mut gates, 2 * hidden), cut_mut(&mut gates, hidden));
         T::sigmoid_slice(sums_if, input_forget);
         T::tanh_slice(sums_g, g);
-        let (i, f) = input_forget.split_at_checked(hidden).unwrap_or_default();
+        let (i, f) = split(input_forget, hidden);
         for (((c, &i), &f), &g) in c.iter_mut().zip(i).zip(f).zip(g.iter()) {
             *c = f * *c + i * g;
         }
@@ -180,7 +183,7 @@ impl<T: Real> Cell<T> for Lstm {
     ) {
         let hidden = self.hidden;
         let Offsets { recurrent, peephole, projection, bias } = self.offsets();
-        let (d_h, d_c) = d_state.split_at_mut_checked(self.outputs()).unwrap_or_default();
+        let (d_h, d_c) = split_mut(d_state, self.outputs());
         let mut gates = step.gates;
         let [i, f, g, o] = [0; 4].map(|_| cut(&mut gates, hidden));
         let mut scratch = scratch;

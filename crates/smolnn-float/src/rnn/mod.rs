@@ -73,7 +73,7 @@ use smolnn_core::{Cost, OptimiserKind, ShapeError};
 
 use crate::init::{self, Fans};
 use crate::random::Generator;
-use crate::slices::{cut_mut, part, part_mut, vectors_mut};
+use crate::slices::{cut_mut, part, part_mut, split_mut, vectors_mut};
 use crate::{Number, Parameter, Real};
 
 /// What backward needs again: what forward keeps for it.
@@ -232,8 +232,8 @@ pub trait Cell<T: Real>: Copy {
         let sizes = self.sizes();
         ShapeError::check_length("the parameters", sizes.parameters(), values.len())?;
         ShapeError::check_length("the gradient of the parameters", sizes.parameters(), gradient.len())?;
-        let (weights, biases) = values.split_at_mut_checked(sizes.weights).unwrap_or_default();
-        let (d_weights, d_biases) = gradient.split_at_mut_checked(sizes.weights).unwrap_or_default();
+        let (weights, biases) = split_mut(values, sizes.weights);
+        let (d_weights, d_biases) = split_mut(gradient, sizes.weights);
         each(Parameter::weights(weights, d_weights)?);
         each(Parameter::bias(biases, d_biases)?);
         Ok(())

@@ -12,7 +12,7 @@ use smolnn_core::ShapeError;
 
 use super::{Cell, Keep, Sizes, Step, add, copy};
 use crate::Real;
-use crate::slices::{check_optional, cut, cut_mut, part, part_mut, vectors, vectors_mut};
+use crate::slices::{check_optional, cut, cut_mut, part, part_mut, quotient, vectors, vectors_mut};
 
 /// Where a backward pass through a sequence **adds** its gradients; `None` where one is not wanted.
 #[derive(Debug)]
@@ -132,7 +132,9 @@ impl<C: Copy> Sequence<C> {
         check_optional("the gradient of the output", output.len(), d_output)?;
         let outputs = self.cell.sizes().outputs;
         let upstream = |step: usize, _: &[T], d_h: &mut [T]| {
-            add(d_h, part(d_output.unwrap_or_default(), step * outputs, outputs));
+            if let Some(d_output) = d_output {
+                add(d_h, part(d_output, step * outputs, outputs));
+            }
         };
         self.backward_with(parameters, input, output, stash, upstream, d_state, gradients, scratch)
     }
@@ -204,7 +206,7 @@ impl<C: Copy> Sequence<C> {
         while !rest.is_empty() {
             let length = rest.len().min(self.steps * sizes.inputs);
             let x = cut(&mut rest, length);
-            let steps = x.len().checked_div(sizes.inputs).unwrap_or(0);
+            let steps = quotient(x.len(), sizes.inputs);
             let window = Sequence { cell: self.cell, steps, keep: self.keep };
             let y = part_mut(output, 0, steps * sizes.outputs);
             let stash = part_mut(stash, 0, sizes.stash(steps, self.keep));

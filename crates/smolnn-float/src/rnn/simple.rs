@@ -15,7 +15,7 @@ use smolnn_core::ShapeError;
 use super::{Cell, Sizes, Step, add, add_outer, add_product, add_transposed, check, copy, initialise_gates};
 use crate::Real;
 use crate::random::Generator;
-use crate::slices::{cut, cut_mut};
+use crate::slices::{behind_mut, cut, cut_mut, part};
 
 /// What a simple cell applies to its sum.
 pub trait Activation: Copy + Send + Sync + 'static {
@@ -115,7 +115,7 @@ macro_rules! simple {
             #[inline]
             fn sum<T: Real>(&self, parameters: &[T], h: &[T], input: &[T], z: &mut [T]) {
                 let Sizes { weights, biases, .. } = self.sizes();
-                copy(z, crate::slices::part(parameters, weights, biases));
+                copy(z, part(parameters, weights, biases));
                 add_product(parameters, 0, input, z);
                 add_product(parameters, self.hidden * self.inputs, h, z);
             }
@@ -138,7 +138,7 @@ macro_rules! simple {
                 if let Some(d_parameters) = d_parameters {
                     add_outer(d_parameters, 0, delta, step.input);
                     add_outer(d_parameters, recurrent, delta, step.h_before);
-                    add(d_parameters.get_mut(self.sizes().weights..).unwrap_or_default(), delta);
+                    add(behind_mut(d_parameters, self.sizes().weights), delta);
                 }
                 add_transposed(parameters, recurrent, delta, d_h);
             }
