@@ -25,11 +25,13 @@
 //! Layout is NHWC everywhere, "convolution" means cross-correlation, and a length counts elements, not bytes.
 #![no_std]
 
+mod broadcast;
 mod cost;
 mod error;
 mod shape;
 mod window;
 
+pub use broadcast::{BROADCAST_RANK, Broadcast, Runs};
 pub use cost::{Cost, OptimiserKind, Precision, parameters, train_bytes};
 pub use error::ShapeError;
 pub use shape::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, Window2d, WindowSize};

@@ -8,7 +8,13 @@
 //! |---|---|
 //! | [`dense`], [`conv`], [`pool`], [`norm`], [`dropout`], [`residual`], [`embedding`] | layers as functions over slices: shape, weights, input, output; the backward pass stands under the forward pass |
 //! | [`layer`] | layers that own their parameters, with all lengths in the type |
+//! | [`elementwise`], [`reduce`], [`matmul`], [`resize`], [`l2_norm`], [`rnn::Svdf`] | what inference needs besides, without gradients |
 //! | [`loss`], [`optimiser`], [`init`], [`clip`], [`standardise`], [`diagnostics`] | what a training loop needs around them |
+//!
+//! Weights lie as TensorFlow Lite stores them: dense layers `[output][input]`, convolutions OHWI, depthwise ones 1HWC; a
+//! [transposed convolution](conv::transposed) takes `[channel in][row][column][channel out]`, where TensorFlow Lite has its
+//! channels the other way round. Inference keeps nothing: `forward` of a layer takes no stash, [`pool::max`] no indices, and
+//! [`rnn::Sequence::infer`] runs a cell over a sequence. [`elementwise::clamp`] is a fused activation.
 //!
 //! The rules: gradients **accumulate**, losses write; what a [`Gradients`] does not name is not computed; lengths are checked
 //! when slices are bound to a shape, in the first lines of a call, and after that nothing can fail or panic.
@@ -43,11 +49,14 @@ pub mod dense;
 pub mod diagnostics;
 pub mod dropout;
 pub mod elementary;
+pub mod elementwise;
 pub mod embedding;
 mod gradients;
 pub mod init;
+pub mod l2_norm;
 pub mod layer;
 pub mod loss;
+pub mod matmul;
 pub mod norm;
 mod number;
 pub mod optimiser;
@@ -56,7 +65,9 @@ pub mod parameter;
 pub mod pool;
 pub mod random;
 mod real;
+pub mod reduce;
 pub mod residual;
+pub mod resize;
 pub mod rnn;
 mod rows;
 mod sink;

@@ -88,6 +88,12 @@ pub trait Real: Number + Display + Sum + Div<Output = Self> + DivAssign {
     fn sin(self) -> Self;
     /// Cosine, for initialisers and test signals.
     fn cos(self) -> Self;
+    /// ⌊x⌋.
+    fn floor(self) -> Self;
+    /// ⌈x⌉.
+    fn ceil(self) -> Self;
+    /// The nearest integer; halves go to the even one.
+    fn round_ties_even(self) -> Self;
 
     /// [`exp`](Self::exp) of every element; the shorter slice sets the length. The slice forms are the fastest.
     fn exp_slice(x: &[Self], y: &mut [Self]) {
@@ -217,6 +223,18 @@ impl Real for f32 {
     fn cos(self) -> Self {
         libm::cosf(self)
     }
+    #[inline]
+    fn floor(self) -> Self {
+        libm::floorf(self)
+    }
+    #[inline]
+    fn ceil(self) -> Self {
+        libm::ceilf(self)
+    }
+    #[inline]
+    fn round_ties_even(self) -> Self {
+        libm::rintf(self)
+    }
     fn exp_slice(x: &[Self], y: &mut [Self]) {
         elementary::exp_slice(x, y);
     }
@@ -277,5 +295,17 @@ impl Real for f64 {
     #[inline]
     fn cos(self) -> Self {
         libm::cos(self)
+    }
+    #[inline]
+    fn floor(self) -> Self {
+        libm::floor(self)
+    }
+    #[inline]
+    fn ceil(self) -> Self {
+        libm::ceil(self)
+    }
+    #[inline]
+    fn round_ties_even(self) -> Self {
+        libm::rint(self)
     }
 }

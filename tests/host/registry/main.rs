@@ -2,5 +2,6 @@
 
 mod conformance;
 mod elementwise;
+mod float_inference;
 mod measured;
 mod movement;

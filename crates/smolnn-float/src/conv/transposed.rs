@@ -2,7 +2,8 @@
 //!
 //! The shape is that of the convolution it transposes: what comes in here has the size of *its output*, what goes out the
 //! size of *its input*, and the weights keep its layout, `[channel in][row][column][channel out of the group]`.
-//! PyTorch's `output_padding` is the choice of that input size.
+//! PyTorch's `output_padding` is the choice of that input size. TensorFlow Lite stores `[channel out][row][column][channel in]`:
+//! the two channels change places.
 //!
 //! - Forward: `y[i·s − p + u·d, j·s − p + v·d, c] += W[o, u, v, c]·x[i, j, o]`, on top of `b[c]`.
 //! - Backward: ∂L/∂x is the convolution itself of ∂L/∂y; `∂L/∂W[o, u, v, c] += x[i, j, o]·δ[i·s − p + u·d, …, c]`; ∂L/∂b = Σ δ.

@@ -60,6 +60,7 @@ mod lstm;
 mod sequence;
 mod simple;
 mod stack;
+mod svdf;
 
 pub use bidirectional::Bidirectional;
 pub use causal::{Causal, CausalState, receptive_field};
@@ -68,6 +69,7 @@ pub use lstm::Lstm;
 pub use sequence::{Sequence, SequenceGradients};
 pub use simple::{Activation, Linear, Relu, ResidualRnn, SimpleRnn, Tanh};
 pub use stack::Stack;
+pub use svdf::{Svdf, SvdfWeights};
 
 use smolnn_core::{Cost, OptimiserKind, ShapeError};
 

@@ -6,6 +6,7 @@
 mod activation;
 pub mod elements;
 pub mod float;
+mod float_inference;
 mod float_recurrent;
 pub mod int8;
 mod others;
@@ -48,6 +49,7 @@ pub fn all(meter: &mut dyn Meter) {
     elements::all(meter);
     float::all(meter);
     float_recurrent::all(meter);
+    float_inference::all(meter);
     recurrent::all(meter);
     activation::all(meter);
     others::all(meter);

@@ -1,0 +1,146 @@
+//! Functions of two tensors that broadcast.
+
+use smolnn_core::{Broadcast, ShapeError};
+
+use super::Bounds;
+use crate::Real;
+use crate::slices::{at, cut_mut, part};
+
+/// Writes `function(left, right)`, clamped, for every element of the output, run by run.
+#[inline(always)]
+fn combine<T: Real>(
+    shape: &Broadcast<2>,
+    bounds: &Bounds<T>,
+    left: &[T],
+    right: &[T],
+    output: &mut [T],
+    function: impl Fn(T, T) -> T,
+) -> Result<(), ShapeError> {
+    ShapeError::check_length("the left operand", shape.operand_len(0), left.len())?;
+    ShapeError::check_length("the right operand", shape.operand_len(1), right.len())?;
+    ShapeError::check_length("the output", shape.output_len(), output.len())?;
+    let (run, mut rest) = (shape.run(), output);
+    for [l, r] in shape.runs() {
+        let run = cut_mut(&mut rest, run);
+        let length = run.len();
+        match (shape.moves(0), shape.moves(1)) {
+            (true, true) => {
+                for ((y, &l), &r) in run.iter_mut().zip(part(left, l, length)).zip(part(right, r, length)) {
+                    *y = bounds.apply(function(l, r));
+                }
+            }
+            (true, false) => {
+                let r = at(right, r);
+                for (y, &l) in run.iter_mut().zip(part(left, l, length)) {
+                    *y = bounds.apply(function(l, r));
+                }
+            }
+            (false, true) => {
+                let l = at(left, l);
+                for (y, &r) in run.iter_mut().zip(part(right, r, length)) {
+                    *y = bounds.apply(function(l, r));
+                }
+            }
+            (false, false) => run.fill(bounds.apply(function(at(left, l), at(right, r)))),
+        }
+    }
+    Ok(())
+}
+
+/// Sum: y = l + r, clamped.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+pub fn add<T: Real>(
+    shape: &Broadcast<2>,
+    bounds: &Bounds<T>,
+    left: &[T],
+    right: &[T],
+    output: &mut [T],
+) -> Result<(), ShapeError> {
+    combine(shape, bounds, left, right, output, |l, r| l + r)
+}
+
+/// Difference: y = l − r, clamped.
+///
+/// # Errors
+/// As [`add`].
+pub fn sub<T: Real>(
+    shape: &Broadcast<2>,
+    bounds: &Bounds<T>,
+    left: &[T],
+    right: &[T],
+    output: &mut [T],
+) -> Result<(), ShapeError> {
+    combine(shape, bounds, left, right, output, |l, r| l - r)
+}
+
+/// Product: y = l·r, clamped.
+///
+/// # Errors
+/// As [`add`].
+pub fn mul<T: Real>(
+    shape: &Broadcast<2>,
+    bounds: &Bounds<T>,
+    left: &[T],
+    right: &[T],
+    output: &mut [T],
+) -> Result<(), ShapeError> {
+    combine(shape, bounds, left, right, output, |l, r| l * r)
+}
+
+/// Quotient: y = l / r, clamped. A divisor of 0 gives ±∞, 0/0 NaN.
+///
+/// # Errors
+/// As [`add`].
+pub fn div<T: Real>(
+    shape: &Broadcast<2>,
+    bounds: &Bounds<T>,
+    left: &[T],
+    right: &[T],
+    output: &mut [T],
+) -> Result<(), ShapeError> {
+    combine(shape, bounds, left, right, output, |l, r| l / r)
+}
+
+/// The larger of two elements, clamped. Of a NaN and a number the right one, as TensorFlow Lite compares.
+///
+/// # Errors
+/// As [`add`].
+pub fn maximum<T: Real>(
+    shape: &Broadcast<2>,
+    bounds: &Bounds<T>,
+    left: &[T],
+    right: &[T],
+    output: &mut [T],
+) -> Result<(), ShapeError> {
+    combine(shape, bounds, left, right, output, |l, r| if l > r { l } else { r })
+}
+
+/// The smaller of two elements, clamped. Of a NaN and a number the right one, as TensorFlow Lite compares.
+///
+/// # Errors
+/// As [`add`].
+pub fn minimum<T: Real>(
+    shape: &Broadcast<2>,
+    bounds: &Bounds<T>,
+    left: &[T],
+    right: &[T],
+    output: &mut [T],
+) -> Result<(), ShapeError> {
+    combine(shape, bounds, left, right, output, |l, r| if l < r { l } else { r })
+}
+
+/// Squared difference: y = (l − r)², clamped.
+///
+/// # Errors
+/// As [`add`].
+pub fn squared_difference<T: Real>(
+    shape: &Broadcast<2>,
+    bounds: &Bounds<T>,
+    left: &[T],
+    right: &[T],
+    output: &mut [T],
+) -> Result<(), ShapeError> {
+    combine(shape, bounds, left, right, output, |l, r| (l - r) * (l - r))
+}

@@ -1,0 +1,111 @@
+//! Functions of one tensor, without parameters and without gradients. Those of [`act`](crate::act) have both.
+
+use smolnn_core::ShapeError;
+
+use crate::Real;
+
+/// Writes `function(x)` for every element.
+#[inline(always)]
+fn each<T: Real>(input: &[T], output: &mut [T], function: impl Fn(T) -> T) -> Result<(), ShapeError> {
+    ShapeError::check_length("the output", input.len(), output.len())?;
+    for (y, &x) in output.iter_mut().zip(input) {
+        *y = function(x);
+    }
+    Ok(())
+}
+
+/// y = |x|.
+///
+/// # Errors
+/// [`ShapeError::Length`] when input and output are not equally long.
+pub fn abs<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, T::abs)
+}
+
+/// y = −x.
+///
+/// # Errors
+/// As [`abs`].
+pub fn neg<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, |x| -x)
+}
+
+/// y = x².
+///
+/// # Errors
+/// As [`abs`].
+pub fn square<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, |x| x * x)
+}
+
+/// y = √x; NaN below 0.
+///
+/// # Errors
+/// As [`abs`].
+pub fn sqrt<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, T::sqrt)
+}
+
+/// y = 1/√x; ∞ at 0, NaN below.
+///
+/// # Errors
+/// As [`abs`].
+pub fn rsqrt<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, |x| T::ONE / x.sqrt())
+}
+
+/// y = e^x.
+///
+/// # Errors
+/// As [`abs`].
+pub fn exp<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, T::exp)
+}
+
+/// y = ln x; −∞ at 0, NaN below.
+///
+/// # Errors
+/// As [`abs`].
+pub fn log<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, T::log)
+}
+
+/// y = sin x, x in radians.
+///
+/// # Errors
+/// As [`abs`].
+pub fn sin<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, T::sin)
+}
+
+/// y = cos x, x in radians.
+///
+/// # Errors
+/// As [`abs`].
+pub fn cos<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, T::cos)
+}
+
+/// y = ⌊x⌋.
+///
+/// # Errors
+/// As [`abs`].
+pub fn floor<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, T::floor)
+}
+
+/// y = ⌈x⌉.
+///
+/// # Errors
+/// As [`abs`].
+pub fn ceil<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, T::ceil)
+}
+
+/// The nearest integer; halves go to the even one, as TensorFlow Lite rounds.
+///
+/// # Errors
+/// As [`abs`].
+pub fn round<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, T::round_ties_even)
+}

@@ -1,0 +1,113 @@
+//! Product of two tensors, matrix by matrix, for inference (BATCH_MATMUL): `Y[b] = A[b] · B[b]`, A rows × depth, B depth × columns.
+//!
+//! - Either matrix may be given transposed.
+//! - Body: the passes of a dense layer, whichever of them walks both matrices as they lie in memory.
+//! - Error: a sum of n products in f32 is within n·2⁻²³·Σ|a·b| of the real one.
+//! - Held by: random shapes against naive loops in f64 (tests/host/registry/float_inference.rs).
+
+use smolnn_core::ShapeError;
+
+use crate::Number;
+use crate::slices::{at, vectors, vectors_mut};
+
+/// Shape and layout of the matrices, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MatmulShape {
+    batch: usize,
+    rows: usize,
+    depth: usize,
+    columns: usize,
+    left_transposed: bool,
+    right_transposed: bool,
+}
+
+impl MatmulShape {
+    /// `batch` products of rows × depth and depth × columns.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when a length is 0 or too large.
+    pub const fn new(batch: usize, rows: usize, depth: usize, columns: usize) -> Result<Self, ShapeError> {
+        if batch == 0 || rows == 0 || depth == 0 || columns == 0 {
+            return Err(ShapeError::Zero("a length of the matrix product"));
+        }
+        let matrices = [(rows, depth), (depth, columns), (rows, columns)];
+        let mut index = 0;
+        while index < matrices.len() {
+            let (height, width) = matrices[index];
+            let Some(length) = height.checked_mul(width) else { return Err(ShapeError::TooLarge) };
+            match length.checked_mul(batch) {
+                Some(length) if length < 1 << 31 => {}
+                _ => return Err(ShapeError::TooLarge),
+            }
+            index += 1;
+        }
+        Ok(Self { batch, rows, depth, columns, left_transposed: false, right_transposed: false })
+    }
+
+    /// The same with left matrices stored depth × rows.
+    #[must_use]
+    pub const fn left_transposed(mut self) -> Self {
+        self.left_transposed = true;
+        self
+    }
+
+    /// The same with right matrices stored columns × depth.
+    #[must_use]
+    pub const fn right_transposed(mut self) -> Self {
+        self.right_transposed = true;
+        self
+    }
+
+    /// Elements of the left tensor, the right one and the output.
+    pub const fn lengths(&self) -> [usize; 3] {
+        let Self { batch, rows, depth, columns, .. } = *self;
+        [batch * rows * depth, batch * depth * columns, batch * rows * columns]
+    }
+}
+
+/// Y = A · B for every matrix of the batch.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+pub fn matmul<T: Number>(shape: &MatmulShape, left: &[T], right: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    let [left_len, right_len, output_len] = shape.lengths();
+    ShapeError::check_length("the left operand", left_len, left.len())?;
+    ShapeError::check_length("the right operand", right_len, right.len())?;
+    ShapeError::check_length("the output", output_len, output.len())?;
+    let MatmulShape { rows, depth, columns, left_transposed, right_transposed, .. } = *shape;
+    output.fill(T::default());
+    let pairs = vectors(left, rows * depth).zip(vectors(right, depth * columns));
+    for ((left, right), output) in pairs.zip(vectors_mut(output, rows * columns)) {
+        match (left_transposed, right_transposed) {
+            // Every row of A through B, whose rows are the weights of an input or of an output.
+            (false, false) => {
+                for (a, y) in vectors(left, depth).zip(vectors_mut(output, columns)) {
+                    T::rows_transposed(right, columns, a, y);
+                }
+            }
+            (false, true) => {
+                for (a, y) in vectors(left, depth).zip(vectors_mut(output, columns)) {
+                    T::rows_dot(right, depth, a, y);
+                }
+            }
+            // The outer products of what is multiplied at one index of the depth.
+            (true, false) => {
+                for (a, b) in vectors(left, rows).zip(vectors(right, columns)) {
+                    T::rows_outer(output, columns, a, b);
+                }
+            }
+            (true, true) => {
+                for (row, y) in vectors_mut(output, columns).enumerate() {
+                    for (y, b) in y.iter_mut().zip(vectors(right, depth)) {
+                        let mut place = row;
+                        for &b in b {
+                            *y += at(left, place) * b;
+                            place += rows;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! The f32 kernels that only inference needs, one shape each.
+
+use core::hint::black_box;
+
+use smolnn_core::{Broadcast, Image, ShapeError, shape};
+use smolnn_float::elementwise::{self, Bounds};
+use smolnn_float::l2_norm::l2_norm;
+use smolnn_float::matmul::{MatmulShape, matmul};
+use smolnn_float::reduce::{Reduction, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum};
+use smolnn_float::resize::{ResizeShape, Sampling, resize_bilinear, resize_nearest};
+use smolnn_float::rnn::{Svdf, SvdfWeights};
+use smolnn_float::{Real, Rows};
+
+use super::{Meter, Random, Work};
+
+/// Elements of each tensor.
+const ROOM: usize = 256;
+
+/// A matrix and a vector for each of its rows.
+const ROWS: Broadcast<2> = shape!(Broadcast::new([&[16, 16], &[16, 1]]));
+const SAME: Broadcast<2> = shape!(Broadcast::new([&[ROOM], &[ROOM]]));
+const REDUCTION: Reduction = shape!(Reduction::new(1, 16, 16));
+const NORM: Rows = shape!(Rows::new(16, 16));
+const PRODUCT: MatmulShape = shape!(MatmulShape::new(1, 16, 16, 16));
+const HALVES: Sampling = Sampling { align_corners: false, half_pixel_centers: true };
+const RESIZE: ResizeShape = shape!(ResizeShape::new(1, Image::hwc(4, 4, 4), 8, 8, HALVES));
+const SVDF: Svdf = shape!(Svdf::new(16, 4, 2, 8));
+const BOUNDS: Bounds<f32> = Bounds::RELU6;
+
+#[inline(never)]
+pub(super) fn all(meter: &mut dyn Meter) {
+    let mut random = Random::new();
+    let [mut left, mut right, mut output] = [[0.0_f32; ROOM]; 3];
+    for value in left.iter_mut().chain(&mut right) {
+        *value = (random.bits() >> 8) as f32 * (1.0 / 8_388_608.0) - 1.0;
+    }
+    let elements = Work::Elements(ROOM);
+
+    type Binary = fn(&Broadcast<2>, &Bounds<f32>, &[f32], &[f32], &mut [f32]) -> Result<(), ShapeError>;
+    let binaries: [(&str, Binary); 7] = [
+        ("f32_add", elementwise::add),
+        ("f32_sub", elementwise::sub),
+        ("f32_mul", elementwise::mul),
+        ("f32_div", elementwise::div),
+        ("f32_maximum", elementwise::maximum),
+        ("f32_minimum", elementwise::minimum),
+        ("f32_squared_difference", elementwise::squared_difference),
+    ];
+    for (name, function) in binaries {
+        let (same, bounds) = (black_box(&SAME), black_box(&BOUNDS));
+        meter.kernel(name, "256", elements, &mut || {
+            let _ = function(same, bounds, &left, &right, &mut output);
+        });
+    }
+    let (rows, bounds) = (black_box(&ROWS), black_box(&BOUNDS));
+    meter.kernel("f32_add", "16x16 + 16x1", elements, &mut || {
+        let _ = elementwise::add(rows, bounds, &left, right.get(..16).unwrap_or_default(), &mut output);
+    });
+
+    type Unary = fn(&[f32], &mut [f32]) -> Result<(), ShapeError>;
+    let unaries: [(&str, Unary); 12] = [
+        ("f32_abs", elementwise::abs),
+        ("f32_neg", elementwise::neg),
+        ("f32_square", elementwise::square),
+        ("f32_sqrt", elementwise::sqrt),
+        ("f32_rsqrt", elementwise::rsqrt),
+        ("f32_exp_elementwise", elementwise::exp),
+        ("f32_log_elementwise", elementwise::log),
+        ("f32_sin", elementwise::sin),
+        ("f32_cos", elementwise::cos),
+        ("f32_floor", elementwise::floor),
+        ("f32_ceil", elementwise::ceil),
+        ("f32_round", elementwise::round),
+    ];
+    for (name, function) in unaries {
+        meter.kernel(name, "256", elements, &mut || {
+            let _ = function(&left, &mut output);
+        });
+    }
+    meter.kernel("f32_clamp", "256", elements, &mut || elementwise::clamp(bounds, &mut output));
+
+    type Reduce = fn(&Reduction, &[f32], &mut [f32]) -> Result<(), ShapeError>;
+    let reductions: [(&str, Reduce); 5] = [
+        ("f32_reduce_sum", reduce_sum),
+        ("f32_reduce_mean", reduce_mean),
+        ("f32_reduce_prod", reduce_prod),
+        ("f32_reduce_max", reduce_max),
+        ("f32_reduce_min", reduce_min),
+    ];
+    for (name, function) in reductions {
+        let reduction = black_box(&REDUCTION);
+        meter.kernel(name, "16x16", elements, &mut || {
+            let _ = function(reduction, &left, output.get_mut(..16).unwrap_or_default());
+        });
+    }
+
+    let (norm, product, resize, svdf) = (black_box(&NORM), black_box(&PRODUCT), black_box(&RESIZE), black_box(&SVDF));
+    meter.kernel("f32_l2_norm", "16x16", elements, &mut || {
+        let _ = l2_norm(norm, &left, &mut output);
+    });
+    for (name, shape) in [
+        ("16x16x16", *product),
+        ("16x16x16 left transposed", product.left_transposed()),
+        ("16x16x16 right transposed", product.right_transposed()),
+        ("16x16x16 both transposed", product.left_transposed().right_transposed()),
+    ] {
+        meter.kernel("f32_matmul", name, Work::Macs(16 * 16 * 16), &mut || {
+            let _ = matmul(&shape, &left, &right, &mut output);
+        });
+    }
+    let small = left.get(..64).unwrap_or_default();
+    meter.kernel("f32_resize_bilinear", "4x4x4 to 8x8", elements, &mut || {
+        let _ = resize_bilinear(resize, small, &mut output);
+    });
+    meter.kernel("f32_resize_nearest", "4x4x4 to 8x8", elements, &mut || {
+        let _ = resize_nearest(resize, small, &mut output);
+    });
+    let weights = SvdfWeights {
+        feature: left.get(..128).unwrap_or_default(),
+        time: left.get(128..192).unwrap_or_default(),
+        bias: None,
+    };
+    let mut state = [f32::ZERO; SVDF.state()];
+    meter.kernel("f32_svdf", "16-4 rank 2, 8 steps", Work::Macs(8 * 24), &mut || {
+        let (input, output) = (right.get(..16).unwrap_or_default(), output.get_mut(..4).unwrap_or_default());
+        let _ = svdf.step(&weights, bounds, &mut state, input, output);
+    });
+}
