@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString};
 use std::vec::Vec;
-use std::{env, fs, println};
+use std::{env, format, fs, println};
 
 /// The root of the workspace.
 pub fn project() -> PathBuf {
@@ -38,7 +38,7 @@ pub fn all(path: &str) -> Vec<Golden> {
     let mut folders: Vec<PathBuf> = fs::read_dir(folder)
         .expect("the folder can be listed")
         .map(|entry| entry.expect("the folder can be listed").path())
-        .filter(|path| path.join("manifest.txt").is_file())
+        .filter(|path| path.join("manifest.txt").is_file() || path.join("io.txt").is_file())
         .collect();
     folders.sort();
     assert!(!folders.is_empty(), "{path} holds no golden data");
@@ -229,6 +229,12 @@ pub struct Golden {
     pub cases: Vec<Case>,
 }
 
+/// Numbers of the outputs of a golden without numbers of its own: from here on.
+const OUTPUTS: usize = 1000;
+
+/// How far a float output may be off, as a part of the largest one.
+pub const TOLERANCE: f32 = 1e-5;
+
 impl Golden {
     /// Reads a folder.
     ///
@@ -236,7 +242,6 @@ impl Golden {
     /// When it is not as described: the data are part of the project, so that is a defect and no condition.
     pub fn read(folder: &Path) -> Self {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let text = fs::read_to_string(folder.join("manifest.txt")).expect("the manifest can be read");
         let mut golden = Self {
             name,
             folder: folder.to_path_buf(),
@@ -247,8 +252,11 @@ impl Golden {
             operators: Vec::new(),
             cases: Vec::new(),
         };
-        for line in text.lines() {
-            golden.line(line).unwrap_or_else(|| panic!("{}: cannot read the line {line:?}", golden.name));
+        let (file, line): (_, fn(&mut Self, &str) -> Option<()>) =
+            if folder.join("io.txt").is_file() { ("io.txt", Self::io_line) } else { ("manifest.txt", Self::line) };
+        let text = fs::read_to_string(folder.join(file)).expect("the manifest can be read");
+        for text in text.lines() {
+            line(&mut golden, text).unwrap_or_else(|| panic!("{}: cannot read the line {text:?}", golden.name));
         }
         assert!(!golden.cases.is_empty(), "{}: no case", golden.name);
         golden
@@ -342,6 +350,65 @@ impl Golden {
             _ => {}
         }
         Some(())
+    }
+
+    /// A line of `io.txt`, which stands for a manifest where only inputs and outputs were recorded: `calls N`, `in K DTYPE SHAPE`,
+    /// `out K DTYPE SHAPE`, with the data of case C in `cC_inK.bin` and `cC_outK.bin`. Inputs are known by K, outputs by [`OUTPUTS`] + K.
+    fn io_line(&mut self, line: &str) -> Option<()> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["calls", steps] => {
+                let steps = steps.parse().ok()?;
+                let count = (0..).take_while(|case| self.folder.join(format!("c{case}_out0.bin")).is_file()).count();
+                self.cases = (0..count)
+                    .map(|case| Case {
+                        label: case.to_string(),
+                        steps,
+                        inputs: Vec::new(),
+                        outputs: Vec::new(),
+                        between: Vec::new(),
+                    })
+                    .collect();
+            }
+            [kind @ ("in" | "out"), index, dtype, shape] => {
+                let index: usize = index.parse().ok()?;
+                let id = if kind == "in" { index } else { OUTPUTS + index };
+                let tensor = Tensor {
+                    dtype: dtype.replace("float", "FLOAT").to_uppercase(),
+                    shape: shape.split(',').map(|length| length.parse().ok()).collect::<Option<_>>()?,
+                    constant: None,
+                    scales: Vec::new(),
+                    zero_points: Vec::new(),
+                    name: line.to_string(),
+                };
+                self.tensors.insert(id, tensor);
+                let (ids, name) = if kind == "in" { (&mut self.inputs, "in") } else { (&mut self.outputs, "out") };
+                ids.push(id);
+                for case in 0..self.cases.len() {
+                    let bytes = self.file(&format!("c{case}_{name}{index}.bin"));
+                    let case = &mut self.cases[case];
+                    if kind == "in" { &mut case.inputs } else { &mut case.outputs }.push((id, bytes));
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// What is wrong with an output: any bit of an integer, a float that is off by more than [`TOLERANCE`] of the largest one.
+    pub fn difference(&self, tensor: usize, expected: &[u8], found: &[u8]) -> Option<String> {
+        if expected.len() != found.len() {
+            return Some(format!("{} bytes instead of {}", found.len(), expected.len()));
+        }
+        if self.tensors.get(&tensor).is_some_and(|tensor| tensor.dtype == "FLOAT32") {
+            let (expected, found) = (to_f32(expected), to_f32(found));
+            let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+            let off = |(a, b): (&f32, &f32)| (a - b).abs() > TOLERANCE * largest || b.is_nan();
+            let index = expected.iter().zip(&found).position(off)?;
+            return Some(format!("{} instead of {} at {index}", found[index], expected[index]));
+        }
+        let differing = expected.iter().zip(found).filter(|(a, b)| a != b).count();
+        (differing > 0).then(|| format!("{differing} of {} bytes", found.len()))
     }
 
     fn file(&self, name: &str) -> Vec<u8> {

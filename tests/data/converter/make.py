@@ -227,6 +227,17 @@ def oddities():
     return golden.pack(changed)
 
 
+@model
+def weight_zero_point():
+    """`dense_per_channel` made per tensor, with weights whose zero point is not 0: the reference subtracts it."""
+    changed = golden.parse(dense_per_channel())
+    graph = changed.subgraphs[0]
+    for op in graph.operators:
+        quantisation = graph.tensors[op.inputs[1]].quantization
+        quantisation.scale, quantisation.zeroPoint = quantisation.scale[:1], [3]
+    return golden.pack(changed)
+
+
 # ---- models that must be refused -----------------------------------------------------------------------------------
 
 @unsupported
@@ -286,17 +297,6 @@ def several_subgraphs():
 def uint8_input():
     """uint8 at the edges, through QUANTIZE."""
     return convert(sequential((6,), layers.Dense(3)), io=tf.uint8)
-
-
-@unsupported
-def weight_zero_point():
-    """`dense_per_channel` made per tensor, with weights whose zero point is not 0: int8 weights are symmetric by specification."""
-    changed = golden.parse(dense_per_channel())
-    graph = changed.subgraphs[0]
-    for op in graph.operators:
-        quantisation = graph.tensors[op.inputs[1]].quantization
-        quantisation.scale, quantisation.zeroPoint = quantisation.scale[:1], [3]
-    return golden.pack(changed)
 
 
 # ---- writing -------------------------------------------------------------------------------------------------------

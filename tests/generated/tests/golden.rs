@@ -19,13 +19,8 @@ fn check(folder: &str, run: Run) -> usize {
             assert_eq!(outputs.len(), golden.outputs.len());
             for (&tensor, found) in golden.outputs.iter().zip(outputs) {
                 let expected = part(case.output(tensor), step);
-                let differing = expected.iter().zip(&found).filter(|(a, b)| a != b).count();
-                let length = found.len();
-                assert!(
-                    differing == 0 && length == expected.len(),
-                    "{folder} case {} step {step}: {differing} of {length} bytes",
-                    case.label
-                );
+                let difference = golden.difference(tensor, &expected, &found);
+                assert_eq!(difference, None, "{folder} case {} step {step}: output {tensor}", case.label);
             }
             compared += 1;
         }

@@ -340,7 +340,13 @@ fn errors_name_operator_tensor_found_and_supported() {
     refused(|spec| spec.tensors[0].scales = vec![-1.0], &["tensor 0 \"input\"", "scale -1"]);
     refused(|spec| spec.tensors[0].zero_points = vec![128], &["tensor 0 \"input\"", "zero point 128"]);
     refused(|spec| spec.tensors[0].zero_points = vec![0, 0], &["1 scales but 2 zero points"]);
-    refused(|spec| spec.tensors[1].zero_points = vec![3], &[weights[0], weights[1], "zero point 3", "symmetric"]);
+    refused(
+        |spec| {
+            spec.tensors[1].scales = vec![1.0; 2];
+            spec.tensors[1].zero_points = vec![3; 2];
+        },
+        &[weights[0], weights[1], "2 scales", "one scale for the whole tensor"],
+    );
     refused(|spec| spec.tensors[1].scales = vec![1.0, 1.0, 1.0], &["3 scales along dimension 0 of shape [2, 4]"]);
     refused(
         |spec| {
@@ -584,7 +590,11 @@ fn sums_keep_their_scale() {
 #[test]
 fn states_of_their_own_are_needed() {
     let folder = golden::project().join("../shared/golden/hostile");
-    for (name, words) in [("lstm_same_state", "one tensor as both states"), ("svdf_const_state", "a constant state")] {
+    for (name, words) in [
+        ("lstm_same_state", "one tensor as both states"),
+        ("svdf_const_state", "a constant state"),
+        ("i64bias", "biases below"),
+    ] {
         let Ok(file) = std::fs::read(folder.join(name).with_extension("tflite")) else { continue };
         let error = compile(&file).expect_err(name).to_string();
         assert!(error.contains(words), "{error}");

@@ -2,9 +2,9 @@
 
 use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, Pool2dShape, ShapeError, Window2d};
 use smolnn_fixed::conv::{
-    Conv2d, Conv2dInt16, DepthwiseConv2d, DepthwiseConv2dInt16, TransposeConv2d, TransposeConv2dInt16, conv2d,
-    conv2d_int16, conv2d_scratch, depthwise_conv2d, depthwise_conv2d_int16, depthwise_conv2d_scratch, transpose_conv2d,
-    transpose_conv2d_int16,
+    Conv2d, Conv2dInt16, DepthwiseConv2d, DepthwiseConv2dInt16, GroupedConv2d, TransposeConv2d, TransposeConv2dInt16,
+    conv2d, conv2d_int16, conv2d_scratch, depthwise_conv2d, depthwise_conv2d_int16, depthwise_conv2d_scratch,
+    grouped_conv2d, transpose_conv2d, transpose_conv2d_int16,
 };
 use smolnn_fixed::{Weights, pack};
 
@@ -69,8 +69,14 @@ impl<'a> Sliding<'a> {
         Ok(Made { value, text: format!("{}.{last}", self.text()) })
     }
 
-    pub(super) fn conv(&self, context: &Context<'_>, outputs: usize) -> Result<Made<Conv2dShape>, Problem> {
-        self.made(context, |window| window.conv(outputs), format!("conv({outputs})"))
+    pub(super) fn conv(
+        &self,
+        context: &Context<'_>,
+        groups: usize,
+        outputs: usize,
+    ) -> Result<Made<Conv2dShape>, Problem> {
+        let in_groups = if groups == 1 { String::new() } else { format!("groups({groups}).") };
+        self.made(context, |window| window.groups(groups).conv(outputs), format!("{in_groups}conv({outputs})"))
     }
 
     fn depthwise(&self, context: &Context<'_>, multiplier: usize) -> Result<Made<DepthwiseConv2dShape>, Problem> {
@@ -105,6 +111,7 @@ pub(super) fn conv2d_call(
     context: &Context<'_>,
     window: &SlidingWindow,
     activation: Activation,
+    narrow_sums: bool,
 ) -> Result<Lowered, Problem> {
     let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
     let output = context.quantised_output(0, &[input.tensor.element])?;
@@ -112,17 +119,22 @@ pub(super) fn conv2d_call(
     let [outputs, height, width, depth] = dimensions(context, &weights)?;
     let sliding = Sliding::new(context, input.id, [height, width], window)?;
     let inputs = sliding.image[3];
-    if depth != inputs {
-        let found = format!("weights for {depth} of {inputs} input channels");
-        return Err(context.fault_of_input(1, found, "weights for all input channels (no groups)"));
+    if inputs % depth != 0 || outputs % (inputs / depth) != 0 {
+        let found = format!("weights for {depth} of {inputs} input channels, {outputs} output channels");
+        return Err(context.fault_of_input(1, found, "groups that divide input and output channels"));
     }
-    let shape = sliding.conv(context, outputs)?;
+    let groups = inputs / depth;
+    let shape = sliding.conv(context, groups, outputs)?;
     let range = output.range(activation);
     let multipliers = weights.multipliers(context, &input, &output)?;
     let (macs, gap) = (shape.macs() as u64, shape.overlap_gap() * input.element_bytes());
     let (body, scratch) = if input.tensor.element == Element::I16 {
-        let weights = weights.int16(context, outputs, multipliers)?;
-        (call!(conv2d_int16(&Conv2dInt16::new(shape, weights, range); tensors)), 0)
+        let (weights, sums) = weights.int16(context, outputs, multipliers, narrow_sums)?;
+        (call!(conv2d_int16(&Conv2dInt16::with_sums(shape, weights, sums, range); tensors)), 0)
+    } else if groups > 1 {
+        let bias = weights.bias(context, outputs)?;
+        let weights = Owned { values: weights.values, bias, multipliers, input_zero_point: input.zero_point };
+        (call!(grouped_conv2d(&GroupedConv2d::new(shape, weights, range); tensors)), 0)
     } else {
         let (bias, input_zero_point) = (weights.bias(context, outputs)?, input.zero_point);
         let weights = Weights { values: &weights.values, bias: &bias, multipliers: &multipliers, input_zero_point };
@@ -138,7 +150,8 @@ pub(super) fn conv2d_call(
         ));
         (layer, scratch)
     };
-    let label = sliding.label() + activation_label(activation);
+    let in_groups = if groups == 1 { String::new() } else { format!(" {groups} groups") };
+    let label = sliding.label() + &in_groups + activation_label(activation);
     Ok(context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch).label(label).into())
 }
 
@@ -162,8 +175,8 @@ pub(super) fn depthwise_call(
     let multipliers = weights.multipliers(context, &input, &output)?;
     let (macs, gap) = (shape.macs() as u64, shape.overlap_gap() * input.element_bytes());
     let (body, scratch) = if input.tensor.element == Element::I16 {
-        let weights = weights.int16(context, outputs, multipliers)?;
-        (call!(depthwise_conv2d_int16(&DepthwiseConv2dInt16::new(shape, weights, range); tensors)), 0)
+        let (weights, sums) = weights.int16(context, outputs, multipliers, false)?;
+        (call!(depthwise_conv2d_int16(&DepthwiseConv2dInt16::with_sums(shape, weights, sums, range); tensors)), 0)
     } else {
         let (bias, input_zero_point) = (weights.bias(context, outputs)?, input.zero_point);
         let weights = Weights { values: &weights.values, bias: &bias, multipliers: &multipliers, input_zero_point };
@@ -195,13 +208,16 @@ pub(super) fn transpose_call(
     let [outputs, height, width, inputs] = dimensions(context, &weights)?;
     // The convolution of which this one is the adjoint: its input is our output.
     let sliding = Sliding::new(context, output.id, [height, width], window)?;
-    let adjoint = sliding.conv(context, inputs)?;
+    let adjoint = sliding.conv(context, 1, inputs)?;
     let range = output.range(activation);
     let macs = adjoint.macs() as u64;
     let multipliers = weights.multipliers(context, &input, &output)?;
     let body = if input.tensor.element == Element::I16 {
-        let weights = weights.int16(context, outputs, multipliers)?;
-        call!(transpose_conv2d_int16(&TransposeConv2dInt16::new(adjoint, weights, range); input(0), output(0)))
+        let (weights, sums) = weights.int16(context, outputs, multipliers, false)?;
+        call!(transpose_conv2d_int16(
+            &TransposeConv2dInt16::with_sums(adjoint, weights, sums, range);
+            input(0), output(0)
+        ))
     } else {
         let bias = weights.bias(context, outputs)?;
         let weights = Owned { values: weights.values, bias, multipliers, input_zero_point: input.zero_point };

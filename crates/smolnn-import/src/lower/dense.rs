@@ -1,20 +1,27 @@
-//! FULLY_CONNECTED, int8 and int16.
+//! FULLY_CONNECTED, int8 and int16: with constant weights the packed layers, with computed ones or ones of a zero point a product of matrices.
 
 use smolnn_core::DenseShape;
+use smolnn_fixed::conv::{LARGEST_SUM, Sums};
 use smolnn_fixed::dense::{Dense, dense, dense_scratch};
 use smolnn_fixed::dense_int16::{DenseInt16, dense_int16};
+use smolnn_fixed::matmul::{Matmul, MatmulShape, matmul};
 use smolnn_fixed::{Weights, pack};
 
 use super::Lowered;
-use super::call::{call, made};
+use super::call::{call, made, typed};
 use super::context::{Context, activation_label};
-use super::weights::{LayerWeights, PackedWeights};
+use super::weights::{LayerWeights, PackedWeights, bias, bias_and_sums, check_size};
 use crate::error::Problem;
 use crate::net::{Activation, Element};
 
-pub(super) fn lower(context: &Context<'_>, activation: Activation) -> Result<Lowered, Problem> {
+pub(super) fn lower(context: &Context<'_>, activation: Activation, narrow_sums: bool) -> Result<Lowered, Problem> {
     let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
     let output = context.quantised_output(0, &[input.tensor.element])?;
+    let tensor = context.tensor(context.input(1)?);
+    let symmetric = tensor.quantisation.as_ref().is_none_or(|of| of.zero_points.iter().all(|&point| point == 0));
+    if tensor.data.is_none() || !symmetric {
+        return product(context, activation, narrow_sums);
+    }
     let weights = LayerWeights::new(context, 0, 2)?;
     let &[outputs, inputs] = weights.shape else {
         return Err(context.fault_of_input(1, format!("weights of shape {:?}", weights.shape), "rank 2"));
@@ -22,19 +29,16 @@ pub(super) fn lower(context: &Context<'_>, activation: Activation) -> Result<Low
     let batch = input.tensor.len() / inputs;
     let shape = context.shape(made!(DenseShape::new(batch, inputs, outputs)))?;
     let range = output.range(activation);
-    // The reference multiplies the two scales in f32 when there is one for all weights.
-    let multipliers = match weights.scale() {
-        Some(scale) => {
-            check_bias_scale(context, input.scale * scale, output.scale)?;
-            vec![context.multiplier(f64::from(input.scale * scale) / f64::from(output.scale))?]
-        }
-        None => weights.multipliers(context, &input, &output)?,
-    };
+    if let Some(scale) = weights.scale() {
+        check_bias_scale(context, input.scale * scale, output.scale)?;
+    }
+    let multipliers = weights.multipliers(context, &input, &output)?;
     let macs = shape.macs() as u64;
     let label = format!("{inputs}->{outputs}{}", activation_label(activation));
     if input.tensor.element == Element::I16 {
-        let weights = weights.int16(context, outputs, multipliers)?.shorten(inputs, outputs);
-        let body = call!(dense_int16(&DenseInt16::new(shape, weights, range); input(0), output(0)));
+        let (weights, sums) = weights.int16(context, outputs, multipliers, narrow_sums)?;
+        let weights = if sums == Sums::Bits64 { weights.shorten(inputs, outputs) } else { weights };
+        let body = call!(dense_int16(&DenseInt16::with_sums(shape, weights, sums, range); input(0), output(0)));
         return Ok(context.call(&[input.id], body)?.macs(macs).label(label).into());
     }
     let bias = weights.bias(context, outputs)?;
@@ -48,6 +52,35 @@ pub(super) fn lower(context: &Context<'_>, activation: Activation) -> Result<Low
     let (scratch, gap) = (dense_scratch(layout, &shape), shape.overlap_gap());
     let body = call!(dense(&Dense::new(shape, words, channels, layout, range); tensors, scratch));
     Ok(context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch).label(label).into())
+}
+
+/// The layer as a product with its weights, transposed: they need be neither constant nor symmetric.
+fn product(context: &Context<'_>, activation: Activation, narrow_sums: bool) -> Result<Lowered, Problem> {
+    let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
+    let output = context.quantised_output(0, &[input.tensor.element])?;
+    let weights = context.quantised_input(1, &[Element::I8])?;
+    let &[outputs, inputs] = weights.shape() else {
+        return Err(context.fault_of_input(1, format!("weights of shape {:?}", weights.shape()), "rank 2"));
+    };
+    let batch = input.tensor.len() / inputs;
+    let (biases, sums) = if input.tensor.element == Element::I16 {
+        bias_and_sums(context, 2, outputs, narrow_sums)?
+    } else {
+        let biases = if context.optional_input(2).is_some() { bias(context, 2, outputs)? } else { Vec::new() };
+        (biases.into_iter().map(i64::from).collect(), Sums::Bits32)
+    };
+    if sums == Sums::Bits64 {
+        check_size(context, 2, &biases, LARGEST_SUM / 2)?;
+    }
+    check_bias_scale(context, input.scale * weights.scale, output.scale)?;
+    let shape = MatmulShape { right_transposed: true, ..MatmulShape::new(batch, inputs, outputs) };
+    let (x, w, scale, range) = (input.affine(), weights.affine(), output.scale, output.range(activation));
+    let body = typed!(context, input.tensor.element, T: I8 I16 => {
+        call!(matmul(&Matmul::new(shape, x, w, biases, sums, scale, range); input<T>(0), input<i8>(1), output<T>(0)))
+    });
+    let label = format!("{inputs}->{outputs}{}", activation_label(activation));
+    let macs = (batch * inputs * outputs) as u64;
+    Ok(context.call(&[input.id, weights.id], body)?.macs(macs).label(label).into())
 }
 
 /// Checks that the bias, if it states a scale, has that of the products, to a fiftieth of the output's: what the reference asks for.

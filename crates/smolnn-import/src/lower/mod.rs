@@ -81,12 +81,14 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         Operator::Unary(kind) => activation::unary(context, *kind),
         Operator::Prelu => activation::prelu_call(context),
         Operator::Binary(kind, activation) => binary::lower(context, *kind, *activation),
-        Operator::Conv2d { window, activation } => conv::conv2d_call(context, window, *activation),
+        Operator::Conv2d { window, activation, narrow_sums } => {
+            conv::conv2d_call(context, window, *activation, *narrow_sums)
+        }
         Operator::DepthwiseConv2d { window, activation } => conv::depthwise_call(context, window, *activation),
         Operator::TransposeConv2d { window, activation } => conv::transpose_call(context, window, *activation),
         Operator::Quantise => convert::quantise_call(context),
         Operator::Dequantise => convert::dequantise_call(context),
-        Operator::Dense { activation, .. } => dense::lower(context, *activation),
+        Operator::Dense { activation, narrow_sums, .. } => dense::lower(context, *activation, *narrow_sums),
         Operator::MatMul { left_transposed, right_transposed } => {
             matmul::lower(context, *left_transposed, *right_transposed)
         }

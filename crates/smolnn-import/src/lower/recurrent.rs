@@ -7,7 +7,7 @@ use smolnn_fixed::{Weights, rnn};
 use super::Lowered;
 use super::call::{call, made};
 use super::context::{Context, Quantised};
-use super::weights::{OwnedDenseInt16, OwnedInt16, PackedToInt16, bias, bias_int64, matrix};
+use super::weights::{OwnedDenseInt16, OwnedInt16, PackedToInt16, bias, bias_int64, check_size, largest_bias, matrix};
 use crate::error::Problem;
 use crate::net::Element;
 
@@ -47,7 +47,9 @@ pub(super) fn lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32)
     let (body, scratch) = if element == Element::I16 {
         let mut biases = Vec::new();
         for gate in 0..GATES {
-            biases.extend(bias_int64(context, BIAS + gate, hidden)?);
+            let bias = bias_int64(context, BIAS + gate, hidden)?;
+            check_size(context, BIAS + gate, &bias, largest_bias(inputs))?;
+            biases.extend(bias);
         }
         let input = gates.int16(WEIGHTS, inputs, x.scale, biases)?;
         let recurrent = gates.int16(RECURRENT, hidden, h.scale, Vec::new())?;

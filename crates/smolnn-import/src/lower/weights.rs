@@ -1,7 +1,7 @@
 //! Weights of layers: read from the net, packed for a backend or kept as they are, and ready to be arguments of a call.
 
 use smolnn_core::{DenseShape, ShapeError};
-use smolnn_fixed::conv::WeightsInt16;
+use smolnn_fixed::conv::{LARGEST_SUM, Sums, WeightsInt16};
 use smolnn_fixed::dense::DenseToInt16;
 use smolnn_fixed::dense_int16::DenseInt16;
 use smolnn_fixed::pack::{self, Layout, Packed};
@@ -68,18 +68,19 @@ impl<'a> LayerWeights<'a> {
         if context.optional_input(self.bias).is_some() { bias(context, self.bias, channels) } else { Ok(Vec::new()) }
     }
 
-    /// As layers with int16 activations take them, with an int64 bias; zeros where it is left out.
+    /// As layers with int16 activations take them, and how wide their sums are: see [`bias_and_sums`].
     pub(super) fn int16(
         self,
         context: &Context<'_>,
         channels: usize,
         multipliers: Vec<Multiplier>,
-    ) -> Result<OwnedInt16, Problem> {
-        let bias = match context.optional_input(self.bias) {
-            Some(_) => bias_int64(context, self.bias, channels)?,
-            None => Vec::new(),
-        };
-        OwnedInt16::new(context, self.values, bias, multipliers)
+        narrow_sums: bool,
+    ) -> Result<(OwnedInt16, Sums), Problem> {
+        let (bias, sums) = bias_and_sums(context, self.bias, channels, narrow_sums)?;
+        if sums == Sums::Bits64 {
+            check_size(context, self.bias, &bias, largest_bias(self.values.len() / channels))?;
+        }
+        Ok((OwnedInt16::new(context, self.values, bias, multipliers)?, sums))
     }
 }
 
@@ -93,6 +94,39 @@ fn bias_bytes<'a>(context: &Context<'a>, index: usize, element: Element, length:
         return Err(context.tensor_fault(id, found, format!("{length} elements")));
     }
     Ok(bytes)
+}
+
+/// The bias of a layer with int16 activations, and how wide its sums are: its type decides, and what the options say where it is
+/// left out.
+pub(super) fn bias_and_sums(
+    context: &Context<'_>,
+    index: usize,
+    length: usize,
+    narrow_sums: bool,
+) -> Result<(Vec<i64>, Sums), Problem> {
+    match context.optional_input(index).map(|id| context.tensor(id).element) {
+        Some(Element::I32) => Ok((bias(context, index, length)?.into_iter().map(i64::from).collect(), Sums::Bits32)),
+        Some(_) => Ok((bias_int64(context, index, length)?, Sums::Bits64)),
+        None if narrow_sums => Ok((Vec::new(), Sums::Bits32)),
+        None => Ok((Vec::new(), Sums::Bits64)),
+    }
+}
+
+/// What biases have to stay below in size beside sums of 64 bits of so many products of int16 with int8.
+pub(super) fn largest_bias(depth: usize) -> u64 {
+    LARGEST_SUM.saturating_sub((depth as u64) << 22)
+}
+
+/// Checks that no bias at input `index` reaches `bound` in size.
+pub(super) fn check_size(context: &Context<'_>, index: usize, bias: &[i64], bound: u64) -> Result<(), Problem> {
+    match bias.iter().position(|value| value.unsigned_abs() >= bound) {
+        None => Ok(()),
+        Some(channel) => {
+            let found = format!("a bias of {} for output channel {channel}", bias[channel]);
+            let supported = format!("biases below {bound} in size, so that sums of 64 bits can be scaled");
+            Err(context.fault_of_input(index, found, supported))
+        }
+    }
 }
 
 /// The int32 bias at input `index`.

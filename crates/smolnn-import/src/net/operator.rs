@@ -10,12 +10,15 @@ use super::tensor::TensorId;
 /// What a node computes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operator {
-    /// Image, weights `[outputs, height, width, inputs]`, bias (may be left out).
+    /// Image, weights `[outputs, height, width, inputs]`, bias (may be left out). Weights for a part of the input channels
+    /// make groups.
     Conv2d {
         /// How the kernel slides.
         window: SlidingWindow,
         /// Applied to the sums.
         activation: Activation,
+        /// Without a bias, sums of int16 activations have 32 bits, as if it were one of int32.
+        narrow_sums: bool,
     },
     /// Image, weights `[1, height, width, inputs · multiplier]`, bias (may be left out).
     DepthwiseConv2d {
@@ -48,6 +51,8 @@ pub enum Operator {
         keep_dims: bool,
         /// Applied to the sums.
         activation: Activation,
+        /// Without a bias, sums of int16 activations have 32 bits, as if it were one of int32.
+        narrow_sums: bool,
     },
     /// Left and right matrices, the last two dimensions of each.
     MatMul {

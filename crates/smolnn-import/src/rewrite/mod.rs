@@ -3,6 +3,7 @@
 mod drop_unused;
 mod fold_constants;
 mod fuse_padding;
+mod group_of_one;
 
 use crate::net::Net;
 
@@ -16,6 +17,7 @@ struct Pass {
 const PASSES: &[Pass] = &[
     Pass { name: "fold_constants", apply: fold_constants::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
+    Pass { name: "group_of_one", apply: group_of_one::apply },
     Pass { name: "fuse_padding", apply: fuse_padding::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
 ];

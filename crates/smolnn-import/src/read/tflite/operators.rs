@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use super::element;
 use super::schema::Options;
 use crate::net::{
     Activation, BinaryKind, Element, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, Tensor, TensorId,
@@ -55,7 +56,11 @@ const LINES: &[Line] = &[
     line!("CONV_2D", 1..=8, of => {
         let options = options!(of, Conv2d);
         let (stride, dilation) = ([options.stride_h, options.stride_w], [options.dilation_h, options.dilation_w]);
-        Operator::Conv2d { window: window(options.padding, stride, dilation)?, activation: activation(options.activation)? }
+        Operator::Conv2d {
+            window: window(options.padding, stride, dilation)?,
+            activation: activation(options.activation)?,
+            narrow_sums: element(options.bias_type) == Some(Element::I32),
+        }
     }),
     line!("DEPTHWISE_CONV_2D", 1..=7, of => {
         // The option `depth_multiplier` repeats what the shapes say, and not always rightly; TensorFlow ignores it as well.
@@ -74,7 +79,11 @@ const LINES: &[Line] = &[
             let found = format!("weights format {}", options.weights_format);
             return Err(refuse(found, "the default weights format"));
         }
-        Operator::Dense { keep_dims: options.keep_num_dims, activation: activation(options.activation)? }
+        Operator::Dense {
+            keep_dims: options.keep_num_dims,
+            activation: activation(options.activation)?,
+            narrow_sums: element(options.bias_type) == Some(Element::I32),
+        }
     }),
     line!("GATHER", 1..=7, of => {
         let options = options!(of, Gather);
