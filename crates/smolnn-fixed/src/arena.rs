@@ -1,7 +1,7 @@
 //! The memory of a compiled model: whole words, handed out as typed slices.
 //!
-//! Generated code takes disjoint regions of the arena for each operator and views them as the tensors' elements. All positions are constants there, so
-//! that the checks below vanish when it is compiled with optimisation; what they would report can only come from a wrong plan.
+//! Generated code takes disjoint regions of the arena for each operator and views them as the tensors' elements. All positions are constants there:
+//! [`prove_apart`] checks them when it is compiled, and the checks of [`regions`] and [`view`] vanish with optimisation.
 
 use core::ops::Range;
 
@@ -75,6 +75,34 @@ impl<const WORDS: usize> Arena<WORDS> {
 impl<const WORDS: usize> Default for Arena<WORDS> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Proves that ranges lie in an arena of `words` words and apart from each other, for constants: where they do not, the module does not compile.
+///
+/// ```
+/// const { smolnn_fixed::arena::prove_apart(4, &[2..4, 0..2]) };
+/// ```
+/// ```compile_fail
+/// const { smolnn_fixed::arena::prove_apart(4, &[1..3, 0..2]) };
+/// ```
+/// ```compile_fail
+/// const { smolnn_fixed::arena::prove_apart(4, &[2..5]) };
+/// ```
+///
+/// # Panics
+/// When ranges overlap or leave the arena.
+pub const fn prove_apart(words: usize, ranges: &[Range<usize>]) {
+    let mut index = 0;
+    while index < ranges.len() {
+        let Range { start, end } = ranges[index];
+        assert!(start <= end && end <= words, "a region leaves the arena");
+        let mut other = 0;
+        while other < index {
+            assert!(end <= ranges[other].start || ranges[other].end <= start, "regions of the arena overlap");
+            other += 1;
+        }
+        index += 1;
     }
 }
 

@@ -203,6 +203,7 @@ impl Io {
         if !regions.is_empty() {
             let names = regions.iter().map(|region| name(region.role)).collect::<Vec<_>>().join(", ");
             let ranges = regions.iter().map(|region| format!("{:?}", region.words)).collect::<Vec<_>>().join(", ");
+            lines.push(format!("const {{ prove_apart(ARENA_BYTES / 4, &[{ranges}]) }};"));
             lines.push(format!("let [{names}] = regions(arena, [{ranges}])?;"));
         }
         for region in &regions {
@@ -237,6 +238,7 @@ impl Io {
                 .map(|words| format!("{words:?}"))
                 .collect::<Vec<_>>()
                 .join(", ");
+            lines.push(format!("const {{ prove_apart(STATE_BYTES / 4, &[{ranges}]) }};"));
             lines.push(format!("let [{names}] = regions(state_words, [{ranges}])?;"));
             for (index, state) in self.states.iter().enumerate() {
                 let name = numbered("state", index);

@@ -180,16 +180,16 @@ impl Program {
         );
         let _ = writeln!(
             text,
-            "    /// Runs the model on the inputs that were written before.\n    pub fn run(&mut self) {{\n        // Every shape and place \
-             below is a constant that the importer checked, so there is no error to report.\n        let _done = self.steps();\n        \
-             debug_assert!(_done.is_ok());\n    }}\n"
+            "    /// Runs the model on the inputs that were written before.\n    pub fn run(&mut self) {{\n        if let Err(error) = self.steps() \
+             {{\n            refused(error)\n        }}\n    }}\n"
         );
         let arena = if body.contains("(arena, [") { "        let arena = self.arena.words();\n" } else { "" };
         let state =
             if body.contains("(state_words, [") { "        let state_words = self.state.words();\n" } else { "" };
         let _ = writeln!(
             text,
-            "    #[inline(always)]\n    fn steps(&mut self) -> Result<(), ShapeError> {{\n{arena}{state}{body}        Ok(())\n    }}"
+            "    // The regions are proven apart when this is compiled, and the layers are checked then as well.\n    #[inline(always)]\n    \
+             fn steps(&mut self) -> Result<(), ShapeError> {{\n{arena}{state}{body}        Ok(())\n    }}"
         );
     }
 }
