@@ -601,6 +601,70 @@ fn states_of_their_own_are_needed() {
     }
 }
 
+const ADD: i32 = 0;
+const CONCATENATION: i32 = 2;
+
+/// An operator of a kind whose options are all at their defaults.
+fn plain(code: i32, options: u8, inputs: Vec<i32>, outputs: Vec<i32>) -> OperatorSpec {
+    OperatorSpec { code, version: 1, inputs, outputs, options: (options, vec![]) }
+}
+
+/// Inputs of 4 bytes, one behind the other in the output.
+fn joined(inputs: i32) -> Spec {
+    let mut tensors = vec![tensor("x", &[1, 4], INT8, None); inputs as usize];
+    tensors.push(tensor("y", &[inputs, 4], INT8, None));
+    Spec {
+        tensors,
+        operators: vec![plain(CONCATENATION, 10, (0..inputs).collect(), vec![inputs])],
+        inputs: (0..inputs).collect(),
+        outputs: vec![inputs],
+        behind: None,
+    }
+}
+
+/// A model with parallel branches of one addition each, joined at their ends.
+fn branched(branches: i32) -> Spec {
+    let mut spec = joined(branches + 1);
+    spec.operators[0].inputs = (1..=branches).collect();
+    spec.tensors[branches as usize + 1].shape = vec![branches, 4];
+    let additions = (1..=branches).map(|branch| plain(ADD, 11, vec![0, 0], vec![branch]));
+    spec.operators.splice(0..0, additions);
+    spec.inputs = vec![0];
+    spec
+}
+
+fn arena_bytes(bytes: &[u8]) -> usize {
+    let model = Model::read("hostile", bytes).expect("a model");
+    model.compile(Backend::CURRENT).expect("a program").arena_bytes()
+}
+
+#[test]
+fn as_many_tensors_as_are_allowed_are_planned() {
+    // All branches and their concatenation live at one moment.
+    assert_eq!(arena_bytes(&write(&branched(1999))), 2 * 1999 * 4);
+    assert_eq!(arena_bytes(&write(&joined(2000))), 2 * 2000 * 4);
+    let folder = golden::project().join("../shared/golden/hostile");
+    for (name, expected) in [("wide2000", 128_064), ("inputs2000", 8000)] {
+        let Ok(file) = std::fs::read(folder.join(name).with_extension("tflite")) else { continue };
+        assert_eq!(arena_bytes(&file), expected, "{name}");
+    }
+}
+
+#[test]
+fn more_than_can_be_planned_is_refused_with_the_limit() {
+    let cases = [
+        (branched(2000), "2001 operators", "at most 2000"),
+        (joined(2001), "2001 inputs", "at most 2000"),
+        (joined(60_000), "60000 inputs", "at most 2000"),
+        (Spec { outputs: vec![3; 2001], ..dense() }, "2001 outputs", "at most 2000"),
+        (branched(60_000), "more than 200000 operators, tensors", "at most 200000"),
+    ];
+    for (spec, found, supported) in cases {
+        let text = refusal(&spec);
+        assert!(text.contains(found) && text.contains(supported), "{text}");
+    }
+}
+
 #[test]
 fn names_can_stand_in_rust() {
     let bytes = write(&dense());

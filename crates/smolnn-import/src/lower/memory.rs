@@ -1,5 +1,6 @@
 //! Where a call's tensors lie, and how a kernel gets at them: as slices when the call runs here, as variables in generated code.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use smolnn_core::ShapeError;
@@ -105,6 +106,8 @@ pub(crate) struct Io {
     pub scratch: Range<usize>,
     /// Whether the first output overlaps the first input.
     pub shared: bool,
+    /// For each input the first one that lies where it lies.
+    first_uses: Vec<usize>,
 }
 
 /// A run of words of the arena that a call borrows by itself.
@@ -122,6 +125,24 @@ enum Role {
 }
 
 impl Io {
+    /// The memory of a call whose tensors lie there.
+    pub(crate) fn new(
+        inputs: Vec<Operand>,
+        outputs: Vec<Operand>,
+        states: Vec<Operand>,
+        scratch: Range<usize>,
+        shared: bool,
+    ) -> Self {
+        let mut known = HashMap::new();
+        let first_uses = inputs.iter().enumerate();
+        let first_uses = first_uses.map(|(index, input)| match (&input.place, input.words()) {
+            (Place::Arena(_), Some(words)) => *known.entry(words).or_insert(index),
+            _ => index,
+        });
+        let first_uses = first_uses.collect();
+        Self { inputs, outputs, states, scratch, shared, first_uses }
+    }
+
     /// The disjoint regions of the arena that the call borrows. An input that occurs twice has one region, under its first index.
     fn regions(&self) -> Vec<Region> {
         let mut regions = Vec::new();
@@ -131,7 +152,7 @@ impl Io {
         }
         for (index, input) in self.inputs.iter().enumerate() {
             if !(self.shared && index == 0)
-                && self.first_use(index) == index
+                && self.first_uses[index] == index
                 && let (Place::Arena(_), Some(words)) = (&input.place, input.words())
             {
                 regions.push(Region { role: Role::Input(index), words });
@@ -150,14 +171,6 @@ impl Io {
 
     fn shared_words(&self) -> Option<(Range<usize>, Range<usize>)> {
         if self.shared { Some((self.inputs.first()?.words()?, self.outputs.first()?.words()?)) } else { None }
-    }
-
-    /// The first input that lies where input `index` lies.
-    fn first_use(&self, index: usize) -> usize {
-        let words = self.inputs[index].words();
-        let same =
-            |other: &Operand| words.is_some() && matches!(other.place, Place::Arena(_)) && other.words() == words;
-        self.inputs.iter().position(same).unwrap_or(index)
     }
 
     /// Element positions (input, output) inside of the shared region.
@@ -257,7 +270,7 @@ impl Io {
                 values.truncate(operand.length);
                 format!("&{}", source.array("DATA", operand.storage.rust(), &values))
             }
-            _ => numbered("input", self.first_use(index)),
+            _ => numbered("input", self.first_uses[index]),
         }
     }
 
@@ -371,7 +384,7 @@ impl<'a> Memory<'a> {
         for index in 0..io.inputs.len() {
             memory.inputs[index] = match &io.inputs[index].place {
                 Place::Constant(words) => Some(words),
-                _ => memory.inputs[io.first_use(index)],
+                _ => memory.inputs[io.first_uses[index]],
             };
         }
         let ranges: Vec<_> = io.states.iter().filter_map(Operand::words).collect();

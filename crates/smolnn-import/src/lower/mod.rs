@@ -39,7 +39,8 @@ pub(crate) use self::source::Source;
 use crate::error::{Error, Problem};
 use crate::net::{Net, Operator, TensorId, View, check_elements, check_shapes};
 
-/// Most nodes and written tensors that are lowered.
+/// Most nodes that are lowered, most tensors that they write, and most inputs and outputs of a model: the plan takes time in proportion to the
+/// square of their number.
 const MOST_NODES: usize = 2000;
 
 /// What a node becomes.
@@ -126,9 +127,9 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
 
 /// Lowers every node, or lists all that do not work.
 pub(crate) fn lower(net: &Net, backend: Backend) -> Result<Calls, Error> {
-    if net.nodes.len() > MOST_NODES || net.nodes.iter().map(|node| node.outputs.len()).sum::<usize>() > MOST_NODES {
-        let found = format!("{} operators", net.nodes.len());
-        return Err(Error::Unsupported(vec![Problem::model(found, format!("at most {MOST_NODES}"))]));
+    let problems = too_many(net);
+    if !problems.is_empty() {
+        return Err(Error::Unsupported(problems));
     }
     let temporaries = RefCell::new(Vec::new());
     let mut problems = Vec::new();
@@ -166,6 +167,18 @@ pub(crate) fn lower(net: &Net, backend: Backend) -> Result<Calls, Error> {
     let mut net = net.clone();
     net.tensors.extend(temporaries.into_inner());
     Ok(Calls { net, calls, roots })
+}
+
+/// What the net has more of than [`MOST_NODES`].
+fn too_many(net: &Net) -> Vec<Problem> {
+    let counts = [
+        (net.nodes.len(), "operators"),
+        (net.nodes.iter().map(|node| node.outputs.len()).sum(), "tensors that operators write"),
+        (net.inputs.len(), "inputs"),
+        (net.outputs.len(), "outputs"),
+    ];
+    let excess = counts.into_iter().filter(|&(count, _)| count > MOST_NODES);
+    excess.map(|(count, what)| Problem::model(format!("{count} {what}"), format!("at most {MOST_NODES}"))).collect()
 }
 
 /// The problem of a node that reads a variable as if it were any tensor.

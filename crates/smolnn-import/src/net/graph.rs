@@ -1,7 +1,5 @@
 //! The net itself: tensors, nodes in an order in which they can run, inputs, outputs.
 
-use std::collections::HashSet;
-
 use super::operator::Operator;
 use super::tensor::{Tensor, TensorId};
 use crate::error::{Error, Result};
@@ -21,6 +19,13 @@ pub struct Node {
     pub outputs: Vec<TensorId>,
 }
 
+/// For each of `count` tensors whether it is one of these.
+pub(crate) fn members(ids: &[TensorId], count: usize) -> Vec<bool> {
+    let mut members = vec![false; count];
+    ids.iter().for_each(|&id| members[id] = true);
+    members
+}
+
 /// A model: tensors, nodes in an order in which they can run, inputs, outputs.
 #[derive(Clone, Debug)]
 pub struct Net {
@@ -37,8 +42,8 @@ pub struct Net {
 impl Net {
     /// Checks that every tensor is written at most once, and before it is read; inputs and constants are not written at all.
     pub(crate) fn check_flow(&self) -> Result<()> {
-        let mut known: HashSet<TensorId> = self.inputs.iter().copied().collect();
-        if known.len() != self.inputs.len() {
+        let mut known = members(&self.inputs, self.tensors.len());
+        if known.iter().filter(|&&known| known).count() != self.inputs.len() {
             return Err(Error::Malformed("a tensor is listed twice among the inputs".into()));
         }
         if self.outputs.is_empty() {
@@ -48,25 +53,24 @@ impl Net {
         if let Some(&input) = self.inputs.iter().find(|&&input| self.tensors[input].data.is_some()) {
             return Err(Error::Malformed(format!("{} is an input, yet it has constant data", name(input))));
         }
-        known.extend(
-            (0..self.tensors.len())
-                .filter(|&tensor| self.tensors[tensor].data.is_some() || self.tensors[tensor].variable),
-        );
+        for (known, tensor) in known.iter_mut().zip(&self.tensors) {
+            *known |= tensor.data.is_some() || tensor.variable;
+        }
         for node in &self.nodes {
-            let who = format!("operator {} {}", node.index, node.name);
-            if let Some(&input) = node.inputs.iter().flatten().find(|input| !known.contains(input)) {
-                let text = format!("{who} reads {} before any operator writes it", name(input));
+            let who = || format!("operator {} {}", node.index, node.name);
+            if let Some(&input) = node.inputs.iter().flatten().find(|&&input| !known[input]) {
+                let text = format!("{} reads {} before any operator writes it", who(), name(input));
                 return Err(Error::Malformed(text));
             }
             for &output in &node.outputs {
-                if !known.insert(output) {
+                if std::mem::replace(&mut known[output], true) {
                     let text =
-                        format!("{who} writes {}, which is an input, a constant or written already", name(output));
+                        format!("{} writes {}, which is an input, a constant or written already", who(), name(output));
                     return Err(Error::Malformed(text));
                 }
             }
         }
-        match self.outputs.iter().find(|output| !known.contains(output)) {
+        match self.outputs.iter().find(|&&output| !known[output]) {
             Some(&output) => Err(Error::Malformed(format!("no operator writes the output {}", name(output)))),
             None => Ok(()),
         }

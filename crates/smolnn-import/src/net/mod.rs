@@ -22,6 +22,7 @@ mod view;
 
 pub(crate) use evaluate::{LONGEST, evaluate};
 pub(crate) use geometry::{broadcast_lengths, pad_amounts, reduction_lengths};
+pub(crate) use graph::members;
 pub use graph::{Net, Node};
 pub(crate) use infer::{check_elements, check_shapes};
 pub(crate) use movement::{Move, movement};

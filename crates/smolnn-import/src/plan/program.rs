@@ -301,6 +301,7 @@ impl<'a> Layout<'a> {
         offsets: &HashMap<TensorId, usize>,
     ) -> Result<Vec<Step>> {
         let Placed { order, items, placement } = placed;
+        let live = live_bytes(items, order.len() + 1);
         let mut calls: Vec<Option<Lowering>> = calls.into_iter().map(Some).collect();
         let mut steps = Vec::with_capacity(order.len());
         for (position, &index) in order.iter().enumerate() {
@@ -309,9 +310,12 @@ impl<'a> Layout<'a> {
                 continue;
             };
             let moment = position + 1;
-            let shared = self.overlap(&call, items, moment).filter(|(_, overlap)| {
-                let (input, output) = (placement.offsets[overlap.input], placement.offsets[overlap.output]);
-                input < output + items[overlap.output].bytes && output < input + items[overlap.input].bytes
+            // The input that the output overlaps, if the plan has them so, and the bytes that they have in common.
+            let shared = self.overlap(&call, items, moment).and_then(|(index, overlap)| {
+                let range = |item: usize| placement.offsets[item]..placement.offsets[item] + items[item].bytes;
+                let (input, output) = (range(overlap.input), range(overlap.output));
+                let common = input.end.min(output.end).saturating_sub(input.start.max(output.start));
+                (common > 0).then_some((index, common))
             });
             if let Some((1, _)) = shared
                 && let Some(exchanged) = call.exchanged.take()
@@ -323,16 +327,10 @@ impl<'a> Layout<'a> {
             let operands =
                 |ids: &[TensorId]| ids.iter().map(|&id| self.operand(id, states, offsets)).collect::<Result<Vec<_>>>();
             let scratch = placement.offsets[self.bytes.len() + position] / 4;
-            let io = Io {
-                inputs: operands(&call.inputs)?,
-                outputs: operands(&call.outputs)?,
-                states: operands(&call.states)?,
-                scratch: scratch..scratch + call.scratch_words,
-                shared: shared.is_some(),
-            };
-            let alive = |item: &Item| item.first <= moment && moment <= item.last;
-            let live = items.iter().zip(&placement.offsets).filter(|(item, _)| alive(item));
-            let live_bytes = covered(live.map(|(item, &at)| (at, item.bytes)));
+            let (inputs, outputs) = (operands(&call.inputs)?, operands(&call.outputs)?);
+            let (states, scratch) = (operands(&call.states)?, scratch..scratch + call.scratch_words);
+            let io = Io::new(inputs, outputs, states, scratch, shared.is_some());
+            let live_bytes = live[moment] - shared.map_or(0, |(_, common)| common);
             steps.push(Step { node, call, io, live_bytes });
         }
         Ok(steps)
@@ -346,16 +344,21 @@ fn start_of_state(tensor: &Tensor) -> Option<u32> {
     (is_int8 && zero_point != 0).then(|| u32::from_le_bytes([zero_point as i8 as u8; 4]))
 }
 
-/// Bytes that regions (offset, length) take together, where they overlap once.
-fn covered(regions: impl Iterator<Item = (usize, usize)>) -> usize {
-    let mut regions: Vec<_> = regions.collect();
-    regions.sort_unstable();
-    let (mut bytes, mut end) = (0, 0);
-    for (start, length) in regions {
-        bytes += (start + length).saturating_sub(end.max(start));
-        end = end.max(start + length);
+/// Bytes of the items in use, at each moment up to the last one.
+fn live_bytes(items: &[Item], last: usize) -> Vec<usize> {
+    let (mut born, mut dead) = (vec![0; last + 1], vec![0; last + 2]);
+    for item in items {
+        born[item.first] += item.bytes;
+        dead[item.last + 1] += item.bytes;
     }
-    bytes
+    let mut live = 0;
+    let moments = born.iter().zip(&dead);
+    moments
+        .map(|(born, dead)| {
+            live = live + born - dead;
+            live
+        })
+        .collect()
 }
 
 /// The bytes of a constant as whole words.

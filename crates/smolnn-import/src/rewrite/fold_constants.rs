@@ -3,18 +3,16 @@
 //! TensorFlow's converter surrounds a Flatten or Reshape of a model with a free batch dimension by SHAPE, STRIDED_SLICE and PACK. Since every
 //! shape is known, these become constants.
 
-use std::collections::HashSet;
-
-use crate::net::{Constant, Element, LONGEST, Net, View, evaluate};
+use crate::net::{Constant, Element, LONGEST, Net, View, evaluate, members};
 
 /// Gives every integer tensor its values that depends on constants alone. Outputs of the model stay computed: they are written when it runs.
 pub(super) fn apply(net: &mut Net) {
-    let outputs: HashSet<_> = net.outputs.iter().copied().collect();
+    let outputs = members(&net.outputs, net.tensors.len());
     for position in 0..net.nodes.len() {
         let node = &net.nodes[position];
         let foldable = |id: usize| {
             let tensor = &net.tensors[id];
-            !outputs.contains(&id) && tensor.len() <= LONGEST && matches!(tensor.element, Element::I32 | Element::I64)
+            !outputs[id] && tensor.len() <= LONGEST && matches!(tensor.element, Element::I32 | Element::I64)
         };
         if node.outputs.is_empty() || !node.outputs.iter().all(|&id| foldable(id)) {
             continue;

@@ -4,8 +4,9 @@ use crate::net::{Net, Operator, Padding, TensorId, View, check_shapes, pad_amoun
 
 /// Fuses each pad of rows and columns into the convolution without padding that is its only reader.
 pub(super) fn apply(net: &mut Net) {
+    let uses = Uses::of(net);
     for position in 0..net.nodes.len() {
-        if let Some((input, padding)) = padding_before(net, position) {
+        if let Some((input, padding)) = padding_before(net, &uses, position) {
             let node = &mut net.nodes[position];
             node.inputs[0] = Some(input);
             if let Operator::Conv2d { window, .. } | Operator::DepthwiseConv2d { window, .. } = &mut node.operator {
@@ -15,18 +16,43 @@ pub(super) fn apply(net: &mut Net) {
     }
 }
 
+/// Who writes and who reads each tensor, counted before anything is fused: fusing gives a reader of a pad's output to the pad's input, which is
+/// read by the pad already, so that no other pad loses its only reader.
+struct Uses {
+    /// Per tensor, the position of the node that writes it as its only output.
+    writers: Vec<Option<usize>>,
+    /// Per tensor, how often it is read, by nodes and as an output of the model.
+    readers: Vec<usize>,
+}
+
+impl Uses {
+    fn of(net: &Net) -> Self {
+        let count = net.tensors.len();
+        let mut uses = Self { writers: vec![None; count], readers: vec![0; count] };
+        for (position, node) in net.nodes.iter().enumerate() {
+            if let &[output] = &node.outputs[..] {
+                uses.writers[output] = Some(position);
+            }
+        }
+        let reads = net.nodes.iter().flat_map(|node| node.inputs.iter().flatten());
+        for &tensor in reads.chain(&net.outputs) {
+            uses.readers[tensor] += 1;
+        }
+        uses
+    }
+}
+
 /// The input and the amounts of a pad that can be fused into the node at `position`.
-fn padding_before(net: &Net, position: usize) -> Option<(TensorId, Padding)> {
+fn padding_before(net: &Net, uses: &Uses, position: usize) -> Option<(TensorId, Padding)> {
     let node = &net.nodes[position];
     let (Operator::Conv2d { window, .. } | Operator::DepthwiseConv2d { window, .. }) = &node.operator else {
         return None;
     };
     let padded = (*node.inputs.first()?)?;
-    let readers = net.nodes.iter().filter(|reader| reader.inputs.contains(&Some(padded))).count();
-    if window.padding != Padding::Valid || readers != 1 || net.outputs.contains(&padded) {
+    if window.padding != Padding::Valid || uses.readers[padded] != 1 {
         return None;
     }
-    let pad = net.nodes.iter().find(|pad| pad.outputs == [padded])?;
+    let pad = &net.nodes[uses.writers[padded]?];
     let view = View { net, node: pad };
     // A wrong pad must still be seen as such, and one with a value of its own is not padding of a convolution.
     if pad.operator != Operator::Pad || pad.inputs.len() != 2 || check_shapes(&view).is_err() {

@@ -6,14 +6,15 @@
 mod operators;
 mod schema;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use flatbuffers::InvalidFlatbuffer;
+
 use self::operators::{Line, Stated, attributes};
 use crate::error::{Error, Problem, Result};
-use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId};
+use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId, members};
 
 /// Largest tensor that is accepted, in bytes: far above any microcontroller, and low enough that sums of sizes cannot overflow.
 const LARGEST_TENSOR: usize = 1 << 28;
@@ -36,38 +37,13 @@ pub(super) fn recognises(file: &[u8]) -> bool {
     file.get(4..8) == Some(b"TFL3")
 }
 
-/// What an operator is in the file: a builtin of TensorFlow Lite by the schema's code, or a custom one by name.
-#[derive(Clone)]
-enum Code {
-    Builtin(i32),
-    Custom(String),
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Code::Builtin(code) => match builtin_name(*code) {
-                Some(name) => f.write_str(name),
-                None => write!(f, "BUILTIN_{code}"),
-            },
-            Code::Custom(name) => write!(f, "CUSTOM:{}", name.escape_debug()),
-        }
-    }
-}
-
-/// The schema's name of a builtin operator.
-fn builtin_name(code: i32) -> Option<&'static str> {
-    const NAMES: &str = include_str!("builtin_operators.txt");
-    NAMES.lines().nth(usize::try_from(code).ok()?)
-}
-
 /// Reads and checks the bytes of a file.
 ///
 /// # Errors
 /// [`Error::Malformed`] for damaged files, [`Error::Unsupported`] for models with several subgraphs, dynamic shapes, sparse or external
 /// tensors, or impossible quantisation.
 pub(super) fn read(file: &[u8]) -> Result<Net> {
-    let model = schema::root(file).map_err(|error| Error::Malformed(damage(&error.to_string())))?;
+    let model = schema::root(file).map_err(refusal)?;
     if model.version() != 3 {
         return Err(Error::Malformed(format!("schema version {}, supported: 3", model.version())));
     }
@@ -75,7 +51,7 @@ pub(super) fn read(file: &[u8]) -> Result<Net> {
     let codes = operator_codes(&model);
     if subgraphs != 1 {
         let supported = "one (no control flow: IF, WHILE, CALL_ONCE)";
-        let list = codes.iter().map(|(code, _)| code.to_string()).collect::<Vec<_>>().join(", ");
+        let list = codes.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>().join(", ");
         let found = format!("{subgraphs} subgraphs, with operators {list}");
         return Err(Error::Unsupported(vec![Problem::model(found, supported)]));
     }
@@ -85,11 +61,16 @@ pub(super) fn read(file: &[u8]) -> Result<Net> {
     Reader { file: file.into(), buffers: buffer_bytes(&model, file.len()), subgraph, codes }.read()
 }
 
-/// The verifier's words on one line, and what to do.
-fn damage(error: &str) -> String {
+/// What the verifier found, on one line, and what to do.
+fn refusal(error: InvalidFlatbuffer) -> Error {
+    if matches!(error, InvalidFlatbuffer::TooManyTables) {
+        let found = format!("more than {} operators, tensors and tables that describe them", schema::MOST_TABLES);
+        return Error::Unsupported(vec![Problem::model(found, format!("at most {}", schema::MOST_TABLES))]);
+    }
+    let error = error.to_string();
     let lines: Vec<_> =
         error.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| !line.is_empty()).collect();
-    format!("{}; the file is cut off or damaged, fetch or convert it again", lines.join(", "))
+    Error::Malformed(format!("{}; the file is cut off or damaged, fetch or convert it again", lines.join(", ")))
 }
 
 /// Where each buffer's bytes lie in the file; inside the flatbuffer, or behind it in files above 2 GB.
@@ -118,20 +99,22 @@ enum BufferBytes {
     Outside(u64, u64),
 }
 
-/// Code and version of each entry of the operator code table.
-fn operator_codes(model: &schema::Model<'_>) -> Vec<(Code, i32)> {
+/// Name and version of each entry of the operator code table: the schema's name of a builtin operator, `CUSTOM:` and the name of a custom one.
+fn operator_codes(model: &schema::Model<'_>) -> Vec<(String, i32)> {
     let Some(codes) = model.operator_codes() else { return Vec::new() };
     const CUSTOM: i32 = 32;
+    let names: Vec<&str> = include_str!("builtin_operators.txt").lines().collect();
     codes
         .iter()
         .map(|code| {
             // Old files carry the code in a byte; new ones repeat it there, or a placeholder when it does not fit.
             let builtin = code.builtin_code().max(code.deprecated_builtin_code().into());
-            let code_and_name = match builtin {
-                CUSTOM => Code::Custom(code.custom_code().unwrap_or("").into()),
-                builtin => Code::Builtin(builtin),
+            let name = match (builtin, usize::try_from(builtin).ok().and_then(|builtin| names.get(builtin))) {
+                (CUSTOM, _) => format!("CUSTOM:{}", code.custom_code().unwrap_or("").escape_debug()),
+                (_, Some(&name)) => name.into(),
+                (_, None) => format!("BUILTIN_{builtin}"),
             };
-            (code_and_name, code.version())
+            (name, code.version())
         })
         .collect()
 }
@@ -140,12 +123,13 @@ struct Reader<'a> {
     file: Arc<[u8]>,
     buffers: Vec<BufferBytes>,
     subgraph: schema::SubGraph<'a>,
-    codes: Vec<(Code, i32)>,
+    /// Names and versions of the operator code table.
+    codes: Vec<(String, i32)>,
 }
 
 /// An operator as the file has it.
 struct Entry<'a> {
-    code: Code,
+    name: String,
     version: i32,
     operator: schema::Operator<'a>,
     inputs: Vec<Option<TensorId>>,
@@ -172,17 +156,17 @@ impl Reader<'_> {
         let outputs = ids(self.subgraph.outputs(), "the list of outputs")?;
         let mut entries = Vec::new();
         for (index, operator) in self.subgraph.operators().into_iter().flatten().enumerate() {
-            let Some((code, version)) = self.codes.get(operator.opcode_index() as usize).cloned() else {
+            let Some((name, version)) = self.codes.get(operator.opcode_index() as usize).cloned() else {
                 return Err(Error::Malformed(format!(
                     "operator {index} refers to operator code {} of {}",
                     operator.opcode_index(),
                     self.codes.len()
                 )));
             };
-            let whose = format!("operator {index} {code}");
+            let whose = format!("operator {index} {name}");
             let inputs = optional_ids(operator.inputs(), &whose)?;
             let outputs = ids(operator.outputs(), &whose)?;
-            entries.push(Entry { code, version, operator, inputs, outputs });
+            entries.push(Entry { name, version, operator, inputs, outputs });
         }
         let tensors = self.tensors(&entries, &inputs, &outputs)?;
         let nodes = entries.into_iter().enumerate().map(|(index, entry)| node(index, entry, &tensors)).collect();
@@ -193,13 +177,15 @@ impl Reader<'_> {
 
     /// All tensors, or everything that is wrong with them.
     fn tensors(&self, entries: &[Entry<'_>], inputs: &[TensorId], outputs: &[TensorId]) -> Result<Vec<Tensor>> {
-        let used: HashSet<TensorId> = entries
-            .iter()
-            .flat_map(|entry| entry.inputs.iter().flatten().chain(&entry.outputs))
-            .chain(inputs)
-            .chain(outputs)
-            .copied()
-            .collect();
+        // The first operator that reads or writes each tensor.
+        let count = self.subgraph.tensors().map_or(0, |tensors| tensors.len());
+        let mut users: Vec<Option<usize>> = vec![None; count];
+        for (index, entry) in entries.iter().enumerate() {
+            for &tensor in entry.inputs.iter().flatten().chain(&entry.outputs) {
+                users[tensor].get_or_insert(index);
+            }
+        }
+        let (inputs, outputs) = (members(inputs, count), members(outputs, count));
         let mut problems = Vec::new();
         let mut tensors = Vec::new();
         for (index, tensor) in self.subgraph.tensors().into_iter().flatten().enumerate() {
@@ -212,22 +198,19 @@ impl Reader<'_> {
                 data: None,
                 variable: false,
             };
-            if !used.contains(&index) {
+            let user = users[index];
+            if user.is_none() && !inputs[index] && !outputs[index] {
                 tensors.push(placeholder);
                 continue;
             }
-            match self.tensor(&tensor, name.clone(), inputs.contains(&index)) {
+            match self.tensor(&tensor, name.clone(), inputs[index]) {
                 Ok(tensor) => tensors.push(tensor),
                 Err(Fault::Malformed(fault)) => {
                     return Err(Error::Malformed(format!("tensor {index} \"{}\": {fault}", name.escape_debug())));
                 }
                 Err(Fault::Unsupported(found, supported)) => {
-                    let user = entries
-                        .iter()
-                        .enumerate()
-                        .find(|(_, entry)| entry.inputs.contains(&Some(index)) || entry.outputs.contains(&index));
                     problems.push(Problem {
-                        operator: user.map(|(index, entry)| (index, entry.code.to_string())),
+                        operator: user.map(|user| (user, entries[user].name.clone())),
                         tensor: Some((index, name)),
                         found,
                         supported: supported.into(),
@@ -240,10 +223,9 @@ impl Reader<'_> {
             return Ok(tensors);
         }
         for (index, entry) in entries.iter().enumerate() {
-            let name = entry.code.to_string();
-            if Line::of(&name).is_none() {
+            if Line::of(&entry.name).is_none() {
                 let (found, supported) = operators::unknown();
-                problems.push(Problem { operator: Some((index, name)), tensor: None, found, supported });
+                problems.push(Problem { operator: Some((index, entry.name.clone())), tensor: None, found, supported });
             }
         }
         Err(Error::Unsupported(problems))
@@ -372,8 +354,7 @@ fn quantisation(
 /// The node of an operator. What has no counterpart in the net becomes [`Operator::Unsupported`], so that all such operators are named at once, and
 /// those that nothing needs are no hindrance.
 fn node(index: usize, entry: Entry<'_>, tensors: &[Tensor]) -> Node {
-    let Entry { code, version, operator, inputs, outputs } = entry;
-    let name = code.to_string();
+    let Entry { name, version, operator, inputs, outputs } = entry;
     let mut stated = Stated { options: operator.options(), inputs, outputs, tensors };
     let operator = attributes(&name, version, &mut stated).unwrap_or_else(|refusal| Operator::Unsupported {
         tensor: refusal.tensor,

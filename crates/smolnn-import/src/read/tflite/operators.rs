@@ -174,7 +174,7 @@ const LINES: &[Line] = &[
 impl Line {
     /// The line of an operator.
     pub(super) fn of(name: &str) -> Option<&'static Self> {
-        LINES.iter().find(|line| line.name == name)
+        LINES.binary_search_by(|line| line.name.cmp(name)).ok().map(|index| &LINES[index])
     }
 }
 

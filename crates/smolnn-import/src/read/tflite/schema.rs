@@ -255,6 +255,9 @@ options! {
     101 BatchMatMul { 0 adj_x: bool = false, 1 adj_y: bool = false, 2 asymmetric_quantize_inputs: bool = false }
 }
 
+/// Most tables of a file: operators, tensors, and what describes them.
+pub(crate) const MOST_TABLES: usize = 200_000;
+
 /// Verifies `file` and returns its root table.
 ///
 /// # Errors
@@ -262,7 +265,7 @@ options! {
 pub(crate) fn root(file: &[u8]) -> Result<Model<'_>, InvalidFlatbuffer> {
     let options = VerifierOptions {
         max_depth: 16,
-        max_tables: 200_000,
+        max_tables: MOST_TABLES,
         max_apparent_size: file.len().saturating_mul(4).saturating_add(1 << 20),
         ignore_missing_null_terminator: true,
     };
