@@ -12,6 +12,7 @@ use smolnn_core::ShapeError;
 pub trait Element: AnyBitPattern + NoUninit {}
 
 impl Element for i8 {}
+impl Element for u8 {}
 impl Element for i16 {}
 impl Element for i32 {}
 impl Element for u32 {}

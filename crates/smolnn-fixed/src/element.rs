@@ -3,10 +3,12 @@
 mod sealed {
     pub trait Sealed {}
     impl Sealed for i8 {}
+    impl Sealed for u8 {}
     impl Sealed for i16 {}
+    impl Sealed for i32 {}
 }
 
-/// An element of a tensor: int8 or int16.
+/// An element of a tensor: int8, uint8, int16 or int32.
 pub trait Element: Copy + Default + Into<i32> + sealed::Sealed + 'static {
     /// Least value.
     const LEAST: i32;
@@ -16,20 +18,17 @@ pub trait Element: Copy + Default + Into<i32> + sealed::Sealed + 'static {
     fn wrap(value: i32) -> Self;
 }
 
-impl Element for i8 {
-    const LEAST: i32 = -128;
-    const LARGEST: i32 = 127;
-    #[inline(always)]
-    fn wrap(value: i32) -> Self {
-        value as Self
-    }
+macro_rules! elements {
+    ($($T:ty),*) => {$(
+        impl Element for $T {
+            const LEAST: i32 = <$T>::MIN as i32;
+            const LARGEST: i32 = <$T>::MAX as i32;
+            #[inline(always)]
+            fn wrap(value: i32) -> Self {
+                value as Self
+            }
+        }
+    )*};
 }
 
-impl Element for i16 {
-    const LEAST: i32 = -32768;
-    const LARGEST: i32 = 32767;
-    #[inline(always)]
-    fn wrap(value: i32) -> Self {
-        value as Self
-    }
-}
+elements!(i8, u8, i16, i32);

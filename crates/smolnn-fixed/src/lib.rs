@@ -65,6 +65,7 @@ pub mod rnn;
 pub mod softmax;
 pub mod softmax_int16;
 pub mod space_to_batch;
+pub mod state;
 mod tensors;
 pub mod transcendental;
 pub mod update_slice;

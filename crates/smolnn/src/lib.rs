@@ -89,6 +89,7 @@ pub mod generated {
     pub use smolnn_fixed::softmax::*;
     pub use smolnn_fixed::softmax_int16::*;
     pub use smolnn_fixed::space_to_batch::*;
+    pub use smolnn_fixed::state::*;
     pub use smolnn_fixed::update_slice::*;
     pub use smolnn_fixed::{Overlapping, Separate, SeparatePair, WithRight};
 

@@ -7,3 +7,4 @@ mod random_models;
 mod recurrent;
 mod signal;
 mod tables;
+mod wake;

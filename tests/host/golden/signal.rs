@@ -6,15 +6,15 @@ use smolnn_signal::micro::{
 };
 use smolnn_testkit::golden::{blob, to_i16, to_i32};
 
-const WAKE: &str = "../shared/golden/wake";
+pub(crate) const WAKE: &str = "../shared/golden/wake";
 const WINDOW: usize = 480;
 const BINS: usize = 257;
-const CHANNELS: usize = 40;
+pub(crate) const CHANNELS: usize = 40;
 /// Recorded calls of every stage.
 const CALLS: usize = 60;
 
 /// Recordings that have features.
-const SOUNDS: [&str; 6] = ["okay_nabu", "okay_nabu_2", "okay_nabu_noise", "inside", "hey_jarvis_2", "other"];
+pub(crate) const SOUNDS: [&str; 6] = ["okay_nabu", "okay_nabu_2", "okay_nabu_noise", "inside", "hey_jarvis_2", "other"];
 
 fn unsigned(bytes: &[u8]) -> Vec<u32> {
     to_i32(bytes).into_iter().map(|value| value as u32).collect()
@@ -25,7 +25,7 @@ fn unsigned_64(bytes: &[u8]) -> Vec<u64> {
 }
 
 /// The samples of a WAV file of 16 bits, mono: what lies behind the word `data` and its length.
-fn samples(name: &str) -> Option<Vec<i16>> {
+pub(crate) fn samples(name: &str) -> Option<Vec<i16>> {
     let bytes = blob(&format!("{WAKE}/{name}.wav"))?;
     let data = bytes.windows(4).position(|word| word == b"data").expect("a WAV file has data");
     Some(to_i16(&bytes[data + 8..]))

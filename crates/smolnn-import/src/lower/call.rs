@@ -230,6 +230,7 @@ macro_rules! call {
                         $($memory)*
                     )
                 }
+                #[allow(unused_variables)]
                 $crate::lower::call::Task::Write { source, io, text } => {
                     let mut arguments: Vec<String> = vec![$($crate::lower::argument::Argument::text(&$plain, source)),*];
                     $crate::lower::call::write_memory!(arguments, source, io; $($memory)*);
@@ -313,6 +314,7 @@ pub(crate) use memory_text;
 /// the node.
 macro_rules! typed {
     (@type I8) => { i8 };
+    (@type U8) => { u8 };
     (@type I16) => { i16 };
     (@type I32) => { i32 };
     (@type F32) => { f32 };

@@ -107,7 +107,7 @@ impl<'a> Context<'a> {
     pub fn temporary(&self, element: Element, shape: Vec<usize>, quantisation: Option<Quantisation>) -> TensorId {
         let mut temporaries = self.temporaries.borrow_mut();
         let name = format!("between the calls of operator {} {}", self.node.index, self.node.name);
-        temporaries.push(Tensor { name, element, shape, quantisation, data: None, variable: false });
+        temporaries.push(Tensor { name, element, shape, quantisation, data: None, variable: false, start: None });
         self.net.tensors.len() + temporaries.len() - 1
     }
 

@@ -25,6 +25,7 @@ pub(crate) enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Storage {
     I8,
+    U8,
     I16,
     I32,
     F32,
@@ -35,6 +36,7 @@ impl Storage {
     pub(crate) fn of(element: Element) -> Option<Self> {
         Some(match element {
             Element::I8 => Storage::I8,
+            Element::U8 => Storage::U8,
             Element::I16 => Storage::I16,
             Element::I32 => Storage::I32,
             Element::F32 => Storage::F32,
@@ -46,6 +48,7 @@ impl Storage {
     pub(crate) fn rust(self) -> &'static str {
         match self {
             Storage::I8 => "i8",
+            Storage::U8 => "u8",
             Storage::I16 => "i16",
             Storage::I32 => "i32",
             Storage::F32 => "f32",
@@ -55,7 +58,7 @@ impl Storage {
     /// Bytes of an element.
     fn bytes(self) -> usize {
         match self {
-            Storage::I8 => 1,
+            Storage::I8 | Storage::U8 => 1,
             Storage::I16 => 2,
             Storage::I32 | Storage::F32 => 4,
         }
@@ -66,6 +69,7 @@ impl Storage {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         match self {
             Storage::I8 => bytes.iter().map(|&byte| (byte as i8).to_string()).collect(),
+            Storage::U8 => bytes.iter().map(u8::to_string).collect(),
             Storage::I16 => bytes.as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes).to_string()).collect(),
             Storage::I32 => words.iter().map(|&word| (word as i32).to_string()).collect(),
             Storage::F32 => words.iter().map(|&word| format!("f32::from_bits({word:#x})")).collect(),
@@ -121,6 +125,7 @@ enum Role {
     Shared,
     Input(usize),
     Output(usize),
+    State(usize),
     Scratch,
 }
 
@@ -136,11 +141,24 @@ impl Io {
         let mut known = HashMap::new();
         let first_uses = inputs.iter().enumerate();
         let first_uses = first_uses.map(|(index, input)| match (&input.place, input.words()) {
-            (Place::Arena(_), Some(words)) => *known.entry(words).or_insert(index),
+            (Place::Arena(_), Some(words)) => *known.entry((false, words)).or_insert(index),
+            (Place::State(_), Some(words)) => *known.entry((true, words)).or_insert(index),
             _ => index,
         });
         let first_uses = first_uses.collect();
         Self { inputs, outputs, states, scratch, shared, first_uses }
+    }
+
+    /// The disjoint regions of the states' memory that the call borrows: its states, and inputs that lie there.
+    fn state_regions(&self) -> Vec<Region> {
+        let states = self.states.iter().enumerate().map(|(index, state)| (Role::State(index), state));
+        let inputs = self.inputs.iter().enumerate().filter(|&(index, _)| self.first_uses[index] == index);
+        let inputs = inputs.map(|(index, input)| (Role::Input(index), input));
+        states
+            .chain(inputs)
+            .filter(|(_, operand)| matches!(operand.place, Place::State(_)))
+            .filter_map(|(role, operand)| Some(Region { role, words: operand.words()? }))
+            .collect()
     }
 
     /// The disjoint regions of the arena that the call borrows. An input that occurs twice has one region, under its first index.
@@ -209,17 +227,21 @@ impl Io {
             Role::Shared => "shared".into(),
             Role::Input(index) => numbered("input", index),
             Role::Output(index) => numbered("output", index),
+            Role::State(index) => numbered("state", index),
             Role::Scratch => "scratch".into(),
         };
         let mut lines = Vec::new();
-        let regions = self.regions();
-        if !regions.is_empty() {
-            let names = regions.iter().map(|region| name(region.role)).collect::<Vec<_>>().join(", ");
-            let ranges = regions.iter().map(|region| format!("{:?}", region.words)).collect::<Vec<_>>().join(", ");
-            lines.push(format!("const {{ prove_apart(ARENA_BYTES / 4, &[{ranges}]) }};"));
-            lines.push(format!("let [{names}] = regions(arena, [{ranges}])?;"));
+        let (regions, state_regions) = (self.regions(), self.state_regions());
+        let memories = [("arena", "ARENA_BYTES", &regions), ("state_words", "STATE_BYTES", &state_regions)];
+        for (memory, bytes, regions) in memories {
+            if !regions.is_empty() {
+                let names = regions.iter().map(|region| name(region.role)).collect::<Vec<_>>().join(", ");
+                let ranges = regions.iter().map(|region| format!("{:?}", region.words)).collect::<Vec<_>>().join(", ");
+                lines.push(format!("const {{ prove_apart({bytes} / 4, &[{ranges}]) }};"));
+                lines.push(format!("let [{names}] = regions({memory}, [{ranges}])?;"));
+            }
         }
-        for region in &regions {
+        for region in regions.iter().chain(&state_regions) {
             let name = name(region.role);
             match region.role {
                 Role::Shared => lines.push(format!(
@@ -239,23 +261,12 @@ impl Io {
                         output.length
                     ));
                 }
+                Role::State(index) => {
+                    let state = &self.states[index];
+                    let (element, length) = (state.storage.rust(), state.length);
+                    lines.push(format!("let {name}: &mut [{element}] = view({name}, {length})?;"));
+                }
                 Role::Scratch => {}
-            }
-        }
-        if !self.states.is_empty() {
-            let names = (0..self.states.len()).map(|index| numbered("state", index)).collect::<Vec<_>>().join(", ");
-            let ranges = self
-                .states
-                .iter()
-                .filter_map(Operand::words)
-                .map(|words| format!("{words:?}"))
-                .collect::<Vec<_>>()
-                .join(", ");
-            lines.push(format!("const {{ prove_apart(STATE_BYTES / 4, &[{ranges}]) }};"));
-            lines.push(format!("let [{names}] = regions(state_words, [{ranges}])?;"));
-            for (index, state) in self.states.iter().enumerate() {
-                let name = numbered("state", index);
-                lines.push(format!("let {name}: &mut [{}] = view({name}, {})?;", state.storage.rust(), state.length));
             }
         }
         lines
@@ -369,12 +380,16 @@ impl<'a> Memory<'a> {
             io,
             inputs: vec![None; io.inputs.len()],
             outputs: io.outputs.iter().map(|_| None).collect(),
-            states: Vec::new(),
+            states: io.states.iter().map(|_| None).collect(),
             shared: None,
             scratch: None,
         };
-        for (region, words) in regions.iter().zip(split(arena, &ranges)?) {
+        let state_regions = io.state_regions();
+        let state_ranges: Vec<_> = state_regions.iter().map(|region| region.words.clone()).collect();
+        let borrowed = split(arena, &ranges)?.into_iter().chain(split(state, &state_ranges)?);
+        for (region, words) in regions.iter().chain(&state_regions).zip(borrowed) {
             match region.role {
+                Role::State(index) => memory.states[index] = Some(words),
                 Role::Shared => memory.shared = Some(words),
                 Role::Input(index) => memory.inputs[index] = Some(words),
                 Role::Output(index) => memory.outputs[index] = Some(words),
@@ -387,8 +402,6 @@ impl<'a> Memory<'a> {
                 _ => memory.inputs[io.first_uses[index]],
             };
         }
-        let ranges: Vec<_> = io.states.iter().filter_map(Operand::words).collect();
-        memory.states = split(state, &ranges)?.into_iter().map(Some).collect();
         Ok(memory)
     }
 

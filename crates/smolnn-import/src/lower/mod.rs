@@ -26,6 +26,7 @@ mod pool;
 mod recurrent;
 mod reduce;
 mod source;
+mod state;
 mod weights;
 
 use std::cell::RefCell;
@@ -49,6 +50,8 @@ enum Lowered {
     Alias { input: TensorId, output: TensorId },
     /// Calls, one after the other.
     Calls(Vec<Call>),
+    /// A call that writes a variable, whose memory the output then shares.
+    Variable { call: Call, variable: TensorId, output: TensorId },
 }
 
 impl From<Call> for Lowered {
@@ -116,6 +119,9 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         Operator::Lstm { time_major, cell_clip } => recurrent::lstm_call(context, *time_major, *cell_clip),
         Operator::Svdf { rank } => recurrent::svdf_call(context, *rank),
         Operator::Reduce { kind, .. } => reduce::lower(context, *kind),
+        Operator::ReadVariable => state::read_call(context),
+        Operator::AssignVariable => state::assign_call(context),
+        Operator::SlideVariable => state::slide_call(context),
         // Folding gives those of constants their values, so that none of them is left.
         Operator::Cast | Operator::Shape | Operator::Gather { .. } => {
             Err(context.fault("an operator whose result depends on the model's input", "operands that are constant"))
@@ -146,13 +152,18 @@ pub(crate) fn lower(net: &Net, backend: Backend) -> Result<Calls, Error> {
         match lowered() {
             Err(problem) => problems.push(problem),
             Ok(Lowered::Alias { input, output }) => {
-                problems.extend(variable_problem(&view, roots[input]));
+                problems.extend(variable_problem(&view, input));
                 roots[output] = roots[input];
+            }
+            Ok(Lowered::Variable { call, variable, output }) => {
+                problems.extend(call.inputs.iter().filter_map(|&input| variable_problem(&view, input)));
+                roots[output] = roots[variable];
+                calls.push(Lowering { node: position, call });
             }
             Ok(Lowered::Calls(lowered)) => {
                 roots.extend(roots.len()..net.tensors.len() + temporaries.borrow().len());
                 for call in lowered {
-                    problems.extend(call.inputs.iter().filter_map(|&input| variable_problem(&view, roots[input])));
+                    problems.extend(call.inputs.iter().filter_map(|&input| variable_problem(&view, input)));
                     calls.push(Lowering { node: position, call });
                 }
             }
@@ -182,9 +193,9 @@ fn too_many(net: &Net) -> Vec<Problem> {
 }
 
 /// The problem of a node that reads a variable as if it were any tensor.
-fn variable_problem(view: &View<'_>, root: TensorId) -> Option<Problem> {
-    let is_variable = view.net.tensors.get(root).is_some_and(|tensor| tensor.variable);
-    is_variable.then(|| view.tensor_fault(root, "a variable tensor", "variables as the states of recurrent operators"))
+fn variable_problem(view: &View<'_>, id: TensorId) -> Option<Problem> {
+    let is_variable = view.net.tensors.get(id).is_some_and(|tensor| tensor.variable);
+    is_variable.then(|| view.tensor_fault(id, "a variable tensor", "variables as the states of recurrent operators"))
 }
 
 /// What is wrong with the inputs and outputs of the model.
@@ -202,7 +213,7 @@ fn ends(net: &Net, roots: &[TensorId]) -> Vec<Problem> {
                 });
             };
             if Storage::of(tensor.element).is_none() {
-                fault(format!("an {what} of {}", tensor.element), "INT8, INT16, INT32, FLOAT32");
+                fault(format!("an {what} of {}", tensor.element), "INT8, UINT8, INT16, INT32, FLOAT32");
             }
             if root.data.is_some() {
                 fault(format!("an {what} that is a constant"), "outputs that are computed");

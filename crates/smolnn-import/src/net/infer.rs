@@ -98,6 +98,25 @@ fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
                 shape.iter().zip(amounts).map(|(length, (before, behind))| length + before + behind).collect(),
             )
         }
+        Operator::ReadVariable => like_input(0, view.input_shape(0)?.to_vec()),
+        Operator::AssignVariable => {
+            let (variable, value) = (view.tensor(view.input(0)?), view.tensor(view.input(1)?));
+            if (variable.element, &variable.shape) != (value.element, &value.shape) {
+                let found = format!("a value of {} {:?}", value.element, value.shape);
+                let supported = format!("{} {:?}, as the variable is", variable.element, variable.shape);
+                return Err(view.fault_of_input(1, found, supported));
+            }
+            Ok(Vec::new())
+        }
+        Operator::SlideVariable => {
+            let (variable, values) = (view.tensor(view.input(0)?), view.tensor(view.input(1)?));
+            if variable.element != values.element || values.len() > variable.len() {
+                let found = format!("values of {} {:?}", values.element, values.shape);
+                let supported = format!("at most {} values of {}", variable.len(), variable.element);
+                return Err(view.fault_of_input(1, found, supported));
+            }
+            like_input(0, variable.shape.clone())
+        }
         Operator::Shape => of_type(None, vec![view.input_shape(0)?.len()]),
         Operator::Transpose
         | Operator::StridedSlice { .. }

@@ -96,6 +96,13 @@ pub enum Operator {
     Reshape,
     /// Values, amounts `[rank, 2]`, the value that is put around them (may be left out: real 0).
     Pad,
+    /// A variable: its value at this place in the order.
+    ReadVariable,
+    /// A variable, and the value that it takes at this place in the order.
+    AssignVariable,
+    /// A variable, and values: the variable moves forward by their number, the oldest values fall out, and the new ones stand at its end. The output
+    /// is the variable after that.
+    SlideVariable,
     /// The shape of the operand as integers.
     Shape,
     /// Values, permutation.
@@ -195,6 +202,7 @@ impl Operator {
             | Operator::Dequantise
             | Operator::Cast
             | Operator::Shape
+            | Operator::ReadVariable
             | Operator::Unpack { .. }
             | Operator::DepthToSpace { .. }
             | Operator::SpaceToDepth { .. } => 1..=1,
@@ -207,6 +215,8 @@ impl Operator {
             | Operator::Reverse
             | Operator::Gather { .. }
             | Operator::BroadcastTo
+            | Operator::AssignVariable
+            | Operator::SlideVariable
             | Operator::ResizeNearest { .. } => 2..=2,
             Operator::Conv2d { .. }
             | Operator::DepthwiseConv2d { .. }
@@ -223,6 +233,7 @@ impl Operator {
         };
         let outputs = match self {
             Operator::Split | Operator::Unpack { .. } => 1..=MANY,
+            Operator::AssignVariable => 0..=0,
             Operator::Unsupported { .. } => 0..=MANY,
             _ => 1..=1,
         };

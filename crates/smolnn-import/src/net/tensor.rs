@@ -114,6 +114,8 @@ pub struct Tensor {
     pub data: Option<Constant>,
     /// Whether the tensor keeps its value from one run to the next.
     pub variable: bool,
+    /// What a variable starts from; real 0 where nothing is stated.
+    pub start: Option<Constant>,
 }
 
 impl Tensor {

@@ -174,11 +174,11 @@ impl<'a> Layout<'a> {
         layout
     }
 
-    /// The item of a tensor, made at its first use; `None` for constants.
+    /// The item of a tensor, made at its first use; `None` for constants and for what lies in the memory of the states.
     fn item(&mut self, id: TensorId) -> Option<usize> {
         let root = self.roots[id];
         let tensor = &self.net.tensors[root];
-        if tensor.data.is_some() {
+        if tensor.data.is_some() || tensor.variable {
             return None;
         }
         if let Some(&item) = self.items.get(&root) {
@@ -259,8 +259,13 @@ impl<'a> Layout<'a> {
             let tensor = &self.net.tensors[id];
             let end = states.words + tensor.bytes().div_ceil(4);
             states.places.insert(id, states.words * 4);
-            if let Some(word) = start_of_state(tensor) {
-                states.values.push((states.words..end, word));
+            for (word, index) in start_of_state(tensor).into_iter().zip(states.words..end) {
+                match states.values.last_mut() {
+                    // Words of one value are one range.
+                    Some((range, value)) if range.end == index && *value == word => range.end += 1,
+                    _ if word != 0 => states.values.push((index..index + 1, word)),
+                    _ => {}
+                }
             }
             states.words = end;
         }
@@ -276,7 +281,8 @@ impl<'a> Layout<'a> {
     /// A tensor with its place.
     fn operand(&self, id: TensorId, states: &States, offsets: &HashMap<TensorId, usize>) -> Result<Operand> {
         let tensor = &self.net.tensors[id];
-        let place = match (&self.net.tensors[self.roots[id]].data, states.places.get(&id), offsets.get(&id)) {
+        let place = match (&self.net.tensors[self.roots[id]].data, states.places.get(&self.roots[id]), offsets.get(&id))
+        {
             (Some(data), ..) => Some(Place::Constant(constant_words(data))),
             (_, Some(&offset), _) => Some(Place::State(offset)),
             (_, _, Some(&offset)) => Some(Place::Arena(offset)),
@@ -288,7 +294,7 @@ impl<'a> Layout<'a> {
                 // Lowering checked the element types, and every tensor of a call has an item.
                 debug_assert!(false, "tensor {id} has no place");
                 let found = format!("tensor {id} of {} without a place", tensor.element);
-                Err(Error::Unsupported(vec![Problem::model(found, "INT8, INT16, INT32, FLOAT32")]))
+                Err(Error::Unsupported(vec![Problem::model(found, "INT8, UINT8, INT16, INT32, FLOAT32")]))
             }
         }
     }
@@ -337,11 +343,17 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// The word that a state starts from, where that is not 0: int8 states start from real 0, which is their zero point; wider ones have zero point 0.
-fn start_of_state(tensor: &Tensor) -> Option<u32> {
-    let &zero_point = tensor.quantisation.as_ref()?.zero_points.first()?;
-    let is_int8 = tensor.element == Element::I8;
-    (is_int8 && zero_point != 0).then(|| u32::from_le_bytes([zero_point as i8 as u8; 4]))
+/// The words that a state starts from: what is stated, or real 0, which is the zero point of int8; wider types have zero point 0.
+fn start_of_state(tensor: &Tensor) -> Vec<u32> {
+    if let Some(start) = &tensor.start {
+        return constant_words(start);
+    }
+    let zero_points = tensor.quantisation.as_ref().map(|quantisation| &quantisation.zero_points[..]);
+    let byte = match zero_points {
+        Some(&[zero_point, ..]) if tensor.element == Element::I8 => zero_point as i8 as u8,
+        _ => 0,
+    };
+    vec![u32::from_le_bytes([byte; 4]); tensor.bytes().div_ceil(4)]
 }
 
 /// Bytes of the items in use, at each moment up to the last one.

@@ -4,6 +4,7 @@ mod drop_unused;
 mod fold_constants;
 mod fuse_padding;
 mod group_of_one;
+mod slide_variables;
 
 use crate::net::Net;
 
@@ -19,6 +20,7 @@ const PASSES: &[Pass] = &[
     Pass { name: "drop_unused", apply: drop_unused::apply },
     Pass { name: "group_of_one", apply: group_of_one::apply },
     Pass { name: "fuse_padding", apply: fuse_padding::apply },
+    Pass { name: "slide_variables", apply: slide_variables::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
 ];
 

@@ -7,6 +7,7 @@ use smolnn_fixed::resize::{
     resize_nearest as nearest_kernel,
 };
 use smolnn_fixed::space_to_batch::{Blocks, batch_to_space as batch_to_space_kernel, space_to_batch as blocks_kernel};
+use smolnn_fixed::state::{assign as assign_kernel, slide as slide_kernel};
 use smolnn_fixed::update_slice::{UpdateSlice, update_slice as update_kernel};
 
 use super::plain::{Value, apart_and_overlapping, dispatch_tensors, either_type};
@@ -41,6 +42,8 @@ pub(super) static CASES: &[Case] = &[
         tolerance: 0,
         run: batch_to_space,
     },
+    Case { kernel: "state.rs::assign", domain: "1..=60 values of int16", tolerance: 0, run: assign },
+    Case { kernel: "state.rs::slide", domain: "windows of 1..=60, too many values", tolerance: 0, run: slide },
     Case {
         kernel: "update_slice.rs::update_slice",
         domain: "1..=4 dimensions, in place",
@@ -250,5 +253,35 @@ fn update_slice(trial: Trial<'_>) -> Result<(), Failure> {
     };
     apart_and_overlapping!(memory, tolerance, input, layer.operand_len(), 0, expected, |tensors| {
         dispatch_tensors!(|tensors| update_kernel(&layer, tensors, update, start), tensors)
+    })
+}
+
+fn assign(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
+    let length = random.length(1, 60);
+    let from = memory.filled(length, || random.int16())?;
+    let to = memory.elements::<i16>(length)?;
+    assign_kernel(to, from).map_err(Failure::refused("equal lengths"))?;
+    if assign_kernel(&mut to[1..], from).is_ok() {
+        return Err(Failure::accepted("a shorter variable"));
+    }
+    compare("assigned", tolerance, to, |index| from[index])
+}
+
+fn slide(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
+    let length = random.length(1, 60);
+    let new = random.length(1, length);
+    let before = memory.filled(length, || random.int8())?;
+    let values = memory.filled(new, || random.int8())?;
+    let window = memory.elements::<i8>(length)?;
+    window.copy_from_slice(before);
+    slide_kernel(window, values).map_err(Failure::refused("values that fit"))?;
+    if slide_kernel(&mut window[..new - 1], values).is_ok() {
+        return Err(Failure::accepted("more values than the window holds"));
+    }
+    compare("slid", tolerance, window, |index| match (index + new).checked_sub(length) {
+        Some(at) => values[at],
+        None => before[index + new],
     })
 }

@@ -24,6 +24,7 @@ use smolnn_fixed::resize::{ResizeBilinear, ResizeNearest, Sampling, resize_bilin
 use smolnn_fixed::softmax::{Softmax, softmax_to_int16};
 use smolnn_fixed::softmax_int16::{SoftmaxInt16, softmax_int16};
 use smolnn_fixed::space_to_batch::{Blocks, batch_to_space, space_to_batch};
+use smolnn_fixed::state::{assign, slide};
 use smolnn_fixed::update_slice::{UpdateSlice, update_slice};
 use smolnn_fixed::{Separate, SeparatePair};
 
@@ -157,6 +158,8 @@ pub(super) fn all(meter: &mut dyn Meter) {
     let indices: [i32; 128] = core::array::from_fn(|_| (random.bits() >> 29) as i32);
     one(meter, "gather", "64x16", elements, &GATHER, |layer| gather(layer, &left, &indices[..64], &mut output));
     one(meter, "gather_nd", "8x8x16", elements, &GATHER_ND, |layer| gather_nd(layer, &left, &indices, &mut output));
+    one(meter, "assign", "1024", elements, &(), |()| assign(&mut output, &left));
+    one(meter, "slide", "1024 by 64", elements, &(), |()| slide(&mut output, &left[..64]));
     one(meter, "space_to_batch", "8x8x16 2x2", elements, &BLOCKS, |layer| space_to_batch(layer, 0, &left, &mut output));
     one(meter, "batch_to_space", "8x8x16 2x2", elements, &BLOCKS, |layer| batch_to_space(layer, &left, &mut output));
     one(meter, "update_slice", "8x8x16 4x4x16", elements, &UPDATE, |layer| {

@@ -5,7 +5,9 @@
 
 mod operators;
 mod schema;
+mod variables;
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -47,18 +49,28 @@ pub(super) fn read(file: &[u8]) -> Result<Net> {
     if model.version() != 3 {
         return Err(Error::Malformed(format!("schema version {}, supported: 3", model.version())));
     }
-    let subgraphs = model.subgraphs().map_or(0, |subgraphs| subgraphs.len());
-    let codes = operator_codes(&model);
-    if subgraphs != 1 {
-        let supported = "one (no control flow: IF, WHILE, CALL_ONCE)";
-        let list = codes.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>().join(", ");
-        let found = format!("{subgraphs} subgraphs, with operators {list}");
-        return Err(Error::Unsupported(vec![Problem::model(found, supported)]));
-    }
-    let Some(subgraph) = model.subgraphs().map(|subgraphs| subgraphs.get(0)) else {
+    let subgraphs: Vec<_> = model.subgraphs().into_iter().flatten().collect();
+    let Some((&main, others)) = subgraphs.split_first() else {
         return Err(Error::Malformed("no subgraph".into()));
     };
-    Reader { file: file.into(), buffers: buffer_bytes(&model, file.len()), subgraph, codes }.read()
+    let file = File { bytes: file.into(), buffers: buffer_bytes(&model, file.len()), codes: operator_codes(&model) };
+    let reader = Reader { file: &file, subgraph: main };
+    let entries = reader.entries()?;
+    let once: HashSet<usize> = entries.iter().filter_map(Entry::runs_once).collect();
+    if !(1..=others.len()).all(|index| once.contains(&index)) {
+        let supported = "one, besides those that CALL_ONCE runs (no control flow: IF, WHILE)";
+        let list = file.codes.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>().join(", ");
+        let found = format!("{} subgraphs, with operators {list}", subgraphs.len());
+        return Err(Error::Unsupported(vec![Problem::model(found, supported)]));
+    }
+    let mut starts = HashMap::new();
+    for index in once {
+        let Some(&subgraph) = subgraphs.get(index) else {
+            return Err(Error::Malformed(format!("CALL_ONCE refers to subgraph {index} of {}", subgraphs.len())));
+        };
+        starts.extend(Reader { file: &file, subgraph }.starts()?);
+    }
+    reader.read(entries, &starts)
 }
 
 /// What the verifier found, on one line, and what to do.
@@ -119,16 +131,23 @@ fn operator_codes(model: &schema::Model<'_>) -> Vec<(String, i32)> {
         .collect()
 }
 
-struct Reader<'a> {
-    file: Arc<[u8]>,
+/// What all subgraphs of a file share.
+struct File {
+    bytes: Arc<[u8]>,
     buffers: Vec<BufferBytes>,
-    subgraph: schema::SubGraph<'a>,
     /// Names and versions of the operator code table.
     codes: Vec<(String, i32)>,
 }
 
+/// Reads one subgraph.
+struct Reader<'a> {
+    file: &'a File,
+    subgraph: schema::SubGraph<'a>,
+}
+
 /// An operator as the file has it.
 struct Entry<'a> {
+    index: usize,
     name: String,
     version: i32,
     operator: schema::Operator<'a>,
@@ -136,40 +155,62 @@ struct Entry<'a> {
     outputs: Vec<TensorId>,
 }
 
-impl Reader<'_> {
-    fn read(self) -> Result<Net> {
+impl Entry<'_> {
+    /// The subgraph that a CALL_ONCE runs.
+    fn runs_once(&self) -> Option<usize> {
+        match self.operator.options() {
+            schema::Options::CallOnce(options) if self.is("CALL_ONCE") => usize::try_from(options.subgraph).ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the builtin operator of this name.
+    fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// The tensors of a list.
+    fn ids(&self, list: Option<flatbuffers::Vector<'_, i32>>, whose: &str) -> Result<Vec<TensorId>> {
+        list.into_iter().flatten().map(|index| self.id(index, whose)).collect()
+    }
+
+    fn id(&self, index: i32, whose: &str) -> Result<TensorId> {
         let count = self.subgraph.tensors().map_or(0, |tensors| tensors.len());
-        let id = |index: i32, whose: &dyn fmt::Display| match usize::try_from(index) {
+        match usize::try_from(index) {
             Ok(index) if index < count => Ok(index),
             _ => Err(Error::Malformed(format!("{whose} refers to tensor {index} of {count}"))),
-        };
-        let ids = |list: Option<flatbuffers::Vector<'_, i32>>, whose: &str| -> Result<Vec<TensorId>> {
-            list.map_or(Ok(Vec::new()), |list| list.iter().map(|index| id(index, &whose)).collect())
-        };
-        let optional_ids = |list: Option<flatbuffers::Vector<'_, i32>>, whose: &str| -> Result<Vec<Option<TensorId>>> {
-            list.map_or(Ok(Vec::new()), |list| {
-                list.iter().map(|index| if index == -1 { Ok(None) } else { id(index, &whose).map(Some) }).collect()
-            })
-        };
+        }
+    }
 
-        let inputs = ids(self.subgraph.inputs(), "the list of inputs")?;
-        let outputs = ids(self.subgraph.outputs(), "the list of outputs")?;
+    /// The operators of the subgraph.
+    fn entries(&self) -> Result<Vec<Entry<'a>>> {
         let mut entries = Vec::new();
         for (index, operator) in self.subgraph.operators().into_iter().flatten().enumerate() {
-            let Some((name, version)) = self.codes.get(operator.opcode_index() as usize).cloned() else {
+            let Some((name, version)) = self.file.codes.get(operator.opcode_index() as usize).cloned() else {
                 return Err(Error::Malformed(format!(
                     "operator {index} refers to operator code {} of {}",
                     operator.opcode_index(),
-                    self.codes.len()
+                    self.file.codes.len()
                 )));
             };
             let whose = format!("operator {index} {name}");
-            let inputs = optional_ids(operator.inputs(), &whose)?;
-            let outputs = ids(operator.outputs(), &whose)?;
-            entries.push(Entry { name, version, operator, inputs, outputs });
+            let optional = |index: i32| if index == -1 { Ok(None) } else { self.id(index, &whose).map(Some) };
+            let inputs = operator.inputs().into_iter().flatten().map(optional).collect::<Result<_>>()?;
+            let outputs = self.ids(operator.outputs(), &whose)?;
+            entries.push(Entry { index, name, version, operator, inputs, outputs });
         }
-        let tensors = self.tensors(&entries, &inputs, &outputs)?;
-        let nodes = entries.into_iter().enumerate().map(|(index, entry)| node(index, entry, &tensors)).collect();
+        Ok(entries)
+    }
+
+    /// The net of the subgraph with these operators, whose variables start as stated.
+    fn read(&self, entries: Vec<Entry<'_>>, starts: &variables::Starts) -> Result<Net> {
+        let inputs = self.ids(self.subgraph.inputs(), "the list of inputs")?;
+        let outputs = self.ids(self.subgraph.outputs(), "the list of outputs")?;
+        let mut tensors = self.tensors(&entries, &inputs, &outputs)?;
+        let entries = variables::resolve(entries, &mut tensors, starts)?;
+        let nodes = entries.into_iter().map(|entry| node(entry, &tensors)).collect();
         let net = Net { tensors, nodes, inputs, outputs };
         net.check_flow()?;
         Ok(net)
@@ -197,6 +238,7 @@ impl Reader<'_> {
                 quantisation: None,
                 data: None,
                 variable: false,
+                start: None,
             };
             let user = users[index];
             if user.is_none() && !inputs[index] && !outputs[index] {
@@ -210,7 +252,7 @@ impl Reader<'_> {
                 }
                 Err(Fault::Unsupported(found, supported)) => {
                     problems.push(Problem {
-                        operator: user.map(|user| (user, entries[user].name.clone())),
+                        operator: user.map(|user| (entries[user].index, entries[user].name.clone())),
                         tensor: Some((index, name)),
                         found,
                         supported: supported.into(),
@@ -222,10 +264,11 @@ impl Reader<'_> {
         if problems.is_empty() {
             return Ok(tensors);
         }
-        for (index, entry) in entries.iter().enumerate() {
+        for entry in entries {
             if Line::of(&entry.name).is_none() {
                 let (found, supported) = operators::unknown();
-                problems.push(Problem { operator: Some((index, entry.name.clone())), tensor: None, found, supported });
+                let operator = Some((entry.index, entry.name.clone()));
+                problems.push(Problem { operator, tensor: None, found, supported });
             }
         }
         Err(Error::Unsupported(problems))
@@ -269,16 +312,16 @@ impl Reader<'_> {
         if tensor.external_buffer() != 0 {
             return Err(Fault::Unsupported("data in an external file".into(), "data inside the model file"));
         }
-        let data = match self.buffers.get(tensor.buffer() as usize) {
+        let data = match self.file.buffers.get(tensor.buffer() as usize) {
             None if tensor.buffer() == 0 => None,
-            None => return Err(Fault::Malformed(format!("buffer {} of {}", tensor.buffer(), self.buffers.len()))),
+            None => return Err(Fault::Malformed(format!("buffer {} of {}", tensor.buffer(), self.file.buffers.len()))),
             Some(BufferBytes::Empty) => None,
             Some(BufferBytes::Inside(bytes)) => Constant::part(bytes.clone(), 0..bytes.len()),
-            Some(BufferBytes::Behind(range)) => Constant::part(self.file.clone(), range.clone()),
+            Some(BufferBytes::Behind(range)) => Constant::part(self.file.bytes.clone(), range.clone()),
             Some(BufferBytes::Outside(offset, size)) => {
                 return Err(Fault::Malformed(format!(
                     "its data, {size} bytes at offset {offset}, lie outside the file of {} bytes",
-                    self.file.len()
+                    self.file.bytes.len()
                 )));
             }
         };
@@ -292,7 +335,7 @@ impl Reader<'_> {
             )));
         }
         let quantisation = quantisation(tensor, element, &shape)?;
-        Ok(Tensor { name, element, shape, quantisation, data, variable: tensor.is_variable() })
+        Ok(Tensor { name, element, shape, quantisation, data, variable: tensor.is_variable(), start: None })
     }
 }
 
@@ -353,8 +396,8 @@ fn quantisation(
 
 /// The node of an operator. What has no counterpart in the net becomes [`Operator::Unsupported`], so that all such operators are named at once, and
 /// those that nothing needs are no hindrance.
-fn node(index: usize, entry: Entry<'_>, tensors: &[Tensor]) -> Node {
-    let Entry { name, version, operator, inputs, outputs } = entry;
+fn node(entry: Entry<'_>, tensors: &[Tensor]) -> Node {
+    let Entry { index, name, version, operator, inputs, outputs } = entry;
     let mut stated = Stated { options: operator.options(), inputs, outputs, tensors };
     let operator = attributes(&name, version, &mut stated).unwrap_or_else(|refusal| Operator::Unsupported {
         tensor: refusal.tensor,

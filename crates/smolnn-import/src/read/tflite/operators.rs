@@ -39,6 +39,7 @@ const LINES: &[Line] = &[
         of.no_shifts(options.pot_scale_int16)?;
         Operator::Binary(BinaryKind::Add, activation(options.activation)?)
     }),
+    line!("ASSIGN_VARIABLE", 1..=1, _ => Operator::AssignVariable),
     line!("AVERAGE_POOL_2D", 1..=3, of => pool(of, PoolKind::Average)?),
     line!("BATCH_MATMUL", 1..=5, of => {
         let options = options!(of, BatchMatMul);
@@ -110,6 +111,7 @@ const LINES: &[Line] = &[
     line!("PADV2", 1..=4, _ => Operator::Pad),
     line!("PRELU", 1..=1, _ => Operator::Prelu),
     line!("QUANTIZE", 1..=3, _ => Operator::Quantise),
+    line!("READ_VARIABLE", 1..=1, _ => Operator::ReadVariable),
     line!("REDUCE_MAX", 1..=3, of => reduce(of, ReduceKind::Max)?),
     line!("REDUCE_PROD", 1..=2, of => reduce(of, ReduceKind::Product)?),
     line!("RELU", 1..=3, _ => Operator::Unary(UnaryKind::Relu)),

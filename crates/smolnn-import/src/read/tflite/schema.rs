@@ -98,6 +98,13 @@ table!('a, QuantizationParameters {
     offset 3 zero_point Vector<'a, i64>;
 });
 table!('a, Empty {});
+table!('a, VarHandle {
+    offset 0 container &'a str;
+    offset 1 shared_name &'a str;
+});
+
+/// The type code of the options of VAR_HANDLE, which are strings and no part of [`Options`].
+const VAR_HANDLE: u8 = 111;
 
 /// An operator of a subgraph. Its options are a union, which [`table!`] does not cover.
 #[derive(Clone, Copy)]
@@ -126,8 +133,10 @@ impl Verifiable for Operator<'_> {
             .visit_field::<ForwardsUOffset<Vector<'_, i32>>>("inputs", INPUTS, false)?
             .visit_field::<ForwardsUOffset<Vector<'_, i32>>>("outputs", OUTPUTS, false)?;
         if let (Some(key), Some(value)) = (table.deref(OPTIONS_TYPE)?, table.deref(OPTIONS)?) {
-            let key = table.verifier().get_u8(key)?;
-            Options::verify(key, table.verifier(), value)?;
+            match table.verifier().get_u8(key)? {
+                VAR_HANDLE => <ForwardsUOffset<VarHandle<'_>>>::run_verifier(table.verifier(), value)?,
+                key => Options::verify(key, table.verifier(), value)?,
+            }
         }
         table.finish();
         Ok(())
@@ -148,6 +157,18 @@ impl<'a> Operator<'a> {
     pub(crate) fn outputs(&self) -> Option<Vector<'a, i32>> {
         // SAFETY: verified as a vector of i32 above.
         unsafe { self.0.get::<ForwardsUOffset<Vector<'a, i32>>>(OUTPUTS, None) }
+    }
+
+    /// The variable that a handle is of: container and name. `None` for other operators.
+    pub(crate) fn variable(&self) -> Option<(&'a str, &'a str)> {
+        // SAFETY: verified as u8 above.
+        let key = unsafe { self.0.get::<u8>(OPTIONS_TYPE, None) }?;
+        if key != VAR_HANDLE {
+            return None;
+        }
+        // SAFETY: with this key, the verifier followed this offset to a table of handle options.
+        let options = unsafe { self.0.get::<ForwardsUOffset<VarHandle<'a>>>(OPTIONS, None) }?;
+        Some((options.container().unwrap_or(""), options.shared_name().unwrap_or("")))
     }
 
     /// The options; [`Options::None`] when there are none or none that this crate reads.
@@ -253,6 +274,7 @@ options! {
     79 SplitV { 0 num_splits: i32 = 0 }
     94 DepthToSpace { 0 block_size: i32 = 0 }
     101 BatchMatMul { 0 adj_x: bool = false, 1 adj_y: bool = false, 2 asymmetric_quantize_inputs: bool = false }
+    103 CallOnce { 0 subgraph: i32 = 0 }
 }
 
 /// Most tables of a file: operators, tensors, and what describes them.

@@ -1,0 +1,34 @@
+//! Variables: tensors that keep their value from one run to the next.
+
+use smolnn_fixed::state::{assign, slide};
+
+use super::Lowered;
+use super::call::{call, typed};
+use super::context::Context;
+use crate::error::Problem;
+
+pub(super) fn read_call(context: &Context<'_>) -> Result<Lowered, Problem> {
+    let variable = context.variable(0)?;
+    let body = typed!(context, context.tensor(variable).element, T: I8 I16 I32 F32 => {
+        call!(assign(; output<T>(0), state<T>(0)))
+    });
+    Ok(context.call(&[], body)?.states(&[variable]).into())
+}
+
+pub(super) fn assign_call(context: &Context<'_>) -> Result<Lowered, Problem> {
+    let (variable, value) = (context.variable(0)?, context.input(1)?);
+    let body = typed!(context, context.tensor(variable).element, T: I8 I16 I32 F32 => {
+        call!(assign(; state<T>(0), input<T>(0)))
+    });
+    Ok(context.call(&[value], body)?.states(&[variable]).into())
+}
+
+pub(super) fn slide_call(context: &Context<'_>) -> Result<Lowered, Problem> {
+    let (variable, values) = (context.variable(0)?, context.input(1)?);
+    let body = typed!(context, context.tensor(variable).element, T: I8 I16 I32 F32 => {
+        call!(slide(; state<T>(0), input<T>(0)))
+    });
+    let label = format!("by {} of {}", context.tensor(values).len(), context.tensor(variable).len());
+    let call = context.call_to(&[values], &[], body)?.states(&[variable]).label(label);
+    Ok(Lowered::Variable { call, variable, output: context.output(0)? })
+}
