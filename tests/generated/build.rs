@@ -7,8 +7,13 @@ use std::{env, fs};
 use smolnn_import::{Error, Model, Result};
 
 /// Folders of golden models, from the project's root. The first ones lie beside the project and may be absent.
-const FOLDERS: [&str; 4] =
-    ["../shared/golden/models", "../shared/golden/ops", "tests/data/converter", "tests/data/ops"];
+const FOLDERS: [&str; 5] = [
+    "../shared/golden/models",
+    "../shared/golden/ops",
+    "../shared/golden/wake",
+    "tests/data/converter",
+    "tests/data/ops",
+];
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -21,7 +26,14 @@ fn main() -> Result<()> {
             entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         for name in names {
+            // A folder with a model, or a streaming model beside the recording of its calls.
+            let streaming =
+                name.strip_suffix(".tflite").filter(|name| path.join(format!("{name}.random_in.bin")).is_file());
             let file = path.join(&name).join("model.tflite");
+            let (file, name) = match streaming {
+                Some(stem) => (path.join(&name), stem.to_owned()),
+                None => (file, name),
+            };
             if !file.is_file() {
                 continue;
             }
@@ -61,6 +73,11 @@ fn adapter(text: &mut String, model: &Model) {
     );
     let _ = writeln!(text, "    let mut model = Box::new({name}::Model::new());\n    model.reset();");
     let _ = writeln!(text, "    cases.iter().map(|inputs| {{\n        let _ = inputs;");
+    // Every call goes on in another model, whose states are those of the last one.
+    let _ = writeln!(
+        text,
+        "        let states = model.save();\n        *model = {name}::Model::new();\n        model.restore(&states);"
+    );
     for index in 0..inputs {
         let input = method("input", index, inputs);
         let _ = writeln!(

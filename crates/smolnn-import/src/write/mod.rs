@@ -129,7 +129,10 @@ impl Program {
             text,
             "    /// A model whose states, if it has any, are at their start.\n    pub const fn new() -> Self {{\n        Self {{ arena: \
              Arena::new(), state: Self::start() }}\n    }}\n\n    const fn start() -> Arena<{state}> {{\n{start}    }}\n\n    /// Sets the states back to their start; what the next run gives does not depend \
-             on earlier ones then.\n    pub fn reset(&mut self) {{\n        self.state = Self::start();\n    }}\n"
+             on earlier ones then.\n    pub fn reset(&mut self) {{\n        self.state = Self::start();\n    }}\n\n    /// The states as bytes, \
+             to be given back by `restore`.\n    pub fn save(&self) -> [u8; STATE_BYTES] {{\n        *self.state.array::<u8, 0, STATE_BYTES>()\n    }}\n\n    \
+             /// Goes on from states that `save` gave.\n    pub fn restore(&mut self, states: &[u8; STATE_BYTES]) {{\n        \
+             *self.state.array_mut::<u8, 0, STATE_BYTES>() = *states;\n    }}\n"
         );
         for (ids, what) in [(&self.net.inputs, "Input"), (&self.net.outputs, "Output")] {
             for (index, &id) in ids.iter().enumerate() {

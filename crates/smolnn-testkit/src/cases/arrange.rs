@@ -263,7 +263,7 @@ fn assign(trial: Trial<'_>) -> Result<(), Failure> {
     let to = memory.elements::<i16>(length)?;
     assign_kernel(to, from).map_err(Failure::refused("equal lengths"))?;
     if assign_kernel(&mut to[1..], from).is_ok() {
-        return Err(Failure::accepted("a shorter variable"));
+        return Err(Failure::Wrong { what: "a variable that is too short", index: 0, expected: 0, found: 1 });
     }
     compare("assigned", tolerance, to, |index| from[index])
 }
@@ -278,7 +278,7 @@ fn slide(trial: Trial<'_>) -> Result<(), Failure> {
     window.copy_from_slice(before);
     slide_kernel(window, values).map_err(Failure::refused("values that fit"))?;
     if slide_kernel(&mut window[..new - 1], values).is_ok() {
-        return Err(Failure::accepted("more values than the window holds"));
+        return Err(Failure::Wrong { what: "more values than the window holds", index: 0, expected: 0, found: 1 });
     }
     compare("slid", tolerance, window, |index| match (index + new).checked_sub(length) {
         Some(at) => values[at],
