@@ -130,13 +130,11 @@ fn single_operators_match_the_reference() {
 const REFUSED_OF_TODAY: &[&str] = &[
     "cnn_dynrange",
     "cnn_float",
-    "cnn_uint8",
     "dense_elu",
     "k2_upbil",
     "l2norm",
     "layernorm",
     "mha",
-    "openmv_yolo_lc_192",
     "reduce_ops",
     "tcn_dilated_dyn",
     "tinymaix_mnist_dw_f",
