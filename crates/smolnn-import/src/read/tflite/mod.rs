@@ -8,7 +8,6 @@ mod schema;
 mod variables;
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
