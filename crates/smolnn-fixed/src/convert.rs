@@ -1,8 +1,10 @@
-//! Between real and quantised tensors, and between quantisations: QUANTIZE and DEQUANTIZE.
+//! Between real and quantised tensors, between quantisations, and between types: QUANTIZE, DEQUANTIZE and CAST. Integers are int8, uint8,
+//! int16 and int32.
 //!
-//! - f32 → int8, int16: clamp(z + round(x / s)), the quotient in f32, halves away from zero; NaN gives the zero point.
-//! - int8, int16 → f32: s · (q − z), rounded once.
+//! - f32 → int: clamp(z + round(x / s)), the quotient in f32, halves away from zero; NaN gives the zero point.
+//! - int → f32: s · (q − z), rounded once.
 //! - int → int: clamp(z_out + M · (q − z_in)), M the multiplier of s_in / s_out ([`Multiplier::apply`]).
+//! - CAST knows no scale: integers lose upper bits, reals are cut towards 0 and saturate, NaN becomes 0, and what is not 0 is true.
 //! - Held by: `quantize_*`, `dequantize_*` goldens; random values against the oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
@@ -90,6 +92,50 @@ pub fn requantise<A: Element, B: Element>(layer: &Requantise, input: &[A], outpu
     ShapeError::check_length("the output", input.len(), output.len())?;
     for (&value, result) in input.iter().zip(output) {
         *result = B::wrap(clamp(layer.apply(value.into()), B::LEAST, B::LARGEST));
+    }
+    Ok(())
+}
+
+/// A number that CAST turns into a `To`.
+pub trait CastTo<To>: Copy {
+    /// The number in the other type.
+    fn cast(self) -> To;
+}
+
+macro_rules! casts {
+    ($($From:ty)* => $targets:tt) => { $(casts!(@ $From => $targets);)* };
+    (@ $From:ty => [$($To:ty)*]) => {
+        $(impl CastTo<$To> for $From {
+            #[inline(always)]
+            fn cast(self) -> $To {
+                self as $To
+            }
+        })*
+    };
+}
+
+casts!(i8 u8 i16 i32 f32 => [i8 u8 i16 i32 f32]);
+
+/// Numbers of another type, without rescaling: `as` of every element.
+///
+/// # Errors
+/// [`ShapeError::Length`] when the slices differ in length.
+pub fn cast<A: CastTo<B>, B>(input: &[A], output: &mut [B]) -> Result<(), ShapeError> {
+    ShapeError::check_length("the output", input.len(), output.len())?;
+    for (value, result) in input.iter().zip(output) {
+        *result = value.cast();
+    }
+    Ok(())
+}
+
+/// Numbers as truth values: 1 for what is not 0.
+///
+/// # Errors
+/// [`ShapeError::Length`] when the slices differ in length.
+pub fn cast_to_bool<A: Copy + Default + PartialEq>(input: &[A], output: &mut [u8]) -> Result<(), ShapeError> {
+    ShapeError::check_length("the output", input.len(), output.len())?;
+    for (&value, result) in input.iter().zip(output) {
+        *result = u8::from(value != A::default());
     }
     Ok(())
 }

@@ -40,6 +40,7 @@
 
 pub mod act;
 pub mod arena;
+pub mod axis;
 #[allow(unsafe_code)] // Its only room.
 mod backend;
 pub mod conv;

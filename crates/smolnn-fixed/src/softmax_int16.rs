@@ -1,5 +1,6 @@
 //! Softmax of rows, int16, as TensorFlow Lite computes it: input zero point 0, output scale 2^−15, zero point 0.
 //!
+//! - The tables of both functions are built in f32: in f64 two entries of the reciprocal would be one step off.
 //! - Differences to the maximum are rescaled so that 2^16 − 1 steps are 10, saturated; exp and 1/(1 + x) are 512 intervals
 //!   each, interpolated linearly, the corners shifted by half of what the middle lacks; the sum is Q16.15, its reciprocal
 //!   Q0.15 after normalisation, the product rounded half up.
@@ -15,25 +16,29 @@ use crate::quantise::{Multiplier, clamp, round};
 use crate::real;
 use crate::tensors::{Source, Tensors};
 
-/// 513 corners of a function over `least..=largest`, outputs in steps of 2^−15.
-const fn corners(least: f64, largest: f64, is_exp: bool) -> [i16; 513] {
-    const fn value(x: f64, is_exp: bool) -> f64 {
-        32768.0 * if is_exp { real::exp(x) } else { 1.0 / (1.0 + x) }
+/// 513 corners of a function over `least..=largest`, outputs in steps of 2^−15. Every step is in f32, as the reference has it.
+const fn corners(least: f32, largest: f32, is_exp: bool) -> [i16; 513] {
+    const fn value(x: f32, is_exp: bool) -> f32 {
+        32768.0 * if is_exp { real::exp(x as f64) as f32 } else { 1.0 / (1.0 + x) }
+    }
+    /// To nearest, halves away from zero.
+    const fn whole(value: f32) -> f32 {
+        round(value as f64) as f32
     }
     let step = (largest - least) / 512.0;
     let mut table = [0; 513];
     let mut index = 0;
     while index < 512 {
-        let x = least + index as f64 * step;
-        let corner = round(value(x, is_exp));
-        let next = value(least + (index + 1) as f64 * step, is_exp);
-        let interpolated = round((next + corner as f64) / 2.0);
-        let middle = round(value(x + step / 2.0, is_exp));
-        let shift = round((interpolated - middle) as f64 / 2.0);
-        table[index] = clamp(corner - shift, -32768, 32767) as i16;
+        let x = least + index as f32 * step;
+        let corner = whole(value(x, is_exp));
+        let next = value(least + (index + 1) as f32 * step, is_exp);
+        let interpolated = whole((next + corner) / 2.0);
+        let middle = whole(value(x + step / 2.0, is_exp));
+        let shift = whole((interpolated - middle) / 2.0);
+        table[index] = clamp(round((corner - shift) as f64), -32768, 32767) as i16;
         index += 1;
     }
-    table[512] = clamp(round(value(largest, is_exp)), -32768, 32767) as i16;
+    table[512] = clamp(round(value(largest, is_exp) as f64), -32768, 32767) as i16;
     table
 }
 

@@ -13,7 +13,7 @@
 //! | [`reciprocal_one_plus`] | 6 | 379 | 64 | 64 | 64 | 55 | 86 |
 //! | [`logarithm`] | 3 | 1142 | 270 | 269 | 273 | 225 | 390 |
 
-use crate::quantise::{rounding_shift_right, saturating_rounding_doubling_high as product};
+use crate::quantise::{Multiplier, rounding_shift_right, saturating_rounding_doubling_high as product};
 
 /// 1 in Q0.31, as near as it comes.
 const ONE: i32 = i32::MAX;
@@ -172,4 +172,39 @@ pub const fn logarithm(x: i32) -> i32 {
         product(p, ALPHA_I.wrapping_add(q).wrapping_add(product(ALPHA_D, square))).wrapping_add(product(ALPHA_F, q));
     let fraction = product(rounding_shift_right(numerator, 6), reciprocal_one_plus(denominator));
     saturating_shift_left(product(power, LN_2).wrapping_add(fraction), 1)
+}
+
+/// 1 / √`value` as the reference computes it: five steps of Newton's method on `value` brought to [1/4, 1). Of 0 and 1 the largest
+/// multiplier below 1.
+pub(crate) const fn inverse_square_root(value: i32) -> Multiplier {
+    if value <= 1 {
+        return Multiplier { mantissa: i32::MAX, shift: 0 };
+    }
+    // An even number of bits is taken out, until 2^27 ≤ value < 2^29: half of it is v in [1/4, 1) in Q3.28.
+    let (mut value, mut shift) = (value, 11);
+    while value >= 1 << 29 {
+        value /= 4;
+        shift += 1;
+    }
+    let pairs = (value.leading_zeros() as i32 - 1) / 2 - 1;
+    shift -= pairs;
+    value <<= 2 * pairs;
+    // Newton's method in Q3.28 from 1 on: x ← x (3/2 − (v/2) x²).
+    const ONE: i32 = 1 << 28;
+    const THREE_HALVES: i32 = ONE + (1 << 27);
+    let half = rounding_shift_right(value >> 1, 1);
+    let mut x = ONE;
+    let mut step = 0;
+    while step < 5 {
+        let x3 = saturating_shift_left(product(product(x, x), x), 6);
+        x = saturating_shift_left(product(x, THREE_HALVES).wrapping_sub(product(half, x3)), 3);
+        step += 1;
+    }
+    const SQRT_HALF: i32 = 1_518_500_250;
+    let mut mantissa = product(x, SQRT_HALF);
+    if shift < 0 {
+        mantissa = mantissa.wrapping_shl(-shift as u32);
+        shift = 0;
+    }
+    Multiplier { mantissa, shift: -shift }
 }

@@ -58,6 +58,12 @@ impl Random {
         }
     }
 
+    /// An int32 value of any size: small ones as often as large ones.
+    pub const fn int32(&mut self) -> i32 {
+        let shift = self.between(0, 31);
+        self.bits() as i32 >> shift
+    }
+
     /// A scale: 2^−`from` to 2^−`to`, log-uniform.
     pub fn scale(&mut self, from: i32, to: i32) -> f32 {
         let exponent = self.between(-from, -to - 1);

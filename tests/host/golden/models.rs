@@ -99,9 +99,9 @@ fn arenas_stay_below_the_peak_of_the_activations() {
     }
 }
 
-/// Single-operator models of ../shared/golden that are not imported; the scales of `sum_hw` differ, where the references disagree. Whatever else is refused
+/// Single-operator models of ../shared/golden that are not imported. Whatever else is refused
 /// fails the test, and so does an entry that compiles by now.
-const REFUSED: &[&str] = &["resize_bilinear", "resize_nearest", "sum_hw"];
+const REFUSED: &[&str] = &["resize_bilinear", "resize_nearest"];
 
 #[test]
 fn single_operators_match_the_reference() {
@@ -141,15 +141,6 @@ const REFUSED_OF_TODAY: &[&str] = &[
     "unet_bilinear",
 ];
 
-/// Models of ../shared/golden/tf whose outputs differ and are known to; one that is equal by now fails the test.
-const DIFFERENT: &[&str] = &[
-    "RELU_0p055_0p05",
-    "leaky16_m0p5_0p0005_0p0006",
-    "leaky8_0p3_0p055_0p05",
-    "leaky8_m0p5_0p05_0p05",
-    "leaky_relu_i16_seanet",
-];
-
 #[test]
 fn models_as_people_bring_them_match_the_reference() {
     let (mut tensors, mut refused, mut different) = (0, Vec::new(), Vec::new());
@@ -173,7 +164,7 @@ fn models_as_people_bring_them_match_the_reference() {
     println!("{tensors} tensors");
     if !goldens.is_empty() {
         assert!(tensors > 0);
-        assert_eq!((different, refused), (DIFFERENT.to_vec(), REFUSED_OF_TODAY.to_vec()));
+        assert_eq!((different, refused), (vec![], REFUSED_OF_TODAY.to_vec()));
     }
 }
 

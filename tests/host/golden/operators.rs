@@ -503,7 +503,8 @@ fn run_activation_int16(node: &Node<'_>, case: &Case) -> Vec<u8> {
 
 fn run_prelu(node: &Node<'_>, case: &Case) -> Vec<u8> {
     let (values, alpha) = (node.int8(case, 0), to_i8(&node.constant(1)));
-    let layer = Prelu::new(values.len(), alpha.len(), node.affine(0), node.affine(1), affine(node.output())).unwrap();
+    let pairing = Pairing::new(values.len(), alpha.len()).unwrap();
+    let layer = Prelu::new(pairing, node.affine(0), node.affine(1), affine(node.output())).unwrap();
     let mut output = vec![0; values.len()];
     prelu(&layer, SeparatePair { left: &values, right: &alpha, output: &mut output }).unwrap();
     bytes8(output)

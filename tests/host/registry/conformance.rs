@@ -34,8 +34,6 @@ fn small_memory_is_enough_for_some_shapes() {
 /// by. A key that ends in `::` or `/` stands for all kernels of its file or folder.
 const FIXED_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("arena.rs::", "generated/src/lib.rs", "include"),
-    ("elementwise/extremes.rs::", "host/registry/elementwise.rs", "minimum"),
-    ("elementwise/mul.rs::mul", "host/registry/elementwise.rs", "mul"),
     ("movement.rs::copy", "host/registry/movement.rs", "copy"),
     ("rnn/gru.rs::gru", "host/golden/recurrent.rs", "gru::gru"),
     ("rnn/gru.rs::step", "host/golden/recurrent.rs", "gru::step"),

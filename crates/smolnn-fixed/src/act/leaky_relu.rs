@@ -1,7 +1,7 @@
 //! Leaky ReLU: x for x ≥ 0, α·x below. int8 as a table, int16 element by element.
 //!
-//! - y = clamp(z_out + M · (x − z_in)), M the multiplier of s_in / s_out (f32 quotient) or of s_in·α / s_out (f32 product
-//!   and quotient); [`Multiplier::apply`] rounds.
+//! - y = clamp(z_out + M · (x − z_in)) for x ≥ z_in, M the multiplier of s_in / s_out; below, clamp(z_out ± M_α · (x − z_in)), M_α that of
+//!   s_in · |α| / s_out, with the sign of α. Both in f64; [`Multiplier::apply`] rounds, before the sign of α turns the result.
 //! - Held by: `leakyrelu*` goldens; random values against the oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
@@ -41,12 +41,13 @@ impl LeakyRelu {
         if !alpha.is_finite() {
             return Err(ShapeError::Range("the slope of the leaky ReLU is not finite"));
         }
-        let slope = if alpha < 0.0 { -alpha } else { alpha };
-        let positive = match Multiplier::try_from_f64((input.scale / output.scale) as f64) {
+        let slope = if alpha < 0.0 { -alpha } else { alpha } as f64;
+        let (input_scale, output_scale) = (input.scale as f64, output.scale as f64);
+        let positive = match Multiplier::try_from_f64(input_scale / output_scale) {
             Ok(multiplier) => multiplier,
             Err(error) => return Err(error),
         };
-        let negative = match Multiplier::try_from_f64((input.scale * slope / output.scale) as f64) {
+        let negative = match Multiplier::try_from_f64(input_scale * slope / output_scale) {
             Ok(multiplier) => multiplier,
             Err(error) => return Err(error),
         };
@@ -66,7 +67,7 @@ impl LeakyRelu {
         let scaled = if value >= 0 {
             self.positive.apply(value)
         } else {
-            self.negative.apply(value.wrapping_mul(self.negative_sign))
+            self.negative.apply(value).wrapping_mul(self.negative_sign)
         };
         scaled.saturating_add(self.output_zero_point)
     }

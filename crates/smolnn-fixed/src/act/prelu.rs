@@ -1,4 +1,4 @@
-//! PReLU, int8: x for x ≥ 0, α_c · x below, α a constant tensor that repeats, mostly one value per channel.
+//! PReLU, int8: x for x ≥ 0, α_c · x below, α a tensor that repeats, mostly one value per channel.
 //!
 //! - y = clamp(z_out + M · (x − z_in)) for x ≥ z_in, M the multiplier of s_in / s_out; below,
 //!   clamp(z_out + M_α · (x − z_in) · (α − z_α)), M_α that of s_in · s_α / s_out, in f64. [`Multiplier::apply`] rounds.
@@ -7,13 +7,13 @@
 use smolnn_core::ShapeError;
 
 use crate::Operands;
-use crate::elementwise::Pairing;
+use crate::elementwise::{Pairing, Pairs};
 use crate::quantise::{Affine, Multiplier, OutputRange};
 
 /// A PReLU, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Prelu {
-    pairing: Pairing,
+pub struct Prelu<P = Pairing> {
+    pairs: P,
     positive: Multiplier,
     negative: Multiplier,
     input_zero_point: i32,
@@ -21,19 +21,12 @@ pub struct Prelu {
     output: OutputRange,
 }
 
-impl Prelu {
-    /// Of `length` elements, α repeating every `period`.
+impl<P: Pairs> Prelu<P> {
+    /// Of the input as left operand and α as right one.
     ///
     /// # Errors
-    /// [`ShapeError`] when a length is 0, the period does not divide it, the scales are not positive or do not fit each other, or a zero point lies
-    /// outside of int8.
-    pub const fn new(
-        length: usize,
-        period: usize,
-        input: Affine,
-        alpha: Affine,
-        output: Affine,
-    ) -> Result<Self, ShapeError> {
+    /// [`ShapeError::Range`] when the scales are not positive or do not fit each other, or a zero point lies outside of int8.
+    pub const fn new(pairs: P, input: Affine, alpha: Affine, output: Affine) -> Result<Self, ShapeError> {
         let tensors = [input, alpha, output];
         let mut index = 0;
         while index < 3 {
@@ -42,13 +35,6 @@ impl Prelu {
             }
             index += 1;
         }
-        if period > length {
-            return Err(ShapeError::Range("the slopes are more than the input's elements"));
-        }
-        let pairing = match Pairing::new(length, period) {
-            Ok(pairing) => pairing,
-            Err(error) => return Err(error),
-        };
         let (scale_in, scale_out) = (input.scale as f64, output.scale as f64);
         let positive = match Multiplier::try_from_f64(scale_in / scale_out) {
             Ok(multiplier) => multiplier,
@@ -59,7 +45,7 @@ impl Prelu {
             Err(error) => return Err(error),
         };
         Ok(Self {
-            pairing,
+            pairs,
             positive,
             negative,
             input_zero_point: input.zero_point,
@@ -75,8 +61,8 @@ impl Prelu {
 ///
 /// # Errors
 /// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
-pub fn prelu(layer: &Prelu, operands: impl Operands<i8>) -> Result<(), ShapeError> {
-    layer.pairing.combine(operands, |value, alpha| {
+pub fn prelu<P: Pairs>(layer: &Prelu<P>, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+    layer.pairs.combine(operands, |value, alpha| {
         let value = i32::from(value) - layer.input_zero_point;
         let scaled = if value >= 0 {
             layer.positive.apply(value)

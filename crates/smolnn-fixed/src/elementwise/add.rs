@@ -5,60 +5,60 @@
 //!   possible terms are a table in the layer. One multiply-accumulate and one requantisation are left per element.
 //!   Terms are kept doubled: |2 · sum| ≤ 2 · 2 · 255 · 2^19 < 2^29, so that the product's high word is the rounded result.
 //! - int16: zero points are 0; the larger scale's operand is a shift here too.
+//! - An output scale far from the operands' leaves no room for the zero point in front of the right shift, or shifts left: such
+//!   sums take the plain path, [`Multiplier::apply`] and the zero point after it.
 //! - Rounding: [`Multiplier::apply`] for each term and for the sum.
 //! - Held by: `add*`, `sub*` goldens; random tensors against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 
-use super::Pairing;
+use super::{Pairing, Pairs};
 use crate::Operands;
-use crate::quantise::{Affine, FusedActivation, Multiplier, clamp};
+use crate::quantise::{Affine, FusedActivation, Multiplier, OutputRange, clamp};
 
 /// The multipliers of both operands and of the sum.
-const fn multipliers(left: f32, right: f32, output: f32, shift: u32) -> (Multiplier, Multiplier, Multiplier) {
+const fn multipliers(left: f32, right: f32, output: f32, shift: u32) -> Result<[Multiplier; 3], ShapeError> {
     let (left, right) = (left as f64, right as f64);
     let twice = 2.0 * if left > right { left } else { right };
     let unit = (1_u64 << shift) as f64;
-    (
-        Multiplier::from_f64(left / twice),
-        Multiplier::from_f64(right / twice),
-        Multiplier::from_f64(twice / (unit * output as f64)),
-    )
+    match Multiplier::try_from_f64(twice / (unit * output as f64)) {
+        Ok(sum) => Ok([Multiplier::from_f64(left / twice), Multiplier::from_f64(right / twice), sum]),
+        Err(error) => Err(error),
+    }
 }
 
 /// An int8 sum or difference, checked; 1 KiB of table.
 #[derive(Clone, Copy, Debug)]
-pub struct Add {
-    pairing: Pairing,
+pub struct Add<P = Pairing> {
+    pairs: P,
     /// ±2^20 for the operand with the larger scale.
     factor: i32,
     /// Twice the term of the other operand's value (as u8), the larger one's zero point included.
     table: [i32; 256],
     /// Whether the table belongs to the left operand.
     table_is_left: bool,
-    mantissa: i32,
-    /// At most 22, so that the zero point shifted left fits.
+    multiplier: Multiplier,
+    /// At most 22, so that the zero point shifted left fits; 0 on the plain path.
     right_shift: u32,
     /// One half of the output's last place, and the zero point, in units before the right shift.
     addend: i32,
-    minimum: i32,
-    maximum: i32,
+    output: OutputRange,
 }
 
-impl Add {
+impl<P: Pairs> Add<P> {
     /// left + right.
     ///
     /// # Errors
-    /// [`ShapeError::Range`] when a scale is not positive, a zero point lies outside of int8, or the output's scale is
-    /// above 15 times, or below 2^−19 of, the larger of the operands'.
+    /// [`ShapeError::Range`] when a scale is not positive, a zero point lies outside of int8, or the output's scale is below 2^−49 of
+    /// the larger of the operands'.
     pub const fn new(
-        pairing: Pairing,
+        pairs: P,
         left: Affine,
         right: Affine,
         output: Affine,
         activation: FusedActivation,
     ) -> Result<Self, ShapeError> {
-        Self::with_sign(pairing, left, right, output, activation, 1)
+        Self::with_sign(pairs, left, right, output, activation, 1)
     }
 
     /// left − right.
@@ -66,17 +66,17 @@ impl Add {
     /// # Errors
     /// As [`Add::new`].
     pub const fn subtraction(
-        pairing: Pairing,
+        pairs: P,
         left: Affine,
         right: Affine,
         output: Affine,
         activation: FusedActivation,
     ) -> Result<Self, ShapeError> {
-        Self::with_sign(pairing, left, right, output, activation, -1)
+        Self::with_sign(pairs, left, right, output, activation, -1)
     }
 
     const fn with_sign(
-        pairing: Pairing,
+        pairs: P,
         left: Affine,
         right: Affine,
         output: Affine,
@@ -91,14 +91,15 @@ impl Add {
             }
             index += 1;
         }
-        let (left_multiplier, right_multiplier, multiplier) = multipliers(left.scale, right.scale, output.scale, 20);
-        if multiplier.shift >= 0 {
-            return Err(ShapeError::Range("the output's scale is too small for those of the operands"));
-        }
-        if multiplier.shift < -22 {
-            return Err(ShapeError::Range("the output's scale is more than 15 times those of the operands"));
-        }
-        let right_shift = -multiplier.shift as u32;
+        let [left_multiplier, right_multiplier, multiplier] =
+            match multipliers(left.scale, right.scale, output.scale, 20) {
+                Ok(multipliers) => multipliers,
+                Err(error) => return Err(error),
+            };
+        let right_shift = match multiplier.shift {
+            -22..=-1 => -multiplier.shift as u32,
+            _ => 0,
+        };
         let range = activation.range(output.scale, output.zero_point, -128, 127);
         let table_is_left = left.scale < right.scale;
         let (table_sign, factor_sign) = if table_is_left { (1, sign) } else { (sign, 1) };
@@ -113,23 +114,27 @@ impl Add {
             index += 1;
         }
         Ok(Self {
-            pairing,
+            pairs,
             factor: factor_sign << 20,
             table,
             table_is_left,
-            mantissa: multiplier.mantissa,
+            multiplier,
             right_shift,
-            addend: (1 << (right_shift - 1)) + (output.zero_point << right_shift),
-            minimum: range.minimum,
-            maximum: range.maximum,
+            addend: ((1 << right_shift) >> 1) + (output.zero_point << right_shift),
+            output: range,
         })
+    }
+
+    /// Twice the sum of both terms.
+    #[inline(always)]
+    fn doubled(&self, tabled: i8, scaled: i8) -> i32 {
+        self.table[usize::from(tabled as u8)].wrapping_add(i32::from(scaled).wrapping_mul(self.factor))
     }
 
     /// The output before its clamp. |high| < 2^28 and |addend| < 2^30.
     #[inline(always)]
     fn element(&self, tabled: i8, scaled: i8) -> i32 {
-        let doubled = self.table[usize::from(tabled as u8)].wrapping_add(i32::from(scaled).wrapping_mul(self.factor));
-        let high = ((i64::from(doubled) * i64::from(self.mantissa) + (1 << 31)) >> 32) as i32;
+        let high = product_high(self.doubled(tabled, scaled), self.multiplier.mantissa);
         // Halves away from zero: half up, and one less below 0.
         high.wrapping_add(high >> 31).wrapping_add(self.addend) >> (self.right_shift & 31)
     }
@@ -139,24 +144,44 @@ impl Add {
 ///
 /// # Errors
 /// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
-pub fn add(layer: &Add, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+pub fn add<P: Pairs>(layer: &Add<P>, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+    if layer.right_shift == 0 { add_plain(layer, operands) } else { add_shifted(layer, operands) }
+}
+
+/// Sums with the zero point in front of the right shift.
+#[inline(never)]
+fn add_shifted<P: Pairs>(layer: &Add<P>, operands: impl Operands<i8>) -> Result<(), ShapeError> {
     let element = |tabled, scaled| layer.element(tabled, scaled);
-    let (minimum, maximum) = (layer.minimum, layer.maximum);
+    let OutputRange { minimum, maximum, .. } = layer.output;
     let clamped = |value| clamp(value, minimum, maximum) as i8;
     // Without an activation the clamp needs no registers, and few have them to spare.
     let saturated = |value| clamp(value, -128, 127) as i8;
     match (layer.table_is_left, minimum == -128 && maximum == 127) {
-        (true, true) => layer.pairing.combine(operands, |left, right| saturated(element(left, right))),
-        (false, true) => layer.pairing.combine(operands, |left, right| saturated(element(right, left))),
-        (true, false) => layer.pairing.combine(operands, |left, right| clamped(element(left, right))),
-        (false, false) => layer.pairing.combine(operands, |left, right| clamped(element(right, left))),
+        (true, true) => layer.pairs.combine(operands, |left, right| saturated(element(left, right))),
+        (false, true) => layer.pairs.combine(operands, |left, right| saturated(element(right, left))),
+        (true, false) => layer.pairs.combine(operands, |left, right| clamped(element(left, right))),
+        (false, false) => layer.pairs.combine(operands, |left, right| clamped(element(right, left))),
     }
+}
+
+/// Sums that leave no room for the zero point in front of the right shift. A function of its own, so that the loops above have all
+/// registers.
+#[inline(never)]
+fn add_plain<P: Pairs>(layer: &Add<P>, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+    let element =
+        |tabled, scaled| layer.output.finish(layer.multiplier.apply(layer.doubled(tabled, scaled) >> 1)) as i8;
+    layer.pairs.combine(
+        operands,
+        |left, right| {
+            if layer.table_is_left { element(left, right) } else { element(right, left) }
+        },
+    )
 }
 
 /// An int16 sum or difference, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct AddInt16 {
-    pairing: Pairing,
+pub struct AddInt16<P = Pairing> {
+    pairs: P,
     /// Whether the left operand is the one with the smaller scale.
     small_is_left: bool,
     /// ±2^15 for the operand with the larger scale.
@@ -164,19 +189,18 @@ pub struct AddInt16 {
     /// ±1.
     small_sign: i32,
     small: Multiplier,
-    mantissa: i32,
-    right_shift: u32,
-    minimum: i32,
-    maximum: i32,
+    /// Of the sum; shifts that are not to the right take the plain path.
+    multiplier: Multiplier,
+    output: OutputRange,
 }
 
-impl AddInt16 {
+impl<P: Pairs> AddInt16<P> {
     /// left + right, or left − right if `subtract`, of tensors with the given scales and zero point 0.
     ///
     /// # Errors
-    /// [`ShapeError::Range`] when a scale is not positive, or the output's is below 2^−14 of the larger operand's.
+    /// [`ShapeError::Range`] when a scale is not positive, or the output's is below 2^−44 of the larger operand's.
     pub const fn new(
-        pairing: Pairing,
+        pairs: P,
         left: f32,
         right: f32,
         output: f32,
@@ -191,34 +215,37 @@ impl AddInt16 {
             }
             index += 1;
         }
-        let (left_multiplier, right_multiplier, multiplier) = multipliers(left, right, output, 15);
-        if multiplier.shift >= 0 {
-            return Err(ShapeError::Range("the output's scale is too small for those of the operands"));
-        }
+        let [left_multiplier, right_multiplier, multiplier] = match multipliers(left, right, output, 15) {
+            Ok(multipliers) => multipliers,
+            Err(error) => return Err(error),
+        };
         let sign = if subtract { -1 } else { 1 };
         let small_is_left = left < right;
-        let range = activation.range(output, 0, i16::MIN as i32, i16::MAX as i32);
         Ok(Self {
-            pairing,
+            pairs,
             small_is_left,
             factor: (if small_is_left { sign } else { 1 }) << 15,
             small_sign: if small_is_left { 1 } else { sign },
             small: if small_is_left { left_multiplier } else { right_multiplier },
-            mantissa: multiplier.mantissa,
-            right_shift: -multiplier.shift as u32,
-            minimum: range.minimum,
-            maximum: range.maximum,
+            multiplier,
+            output: activation.range(output, 0, i16::MIN as i32, i16::MAX as i32),
         })
+    }
+
+    /// Twice the sum of both terms.
+    #[inline(always)]
+    fn doubled(&self, small: i16, large: i16) -> i32 {
+        // Twice the terms: the larger operand's is l · 2^15, and |2·sum| ≤ 2^31 − 2^15 but for −2^31, which fits.
+        let small = product_high(i32::from(small) << 16, self.small.mantissa);
+        let small = round_away(small, -self.small.shift as u32);
+        i32::from(large).wrapping_mul(self.factor).wrapping_add(small.wrapping_mul(2 * self.small_sign))
     }
 
     #[inline(always)]
     fn element(&self, small: i16, large: i16) -> i16 {
-        // Twice the terms: the larger operand's is l · 2^15, and |2·sum| ≤ 2^31 − 2^15 but for −2^31, which fits.
-        let small = product_high(i32::from(small) << 16, self.small.mantissa);
-        let small = round_away(small, -self.small.shift as u32);
-        let doubled = i32::from(large).wrapping_mul(self.factor).wrapping_add(small.wrapping_mul(2 * self.small_sign));
-        let high = product_high(doubled, self.mantissa);
-        clamp(round_away(high, self.right_shift), self.minimum, self.maximum) as i16
+        let high = product_high(self.doubled(small, large), self.multiplier.mantissa);
+        let value = round_away(high, -self.multiplier.shift as u32);
+        clamp(value, self.output.minimum, self.output.maximum) as i16
     }
 }
 
@@ -241,10 +268,25 @@ fn round_away(value: i32, shift: u32) -> i32 {
 ///
 /// # Errors
 /// As [`add`].
-pub fn add_int16(layer: &AddInt16, operands: impl Operands<i16>) -> Result<(), ShapeError> {
-    if layer.small_is_left {
-        layer.pairing.combine(operands, |left, right| layer.element(left, right))
-    } else {
-        layer.pairing.combine(operands, |left, right| layer.element(right, left))
+pub fn add_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {
+    if layer.multiplier.shift >= 0 {
+        return add_plain_int16(layer, operands);
     }
+    if layer.small_is_left {
+        layer.pairs.combine(operands, |left, right| layer.element(left, right))
+    } else {
+        layer.pairs.combine(operands, |left, right| layer.element(right, left))
+    }
+}
+
+/// Sums whose output has a scale far below the operands'.
+#[inline(never)]
+fn add_plain_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {
+    let element = |small, large| layer.output.finish(layer.multiplier.apply(layer.doubled(small, large) >> 1)) as i16;
+    layer.pairs.combine(
+        operands,
+        |left, right| {
+            if layer.small_is_left { element(left, right) } else { element(right, left) }
+        },
+    )
 }

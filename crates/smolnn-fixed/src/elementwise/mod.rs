@@ -1,20 +1,67 @@
-//! Element by element over two tensors, int8 and int16.
+//! Element by element over two tensors: int8, int16 and int32, and truth values.
+//!
+//! How the operands meet is the layer's type parameter: [`Pairing`] where one of them repeats as a whole, which is what nearly all
+//! models need and the fastest, or [`Broadcast`] where it repeats along any axes.
 
 mod add;
+mod add_n;
+mod compare;
+mod div;
 mod extremes;
+mod int32;
 mod mul;
+mod select;
 mod squared_difference;
 
 pub use add::{Add, AddInt16, add, add_int16};
+pub use add_n::{AddN, add_n};
+pub use compare::{CompareInt8, Comparison, compare, compare_int8};
+pub use div::{Div, div};
 pub use extremes::{maximum, minimum};
+pub use int32::{Arithmetic, arithmetic_int32};
 pub use mul::{Mul, mul};
-pub use squared_difference::{SquaredDifference, squared_difference};
+pub use select::{logical_and, logical_not, logical_or, select};
+pub use squared_difference::{SquaredDifference, SquaredDifferenceInt16, squared_difference, squared_difference_int16};
 
-use smolnn_core::ShapeError;
+use core::cell::Cell;
+
+use smolnn_core::{Broadcast, ShapeError};
 
 use crate::Operands;
-use crate::element::Element;
 use crate::tensors::Source;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Pairing {}
+    impl Sealed for smolnn_core::Broadcast<2> {}
+}
+
+/// How the elements of two operands meet: [`Pairing`] or [`Broadcast`].
+pub trait Pairs: Copy + sealed::Sealed {
+    /// Elements of the left operand, the right one and the output.
+    fn lengths(&self) -> [usize; 3];
+
+    /// Writes `result(left, right)` for every element of the output, in order. The lengths have been checked.
+    #[doc(hidden)]
+    fn walk<T: Copy, U>(
+        &self,
+        left: impl Source<T>,
+        right: impl Source<T>,
+        output: &[Cell<U>],
+        result: impl Fn(T, T) -> U,
+    );
+
+    /// As [`walk`](Self::walk), for tensors whose lengths and places are not checked yet.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn combine<T: Copy>(&self, mut operands: impl Operands<T>, result: impl Fn(T, T) -> T) -> Result<(), ShapeError> {
+        let [left, right, output] = self.lengths();
+        operands.check(left, right, output)?;
+        let (left, right, output) = operands.split();
+        self.walk(left, right, output, result);
+        Ok(())
+    }
+}
 
 /// The lengths of two operands. The shorter one is repeated, as a vector of channels along the pixels or a single value
 /// along everything.
@@ -52,16 +99,22 @@ impl Pairing {
     pub const fn output_len(&self) -> usize {
         if self.left > self.right { self.left } else { self.right }
     }
+}
 
-    /// Writes `result(left, right)` for every element.
+impl Pairs for Pairing {
     #[inline(always)]
-    pub(crate) fn combine<T: Element>(
+    fn lengths(&self) -> [usize; 3] {
+        [self.left, self.right, self.output_len()]
+    }
+
+    #[inline(always)]
+    fn walk<T: Copy, U>(
         &self,
-        mut operands: impl Operands<T>,
-        result: impl Fn(T, T) -> T,
-    ) -> Result<(), ShapeError> {
-        operands.check(self.left, self.right, self.output_len())?;
-        let (left, right, output) = operands.split();
+        left: impl Source<T>,
+        right: impl Source<T>,
+        output: &[Cell<U>],
+        result: impl Fn(T, T) -> U,
+    ) {
         let period = if self.left < self.right { self.left } else { self.right };
         let (mut left_at, mut right_at) = (0, 0);
         for output in output.chunks_exact(period.max(1)) {
@@ -82,6 +135,34 @@ impl Pairing {
             left_at += if self.left > period { period } else { 0 };
             right_at += if self.right > period { period } else { 0 };
         }
-        Ok(())
+    }
+}
+
+impl Pairs for Broadcast<2> {
+    #[inline(always)]
+    fn lengths(&self) -> [usize; 3] {
+        [self.operand_len(0), self.operand_len(1), self.output_len()]
+    }
+
+    #[inline(always)]
+    fn walk<T: Copy, U>(
+        &self,
+        left: impl Source<T>,
+        right: impl Source<T>,
+        output: &[Cell<U>],
+        result: impl Fn(T, T) -> U,
+    ) {
+        let run = self.run();
+        let (left_step, right_step) = (usize::from(self.moves(0)), usize::from(self.moves(1)));
+        for ([mut left_at, mut right_at], output) in self.runs().zip(output.chunks_exact(run.max(1))) {
+            for output in output {
+                // Both exist: the lengths were checked.
+                if let (Some(left), Some(right)) = (left.at(left_at), right.at(right_at)) {
+                    output.set(result(left, right));
+                }
+                left_at += left_step;
+                right_at += right_step;
+            }
+        }
     }
 }

@@ -6,28 +6,28 @@
 
 use smolnn_core::ShapeError;
 
-use super::Pairing;
+use super::{Pairing, Pairs};
 use crate::Operands;
 use crate::element::Element;
 use crate::quantise::{Affine, Multiplier, OutputRange};
 
 /// A product, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Mul {
-    pairing: Pairing,
+pub struct Mul<P = Pairing> {
+    pairs: P,
     left_zero_point: i32,
     right_zero_point: i32,
     multiplier: Multiplier,
     output: OutputRange,
 }
 
-impl Mul {
+impl<P: Pairs> Mul<P> {
     /// left · right; `output` gives zero point and range of the output, `output_scale` its scale.
     ///
     /// # Errors
     /// [`ShapeError::Range`] when the scales are not positive or do not fit each other or a zero point outside of int8 (which int16 leaves 0).
     pub const fn new(
-        pairing: Pairing,
+        pairs: P,
         left: Affine,
         right: Affine,
         output_scale: f32,
@@ -46,7 +46,7 @@ impl Mul {
             Ok(multiplier) => multiplier,
             Err(error) => return Err(error),
         };
-        Ok(Self { pairing, left_zero_point: left.zero_point, right_zero_point: right.zero_point, multiplier, output })
+        Ok(Self { pairs, left_zero_point: left.zero_point, right_zero_point: right.zero_point, multiplier, output })
     }
 }
 
@@ -54,8 +54,8 @@ impl Mul {
 ///
 /// # Errors
 /// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
-pub fn mul<T: Element>(layer: &Mul, operands: impl Operands<T>) -> Result<(), ShapeError> {
-    layer.pairing.combine(operands, |left, right| {
+pub fn mul<T: Element, P: Pairs>(layer: &Mul<P>, operands: impl Operands<T>) -> Result<(), ShapeError> {
+    layer.pairs.combine(operands, |left, right| {
         let (left, right): (i32, i32) = (left.into(), right.into());
         let product = (left - layer.left_zero_point).wrapping_mul(right - layer.right_zero_point);
         T::wrap(layer.output.finish(layer.multiplier.apply(product)))

@@ -1,20 +1,21 @@
-//! Squared difference of two int8 tensors: y = clamp(z_out + M_o · (M_l · (l − z_l) · 2^7 − M_r · (r − z_r) · 2^7)²).
+//! Squared difference of two tensors: y = clamp(z_out + M_o · (M_l · (l − z_l) · 2^h − M_r · (r − z_r) · 2^h)²), h = 7 for int8, 0
+//! for int16, whose zero points are 0.
 //!
-//! - M_l, M_r from s_l, s_r over twice the larger of them; M_o from (twice the larger)² over 2^14 · s_out; all in f64.
-//! - Each term is a table of the layer: |term| ≤ 2^14, so that the square fits in i32.
+//! - M_l, M_r from s_l, s_r over twice the larger of them; M_o from (twice the larger)² over 2^2h · s_out; all in f64.
+//! - |term| ≤ 2^14 for both types, so that the square fits in i32. The terms of int8 are tables of the layer.
 //! - Rounding: [`Multiplier::apply`] for each term and for the square.
 //! - Held by: `squared_difference` golden; random tensors against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::ShapeError;
 
-use super::Pairing;
+use super::{Pairing, Pairs};
 use crate::Operands;
-use crate::quantise::{Affine, Multiplier, OutputRange};
+use crate::quantise::{Affine, Multiplier, OutputRange, clamp};
 
 /// A squared difference of int8, checked; 1 KiB of tables.
 #[derive(Clone, Copy, Debug)]
-pub struct SquaredDifference {
-    pairing: Pairing,
+pub struct SquaredDifference<P = Pairing> {
+    pairs: P,
     left: [i16; 256],
     right: [i16; 256],
     multiplier: Multiplier,
@@ -34,12 +35,12 @@ const fn terms(operand: Affine, twice: f64) -> [i16; 256] {
     terms
 }
 
-impl SquaredDifference {
+impl<P: Pairs> SquaredDifference<P> {
     /// (left − right)².
     ///
     /// # Errors
     /// [`ShapeError::Range`] when the scales are not positive or do not fit each other or a zero point lies outside of int8.
-    pub const fn new(pairing: Pairing, left: Affine, right: Affine, output: Affine) -> Result<Self, ShapeError> {
+    pub const fn new(pairs: P, left: Affine, right: Affine, output: Affine) -> Result<Self, ShapeError> {
         let tensors = [left, right, output];
         let mut index = 0;
         while index < 3 {
@@ -54,7 +55,7 @@ impl SquaredDifference {
             Err(error) => return Err(error),
         };
         Ok(Self {
-            pairing,
+            pairs,
             left: terms(left, twice),
             right: terms(right, twice),
             multiplier,
@@ -67,10 +68,60 @@ impl SquaredDifference {
 ///
 /// # Errors
 /// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
-pub fn squared_difference(layer: &SquaredDifference, operands: impl Operands<i8>) -> Result<(), ShapeError> {
-    layer.pairing.combine(operands, |left: i8, right: i8| {
+pub fn squared_difference<P: Pairs>(
+    layer: &SquaredDifference<P>,
+    operands: impl Operands<i8>,
+) -> Result<(), ShapeError> {
+    layer.pairs.combine(operands, |left: i8, right: i8| {
         let difference =
             i32::from(layer.left[usize::from(left as u8)]) - i32::from(layer.right[usize::from(right as u8)]);
         layer.output.finish(layer.multiplier.apply(difference * difference)) as i8
+    })
+}
+
+/// A squared difference of int16, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct SquaredDifferenceInt16<P = Pairing> {
+    pairs: P,
+    left: Multiplier,
+    right: Multiplier,
+    multiplier: Multiplier,
+}
+
+impl<P: Pairs> SquaredDifferenceInt16<P> {
+    /// (left − right)² of tensors with the given scales and zero point 0.
+    ///
+    /// # Errors
+    /// [`ShapeError::Range`] when the scales are not positive or do not fit each other.
+    pub const fn new(pairs: P, left: f32, right: f32, output: f32) -> Result<Self, ShapeError> {
+        let scales = [left, right, output];
+        let mut index = 0;
+        while index < 3 {
+            if let Err(error) = Affine::new(scales[index], 0).check(0, 0) {
+                return Err(error);
+            }
+            index += 1;
+        }
+        let twice = 2.0 * (if left > right { left } else { right }) as f64;
+        let multiplier = match Multiplier::try_from_f64(twice * twice / output as f64) {
+            Ok(multiplier) => multiplier,
+            Err(error) => return Err(error),
+        };
+        let (left, right) = (Multiplier::from_f64(left as f64 / twice), Multiplier::from_f64(right as f64 / twice));
+        Ok(Self { pairs, left, right, multiplier })
+    }
+}
+
+/// Runs the int16 squared difference. The output may take the place of an operand of its length.
+///
+/// # Errors
+/// As [`squared_difference`].
+pub fn squared_difference_int16<P: Pairs>(
+    layer: &SquaredDifferenceInt16<P>,
+    operands: impl Operands<i16>,
+) -> Result<(), ShapeError> {
+    layer.pairs.combine(operands, |left: i16, right: i16| {
+        let difference = layer.left.apply(left.into()).wrapping_sub(layer.right.apply(right.into()));
+        clamp(layer.multiplier.apply(difference.wrapping_mul(difference)), -32768, 32767) as i16
     })
 }

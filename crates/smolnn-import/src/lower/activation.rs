@@ -4,10 +4,11 @@
 use smolnn_fixed::act::{
     Interpolation, LeakyRelu, Prelu, Table, leaky_relu_int16, logistic_int16, lookup, prelu, tanh_int16,
 };
+use smolnn_fixed::elementwise::Pairing;
 use smolnn_fixed::quantise::FusedActivation;
 
 use super::Lowered;
-use super::call::{Body, call};
+use super::call::{Body, call, made};
 use super::context::{Context, Quantised};
 use crate::error::Problem;
 use crate::net::{Element, UnaryKind, broadcast_lengths};
@@ -78,6 +79,7 @@ pub(super) fn prelu_call(context: &Context<'_>) -> Result<Lowered, Problem> {
         context.fault(found, "slopes that are repeated along the leading dimensions")
     })?;
     let (x, slope, y) = (input.affine(), alpha.affine(), output.affine());
-    let body = call!(prelu(&Prelu::new(length, period, x, slope, y); operands));
+    let pairing = context.shape(made!(Pairing::new(length, period)))?;
+    let body = call!(prelu(&Prelu::new(pairing, x, slope, y); operands));
     Ok(context.call(&[input.id, alpha.id], body)?.overlap(0, 0).into())
 }

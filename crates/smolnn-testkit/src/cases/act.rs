@@ -1,9 +1,9 @@
 //! Cases of the activations.
 
 use smolnn_fixed::act::q15::Q12;
-use smolnn_fixed::act::{self, Interpolation, LeakyRelu, Prelu, Table};
+use smolnn_fixed::act::{self, AbsInt16, Interpolation, LeakyRelu, Prelu, ReluInt16, RsqrtInt16, Table};
 use smolnn_fixed::q::Q15;
-use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
+use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
 
 use super::plain::{apart_and_overlapping, dispatch_tensors as dispatch, nearest, whole, zero_point};
 use super::{Case, Failure, Trial, compare, elementwise};
@@ -40,7 +40,16 @@ pub(super) static CASES: &[Case] = &[
         tolerance: 0,
         run: leaky_relu_int16,
     },
-    Case { kernel: "act/prelu.rs::prelu", domain: "slopes per channel, in place", tolerance: 0, run: prelu },
+    Case {
+        kernel: "act/relu.rs::relu_int16",
+        domain: "RELU, RELU6, scales 2^-14..2^-2",
+        tolerance: 0,
+        run: relu_int16,
+    },
+    Case { kernel: "act/abs.rs::abs_int16", domain: "scales 2^-14..2^-2", tolerance: 0, run: abs_int16 },
+    // The oracle takes real roots, the kernel has 20 fraction bits of them.
+    Case { kernel: "act/rsqrt.rs::rsqrt_int16", domain: "scales 2^-14..2^-2", tolerance: 1, run: rsqrt_int16 },
+    Case { kernel: "act/prelu.rs::prelu", domain: "slopes along any axes, in place", tolerance: 0, run: prelu },
 ];
 
 pub(super) fn lookup(trial: Trial<'_>) -> Result<(), Failure> {
@@ -93,12 +102,13 @@ pub(super) fn leaky_relu_int16(trial: Trial<'_>) -> Result<(), Failure> {
     let input = memory.filled(length, || random.int16())?;
     let expected = |index: usize| {
         let value = i32::from(input[index]) - from.zero_point;
-        // Quotients and products of scales are rounded to f32.
+        let ratio = f64::from(from.scale) / f64::from(to.scale);
         let scaled = if value >= 0 {
-            oracle::requantise(value, Multiplier::from_f64((from.scale / to.scale).into()))
+            oracle::requantise(value, Multiplier::from_f64(ratio))
         } else {
-            let factor = Multiplier::from_f64((from.scale * alpha.abs() / to.scale).into());
-            oracle::requantise(if alpha < 0.0 { -value } else { value }, factor)
+            let factor = f64::from(from.scale) * f64::from(alpha.abs()) / f64::from(to.scale);
+            let magnitude = oracle::requantise(value, Multiplier::from_f64(factor));
+            if alpha < 0.0 { -magnitude } else { magnitude }
         };
         (i64::from(scaled) + i64::from(to.zero_point)).clamp(-32768, 32767) as i16
     };
@@ -107,13 +117,60 @@ pub(super) fn leaky_relu_int16(trial: Trial<'_>) -> Result<(), Failure> {
     })
 }
 
+/// An int16 function of values that are rescaled by `factor` of both scales.
+macro_rules! rescaled_int16 {
+    ($trial:ident, $make:expr, $kernel:path, $expected:expr) => {{
+        let Trial { random, mut memory, tolerance } = $trial;
+        let mut affine = || Affine::new(random.scale(14, 2), zero_point::<i16>(random));
+        let (from, to) = (affine(), affine());
+        let length = random.length(1, 90);
+        let layer = $make(length, from, to).map_err(Failure::refused("the layer"))?;
+        let input = memory.filled(length, || if random.one_in(8) { from.zero_point as i16 } else { random.int16() })?;
+        let expected = |index: usize| {
+            let value: i64 = $expected(i32::from(input[index]) - from.zero_point, from, to);
+            (value + i64::from(to.zero_point)).clamp(-32768, 32767) as i16
+        };
+        apart_and_overlapping!(memory, tolerance, input, length, 0, expected, |tensors| {
+            dispatch!(|tensors| $kernel(&layer, tensors), tensors)
+        })
+    }};
+}
+
+fn ratio(from: Affine, to: Affine) -> Multiplier {
+    Multiplier::from_f64(f64::from(from.scale) / f64::from(to.scale))
+}
+
+pub(super) fn relu_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    let is_relu6 = trial.random.one_in(2);
+    let activation = if is_relu6 { FusedActivation::Relu6 } else { FusedActivation::Relu };
+    let make = |length, from, to| ReluInt16::new(length, activation, from, to);
+    rescaled_int16!(trial, make, act::relu_int16, |value, from: Affine, to: Affine| {
+        let most = if is_relu6 { libm::round((6.0_f32 / to.scale).into()) as i64 } else { i64::MAX };
+        i64::from(oracle::requantise(value, ratio(from, to))).clamp(0, most)
+    })
+}
+
+pub(super) fn abs_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    rescaled_int16!(trial, AbsInt16::new, act::abs_int16, |value: i32, from, to| {
+        oracle::requantise(value.abs(), ratio(from, to)).into()
+    })
+}
+
+pub(super) fn rsqrt_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    rescaled_int16!(trial, RsqrtInt16::new, act::rsqrt_int16, |value, from: Affine, to: Affine| {
+        if value <= 0 {
+            return i64::from(u16::MAX);
+        }
+        let root = libm::sqrt(f64::from(from.scale) * f64::from(value));
+        libm::round(1.0 / root / f64::from(to.scale)) as i64
+    })
+}
+
 pub(super) fn prelu(trial: Trial<'_>) -> Result<(), Failure> {
     let random = &mut *trial.random;
-    let period = random.length(1, 30);
-    let length = period * random.length(1, 6);
+    let meeting = elementwise::Meeting::draw_slopes(random);
     let mut affine = || Affine::new(random.scale(10, 0), random.int8().into());
     let [input, alpha, output] = [affine(), affine(), affine()];
-    let layer = Prelu::new(length, period, input, alpha, output).map_err(Failure::refused("the layer"))?;
     let factor = |real: f64| Multiplier::from_f64(real / f64::from(output.scale));
     let positive = factor(input.scale.into());
     let negative = factor(f64::from(input.scale) * f64::from(alpha.scale));
@@ -126,7 +183,10 @@ pub(super) fn prelu(trial: Trial<'_>) -> Result<(), Failure> {
         };
         oracle::finish(scaled, &OutputRange::int8(output.zero_point)) as i8
     };
-    elementwise::every_place!(trial, i8, (length, period), expected, act::prelu, layer)
+    elementwise::with_pairs!(meeting, |pairs| {
+        let layer = Prelu::new(pairs, input, alpha, output).map_err(Failure::refused("the layer"))?;
+        elementwise::every_place!(trial, i8, meeting, expected, |operands| act::prelu(&layer, operands))
+    })
 }
 
 /// A Q15 activation against the real function, correctly rounded.

@@ -11,6 +11,7 @@ mod elementwise;
 mod memory;
 mod plain;
 mod recurrent;
+mod reduce;
 mod weighted;
 mod wide;
 
@@ -40,8 +41,16 @@ struct Trial<'a> {
 }
 
 /// The registry, a list for each family of kernels. A test of the host compares it with the crate's source.
-static FAMILIES: &[&[Case]] =
-    &[weighted::CASES, wide::CASES, recurrent::CASES, plain::CASES, arrange::CASES, act::CASES, elementwise::CASES];
+static FAMILIES: &[&[Case]] = &[
+    weighted::CASES,
+    wide::CASES,
+    recurrent::CASES,
+    plain::CASES,
+    arrange::CASES,
+    reduce::CASES,
+    act::CASES,
+    elementwise::CASES,
+];
 
 /// All rows of the registry.
 pub fn all() -> impl Iterator<Item = &'static Case> {

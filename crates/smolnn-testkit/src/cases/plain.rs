@@ -9,9 +9,6 @@ use smolnn_fixed::matmul::{Matmul, MatmulShape, matmul as matmul_kernel};
 use smolnn_fixed::pad::{Pad, pad as pad_kernel};
 use smolnn_fixed::pool::{Pool2d, average_pool2d as average_kernel, max_pool2d as max_kernel};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
-use smolnn_fixed::reduce::{
-    Mean, Reduction, mean as mean_kernel, reduce_max as max_of_axis, reduce_sum as reduce_sum_kernel,
-};
 use smolnn_fixed::softmax::{self, Softmax};
 use smolnn_fixed::softmax_int16::{SoftmaxInt16, softmax_int16 as softmax_int16_kernel};
 use smolnn_fixed::{Element, Overlapping, Separate, convert};
@@ -29,10 +26,6 @@ pub(super) static CASES: &[Case] = &[
         tolerance: 0,
         run: average_pool2d,
     },
-    // The oracle divides real numbers; the goldens hold the bits.
-    Case { kernel: "reduce.rs::mean", domain: "int8 and int16, 1..=400 elements", tolerance: 1, run: mean },
-    Case { kernel: "reduce.rs::reduce_max", domain: "int8 and int16", tolerance: 0, run: reduce_max },
-    Case { kernel: "reduce.rs::reduce_sum", domain: "int8 and int16", tolerance: 0, run: reduce_sum },
     // The oracle takes real square roots; the golden holds the bits.
     Case { kernel: "l2_norm.rs::l2_norm", domain: "rows of 1..=60", tolerance: 1, run: l2_norm },
     Case {
@@ -64,12 +57,24 @@ pub(super) static CASES: &[Case] = &[
         tolerance: 2,
         run: log_softmax,
     },
-    Case { kernel: "convert.rs::quantise", domain: "int8 and int16, every kind of f32", tolerance: 0, run: quantise },
-    Case { kernel: "convert.rs::dequantise", domain: "int8 and int16", tolerance: 0, run: dequantise },
-    Case { kernel: "convert.rs::requantise", domain: "int8, int16 to int8, int16", tolerance: 0, run: requantise },
+    Case {
+        kernel: "convert.rs::quantise",
+        domain: "int8, uint8 and int16, every kind of f32",
+        tolerance: 0,
+        run: quantise,
+    },
+    Case { kernel: "convert.rs::dequantise", domain: "int8, uint8 and int16", tolerance: 0, run: dequantise },
+    Case {
+        kernel: "convert.rs::requantise",
+        domain: "pairs of int8, uint8, int16 and int32",
+        tolerance: 0,
+        run: requantise,
+    },
+    Case { kernel: "convert.rs::cast", domain: "pairs of int8, int16, int32 and f32", tolerance: 0, run: cast },
+    Case { kernel: "convert.rs::cast_to_bool", domain: "int32", tolerance: 0, run: cast_to_bool },
 ];
 
-/// int8 and int16 as the cases draw them.
+/// The integer types as the cases draw them.
 pub(super) trait Value: Element + bytemuck::Pod {
     fn draw(random: &mut Random) -> Self;
 }
@@ -83,6 +88,18 @@ impl Value for i8 {
 impl Value for i16 {
     fn draw(random: &mut Random) -> Self {
         random.int16()
+    }
+}
+
+impl Value for u8 {
+    fn draw(random: &mut Random) -> Self {
+        random.int8() as Self
+    }
+}
+
+impl Value for i32 {
+    fn draw(random: &mut Random) -> Self {
+        random.int32()
     }
 }
 
@@ -103,10 +120,11 @@ macro_rules! either_type {
         if $trial.random.one_in(2) { $function::<i16>($trial) } else { $function::<i8>($trial) }
     };
 }
+pub(super) use either_type;
 
-/// Any zero point of the type.
+/// Any zero point of the type; int32 has none.
 pub(super) fn zero_point<T: Value>(random: &mut Random) -> i32 {
-    T::draw(random).into()
+    if T::LARGEST == i32::MAX { 0 } else { T::draw(random).into() }
 }
 
 /// The whole range of the type, or a clamp.
@@ -161,7 +179,6 @@ fn pool<T: Value + Into<i64>>(
 }
 
 pub(super) use apart_and_overlapping;
-pub(super) use either_type;
 
 /// Both kinds of tensors, so that a closure can take either.
 pub(super) enum Tensors<'a, T> {
@@ -205,30 +222,6 @@ pub(super) fn average_pool2d(trial: Trial<'_>) -> Result<(), Failure> {
 pub(super) fn nearest<T: Value>(value: f64, scale: f32, output: &OutputRange) -> T {
     let steps = libm::round(value / f64::from(scale)) + f64::from(output.zero_point);
     T::wrap(steps.clamp(output.minimum.into(), output.maximum.into()) as i32)
-}
-
-fn mean_of_type<T: Value>(trial: Trial<'_>) -> Result<(), Failure> {
-    let Trial { random, mut memory, tolerance } = trial;
-    let (outer, inner) = (random.length(1, 4), random.length(1, 12));
-    let reduced = random.pick(&[1, 2, 3, 4, 7, 9, 16, 25, 49, 64, 125, 400]);
-    let quantisation = Affine::new(random.scale(10, 1), zero_point::<T>(random));
-    let (output_scale, output) = (random.scale(10, 1), range::<T>(random));
-    let layer = Mean::new((outer, reduced, inner), quantisation, output_scale, output)
-        .map_err(Failure::refused("the layer"))?;
-    let input = memory.filled(layer.input_len(), || T::draw(random))?;
-    let expected = |index: usize| {
-        let values = input.iter().skip(index / inner * reduced * inner + index % inner).step_by(inner).take(reduced);
-        let sum: f64 = values.map(|&value| f64::from(Into::<i32>::into(value))).sum();
-        let mean = sum / reduced as f64 - f64::from(quantisation.zero_point);
-        nearest::<T>(mean * f64::from(quantisation.scale), output_scale, &output)
-    };
-    apart_and_overlapping!(memory, tolerance, input, layer.output_len(), layer.overlap_gap(), expected, |tensors| {
-        dispatch_tensors!(|tensors| mean_kernel(&layer, tensors), tensors)
-    })
-}
-
-pub(super) fn mean(trial: Trial<'_>) -> Result<(), Failure> {
-    either_type!(trial, mean_of_type)
 }
 
 fn pad_of_type<T: Value>(trial: Trial<'_>) -> Result<(), Failure> {
@@ -372,7 +365,7 @@ fn quantise_of_type<T: Value>(trial: Trial<'_>) -> Result<(), Failure> {
 }
 
 pub(super) fn quantise(trial: Trial<'_>) -> Result<(), Failure> {
-    either_type!(trial, quantise_of_type)
+    if trial.random.one_in(4) { quantise_of_type::<u8>(trial) } else { either_type!(trial, quantise_of_type) }
 }
 
 fn dequantise_of_type<T: Value>(trial: Trial<'_>) -> Result<(), Failure> {
@@ -394,7 +387,7 @@ fn dequantise_of_type<T: Value>(trial: Trial<'_>) -> Result<(), Failure> {
 }
 
 pub(super) fn dequantise(trial: Trial<'_>) -> Result<(), Failure> {
-    either_type!(trial, dequantise_of_type)
+    if trial.random.one_in(4) { dequantise_of_type::<u8>(trial) } else { either_type!(trial, dequantise_of_type) }
 }
 
 fn requantise_types<A: Value, B: Value>(trial: Trial<'_>) -> Result<(), Failure> {
@@ -414,50 +407,18 @@ fn requantise_types<A: Value, B: Value>(trial: Trial<'_>) -> Result<(), Failure>
 }
 
 pub(super) fn requantise(trial: Trial<'_>) -> Result<(), Failure> {
-    match trial.random.between(0, 3) {
+    match trial.random.between(0, 9) {
         0 => requantise_types::<i8, i8>(trial),
         1 => requantise_types::<i16, i8>(trial),
         2 => requantise_types::<i8, i16>(trial),
-        _ => requantise_types::<i16, i16>(trial),
+        3 => requantise_types::<i16, i16>(trial),
+        4 => requantise_types::<i8, u8>(trial),
+        5 => requantise_types::<u8, i8>(trial),
+        6 => requantise_types::<i8, i32>(trial),
+        7 => requantise_types::<i16, i32>(trial),
+        8 => requantise_types::<i32, i8>(trial),
+        _ => requantise_types::<i32, i16>(trial),
     }
-}
-
-/// A reduction: its input and what lies along the reduced axis of an output.
-fn reduction_of_type<T: Value + Into<i64>>(trial: Trial<'_>, sum: bool) -> Result<(), Failure> {
-    let Trial { random, mut memory, tolerance } = trial;
-    let (outer, inner) = (random.length(1, 4), random.length(1, 12));
-    let reduced = random.pick(&[1, 2, 3, 7, 16, 49, 100]);
-    let shape = Reduction::new(outer, reduced, inner).map_err(Failure::refused("the shape"))?;
-    let zero_point = zero_point::<T>(random);
-    let narrow = sum && random.one_in(2);
-    let input = memory.filled(shape.input_len(), || {
-        // Small values keep most sums off the clamp.
-        if narrow { T::wrap((zero_point + random.between(-9, 9)).clamp(T::LEAST, T::LARGEST)) } else { T::draw(random) }
-    })?;
-    let expected = |index: usize| {
-        let values = input.iter().skip(index / inner * reduced * inner + index % inner).step_by(inner).take(reduced);
-        let values = values.map(|&value| Into::<i64>::into(value));
-        let result = if sum {
-            values.map(|value| value - i64::from(zero_point)).sum::<i64>() + i64::from(zero_point)
-        } else {
-            values.max().unwrap_or_default()
-        };
-        T::wrap(result.clamp(T::LEAST.into(), T::LARGEST.into()) as i32)
-    };
-    apart_and_overlapping!(memory, tolerance, input, shape.output_len(), shape.overlap_gap(), expected, |tensors| {
-        dispatch_tensors!(
-            |tensors| if sum { reduce_sum_kernel(&shape, zero_point, tensors) } else { max_of_axis(&shape, tensors) },
-            tensors
-        )
-    })
-}
-
-pub(super) fn reduce_max(trial: Trial<'_>) -> Result<(), Failure> {
-    if trial.random.one_in(2) { reduction_of_type::<i8>(trial, false) } else { reduction_of_type::<i16>(trial, false) }
-}
-
-pub(super) fn reduce_sum(trial: Trial<'_>) -> Result<(), Failure> {
-    if trial.random.one_in(2) { reduction_of_type::<i8>(trial, true) } else { reduction_of_type::<i16>(trial, true) }
 }
 
 pub(super) fn l2_norm(trial: Trial<'_>) -> Result<(), Failure> {
@@ -546,4 +507,58 @@ fn matmul(trial: Trial<'_>) -> Result<(), Failure> {
         2 => matmul_of_types::<i16, i8>(trial, false),
         _ => matmul_of_types::<i8, i8>(trial, false),
     }
+}
+
+/// Casts one type to another, against the language's own conversion of a wider type.
+macro_rules! cast_types {
+    ($trial:ident, $From:ty, $To:ty, $draw:expr, $expected:expr) => {{
+        let Trial { random, mut memory, .. } = $trial;
+        let length = random.length(1, 50);
+        let input = memory.filled::<$From>(length, || $draw(random))?;
+        let output = memory.elements::<$To>(length)?;
+        convert::cast(input, output).map_err(Failure::refused("apart"))?;
+        for (index, (&found, &value)) in output.iter().zip(input.iter()).enumerate() {
+            let expected: $To = $expected(value);
+            if found != expected {
+                return Err(Failure::Wrong { what: "apart", index, expected: expected as i32, found: found as i32 });
+            }
+        }
+        Ok(())
+    }};
+}
+
+/// Any f32, mostly one of the size of integers.
+fn draw_real(random: &mut Random) -> f32 {
+    if random.one_in(4) { f32::from_bits(random.bits()) } else { random.int32() as f32 / 65536.0 }
+}
+
+/// `value` cut towards 0, in the range of the integer type, NaN as 0.
+fn cut<T: Value>(value: f32) -> i32 {
+    if value.is_nan() { 0 } else { libm::trunc(value.into()).clamp(T::LEAST.into(), T::LARGEST.into()) as i32 }
+}
+
+/// The lower `bits` of an integer, signed.
+fn low(value: i32, bits: u32) -> i32 {
+    value.wrapping_shl(32 - bits) >> (32 - bits)
+}
+
+pub(super) fn cast(trial: Trial<'_>) -> Result<(), Failure> {
+    match trial.random.between(0, 6) {
+        0 => cast_types!(trial, f32, i8, draw_real, |value| cut::<i8>(value) as i8),
+        1 => cast_types!(trial, f32, i16, draw_real, |value| cut::<i16>(value) as i16),
+        2 => cast_types!(trial, f32, i32, draw_real, cut::<i32>),
+        3 => cast_types!(trial, i32, i8, Random::int32, |value| low(value, 8) as i8),
+        4 => cast_types!(trial, i16, i8, Random::int16, |value: i16| low(value.into(), 8) as i8),
+        5 => cast_types!(trial, i8, i32, Random::int8, i32::from),
+        _ => cast_types!(trial, i16, f32, Random::int16, |value: i16| f64::from(value) as f32),
+    }
+}
+
+pub(super) fn cast_to_bool(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
+    let length = random.length(1, 50);
+    let input = memory.filled(length, || random.pick(&[0, 0, 1, 256, -1, i32::MIN]))?;
+    let output = memory.elements::<u8>(length)?;
+    convert::cast_to_bool(input, output).map_err(Failure::refused("apart"))?;
+    compare("apart", tolerance, output, |index| u8::from(input[index] != 0))
 }

@@ -5,6 +5,7 @@
 
 mod activation;
 pub mod elements;
+mod elementwise;
 pub mod float;
 mod float_inference;
 mod float_recurrent;
@@ -13,6 +14,8 @@ mod others;
 mod recurrent;
 
 use core::hint::black_box;
+
+use smolnn_core::ShapeError;
 
 /// Why a kernel is left out.
 pub const TOO_LARGE: &str = "needs more memory than this board has";
@@ -38,6 +41,22 @@ pub trait Meter {
     fn skip(&mut self, name: &'static str, shape: &'static str, reason: &'static str);
 }
 
+/// A kernel, its shape hidden from the compiler.
+fn one<L>(
+    meter: &mut dyn Meter,
+    name: &'static str,
+    shape: &'static str,
+    work: Work,
+    layer: &L,
+    mut call: impl FnMut(&L) -> Result<(), ShapeError>,
+) {
+    if meter.wants(name) {
+        meter.kernel(name, shape, work, &mut || {
+            let _ = call(black_box(layer));
+        });
+    }
+}
+
 /// Shows all kernels to `meter`.
 #[inline(never)]
 pub fn all(meter: &mut dyn Meter) {
@@ -53,6 +72,7 @@ pub fn all(meter: &mut dyn Meter) {
     recurrent::all(meter);
     activation::all(meter);
     others::all(meter);
+    elementwise::all(meter);
 }
 
 /// Deterministic values without a pattern that a kernel could profit from.

@@ -1,8 +1,6 @@
 //! The kernels that the baseline has no figures of, one shape each: what `.tflite` files need besides the large layers.
 
-use core::hint::black_box;
-
-use smolnn_core::{DenseShape, Image, ShapeError, Window2d, WindowSize, shape};
+use smolnn_core::{DenseShape, Image, Window2d, WindowSize, shape};
 use smolnn_fixed::act::{LeakyRelu, Prelu, leaky_relu_int16, prelu};
 use smolnn_fixed::conv::{
     Conv2dInt16, DepthwiseConv2dInt16, GroupedConv2d, Sums, TransposeConv2d, TransposeConv2dInt16, WeightsInt16,
@@ -19,7 +17,7 @@ use smolnn_fixed::movement::{StridedCopy, Walk, copy};
 use smolnn_fixed::pack::Weights;
 use smolnn_fixed::pad::{Pad, pad};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
-use smolnn_fixed::reduce::{Mean, Reduction, mean, reduce_max, reduce_sum};
+use smolnn_fixed::reduce::{Mean, mean};
 use smolnn_fixed::resize::{ResizeBilinear, ResizeNearest, Sampling, resize_bilinear, resize_nearest};
 use smolnn_fixed::softmax::{Softmax, softmax_to_int16};
 use smolnn_fixed::softmax_int16::{SoftmaxInt16, softmax_int16};
@@ -28,7 +26,7 @@ use smolnn_fixed::state::{assign, slide};
 use smolnn_fixed::update_slice::{UpdateSlice, update_slice};
 use smolnn_fixed::{Separate, SeparatePair};
 
-use super::{Meter, Random, Work};
+use super::{Meter, Random, Work, one};
 
 /// Elements of each tensor at most.
 const ROOM: usize = 1024;
@@ -42,7 +40,7 @@ const DEPTHWISE: smolnn_core::DepthwiseConv2dShape =
 
 static PAIRING: Pairing = shape!(Pairing::new(ROOM, ROOM));
 static LEAKY: LeakyRelu = shape!(LeakyRelu::new(ROOM, 0.1, WIDE, WIDE));
-static PRELU: Prelu = shape!(Prelu::new(ROOM, 16, AFFINE, AFFINE, AFFINE));
+static PRELU: Prelu = shape!(Prelu::new(shape!(Pairing::new(ROOM, 16)), AFFINE, AFFINE, AFFINE));
 static LOG_SOFTMAX: LogSoftmax = shape!(LogSoftmax::new(16, 64, 0.06));
 static SOFTMAX16: SoftmaxInt16 = shape!(SoftmaxInt16::new(16, 64, 1.0, 0.0003));
 static SOFTMAX: Softmax = shape!(Softmax::new(16, 64, 1.0, 0.06));
@@ -51,7 +49,6 @@ static SQUARED: SquaredDifference =
     shape!(SquaredDifference::new(shape!(Pairing::new(ROOM, ROOM)), AFFINE, AFFINE, AFFINE));
 static PAD: Pad = shape!(Pad::new([1, 6, 6, 16], [0, 1, 1, 0], [0, 1, 1, 0], 4));
 static MEAN: Mean = shape!(Mean::new((1, 64, 16), AFFINE, 0.05, OutputRange::int8(4)));
-static REDUCTION: Reduction = shape!(Reduction::new(1, 64, 16));
 static L2: L2Norm = shape!(L2Norm::new(16, 64, 4));
 static MATMUL: Matmul<'static> = shape!(Matmul::new(
     MatmulShape { right_transposed: true, ..MatmulShape::new(16, 16, 16) },
@@ -87,22 +84,6 @@ static COPY: StridedCopy = shape!(StridedCopy::new(
 ));
 static REQUANTISE: Requantise = shape!(Requantise::new(AFFINE, WIDE));
 
-/// A kernel, its shape hidden from the compiler.
-fn one<L>(
-    meter: &mut dyn Meter,
-    name: &'static str,
-    shape: &'static str,
-    work: Work,
-    layer: &L,
-    mut call: impl FnMut(&L) -> Result<(), ShapeError>,
-) {
-    if meter.wants(name) {
-        meter.kernel(name, shape, work, &mut || {
-            let _ = call(black_box(layer));
-        });
-    }
-}
-
 #[inline(never)]
 pub(super) fn all(meter: &mut dyn Meter) {
     let mut random = Random::new();
@@ -133,12 +114,6 @@ pub(super) fn all(meter: &mut dyn Meter) {
     });
     one(meter, "mean", "8x8x16", elements, &MEAN, |layer| {
         mean(layer, Separate { input: &left, output: &mut output[..16] })
-    });
-    one(meter, "reduce_max", "64x16", elements, &REDUCTION, |shape| {
-        reduce_max(shape, Separate { input: &left, output: &mut output[..16] })
-    });
-    one(meter, "reduce_sum", "64x16", elements, &REDUCTION, |shape| {
-        reduce_sum(shape, 4, Separate { input: &left, output: &mut output[..16] })
     });
     one(meter, "l2_norm", "16x64", elements, &L2, |layer| {
         l2_norm(layer, Separate { input: &left, output: &mut output })
