@@ -69,7 +69,6 @@ pub mod generated {
     pub use smolnn_core::*;
     pub use smolnn_fixed::act::*;
     pub use smolnn_fixed::arena::{Arena, prove_apart, regions, view};
-    pub use smolnn_fixed::arena::{Arena, regions, view};
     pub use smolnn_fixed::axis::*;
     pub use smolnn_fixed::conv::*;
     pub use smolnn_fixed::convert::*;

@@ -336,17 +336,29 @@ def weights(s, dtype, shape, axis, scale_x, outputs, groups=None):
     return index, [float(np.float32(scale_x) * np.float32(scale)) for scale in scales]
 
 
-def bias(s, dtype, outputs, products, bias_dtype=None, spread=2000):
-    """A bias of the type that belongs to the activations, or −1."""
+def near_halves(s, factor):
+    """An integer, of 2^30 at most, that `factor` turns into about half a step: there it shows in which precision the factor was made."""
+    reach = 2**30 * factor
+    return int(np.clip(round((s.rng.integers(-reach, reach + 1) + 0.5) / factor) + s.integer(-60, 60), -(2**30), 2**30))
+
+
+def bias(s, dtype, outputs, q, q2, products, bias_dtype=None):
+    """A bias of the type that belongs to the activations, or −1; the output's quantisation; bounds of the input.
+
+    One layer in eight adds nothing to its bias: the input is its zero point, the output's scale large, and the biases lie near halves.
+    """
     if s.chance(0.25):
-        return -1
+        return -1, q2, {}
     if dtype == "f32":
-        return s.constant(s.values([outputs], "f32"), "f32")
+        return s.constant(s.values([outputs], "f32"), "f32"), q2, {}
     bias_dtype = bias_dtype or {"int16": "int64"}.get(dtype, "int32")
-    values = s.rng.integers(-spread, spread + 1, outputs)
-    if s.chance(0.1):
-        values = values * 1000
-    return s.graph.tensor([outputs], bias_dtype, products, [0] * len(products), 0, data=values)
+    bounds = {}
+    if s.chance(0.125):
+        q2, bounds = (float(np.float32(max(products) * 2.0**30 / 100)), q2[1]), {"low": q[1], "high": q[1]}
+        values = [near_halves(s, product / q2[0]) for product in np.broadcast_to(products, [outputs])]
+    else:
+        values = s.rng.integers(-2000, 2001, outputs) * s.choose([1] * 9 + [1000])
+    return s.graph.tensor([outputs], bias_dtype, products, [0] * len(products), 0, data=values), q2, bounds
 
 
 def output_scale(s, dtype, q, products, taps):
@@ -381,8 +393,8 @@ def conv_2d(s, name, dtype):
     filter_shape = [outputs, *kernel, inputs // groups]
     w, products = weights(s, base, filter_shape, 0, q and q[0], outputs)
     q2 = output_scale(s, base, q, products, math.prod(filter_shape[1:]))
-    b = bias(s, base, outputs, products, "int32" if more == "bias32" else None)
-    x, y = s.input([batch, *image, inputs], base, q), s.output([batch, *out, outputs], base, q2)
+    b, q2, bounds = bias(s, base, outputs, q, q2, products, "int32" if more == "bias32" else None)
+    x, y = s.input([batch, *image, inputs], base, q, **bounds), s.output([batch, *out, outputs], base, q2)
     s.operator(name, [x, w, b] if b >= 0 or s.chance(0.5) else [x, w], [y], padding=PADDINGS[padding], stride_h=stride[0], stride_w=stride[1],
                dilation_h=dilation[0], dilation_w=dilation[1], activation=activation(s), **bias_type(s))
 
@@ -395,8 +407,8 @@ def depthwise_conv_2d(s, name, dtype):
     q = s.quantisation(dtype)
     w, products = weights(s, dtype, [1, *kernel, outputs], 3, q and q[0], outputs)
     q2 = output_scale(s, dtype, q, products, math.prod(kernel))
-    b = bias(s, dtype, outputs, products)
-    x, y = s.input([batch, *image, inputs], dtype, q), s.output([batch, *out, outputs], dtype, q2)
+    b, q2, bounds = bias(s, dtype, outputs, q, q2, products)
+    x, y = s.input([batch, *image, inputs], dtype, q, **bounds), s.output([batch, *out, outputs], dtype, q2)
     s.operator(name, [x, w, b] if b >= 0 else [x, w], [y], padding=PADDINGS[padding], stride_h=stride[0], stride_w=stride[1],
                dilation_h=dilation[0], dilation_w=dilation[1], activation=activation(s), depth_multiplier=multiplier)
 
@@ -415,9 +427,9 @@ def transpose_conv(s, name, dtype):
     q = s.quantisation(dtype)
     w, products = weights(s, dtype, [outputs, *kernel, inputs], 0, q and q[0], outputs)
     q2 = output_scale(s, dtype, q, products, math.prod(kernel) * inputs)
-    b = bias(s, dtype, outputs, products)
+    b, q2, bounds = bias(s, dtype, outputs, q, q2, products)
     shape = s.constant([batch, *out, outputs], "int32")
-    x, y = s.input([batch, *small, inputs], dtype, q), s.output([batch, *out, outputs], dtype, q2)
+    x, y = s.input([batch, *small, inputs], dtype, q, **bounds), s.output([batch, *out, outputs], dtype, q2)
     s.operator(name, [shape, w, x, b] if b >= 0 or s.chance(0.5) else [shape, w, x], [y], padding=PADDINGS[padding], stride_h=stride[0],
                stride_w=stride[1], activation=activation(s), **bias_type(s))
 
@@ -431,7 +443,6 @@ def fully_connected(s, name, dtype):
     q = s.quantisation(base)
     computed = more == "computed weights"
     keep = len(lead) > 1 and s.chance(0.8)
-    x = s.input([*lead, inputs], base, q)
     if base == "f32":
         products = None
         w = s.input([outputs, inputs], "f32") if computed else weights(s, "f32", [outputs, inputs], 0, None, outputs)[0]
@@ -442,7 +453,8 @@ def fully_connected(s, name, dtype):
     else:
         w, products = weights(s, base, [outputs, inputs], 0, q[0], outputs)
     q2 = output_scale(s, base, q, products, inputs)
-    b = bias(s, base, outputs, products, "int32" if more == "bias32" else None)
+    b, q2, bounds = bias(s, base, outputs, q, q2, products, "int32" if more == "bias32" else None)
+    x = s.input([*lead, inputs], base, q, **bounds)
     y = s.output([*lead, outputs] if keep else [math.prod(lead), outputs], base, q2)
     s.operator(name, [x, w, b] if b >= 0 or s.chance(0.7) else [x, w], [y], activation=activation(s), keep_num_dims=keep, **bias_type(s))
 
@@ -792,10 +804,12 @@ def svdf(s, name, dtype):
     # Without a bias the reference's process ends.
     filters = rank * units
     q = s.quantisation(base)
-    x = s.input([batch, inputs], base, q)
+    # Small floats, so that sums stay near the activation's range; now and then nothing but the zero point, so that the bias is the sum.
+    bounds = [-2, 2] if base == "f32" else [q[1], q[1]] if s.chance(0.125) else []
+    x = s.input([batch, inputs], base, q, *bounds)
     if base == "f32":
-        feature = s.constant(s.values([filters, inputs], "f32"), "f32")
-        time = s.constant(s.values([filters, memory], "f32"), "f32")
+        feature = s.constant(s.values([filters, inputs], "f32", -1, 1), "f32")
+        time = s.constant(s.values([filters, memory], "f32", -1, 1), "f32")
         b = s.constant(s.values([units], "f32"), "f32")
         state = s.tensor([batch, memory * filters], "f32", variable=True)
         y = s.output([batch, units], "f32")
@@ -805,9 +819,15 @@ def svdf(s, name, dtype):
         state_q = float(np.float32(q[0] * feature_scale * math.sqrt(inputs) * 3600 / reach)), s.choose([0, s.integer(-20, 20)]) if reach == 30 else 0
         feature = s.constant(s.values([filters, inputs], "int8", -127, 127), "int8", (feature_scale, 0))
         time = s.constant(s.values([filters, memory], state_type, -127, 127), state_type, (time_scale, 0))
-        b = s.constant(s.rng.integers(-2000, 2001, units), "int32", (state_q[0] * time_scale, 0))
+        product = state_q[0] * time_scale
+        q2 = s.quantisation(base, s.near(product * math.sqrt(rank * memory) * reach * 0.6, 4))
+        values = s.rng.integers(-2000, 2001, units)
+        if bounds:
+            q2 = float(np.float32(product * 2.0**30 / 100)), q2[1]
+            values = np.array([near_halves(s, product / q2[0]) for _ in range(units)])
+        b = s.constant(values, "int32", (product, 0))
         state = s.tensor([batch, memory * filters], state_type, state_q, variable=True)
-        y = s.output([batch, units], base, s.quantisation(base, s.near(state_q[0] * time_scale * math.sqrt(rank * memory) * reach * 0.6, 4)))
+        y = s.output([batch, units], base, q2)
     # The reference ignores the activation of an integer SVDF, and so do we; it applies that of a float one.
     s.operator(name, [x, feature, time, b, state], [y], rank=rank, activation=activation(s))
 
@@ -823,20 +843,26 @@ def lstm(s, name, dtype):
         state_q = s.choose([1 / 128, 1 / 127, 1 / 100]), s.choose([0, 0, -1, s.integer(-20, 20)])
     elif dtype == "int16":
         state_q = s.choose([1 / 32768, 1 / 30000]), 0
-    x = s.input([*lead, inputs], dtype, q)
+    # Small floats, so that gates are not all closed; now and then nothing but the zero point, so that the biases are the first sums.
+    bounds = [-2, 2] if dtype == "f32" else []
+    if dtype == "int8" and s.chance(0.125):
+        q = float(np.float32(q[0] * 1e-6)), q[1]
+        bounds = [q[1], q[1]]
+    x = s.input([*lead, inputs], dtype, q, *bounds)
 
     def gate(width):
         if dtype == "f32":
-            return s.constant(s.values([units, width], "f32") * 0.3, "f32"), None
+            return s.constant(s.values([units, width], "f32", -1, 1), "f32"), None
         scale = s.scale(1e-3, 2e-2)
         return s.constant(s.values([units, width], "int8", -127, 127), "int8", (scale, 0)), scale
 
     kernels, recurrent = [gate(inputs) for _ in range(4)], [gate(units) for _ in range(4)]
     if dtype == "f32":
-        biases = [s.constant(s.values([units], "f32"), "f32") for _ in range(4)]
+        biases = [s.constant(s.values([units], "f32", -1, 1), "f32") for _ in range(4)]
     else:
         kind = "int32" if dtype == "int8" else "int64"
-        biases = [s.constant(s.rng.integers(-3000, 3001, units), kind, (q[0] * scale, 0)) for _, scale in kernels]
+        values = [[near_halves(s, q[0] * scale * 4096) if bounds else s.integer(-3000, 3000) for _ in range(units)] for _, scale in kernels]
+        biases = [s.constant(row, kind, (q[0] * scale, 0)) for row, (_, scale) in zip(values, kernels)]
     state = s.tensor([batch, units], dtype, state_q, variable=True)
     cell = s.tensor([batch, units], "int16" if q else "f32", q and (2.0 ** -s.integer(9, 15), 0), variable=True)
     # Converters may give the output a scale of its own; the reference moves the state's integers.

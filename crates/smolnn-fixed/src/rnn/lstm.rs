@@ -6,7 +6,7 @@
 //! - gate = sat16(a(M_x · (W (x − z_x) + b)) + a(M_h · R (h − z_h))) in Q3.12, M = s · s_w · 2^12; with int16 inputs
 //!   z_x = z_h = 0 and b has 64 bits;
 //! - i, f, o = sigmoid, g = tanh by the interpolation of [`act`](crate::act), in Q0.15;
-//! - c = a(a(2^−15 · f·c) + a(2^−30 / s_c · i·g)), clipped to ±⌊clip / s_c⌋ where the model clips; s_c is a power of two;
+//! - c = a(a(2^−15 · f·c) + a(2^−30 / s_c · i·g)), clipped to ±min(⌊clip / s_c⌋, 32767) where the model clips; s_c is a power of two;
 //! - h = clamp(2^−30 / s_h · tanh(c)·o + z_h), to the type of h.
 //!
 //! - Layout: x `[time][inputs]`, h and c `[hidden]`, output `[time][hidden]`, for one sequence at a time; W and R hold the
@@ -112,8 +112,8 @@ impl Update {
             return Err(ShapeError::Range("the clip of the cell is not a number from 0 on"));
         }
         let clip = (cell_clip as f64 / scale) as i32;
-        // A clip of less than a step of the cell leaves only 0, as in the reference.
-        let clips = cell_clip > 0.0 && clip < 32767;
+        // As in the reference, a clip of less than a step of the cell leaves only 0, and one beyond int16 still takes −32768 away.
+        let clips = cell_clip > 0.0;
         let unit = 1.0 / (1_u64 << 30) as f64;
         let multiplier = match Multiplier::try_from_f64(unit / output.scale as f64) {
             Ok(multiplier) => multiplier,
@@ -122,7 +122,7 @@ impl Update {
         Ok(Self {
             cell,
             shift: (29 + cell_scale_log2) as u32,
-            limit: if clips { clip } else { 32767 },
+            limit: if clips && clip < 32767 { clip } else { 32767 },
             below: if clips { 0 } else { 1 },
             output: multiplier,
             range: OutputRange { zero_point: output.zero_point, minimum: least, maximum: largest },

@@ -86,7 +86,7 @@ struct Gates<'c, 'a> {
 }
 
 impl Gates<'_, '_> {
-    /// Weights and multipliers of all gates, one behind the other. The product of the scales is rounded to f32, as the reference does.
+    /// Weights and multipliers of all gates, one behind the other.
     fn gather(
         &self,
         first: usize,
@@ -97,7 +97,7 @@ impl Gates<'_, '_> {
         for gate in 0..GATES {
             let (weights, weight_scale) = matrix(self.context, first + gate, &[self.hidden, width])?;
             values.extend(weights);
-            let multiplier = self.context.multiplier(f64::from(scale * weight_scale) * 4096.0)?;
+            let multiplier = self.context.multiplier(f64::from(scale) * f64::from(weight_scale) * 4096.0)?;
             multipliers.extend(vec![multiplier; self.hidden]);
         }
         Ok((values, multipliers))
@@ -135,9 +135,9 @@ pub(super) fn svdf_call(context: &Context<'_>, rank: usize) -> Result<Lowered, P
     let weights = context.affine(context.input(1)?, &[Element::I8])?;
     let (bytes_of_weights, scale) = (context.constant(weights.id, "weights")?, weights.scale);
     let values: Vec<i8> = bytes_of_weights.iter().map(|&byte| byte as i8).collect();
-    // Products and quotients in f32, as the reference has them.
-    let first = context.multiplier(f64::from(x.scale * scale / state.scale))?;
-    let multiplier = context.multiplier(f64::from(state.scale * time.scale / output.scale))?;
+    let factor = |left: f32, right: f32, output: f32| f64::from(left) * f64::from(right) / f64::from(output);
+    let first = context.multiplier(factor(x.scale, scale, state.scale))?;
+    let multiplier = context.multiplier(factor(state.scale, time.scale, output.scale))?;
     let weights = Weights { values: &values, bias: &[], multipliers: &[first], input_zero_point: x.zero_point };
     let features = context.shape(PackedToInt16::new(context.backend, inputs, count, &weights))?;
     let scratch = count.div_ceil(2) + features.scratch_words();

@@ -184,7 +184,7 @@ fn run_lstm<S: Activation + Pod + Into<i64>>(
     cell::lstm(layer, h, c, x, y, scratch).map_err(Failure::refused("the sequence"))?;
     let multiplier = Multiplier::from_f64(1.0 / f64::from(1 << 30) / f64::from(shape.output.scale));
     let step = libm::exp2(shape.cell_scale_log2.into());
-    let clip = (shape.clip > 0.0).then_some((f64::from(shape.clip) / step) as i64);
+    let clip = (shape.clip > 0.0).then_some(((f64::from(shape.clip) / step) as i64).min(32767));
     for (x, y) in x.chunks_exact(inputs).zip(y.chunks_exact(hidden)) {
         let old = expected_h;
         for (unit, (h, c)) in expected_h[..hidden].iter_mut().zip(&mut expected_c).enumerate() {
