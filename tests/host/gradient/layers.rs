@@ -674,3 +674,53 @@ fn wrong_lengths_are_errors() {
         length("the gradient of the weights", 6, 4)
     );
 }
+
+/// Layers with their lengths in the type do what the functions do, one sample at a time or a batch.
+#[test]
+fn typed_layers_are_the_functions() {
+    use smolnn_core::{DepthwiseConv2dShape, Image, Window2d, WindowSize, shape};
+    use smolnn_float::layer;
+
+    const SHAPE: DepthwiseConv2dShape =
+        shape!(Window2d::over(Image::hwc(4, 5, 2), WindowSize::hw(3, 2)).same().depthwise(2));
+    const IN: usize = SHAPE.input_len();
+    const OUT: usize = SHAPE.output_len();
+    type Depthwise = layer::DepthwiseConv2d<f64, IN, { SHAPE.weights() }, 4, OUT>;
+    let mut random = generator(31);
+    let mut conv = Depthwise::random(SHAPE, smolnn_float::init::he_normal, &mut random).unwrap();
+    conv.bias.copy_from_slice(&reals(&mut random, 4));
+    assert_eq!(Depthwise::PARAMETERS, conv.weights.len() + conv.bias.len());
+    let samples: [[f64; IN]; 3] = [0; 3].map(|_| reals(&mut random, IN).try_into().unwrap());
+    let upstream: [[f64; OUT]; 3] = [0; 3].map(|_| reals(&mut random, OUT).try_into().unwrap());
+    let mut found = [[0.0; OUT]; 3];
+    conv.forward_batch(&samples, &mut found);
+    let (mut d_conv, mut d_samples) = (Depthwise::zeros(SHAPE).unwrap(), [[0.0; IN]; 3]);
+    conv.backward_batch(&samples, &upstream, Some(&mut d_samples), &mut d_conv);
+    let (mut d_weights, mut d_bias) = (vec![0.0; SHAPE.weights()], vec![0.0; 4]);
+    for (sample, ((x, g), (y, dx))) in samples.iter().zip(&upstream).zip(found.iter().zip(&d_samples)).enumerate() {
+        let mut output = vec![0.0; OUT];
+        depthwise::forward(&SHAPE, &conv.weights, Some(&conv.bias), x, &mut output).unwrap();
+        assert_eq!((y.as_slice(), conv.forward(x)), (output.as_slice(), *y), "sample {sample}");
+        let mut d_input = vec![0.0; IN];
+        let gradients = Gradients { input: Some(&mut d_input), weights: Some(&mut d_weights), bias: Some(&mut d_bias) };
+        depthwise::backward(&SHAPE, &conv.weights, x, g, gradients).unwrap();
+        assert_eq!(dx.as_slice(), d_input, "sample {sample}");
+    }
+    assert_eq!((d_conv.weights.as_slice(), d_conv.bias.as_slice()), (d_weights.as_slice(), d_bias.as_slice()));
+
+    type Dense = layer::Dense<f64, 6, 3>;
+    let head = Dense::random(smolnn_float::init::he_normal, &mut random);
+    let samples: [[f64; 6]; 4] = [0; 4].map(|_| reals(&mut random, 6).try_into().unwrap());
+    let upstream: [[f64; 3]; 4] = [0; 4].map(|_| reals(&mut random, 3).try_into().unwrap());
+    let (mut found, mut batch, mut d_samples) = ([[0.0; 3]; 4], Dense::zeros(), [[0.0; 6]; 4]);
+    head.forward_batch(&samples, &mut found);
+    assert_eq!(found, samples.map(|x| head.forward(&x)));
+    head.backward_batch(&samples, &upstream, Some(&mut d_samples), &mut batch);
+    let mut alone = Dense::zeros();
+    for ((x, g), dx) in samples.iter().zip(&upstream).zip(&d_samples) {
+        let mut d_input = [0.0; 6];
+        head.backward(x, g, Some(&mut d_input), &mut alone);
+        assert_eq!(*dx, d_input);
+    }
+    assert_eq!(batch, alone);
+}

@@ -8,7 +8,7 @@ use smolnn_float::random::{Pcg32, SeedableRng};
 use smolnn_float::rnn::convert::{self, Format, Tensors};
 use smolnn_float::rnn::{
     Bidirectional, Cell, Gru, HoldIsOne, HoldIsZero, Keep, Linear, Lstm, Relu, ResetAfter, ResetBefore, ResidualRnn,
-    Sequence, SequenceGradients, SimpleRnn, Stack, Tanh,
+    Sequence, SequenceGradients, SimpleRnn, Stack, Tanh, Tape, WindowMemory,
 };
 
 fn generator(seed: u64) -> Pcg32 {
@@ -131,8 +131,15 @@ fn differences_of_both_directions() {
                     let gradients = SequenceGradients { input: Some(input), parameters: Some(parameters) };
                     let mut scratch = vec![f64::NAN; sizes.scratch(keep)];
                     let (output, stash) = (&run.output, &run.stash);
-                    both.backward(&t[0], &t[2], output, stash, Some(d_output), d_state, gradients, &mut scratch)
-                        .unwrap();
+                    both.backward(
+                        &t[0],
+                        &Tape { input: &t[2], output, stash },
+                        d_state,
+                        Some(d_output),
+                        gradients,
+                        &mut scratch,
+                    )
+                    .unwrap();
                     all.into()
                 },
             };
@@ -226,12 +233,9 @@ fn truncated<T: Real, C: Cell<T>>(
             parameters,
             &mut at,
             input,
-            &mut output,
-            &mut stash,
+            WindowMemory { output: &mut output, stash: &mut stash, d_state: &mut all.state, scratch: &mut scratch },
             upstream,
-            &mut all.state,
             gradients,
-            &mut scratch,
         )
         .unwrap();
     (all, at)
@@ -324,7 +328,7 @@ fn train_bytes_of_a_gru() {
     let sequence = Sequence::new(GRU, 100, Keep::Gates).unwrap();
     sequence.forward(parameters, state, input, output, stash, scratch).unwrap();
     let gradients = SequenceGradients { input: None, parameters: Some(d_parameters) };
-    sequence.backward(parameters, input, output, stash, None, d_state, gradients, scratch).unwrap();
+    sequence.backward(parameters, &Tape { input, output, stash }, d_state, None, gradients, scratch).unwrap();
 }
 
 /// Rows of one gate after the other, `[gates][hidden][columns]`, in another order and perhaps transposed as Keras has them.
@@ -457,7 +461,8 @@ fn wrong_shapes_and_lengths_are_errors() {
         let found = sequence.forward(&p, &mut s, &x, &mut y, &mut stash, &mut scratch);
         assert!(matches!(found, Err(ShapeError::Length { what: said, .. }) if said == what), "{found:?}");
         let none = SequenceGradients::default();
-        let found = sequence.backward(&p, &x, &y, &stash, None, &mut s, none, &mut scratch);
+        let found =
+            sequence.backward(&p, &Tape { input: &x, output: &y, stash: &stash }, &mut s, None, none, &mut scratch);
         assert!(matches!(found, Err(ShapeError::Length { what: said, .. }) if said == what), "{found:?}");
     }
 }
@@ -498,4 +503,46 @@ fn trained_networks_over_recorded_speech() {
         found.push((name, outcome.right, outcome.utterances, outcome.frames > 100));
     });
     assert_eq!(found, [("gru", 366, 370, true), ("lstm", 365, 370, true), ("rnn", 361, 370, true)]);
+}
+
+/// A cell with its lengths in the type does what the sequence does.
+#[test]
+fn typed_cells_are_the_sequences() {
+    use smolnn_core::shape;
+    use smolnn_float::layer;
+
+    const LSTM: Lstm = shape!(Lstm::new(3, 4));
+    const STEPS: usize = 5;
+    type Layer = layer::Lstm<f64, 3, 4, 8, { LSTM.sizes().parameters() }>;
+    let sizes = LSTM.sizes();
+    let mut random = generator(41);
+    let lstm = Layer::random(LSTM, &mut random).unwrap();
+    let input: [[f64; 3]; STEPS] = [0; STEPS].map(|_| reals(&mut random, 3).try_into().unwrap());
+    let upstream: [[f64; 4]; STEPS] = [0; STEPS].map(|_| reals(&mut random, 4).try_into().unwrap());
+    for keep in [Keep::Gates, Keep::States] {
+        let mut scratch = vec![0.0; sizes.scratch(keep).max(sizes.step_scratch())];
+        let mut stash = vec![0.0; sizes.stash(STEPS, keep)];
+        let [mut state, mut live, mut inferred] = [[0.0; 8]; 3];
+        let [mut output, mut output_of_infer] = [[[0.0; 4]; STEPS]; 2];
+        lstm.forward(keep, &mut state, &input, &mut output, &mut stash, &mut scratch).unwrap();
+        lstm.infer(&mut inferred, &input, &mut output_of_infer, &mut scratch).unwrap();
+        for x in &input {
+            lstm.step(&mut live, x, &mut scratch).unwrap();
+        }
+        assert_eq!((state, output), (inferred, output_of_infer));
+        assert_eq!(state, live);
+        let tape = Tape { input: input.as_flattened(), output: output.as_flattened(), stash: &stash };
+        let (mut d_state, mut d_input, mut gradients) = ([0.0; 8], [[0.0; 3]; STEPS], Layer::zeros(LSTM).unwrap());
+        lstm.backward(keep, &tape, &mut d_state, Some(&upstream), Some(&mut d_input), &mut gradients, &mut scratch)
+            .unwrap();
+        let (mut expected_state, mut dx, mut dp) = ([0.0; 8], [0.0; 3 * STEPS], [0.0; Layer::PARAMETERS]);
+        let into = SequenceGradients { input: Some(&mut dx), parameters: Some(&mut dp) };
+        Sequence::new(LSTM, STEPS, keep)
+            .unwrap()
+            .backward(&lstm.parameters, &tape, &mut expected_state, Some(upstream.as_flattened()), into, &mut scratch)
+            .unwrap();
+        assert_eq!((d_state, d_input.as_flattened(), gradients.parameters), (expected_state, dx.as_slice(), dp));
+        assert!(dp.iter().any(|&d| d != 0.0));
+    }
+    assert!(layer::Gru::<f64, 3, 4, 7>::zeros(Gru::<ResetAfter>::new(3, 4).unwrap()).is_err());
 }

@@ -8,7 +8,7 @@
 use smolnn_core::{DenseShape, OptimiserKind, ShapeError, shape};
 use smolnn_float::optimiser::{Adam, Optimiser};
 use smolnn_float::random::{Pcg32, SeedableRng};
-use smolnn_float::rnn::{Cell, Gru, Keep, ResetAfter, Sequence, SequenceGradients};
+use smolnn_float::rnn::{Cell, Gru, Keep, ResetAfter, Sequence, SequenceGradients, WindowMemory};
 use smolnn_float::{Gradients, Parameter, Rows, clip, dense, init, loss};
 use smolnn_testkit::sequences::{FEATURES, SPEAKERS, Split, TEST, TRAIN, UNITS, coefficients};
 
@@ -81,7 +81,8 @@ impl Speaker {
         let output = &mut output[..sequence.steps() * UNITS];
         let stash = &mut stash[..sizes.stash(sequence.steps(), Keep::Gates)];
         let into = SequenceGradients { input: None, parameters: Some(&mut gradients.gru) };
-        sequence.truncated(&self.gru, state, frames, output, stash, last, d_state, into, scratch)?;
+        let window = WindowMemory { output, stash, d_state, scratch };
+        sequence.truncated(&self.gru, state, frames, window, last, into)?;
         failed.map_or(Ok(value), Err)
     }
 

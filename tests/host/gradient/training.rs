@@ -378,11 +378,11 @@ fn a_convolutional_network_learns_digits() {
                 let (features, logits) = logits(&front, &head, image);
                 let (mut d_logits, mut d_features) = ([0.0; 10], [0.0; 128]);
                 loss::cross_entropy(&row, 0.0, &logits, &[label.into()], &mut d_logits).unwrap();
-                head.backward(&features, &d_logits, &mut d_head, Some(&mut d_features));
+                head.backward(&features, &d_logits, Some(&mut d_features), &mut d_head);
                 for (d, y) in d_features.iter_mut().zip(features) {
                     *d = if y > 0.0 { *d } else { 0.0 };
                 }
-                front.backward(image, &d_features, &mut d_front, None);
+                front.backward(image, &d_features, None, &mut d_front);
             }
             let ([w1, b1], [w2, b2]) = (front.parameters(&mut d_front), head.parameters(&mut d_head));
             let mut parameters = [w1, b1, w2, b2];

@@ -1,7 +1,7 @@
 //! Sequences through recurrent cells, with memory of their own: shorter to write in tests.
 
 use smolnn_float::Real;
-use smolnn_float::rnn::{Cell, Keep, Sequence, SequenceGradients};
+use smolnn_float::rnn::{Cell, Keep, Sequence, SequenceGradients, Tape};
 
 /// A sequence that has been run.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +59,8 @@ pub fn backward<T: Real, C: Cell<T>>(
     let gradients = SequenceGradients { input: Some(&mut all.input), parameters: Some(&mut all.parameters) };
     let mut scratch = vec![T::NAN; sizes.scratch(keep)];
     let (output, stash) = (&run.output, &run.stash);
-    sequence.backward(parameters, input, output, stash, d_output, &mut all.state, gradients, &mut scratch).unwrap();
+    sequence
+        .backward(parameters, &Tape { input, output, stash }, &mut all.state, d_output, gradients, &mut scratch)
+        .unwrap();
     all
 }

@@ -31,13 +31,25 @@ pub fn forward<T: Number>(
     output: &mut [T],
 ) -> Result<(), ShapeError> {
     check(shape, weights, bias, input, output)?;
+    run_forward(shape, weights, bias, input, output);
+    Ok(())
+}
+
+/// The body of [`forward`].
+#[inline]
+pub(crate) fn run_forward<T: Number>(
+    shape: &DepthwiseConv2dShape,
+    weights: &[T],
+    bias: Option<&[T]>,
+    input: &[T],
+    output: &mut [T],
+) {
     start_with(bias, output);
     let add = if shape.multiplier() == 1 { T::walk_add } else { T::spread_add };
     for_each_block(shape, |block, walk| {
         let (y, x) = (behind_mut(output, block.output), behind(input, block.input));
         add(walk, y, x, behind(weights, block.weights));
     });
-    Ok(())
 }
 
 /// Adds ∂L/∂x, ∂L/∂W and ∂L/∂b to `gradients`, given ∂L/∂y in `d_output`.
@@ -53,6 +65,19 @@ pub fn backward<T: Number>(
 ) -> Result<(), ShapeError> {
     check(shape, weights, None, input, d_output)?;
     gradients.check(shape.input_len(), shape.weights(), shape.output().channels)?;
+    run_backward(shape, weights, input, d_output, gradients);
+    Ok(())
+}
+
+/// The body of [`backward`].
+#[inline]
+pub(crate) fn run_backward<T: Number>(
+    shape: &DepthwiseConv2dShape,
+    weights: &[T],
+    input: &[T],
+    d_output: &[T],
+    gradients: Gradients<'_, T>,
+) {
     if let Some(d_input) = gradients.input {
         backward_input(shape, weights, d_output, d_input);
     }
@@ -62,7 +87,6 @@ pub fn backward<T: Number>(
     if let Some(d_bias) = gradients.bias {
         Accumulate.rows_sum(d_output, d_bias);
     }
-    Ok(())
 }
 
 /// `d_input += Wᵀ d_output`.

@@ -7,7 +7,7 @@
 use smolnn_core::ShapeError;
 
 use super::sequence::Track;
-use super::{Cell, Keep, Sequence, SequenceGradients, Sizes, add};
+use super::{Cell, Keep, Sequence, SequenceGradients, Sizes, Tape, add};
 use crate::Real;
 use crate::slices::{check_optional, cut, cut_mut, part};
 
@@ -72,17 +72,16 @@ impl<C: Copy> Bidirectional<C> {
     pub fn backward<T: Real>(
         &self,
         parameters: &[T],
-        input: &[T],
-        output: &[T],
-        stash: &[T],
-        d_output: Option<&[T]>,
+        tape: &Tape<'_, T>,
         d_state: &mut [T],
+        d_output: Option<&[T]>,
         gradients: SequenceGradients<'_, T>,
         scratch: &mut [T],
     ) -> Result<(), ShapeError>
     where
         C: Cell<T>,
     {
+        let Tape { input, output, stash } = *tape;
         let sizes = self.check(parameters, d_state, input, output, stash, scratch)?;
         check_optional("the gradient of the output", output.len(), d_output)?;
         check_optional("the gradient of the input", input.len(), gradients.input.as_deref())?;
@@ -102,7 +101,8 @@ impl<C: Copy> Bidirectional<C> {
                     add(d_h, part(d_output, at * track.stride + track.offset, sizes.outputs));
                 }
             };
-            self.sequence.run_back(track, parameters, input, output, stash, upstream, d_state, gradients, scratch);
+            let tape = Tape { input, output, stash };
+            self.sequence.run_back(track, parameters, &tape, d_state, upstream, gradients, scratch);
         }
         Ok(())
     }

@@ -20,7 +20,7 @@
 //!
 //! ```
 //! use smolnn_core::{OptimiserKind, ShapeError, shape};
-//! use smolnn_float::rnn::{Cell, Gru, Keep, ResetBefore, Sequence, SequenceGradients};
+//! use smolnn_float::rnn::{Cell, Gru, Keep, ResetBefore, Sequence, SequenceGradients, Tape};
 //!
 //! const GRU: Gru<ResetBefore> = shape!(Gru::new(6, 16));
 //! const STEPS: usize = 100;
@@ -40,7 +40,8 @@
 //! d_state.fill(1.0);
 //! let mut d_parameters = [0.0; GRU.sizes().parameters()];
 //! let gradients = SequenceGradients { parameters: Some(&mut d_parameters), input: None };
-//! sequence.backward(&parameters, &input, &output, &stash, None, &mut d_state, gradients, &mut scratch)?;
+//! let tape = Tape { input: &input, output: &output, stash: &stash };
+//! sequence.backward(&parameters, &tape, &mut d_state, None, gradients, &mut scratch)?;
 //! assert!(d_parameters.iter().any(|&g| g != 0.0));
 //!
 //! // One sample at a time gives the same bits.
@@ -66,7 +67,7 @@ pub use bidirectional::Bidirectional;
 pub use causal::{Causal, CausalState, receptive_field};
 pub use gru::{Gru, HoldIsOne, HoldIsZero, Reset, ResetAfter, ResetBefore, Update};
 pub use lstm::Lstm;
-pub use sequence::{Sequence, SequenceGradients};
+pub use sequence::{Sequence, SequenceGradients, Tape, WindowMemory};
 pub use simple::{Activation, Linear, Relu, ResidualRnn, SimpleRnn, Tanh};
 pub use stack::Stack;
 pub use svdf::{Svdf, SvdfWeights};

@@ -29,6 +29,30 @@ impl<T> Default for SequenceGradients<'_, T> {
     }
 }
 
+/// What a forward pass over a sequence saw and left, for the way back.
+#[derive(Clone, Copy, Debug)]
+pub struct Tape<'a, T> {
+    /// x of every step.
+    pub input: &'a [T],
+    /// h of every step.
+    pub output: &'a [T],
+    /// What forward kept besides.
+    pub stash: &'a [T],
+}
+
+/// The memory of one window of [`Sequence::truncated`]; its contents do not matter.
+#[derive(Debug)]
+pub struct WindowMemory<'a, T> {
+    /// h of every step of the window.
+    pub output: &'a mut [T],
+    /// [`Sizes::stash`] of the window.
+    pub stash: &'a mut [T],
+    /// ∂L/∂ of the state; left at the start of the **last** window: ∂L/∂h₀ where there is only one.
+    pub d_state: &'a mut [T],
+    /// [`Sizes::scratch`].
+    pub scratch: &'a mut [T],
+}
+
 /// A cell over a number of steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sequence<C> {
@@ -118,25 +142,23 @@ impl<C: Copy> Sequence<C> {
     pub fn backward<T: Real>(
         &self,
         parameters: &[T],
-        input: &[T],
-        output: &[T],
-        stash: &[T],
-        d_output: Option<&[T]>,
+        tape: &Tape<'_, T>,
         d_state: &mut [T],
+        d_output: Option<&[T]>,
         gradients: SequenceGradients<'_, T>,
         scratch: &mut [T],
     ) -> Result<(), ShapeError>
     where
         C: Cell<T>,
     {
-        check_optional("the gradient of the output", output.len(), d_output)?;
+        check_optional("the gradient of the output", tape.output.len(), d_output)?;
         let outputs = self.cell.sizes().outputs;
         let upstream = |step: usize, _: &[T], d_h: &mut [T]| {
             if let Some(d_output) = d_output {
                 add(d_h, part(d_output, step * outputs, outputs));
             }
         };
-        self.backward_with(parameters, input, output, stash, upstream, d_state, gradients, scratch)
+        self.backward_with(parameters, tape, d_state, upstream, gradients, scratch)
     }
 
     /// [`backward`](Self::backward) with ∂L/∂output of one step at a time, so that no buffer holds them all:
@@ -148,11 +170,9 @@ impl<C: Copy> Sequence<C> {
     pub fn backward_with<T: Real>(
         &self,
         parameters: &[T],
-        input: &[T],
-        output: &[T],
-        stash: &[T],
-        upstream: impl FnMut(usize, &[T], &mut [T]),
+        tape: &Tape<'_, T>,
         d_state: &mut [T],
+        upstream: impl FnMut(usize, &[T], &mut [T]),
         gradients: SequenceGradients<'_, T>,
         scratch: &mut [T],
     ) -> Result<(), ShapeError>
@@ -160,20 +180,20 @@ impl<C: Copy> Sequence<C> {
         C: Cell<T>,
     {
         let sizes = self.cell.sizes();
+        let Tape { input, output, stash } = *tape;
         self.check(&sizes, parameters, d_state, input, output)?;
         ShapeError::check_length("the stash", sizes.stash(self.steps, self.keep), stash.len())?;
         ShapeError::check_capacity("the scratch", sizes.scratch(self.keep), scratch.len())?;
         check_optional("the gradient of the input", input.len(), gradients.input.as_deref())?;
         check_optional("the gradient of the parameters", parameters.len(), gradients.parameters.as_deref())?;
         let track = Track::whole(self.steps, &sizes);
-        self.run_back(track, parameters, input, output, stash, upstream, d_state, gradients, scratch);
+        self.run_back(track, parameters, tape, d_state, upstream, gradients, scratch);
         Ok(())
     }
 
     /// Truncated BPTT over a sequence of any length in windows of [`steps`](Self::steps): each window goes forward from
     /// where the last one ended and back to its own start, so that memory is that of a window. `state` is carried on.
-    /// `output` is a window's, `stash` too. `upstream(step, h, d_h)` adds ∂L/∂h for the steps of a window, its last first.
-    /// `d_state` becomes ∂L/∂ of the state at the start of the **last** window: ∂L/∂h₀ where there is only one.
+    /// `upstream(step, h, d_h)` adds ∂L/∂h for the steps of a window, its last first.
     ///
     /// To step the optimiser after every window, call [`forward`](Self::forward) and [`backward`](Self::backward) window by
     /// window; the state is carried on as well.
@@ -185,17 +205,15 @@ impl<C: Copy> Sequence<C> {
         parameters: &[T],
         state: &mut [T],
         input: &[T],
-        output: &mut [T],
-        stash: &mut [T],
+        memory: WindowMemory<'_, T>,
         mut upstream: impl FnMut(usize, &[T], &mut [T]),
-        d_state: &mut [T],
         gradients: SequenceGradients<'_, T>,
-        scratch: &mut [T],
     ) -> Result<(), ShapeError>
     where
         C: Cell<T>,
     {
         let sizes = self.cell.sizes();
+        let WindowMemory { output, stash, d_state, scratch } = memory;
         let SequenceGradients { input: mut d_input, parameters: mut d_parameters } = gradients;
         check_optional("the gradient of the input", input.len(), d_input.as_deref())?;
         ShapeError::check_length("the output of a window", self.steps * sizes.outputs, output.len())?;
@@ -217,7 +235,8 @@ impl<C: Copy> Sequence<C> {
                 parameters: d_parameters.as_deref_mut(),
             };
             let upstream = |step: usize, h: &[T], d_h: &mut [T]| upstream(first + step, h, d_h);
-            window.backward_with(parameters, x, y, stash, upstream, d_state, gradients, scratch)?;
+            let tape = Tape { input: x, output: y, stash };
+            window.backward_with(parameters, &tape, d_state, upstream, gradients, scratch)?;
             first += steps;
         }
         Ok(())
@@ -275,11 +294,9 @@ impl<C: Copy> Sequence<C> {
         &self,
         track: Track,
         parameters: &[T],
-        input: &[T],
-        output: &[T],
-        stash: &[T],
-        mut upstream: impl FnMut(usize, &[T], &mut [T]),
+        tape: &Tape<'_, T>,
         d_state: &mut [T],
+        mut upstream: impl FnMut(usize, &[T], &mut [T]),
         gradients: SequenceGradients<'_, T>,
         scratch: &mut [T],
     ) where
@@ -287,7 +304,8 @@ impl<C: Copy> Sequence<C> {
     {
         let sizes = self.cell.sizes();
         let SequenceGradients { input: mut d_input, parameters: mut d_parameters } = gradients;
-        let (mut stash, mut scratch) = (stash, scratch);
+        let Tape { input, output, mut stash } = *tape;
+        let mut scratch = scratch;
         let mut start = cut(&mut stash, sizes.state());
         let (h_start, memory_start) = (cut(&mut start, sizes.outputs), start);
         let (spare_gates, spare_state) = match self.keep {

@@ -4,7 +4,7 @@ use smolnn_core::ShapeError;
 use smolnn_float::rnn::convert::{self, Format, Tensors};
 use smolnn_float::rnn::{
     Bidirectional, Cell, Gru, Keep, Lstm, Relu, ResetAfter, ResetBefore, Sequence, SequenceGradients, SimpleRnn, Sizes,
-    Stack,
+    Stack, Tape,
 };
 
 use super::{Bench, Case, MANY_STEPS, Stop};
@@ -218,7 +218,7 @@ fn sequence<C: Cell<f32>>(
     samples(bench, &sizes, layers, lengths, h, c, load, &|pass| {
         let Pass { parameters, input, output, state, d_output, d_state, gradients, stash, scratch } = pass;
         sequence.forward(parameters, state, input, output, stash, scratch)?;
-        sequence.backward(parameters, input, output, stash, d_output, d_state, gradients, scratch)
+        sequence.backward(parameters, &Tape { input, output, stash }, d_state, d_output, gradients, scratch)
     })
 }
 
@@ -237,7 +237,7 @@ fn bidirectional(bench: &mut Bench<'_, '_>, cell: &Gru<ResetAfter>) -> Result<()
     samples(bench, &sizes, 2, lengths, [0, outputs], [0; 2], load, &|pass| {
         let Pass { parameters, input, output, state, d_output, d_state, gradients, stash, scratch } = pass;
         both.forward(parameters, state, input, output, stash, scratch)?;
-        both.backward(parameters, input, output, stash, d_output, d_state, gradients, scratch)
+        both.backward(parameters, &Tape { input, output, stash }, d_state, d_output, gradients, scratch)
     })
 }
 

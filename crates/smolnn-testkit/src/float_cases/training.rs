@@ -81,11 +81,11 @@ pub fn learn_xor() -> (bool, f32) {
             let mut d_y = [0.0];
             last += loss::mean_squared(&head.forward(&h), &[*target], &mut d_y).unwrap_or(f32::INFINITY);
             let mut d_h = [0.0; 8];
-            head.backward(&h, &d_y, &mut d_head, Some(&mut d_h));
+            head.backward(&h, &d_y, Some(&mut d_h), &mut d_head);
             for (d, h) in d_h.iter_mut().zip(h) {
                 *d *= 1.0 - h * h;
             }
-            hidden.backward(x, &d_h, &mut d_hidden, None);
+            hidden.backward(x, &d_h, None, &mut d_hidden);
         }
         let ([w1, b1], [w2, b2]) = (hidden.parameters(&mut d_hidden), head.parameters(&mut d_head));
         if adam.step(&mut [w1, b1, w2, b2], &mut state).is_err() {

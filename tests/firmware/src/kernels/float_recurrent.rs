@@ -9,7 +9,7 @@ use smolnn_float::random::{Pcg32, SeedableRng};
 use smolnn_float::rnn::convert::{self, Format, Tensors};
 use smolnn_float::rnn::{
     Bidirectional, Causal, CausalState, Cell, Gru, HoldIsZero, Keep, Lstm, Relu, ResetAfter, ResetBefore, ResidualRnn,
-    Sequence, SequenceGradients, SimpleRnn, Sizes, Stack, Tanh,
+    Sequence, SequenceGradients, SimpleRnn, Sizes, Stack, Tanh, Tape, WindowMemory,
 };
 
 use super::{Meter, Random, TOO_LARGE, Work};
@@ -137,7 +137,7 @@ fn training<C: Cell<f32>>(
             let _ = sequence.forward(parameters, state, input, output, stash, scratch);
             d_state.fill(1.0);
             let gradients = SequenceGradients { input: None, parameters: Some(d_parameters) };
-            let _ = sequence.backward(parameters, input, output, stash, None, d_state, gradients, scratch);
+            let _ = sequence.backward(parameters, &Tape { input, output, stash }, d_state, None, gradients, scratch);
             return;
         }
         let gradients = SequenceGradients { input: None, parameters: Some(d_parameters) };
@@ -146,7 +146,8 @@ fn training<C: Cell<f32>>(
                 d_h.fill(1.0);
             }
         };
-        let _ = sequence.truncated(parameters, state, input, output, stash, last, d_state, gradients, scratch);
+        let memory = WindowMemory { output, stash, d_state, scratch };
+        let _ = sequence.truncated(parameters, state, input, memory, last, gradients);
     });
 }
 
@@ -164,7 +165,7 @@ fn both_directions(meter: &mut dyn Meter, room: &mut [f32], cell: &Gru<ResetBefo
         let _ = both.forward(parameters, state, input, output, stash, scratch);
         d_state.fill(1.0);
         let gradients = SequenceGradients { input: None, parameters: Some(d_parameters) };
-        let _ = both.backward(parameters, input, output, stash, None, d_state, gradients, scratch);
+        let _ = both.backward(parameters, &Tape { input, output, stash }, d_state, None, gradients, scratch);
     });
 }
 
