@@ -1,13 +1,15 @@
 //! Arguments of a call, each with two readings: the value that the kernel takes when the call runs here, and the Rust that gives the same value
 //! in generated code. [`call!`](super::call::call) makes both out of one list of arguments.
 
-use smolnn_core::ShapeError;
+use smolnn_core::{Image, ShapeError, WindowSize};
 use smolnn_fixed::Channel;
 use smolnn_fixed::conv::Sums;
 use smolnn_fixed::matmul::MatmulShape;
 use smolnn_fixed::movement::Walk;
 use smolnn_fixed::pack::Layout;
 use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
+use smolnn_fixed::resize::Sampling;
+use smolnn_float as float;
 
 use super::source::Source;
 
@@ -58,6 +60,8 @@ macro_rules! plain {
 
 plain! {
     usize: value => value.to_string();
+    i8: value => format!("{value}_i8");
+    i16: value => format!("{value}_i16");
     i32: value => value.to_string();
     bool: value => value.to_string();
     f32: value => format!("{value:?}");
@@ -71,6 +75,10 @@ plain! {
     FusedActivation: value => format!("FusedActivation::{value:?}");
     Multiplier: value => format!("Multiplier {{ mantissa: {}, shift: {} }}", value.mantissa, value.shift);
     Sums: value => format!("Sums::{value:?}");
+    Image: value => format!("Image::hwc({}, {}, {})", value.height, value.width, value.channels);
+    WindowSize: value => format!("WindowSize::hw({}, {})", value.height, value.width);
+    Sampling: value => format!("{value:?}");
+    float::resize::Sampling: value => format!("float::resize::{value:?}");
     MatmulShape: value => format!("{value:?}");
     Walk: value => format!("Walk {{ length: {}, start: {}, strides: {:?} }}", value.length, value.start, value.strides);
 }
@@ -129,6 +137,8 @@ entries! {
     u32 "WORDS": value => format!("{value:#010x}");
     i8 "WEIGHTS": value => value.to_string();
     i16 "WEIGHTS": value => value.to_string();
+    usize "LENGTHS": value => value.to_string();
+    u16 "POSITIONS": value => value.to_string();
     i32 "BIAS": value => value.to_string();
     i64 "BIAS": value => value.to_string();
     f32 "VALUES": value => format!("f32::from_bits({:#x})", value.to_bits());

@@ -9,7 +9,7 @@ use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
 
 use super::call::{Body, Call};
 use crate::error::Problem;
-use crate::net::{Activation, Element, Quantisation, Tensor, TensorId, View};
+use crate::net::{Activation, Constant, Element, Quantisation, Tensor, TensorId, View};
 
 /// A node, the backend that it is lowered for, and the tensors that lowering adds.
 pub(crate) struct Context<'a> {
@@ -105,10 +105,41 @@ impl<'a> Context<'a> {
     /// A tensor between two calls of the node.
     #[expect(dead_code, reason = "the first operator that lowers to several calls uses it")]
     pub fn temporary(&self, element: Element, shape: Vec<usize>, quantisation: Option<Quantisation>) -> TensorId {
-        let mut temporaries = self.temporaries.borrow_mut();
         let name = format!("between the calls of operator {} {}", self.node.index, self.node.name);
-        temporaries.push(Tensor { name, element, shape, quantisation, data: None, variable: false, start: None });
+        self.add(Tensor { name, element, shape, quantisation, data: None, variable: false, start: None })
+    }
+
+    /// A constant of the node that stands for the constant `like`.
+    pub fn constant_tensor(&self, like: TensorId, element: Element, shape: Vec<usize>, bytes: Vec<u8>) -> TensorId {
+        let (name, data) = (self.tensor(like).name.clone(), Some(Constant::new(bytes)));
+        self.add(Tensor { name, element, shape, quantisation: None, data, variable: false, start: None })
+    }
+
+    fn add(&self, tensor: Tensor) -> TensorId {
+        let mut temporaries = self.temporaries.borrow_mut();
+        temporaries.push(tensor);
         self.net.tensors.len() + temporaries.len() - 1
+    }
+
+    /// The element type of tensors that are moved to the outputs without a change: all have the same type and quantisation.
+    pub fn moved(&self, inputs: &[TensorId]) -> Result<Element, Problem> {
+        let Some(&first) = inputs.first() else { return Err(self.fault("no input", "at least one")) };
+        let element = self.element(first, &[Element::I8, Element::I16, Element::I32, Element::F32])?;
+        let like = &self.tensor(first).quantisation;
+        for &id in inputs.iter().chain(&self.node.outputs) {
+            self.element(id, &[element])?;
+            let quantisation = &self.tensor(id).quantisation;
+            // An int32 index or a float has none; where both have some they must agree, since nothing is rescaled.
+            if let (Some(like), Some(quantisation)) = (like, quantisation)
+                && (&like.scales, &like.zero_points) != (&quantisation.scales, &quantisation.zero_points)
+            {
+                let text = |scales: &[f32], points: &[i32]| format!("scales {scales:?} and zero points {points:?}");
+                let found = text(&quantisation.scales, &quantisation.zero_points);
+                let supported = format!("the {} of the first input", text(&like.scales, &like.zero_points));
+                return Err(self.tensor_fault(id, found, supported));
+            }
+        }
+        Ok(element)
     }
 
     /// The multiplier of a factor that comes from the scales of the node's tensors.

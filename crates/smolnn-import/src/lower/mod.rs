@@ -12,11 +12,13 @@
 mod activation;
 mod argument;
 mod binary;
+mod blocks;
 mod call;
 mod context;
 mod conv;
 mod convert;
 mod dense;
+mod gather;
 mod matmul;
 mod memory;
 mod movement;
@@ -25,6 +27,7 @@ mod pad;
 mod pool;
 mod recurrent;
 mod reduce;
+mod resize;
 mod source;
 mod state;
 mod weights;
@@ -107,8 +110,20 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         | Operator::Reverse
         | Operator::DepthToSpace { .. }
         | Operator::SpaceToDepth { .. }
-        | Operator::BroadcastTo
-        | Operator::ResizeNearest { .. } => movement::lower(context),
+        | Operator::MirrorPad { .. }
+        | Operator::Tile
+        | Operator::BroadcastTo => movement::lower(context),
+        Operator::ResizeBilinear { align_corners, half_pixel_centers } => {
+            resize::bilinear_call(context, *align_corners, *half_pixel_centers)
+        }
+        Operator::ResizeNearest { align_corners, half_pixel_centers } => {
+            resize::nearest_call(context, *align_corners, *half_pixel_centers)
+        }
+        Operator::Gather { axis, batch_dims } => gather::gather_call(context, *axis, *batch_dims),
+        Operator::GatherNd => gather::gather_nd_call(context),
+        Operator::UpdateSlice => gather::update_slice_call(context),
+        Operator::SpaceToBatch => blocks::space_to_batch_call(context),
+        Operator::BatchToSpace => blocks::batch_to_space_call(context),
         Operator::Softmax { beta } => normalise::softmax_call(context, *beta),
         Operator::LogSoftmax => normalise::log_softmax_call(context),
         Operator::L2Normalise { activation } => normalise::l2_norm_call(context, *activation),
@@ -123,7 +138,7 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         Operator::AssignVariable => state::assign_call(context),
         Operator::SlideVariable => state::slide_call(context),
         // Folding gives those of constants their values, so that none of them is left.
-        Operator::Cast | Operator::Shape | Operator::Gather { .. } => {
+        Operator::Cast | Operator::Shape => {
             Err(context.fault("an operator whose result depends on the model's input", "operands that are constant"))
         }
         // Inference refused it.

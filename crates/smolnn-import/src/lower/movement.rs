@@ -11,26 +11,13 @@ use crate::net::{Element, Move, movement};
 pub(super) fn lower(context: &Context<'_>) -> Result<Lowered, Problem> {
     let movement = movement(context)?;
     let inputs = (0..movement.operands).map(|index| context.input(index)).collect::<Result<Vec<_>, _>>()?;
-    let element = context.element(context.input(0)?, &[Element::I8, Element::I16, Element::I32, Element::F32])?;
-    let like = &context.tensor(context.input(0)?).quantisation;
-    for &id in inputs.iter().chain(&context.node.outputs) {
-        context.element(id, &[element])?;
-        let quantisation = &context.tensor(id).quantisation;
-        // An int32 index or a float has none; where both have some they must agree, since nothing is rescaled.
-        if let (Some(like), Some(quantisation)) = (like, quantisation)
-            && (&like.scales, &like.zero_points) != (&quantisation.scales, &quantisation.zero_points)
-        {
-            let text = |scales: &[f32], points: &[i32]| format!("scales {scales:?} and zero points {points:?}");
-            let found = text(&quantisation.scales, &quantisation.zero_points);
-            let supported = format!("the {} of the first input", text(&like.scales, &like.zero_points));
-            return Err(context.tensor_fault(id, found, supported));
-        }
-    }
+    let element = context.moved(&inputs)?;
     if movement.in_order {
         return Ok(Lowered::Alias { input: context.input(0)?, output: context.output(0)? });
     }
-    let bodies = movement.moves.iter().map(|part| strided(context, element, part)).collect::<Result<Vec<_>, _>>()?;
-    let table = movement.moves.len() * size_of::<StridedCopy>();
+    let moves: Vec<Move> = movement.moves.iter().flat_map(|part| part.within(RANK)).collect();
+    let bodies = moves.iter().map(|part| strided(context, element, part)).collect::<Result<Vec<_>, _>>()?;
+    let table = moves.len() * size_of::<StridedCopy>();
     Ok(context.call(&inputs, Body::sequence(bodies))?.table_bytes(table).label(movement.label).into())
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn evaluate(view: &View<'_>) -> Option<Vec<Vec<i64>>> {
         | Operator::Pack { .. }
         | Operator::Unpack { .. }
         | Operator::Reverse
+        | Operator::Tile
         | Operator::Gather { .. }
         | Operator::BroadcastTo => return moved(view),
         _ => return None,

@@ -3,7 +3,7 @@
 //! What is stated for a tensor is checked against this once ([`check_shapes`]), so that lowering need not. What only a kernel demands (neighbouring
 //! axes, a limit of its own) is not asked for here.
 
-use super::geometry::{broadcast, marked_axes, pad_amounts};
+use super::geometry::{blocks, broadcast, gather_lengths, marked_axes, pad_amounts, resized};
 use super::movement::movement;
 use super::operator::{Operator, SlidingWindow};
 use super::tensor::Element;
@@ -126,14 +126,38 @@ fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
         | Operator::Pack { .. }
         | Operator::Unpack { .. }
         | Operator::Reverse
-        | Operator::Gather { .. }
+        | Operator::MirrorPad { .. }
+        | Operator::Tile
         | Operator::DepthToSpace { .. }
         | Operator::SpaceToDepth { .. }
-        | Operator::BroadcastTo
-        | Operator::ResizeNearest { .. } => {
+        | Operator::BroadcastTo => {
             let element = element(0)?;
             Ok(movement(view)?.shapes.into_iter().map(|shape| Inferred { shape, element }).collect())
         }
+        Operator::Gather { axis, batch_dims } => like_input(0, gather_lengths(view, *axis, *batch_dims)?.shape),
+        Operator::GatherNd => {
+            let (shape, indices) = (view.input_shape(0)?, view.input_shape(1)?);
+            let depth = indices.last().copied().unwrap_or(0);
+            let (Some((_, outer)), true) = (indices.split_last(), depth <= shape.len()) else {
+                let found = format!("indices of shape {indices:?} for values of shape {shape:?}");
+                return Err(
+                    view.fault(found, "tuples along the last dimension, of at most as many indices as dimensions")
+                );
+            };
+            let result = [outer, &shape[depth..]].concat();
+            view.bounded(&result)?;
+            like_input(0, result)
+        }
+        Operator::UpdateSlice => like_input(0, view.input_shape(0)?.to_vec()),
+        Operator::ResizeBilinear { .. } | Operator::ResizeNearest { .. } => {
+            let [batch, _, _, channels] = view.nhwc(view.input(0)?)?;
+            let [rows, columns] = resized(view)?;
+            let shape = vec![batch, rows, columns, channels];
+            view.bounded(&shape)?;
+            like_input(0, shape)
+        }
+        Operator::SpaceToBatch => like_input(0, blocks(view, true)?.shape),
+        Operator::BatchToSpace => like_input(0, blocks(view, false)?.shape),
         Operator::Lstm { time_major, .. } => {
             let &[first, second, _] = view.input_shape(0)? else {
                 let found = format!("shape {:?}", view.input_shape(0)?);

@@ -21,7 +21,9 @@ mod tensor;
 mod view;
 
 pub(crate) use evaluate::{LONGEST, evaluate};
-pub(crate) use geometry::{broadcast_lengths, pad_amounts, reduction_lengths};
+pub(crate) use geometry::{
+    Blocks, GatherLengths, blocks, broadcast_lengths, gather_lengths, pad_amounts, reduction_lengths, resized,
+};
 pub(crate) use graph::members;
 pub use graph::{Net, Node};
 pub(crate) use infer::{check_elements, check_shapes};

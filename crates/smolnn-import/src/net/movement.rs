@@ -3,6 +3,7 @@
 //! [`movement`] is all there is to know about such an operator: inference takes the shapes of its outputs from it, folding applies it to
 //! constants, lowering makes kernels of it.
 
+use super::geometry::{GatherLengths, gather_lengths, lengths, pad_amounts};
 use super::operator::Operator;
 use super::view::View;
 use crate::error::Problem;
@@ -45,6 +46,22 @@ impl Move {
             }
         }
         Self { input: from.0, input_start: from.1, output: to.0, output_start: to.1, axes: merged }
+    }
+
+    /// The same as copies of at most `rank` dimensions: where there are more, one copy for each index of the shortest ones.
+    pub(crate) fn within(&self, rank: usize) -> Vec<Self> {
+        let shortest = (0..self.axes.len()).min_by_key(|&axis| self.axes[axis].length);
+        let Some(axis) = shortest.filter(|_| self.axes.len() > rank) else { return vec![self.clone()] };
+        let Axis { length, input, output } = self.axes[axis];
+        let mut rest = self.axes.clone();
+        rest.remove(axis);
+        (0..length as isize)
+            .flat_map(|index| {
+                let input_start = (self.input_start as isize + index * input) as usize;
+                let output_start = (self.output_start as isize + index * output) as usize;
+                Self::new((self.input, input_start), (self.output, output_start), &rest).within(rank)
+            })
+            .collect()
     }
 
     /// Calls `copy` with the position in the input and the one in the output of each element.
@@ -98,7 +115,8 @@ pub(crate) fn movement(view: &View<'_>) -> Result<Movement, Problem> {
         Operator::DepthToSpace { block } => depth_to_space(view, block),
         Operator::SpaceToDepth { block } => space_to_depth(view, block),
         Operator::BroadcastTo => broadcast_to(view),
-        Operator::ResizeNearest { align_corners, .. } => resize_nearest(view, align_corners),
+        Operator::MirrorPad { symmetric } => mirror_pad(view, symmetric),
+        Operator::Tile => tile(view),
         _ => Err(view.fault("an operator that computes", "an operator that moves")),
     }
 }
@@ -197,6 +215,12 @@ fn strided_slice(view: &View<'_>, masks: Masks) -> Result<Movement, Problem> {
             view.fault(found, "a slice that is not empty")
         };
         if masked(masks.shrink) {
+            if stride < 0 || masked(masks.begin) && wrap(begin[axis]) != 0 {
+                let found =
+                    format!("position {} of axis {axis} with stride {stride}, its begin masked or not", begin[axis]);
+                let supported = "one position of an axis whose begin is not masked, stride 1 (the references disagree)";
+                return Err(view.fault(found, supported));
+            }
             let index = usize::try_from(wrap(begin[axis])).ok().filter(|&index| index < length as usize);
             positions.push(Positions { begin: index.ok_or_else(fault)?, count: 1, step: 1 });
             dropped.push(true);
@@ -365,23 +389,19 @@ fn reverse(view: &View<'_>) -> Result<Movement, Problem> {
 }
 
 fn gather(view: &View<'_>, axis: i64, batch_dims: i64) -> Result<Movement, Problem> {
-    let shape = view.input_shape(0)?;
-    let axis = view.axis(axis, shape.len())?;
-    if batch_dims != 0 {
+    let GatherLengths { batch, outer, axis: length, inner, shape, .. } = gather_lengths(view, axis, batch_dims)?;
+    if batch != 1 {
         return Err(view.fault(format!("{batch_dims} batch dimensions"), "a gather without batch dimensions"));
     }
     let indices = view.integers(1, "indices")?;
-    let fault = |index: i64| view.fault(format!("index {index}"), format!("indices below {}", shape[axis]));
-    let result = [&shape[..axis], view.input_shape(1)?, &shape[axis + 1..]].concat();
-    view.bounded(&result)?;
-    let (outer, inner) = around(shape, axis);
-    let (from, to) = (shape[axis] * inner, indices.len() * inner);
+    let (from, to) = (length * inner, indices.len() * inner);
     let mut moves = Vec::new();
     for (position, &index) in indices.iter().enumerate() {
-        let index = usize::try_from(index).ok().filter(|&at| at < shape[axis]).ok_or_else(|| fault(index))?;
+        let inside = usize::try_from(index).ok().filter(|&at| at < length);
+        let index = inside.ok_or_else(|| view.fault(format!("index {index}"), format!("indices below {length}")))?;
         moves.push(Move::new((0, index * inner), (0, position * inner), &runs(outer, inner, from, to)));
     }
-    Ok(Movement { operands: 1, shapes: vec![result], moves, in_order: false, label: format!("axis {axis}") })
+    Ok(Movement { operands: 1, shapes: vec![shape], moves, in_order: false, label: format!("axis {axis}") })
 }
 
 /// The axes of a rearrangement between [b, h, w, (i, j, c)] and [b, (h, i), (w, j), c]: lengths, strides in the deep and in the wide tensor.
@@ -422,16 +442,6 @@ fn space_to_depth(view: &View<'_>, block: usize) -> Result<Movement, Problem> {
     single(view, 0, vec![batch, height, width, channels * block * block], &axes, format!("block {block}"))
 }
 
-/// The lengths in a constant operand; those stated for the output where it is computed when the model runs.
-fn lengths(view: &View<'_>, index: usize, role: &str, stated: &[usize]) -> Result<Vec<usize>, Problem> {
-    if view.tensor(view.input(index)?).data.is_none() {
-        return Ok(stated.to_vec());
-    }
-    let values = view.integers(index, role)?;
-    let lengths = values.iter().map(|&value| usize::try_from(value).ok()).collect::<Option<Vec<_>>>();
-    lengths.ok_or_else(|| view.fault_of_input(index, format!("{role} {values:?}"), "lengths of at least 1"))
-}
-
 fn broadcast_to(view: &View<'_>) -> Result<Movement, Problem> {
     let from = view.input_shape(0)?;
     let to = lengths(view, 1, "shape", view.stated_shape(0)?)?;
@@ -451,26 +461,68 @@ fn broadcast_to(view: &View<'_>) -> Result<Movement, Problem> {
     single(view, 0, to, &axes, String::new())
 }
 
-fn resize_nearest(view: &View<'_>, align_corners: bool) -> Result<Movement, Problem> {
-    let [batch, height, width, channels] = view.nhwc(view.input(0)?)?;
-    let [_, stated_height, stated_width, _] = view.nhwc(view.output(0)?)?;
-    let size = lengths(view, 1, "size", &[stated_height, stated_width])?;
-    let &[high, wide] = &size[..] else {
-        return Err(view.fault_of_input(1, format!("size {size:?}"), "height and width"));
-    };
-    view.bounded(&[batch, high, wide, channels])?;
-    // Scaled up by whole factors, each pixel is repeated, whether pixels are measured at their corner or their centre.
-    if high % height != 0 || wide % width != 0 || align_corners {
-        let corners = if align_corners { " with aligned corners" } else { "" };
-        let found = format!("{height}x{width} to {high}x{wide}{corners}");
-        return Err(view.fault(found, "whole factors, corners not aligned"));
+/// What a mirroring makes of an axis: three runs, each with the first positions in input and output, length and direction in the input.
+fn mirrored(length: usize, before: usize, behind: usize, ends: usize) -> [(usize, usize, usize, isize); 3] {
+    [
+        ((before + ends).saturating_sub(1), 0, before, -1),
+        (0, before, length, 1),
+        ((length - 1).saturating_sub(ends), before + length, behind, -1),
+    ]
+}
+
+fn mirror_pad(view: &View<'_>, symmetric: bool) -> Result<Movement, Problem> {
+    let (shape, amounts) = (view.input_shape(0)?, pad_amounts(view)?);
+    let ends = usize::from(!symmetric);
+    for (axis, &(before, behind)) in amounts.iter().enumerate() {
+        if before.max(behind) + ends > shape[axis] {
+            let found = format!("{before} and {behind} elements around {} of axis {axis}", shape[axis]);
+            return Err(view.fault_of_input(1, found, "no more than a mirror image has"));
+        }
     }
-    let (down, across) = (high / height, wide / width);
-    let from = strides(&[batch, height, width, channels]);
-    let to = strides(&[batch, height, down, width, across, channels]);
-    let lengths = [batch, height, down, width, across, channels];
-    let input = [from[0], from[1], 0, from[2], 0, from[3]];
-    let axes: Vec<Axis> =
-        (0..6).map(|axis| Axis { length: lengths[axis], input: input[axis], output: to[axis] }).collect();
-    single(view, 0, vec![batch, high, wide, channels], &axes, format!("x{down}, x{across}"))
+    let result: Vec<usize> =
+        shape.iter().zip(&amounts).map(|(length, (before, behind))| length + before + behind).collect();
+    view.bounded(&result)?;
+    let (from, to) = (strides(shape), strides(&result));
+    // A copy for every choice of before, inside and behind along the axes.
+    let mut parts: Vec<(isize, usize, Vec<Axis>)> = vec![(0, 0, Vec::new())];
+    for axis in 0..shape.len() {
+        let (before, behind) = amounts[axis];
+        let runs = mirrored(shape[axis], before, behind, ends).into_iter().filter(|&(_, _, length, _)| length > 0);
+        let runs: Vec<_> = runs.collect();
+        let mut extended = Vec::new();
+        for (input, output, axes) in &parts {
+            for &(first, start, length, step) in &runs {
+                let copy = Axis { length, input: from[axis] * step, output: to[axis] };
+                let input = input + first as isize * from[axis];
+                extended.push((input, output + start * to[axis] as usize, [&axes[..], &[copy]].concat()));
+            }
+        }
+        parts = extended;
+    }
+    let moves =
+        parts.into_iter().map(|(input, output, axes)| Move::new((0, input as usize), (0, output), &axes)).collect();
+    let label = format!("{amounts:?}");
+    Ok(Movement { operands: 1, shapes: vec![result], moves, in_order: false, label })
+}
+
+fn tile(view: &View<'_>) -> Result<Movement, Problem> {
+    let shape = view.input_shape(0)?;
+    let repeats = view.integers(1, "repeats")?;
+    let counts = repeats.iter().map(|&count| usize::try_from(count).ok().filter(|&count| count > 0));
+    let Some(counts) = counts.collect::<Option<Vec<_>>>().filter(|counts| counts.len() == shape.len()) else {
+        let supported = format!("a number of at least 1 for each of {} dimensions", shape.len());
+        return Err(view.fault_of_input(1, format!("repeats {repeats:?}"), supported));
+    };
+    let result =
+        shape.iter().zip(&counts).map(|(&length, &count)| length.checked_mul(count)).collect::<Option<Vec<_>>>();
+    let result = result.ok_or_else(|| view.fault(format!("repeats {repeats:?}"), "tensors of 1 to 2^28 elements"))?;
+    view.bounded(&result)?;
+    let (from, to) = (strides(shape), strides(&result));
+    let axes: Vec<Axis> = (0..shape.len())
+        .flat_map(|axis| {
+            let copy = Axis { length: counts[axis], input: 0, output: to[axis] * shape[axis] as isize };
+            [copy, Axis { length: shape[axis], input: from[axis], output: to[axis] }]
+        })
+        .collect();
+    single(view, 0, result, &axes, format!("{counts:?}"))
 }

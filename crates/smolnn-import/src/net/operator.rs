@@ -103,6 +103,11 @@ pub enum Operator {
     /// A variable, and values: the variable moves forward by their number, the oldest values fall out, and the new ones stand at its end. The output
     /// is the variable after that.
     SlideVariable,
+    /// Values, amounts `[rank, 2]`: around them their mirror image is put.
+    MirrorPad {
+        /// The outermost elements are repeated.
+        symmetric: bool,
+    },
     /// The shape of the operand as integers.
     Shape,
     /// Values, permutation.
@@ -139,6 +144,16 @@ pub enum Operator {
     },
     /// Values, axes.
     Reverse,
+    /// Values, how often each dimension is repeated.
+    Tile,
+    /// Image or sequence, lengths of a block, amounts of padding `[blocked dimensions, 2]`: dealt out to one small image per place in a block.
+    SpaceToBatch,
+    /// Small images, lengths of a block, amounts of crop `[blocked dimensions, 2]`: put together.
+    BatchToSpace,
+    /// Values, tuples of indices along the last dimension.
+    GatherNd,
+    /// Values, what replaces a part of them, where that part starts.
+    UpdateSlice,
     /// Values, indices along the axis.
     Gather {
         /// Negative ones count from the back.
@@ -158,6 +173,13 @@ pub enum Operator {
     },
     /// Values, shape.
     BroadcastTo,
+    /// Image, height and width.
+    ResizeBilinear {
+        /// The corner pixels of both images have the same centres.
+        align_corners: bool,
+        /// Pixels are measured at their centres.
+        half_pixel_centers: bool,
+    },
     /// Image, height and width.
     ResizeNearest {
         /// The corner pixels of both images have the same centres.
@@ -217,13 +239,17 @@ impl Operator {
             | Operator::BroadcastTo
             | Operator::AssignVariable
             | Operator::SlideVariable
+            | Operator::MirrorPad { .. }
+            | Operator::Tile
+            | Operator::GatherNd
+            | Operator::ResizeBilinear { .. }
             | Operator::ResizeNearest { .. } => 2..=2,
             Operator::Conv2d { .. }
             | Operator::DepthwiseConv2d { .. }
             | Operator::Dense { .. }
             | Operator::Pad
             | Operator::Split => 2..=3,
-            Operator::Slice => 3..=3,
+            Operator::Slice | Operator::SpaceToBatch | Operator::BatchToSpace | Operator::UpdateSlice => 3..=3,
             Operator::TransposeConv2d { .. } => 3..=4,
             Operator::StridedSlice { .. } => 4..=4,
             Operator::Svdf { .. } => 5..=5,
