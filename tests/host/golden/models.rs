@@ -101,7 +101,7 @@ fn arenas_stay_below_the_peak_of_the_activations() {
 
 /// Single-operator models of ../shared/golden that are not imported. Whatever else is refused
 /// fails the test, and so does an entry that compiles by now.
-const REFUSED: &[&str] = &["resize_bilinear", "resize_nearest"];
+const REFUSED: &[&str] = &["resize_bilinear"];
 
 #[test]
 fn single_operators_match_the_reference() {
@@ -131,14 +131,12 @@ const REFUSED_OF_TODAY: &[&str] = &[
     "cnn_dynrange",
     "cnn_float",
     "dense_elu",
-    "k2_upbil",
     "l2norm",
     "layernorm",
     "mha",
     "reduce_ops",
     "tcn_dilated_dyn",
     "tinymaix_mnist_dw_f",
-    "unet_bilinear",
 ];
 
 #[test]

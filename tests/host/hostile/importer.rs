@@ -576,15 +576,12 @@ fn sum() -> Spec {
 }
 
 #[test]
-fn sums_keep_their_scale() {
+fn sums_saturate() {
     let program = Model::read("sum", &write(&sum())).and_then(|model| model.compile(Backend::CURRENT)).expect("a sum");
     let mut runner = program.runner().expect("a runner");
     runner.set_input(0, &[1, 2, 3, 4, 100, 100, 0xFF, 0]).expect("the input");
     runner.run().expect("a run");
     assert_eq!(runner.output(0).expect("the output"), [10, 127], "summed, and saturated");
-    let mut other = sum();
-    other.tensors[2].scales = vec![0.25];
-    assert!(refusal(&other).contains("scale 0.25"), "the references disagree about sums of another scale");
 }
 
 #[test]

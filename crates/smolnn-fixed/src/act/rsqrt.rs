@@ -1,5 +1,5 @@
 //! Inverse square root, int8 as a table, int16 element by element: y = clamp(z_out + M · 2^20 / √(x − z_in)), M the multiplier of
-//! 1 / (2^20 · √s_in · s_out), root, product and quotient in f32.
+//! 1 / (2^20 · √s_in · s_out), root, product and quotient in f64.
 //!
 //! - The reference's integer sequence: 1/√v as a mantissa of 31 bits and a shift ([`transcendental`](crate::transcendental)),
 //!   brought to 20 fraction bits by [`Multiplier::apply`], which rounds the product with M as well.
@@ -41,8 +41,8 @@ impl RsqrtInt16 {
         if let Err(error) = output.check(i16::MIN as i32, i16::MAX as i32) {
             return Err(error);
         }
-        let factor = 1.0 / (real::sqrt(input.scale as f64) as f32 * output.scale);
-        let multiplier = match Multiplier::try_from_f64(factor as f64) {
+        let factor = 1.0 / (real::sqrt(input.scale as f64) * output.scale as f64);
+        let multiplier = match Multiplier::try_from_f64(factor) {
             Ok(multiplier) => multiplier,
             Err(error) => return Err(error),
         };

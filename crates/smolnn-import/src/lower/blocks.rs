@@ -27,9 +27,8 @@ pub(super) fn space_to_batch_call(context: &Context<'_>) -> Result<Lowered, Prob
     let element = context.moved(&[id])?;
     let geometry = net::blocks(context, true)?;
     let (batch, space, block, before, small) = arguments(&geometry);
-    // Padding is real 0.
-    let zero = context.tensor(id).quantisation.as_ref().and_then(|of| of.zero_points.first().copied()).unwrap_or(0);
-    let (i8_zero, i16_zero, f32_zero) = (zero as i8, zero as i16, 0.0_f32);
+    // The reference pads with the stored value 0, whatever the zero point.
+    let (i8_zero, i16_zero, zero, f32_zero) = (0_i8, 0_i16, 0_i32, 0.0_f32);
     let body = match element {
         Element::I8 => call!(space_to_batch(
             &Blocks::new(batch, space, block, before, small), i8_zero;
