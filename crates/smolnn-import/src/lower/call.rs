@@ -230,7 +230,7 @@ macro_rules! call {
                         $($memory)*
                     )
                 }
-                #[allow(unused_variables)]
+                #[allow(unused_variables, clippy::vec_init_then_push)]
                 $crate::lower::call::Task::Write { source, io, text } => {
                     let mut arguments: Vec<String> = vec![$($crate::lower::argument::Argument::text(&$plain, source)),*];
                     $crate::lower::call::write_memory!(arguments, source, io; $($memory)*);
