@@ -1,7 +1,7 @@
 //! DYNAMIC_UPDATE_SLICE: a tensor with a part of it replaced, at a place that is computed. Elements of any type; nothing is
 //! rounded.
 //!
-//! - output = operand but for output[start + i] = update[i]. Where the update would reach outside, start is moved so that it
+//! - `output = operand` but for `output[start + i] = update[i]`. Where the update would reach outside, start is moved so that it
 //!   just fits, as the reference does.
 //! - Layout: any of up to six dimensions. The output may take the operand's place.
 //! - Held by: random shapes against the naive oracle (tests/host/registry/conformance.rs).
