@@ -274,6 +274,36 @@ impl Window2d {
 macro_rules! sliding {
     ($name:ident) => {
         impl $name {
+            /// Images.
+            #[inline(always)]
+            pub const fn batch(&self) -> usize {
+                self.batch
+            }
+
+            /// One input image.
+            #[inline(always)]
+            pub const fn input(&self) -> Image {
+                self.input
+            }
+
+            /// One output image.
+            #[inline(always)]
+            pub const fn output(&self) -> Image {
+                self.output
+            }
+
+            /// The window along the rows.
+            #[inline(always)]
+            pub const fn rows(&self) -> Window {
+                self.rows
+            }
+
+            /// The window along the columns.
+            #[inline(always)]
+            pub const fn columns(&self) -> Window {
+                self.columns
+            }
+
             /// Elements of the input, all images.
             pub const fn input_len(&self) -> usize {
                 self.batch * self.input.len()
@@ -321,36 +351,6 @@ pub struct Conv2dShape {
 sliding!(Conv2dShape);
 
 impl Conv2dShape {
-    /// Images.
-    #[inline(always)]
-    pub const fn batch(&self) -> usize {
-        self.batch
-    }
-
-    /// One input image.
-    #[inline(always)]
-    pub const fn input(&self) -> Image {
-        self.input
-    }
-
-    /// One output image.
-    #[inline(always)]
-    pub const fn output(&self) -> Image {
-        self.output
-    }
-
-    /// The window along the rows.
-    #[inline(always)]
-    pub const fn rows(&self) -> Window {
-        self.rows
-    }
-
-    /// The window along the columns.
-    #[inline(always)]
-    pub const fn columns(&self) -> Window {
-        self.columns
-    }
-
     /// Groups of channels: output channels of one group see the input channels of that group alone.
     #[inline(always)]
     pub const fn groups(&self) -> usize {
@@ -414,36 +414,6 @@ pub struct DepthwiseConv2dShape {
 sliding!(DepthwiseConv2dShape);
 
 impl DepthwiseConv2dShape {
-    /// Images.
-    #[inline(always)]
-    pub const fn batch(&self) -> usize {
-        self.batch
-    }
-
-    /// One input image.
-    #[inline(always)]
-    pub const fn input(&self) -> Image {
-        self.input
-    }
-
-    /// One output image.
-    #[inline(always)]
-    pub const fn output(&self) -> Image {
-        self.output
-    }
-
-    /// The window along the rows.
-    #[inline(always)]
-    pub const fn rows(&self) -> Window {
-        self.rows
-    }
-
-    /// The window along the columns.
-    #[inline(always)]
-    pub const fn columns(&self) -> Window {
-        self.columns
-    }
-
     /// Output channels per input channel: output channel o comes from input channel o / multiplier.
     #[inline(always)]
     pub const fn multiplier(&self) -> usize {
@@ -483,38 +453,6 @@ pub struct Pool2dShape {
 }
 
 sliding!(Pool2dShape);
-
-impl Pool2dShape {
-    /// Images.
-    #[inline(always)]
-    pub const fn batch(&self) -> usize {
-        self.batch
-    }
-
-    /// One input image.
-    #[inline(always)]
-    pub const fn input(&self) -> Image {
-        self.input
-    }
-
-    /// One output image.
-    #[inline(always)]
-    pub const fn output(&self) -> Image {
-        self.output
-    }
-
-    /// The window along the rows.
-    #[inline(always)]
-    pub const fn rows(&self) -> Window {
-        self.rows
-    }
-
-    /// The window along the columns.
-    #[inline(always)]
-    pub const fn columns(&self) -> Window {
-        self.columns
-    }
-}
 
 /// Shape of a dense (fully connected) layer, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
