@@ -1,10 +1,11 @@
-//! Functions of one operand: RELU and its kinds, LEAKY_RELU, ELU, HARD_SWISH, LOGISTIC, TANH; and PRELU. int8 ones are tables of 256 values, which
+//! Functions of one operand: RELU and its kinds, LEAKY_RELU, ELU, HARD_SWISH, LOGISTIC, TANH, ABS, RSQRT, LOGICAL_NOT; and PRELU. int8 ones are tables of 256 values, which
 //! generated code computes when it is compiled; some exist for int16 as well.
 
 use smolnn_fixed::act::{
-    Interpolation, LeakyRelu, Prelu, Table, leaky_relu_int16, logistic_int16, lookup, prelu, tanh_int16,
+    AbsInt16, Interpolation, LeakyRelu, Prelu, RsqrtInt16, Table, abs_int16, leaky_relu_int16, logistic_int16, lookup,
+    prelu, rsqrt_int16, tanh_int16,
 };
-use smolnn_fixed::elementwise::Pairing;
+use smolnn_fixed::elementwise::{Pairing, logical_not};
 use smolnn_fixed::quantise::FusedActivation;
 
 use super::Lowered;
@@ -24,8 +25,19 @@ pub(super) fn table_call(
 }
 
 pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, Problem> {
+    if kind == UnaryKind::LogicalNot {
+        let id = context.input(0)?;
+        context.element(id, &[Element::Bool])?;
+        let length = context.tensor(id).len();
+        return Ok(context.call(&[id], call!(logical_not(length; tensors<u8>)))?.overlap(0, 0).into());
+    }
     let supported: &[Element] = match kind {
-        UnaryKind::LeakyRelu { .. } | UnaryKind::Logistic | UnaryKind::Tanh => &[Element::I8, Element::I16],
+        UnaryKind::Relu
+        | UnaryKind::LeakyRelu { .. }
+        | UnaryKind::Logistic
+        | UnaryKind::Tanh
+        | UnaryKind::Abs
+        | UnaryKind::Rsqrt => &[Element::I8, Element::I16],
         _ => &[Element::I8],
     };
     let input = context.quantised_input(0, supported)?;
@@ -55,12 +67,22 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         (true, UnaryKind::HardSwish) => call!(lookup(&Table::hard_swish(x, y), length; tensors)),
         (true, UnaryKind::Logistic) => call!(lookup(&Table::logistic(x), length; tensors)),
         (true, UnaryKind::Tanh) => call!(lookup(&Table::tanh(x), length; tensors)),
+        (true, UnaryKind::Abs) => call!(lookup(&Table::abs(x, y), length; tensors)),
+        (true, UnaryKind::Rsqrt) => call!(lookup(&Table::rsqrt(x, y), length; tensors)),
+        (false, UnaryKind::Abs) => call!(abs_int16(&AbsInt16::new(length, x, y); tensors)),
+        (false, UnaryKind::Rsqrt) => call!(rsqrt_int16(&RsqrtInt16::new(length, x, y); tensors)),
         (false, UnaryKind::LeakyRelu { alpha }) => {
+            call!(leaky_relu_int16(&LeakyRelu::new(length, alpha, x, y); tensors))
+        }
+        // A slope of 0 leaves what RELU does.
+        (false, UnaryKind::Relu) => {
+            let alpha: f32 = 0.0;
             call!(leaky_relu_int16(&LeakyRelu::new(length, alpha, x, y); tensors))
         }
         (false, UnaryKind::Logistic) => call!(logistic_int16(&Interpolation::logistic(scale), length; tensors)),
         (false, UnaryKind::Tanh) => call!(tanh_int16(&Interpolation::tanh(scale), length; tensors)),
-        (false, UnaryKind::Relu | UnaryKind::Relu6 | UnaryKind::ReluN1To1 | UnaryKind::Elu | UnaryKind::HardSwish) => {
+        (false, UnaryKind::Relu6 | UnaryKind::ReluN1To1 | UnaryKind::Elu | UnaryKind::HardSwish)
+        | (_, UnaryKind::LogicalNot) => {
             return Err(context.tensor_fault(input.id, input.tensor.element.to_string(), "INT8"));
         }
     };

@@ -4,6 +4,7 @@
 use smolnn_core::{Image, ShapeError, WindowSize};
 use smolnn_fixed::Channel;
 use smolnn_fixed::conv::Sums;
+use smolnn_fixed::elementwise::{Arithmetic, Comparison};
 use smolnn_fixed::matmul::MatmulShape;
 use smolnn_fixed::movement::Walk;
 use smolnn_fixed::pack::Layout;
@@ -72,6 +73,9 @@ plain! {
         "OutputRange {{ zero_point: {}, minimum: {}, maximum: {} }}",
         value.zero_point, value.minimum, value.maximum
     );
+    (i32, i32): value => format!("{value:?}");
+    Comparison: value => format!("Comparison::{value:?}");
+    Arithmetic: value => format!("Arithmetic::{value:?}");
     FusedActivation: value => format!("FusedActivation::{value:?}");
     Multiplier: value => format!("Multiplier {{ mantissa: {}, shift: {} }}", value.mantissa, value.shift);
     Sums: value => format!("Sums::{value:?}");
@@ -179,6 +183,60 @@ impl<T> std::ops::Deref for Made<T> {
 
     fn deref(&self) -> &T {
         &self.value
+    }
+}
+
+impl<T: Copy> Made<T> {
+    /// The value as an argument that the kernel takes by reference.
+    pub(crate) fn by_reference(self) -> ByReference<T> {
+        ByReference(self)
+    }
+}
+
+/// A small value that the kernel takes by reference.
+#[derive(Clone, Debug)]
+pub(crate) struct ByReference<T>(Made<T>);
+
+impl<T: Copy> Argument for ByReference<T> {
+    type Value<'a>
+        = &'a T
+    where
+        Self: 'a;
+
+    fn value(&self) -> Result<&T, ShapeError> {
+        Ok(&self.0.value)
+    }
+
+    fn text(&self, _: &mut Source) -> String {
+        format!("const {{ &shape!({}) }}", self.0.text)
+    }
+}
+
+/// A shape, or a list of axes, for constructors: it stands in its place and is no array of the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Lengths(pub Vec<usize>);
+
+impl Argument for Lengths {
+    type Value<'a> = &'a [usize];
+
+    fn value(&self) -> Result<&[usize], ShapeError> {
+        Ok(&self.0)
+    }
+
+    fn text(&self, _: &mut Source) -> String {
+        format!("&{:?}", self.0)
+    }
+}
+
+impl<const N: usize> Argument for [Lengths; N] {
+    type Value<'a> = [&'a [usize]; N];
+
+    fn value(&self) -> Result<[&[usize]; N], ShapeError> {
+        Ok(self.each_ref().map(|lengths| &lengths.0[..]))
+    }
+
+    fn text(&self, _: &mut Source) -> String {
+        format!("[{}]", self.each_ref().map(|lengths| format!("&{:?}", lengths.0)).join(", "))
     }
 }
 

@@ -1,80 +1,236 @@
-//! Functions of two operands, the shorter one repeated along leading dimensions: ADD, SUB, MUL, MINIMUM, MAXIMUM, int8 and int16;
-//! SQUARED_DIFFERENCE, int8.
+//! Functions of two operands, which repeat along any axes: ADD, SUB, MUL, SQUARED_DIFFERENCE, int8, int16 and int32; DIV, int8 and int32; MINIMUM,
+//! MAXIMUM, int8, uint8, int16 and int32; LOGICAL_AND, LOGICAL_OR; comparisons of int8, of int32 and truth values, and of int16 with one scale.
+//! SELECT_V2 of any elements, and ADD_N, int8.
 
+use smolnn_core::Broadcast;
 use smolnn_fixed::elementwise::{
-    Add, AddInt16, Mul, Pairing, SquaredDifference, add, add_int16, maximum, minimum, mul, squared_difference,
+    Add, AddInt16, AddN, Arithmetic, CompareInt8, Comparison, Div, Mul, Pairing, Pairs, SquaredDifference,
+    SquaredDifferenceInt16, add, add_int16, add_n, arithmetic_int32, compare, compare_int8, div, logical_and,
+    logical_or, maximum, minimum, mul, select, squared_difference, squared_difference_int16,
 };
 
 use super::Lowered;
+use super::argument::{Lengths, Made};
 use super::call::{Body, call, made, typed};
-use super::context::{Context, Quantised, activation_label, fused};
+use super::context::{Context, activation_label, fused};
 use crate::error::Problem;
-use crate::net::{Activation, BinaryKind, Element, broadcast_lengths};
+use crate::net::{self, Activation, BinaryKind, Element, Tensor, TensorId, broadcast_lengths};
 
 pub(super) fn lower(context: &Context<'_>, kind: BinaryKind, activation: Activation) -> Result<Lowered, Problem> {
-    let supported: &[Element] =
-        if kind == BinaryKind::SquaredDifference { &[Element::I8] } else { &[Element::I8, Element::I16] };
-    let left = context.quantised_input(0, supported)?;
-    let right = context.quantised_input(1, &[left.tensor.element])?;
-    let output = context.quantised_output(0, &[left.tensor.element])?;
-    if let BinaryKind::Minimum | BinaryKind::Maximum = kind {
-        context.same_quantisation(&left, &right)?;
-        context.same_quantisation(&left, &output)?;
-    }
-    let (left_length, right_length) = broadcast_lengths(left.shape(), right.shape()).ok_or_else(|| {
-        let found = format!("shapes {:?} and {:?}", left.shape(), right.shape());
-        context.fault(found, "equal shapes, or one repeated along the other's leading dimensions")
-    })?;
-    let table = match (kind, left.tensor.element) {
+    let (left, right) = (context.input(0)?, context.input(1)?);
+    let output = context.tensor(context.output(0)?);
+    let table = match (kind, output.element) {
         (BinaryKind::Add | BinaryKind::Subtract, Element::I8) => size_of::<Add>(),
-        (BinaryKind::Add | BinaryKind::Subtract, _) => size_of::<AddInt16>(),
-        (BinaryKind::SquaredDifference, _) => size_of::<SquaredDifference>(),
+        (BinaryKind::Add | BinaryKind::Subtract, Element::I16) => size_of::<AddInt16>(),
+        (BinaryKind::SquaredDifference, Element::I8 | Element::I16) => size_of::<SquaredDifference>(),
         _ => 0,
     };
     let mut call = context
-        .call(&[left.id, right.id], body(context, kind, activation, [&left, &right, &output])?)?
+        .call(&[left, right], body(context, kind, activation, [left, right])?)?
         .table_bytes(table)
         .label(activation_label(activation).trim_start());
-    // The output may take the place of an operand that is not repeated. It has to come first; only a difference cannot exchange its operands.
-    if left_length >= right_length {
+    // The output may take the place of an operand that is not repeated. It has to come first; differences and quotients cannot exchange their
+    // operands.
+    if context.tensor(left).len() == output.len() {
         call = call.overlap(0, 0);
     }
-    if right_length >= left_length && kind != BinaryKind::Subtract {
-        call = call.overlap_exchanged(0, body(context, kind, activation, [&right, &left, &output])?);
+    let commutes = !matches!(kind, BinaryKind::Subtract | BinaryKind::Divide);
+    if context.tensor(right).len() == output.len() && commutes {
+        call = call.overlap_exchanged(0, body(context, kind, activation, [right, left])?);
     }
     Ok(call.into())
 }
 
-/// The kernel on the tensors in this order: left, right, output.
+/// How two operands meet: as a whole where one repeats along the other's leading dimensions, which is fastest, and otherwise by their shapes.
+enum Meeting {
+    Whole(Made<Pairing>),
+    Axes(Made<Broadcast<2>>),
+}
+
+impl Meeting {
+    fn of(context: &Context<'_>, left: &Tensor, right: &Tensor) -> Result<Self, Problem> {
+        if broadcast_lengths(&left.shape, &right.shape).is_some() {
+            let (left, right) = (left.len(), right.len());
+            return Ok(Meeting::Whole(context.shape(made!(Pairing::new(left, right)))?));
+        }
+        let shapes = [Lengths(left.shape.clone()), Lengths(right.shape.clone())];
+        Ok(Meeting::Axes(context.shape(made!(Broadcast::new(shapes)))?))
+    }
+}
+
+/// The kernel on these operands, in this order.
 fn body(
     context: &Context<'_>,
     kind: BinaryKind,
     activation: Activation,
-    [left, right, output]: [&Quantised<'_>; 3],
+    operands: [TensorId; 2],
 ) -> Result<Body, Problem> {
-    let (left_length, right_length) = (left.tensor.len(), right.tensor.len());
-    let pairing = context.shape(made!(Pairing::new(left_length, right_length)))?;
+    match Meeting::of(context, context.tensor(operands[0]), context.tensor(operands[1]))? {
+        Meeting::Whole(pairs) => body_of(context, kind, activation, operands, pairs),
+        Meeting::Axes(pairs) => body_of(context, kind, activation, operands, pairs),
+    }
+}
+
+fn body_of<P: Pairs + 'static>(
+    context: &Context<'_>,
+    kind: BinaryKind,
+    activation: Activation,
+    operands: [TensorId; 2],
+    pairs: Made<P>,
+) -> Result<Body, Problem> {
+    let element = context.tensor(operands[0]).element;
+    match kind {
+        BinaryKind::Minimum | BinaryKind::Maximum => {
+            let element = context.moved(&operands)?;
+            let pairs = pairs.by_reference();
+            return Ok(typed!(context, element, T: I8 U8 I16 I32 => match kind {
+                BinaryKind::Minimum => call!(minimum(pairs; operands<T>)),
+                _ => call!(maximum(pairs; operands<T>)),
+            }));
+        }
+        BinaryKind::LogicalAnd | BinaryKind::LogicalOr => {
+            for id in operands {
+                context.element(id, &[Element::Bool])?;
+            }
+            let pairs = pairs.by_reference();
+            return Ok(match kind {
+                BinaryKind::LogicalAnd => call!(logical_and(pairs; operands<u8>)),
+                _ => call!(logical_or(pairs; operands<u8>)),
+            });
+        }
+        _ if element == Element::I32 => return int32(context, kind, activation, operands, pairs),
+        _ => {}
+    }
+    let supported: &[Element] = if kind == BinaryKind::Divide {
+        &[Element::I8, Element::I32]
+    } else {
+        &[Element::I8, Element::I16, Element::I32]
+    };
+    let left = context.quantised(operands[0], supported)?;
+    let right = context.quantised(operands[1], &[element])?;
+    let output = context.quantised_output(0, &[element])?;
     let (a, b, y, range) = (left.affine(), right.affine(), output.affine(), output.range(activation));
     let activation = fused(activation);
     let subtract = kind == BinaryKind::Subtract;
-    let element = left.tensor.element;
     Ok(match (kind, element) {
-        (BinaryKind::Add, Element::I8) => call!(add(&Add::new(pairing, a, b, y, activation); operands)),
-        (BinaryKind::Subtract, Element::I8) => call!(add(&Add::subtraction(pairing, a, b, y, activation); operands)),
+        (BinaryKind::Add, Element::I8) => call!(add(&Add::new(pairs, a, b, y, activation); operands)),
+        (BinaryKind::Subtract, Element::I8) => call!(add(&Add::subtraction(pairs, a, b, y, activation); operands)),
         (BinaryKind::Add | BinaryKind::Subtract, _) => {
-            call!(add_int16(&AddInt16::new(pairing, a.scale, b.scale, y.scale, activation, subtract); operands))
+            call!(add_int16(&AddInt16::new(pairs, a.scale, b.scale, y.scale, activation, subtract); operands))
         }
-        (BinaryKind::Multiply, _) => typed!(context, element, T: I8 I16 => {
-            call!(mul(&Mul::new(pairing, a, b, y.scale, range); operands<T>))
-        }),
-        (BinaryKind::Minimum, _) => typed!(context, element, T: I8 I16 => {
-            call!(minimum(&Pairing::new(left_length, right_length); operands<T>))
-        }),
-        (BinaryKind::Maximum, _) => typed!(context, element, T: I8 I16 => {
-            call!(maximum(&Pairing::new(left_length, right_length); operands<T>))
-        }),
+        (BinaryKind::SquaredDifference, Element::I8) => {
+            call!(squared_difference(&SquaredDifference::new(pairs, a, b, y); operands))
+        }
         (BinaryKind::SquaredDifference, _) => {
-            call!(squared_difference(&SquaredDifference::new(pairing, a, b, y); operands))
+            call!(squared_difference_int16(&SquaredDifferenceInt16::new(pairs, a.scale, b.scale, y.scale); operands))
         }
+        (BinaryKind::Divide, _) => call!(div(&Div::new(pairs, a, b, y, activation); operands)),
+        // The others returned above.
+        _ => typed!(context, element, T: I8 I16 => call!(mul(&Mul::new(pairs, a, b, y.scale, range); operands<T>))),
     })
+}
+
+/// Arithmetic of int32 tensors, which have no scale.
+fn int32<P: Pairs + 'static>(
+    context: &Context<'_>,
+    kind: BinaryKind,
+    activation: Activation,
+    operands: [TensorId; 2],
+    pairs: Made<P>,
+) -> Result<Body, Problem> {
+    context.element(operands[1], &[Element::I32])?;
+    let arithmetic = match kind {
+        BinaryKind::Add if activation != Activation::None => {
+            let found = format!(
+                "INT32 with the fused activation {}",
+                activation_label(activation).trim_start_matches([' ', '+'])
+            );
+            let supported = "INT32 without one: the reference ignores it in sums, so that results would differ from it or from the model's meaning";
+            return Err(context.fault(found, supported));
+        }
+        BinaryKind::Add => Arithmetic::Add,
+        BinaryKind::Subtract => Arithmetic::Subtract,
+        BinaryKind::Multiply => Arithmetic::Multiply,
+        BinaryKind::Divide => Arithmetic::Divide,
+        BinaryKind::SquaredDifference => Arithmetic::SquaredDifference,
+        BinaryKind::Minimum | BinaryKind::Maximum | BinaryKind::LogicalAnd | BinaryKind::LogicalOr => {
+            debug_assert!(false, "{kind:?} is no arithmetic");
+            return Err(context.fault(format!("{kind:?} of INT32"), "arithmetic"));
+        }
+    };
+    let range: (i32, i32) = match activation {
+        Activation::None => (i32::MIN, i32::MAX),
+        Activation::Relu => (0, i32::MAX),
+        Activation::ReluN1To1 => (-1, 1),
+        Activation::Relu6 => (0, 6),
+    };
+    let pairs = pairs.by_reference();
+    Ok(call!(arithmetic_int32(arithmetic, range, pairs; operands<i32>)))
+}
+
+pub(super) fn compare_call(context: &Context<'_>, comparison: net::Comparison) -> Result<Lowered, Problem> {
+    let (left, right) = (context.input(0)?, context.input(1)?);
+    let body = match Meeting::of(context, context.tensor(left), context.tensor(right))? {
+        Meeting::Whole(pairs) => comparison_of(context, comparison, pairs)?,
+        Meeting::Axes(pairs) => comparison_of(context, comparison, pairs)?,
+    };
+    Ok(context.call(&[left, right], body)?.into())
+}
+
+fn comparison_of<P: Pairs + 'static>(
+    context: &Context<'_>,
+    comparison: net::Comparison,
+    pairs: Made<P>,
+) -> Result<Body, Problem> {
+    let comparison = match comparison {
+        net::Comparison::Equal => Comparison::Equal,
+        net::Comparison::NotEqual => Comparison::NotEqual,
+        net::Comparison::Less => Comparison::Less,
+        net::Comparison::LessEqual => Comparison::LessEqual,
+        net::Comparison::Greater => Comparison::Greater,
+        net::Comparison::GreaterEqual => Comparison::GreaterEqual,
+    };
+    let (left, right) = (context.input(0)?, context.input(1)?);
+    let element = context.element(left, &[Element::I8, Element::I16, Element::I32, Element::Bool])?;
+    context.element(right, &[element])?;
+    if element == Element::I8 {
+        let (a, b) = (context.quantised(left, &[element])?.affine(), context.quantised(right, &[element])?.affine());
+        return Ok(call!(compare_int8(
+            &CompareInt8::new(pairs, comparison, a, b); input<i8>(0), input<i8>(1), output<u8>(0)
+        )));
+    }
+    if element == Element::I16 {
+        // The reference does not scale int16 operands, so that only stored integers of one scale can be compared as it does.
+        let (left, right) = (context.quantised(left, &[element])?, context.quantised(right, &[element])?);
+        context.same_quantisation(&left, &right)?;
+    }
+    let pairs = pairs.by_reference();
+    Ok(typed!(context, element, T: I16 I32 Bool => {
+        call!(compare(comparison, pairs; input<T>(0), input<T>(1), output<u8>(0)))
+    }))
+}
+
+pub(super) fn select_call(context: &Context<'_>) -> Result<Lowered, Problem> {
+    let [condition, left, right] = [context.input(0)?, context.input(1)?, context.input(2)?];
+    context.element(condition, &[Element::Bool])?;
+    let element = context.moved(&[left, right])?;
+    let shapes = [condition, left, right].map(|id| Lengths(context.tensor(id).shape.clone()));
+    let broadcast = context.shape(made!(Broadcast::new(shapes)))?.by_reference();
+    let body = typed!(context, element, T: any => {
+        call!(select(broadcast; input<u8>(0), input<T>(1), input<T>(2), output<T>(0)))
+    });
+    Ok(context.call(&[condition, left, right], body)?.into())
+}
+
+pub(super) fn add_n_call(context: &Context<'_>) -> Result<Lowered, Problem> {
+    let count = context.node.inputs.len();
+    let inputs = (0..count).map(|index| context.input(index)).collect::<Result<Vec<_>, _>>()?;
+    let first = context.quantised_input(0, &[Element::I8])?;
+    for &id in &inputs {
+        context.same_quantisation(&first, &context.quantised(id, &[Element::I8])?)?;
+    }
+    let (length, x) = (first.tensor.len(), first.affine());
+    let y = context.quantised_output(0, &[Element::I8])?.affine();
+    let body = call!(add_n(&AddN::new(count, length, x, y); inputs<i8>, output<i8>(0)));
+    Ok(context.call(&inputs, body)?.label(format!("{count} tensors")).into())
 }

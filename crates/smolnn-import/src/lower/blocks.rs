@@ -55,7 +55,7 @@ pub(super) fn batch_to_space_call(context: &Context<'_>) -> Result<Lowered, Prob
     let element = context.moved(&[id])?;
     let geometry = net::blocks(context, false)?;
     let (batch, space, block, before, small) = arguments(&geometry);
-    let body = typed!(context, element, T: I8 I16 I32 F32 => call!(batch_to_space(
+    let body = typed!(context, element, T: any => call!(batch_to_space(
         &Blocks::new(batch, space, block, before, small);
         input<T>(0), output<T>(0)
     )));

@@ -181,7 +181,7 @@ pub(crate) use made;
 /// - First, if the kernel takes one, `&` and the constructor of the layer; in generated code it becomes a constant.
 /// - Then any number of other arguments. All of them are variables or fields that implement `Argument`; the closure takes them along.
 /// - Behind the semicolon the memory, in the kernel's order: `tensors` (the first input and output, wherever they lie) or `operands` (two inputs and
-///   the output) as the first; `input(index)`, `output(index)`, `state(index)`, `scratch`. Where the kernel is generic, `tensors<T>` and the like
+///   the output) as the first; `input(index)`, `output(index)`, `state(index)`, `scratch`; `inputs`, a slice of all of them. Where the kernel is generic, `tensors<T>` and the like
 ///   name the element type.
 ///
 /// Paths stand in generated code as they stand here, so that the function must be in `smolnn::generated` under the same path.
@@ -273,6 +273,9 @@ macro_rules! borrow_memory {
     ($memory:ident; scratch) => {
         $memory.scratch()
     };
+    ($memory:ident; inputs $(<$t:ty>)?) => {
+        &$memory.inputs $(::<$t>)? ()?
+    };
     ($memory:ident; $item:ident $(<$t:ty>)? ($index:expr)) => {
         $memory.$item $(::<$t>)? ($index)?
     };
@@ -298,6 +301,9 @@ macro_rules! memory_text {
     ($source:ident, $io:ident; scratch) => {
         $io.scratch_text().to_string()
     };
+    ($source:ident, $io:ident; inputs) => {
+        $io.inputs_text($source)
+    };
     ($source:ident, $io:ident; input($index:expr)) => {
         $io.input_text($source, $index)
     };
@@ -311,13 +317,17 @@ macro_rules! memory_text {
 pub(crate) use memory_text;
 
 /// Evaluates an expression with `T` the Rust type of an element: `typed!(context, element, T: I8 I16 => call!(…))`. Another element is a problem of
-/// the node.
+/// the node. `T: any` is every type that tensors have when a model runs: for kernels that only move elements.
 macro_rules! typed {
     (@type I8) => { i8 };
     (@type U8) => { u8 };
+    (@type Bool) => { u8 };
     (@type I16) => { i16 };
     (@type I32) => { i32 };
     (@type F32) => { f32 };
+    ($context:expr, $element:expr, $t:ident: any => $body:expr) => {
+        $crate::lower::call::typed!($context, $element, $t: I8 U8 Bool I16 I32 F32 => $body)
+    };
     ($context:expr, $element:expr, $t:ident: $($kind:ident)+ => $body:expr) => {
         match $element {
             $($crate::net::Element::$kind => {

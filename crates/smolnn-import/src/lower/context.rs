@@ -124,7 +124,8 @@ impl<'a> Context<'a> {
     /// The element type of tensors that are moved to the outputs without a change: all have the same type and quantisation.
     pub fn moved(&self, inputs: &[TensorId]) -> Result<Element, Problem> {
         let Some(&first) = inputs.first() else { return Err(self.fault("no input", "at least one")) };
-        let element = self.element(first, &[Element::I8, Element::I16, Element::I32, Element::F32])?;
+        let any = [Element::I8, Element::U8, Element::I16, Element::I32, Element::Bool, Element::F32];
+        let element = self.element(first, &any)?;
         let like = &self.tensor(first).quantisation;
         for &id in inputs.iter().chain(&self.node.outputs) {
             self.element(id, &[element])?;

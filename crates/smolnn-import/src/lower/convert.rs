@@ -1,7 +1,7 @@
-//! QUANTIZE and DEQUANTIZE: between float, int8, uint8, int16 and int32.
+//! QUANTIZE and DEQUANTIZE: between float, int8, uint8, int16 and int32. CAST between these and truth values.
 
 use smolnn_fixed::act::{Table, lookup};
-use smolnn_fixed::convert::{Requantise, dequantise, quantise, requantise};
+use smolnn_fixed::convert::{Requantise, cast, cast_to_bool, dequantise, quantise, requantise};
 
 use super::Lowered;
 use super::activation::table_call;
@@ -34,6 +34,17 @@ pub(super) fn quantise_call(context: &Context<'_>) -> Result<Lowered, Problem> {
         call!(requantise(&Requantise::new(x, y); input<A>(0), output<B>(0)))
     }));
     Ok(context.call(&[id], body)?.label(label).into())
+}
+
+pub(super) fn cast_call(context: &Context<'_>) -> Result<Lowered, Problem> {
+    const NUMBERS: [Element; 6] = [Element::I8, Element::U8, Element::I16, Element::I32, Element::F32, Element::Bool];
+    let (id, output) = (context.input(0)?, context.output(0)?);
+    let (from, to) = (context.element(id, &NUMBERS)?, context.element(output, &NUMBERS)?);
+    let body = typed!(context, from, A: any => match to {
+        Element::Bool => call!(cast_to_bool(; input<A>(0), output<u8>(0))),
+        _ => typed!(context, to, B: I8 U8 I16 I32 F32 => call!(cast(; input<A>(0), output<B>(0)))),
+    });
+    Ok(context.call(&[id], body)?.label(format!("{from} to {to}")).into())
 }
 
 pub(super) fn dequantise_call(context: &Context<'_>) -> Result<Lowered, Problem> {

@@ -39,7 +39,7 @@ pub(super) fn gather_call(context: &Context<'_>, axis: i64, batch_dims: i64) -> 
     let element = context.moved(&[values])?;
     let GatherLengths { batch, outer, axis: length, inner, indices, .. } = gather_lengths(context, axis, batch_dims)?;
     let positions = integers(context, 1, "index", |_, value| inside(value, length))?;
-    let body = typed!(context, element, T: I8 I16 I32 F32 => {
+    let body = typed!(context, element, T: any => {
         call!(gather(&Gather::new(batch, outer, length, inner, indices); input<T>(0), input<i32>(1), output<T>(0)))
     });
     let label = format!("{indices} of {length} along axis {axis}");
@@ -55,7 +55,7 @@ pub(super) fn gather_nd_call(context: &Context<'_>) -> Result<Lowered, Problem> 
     let (axes, inner) = (shape[..depth].to_vec(), shape[depth..].iter().product::<usize>());
     let tuples = indices[..indices.len() - 1].iter().product::<usize>();
     let label = format!("{tuples} of {shape:?}");
-    let body = typed!(context, element, T: I8 I16 I32 F32 => {
+    let body = typed!(context, element, T: any => {
         call!(gather_nd(&GatherNd::new(axes, inner, tuples); input<T>(0), input<i32>(1), output<T>(0)))
     });
     Ok(context.call(&[values, positions], body)?.label(label).into())
@@ -69,7 +69,7 @@ pub(super) fn update_slice_call(context: &Context<'_>) -> Result<Lowered, Proble
     let start = integers(context, 2, "start", |_, value| i32::try_from(value).is_ok())?;
     let (whole, replaced) = (shape.to_vec(), part.to_vec());
     let label = format!("{part:?} of {shape:?}");
-    let body = typed!(context, element, T: I8 I16 I32 F32 => {
+    let body = typed!(context, element, T: any => {
         call!(update_slice(&UpdateSlice::new(whole, replaced); tensors<T>, input<T>(1), input<i32>(2)))
     });
     Ok(context.call(&[values, update, start], body)?.overlap(0, 0).label(label).into())

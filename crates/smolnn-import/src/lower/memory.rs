@@ -36,7 +36,8 @@ impl Storage {
     pub(crate) fn of(element: Element) -> Option<Self> {
         Some(match element {
             Element::I8 => Storage::I8,
-            Element::U8 => Storage::U8,
+            // A truth value is a byte.
+            Element::U8 | Element::Bool => Storage::U8,
             Element::I16 => Storage::I16,
             Element::I32 => Storage::I32,
             Element::F32 => Storage::F32,
@@ -285,6 +286,12 @@ impl Io {
         }
     }
 
+    /// All inputs as an expression of type `&[&[T]]`; constants go to `source`.
+    pub(crate) fn inputs_text(&self, source: &mut Source) -> String {
+        let inputs: Vec<String> = (0..self.inputs.len()).map(|index| self.input_text(source, index)).collect();
+        format!("&[{}]", inputs.join(", "))
+    }
+
     /// Output `index` as an expression of type `&mut [T]`.
     pub(crate) fn output_text(&self, index: usize) -> String {
         numbered("output", index)
@@ -409,6 +416,11 @@ impl<'a> Memory<'a> {
     pub(crate) fn input<T: arena::Element>(&self, index: usize) -> Result<&'a [T], ShapeError> {
         let words = self.inputs.get(index).copied().flatten().ok_or(MISSING)?;
         read(words, self.io.inputs[index].length)
+    }
+
+    /// All inputs.
+    pub(crate) fn inputs<T: arena::Element>(&self) -> Result<Vec<&'a [T]>, ShapeError> {
+        (0..self.inputs.len()).map(|index| self.input(index)).collect()
     }
 
     /// Output `index`; each can be had once.

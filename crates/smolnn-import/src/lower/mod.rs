@@ -11,6 +11,7 @@
 
 mod activation;
 mod argument;
+mod axis;
 mod binary;
 mod blocks;
 mod call;
@@ -88,6 +89,13 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         Operator::Unary(kind) => activation::unary(context, *kind),
         Operator::Prelu => activation::prelu_call(context),
         Operator::Binary(kind, activation) => binary::lower(context, *kind, *activation),
+        Operator::Compare(comparison) => binary::compare_call(context, *comparison),
+        Operator::Select => binary::select_call(context),
+        Operator::AddN => binary::add_n_call(context),
+        Operator::ArgExtreme { largest } => axis::arg_extreme_call(context, *largest),
+        Operator::CumulativeSum { exclusive, reverse } => axis::cumulative_sum_call(context, *exclusive, *reverse),
+        Operator::Cast => convert::cast_call(context),
+        Operator::ZerosLike => movement::zeros_call(context),
         Operator::Conv2d { window, activation, narrow_sums } => {
             conv::conv2d_call(context, window, *activation, *narrow_sums)
         }
@@ -138,7 +146,7 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         Operator::AssignVariable => state::assign_call(context),
         Operator::SlideVariable => state::slide_call(context),
         // Folding gives those of constants their values, so that none of them is left.
-        Operator::Cast | Operator::Shape => {
+        Operator::Shape | Operator::Where => {
             Err(context.fault("an operator whose result depends on the model's input", "operands that are constant"))
         }
         // Inference refused it.
@@ -228,7 +236,7 @@ fn ends(net: &Net, roots: &[TensorId]) -> Vec<Problem> {
                 });
             };
             if Storage::of(tensor.element).is_none() {
-                fault(format!("an {what} of {}", tensor.element), "INT8, UINT8, INT16, INT32, FLOAT32");
+                fault(format!("an {what} of {}", tensor.element), "INT8, UINT8, INT16, INT32, BOOL, FLOAT32");
             }
             if root.data.is_some() {
                 fault(format!("an {what} that is a constant"), "outputs that are computed");

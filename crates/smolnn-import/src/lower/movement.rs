@@ -34,7 +34,23 @@ fn strided(context: &Context<'_>, element: Element, part: &Move) -> Result<Body,
     let length = |id: usize| context.tensor(id).len();
     let from = Walk { length: length(context.input(input)?), start: part.input_start, strides: from };
     let to = Walk { length: length(context.output(output)?), start: part.output_start, strides: to };
-    Ok(typed!(context, element, T: I8 I16 I32 F32 => {
+    Ok(typed!(context, element, T: any => {
         call!(copy(&StridedCopy::new(lengths, from, to); input<T>(input), output<T>(output)))
     }))
+}
+
+/// Zeros in the shape of the input: the stored 0, whatever the zero point, as the reference has it.
+pub(super) fn zeros_call(context: &Context<'_>) -> Result<Lowered, Problem> {
+    let (id, output) = (context.input(0)?, context.output(0)?);
+    let element = context.element(output, &[Element::I8, Element::U8, Element::I16, Element::I32, Element::F32])?;
+    let zero = context.constant_tensor(id, element, vec![1], vec![0; element.bits() / 8]);
+    let length = context.tensor(output).len();
+    let (mut lengths, mut to) = ([1; RANK], [1; RANK]);
+    (lengths[RANK - 1], to[RANK - 1]) = (length, 1);
+    let from = Walk { length: 1, start: 0, strides: [0; RANK] };
+    let to = Walk { length, start: 0, strides: to };
+    let body = typed!(context, element, T: any => {
+        call!(copy(&StridedCopy::new(lengths, from, to); input<T>(0), output<T>(0)))
+    });
+    Ok(context.call(&[zero], body)?.table_bytes(size_of::<StridedCopy>()).into())
 }

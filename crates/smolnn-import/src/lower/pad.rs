@@ -1,4 +1,4 @@
-//! PAD and PADV2 of up to four dimensions, int8 and int16.
+//! PAD and PADV2 of up to four dimensions, int8, uint8, int16 and int32.
 
 use smolnn_fixed::pad::{Pad, pad};
 
@@ -9,34 +9,38 @@ use crate::error::Problem;
 use crate::net::{Element, pad_amounts};
 
 pub(super) fn lower(context: &Context<'_>) -> Result<Lowered, Problem> {
-    let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
-    let output = context.quantised_output(0, &[input.tensor.element])?;
-    context.same_quantisation(&input, &output)?;
+    let id = context.input(0)?;
+    let element = context.moved(&[id])?;
+    let lengths = context.input_shape(0)?;
     let amounts = pad_amounts(context)?;
-    let rank = input.shape().len();
+    let rank = lengths.len();
     if !(1..=4).contains(&rank) {
-        return Err(context.tensor_fault(input.id, format!("shape {:?}", input.shape()), "1 to 4 dimensions"));
+        return Err(context.tensor_fault(id, format!("shape {lengths:?}"), "1 to 4 dimensions"));
     }
     let (mut shape, mut before, mut behind) = ([1; 4], [0; 4], [0; 4]);
     for (axis, &amount) in amounts.iter().enumerate() {
         let to = 4 - rank + axis;
-        (shape[to], (before[to], behind[to])) = (input.shape()[axis], amount);
+        (shape[to], (before[to], behind[to])) = (lengths[axis], amount);
     }
     let value = match context.optional_input(2) {
-        None => output.zero_point,
-        Some(id) => {
-            context.constant(id, "padding value")?;
-            let value = context.quantised(id, &[input.tensor.element])?;
-            context.same_quantisation(&input, &value)?;
-            match value.tensor.integers().as_deref() {
+        // Real 0, which is stored 0 where there is no scale.
+        None if element == Element::I32 && context.tensor(id).quantisation.is_none() => 0,
+        None => context.quantised(id, &[element])?.zero_point,
+        Some(value) => {
+            context.constant(value, "padding value")?;
+            context.moved(&[id, value])?;
+            match context.tensor(value).integers().as_deref() {
                 Some(&[value]) => value as i32,
-                _ => return Err(context.tensor_fault(id, format!("shape {:?}", value.shape()), "one padding value")),
+                _ => {
+                    let found = format!("shape {:?}", context.tensor(value).shape);
+                    return Err(context.tensor_fault(value, found, "one padding value"));
+                }
             }
         }
     };
-    let gap = context.shape(Pad::new(shape, before, behind, value))?.overlap_gap() * input.element_bytes();
-    let body = typed!(context, input.tensor.element, T: I8 I16 => {
+    let gap = context.shape(Pad::new(shape, before, behind, value))?.overlap_gap() * (element.bits() / 8);
+    let body = typed!(context, element, T: I8 U8 I16 I32 => {
         call!(pad(&Pad::new(shape, before, behind, value); tensors<T>))
     });
-    Ok(context.call(&[input.id], body)?.overlap(0, gap).label(format!("{amounts:?}")).into())
+    Ok(context.call(&[id], body)?.overlap(0, gap).label(format!("{amounts:?}")).into())
 }

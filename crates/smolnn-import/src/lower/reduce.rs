@@ -1,30 +1,48 @@
-//! MEAN, SUM and REDUCE_MAX over neighbouring dimensions, int8 and int16.
+//! Reductions over any axes. MEAN, SUM: int8 and int16. REDUCE_MAX, REDUCE_MIN: int8, uint8, int16 and int32. REDUCE_ALL, REDUCE_ANY: truth values.
 
-use smolnn_fixed::reduce::{Mean, Reduction, Sum, mean, reduce_max, reduce_sum};
+use smolnn_fixed::reduce::{Mean, Reduction, Sum, mean, reduce_max, reduce_min, reduce_sum};
 
 use super::Lowered;
+use super::argument::Lengths;
 use super::call::{call, made, typed};
 use super::context::Context;
 use crate::error::Problem;
-use crate::net::{Activation, Element, ReduceKind, reduction_lengths};
+use crate::net::{Activation, Element, ReduceKind, reduced_axes};
 
 pub(super) fn lower(context: &Context<'_>, kind: ReduceKind) -> Result<Lowered, Problem> {
-    let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
-    let output = context.quantised_output(0, &[input.tensor.element])?;
-    let lengths = reduction_lengths(context)?;
-    let (outer, reduced, inner) = lengths;
-    let (x, scale, range) = (input.affine(), output.scale, output.range(Activation::None));
-    let reduction = context.shape(made!(Reduction::new(outer, reduced, inner)))?;
-    if kind == ReduceKind::Max {
-        context.same_quantisation(&input, &output)?;
-    }
-    let body = typed!(context, input.tensor.element, T: I8 I16 => match kind {
-        ReduceKind::Mean => call!(mean(&Mean::new(lengths, x, scale, range); tensors<T>)),
-        ReduceKind::Max => call!(reduce_max(&Reduction::new(outer, reduced, inner); tensors<T>)),
-        ReduceKind::Sum => call!(reduce_sum(&Sum::new(reduction, x, scale, range); tensors<T>)),
+    let id = context.input(0)?;
+    let tensor = context.tensor(id);
+    let (shape, axes) = (Lengths(tensor.shape.clone()), Lengths(reduced_axes(context)?));
+    let reduction = context.shape(made!(Reduction::over(shape, axes)))?;
+    let body = match kind {
+        ReduceKind::Mean | ReduceKind::Sum => {
+            let input = context.quantised(id, &[Element::I8, Element::I16])?;
+            let output = context.quantised_output(0, &[input.tensor.element])?;
+            let (reduction, x) = (reduction.clone(), input.affine());
+            let (scale, range) = (output.scale, output.range(Activation::None));
+            typed!(context, input.tensor.element, T: I8 I16 => match kind {
+                ReduceKind::Mean => call!(mean(&Mean::over(reduction, x, scale, range); tensors<T>)),
+                _ => call!(reduce_sum(&Sum::new(reduction, x, scale, range); tensors<T>)),
+            })
+        }
+        ReduceKind::Max | ReduceKind::Min => {
+            let element = context.moved(&[id])?;
+            let reduction = reduction.clone().by_reference();
+            typed!(context, element, T: I8 U8 I16 I32 => match kind {
+                ReduceKind::Max => call!(reduce_max(reduction; tensors<T>)),
+                _ => call!(reduce_min(reduction; tensors<T>)),
+            })
+        }
+        ReduceKind::All | ReduceKind::Any => {
+            context.element(id, &[Element::Bool])?;
+            let reduction = reduction.clone().by_reference();
+            match kind {
+                ReduceKind::All => call!(reduce_min(reduction; tensors<u8>)),
+                _ => call!(reduce_max(reduction; tensors<u8>)),
+            }
+        }
         ReduceKind::Product => return Err(context.fault("a product of values", "a product of constants")),
-    });
-    // Every reduction reads a whole block of its input before it writes the block's outputs.
-    let gap = inner * input.element_bytes();
-    Ok(context.call(&[input.id], body)?.overlap(0, gap).label(format!("over {reduced}")).into())
+    };
+    let gap = reduction.overlap_gap() * (tensor.element.bits() / 8);
+    Ok(context.call(&[id], body)?.overlap(0, gap).label(format!("over {}", reduction.count())).into())
 }

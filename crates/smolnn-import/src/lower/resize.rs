@@ -76,7 +76,7 @@ pub(super) fn nearest_call(
     let layer = context.shape(ResizeNearest::new(batch, image, &rows, &columns))?;
     let gap = layer.overlap_gap() * (element.bits() / 8);
     let label = label(&image, size, sampling);
-    let body = typed!(context, element, T: I8 I16 I32 F32 => {
+    let body = typed!(context, element, T: any => {
         call!(resize_nearest(&ResizeNearest::new(batch, image, rows, columns); tensors<T>))
     });
     Ok(context.call(&[id], body)?.overlap(0, gap).label(label).into())

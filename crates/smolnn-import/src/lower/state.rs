@@ -9,7 +9,7 @@ use crate::error::Problem;
 
 pub(super) fn read_call(context: &Context<'_>) -> Result<Lowered, Problem> {
     let variable = context.variable(0)?;
-    let body = typed!(context, context.tensor(variable).element, T: I8 I16 I32 F32 => {
+    let body = typed!(context, context.tensor(variable).element, T: any => {
         call!(assign(; output<T>(0), state<T>(0)))
     });
     Ok(context.call(&[], body)?.states(&[variable]).into())
@@ -17,7 +17,7 @@ pub(super) fn read_call(context: &Context<'_>) -> Result<Lowered, Problem> {
 
 pub(super) fn assign_call(context: &Context<'_>) -> Result<Lowered, Problem> {
     let (variable, value) = (context.variable(0)?, context.input(1)?);
-    let body = typed!(context, context.tensor(variable).element, T: I8 I16 I32 F32 => {
+    let body = typed!(context, context.tensor(variable).element, T: any => {
         call!(assign(; state<T>(0), input<T>(0)))
     });
     Ok(context.call(&[value], body)?.states(&[variable]).into())
@@ -25,7 +25,7 @@ pub(super) fn assign_call(context: &Context<'_>) -> Result<Lowered, Problem> {
 
 pub(super) fn slide_call(context: &Context<'_>) -> Result<Lowered, Problem> {
     let (variable, values) = (context.variable(0)?, context.input(1)?);
-    let body = typed!(context, context.tensor(variable).element, T: I8 I16 I32 F32 => {
+    let body = typed!(context, context.tensor(variable).element, T: any => {
         call!(slide(; state<T>(0), input<T>(0)))
     });
     let label = format!("by {} of {}", context.tensor(values).len(), context.tensor(variable).len());

@@ -52,23 +52,17 @@ pub(super) fn marked_axes(view: &View<'_>) -> Result<Vec<bool>, Problem> {
     Ok(marked)
 }
 
-/// Input 0 of a reduction as outer × reduced × inner; the axes, input 1, must be neighbours.
-pub(crate) fn reduction_lengths(view: &View<'_>) -> Result<(usize, usize, usize), Problem> {
-    let (shape, reduced) = (view.input_shape(0)?, marked_axes(view)?);
-    // Dimensions of 1 neither matter nor separate.
-    let (mut outer, mut middle, mut inner) = (1, 1, 1);
-    for (&length, &reduced) in shape.iter().zip(&reduced).filter(|&(&length, _)| length > 1) {
-        match (reduced, middle, inner) {
-            (true, _, 1) => middle *= length,
-            (true, ..) => {
-                let found = format!("axes {:?} of shape {shape:?}", view.integers(1, "axes")?);
-                return Err(view.tensor_fault(view.input(1)?, found, "neighbouring axes"));
-            }
-            (false, 1, _) => outer *= length,
-            (false, ..) => inner *= length,
-        }
-    }
-    Ok((outer, middle, inner))
+/// The axes of a reduction, from the front: those among the values of input 1.
+pub(crate) fn reduced_axes(view: &View<'_>) -> Result<Vec<usize>, Problem> {
+    let marked = marked_axes(view)?;
+    Ok((0..marked.len()).filter(|&axis| marked[axis]).collect())
+}
+
+/// Input 0 as outer × length × inner around the one axis that is input 1, and the position of that axis.
+pub(crate) fn axis_lengths(view: &View<'_>) -> Result<([usize; 3], usize), Problem> {
+    let shape = view.input_shape(0)?;
+    let axis = view.axis(view.integer(1, "axis")?, shape.len())?;
+    Ok(([shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()], axis))
 }
 
 /// The amounts before and behind each dimension of input 0, which are input 1.

@@ -3,7 +3,7 @@
 //! What is stated for a tensor is checked against this once ([`check_shapes`]), so that lowering need not. What only a kernel demands (neighbouring
 //! axes, a limit of its own) is not asked for here.
 
-use super::geometry::{blocks, broadcast, gather_lengths, marked_axes, pad_amounts, resized};
+use super::geometry::{axis_lengths, blocks, broadcast, gather_lengths, marked_axes, pad_amounts, resized};
 use super::movement::movement;
 use super::operator::{Operator, SlidingWindow};
 use super::tensor::Element;
@@ -64,14 +64,34 @@ fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
         Operator::MatMul { left_transposed, right_transposed } => {
             like_input(0, matmul(view, *left_transposed, *right_transposed)?)
         }
-        Operator::Binary(..) | Operator::Prelu => {
-            let (left, right) = (view.input_shape(0)?, view.input_shape(1)?);
-            let shape = broadcast(left, right).ok_or_else(|| {
-                let supported = "equal shapes, or one repeated along the other's leading dimensions";
-                view.fault(format!("shapes {left:?} and {right:?}"), supported)
-            })?;
-            like_input(0, shape)
+        Operator::Binary(..) | Operator::Prelu => like_input(0, broadcast_of(view, &[0, 1])?),
+        Operator::Compare(_) => of_type(Some(Element::Bool), broadcast_of(view, &[0, 1])?),
+        Operator::Select => like_input(1, broadcast_of(view, &[0, 1, 2])?),
+        Operator::AddN => {
+            let shape = view.input_shape(0)?;
+            for index in 1..view.node.inputs.len() {
+                let other = view.input_shape(index)?;
+                if other != shape {
+                    let supported = format!("shape {shape:?}, as the first input has");
+                    return Err(view.fault_of_input(index, format!("shape {other:?}"), supported));
+                }
+            }
+            like_input(0, shape.to_vec())
         }
+        Operator::ArgExtreme { .. } => {
+            let (_, axis) = axis_lengths(view)?;
+            let shape = view.input_shape(0)?;
+            of_type(Some(Element::I32), [&shape[..axis], &shape[axis + 1..]].concat())
+        }
+        Operator::CumulativeSum { .. } => {
+            axis_lengths(view)?;
+            like_input(0, view.input_shape(0)?.to_vec())
+        }
+        Operator::Where => Err(view.fault(
+            "a number of positions that depends on the model's input",
+            "truth values that are constant, since shapes are static",
+        )),
+        Operator::ZerosLike => like_input(0, view.input_shape(0)?.to_vec()),
         Operator::Unary(_) | Operator::LogSoftmax | Operator::L2Normalise { .. } => {
             like_input(0, view.input_shape(0)?.to_vec())
         }
@@ -180,6 +200,21 @@ fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
             None => view.fault(found, supported),
         }),
     }
+}
+
+/// The shape of a result whose operands, these inputs, meet element by element.
+fn broadcast_of(view: &View<'_>, operands: &[usize]) -> Result<Vec<usize>, Problem> {
+    let shapes = operands.iter().map(|&index| view.input_shape(index)).collect::<Result<Vec<_>, _>>()?;
+    let shape = shapes.iter().try_fold(Vec::new(), |result: Vec<usize>, shape| broadcast(&result, shape));
+    let shape = shape.ok_or_else(|| {
+        let list = shapes.iter().map(|shape| format!("{shape:?}")).collect::<Vec<_>>().join(" and ");
+        view.fault(
+            format!("shapes {list}"),
+            "shapes whose lengths are equal or 1 along every axis, from the last one on",
+        )
+    })?;
+    view.bounded(&shape)?;
+    Ok(shape)
 }
 
 /// Which dimension of a convolution's weights counts the outputs.

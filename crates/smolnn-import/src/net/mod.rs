@@ -9,7 +9,7 @@
 //! - `infer`: the shapes and types of a node's outputs, against which the stated ones are checked.
 //! - `movement`: operators that move elements and compute none, as copies through strides: one description for inference, folding and lowering.
 //! - `geometry`: axes and broadcasting, which several of the above need.
-//! - `evaluate`: integer operators on constants, as computations on shapes use them.
+//! - `evaluate`: operators on constants, as computations on shapes use them.
 
 mod evaluate;
 mod geometry;
@@ -20,14 +20,16 @@ mod operator;
 mod tensor;
 mod view;
 
-pub(crate) use evaluate::{LONGEST, evaluate};
+pub(crate) use evaluate::evaluate;
 pub(crate) use geometry::{
-    Blocks, GatherLengths, blocks, broadcast_lengths, gather_lengths, pad_amounts, reduction_lengths, resized,
+    Blocks, GatherLengths, axis_lengths, blocks, broadcast_lengths, gather_lengths, pad_amounts, reduced_axes, resized,
 };
 pub(crate) use graph::members;
 pub use graph::{Net, Node};
 pub(crate) use infer::{check_elements, check_shapes};
 pub(crate) use movement::{Move, movement};
-pub use operator::{Activation, BinaryKind, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, UnaryKind};
+pub use operator::{
+    Activation, BinaryKind, Comparison, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, UnaryKind,
+};
 pub use tensor::{Constant, Element, Quantisation, Tensor, TensorId};
 pub(crate) use view::View;

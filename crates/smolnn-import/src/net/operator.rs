@@ -65,8 +65,14 @@ pub enum Operator {
     Unary(UnaryKind),
     /// Values, slopes of the negative ones.
     Prelu,
-    /// Two operands, element by element, the shorter one repeated.
+    /// Two operands, element by element; along an axis of length 1, or one that a shape lacks, an operand repeats.
     Binary(BinaryKind, Activation),
+    /// Two operands, element by element as [`Binary`](Self::Binary): the truth value of the comparison.
+    Compare(Comparison),
+    /// Truth values, and the operands of which each element is taken: the first one where the truth value is true, the other elsewhere.
+    Select,
+    /// Any number of tensors of one shape, element by element.
+    AddN,
     /// Rows along the last dimension.
     Softmax {
         /// Factor of the exponents.
@@ -86,6 +92,22 @@ pub enum Operator {
         /// Whether reduced dimensions stay, with length 1.
         keep_dims: bool,
     },
+    /// Values, axis: where the largest or the least element along the axis lies.
+    ArgExtreme {
+        /// The largest one; otherwise the least.
+        largest: bool,
+    },
+    /// Values, axis: the sums of the elements up to each one.
+    CumulativeSum {
+        /// Without the element itself.
+        exclusive: bool,
+        /// From the end to the start.
+        reverse: bool,
+    },
+    /// Truth values: the positions of those that are true, one per row.
+    Where,
+    /// Values: zeros in their shape.
+    ZerosLike,
     /// Real or quantised values, to the quantisation of the output.
     Quantise,
     /// Quantised values, to real ones.
@@ -224,6 +246,8 @@ impl Operator {
             | Operator::Dequantise
             | Operator::Cast
             | Operator::Shape
+            | Operator::Where
+            | Operator::ZerosLike
             | Operator::ReadVariable
             | Operator::Unpack { .. }
             | Operator::DepthToSpace { .. }
@@ -232,6 +256,9 @@ impl Operator {
             Operator::MatMul { .. }
             | Operator::Prelu
             | Operator::Binary(..)
+            | Operator::Compare(_)
+            | Operator::ArgExtreme { .. }
+            | Operator::CumulativeSum { .. }
             | Operator::Reduce { .. }
             | Operator::Transpose
             | Operator::Reverse
@@ -249,12 +276,16 @@ impl Operator {
             | Operator::Dense { .. }
             | Operator::Pad
             | Operator::Split => 2..=3,
-            Operator::Slice | Operator::SpaceToBatch | Operator::BatchToSpace | Operator::UpdateSlice => 3..=3,
+            Operator::Select
+            | Operator::Slice
+            | Operator::SpaceToBatch
+            | Operator::BatchToSpace
+            | Operator::UpdateSlice => 3..=3,
             Operator::TransposeConv2d { .. } => 3..=4,
             Operator::StridedSlice { .. } => 4..=4,
             Operator::Svdf { .. } => 5..=5,
             Operator::Lstm { .. } => 15..=15,
-            Operator::Concatenate { .. } | Operator::Pack { .. } => 1..=MANY,
+            Operator::AddN | Operator::Concatenate { .. } | Operator::Pack { .. } => 1..=MANY,
             Operator::Unsupported { .. } => 0..=MANY,
         };
         let outputs = match self {
@@ -343,6 +374,12 @@ pub enum UnaryKind {
     Logistic,
     /// The hyperbolic tangent.
     Tanh,
+    /// The magnitude.
+    Abs,
+    /// 1 / √x.
+    Rsqrt,
+    /// Of truth values: true where x is false.
+    LogicalNot,
 }
 
 /// A function of two operands.
@@ -360,6 +397,29 @@ pub enum BinaryKind {
     Maximum,
     /// (left − right)².
     SquaredDifference,
+    /// left / right.
+    Divide,
+    /// Of truth values: both are true.
+    LogicalAnd,
+    /// Of truth values: at least one is true.
+    LogicalOr,
+}
+
+/// What is asked of two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// left = right.
+    Equal,
+    /// left ≠ right.
+    NotEqual,
+    /// left < right.
+    Less,
+    /// left ≤ right.
+    LessEqual,
+    /// left > right.
+    Greater,
+    /// left ≥ right.
+    GreaterEqual,
 }
 
 /// What a reduction makes of the elements along its axes.
@@ -371,6 +431,12 @@ pub enum ReduceKind {
     Sum,
     /// The largest one.
     Max,
+    /// The least one.
+    Min,
+    /// Of truth values: whether all are true.
+    All,
+    /// Of truth values: whether at least one is true.
+    Any,
     /// Their product.
     Product,
 }

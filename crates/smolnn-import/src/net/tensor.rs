@@ -134,11 +134,12 @@ impl Tensor {
         (self.len() * self.element.bits()).div_ceil(8)
     }
 
-    /// The values of an integer constant of 8, 16, 32 or 64 bits.
+    /// The values of an integer constant of 8, 16, 32 or 64 bits; truth values are 0 and others.
     pub(crate) fn integers(&self) -> Option<Vec<i64>> {
         let bytes = self.data.as_ref()?.bytes();
         match self.element {
             Element::I8 => Some(bytes.iter().map(|&b| b as i8 as i64).collect()),
+            Element::U8 | Element::Bool => Some(bytes.iter().map(|&b| b.into()).collect()),
             Element::I16 => Some(bytes.as_chunks().0.iter().map(|&b| i16::from_le_bytes(b).into()).collect()),
             Element::I32 => Some(bytes.as_chunks().0.iter().map(|&b| i32::from_le_bytes(b).into()).collect()),
             Element::I64 => Some(bytes.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b)).collect()),

@@ -209,7 +209,7 @@ impl<'a> Reader<'a> {
         let outputs = self.ids(self.subgraph.outputs(), "the list of outputs")?;
         let mut tensors = self.tensors(&entries, &inputs, &outputs)?;
         let entries = variables::resolve(entries, &mut tensors, starts)?;
-        let nodes = entries.into_iter().map(|entry| node(entry, &tensors)).collect();
+        let nodes = entries.into_iter().map(node).collect();
         let net = Net { tensors, nodes, inputs, outputs };
         net.check_flow()?;
         Ok(net)
@@ -395,9 +395,9 @@ fn quantisation(
 
 /// The node of an operator. What has no counterpart in the net becomes [`Operator::Unsupported`], so that all such operators are named at once, and
 /// those that nothing needs are no hindrance.
-fn node(entry: Entry<'_>, tensors: &[Tensor]) -> Node {
+fn node(entry: Entry<'_>) -> Node {
     let Entry { index, name, version, operator, inputs, outputs } = entry;
-    let mut stated = Stated { options: operator.options(), inputs, outputs, tensors };
+    let mut stated = Stated { options: operator.options(), inputs, outputs };
     let operator = attributes(&name, version, &mut stated).unwrap_or_else(|refusal| Operator::Unsupported {
         tensor: refusal.tensor,
         found: refusal.found,

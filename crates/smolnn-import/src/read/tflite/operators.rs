@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::element;
 use super::schema::Options;
 use crate::net::{
-    Activation, BinaryKind, Element, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, Tensor, TensorId,
+    Activation, BinaryKind, Comparison, Element, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, TensorId,
     UnaryKind,
 };
 
@@ -13,7 +13,7 @@ use crate::net::{
 pub(super) struct Line {
     name: &'static str,
     versions: RangeInclusive<i32>,
-    attributes: fn(&mut Stated<'_>) -> Result<Operator, Refusal>,
+    attributes: fn(&mut Stated) -> Result<Operator, Refusal>,
 }
 
 /// The options of an operator, which must be of this kind; otherwise the line's function returns.
@@ -34,11 +34,12 @@ macro_rules! line {
 }
 
 const LINES: &[Line] = &[
-    line!("ADD", 1..=5, of => {
-        let options = options!(of, Add);
-        of.no_shifts(options.pot_scale_int16)?;
-        Operator::Binary(BinaryKind::Add, activation(options.activation)?)
-    }),
+    line!("ABS", 1..=5, _ => Operator::Unary(UnaryKind::Abs)),
+    // Of ADD and SUB the reference ignores the option `pot_scale_int16`.
+    line!("ADD", 1..=5, of => Operator::Binary(BinaryKind::Add, activation(options!(of, Add).activation)?)),
+    line!("ADD_N", 1..=1, _ => Operator::AddN),
+    line!("ARG_MAX", 1..=3, _ => Operator::ArgExtreme { largest: true }),
+    line!("ARG_MIN", 1..=3, _ => Operator::ArgExtreme { largest: false }),
     line!("ASSIGN_VARIABLE", 1..=1, _ => Operator::AssignVariable),
     line!("AVERAGE_POOL_2D", 1..=3, of => pool(of, PoolKind::Average)?),
     line!("BATCH_MATMUL", 1..=5, of => {
@@ -64,6 +65,10 @@ const LINES: &[Line] = &[
             narrow_sums: element(options.bias_type) == Some(Element::I32),
         }
     }),
+    line!("CUMSUM", 1..=1, of => {
+        let options = options!(of, Cumsum);
+        Operator::CumulativeSum { exclusive: options.exclusive, reverse: options.reverse }
+    }),
     line!("DEPTHWISE_CONV_2D", 1..=7, of => {
         // The option `depth_multiplier` repeats what the shapes say, and not always rightly; TensorFlow ignores it as well.
         let options = options!(of, DepthwiseConv2d);
@@ -73,8 +78,14 @@ const LINES: &[Line] = &[
     }),
     line!("DEPTH_TO_SPACE", 1..=2, of => Operator::DepthToSpace { block: block(options!(of, DepthToSpace).block_size)? }),
     line!("DEQUANTIZE", 1..=6, _ => Operator::Dequantise),
+    line!("DIV", 1..=3, of => Operator::Binary(BinaryKind::Divide, activation(options!(of, Div).activation)?)),
     line!("DYNAMIC_UPDATE_SLICE", 1..=4, _ => Operator::UpdateSlice),
     line!("ELU", 1..=1, _ => Operator::Unary(UnaryKind::Elu)),
+    line!("EMBEDDING_LOOKUP", 1..=3, of => {
+        of.reorder("EMBEDDING_LOOKUP", &[1, 0])?;
+        Operator::Gather { axis: 0, batch_dims: 0 }
+    }),
+    line!("EQUAL", 1..=4, _ => Operator::Compare(Comparison::Equal)),
     line!("EXPAND_DIMS", 1..=1, _ => Operator::Reshape),
     line!("FILL", 1..=4, of => {
         of.reorder("FILL", &[1, 0])?;
@@ -97,6 +108,8 @@ const LINES: &[Line] = &[
         Operator::Gather { axis: options.axis.into(), batch_dims: options.batch_dims.into() }
     }),
     line!("GATHER_ND", 1..=5, _ => Operator::GatherNd),
+    line!("GREATER", 1..=3, _ => Operator::Compare(Comparison::Greater)),
+    line!("GREATER_EQUAL", 1..=3, _ => Operator::Compare(Comparison::GreaterEqual)),
     line!("HARD_SWISH", 1..=1, _ => Operator::Unary(UnaryKind::HardSwish)),
     line!("L2_NORMALIZATION", 1..=2, of => {
         Operator::L2Normalise { activation: activation(options!(of, L2Norm).activation)? }
@@ -104,6 +117,11 @@ const LINES: &[Line] = &[
     line!("LEAKY_RELU", 1..=2, of => {
         Operator::Unary(UnaryKind::LeakyRelu { alpha: options!(of, LeakyRelu).alpha })
     }),
+    line!("LESS", 1..=3, _ => Operator::Compare(Comparison::Less)),
+    line!("LESS_EQUAL", 1..=3, _ => Operator::Compare(Comparison::LessEqual)),
+    line!("LOGICAL_AND", 1..=1, _ => Operator::Binary(BinaryKind::LogicalAnd, Activation::None)),
+    line!("LOGICAL_NOT", 1..=1, _ => Operator::Unary(UnaryKind::LogicalNot)),
+    line!("LOGICAL_OR", 1..=1, _ => Operator::Binary(BinaryKind::LogicalOr, Activation::None)),
     line!("LOGISTIC", 1..=3, _ => Operator::Unary(UnaryKind::Logistic)),
     line!("LOG_SOFTMAX", 1..=2, _ => Operator::LogSoftmax),
     line!("MAXIMUM", 1..=4, _ => Operator::Binary(BinaryKind::Maximum, Activation::None)),
@@ -118,13 +136,17 @@ const LINES: &[Line] = &[
     line!("MUL", 1..=5, of => {
         Operator::Binary(BinaryKind::Multiply, activation(options!(of, Mul).activation)?)
     }),
+    line!("NOT_EQUAL", 1..=3, _ => Operator::Compare(Comparison::NotEqual)),
     line!("PACK", 1..=4, of => Operator::Pack { axis: options!(of, Pack).axis.into() }),
     line!("PAD", 1..=4, _ => Operator::Pad),
     line!("PADV2", 1..=4, _ => Operator::Pad),
     line!("PRELU", 1..=1, _ => Operator::Prelu),
     line!("QUANTIZE", 1..=3, _ => Operator::Quantise),
     line!("READ_VARIABLE", 1..=1, _ => Operator::ReadVariable),
+    line!("REDUCE_ALL", 1..=1, of => reduce(of, ReduceKind::All)?),
+    line!("REDUCE_ANY", 1..=2, of => reduce(of, ReduceKind::Any)?),
     line!("REDUCE_MAX", 1..=3, of => reduce(of, ReduceKind::Max)?),
+    line!("REDUCE_MIN", 1..=3, of => reduce(of, ReduceKind::Min)?),
     line!("REDUCE_PROD", 1..=2, of => reduce(of, ReduceKind::Product)?),
     line!("RELU", 1..=3, _ => Operator::Unary(UnaryKind::Relu)),
     line!("RELU6", 1..=3, _ => Operator::Unary(UnaryKind::Relu6)),
@@ -141,6 +163,8 @@ const LINES: &[Line] = &[
         Operator::ResizeNearest { align_corners, half_pixel_centers }
     }),
     line!("REVERSE_V2", 1..=3, _ => Operator::Reverse),
+    line!("RSQRT", 1..=3, _ => Operator::Unary(UnaryKind::Rsqrt)),
+    line!("SELECT_V2", 1..=2, _ => Operator::Select),
     line!("SHAPE", 1..=2, _ => Operator::Shape),
     line!("SLICE", 1..=6, _ => Operator::Slice),
     line!("SOFTMAX", 1..=3, of => Operator::Softmax { beta: options!(of, Softmax).beta }),
@@ -154,7 +178,7 @@ const LINES: &[Line] = &[
         of.reorder("SPLIT_V", &[0, 2, 1])?;
         Operator::Split
     }),
-    line!("SQUARED_DIFFERENCE", 1..=2, _ => Operator::Binary(BinaryKind::SquaredDifference, Activation::None)),
+    line!("SQUARED_DIFFERENCE", 1..=3, _ => Operator::Binary(BinaryKind::SquaredDifference, Activation::None)),
     line!("SQUEEZE", 1..=2, _ => Operator::Reshape),
     line!("STRIDED_SLICE", 1..=8, of => {
         let options = options!(of, StridedSlice);
@@ -168,11 +192,7 @@ const LINES: &[Line] = &[
             end_is_offset: options.offset,
         }
     }),
-    line!("SUB", 1..=5, of => {
-        let options = options!(of, Sub);
-        of.no_shifts(options.pot_scale_int16)?;
-        Operator::Binary(BinaryKind::Subtract, activation(options.activation)?)
-    }),
+    line!("SUB", 1..=5, of => Operator::Binary(BinaryKind::Subtract, activation(options!(of, Sub).activation)?)),
     line!("SUM", 1..=2, of => reduce(of, ReduceKind::Sum)?),
     line!("SVDF", 1..=4, of => {
         // The reference does not apply the fused activation.
@@ -190,6 +210,8 @@ const LINES: &[Line] = &[
     }),
     line!("UNIDIRECTIONAL_SEQUENCE_LSTM", 1..=4, of => lstm(of)?),
     line!("UNPACK", 1..=4, of => Operator::Unpack { axis: options!(of, Unpack).axis.into() }),
+    line!("WHERE", 1..=2, _ => Operator::Where),
+    line!("ZEROS_LIKE", 1..=1, _ => Operator::ZerosLike),
 ];
 
 impl Line {
@@ -200,11 +222,10 @@ impl Line {
 }
 
 /// What a file says about an operator.
-pub(super) struct Stated<'a> {
+pub(super) struct Stated {
     pub options: Options,
     pub inputs: Vec<Option<TensorId>>,
     pub outputs: Vec<TensorId>,
-    pub tensors: &'a [Tensor],
 }
 
 /// Why an operator has no counterpart in the net.
@@ -226,7 +247,7 @@ pub(super) fn unknown() -> (String, String) {
 }
 
 /// The operator of this name and version with its attributes. Inputs come in the order in which the net has them.
-pub(super) fn attributes(name: &str, version: i32, stated: &mut Stated<'_>) -> Result<Operator, Refusal> {
+pub(super) fn attributes(name: &str, version: i32, stated: &mut Stated) -> Result<Operator, Refusal> {
     let Some(line) = Line::of(name) else {
         let (found, supported) = unknown();
         return Err(refuse(found, supported));
@@ -238,7 +259,7 @@ pub(super) fn attributes(name: &str, version: i32, stated: &mut Stated<'_>) -> R
     (line.attributes)(stated)
 }
 
-impl Stated<'_> {
+impl Stated {
     fn input(&self, index: usize) -> Option<TensorId> {
         self.inputs.get(index).copied().flatten()
     }
@@ -249,20 +270,6 @@ impl Stated<'_> {
             return Err(refuse(format!("{} inputs", self.inputs.len()), format!("the {} of {name}", order.len())));
         }
         self.inputs = order.iter().map(|&index| self.inputs[index]).collect();
-        Ok(())
-    }
-
-    /// Refuses int16 sums that are asked to scale by shifts alone. The option is set by default, and has effect when all scales are powers of two.
-    fn no_shifts(&self, asked: bool) -> Result<(), Refusal> {
-        let is_power = |id: &TensorId| {
-            let tensor = &self.tensors[*id];
-            let scales = tensor.quantisation.as_ref().map(|quantisation| &quantisation.scales[..]);
-            tensor.element == Element::I16 && matches!(scales, Some([scale]) if scale.to_bits() & 0x007F_FFFF == 0)
-        };
-        let shifts = self.inputs.iter().flatten().chain(&self.outputs).all(is_power);
-        if asked && shifts && !self.outputs.is_empty() {
-            return Err(refuse("pot_scale_int16 with scales that are powers of two", "general int16 scales"));
-        }
         Ok(())
     }
 }
@@ -301,7 +308,7 @@ fn positive(what: &str, [height, width]: [i32; 2]) -> Result<[usize; 2], Refusal
     }
 }
 
-fn pool(of: &Stated<'_>, kind: PoolKind) -> Result<Operator, Refusal> {
+fn pool(of: &Stated, kind: PoolKind) -> Result<Operator, Refusal> {
     let options = options!(of, Pool2d);
     Ok(Operator::Pool2d {
         kind,
@@ -311,7 +318,7 @@ fn pool(of: &Stated<'_>, kind: PoolKind) -> Result<Operator, Refusal> {
     })
 }
 
-fn reduce(of: &Stated<'_>, kind: ReduceKind) -> Result<Operator, Refusal> {
+fn reduce(of: &Stated, kind: ReduceKind) -> Result<Operator, Refusal> {
     Ok(Operator::Reduce { kind, keep_dims: options!(of, Reducer).keep_dims })
 }
 
@@ -321,7 +328,7 @@ fn block(size: i32) -> Result<usize, Refusal> {
 }
 
 /// An LSTM, whose 20 to 24 inputs in the file have room for what is not supported.
-fn lstm(of: &mut Stated<'_>) -> Result<Operator, Refusal> {
+fn lstm(of: &mut Stated) -> Result<Operator, Refusal> {
     /// What is not supported, by first and last input.
     const LEFT_OUT: [(usize, usize, &str); 3] =
         [(9, 11, "peephole connections"), (16, 17, "a projection"), (20, 23, "layer normalisation")];
@@ -368,7 +375,7 @@ mod tests {
     }
 
     /// Operators that have values before the model runs, and none when it does.
-    const FOLDED: [&str; 3] = ["CAST", "REDUCE_PROD", "SHAPE"];
+    const FOLDED: [&str; 3] = ["REDUCE_PROD", "SHAPE", "WHERE"];
 
     /// The list of the README is the list of the lines.
     #[test]

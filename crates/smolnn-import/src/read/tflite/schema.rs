@@ -274,6 +274,7 @@ options! {
     79 SplitV { 0 num_splits: i32 = 0 }
     94 DepthToSpace { 0 block_size: i32 = 0 }
     101 BatchMatMul { 0 adj_x: bool = false, 1 adj_y: bool = false, 2 asymmetric_quantize_inputs: bool = false }
+    102 Cumsum { 0 exclusive: bool = false, 1 reverse: bool = false }
     103 CallOnce { 0 subgraph: i32 = 0 }
 }
 
