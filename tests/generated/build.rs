@@ -18,6 +18,7 @@ const FOLDERS: [&str; 5] = [
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let (mut modules, mut table, mut refused) = (String::new(), String::new(), String::new());
+    let mut listeners = String::new();
     for folder in FOLDERS {
         let path = root.join(folder);
         println!("cargo::rerun-if-changed={}", path.display());
@@ -32,7 +33,7 @@ fn main() -> Result<()> {
             let file = path.join(&name).join("model.tflite");
             let (file, name) = match streaming {
                 Some(stem) => (path.join(&name), stem.to_owned()),
-                None => (file, name),
+                None => (file, name.clone()),
             };
             if !file.is_file() {
                 continue;
@@ -44,6 +45,9 @@ fn main() -> Result<()> {
                 Ok(model) => {
                     adapter(&mut modules, &model);
                     let _ = writeln!(table, "    (\"{folder}/{name}\", run_{module}),");
+                    if streaming.is_some() {
+                        let _ = writeln!(listeners, "    (\"{name}\", listen::<{module}::Model>),");
+                    }
                 }
                 Err(Error::Model { error, .. }) if matches!(*error, Error::Unsupported(_)) => {
                     let _ = writeln!(refused, "    \"{folder}/{name}\",");
@@ -54,7 +58,8 @@ fn main() -> Result<()> {
     }
     let text = format!(
         "{modules}\n/// A model's golden folder and how to run it.\npub const MODELS: &[(&str, Run)] = &[\n{table}];\n\n/// Golden folders of models \
-         that do not compile.\npub const REFUSED: &[&str] = &[\n{refused}];\n"
+         that do not compile.\npub const REFUSED: &[&str] = &[\n{refused}];\n\n/// A wake word's model and how \
+         to listen with it.\npub const LISTENERS: &[(&str, Listen)] = &[\n{listeners}];\n"
     );
     let path = Path::new(&env::var("OUT_DIR").unwrap_or_default()).join("models.rs");
     fs::write(&path, text).map_err(|source| Error::File { path, source })

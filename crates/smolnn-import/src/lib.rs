@@ -46,6 +46,7 @@
 
 mod error;
 mod lower;
+mod manifest;
 mod model;
 mod net;
 mod plan;
@@ -58,6 +59,7 @@ mod run;
 mod write;
 
 pub use error::{Error, Problem, Result};
+pub use manifest::Manifest;
 pub use model::{Model, compile};
 pub use net::{
     Activation, BinaryKind, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation, ReduceKind,

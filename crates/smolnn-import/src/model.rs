@@ -8,6 +8,7 @@ use smolnn_fixed::Backend;
 
 use crate::error::{Error, Result};
 use crate::lower::lower;
+use crate::manifest::Manifest;
 use crate::net::Net;
 use crate::plan::{Program, plan};
 use crate::read::read;
@@ -22,6 +23,7 @@ pub struct Model {
     name: String,
     path: Option<PathBuf>,
     net: Net,
+    manifest: Option<Manifest>,
 }
 
 /// Reads and compiles a model in a build script: `Model::open(path)?.emit()`.
@@ -33,12 +35,20 @@ pub fn compile(path: impl AsRef<Path>) -> Result<()> {
 }
 
 impl Model {
-    /// Reads a `.tflite` file. The model's name is the file's, with `_` for what cannot stand in a Rust name.
+    /// Reads a `.tflite` file, or the `.json` manifest of a wake word with the model beside it. The model's name is the file's, with `_`
+    /// for what cannot stand in a Rust name.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be read, otherwise [`Error::Model`] with what [`Model::read`] found.
+    /// [`Error::File`] when it cannot be read, otherwise [`Error::Model`] with what [`Model::read`] or [`Manifest::read`] found.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        if Manifest::is_named(path) {
+            let text = std::fs::read_to_string(path).map_err(|source| Error::File { path: path.into(), source })?;
+            let manifest = Manifest::read(&text).map_err(|error| error.of(Some(path)))?;
+            let model = Self::open(path.with_file_name(&manifest.model))?;
+            let name = path.file_stem().map_or(model.name.clone(), |stem| identifier(&stem.to_string_lossy()));
+            return Ok(Self { name, manifest: Some(manifest), ..model });
+        }
         let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })?;
         let stem = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
         let model = Self::read(&stem, &bytes).map_err(|error| error.of(Some(path)))?;
@@ -53,7 +63,7 @@ impl Model {
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
         let mut net = read(bytes)?;
         rewrite(&mut net);
-        Ok(Self { name: identifier(name), path: None, net })
+        Ok(Self { name: identifier(name), path: None, net, manifest: None })
     }
 
     /// Gives the model another name, which the generated file and [`include_model!`](https://docs.rs/smolnn) use.
@@ -65,6 +75,11 @@ impl Model {
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The manifest, when the model was opened by one.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
     }
 
     /// The net, as rewritten.
@@ -99,7 +114,7 @@ impl Model {
         let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
         let program = self.compile(Backend::for_target(&variable("TARGET")?, &flags))?;
         let path = PathBuf::from(variable("OUT_DIR")?).join(format!("{}.rs", self.name));
-        let source = program.source();
+        let source = program.source() + &self.manifest.as_ref().map_or_else(String::new, Manifest::items);
         let mut emitted = EMITTED.lock().unwrap_or_else(PoisonError::into_inner);
         if emitted.insert(path.clone(), source.clone()).is_some_and(|earlier| earlier != source) {
             let text = format!("two models are named {}: give one another name, with Model::named", self.name);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// The rooms in the order of the data's way: each may use those that its line names, and nothing else of the crate.
 const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("manifest", &["error"]),
     ("net", &["error"]),
     ("read", &["error", "net"]),
     ("rewrite", &["error", "net"]),
@@ -16,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("write", &["error", "net", "lower", "plan"]),
     ("run", &["error", "net", "lower", "plan"]),
     ("report", &["error", "net", "lower", "plan"]),
-    ("model", &["error", "net", "read", "rewrite", "quantise", "lower", "plan"]),
+    ("model", &["error", "manifest", "net", "read", "rewrite", "quantise", "lower", "plan"]),
 ];
 
 fn root() -> PathBuf {

@@ -37,10 +37,14 @@
 //!
 //! The feature `defmt` gives the errors `defmt::Format`.
 //!
+//! A stream of samples becomes decisions in [`stream`]: front end, model with state, detector.
+//!
 //! The layers below: [`fixed`], the integer kernels; [`float`], the same in floating point with every gradient; [`signal`], from
 //! samples to features;
 //! shapes and errors, which both share, stand here at the top.
 #![no_std]
+
+pub mod stream;
 
 pub use smolnn_core::*;
 pub use {smolnn_fixed as fixed, smolnn_float as float, smolnn_signal as signal};

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::lower::{Source, Storage};
-use crate::net::{Quantisation, Tensor, TensorId};
+use crate::net::{Element, Quantisation, Tensor, TensorId};
 use crate::plan::{Program, Step};
 
 impl Program {
@@ -161,6 +161,33 @@ impl Program {
             text,
             "}}\n\nimpl Default for Model {{\n    fn default() -> Self {{\n        Self::new()\n    }}\n}}"
         );
+        text.push_str(&self.streaming_items());
+    }
+
+    /// The interface of `smolnn::stream`, for models that take int8 features and give one probability.
+    fn streaming_items(&self) -> String {
+        let (&[input], &[output]) = (&self.net.inputs[..], &self.net.outputs[..]) else { return String::new() };
+        let (input, output) = (&self.net.tensors[input], &self.net.tensors[output]);
+        let zero_point = match &output.quantisation {
+            Some(Quantisation { scales, zero_points, .. }) if scales[..] == [1.0 / 256.0] => {
+                zero_points.first().copied()
+            }
+            _ => None,
+        };
+        let probability = match (output.element, zero_point) {
+            (Element::U8, Some(0)) => "self.output()[0]",
+            (Element::I8, Some(-128)) => "(self.output()[0] as u8) ^ 0x80",
+            _ => return String::new(),
+        };
+        if input.element != Element::I8 || output.len() != 1 {
+            return String::new();
+        }
+        format!(
+            "\nimpl ::smolnn::stream::StreamingModel for Model {{\n    const FEATURES: usize = {};\n\n    #[inline]\n    fn features(&mut self) -> \
+             &mut [i8] {{\n        self.input_mut()\n    }}\n\n    fn call(&mut self) -> u8 {{\n        self.run();\n        {probability}\n    \
+             }}\n\n    fn reset(&mut self) {{\n        Model::reset(self);\n    }}\n}}\n",
+            input.len()
+        )
     }
 
     fn run_items(&self, text: &mut String, body: &str) {

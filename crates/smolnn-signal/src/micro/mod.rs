@@ -174,6 +174,15 @@ impl<const WINDOW: usize, const HALF: usize, const CHANNELS: usize> Tables<WINDO
     }
 }
 
+/// A feature as the int8 input of published wake-word models: 256/666 of it, rounded, with 0 at −128 and 127 at most.
+///
+/// In terms of the model: real value = feature · 0.0390625, scale 26/255, zero point −128.
+#[inline]
+pub const fn to_int8(feature: u16) -> i8 {
+    let scaled = (256 * feature as u32 + 333) / 666;
+    (if scaled > 255 { 127 } else { scaled as i32 - 128 }) as i8
+}
+
 /// What a front end remembers between blocks: samples that the next window shares, and the noise estimate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State<const WINDOW: usize, const CHANNELS: usize> {
@@ -243,6 +252,11 @@ impl<const WINDOW: usize, const HALF: usize, const CHANNELS: usize> MicroFronten
     /// Goes on from a state that was saved, of a front end with the same tables.
     pub fn restore(&mut self, state: &State<WINDOW, CHANNELS>) {
         self.state = state.clone();
+    }
+
+    /// Samples from one window's start to the next's.
+    pub const fn step(&self) -> usize {
+        self.tables.step
     }
 
     /// The state as it is.
