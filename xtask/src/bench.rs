@@ -1,6 +1,7 @@
 //! Instructions per kernel shape and model, on every board, against the best C.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -10,7 +11,7 @@ use crate::boards::{self, Board};
 use crate::expected::{self, Table};
 use crate::firmware::{self, Variant};
 use crate::setup;
-use crate::shell::{Kind, fault};
+use crate::shell::{self, Kind, fault};
 use crate::suite::Tally;
 
 /// How much a figure may grow.
@@ -28,24 +29,11 @@ const DEADLINE: Duration = Duration::from_secs(600);
 /// What `bench` takes.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The boards; all when none is named.
-    #[arg(long = "board", value_enum)]
-    boards: Vec<boards::Name>,
+    #[command(flatten)]
+    figures: expected::Arguments,
     /// One kernel alone, without models.
     #[arg(long)]
     kernel: Option<String>,
-    /// One model alone, without kernels.
-    #[arg(long)]
-    model: Option<String>,
-    /// Prints a JSON list of objects instead of a table.
-    #[arg(long)]
-    json: bool,
-    /// Rewrites the measured rows of tests/expected/instructions.txt.
-    #[arg(long)]
-    bless: bool,
-    /// Fails where a figure has grown by more than 2 % against tests/expected/instructions.txt.
-    #[arg(long)]
-    gate: bool,
     /// Forces a backend.
     #[arg(long)]
     backend: Option<String>,
@@ -117,10 +105,15 @@ impl Figure {
     }
 }
 
-/// Measures on one board. Lines that are no figures go to `other`.
-pub fn measure(board: &Board, variant: &Variant, options: &[&str], mut other: impl FnMut(&str)) -> Result<Vec<Figure>> {
+/// Builds for one board and measures on it. Lines that are no figures go to `other`.
+fn measure(board: &Board, variant: &Variant, options: &[&str], other: impl FnMut(&str)) -> Result<Vec<Figure>> {
     let images = firmware::build(board, &["bench"], variant)?;
-    let run = firmware::run(board, &images[0], options, DEADLINE, |line| {
+    figures(board, &images[0], options, other)
+}
+
+/// Measures on one board, for which `bench` is built.
+fn figures(board: &Board, image: &Path, options: &[&str], mut other: impl FnMut(&str)) -> Result<Vec<Figure>> {
+    let run = firmware::run(board, image, options, DEADLINE, |line| {
         if !line.starts_with("bench ") && line != "done" {
             other(line);
         }
@@ -166,7 +159,7 @@ fn expected_rows(boards: &[&Board], arguments: Option<&Arguments>) -> Result<Tab
     table.retain(|key| {
         let mut words = key.split_whitespace();
         let (board, kind, name) = (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
-        let (kernel, model) = arguments.map_or((None, None), |a| (a.kernel.as_deref(), a.model.as_deref()));
+        let (kernel, model) = arguments.map_or((None, None), |a| (a.kernel.as_deref(), a.figures.model.as_deref()));
         let wanted = match kind {
             "model" => golden && kernel.is_none() && model.is_none_or(|model| model == name),
             _ => model.is_none() && kernel.is_none_or(|kernel| kernel == name),
@@ -217,9 +210,9 @@ fn print_table(figures: &[Figure]) {
     }
 }
 
-/// Measures everything on a board and holds it against the file; the tally counts the figures.
+/// Measures everything on a board, for which `bench` is built, and holds it against the file; the tally counts the figures.
 pub fn gate(board: &Board) -> Result<Tally> {
-    let figures = measure(board, &Variant::default(), &[], |line| println!("{line}"))?;
+    let figures = figures(board, &firmware::image(board, "bench", &Variant::default()), &[], shell::say_line)?;
     expected::judge(&expected_rows(&[board], None)?.compare(&table(&figures), MARGIN), FILE)?;
     Ok(Tally { passed: figures.len() as u32, failed: 0 })
 }
@@ -231,15 +224,13 @@ pub fn prove_gate() -> Result<usize> {
 
 /// `xtask bench`.
 pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
-    let boards = boards::chosen(&arguments.boards);
+    let common = &arguments.figures;
+    let boards = boards::chosen(&common.boards);
     setup::ensure(&boards, install)?;
-    let variant = Variant {
-        size: arguments.small,
-        quiet: arguments.json,
-        ..Variant::with_backend(arguments.backend.as_deref())?
-    };
+    let variant =
+        Variant { size: arguments.small, quiet: common.json, ..Variant::with_backend(arguments.backend.as_deref())? };
     let mut options = Vec::new();
-    match (&arguments.kernel, &arguments.model) {
+    match (&arguments.kernel, &common.model) {
         (None, None) => {}
         (kernel, model) => {
             options.extend(["--kernel", kernel.as_deref().unwrap_or("none")]);
@@ -256,19 +247,15 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
         let names: Vec<&str> = names.into_iter().collect();
         return Err(fault(Kind::Usage, format!("nothing of that name; there are {}", names.join(", "))));
     }
-    if arguments.json {
+    if common.json {
         let list: Vec<_> = figures.iter().map(Figure::json).collect();
         println!("{}", serde_json::to_string_pretty(&list)?);
     } else {
         print_table(&figures);
     }
-    if arguments.bless {
-        Table::read(FILE)?.update(&expected_rows(&boards, Some(arguments))?, &table(&figures)).write(FILE, HEAD)?;
-    }
-    if arguments.gate {
-        expected::judge(&expected_rows(&boards, Some(arguments))?.compare(&table(&figures), MARGIN), FILE)?;
-    }
-    if !arguments.json {
+    let scope = expected_rows(&boards, Some(arguments))?;
+    common.settle(FILE, HEAD, MARGIN, &scope, &table(&figures))?;
+    if !common.json {
         println!("{}", verdict(&figures, &boards));
     }
     Ok(())

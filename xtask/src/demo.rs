@@ -1,12 +1,14 @@
 //! The demo: a board, or this machine, recognises handwritten digits.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::boards::{Board, Name};
 use crate::firmware::{self, Variant};
-use crate::{setup, shell, size};
+use crate::shell::{self, say};
+use crate::{setup, size};
 
 /// What `demo` takes.
 #[derive(clap::Args)]
@@ -32,11 +34,16 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
 /// Builds the demo for a board and runs it there.
 pub fn on_board(board: &Board) -> Result<()> {
     let images = firmware::build(board, &["demo"], &Variant::default())?;
-    println!("\n{} ({}) recognises handwritten digits:\n", board.core, board.machine);
-    let run = firmware::run(board, &images[0], &[], Duration::from_secs(120), |line| println!("{line}"))?;
+    show(board, &images[0])
+}
+
+/// Runs the demo on a board for which it is built.
+pub fn show(board: &Board, image: &Path) -> Result<()> {
+    say!("{} ({}) recognises handwritten digits:\n", board.core, board.machine);
+    let run = firmware::run(board, image, &[], Duration::from_secs(120), shell::say_line)?;
     run.end.check(&format!("the demo on {}", board.label()))?;
-    let (code, constants, _) = size::sections(&images[0])?;
-    println!("firmware    {} bytes of flash, 450 images and the text of this demo included", code + constants);
-    println!("            instructions are not cycles: see docs/targets.md");
+    let (code, constants, _) = size::sections(image)?;
+    say!("firmware    {} bytes of flash, 450 images and the text of this demo included", code + constants);
+    say!("            instructions are not cycles: see docs/targets.md");
     Ok(())
 }

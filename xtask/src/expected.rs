@@ -6,8 +6,41 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use crate::boards::BOARDS;
-use crate::shell;
+use crate::boards::{BOARDS, Name};
+use crate::shell::{self, say};
+
+/// What `bench` and `size` both take.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The boards; all that have expected figures when none is named.
+    #[arg(long = "board", value_enum)]
+    pub boards: Vec<Name>,
+    /// One model alone.
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Prints a JSON list of objects instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Rewrites the measured rows of the file in tests/expected.
+    #[arg(long)]
+    pub bless: bool,
+    /// Fails where a figure has grown by more than 2 % against the file in tests/expected.
+    #[arg(long)]
+    pub gate: bool,
+}
+
+impl Arguments {
+    /// Blesses the figures, or holds them against the file, as is wanted. `scope` are the rows that should be measured.
+    pub fn settle(&self, file: &str, head: &str, margin: f64, scope: &Table, measured: &Table) -> Result<()> {
+        if self.bless {
+            Table::read(file)?.update(scope, measured).write(file, head)?;
+        }
+        if self.gate {
+            judge(&scope.compare(measured, margin), file)?;
+        }
+        Ok(())
+    }
+}
 
 /// A table of figures: a key and its numbers per line, the key last since it may hold blanks.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +96,7 @@ impl Table {
         }
         let path = path(file);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("wrote {}", path.display());
+        say!("wrote {}", path.display());
         Ok(())
     }
 
@@ -138,10 +171,10 @@ impl Table {
 /// Says what a gate found; an error when it refuses.
 pub fn judge(findings: &Findings, file: &str) -> Result<()> {
     for failure in &findings.failures {
-        println!("{failure}");
+        say!("{failure}");
     }
     if findings.gains > 0 {
-        println!("{} figures are better than tests/expected/{file} says", findings.gains);
+        say!("{} figures are better than tests/expected/{file} says", findings.gains);
     }
     if findings.failures.is_empty() {
         Ok(())

@@ -1,7 +1,7 @@
 //! Builds firmware for a board and runs it under QEMU.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -17,8 +17,6 @@ pub struct Variant {
     pub backend: Option<String>,
     /// Small code instead of fast code.
     pub size: bool,
-    /// Without formatting code: for images whose size and panics are looked at.
-    pub lean: bool,
     /// Prints no commands: standard output is for a program to read.
     pub quiet: bool,
 }
@@ -37,6 +35,11 @@ impl Variant {
         }
     }
 
+    /// Runs a build.
+    fn run(&self, cargo: &mut Command) -> Result<()> {
+        if self.quiet { shell::output(cargo).map(drop) } else { shell::run(cargo) }
+    }
+
     /// Part of the image folder's name.
     fn suffix(&self) -> String {
         let mut suffix = String::new();
@@ -45,9 +48,6 @@ impl Variant {
         }
         if self.size {
             suffix += "-size";
-        }
-        if self.lean {
-            suffix += "-lean";
         }
         suffix
     }
@@ -100,29 +100,37 @@ pub fn target() -> PathBuf {
 pub fn build(board: &Board, programs: &[&str], variant: &Variant) -> Result<Vec<PathBuf>> {
     let mut cargo = cargo("build", board, variant);
     cargo.args(["-p", "firmware"]);
-    if variant.lean {
-        cargo.args(["--features", "lean"]);
-    }
     for program in programs {
         cargo.args(["--bin", program]);
     }
-    if variant.quiet {
-        shell::output(&mut cargo)?;
-    } else {
-        shell::run(&mut cargo)?;
+    variant.run(&mut cargo)?;
+    programs.iter().map(|program| keep(board, program, program, variant)).collect()
+}
+
+/// Builds the firmware of one model for a board, or that without a model, and lays its image under the given name.
+pub fn build_model(board: &Board, model: Option<&str>, name: &str, variant: &Variant) -> Result<PathBuf> {
+    let mut cargo = cargo("build", board, variant);
+    cargo.args(["-p", "size"]);
+    if let Some(model) = model {
+        cargo.args(["--features", model]);
     }
-    // Boards of one triple differ in flags alone, so cargo lays their images over each other: keep them apart.
-    let images = shell::root().join("target/images").join(format!("{}{}", board.image, variant.suffix()));
-    fs::create_dir_all(&images)?;
-    let built = target().join(board.triple).join("firmware");
-    programs
-        .iter()
-        .map(|program| {
-            let image = images.join(program);
-            fs::copy(built.join(program), &image).with_context(|| format!("{program} was not built"))?;
-            Ok(image)
-        })
-        .collect()
+    variant.run(&mut cargo)?;
+    keep(board, "size", name, variant)
+}
+
+/// Copies a program that was built to the folder of the board's images. Boards of one triple differ in flags alone, so
+/// that cargo lays their programs over each other.
+fn keep(board: &Board, program: &str, name: &str, variant: &Variant) -> Result<PathBuf> {
+    let image = image(board, name, variant);
+    fs::create_dir_all(image.parent().context("an image lies in a folder")?)?;
+    let built = target().join(board.triple).join("firmware").join(program);
+    fs::copy(built, &image).with_context(|| format!("{program} was not built"))?;
+    Ok(image)
+}
+
+/// Where [`build`] and [`build_model`] lay an image.
+pub fn image(board: &Board, name: &str, variant: &Variant) -> PathBuf {
+    shell::root().join("target/images").join(format!("{}{}", board.image, variant.suffix())).join(name)
 }
 
 /// What a run printed and how it ended.
@@ -184,7 +192,7 @@ impl Verdict {
 /// Runs an image. Every line goes to `line` as it comes, and into the result.
 pub fn run(
     board: &Board,
-    image: &PathBuf,
+    image: &Path,
     options: &[&str],
     deadline: Duration,
     mut line: impl FnMut(&str),

@@ -4,9 +4,11 @@
 
 mod bench;
 mod boards;
+mod checks;
 mod demo;
 mod expected;
 mod firmware;
+mod miri;
 mod panics;
 mod perturb;
 mod report;
@@ -40,7 +42,7 @@ enum Command {
     /// Recognises handwritten digits on a board.
     Demo(demo::Arguments),
     /// Runs every test; the last line is `N passed, N failed`.
-    Test(Boards),
+    Test(TestArguments),
     /// Formatting, lints, documentation.
     Check,
     /// Builds the library for every target.
@@ -50,7 +52,7 @@ enum Command {
     /// Counts instructions per kernel and model.
     Bench(bench::Arguments),
     /// Flash, RAM and stack of each model's firmware.
-    Size(size::Arguments),
+    Size(expected::Arguments),
     /// Looks for panicking code in release firmware of the kernels and models.
     CheckPanics(Boards),
     /// Measures the errors of the elementary functions over all their inputs, against tests/expected/accuracy.txt.
@@ -72,6 +74,15 @@ struct AccuracyArguments {
     /// Rewrites the table.
     #[arg(long)]
     bless: bool,
+}
+
+#[derive(clap::Args)]
+struct TestArguments {
+    #[command(flatten)]
+    boards: Boards,
+    /// Lints, the host's tests and conformance on the m4: what takes minutes and finds most.
+    #[arg(long, conflicts_with = "boards")]
+    quick: bool,
 }
 
 #[derive(clap::Args)]
@@ -124,9 +135,10 @@ fn main() -> ExitCode {
     let install = !arguments.no_setup;
     let result = match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments, install),
-        Command::Test(arguments) => suite::test(&boards::chosen(&arguments.boards), install),
-        Command::Check => suite::check(install),
-        Command::Cross(arguments) => suite::cross(&boards::chosen(&arguments.boards), install),
+        Command::Test(arguments) if arguments.quick => checks::run_quick(install),
+        Command::Test(arguments) => checks::run_test(&boards::chosen(&arguments.boards.boards), install),
+        Command::Check => checks::run_check(install),
+        Command::Cross(arguments) => checks::run_cross(&boards::chosen(&arguments.boards), install),
         Command::Report => report::run(),
         Command::Selftest => selftest::run(install),
         Command::Accuracy(arguments) => {
@@ -134,7 +146,7 @@ fn main() -> ExitCode {
             chosen.extend(arguments.full.then_some("--full"));
             chosen.extend(arguments.bless.then_some("--bless"));
             chosen.extend(arguments.function.iter().flat_map(|name| ["--function", name]));
-            suite::accuracy(&chosen)
+            checks::accuracy(&chosen)
         }
         Command::Qemu(arguments) => qemu(&arguments, install),
         Command::Bench(arguments) => bench::run(&arguments, install),

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use addr2line::gimli;
 use anyhow::{Context, Result, bail};
@@ -14,6 +14,7 @@ use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SymbolKind};
 
 use crate::boards::Board;
 use crate::firmware::{self, Variant};
+use crate::shell::say;
 use crate::suite::Tally;
 use crate::{setup, size};
 
@@ -109,31 +110,43 @@ fn find(image: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Builds the images whose code must not panic, for each board, looks into them and prints what it finds: the kernels
-/// on every board, each model alone on those boards whose firmware `size` looks at too.
-pub fn check(boards: &[&Board]) -> Result<Tally> {
+/// The models that are looked at alone on a board: those of the boards whose firmware `size` measures.
+fn models(board: &Board) -> Vec<String> {
+    if size::BOARDS.contains(&board.name) { size::models() } else { Vec::new() }
+}
+
+/// Builds the images of a board whose code must not panic: all kernels, and each model alone.
+pub fn build(board: &Board) -> Result<()> {
+    firmware::build(board, &[KERNELS], &Variant::default())?;
+    size::build(board, &models(board), false, false)?;
+    Ok(())
+}
+
+/// Those images.
+fn images(board: &Board) -> Vec<PathBuf> {
+    let programs = models(board).into_iter().map(|model| size::program(&model));
+    let programs = std::iter::once(KERNELS.to_owned()).chain(programs);
+    programs.map(|program| firmware::image(board, &program, &Variant::default())).collect()
+}
+
+/// The boards whose images are looked into: one of each image. A small board links the code of `m0`, and less of it.
+pub fn inspected<'a>(boards: &[&'a Board]) -> Vec<&'a Board> {
     let mut images = BTreeSet::new();
+    boards.iter().copied().filter(|board| !board.small && images.insert(board.image)).collect()
+}
+
+/// Looks into the images of a board, which are built, and says what it finds.
+pub fn check(board: &Board) -> Result<Tally> {
     let mut tally = Tally::default();
-    for board in boards {
-        // A small board links the code of `m0`, and less of it.
-        if board.small || !images.insert(board.image) {
-            continue;
+    for image in &images(board) {
+        let program = image.file_name().unwrap_or_default().to_string_lossy();
+        let found = inspect(image)?;
+        say!("{program} for {}: {}", board.label(), if found.is_empty() { "no panics" } else { "CAN PANIC" });
+        for line in &found {
+            say!("  {line}");
         }
-        let mut programs = vec![KERNELS.to_owned()];
-        if size::BOARDS.contains(&board.name) {
-            programs.extend(size::models().iter().map(|model| size::program(model)));
-        }
-        let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
-        let variant = Variant { lean: true, ..Variant::default() };
-        for (program, image) in programs.iter().zip(firmware::build(board, &programs, &variant)?) {
-            let found = inspect(&image)?;
-            println!("{program} for {}: {}", board.label(), if found.is_empty() { "no panics" } else { "CAN PANIC" });
-            for line in &found {
-                println!("  {line}");
-            }
-            tally.failed += u32::from(!found.is_empty());
-            tally.passed += u32::from(found.is_empty());
-        }
+        tally.failed += u32::from(!found.is_empty());
+        tally.passed += u32::from(found.is_empty());
     }
     Ok(tally)
 }
@@ -141,9 +154,15 @@ pub fn check(boards: &[&Board]) -> Result<Tally> {
 /// `xtask check-panics`.
 pub fn run(boards: &[&Board], install: bool) -> Result<()> {
     setup::ensure_targets(boards, install)?;
-    let tally = check(boards)?;
-    if tally.failed > 0 {
-        bail!("{} of {} images can panic", tally.failed, tally.failed + tally.passed);
+    let mut all = Tally::default();
+    for board in inspected(boards) {
+        build(board)?;
+        let tally = check(board)?;
+        all.passed += tally.passed;
+        all.failed += tally.failed;
+    }
+    if all.failed > 0 {
+        bail!("{} of {} images can panic", all.failed, all.failed + all.passed);
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::shell;
+use crate::shell::{self, say};
 use crate::suite::Tally;
 
 /// One thing wrong in one file, and who must notice.
@@ -106,11 +106,11 @@ pub fn run() -> Result<Tally> {
     for perturbation in PERTURBATIONS {
         match noticed(&copy, perturbation) {
             Ok(()) => {
-                println!("{}: noticed by {}::{}", perturbation.what, perturbation.target, perturbation.test);
+                say!("{}: noticed by {}::{}", perturbation.what, perturbation.target, perturbation.test);
                 tally.passed += 1;
             }
             Err(error) => {
-                println!("{}: {error:#}", perturbation.what);
+                say!("{}: {error:#}", perturbation.what);
                 tally.failed += 1;
             }
         }

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::boards::Board;
-use crate::shell::{self, Kind, fault};
+use crate::shell::{self, Kind, fault, say};
 
 /// Makes sure that the boards' targets and emulators are there; installs what is missing when `install` is set.
 pub fn ensure(boards: &[&Board], install: bool) -> Result<()> {
@@ -50,9 +50,8 @@ fn missing_emulators(boards: &[&Board]) -> Vec<&'static str> {
 struct Manager {
     program: &'static str,
     refresh: &'static [&'static str],
+    /// Without recommended packages, among which Debian's QEMU has a desktop toolkit.
     install: &'static [&'static str],
-    /// For machines where installing everything in one go, or with recommended packages, finds no solution.
-    sparing: &'static [&'static str],
     arm: &'static str,
     riscv: &'static str,
     root: bool,
@@ -62,8 +61,7 @@ const MANAGERS: [Manager; 6] = [
     Manager {
         program: "apt-get",
         refresh: &["update"],
-        install: &["install", "-y"],
-        sparing: &["install", "-y", "--no-install-recommends"],
+        install: &["install", "-y", "--no-install-recommends"],
         arm: "qemu-system-arm",
         riscv: "qemu-system-misc",
         root: true,
@@ -71,8 +69,7 @@ const MANAGERS: [Manager; 6] = [
     Manager {
         program: "dnf",
         refresh: &[],
-        install: &["install", "-y"],
-        sparing: &[],
+        install: &["install", "-y", "--setopt=install_weak_deps=False"],
         arm: "qemu-system-arm-core",
         riscv: "qemu-system-riscv-core",
         root: true,
@@ -81,7 +78,6 @@ const MANAGERS: [Manager; 6] = [
         program: "pacman",
         refresh: &[],
         install: &["-Sy", "--noconfirm", "--needed"],
-        sparing: &[],
         arm: "qemu-system-arm",
         riscv: "qemu-system-riscv",
         root: true,
@@ -90,7 +86,6 @@ const MANAGERS: [Manager; 6] = [
         program: "apk",
         refresh: &["update"],
         install: &["add"],
-        sparing: &[],
         arm: "qemu-system-arm",
         riscv: "qemu-system-riscv32",
         root: true,
@@ -98,21 +93,12 @@ const MANAGERS: [Manager; 6] = [
     Manager {
         program: "zypper",
         refresh: &[],
-        install: &["--non-interactive", "install"],
-        sparing: &[],
+        install: &["--non-interactive", "install", "--no-recommends"],
         arm: "qemu-arm",
         riscv: "qemu-extra",
         root: true,
     },
-    Manager {
-        program: "brew",
-        refresh: &[],
-        install: &["install"],
-        sparing: &[],
-        arm: "qemu",
-        riscv: "qemu",
-        root: false,
-    },
+    Manager { program: "brew", refresh: &[], install: &["install"], arm: "qemu", riscv: "qemu", root: false },
 ];
 
 fn ensure_emulators(boards: &[&Board], install: bool) -> Result<()> {
@@ -132,31 +118,24 @@ fn ensure_emulators(boards: &[&Board], install: bool) -> Result<()> {
         command.args(arguments).args(packages).env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
-    let all = command(manager.install, &packages);
+    let mut all = command(manager.install, &packages);
     let root = shell::output(shell::command("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     if install && (root || !manager.root) {
-        println!("{names} not found; installing");
+        say!("{names} not found; installing");
         if !manager.refresh.is_empty() {
             // An old list of packages may still do.
             let _ = shell::run(&mut command(manager.refresh, &[]));
         }
-        let one_by_one = |arguments: &[&str]| {
-            for package in packages.iter().filter(|_| !arguments.is_empty()) {
-                let _ = shell::run(&mut command(arguments, &[package]));
-            }
-        };
-        let attempts: [&dyn Fn(); 3] = [
-            &|| {
-                let _ = shell::run(&mut command(manager.install, &packages));
-            },
-            &|| one_by_one(manager.install),
-            &|| one_by_one(manager.sparing),
-        ];
-        for attempt in attempts {
-            attempt();
-            if missing_emulators(boards).is_empty() {
-                return Ok(());
-            }
+        let _ = shell::run(&mut all);
+        if missing_emulators(boards).is_empty() {
+            return Ok(());
+        }
+        // Where installing all in one go finds no solution, one by one may.
+        for package in &packages {
+            let _ = shell::run(&mut command(manager.install, &[package]));
+        }
+        if missing_emulators(boards).is_empty() {
+            return Ok(());
         }
     }
     let sudo = if manager.root { "as root: " } else { "" };

@@ -1,5 +1,7 @@
-//! Running commands: each is printed first; failures carry the exit code that `xtask` ends with.
+//! Running commands: each is printed first; failures carry the exit code that `xtask` ends with. What a step of a suite
+//! says is kept until the step is done, since several run side by side; elsewhere it is printed at once.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
@@ -72,10 +74,50 @@ pub fn shown(command: &Command) -> String {
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
-/// Prints and runs a command; its output goes to the terminal.
+thread_local! {
+    /// What the step that runs on this thread has said; `None` outside of a step.
+    static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Prints a line, or keeps it until the step that runs on this thread is done.
+pub fn say_line(line: &str) {
+    SAID.with_borrow_mut(|said| match said {
+        Some(text) => {
+            text.push_str(line);
+            text.push('\n');
+        }
+        None => println!("{line}"),
+    });
+}
+
+/// `println!` for whatever may be called by a step.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::shell::say_line(&format!($($text)*)) };
+}
+pub(crate) use say;
+
+/// Calls `step` and gives what it said, with its result.
+pub fn listen<T>(step: impl FnOnce() -> T) -> (T, String) {
+    SAID.set(Some(String::new()));
+    let result = step();
+    (result, SAID.take().unwrap_or_default())
+}
+
+/// Longest that a command may take whose output is kept: none of ours takes half as long.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Prints and runs a command; its output goes to the terminal, or to what the step says.
 pub fn run(command: &mut Command) -> Result<()> {
-    println!("$ {}", shown(command));
-    let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
+    say!("$ {}", shown(command));
+    let is_step = SAID.with_borrow(Option::is_some);
+    let status = if is_step {
+        match watch(command, LONGEST, |line| say_line(&line))? {
+            End::Exit(status) => status,
+            End::Deadline => return Err(fault(Kind::Hang, format!("`{}` did not end", shown(command)))),
+        }
+    } else {
+        command.status().with_context(|| format!("cannot start {}", shown(command)))?
+    };
     if !status.success() {
         bail!("`{}` ended with {status}", shown(command));
     }

@@ -1,7 +1,7 @@
 //! Flash and RAM of each model's firmware: sections of the linked image, and the stack that a run uses.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -29,26 +29,6 @@ pub const BOARDS: [Name; 4] = [Name::M0, Name::M4, Name::M55, Name::Rv32];
 
 /// The firmware without a model.
 const NONE: &str = "none";
-
-/// What `size` takes.
-#[derive(clap::Args)]
-pub struct Arguments {
-    /// The boards; m0, m4, m55 and rv32 when none is named.
-    #[arg(long = "board", value_enum)]
-    boards: Vec<Name>,
-    /// One model alone.
-    #[arg(long)]
-    model: Option<String>,
-    /// Prints a JSON list of objects instead of a table.
-    #[arg(long)]
-    json: bool,
-    /// Rewrites the measured rows of tests/expected/size.txt.
-    #[arg(long)]
-    bless: bool,
-    /// Fails where a figure has grown by more than 2 % against tests/expected/size.txt.
-    #[arg(long)]
-    gate: bool,
-}
 
 /// Bytes of one firmware.
 #[derive(Clone, Debug)]
@@ -82,7 +62,7 @@ pub fn models() -> Vec<String> {
     models
 }
 
-/// The program of a model.
+/// The name of the image with a model.
 pub fn program(model: &str) -> String {
     format!("size-{model}")
 }
@@ -111,25 +91,31 @@ pub fn sections(image: &Path) -> Result<(u64, u64, u64)> {
     Ok((code, constants, ram))
 }
 
-/// Builds, runs and looks at the firmware of the given models on a board.
-pub fn measure(board: &Board, models: &[String], small: bool, quiet: bool) -> Result<Vec<Size>> {
-    let programs: Vec<String> = models.iter().map(|model| program(model)).collect();
-    let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
-    let variant = Variant { lean: true, size: small, quiet, ..Variant::default() };
-    let images = firmware::build(board, &programs, &variant)?;
-    let mut sizes = Vec::new();
-    for (model, image) in models.iter().zip(&images) {
-        let (code, constants, ram) = sections(image)?;
-        let run = firmware::run(board, image, &[], Duration::from_secs(60), |_| {})?;
-        run.end.check(&format!("{} on {}", program(model), board.label()))?;
-        let stack = run.lines.iter().find_map(|line| line.strip_prefix("stack ")?.parse().ok());
-        let stack = stack.with_context(|| format!("{} reported no stack", program(model)))?;
-        sizes.push(Size { board: board.label(), model: model.clone(), small, code, constants, ram, stack });
-    }
-    Ok(sizes)
+/// The variant of fast or small code.
+fn variant(small: bool, quiet: bool) -> Variant {
+    Variant { size: small, quiet, ..Variant::default() }
 }
 
-/// Measures speed and size profiles on the boards.
+/// Builds the firmware of the given models for a board; their images, in the same order.
+pub fn build(board: &Board, models: &[String], small: bool, quiet: bool) -> Result<Vec<PathBuf>> {
+    let build = |model: &String| {
+        let feature = (model != NONE).then_some(model.as_str());
+        firmware::build_model(board, feature, &program(model), &variant(small, quiet))
+    };
+    models.iter().map(build).collect()
+}
+
+/// Looks at the firmware of a model, which is built, and runs it.
+fn measure(board: &Board, model: &str, small: bool, image: &Path) -> Result<Size> {
+    let (code, constants, ram) = sections(image)?;
+    let run = firmware::run(board, image, &[], Duration::from_secs(60), |_| {})?;
+    run.end.check(&format!("the firmware of {model} on {}", board.label()))?;
+    let stack = run.lines.iter().find_map(|line| line.strip_prefix("stack ")?.parse().ok());
+    let stack = stack.with_context(|| format!("the firmware of {model} reported no stack"))?;
+    Ok(Size { board: board.label(), model: model.to_owned(), small, code, constants, ram, stack })
+}
+
+/// Builds and measures speed and size profiles on the boards.
 pub fn measure_all(boards: &[&Board], model: Option<&str>, quiet: bool) -> Result<Vec<Size>> {
     let mut models = models();
     models.retain(|name| model.is_none_or(|model| model == name));
@@ -142,7 +128,9 @@ pub fn measure_all(boards: &[&Board], model: Option<&str>, quiet: bool) -> Resul
     let mut sizes = Vec::new();
     for board in boards {
         for small in [false, true] {
-            sizes.extend(measure(board, &models, small, quiet)?);
+            for (model, image) in models.iter().zip(build(board, &models, small, quiet)?) {
+                sizes.push(measure(board, model, small, &image)?);
+            }
         }
     }
     Ok(sizes)
@@ -170,11 +158,21 @@ fn expected_rows(boards: &[&Board], model: Option<&str>) -> Result<Table> {
     Ok(table)
 }
 
-/// Measures all models on those of the boards that have figures and holds them against the file; the tally counts them.
-pub fn gate(boards: &[&Board]) -> Result<Tally> {
-    let boards: Vec<&Board> = boards.iter().copied().filter(|board| BOARDS.contains(&board.name)).collect();
-    let sizes = measure_all(&boards, None, false)?;
-    expected::judge(&expected_rows(&boards, None)?.compare(&table(&sizes), MARGIN), FILE)?;
+/// Those of the boards that have figures.
+pub fn measured<'a>(boards: &[&'a Board]) -> Vec<&'a Board> {
+    boards.iter().copied().filter(|board| BOARDS.contains(&board.name)).collect()
+}
+
+/// Measures all models on a board, for which they are built, and holds them against the file; the tally counts them.
+pub fn gate(board: &Board) -> Result<Tally> {
+    let mut sizes = Vec::new();
+    for small in [false, true] {
+        for model in models() {
+            let image = firmware::image(board, &program(&model), &variant(small, false));
+            sizes.push(measure(board, &model, small, &image)?);
+        }
+    }
+    expected::judge(&expected_rows(&[board], None)?.compare(&table(&sizes), MARGIN), FILE)?;
     Ok(Tally { passed: sizes.len() as u32, failed: 0 })
 }
 
@@ -184,7 +182,7 @@ pub fn prove_gate() -> Result<usize> {
 }
 
 /// `xtask size`.
-pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
+pub fn run(arguments: &expected::Arguments, install: bool) -> Result<()> {
     let names = if arguments.boards.is_empty() { &BOARDS[..] } else { &arguments.boards };
     let boards = boards::chosen(names);
     setup::ensure(&boards, install)?;
@@ -206,13 +204,7 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
             );
         }
     }
-    if arguments.bless {
-        Table::read(FILE)?.update(&expected_rows(&boards, model)?, &table(&sizes)).write(FILE, HEAD)?;
-    }
-    if arguments.gate {
-        expected::judge(&expected_rows(&boards, model)?.compare(&table(&sizes), MARGIN), FILE)?;
-    }
-    Ok(())
+    arguments.settle(FILE, HEAD, MARGIN, &expected_rows(&boards, model)?, &table(&sizes))
 }
 
 fn json(size: &Size) -> serde_json::Value {

@@ -5,6 +5,7 @@
 //!   function, so that a target is held to what the host is held to.
 //! - [`float_cases`] is `no_std` too: the recorded float cases, outputs and gradients, against the f32 kernels.
 //! - [`sequences`] too: recorded speech through trained recurrent networks, state by state.
+//! - [`model`] is what firmware knows of a compiled model and its recorded runs.
 //! - `golden` (feature `std`) reads the recorded outputs of the reference interpreter.
 //!
 //! ```
@@ -21,14 +22,19 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "kernels")]
 pub mod cases;
+#[cfg(feature = "kernels")]
 pub mod float_cases;
 #[cfg(feature = "std")]
 pub mod golden;
+pub mod model;
+#[cfg(feature = "kernels")]
 pub mod oracle;
 mod random;
 #[cfg(feature = "std")]
 pub mod search;
+#[cfg(feature = "kernels")]
 pub mod sequences;
 #[cfg(feature = "std")]
 pub mod vowels;

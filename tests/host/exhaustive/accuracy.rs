@@ -1,6 +1,6 @@
 //! The accuracy engine on fewer inputs, and the proof that it sees what is wrong. The whole: `cargo xtask accuracy`.
 
-use host_tests::accuracy::{
+use accuracy::{
     Bound, Inputs, Integer, Real, activations, integers, line, measure, measure_all, measure_integer, reals, ulp,
 };
 use smolnn_float::elementary;

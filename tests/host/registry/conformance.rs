@@ -57,7 +57,7 @@ const FLOAT_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("dense.rs::backward_sgd", "host/gradient/layers.rs", "backward_sgd"),
     ("diagnostics.rs::", "host/textbook/row_4_1.rs", "same_sign_fraction"),
     ("dropout.rs::", "host/gradient/layers.rs", "dropout::backward"),
-    ("elementary/", "host/src/accuracy/functions.rs", "elementary"),
+    ("elementary/", "accuracy/src/functions.rs", "elementary"),
     ("elementwise/", "host/registry/float_inference.rs", "elementwise"),
     ("embedding.rs::", "host/gradient/layers.rs", "embedding::backward"),
     ("l2_norm.rs::", "host/registry/float_inference.rs", "l2_norm"),

@@ -1,6 +1,5 @@
 //! Host tests of smolnn: each folder beside this one is one test program. Here is what several of them share.
 
-pub mod accuracy;
 pub mod gradient;
 pub mod oracle;
 pub mod random_models;

@@ -2,7 +2,6 @@
 //!
 //! cortex-m-rt's reset code enables CP10 and CP11, hence FPU and Helium, on every `-eabihf` target before Rust code runs.
 
-use crate::Exit;
 use cortex_m_rt as _;
 
 const SYST_CSR: *mut u32 = 0xE000_E010 as *mut u32;
@@ -57,13 +56,16 @@ pub fn stack_end() -> usize {
     &raw const _stack_end as usize
 }
 
-/// HardFault: cortex-m-rt's trampoline branches here with the exception frame.
-#[cfg_attr(not(feature = "lean"), allow(clippy::used_underscore_binding))]
-// SAFETY: the symbol that cortex-m-rt names for this handler; its section keeps it within the trampoline's reach.
-#[unsafe(export_name = "HardFault")]
-#[unsafe(link_section = ".HardFault.board")]
-extern "C" fn hard_fault(_frame: &cortex_m_rt::ExceptionFrame) -> ! {
-    #[cfg(not(feature = "lean"))]
-    crate::println!("HardFault at {:#010x}, called from {:#010x}", _frame.pc(), _frame.lr());
-    crate::exit(Exit::HardFault)
+/// What the core pushes when it faults, as cortex-m-rt's trampoline hands it to the handler.
+#[repr(transparent)]
+pub struct Frame(cortex_m_rt::ExceptionFrame);
+
+impl Frame {
+    /// Says where the HardFault happened.
+    pub fn say(&self) {
+        crate::println!("HardFault at {:#010x}, called from {:#010x}", self.0.pc(), self.0.lr());
+    }
+
+    /// Says nothing: without formatting code.
+    pub fn ignore(&self) {}
 }

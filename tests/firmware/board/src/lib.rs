@@ -22,6 +22,7 @@ pub mod counter;
 mod options;
 pub mod stack;
 
+pub use machine::Frame;
 pub use options::option;
 pub use semihosting::{print, println};
 
@@ -41,16 +42,53 @@ pub enum Exit {
     Uncalibrated = 103,
 }
 
-/// Makes `$run`, a `fn() -> board::Exit`, the program.
+/// Makes `$run`, a `fn() -> board::Exit`, the program, with handlers that say what happened when it panics or faults.
 #[macro_export]
 macro_rules! entry {
     ($run:path) => {
+        $crate::program!($run, $crate::say_panic, $crate::Frame::say);
+    };
+}
+
+/// The same with handlers that do not format: for images whose size, or whose freedom from panics, is looked at. The image
+/// of a program without panics then has no trace of formatting code.
+#[macro_export]
+macro_rules! lean_entry {
+    ($run:path) => {
+        $crate::program!($run, $crate::mention_panic, $crate::Frame::ignore);
+    };
+}
+
+/// What [`entry!`] and [`lean_entry!`] have in common.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! program {
+    ($run:path, $panic:path, $fault:path) => {
         const _: () = {
             // SAFETY: the one function of that name, called once by the start-up code after RAM was initialised.
             #[unsafe(export_name = "main")]
             extern "C" fn main() -> ! {
                 let run: fn() -> $crate::Exit = $run;
                 $crate::exit(run())
+            }
+
+            // SAFETY: the symbol that the start-up code names for this handler, with the argument that it passes. On Arm
+            // the section keeps it within the reach of the trampoline.
+            #[cfg_attr(
+                target_arch = "arm",
+                unsafe(export_name = "HardFault"),
+                unsafe(link_section = ".HardFault.board")
+            )]
+            #[cfg_attr(target_arch = "riscv32", unsafe(export_name = "ExceptionHandler"))]
+            extern "C" fn fault(frame: &$crate::Frame) -> ! {
+                $fault(frame);
+                $crate::exit($crate::Exit::HardFault)
+            }
+
+            #[panic_handler]
+            fn panic(info: &core::panic::PanicInfo) -> ! {
+                $panic(info);
+                $crate::exit($crate::Exit::Panic)
             }
         };
     };
@@ -97,18 +135,12 @@ macro_rules! taken {
     }};
 }
 
-/// Says what happened, with as little code as it takes, and ends the run.
-#[cfg(not(feature = "lean"))]
-#[panic_handler]
-fn panic(info: &core::panic::PanicInfo) -> ! {
+/// Says where and why the program panicked.
+pub fn say_panic(info: &core::panic::PanicInfo) {
     println!("{info}");
-    exit(Exit::Panic)
 }
 
-/// The lean handler: an image without panics has no trace of it, an image with one keeps its symbol.
-#[cfg(feature = "lean")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
+/// Says that the program panicked, without formatting code.
+pub fn mention_panic(_: &core::panic::PanicInfo) {
     print_plain(c"panicked\n");
-    exit(Exit::Panic)
 }

@@ -1,6 +1,5 @@
 //! RV32 in machine mode: start-up of riscv-rt, `minstret` as the clock.
 
-use crate::Exit;
 use riscv_rt as _;
 
 /// Bits of the counter: the low word of `minstret`.
@@ -44,16 +43,19 @@ pub fn stack_end() -> usize {
     &raw const __eheap as usize
 }
 
-/// An exception: the counterpart of a HardFault.
-// SAFETY: the symbol that riscv-rt names for this handler, with the argument that its trap code passes.
-#[unsafe(export_name = "ExceptionHandler")]
-extern "C" fn exception(_frame: &riscv_rt::TrapFrame) -> ! {
-    #[cfg(not(feature = "lean"))]
-    {
+/// The registers that riscv-rt's trap code saves and hands to the handler.
+#[repr(transparent)]
+pub struct Frame(riscv_rt::TrapFrame);
+
+impl Frame {
+    /// Says what the exception was and where it happened.
+    pub fn say(&self) {
         let (cause, address): (u32, u32);
         // SAFETY: reads two registers that describe the trap.
         unsafe { core::arch::asm!("csrr {}, mcause", "csrr {}, mepc", out(reg) cause, out(reg) address) };
-        crate::println!("exception {cause} at {address:#010x}, called from {:#010x}", _frame.ra);
+        crate::println!("exception {cause} at {address:#010x}, called from {:#010x}", self.0.ra);
     }
-    crate::exit(Exit::HardFault)
+
+    /// Says nothing: without formatting code.
+    pub fn ignore(&self) {}
 }

@@ -6,7 +6,8 @@
 
 use board::counter::Counter;
 use firmware::kernels::{self, Meter, Work};
-use firmware::models::{self, Case, Info, Runnable, Visitor};
+use firmware::models;
+use smolnn_testkit::model::{self, Info, Recording, Runnable, Visitor};
 
 board::entry!(run);
 
@@ -54,9 +55,9 @@ impl Visitor for Bench {
         self.model.matches(info.name)
     }
 
-    fn model(&mut self, info: &Info, cases: &'static [Case], model: &mut dyn Runnable) {
-        let Some(case) = cases.first() else { return };
-        models::load(model, case, 0);
+    fn model(&mut self, info: &Info, recordings: &'static [Recording], model: &mut dyn Runnable) {
+        let Some(recording) = recordings.first() else { return };
+        model::load(model, recording, 0);
         // A run uses up its input, whose memory serves other tensors: what later runs find there is as good as any.
         self.print("model", info.name, info.shape, Work::Macs(info.macs as usize), &mut || model.run());
     }

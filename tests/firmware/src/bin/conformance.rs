@@ -4,10 +4,11 @@
 #![no_std]
 #![no_main]
 
-use firmware::models::{self, Case, Info, Runnable, Visitor};
+use firmware::models;
 use smolnn_fixed::rnn::gru;
 use smolnn_testkit::cases;
 use smolnn_testkit::float_cases::{self, Outcome};
+use smolnn_testkit::model::{self, Info, Recording, Runnable, Visitor};
 use smolnn_testkit::sequences::{self, Outcome as Outcomes};
 
 board::entry!(run);
@@ -52,7 +53,7 @@ fn run() -> board::Exit {
     }
     let mut golden = Golden { report: &mut report, perturb };
     models::models(&mut golden);
-    models::operators(&mut golden);
+    operators::operators(&mut golden);
     if !perturb {
         float_cases(&mut report);
         if !cfg!(smolnn_small_board) {
@@ -84,8 +85,8 @@ fn random_cases(report: &mut Report) {
 #[inline(never)]
 fn float_cases(report: &mut Report) {
     let mut memory = [0.0; FLOATS];
-    let blob = |name: &str| models::FLOAT_BLOBS.iter().find(|blob| blob.0 == name).map(|blob| blob.1);
-    float_cases::run(models::FLOAT_MANIFEST, blob, &mut memory, &mut |case, outcome| {
+    let blob = |name: &str| operators::FLOAT_BLOBS.iter().find(|blob| blob.0 == name).map(|blob| blob.1);
+    float_cases::run(operators::FLOAT_MANIFEST, blob, &mut memory, &mut |case, outcome| {
         let name = format_args!("float/{}", case.name);
         match outcome {
             Outcome::NotHere => {}
@@ -129,9 +130,9 @@ fn float_sequences(report: &mut Report) {
 /// The quantised GRU over spoken vowels, frame by frame: the host's states, bit for bit.
 #[inline(never)]
 fn gru_over_sequences(report: &mut Report) {
-    let layer = &models::gru::GRU;
+    let layer = &operators::gru::GRU;
     let mut scratch = [0; 128];
-    for (index, (frames, expected)) in models::UTTERANCES.iter().enumerate() {
+    for (index, (frames, expected)) in operators::UTTERANCES.iter().enumerate() {
         let mut state = [0; 16];
         let mut ran = true;
         for frame in frames.chunks_exact(layer.inputs()) {
@@ -153,12 +154,12 @@ impl Visitor for Golden<'_> {
         true
     }
 
-    fn model(&mut self, info: &Info, cases: &'static [Case], model: &mut dyn Runnable) {
-        for case in cases {
-            let name = format_args!("{}/{}", info.name, case.label);
+    fn model(&mut self, info: &Info, recordings: &'static [Recording], model: &mut dyn Runnable) {
+        for recording in recordings {
+            let name = format_args!("{}/{}", info.name, recording.label);
             let flip = u8::from(self.perturb);
-            match first_difference(case, model, flip) {
-                None => self.report.add(true, name, format_args!("{} steps", case.steps)),
+            match first_difference(recording, model, flip) {
+                None => self.report.add(true, name, format_args!("{} steps", recording.steps)),
                 Some((step, output, index, expected, found)) => self.report.add(
                     false,
                     name,
@@ -172,12 +173,16 @@ impl Visitor for Golden<'_> {
 }
 
 /// Step, output, byte, expected and found value of the first difference from what was recorded, its lowest bits flipped by `flip`.
-fn first_difference(case: &Case, model: &mut dyn Runnable, flip: u8) -> Option<(usize, usize, usize, u8, u8)> {
+fn first_difference(
+    recording: &Recording,
+    model: &mut dyn Runnable,
+    flip: u8,
+) -> Option<(usize, usize, usize, u8, u8)> {
     model.reset();
-    for step in 0..case.steps {
-        models::load(model, case, step);
+    for step in 0..recording.steps {
+        model::load(model, recording, step);
         model.run();
-        for (output, recorded) in case.outputs.iter().enumerate() {
+        for (output, recorded) in recording.outputs.iter().enumerate() {
             let found = model.output(output);
             let recorded = &recorded[step * found.len()..][..found.len()];
             for (index, (&recorded, &found)) in recorded.iter().zip(found).enumerate() {

@@ -6,7 +6,7 @@
 use core::hint::black_box;
 use firmware::kernels::{self, Meter, Work};
 
-board::entry!(run);
+board::lean_entry!(run);
 
 struct Caller;
 

@@ -1,12 +1,12 @@
 //! Wall-clock time of every kernel and shape that the firmware's `bench` counts the instructions of, on this machine, beside
 //! what one would write or take instead: plain loops, `libm`, `micromath`.
 //!
-//! `cargo bench -p host-tests --bench kernels [-- FILTER]`; `-- --test` runs each once. The build is that of the host, whose
+//! `cargo bench -p benches [-- FILTER]`; `-- --test` runs each once. The build is that of the host, whose
 //! backend is the portable one: it says how far the specification is from naive code, not how fast a microcontroller is.
 //! These are reports: no test asserts a time.
 
 // The kernels and shapes themselves, from the source of the firmware: there is one list.
-#[path = "../../../firmware/src/kernels/mod.rs"]
+#[path = "../../firmware/src/kernels/mod.rs"]
 mod kernels;
 mod naive;
 

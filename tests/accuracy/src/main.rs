@@ -6,13 +6,13 @@
 //! IEEE 754, the same on every machine; `--bless` rewrites it. `--function` measures those whose names contain NAME, and
 //! leaves the other lines of the table as they are. Exit codes: 0 pass, 1 failed, 2 usage.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use host_tests::accuracy::{HEAD, Inputs, activations, integers, line, measure_all, reals};
-use smolnn_testkit::golden::project;
+use accuracy::{HEAD, Inputs, activations, integers, line, measure_all, reals};
 
 fn main() -> ExitCode {
     let (mut full, mut bless, mut wanted) = (false, false, String::new());
@@ -51,7 +51,8 @@ fn main() -> ExitCode {
     let mut measured = measure_all(&chosen, inputs, threads, &progress).into_iter();
     let found = reals.iter().map(|real| if real.name.contains(&wanted) { measured.next() } else { None });
 
-    let path = project().join(if full { "tests/expected/accuracy-full.txt" } else { "tests/expected/accuracy.txt" });
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../expected");
+    let path = folder.join(if full { "accuracy-full.txt" } else { "accuracy.txt" });
     let before = fs::read_to_string(&path).unwrap_or_default();
     if before.is_empty() && !bless {
         eprintln!("{} is not there: --bless writes it", path.display());

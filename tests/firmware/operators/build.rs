@@ -1,0 +1,90 @@
+//! Compiles the single-operator models for the target of the build, and embeds the recorded float cases and spoken vowels
+//! for a quantised GRU. A board of 16 KiB has none of them: each operator would bring kernels of its own, which the whole
+//! models run there.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use embed::Writer;
+use smolnn_fixed::rnn::gru;
+use smolnn_import::Backend;
+use smolnn_import::recurrent::{self, CellWeights, QuantisedGru, Reset, Update};
+use smolnn_testkit::golden;
+use smolnn_testkit::vowels;
+
+fn main() {
+    for folder in [
+        "../../../../shared/golden/ops",
+        "../../../../shared/golden/float",
+        "../../data/ops",
+        "../../data/japanese_vowels",
+    ] {
+        println!("cargo::rerun-if-changed={folder}");
+    }
+    let mut writer = Writer::for_build();
+    let mut operators = Vec::new();
+    if !writer.small {
+        operators.extend(golden::all("../shared/golden/ops"));
+        operators.extend(golden::all("tests/data/ops"));
+        operators.extend(golden::all("tests/data/japanese_vowels"));
+    }
+    writer.group("operators", operators);
+    floats(&mut writer);
+    gru(&mut writer);
+    writer.write("operators.rs");
+}
+
+/// The recorded float cases: manifest, and each case's tensors.
+fn floats(writer: &mut Writer) {
+    let folder = if writer.small { None } else { golden::folder("../shared/golden/float") };
+    let read = |folder: &Path, file: &str| fs::read(folder.join(file)).expect("the float cases can be read");
+    let manifest = folder.as_deref().map_or_else(Vec::new, |folder| read(folder, "manifest.txt"));
+    let manifest = String::from_utf8(manifest).expect("the manifest is text");
+    let mut blobs = String::new();
+    for name in manifest.lines().filter_map(|line| line.strip_prefix("case ")?.split(' ').next()) {
+        let bytes = read(folder.as_deref().expect("there is a manifest"), &format!("{name}.bin"));
+        let blob = writer.blob(&bytes);
+        let _ = writeln!(blobs, "    ({name:?}, {blob}),");
+    }
+    let _ = writeln!(
+        writer.text,
+        "/// The recorded float cases: what `smolnn_testkit::float_cases` takes.\n\
+         pub static FLOAT_MANIFEST: &str = {manifest:?};\n\n\
+         /// Tensors of each float case, by its name.\n\
+         pub static FLOAT_BLOBS: &[(&str, &[u8])] = &[\n{blobs}];\n"
+    );
+}
+
+/// The quantised GRU that was trained on JapaneseVowels, with the first utterances to test it with, and the states that
+/// the portable kernels reach on this machine.
+fn gru(writer: &mut Writer) {
+    let weights = vowels::Weights::read("gru");
+    let [kernel, recurrent, bias] = ["kernel", "recurrent_kernel", "bias"].map(|name| weights.tensor(name));
+    let cell = CellWeights::from_keras(vowels::FEATURES, vowels::UNITS, kernel, recurrent, bias);
+    let cell = cell.expect("the weights fit");
+    let calibration = vowels::Split::read("train").frames;
+    let quantised = |backend: Backend| {
+        QuantisedGru::new(&cell, Reset::After, Update::HoldIsOne, &calibration, backend).expect("the weights fit")
+    };
+    let source = writer.file("gru.rs", quantised(writer.backend).source(1));
+    let host = quantised(Backend::CURRENT);
+    let layer = host.layer(1).expect("the layer fits");
+    let mut scratch = vec![0; layer.scratch_words()];
+    let mut text = String::new();
+    for (frames, _) in vowels::Split::read("test").utterances().take(12) {
+        let frames: Vec<i8> = frames.iter().map(|&value| recurrent::quantise(value, host.input)).collect();
+        let mut state = vec![0; vowels::UNITS];
+        for frame in frames.chunks_exact(vowels::FEATURES) {
+            gru::step(&layer, &mut state, frame, &mut scratch).expect("the lengths fit");
+        }
+        let _ = writeln!(text, "    (&{frames:?}, {state:?}),");
+    }
+    let _ = writeln!(
+        writer.text,
+        "/// The quantised GRU.\n#[allow(missing_docs)]\npub mod gru {{\n    include!({source:?});\n}}\n\n\
+         /// Utterances in int8, and the state of the GRU behind each.\n\
+         pub static UTTERANCES: &[(&[i8], [i16; {}])] = &[\n{text}];\n",
+        vowels::UNITS
+    );
+}

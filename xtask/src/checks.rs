@@ -1,0 +1,255 @@
+//! The steps of `check`, `cross` and `test`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::boards::{self, Board, Name};
+use crate::firmware::{self, Variant};
+use crate::shell::{self, End, Kind, fault, say};
+use crate::suite::{Lane, Step, Suite, Tally};
+use crate::{bench, demo, miri, panics, selftest, setup, size};
+
+/// Longest that the host's tests may take.
+const HOST_TESTS: Duration = Duration::from_secs(40 * 60);
+
+/// One board for each backend: clippy sees the code that is compiled for the target alone.
+const LINTED: [Name; 5] = [Name::M0, Name::M3, Name::M4, Name::M55, Name::Rv32];
+
+/// Longest that one board's conformance run may take.
+const CONFORMANCE: Duration = Duration::from_secs(900);
+
+/// Runs a command that is one test.
+fn one(command: &mut std::process::Command) -> Result<Tally> {
+    shell::run(command)?;
+    Ok(Tally::ONE)
+}
+
+/// Formatting, lints and documentation; firmware is linted for the given boards.
+fn check(suite: &mut Suite<'_>, linted: &'static [Name]) {
+    suite.step("fmt", Lane::Apart, &[], move || one(shell::cargo().args(["fmt", "--all", "--check"])));
+    suite.step("clippy", Lane::Host, &[], move || {
+        let options = ["clippy", "--all-targets", "--all-features", "--quiet"];
+        shell::run(shell::cargo().args(options).args(["--", "-Dwarnings"]))?;
+        // Beside the packages that are tested.
+        one(shell::cargo().args(options).args(["-p", "benches", "--", "-Dwarnings"]))
+    });
+    suite.step("docs", Lane::Host, &[], move || {
+        let mut cargo = shell::cargo();
+        cargo.args(["doc", "--no-deps", "--all-features", "--quiet"]).env("RUSTDOCFLAGS", "-Dwarnings");
+        one(&mut cargo)
+    });
+    suite.step("clippy of the firmware", Lane::Firmware, &[], move || {
+        for &name in linted {
+            let mut cargo = firmware::cargo("clippy", name.board(), &Variant::default());
+            cargo.args(["-p", "board", "-p", "smolnn-core", "-p", "smolnn-fixed", "-p", "smolnn-float"]);
+            // The programs are the same for all.
+            if name == Name::M4 {
+                cargo.args(["-p", "firmware", "-p", "operators", "-p", "size", "-p", "minimal"]);
+            }
+            shell::run(cargo.args(["--", "-Dwarnings"]))?;
+        }
+        Ok(Tally::ONE)
+    });
+}
+
+/// Unit, integration and documentation tests on the host.
+fn host_tests(suite: &mut Suite<'_>) {
+    suite.step("host tests", Lane::Host, &[], move || {
+        let mut cargo = shell::cargo();
+        cargo.args(["test", "--all-features", "--no-fail-fast"]);
+        say!("$ {}", shell::shown(&cargo));
+        let mut tally = Tally::default();
+        let end = shell::watch(&mut cargo, HOST_TESTS, |line| {
+            // `test result: ok. 12 passed; 0 failed; …`
+            if let Some(result) = line.strip_prefix("test result: ") {
+                let count = |what: &str| -> u32 {
+                    let before = result.split(what).next().unwrap_or("");
+                    before.rsplit([' ', '.', ';']).find_map(|word| word.parse().ok()).unwrap_or(0)
+                };
+                tally.passed += count(" passed");
+                tally.failed += count(" failed");
+            }
+            say!("{line}");
+        })?;
+        match end {
+            End::Deadline => Err(fault(Kind::Hang, "the host's tests did not end in time")),
+            // A test binary that crashed, or did not compile, counts as one failure more.
+            End::Exit(status) if !status.success() && tally.failed == 0 => Ok(Tally { failed: 1, ..tally }),
+            End::Exit(_) => Ok(tally),
+        }
+    });
+}
+
+/// The library for every target.
+fn cross_builds(suite: &mut Suite<'_>, boards: &[&'static Board]) {
+    let mut seen = BTreeSet::new();
+    for &board in boards {
+        let name = [Some(board.triple), board.cpu].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        suite.step(format!("cross build for {name}"), Lane::Cross, &[], move || {
+            let mut cargo = shell::cargo();
+            cargo.args(["build", "--release", "--quiet", "-p", "smolnn", "--target", board.triple]);
+            cargo.arg("--target-dir").arg(shell::root().join("target/cross"));
+            let cpu = board.cpu.map_or(String::new(), |cpu| format!("-Ctarget-cpu={cpu}"));
+            one(cargo.env("CARGO_ENCODED_RUSTFLAGS", cpu).env_remove("RUSTFLAGS"))
+        });
+    }
+}
+
+/// The firmware that the README shows: the same lines, and what it prints on a Cortex-M4.
+fn readme(suite: &mut Suite<'_>) {
+    suite.step("firmware of the README", Lane::Firmware, &[], move || {
+        readme_shows(&fs::read_to_string(shell::root().join("README.md"))?)?;
+        let board = Name::M4.board();
+        // As a stranger builds it: its own build script says how it is linked.
+        let mut cargo = shell::cargo();
+        cargo.args(["build", "--profile", "firmware", "--quiet", "-p", "minimal", "--target", board.triple]);
+        shell::run(cargo.arg("--target-dir").arg(firmware::target()).env_remove("RUSTFLAGS"))?;
+        let image = firmware::target().join(board.triple).join("firmware/minimal");
+        let run = firmware::run(board, &image, &[], Duration::from_secs(60), shell::say_line)?;
+        run.end.check("the firmware of the README")?;
+        ensure!(run.lines == ["this is a 0"], "it printed {:?}", run.lines);
+        Ok(Tally::ONE)
+    });
+}
+
+/// Builds programs once for each image that the boards have; the step that builds the image of each name.
+fn build(suite: &mut Suite<'_>, boards: &[&'static Board], programs: &'static [&str]) -> BTreeMap<&'static str, Step> {
+    let mut built = BTreeMap::new();
+    for &board in boards {
+        built.entry(board.image).or_insert_with(|| {
+            suite.step(format!("firmware for {}", board.image), Lane::Firmware, &[], move || {
+                firmware::build(board, programs, &Variant::default())?;
+                Ok(Tally::ONE)
+            })
+        });
+    }
+    built
+}
+
+/// Kernels and models on every board.
+fn conformance_runs(suite: &mut Suite<'_>, boards: &[&'static Board], built: &BTreeMap<&str, Step>) {
+    for &board in boards {
+        let name = format!("conformance on {} ({}, {})", board.label(), board.core, board.machine);
+        suite.step(name, Lane::Apart, &[built[board.image]], move || conformance(board, &[]));
+    }
+}
+
+/// The programs that the README shows, line by line.
+pub const SHOWN: [&str; 2] = ["examples/minimal/build.rs", "examples/minimal/src/main.rs"];
+
+/// Whether the text of the README has them as they are.
+pub fn readme_shows(text: &str) -> Result<()> {
+    for file in SHOWN {
+        let source = fs::read_to_string(shell::root().join(file))?;
+        let shown = format!("<!-- {file} -->\n```rust\n{source}```\n");
+        ensure!(text.contains(&shown), "README.md does not show {file} as it is");
+    }
+    Ok(())
+}
+
+/// Runs the conformance image of a board, for which it is built, and counts its cases; says what failed.
+pub fn conformance(board: &Board, options: &[&str]) -> Result<Tally> {
+    let image = firmware::image(board, "conformance", &Variant::default());
+    let mut tally = Tally::default();
+    let mut done = None;
+    let run = firmware::run(board, &image, options, CONFORMANCE, |line| {
+        if line.starts_with("pass ") {
+            tally.passed += 1;
+        } else {
+            tally.failed += u32::from(line.starts_with("fail "));
+            shell::say_line(line);
+        }
+        if let Some(counts) = line.strip_prefix("done ") {
+            done = Some(counts.to_owned());
+        }
+    })?;
+    // The firmware counts too: a lost line would show.
+    if done.is_some_and(|done| done == format!("{} {}", tally.passed, tally.failed)) && tally.failed > 0 {
+        return Ok(tally);
+    }
+    run.end.check(&format!("conformance on {}", board.label()))?;
+    Ok(tally)
+}
+
+/// `xtask accuracy`: in a release build of its own, since it takes billions of evaluations.
+pub fn accuracy(arguments: &[&str]) -> Result<()> {
+    let mut cargo = shell::cargo();
+    cargo.args(["run", "--release", "--quiet", "--package", "accuracy", "--"]);
+    shell::run(cargo.args(arguments))
+}
+
+/// `xtask check`.
+pub fn run_check(install: bool) -> Result<()> {
+    setup::ensure_targets(&boards::chosen(&LINTED), install)?;
+    let mut suite = Suite::default();
+    check(&mut suite, &LINTED);
+    suite.run()
+}
+
+/// `xtask cross`.
+pub fn run_cross(boards: &[&'static Board], install: bool) -> Result<()> {
+    setup::ensure_targets(boards, install)?;
+    let mut suite = Suite::default();
+    cross_builds(&mut suite, boards);
+    suite.run()
+}
+
+/// `xtask test --quick`: what takes minutes and finds most.
+pub fn run_quick(install: bool) -> Result<()> {
+    let boards = [Name::M4.board()];
+    setup::ensure(&boards, install)?;
+    let mut suite = Suite::default();
+    host_tests(&mut suite);
+    let built = build(&mut suite, &boards, &["conformance"]);
+    conformance_runs(&mut suite, &boards, &built);
+    check(&mut suite, &[Name::M4]);
+    suite.run()
+}
+
+/// `xtask test`. Steps that others wait for come first, and so do long ones.
+pub fn run_test(boards: &[&'static Board], install: bool) -> Result<()> {
+    setup::ensure(&boards::chosen(&[]), install)?;
+    let mut suite = Suite::default();
+    host_tests(&mut suite);
+    let built = build(&mut suite, boards, &["conformance", "bench", "demo", "nopanic"]);
+    conformance_runs(&mut suite, boards, &built);
+    for &board in boards {
+        let image = [built[board.image]];
+        suite.step(format!("instructions on {}", board.label()), Lane::Apart, &image, move || bench::gate(board));
+        suite.step(format!("demo on {}", board.label()), Lane::Apart, &image, move || {
+            demo::show(board, &firmware::image(board, "demo", &Variant::default()))?;
+            Ok(Tally::ONE)
+        });
+    }
+    for board in panics::inspected(boards) {
+        let sized = size::measured(&[board]).len() == 1;
+        let image =
+            suite.step(format!("firmware of each model for {}", board.label()), Lane::Firmware, &[], move || {
+                panics::build(board)?;
+                if sized {
+                    size::build(board, &size::models(), true, false)?;
+                }
+                Ok(Tally::ONE)
+            });
+        suite.step(format!("no panics on {}", board.label()), Lane::Apart, &[image], move || panics::check(board));
+        if sized {
+            suite.step(format!("size on {}", board.label()), Lane::Apart, &[image], move || size::gate(board));
+        }
+    }
+    readme(&mut suite);
+    selftest::steps(&mut suite);
+    check(&mut suite, &LINTED);
+    suite.step("accuracy of the elementary functions", Lane::Release, &[], move || {
+        accuracy(&[])?;
+        Ok(Tally::ONE)
+    });
+    cross_builds(&mut suite, boards);
+    miri::steps(&mut suite, install);
+    suite.run()
+}
