@@ -134,3 +134,102 @@ pub fn without_comments(text: &str) -> String {
         .filter(|line| !line.trim_start().starts_with("//"))
         .fold(String::new(), |text, line| text + line + "\n")
 }
+
+/// The cells of a row of a table in Markdown.
+#[derive(Clone, Debug)]
+pub struct Cells(pub Vec<String>);
+
+/// The rows of the table below a heading, without its head.
+pub fn table(page: &str, heading: &str) -> Vec<Cells> {
+    let lines = page.lines().skip_while(|line| *line != heading).skip(1);
+    let rows = lines.take_while(|line| !line.starts_with('#')).filter(|line| line.starts_with('|')).skip(2);
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    rows.map(|line| Cells(cells(line))).collect()
+}
+
+/// What stands between backquotes.
+pub fn quoted(text: &str) -> BTreeSet<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The part of a Rust file that is compiled outside of tests, without comments.
+fn shipped(text: &str) -> String {
+    let without: String =
+        text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect();
+    match without.find("#[cfg(test)]\nmod ") {
+        Some(at) => without[..at].to_owned(),
+        None => without,
+    }
+}
+
+/// The names that begin the branches of a path or of a group of paths, with what follows each.
+fn branches(text: &str) -> Vec<&str> {
+    let Some(group) = text.strip_prefix('{') else { return vec![text] };
+    let (mut depth, mut start, mut found) = (0, 0, Vec::new());
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                found.push(group[start..at].trim());
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                found.push(group[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    found.retain(|branch| !branch.is_empty());
+    found
+}
+
+/// The modules of the crate's root, or items of it, that a file names by `crate::` and `super::`. `file` lies below the
+/// crate's `src`.
+pub fn imports(file: &str, text: &str) -> BTreeSet<String> {
+    let mut modules: Vec<&str> = file.trim_end_matches(".rs").split('/').collect();
+    if modules.last() == Some(&"mod") {
+        modules.pop();
+    }
+    let text = shipped(text);
+    let mut found = BTreeSet::new();
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$' || c == ':';
+    for word in ["crate::", "super::"] {
+        for (at, _) in text.match_indices(word) {
+            if !text[..at].ends_with(is_part) {
+                let depth = if word == "crate::" { 0 } else { modules.len().saturating_sub(1) };
+                follow(&text[at + word.len()..], &modules, depth, &mut found);
+            }
+        }
+    }
+    found
+}
+
+/// Notes where a path leads that continues in the first `depth` of `modules`.
+fn follow(path: &str, modules: &[&str], depth: usize, found: &mut BTreeSet<String>) {
+    for branch in branches(path) {
+        if let Some(rest) = branch.strip_prefix("super::") {
+            follow(rest, modules, depth.saturating_sub(1), found);
+        } else if depth > 0 {
+            found.insert(modules[0].to_owned());
+        } else {
+            let name: String = branch.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            found.insert(name);
+        }
+    }
+}
+
+/// The names that a crate's root exports, with the module that each comes from.
+pub fn exports(root: &str) -> std::collections::BTreeMap<String, String> {
+    let mut found = std::collections::BTreeMap::new();
+    let text = shipped(root);
+    for (at, word) in text.match_indices("use ") {
+        let Some((path, _)) = text[at + word.len()..].split_once(';') else { continue };
+        let Some((module, names)) = path.split_once("::") else { continue };
+        for name in names.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty()) {
+            found.insert(name.to_owned(), module.to_owned());
+        }
+    }
+    found
+}
