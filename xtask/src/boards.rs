@@ -174,3 +174,50 @@ impl Board {
 pub fn chosen(names: &[Name]) -> Vec<&'static Board> {
     if names.is_empty() { BOARDS.iter().collect() } else { names.iter().map(|name| name.board()).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+    use crate::shell;
+
+    fn text(path: &str) -> String {
+        fs::read_to_string(shell::root().join(path)).expect("a file of the project")
+    }
+
+    /// Holds the list of docs/adding-a-board.md: what it names exists, and each board is in each of its places.
+    #[test]
+    fn every_board_is_in_all_its_places() {
+        let guide = text("docs/adding-a-board.md");
+        let places: Vec<&str> = guide.split('`').filter(|word| word.contains('/') && !word.contains(' ')).collect();
+        for place in &places {
+            assert!(shell::root().join(place).exists(), "the guide names {place}, which does not exist");
+        }
+        for place in ["xtask/src/boards.rs", "tests/firmware/memory", "docs/targets.md", "tests/expected/size.txt"] {
+            assert!(places.contains(&place), "the guide does not name {place}");
+        }
+        let (targets, instructions) = (text("docs/targets.md"), text("tests/expected/instructions.txt"));
+        for board in &BOARDS {
+            let label = board.label();
+            let row = targets.lines().find(|line| line.starts_with(&format!("| `{label}` |")));
+            let row = row.unwrap_or_else(|| panic!("docs/targets.md has no row of {label}"));
+            for said in [board.machine, board.triple, board.cpu.unwrap_or_default()] {
+                assert!(row.contains(said), "docs/targets.md says another thing than {said} of {label}");
+            }
+            let memory = format!("tests/firmware/memory/{}/memory.x", board.memory);
+            assert!(shell::root().join(&memory).is_file(), "{label} needs {memory}");
+            let is_counted = instructions.lines().any(|line| line.split_whitespace().nth(1) == Some(&label));
+            assert!(is_counted, "tests/expected/instructions.txt has no row of {label}");
+        }
+        let rows = targets.lines().filter(|line| line.starts_with("| `") && line.contains("-none-"));
+        assert_eq!(rows.count(), BOARDS.len(), "docs/targets.md has rows of boards that do not exist");
+        let memories = fs::read_dir(shell::root().join("tests/firmware/memory")).expect("the memory maps");
+        let used: BTreeSet<&str> = BOARDS.iter().map(|board| board.memory).collect();
+        for memory in memories {
+            let name = memory.expect("an entry").file_name().to_string_lossy().into_owned();
+            assert!(used.contains(name.as_str()), "no board has the memory map {name}");
+        }
+    }
+}

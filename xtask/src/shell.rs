@@ -64,7 +64,12 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 
 /// The cargo that runs this program.
 pub fn cargo() -> Command {
-    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // The cargo that started this program offers its jobserver, whose pipe a step does not inherit: rustc would warn.
+    for variable in ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"] {
+        cargo.env_remove(variable);
+    }
+    cargo
 }
 
 /// The command as one would type it.

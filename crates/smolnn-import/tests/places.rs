@@ -1,24 +1,8 @@
-//! Holds the rooms of the crate, and the places that docs/adding-an-operator.md lists, against the tree.
+//! Holds the places that docs/adding-an-operator.md lists against the tree.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// The rooms in the order of the data's way: each may use those that its line names, and nothing else of the crate.
-const ROOMS: &[(&str, &[&str])] = &[
-    ("error", &[]),
-    ("manifest", &["error"]),
-    ("net", &["error"]),
-    ("read", &["error", "net"]),
-    ("rewrite", &["error", "net"]),
-    ("quantise", &["error", "net"]),
-    ("lower", &["error", "net"]),
-    ("plan", &["error", "net", "lower"]),
-    ("write", &["error", "net", "lower", "plan"]),
-    ("run", &["error", "net", "lower", "plan"]),
-    ("report", &["error", "net", "lower", "plan"]),
-    ("model", &["error", "manifest", "net", "read", "rewrite", "quantise", "lower", "plan"]),
-];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -40,39 +24,6 @@ fn files(path: &Path) -> Vec<(PathBuf, String)> {
         .collect();
     files.sort();
     files
-}
-
-/// The rooms that a text uses, by `crate::` and `$crate::`.
-fn uses(text: &str) -> BTreeSet<&str> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    code.flat_map(|line| line.split("crate::").skip(1))
-        .map(|rest| rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap_or(""))
-        .collect()
-}
-
-#[test]
-fn no_arrow_runs_back() {
-    let mut known: BTreeSet<String> = ["lib.rs", "main.rs", "npy.rs"].map(String::from).into();
-    for (room, allowed) in ROOMS {
-        let (folder, file) = (source().join(room), source().join(format!("{room}.rs")));
-        let path = if folder.is_dir() { folder } else { file };
-        known.insert(path.file_name().expect("a name").to_string_lossy().into_owned());
-        for (file, text) in files(&path) {
-            for used in uses(&text) {
-                assert!(used == *room || allowed.contains(&used), "{} uses crate::{used}", file.display());
-            }
-        }
-    }
-    for entry in fs::read_dir(source()).expect("the sources") {
-        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
-        assert!(known.contains(&name), "{name} is in no room: give it a line in ROOMS");
-    }
-}
-
-#[test]
-fn uses_are_found() {
-    let text = "use crate::net::Net;\n// crate::plan\nlet x = $crate::lower::call::call!();\nuse crate::{Error};";
-    assert_eq!(uses(text), BTreeSet::from(["", "lower", "net"]));
 }
 
 /// Every operator of the net is made by a line of a reader or by a pass, so that none is dead.
