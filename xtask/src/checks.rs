@@ -58,29 +58,32 @@ fn check(suite: &mut Suite<'_>, linted: &'static [Name]) {
 /// Unit, integration and documentation tests on the host.
 fn host_tests(suite: &mut Suite<'_>) {
     suite.step("host tests", Lane::Host, &[], move || {
-        let mut cargo = shell::cargo();
-        cargo.args(["test", "--all-features", "--no-fail-fast"]);
-        say!("$ {}", shell::shown(&cargo));
-        let mut tally = Tally::default();
-        let end = shell::watch(&mut cargo, HOST_TESTS, |line| {
-            // `test result: ok. 12 passed; 0 failed; …`
-            if let Some(result) = line.strip_prefix("test result: ") {
-                let count = |what: &str| -> u32 {
-                    let before = result.split(what).next().unwrap_or("");
-                    before.rsplit([' ', '.', ';']).find_map(|word| word.parse().ok()).unwrap_or(0)
-                };
-                tally.passed += count(" passed");
-                tally.failed += count(" failed");
-            }
-            say!("{line}");
-        })?;
-        match end {
-            End::Deadline => Err(fault(Kind::Hang, "the host's tests did not end in time")),
-            // A test binary that crashed, or did not compile, counts as one failure more.
-            End::Exit(status) if !status.success() && tally.failed == 0 => Ok(Tally { failed: 1, ..tally }),
-            End::Exit(_) => Ok(tally),
-        }
+        counted(shell::cargo().args(["test", "--all-features", "--no-fail-fast"]))
     });
+}
+
+/// Runs a `cargo test` and counts its tests.
+pub fn counted(cargo: &mut std::process::Command) -> Result<Tally> {
+    say!("$ {}", shell::shown(cargo));
+    let mut tally = Tally::default();
+    let end = shell::watch(cargo, HOST_TESTS, |line| {
+        // `test result: ok. 12 passed; 0 failed; …`
+        if let Some(result) = line.strip_prefix("test result: ") {
+            let count = |what: &str| -> u32 {
+                let before = result.split(what).next().unwrap_or("");
+                before.rsplit([' ', '.', ';']).find_map(|word| word.parse().ok()).unwrap_or(0)
+            };
+            tally.passed += count(" passed");
+            tally.failed += count(" failed");
+        }
+        say!("{line}");
+    })?;
+    match end {
+        End::Deadline => Err(fault(Kind::Hang, "the tests did not end in time")),
+        // A test binary that crashed, or did not compile, counts as one failure more.
+        End::Exit(status) if !status.success() && tally.failed == 0 => Ok(Tally { failed: 1, ..tally }),
+        End::Exit(_) => Ok(tally),
+    }
 }
 
 /// The library for every target.

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::shell;
-use crate::suite::{Lane, Suite, Tally};
+use crate::suite::{Lane, Suite};
+use crate::{checks, shell};
 
 /// The tests, of `host-tests`: those of hostile layers.
 const TESTS: [&str; 3] = ["--test", "hostile", "layers"];
@@ -42,11 +42,10 @@ pub fn steps(suite: &mut Suite<'_>, install: bool) {
     }
     suite.step("Miri", Lane::Apart, &[], || {
         let mut cargo = nightly("cargo");
-        cargo.args(["miri", "test", "--quiet", "-p", "host-tests"]).args(TESTS);
+        cargo.args(["miri", "test", "-p", "host-tests"]).args(TESTS);
         cargo.arg("--target-dir").arg(shell::root().join("target/miri"));
         // The tests read files, and nothing of them depends on the backend's speed.
         cargo.env("MIRIFLAGS", "-Zmiri-disable-isolation");
-        shell::run(&mut cargo)?;
-        Ok(Tally::ONE)
+        checks::counted(&mut cargo)
     });
 }
