@@ -1,5 +1,6 @@
 //! What can go wrong on the way from a `.tflite` file to Rust source, said so that the reader knows what to change.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -57,11 +58,32 @@ impl fmt::Debug for Error {
     }
 }
 
+/// Most operators that are named beside the first one with a problem of the same kind.
+const MOST_SHOWN: usize = 12;
+
 /// Longest text of what is supported that stands in its own line, in characters; longer ones follow once, below all problems.
 const LONGEST_SUPPORTED: usize = 200;
 
 fn list(problems: &[Problem]) -> String {
-    let mut lines: Vec<String> = problems.iter().map(|problem| format!("  - {problem}")).collect();
+    // Problems of one cause stand in one line.
+    let mut causes: Vec<(&Problem, Vec<&Problem>)> = Vec::new();
+    let mut known = HashMap::new();
+    for problem in problems {
+        let cause = *known.entry((&problem.found, &problem.supported)).or_insert(causes.len());
+        match causes.get_mut(cause) {
+            Some((_, others)) => others.push(problem),
+            None => causes.push((problem, Vec::new())),
+        }
+    }
+    let mut lines: Vec<String> = causes
+        .into_iter()
+        .map(|(first, others)| {
+            let (shown, rest) = others.split_at(others.len().min(MOST_SHOWN));
+            let shown: String = shown.iter().map(|other| format!(", {}", other.place())).collect();
+            let rest = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            format!("  - {}{shown}{rest}: {}", first.whole_place(), first.what())
+        })
+        .collect();
     for Problem { supported, .. } in problems.iter().filter(|problem| problem.is_long()) {
         let line = format!("supported {supported}");
         if !lines.contains(&line) {
@@ -90,6 +112,28 @@ impl Problem {
         Self { operator: None, tensor: None, found: found.into(), supported: supported.into() }
     }
 
+    /// The operator, or the model.
+    fn place(&self) -> String {
+        match &self.operator {
+            Some((index, name)) => format!("operator {index} {name}"),
+            None => "model".into(),
+        }
+    }
+
+    /// Operator and tensor.
+    fn whole_place(&self) -> String {
+        match &self.tensor {
+            Some((index, name)) => format!("{}, tensor {index} \"{}\"", self.place(), shorten(name)),
+            None => self.place(),
+        }
+    }
+
+    /// What was found, and what is supported.
+    fn what(&self) -> String {
+        let supported = if self.is_long() { "see below" } else { &self.supported };
+        format!("found {}; supported: {supported}", self.found)
+    }
+
     /// Whether what is supported is too long for a line.
     fn is_long(&self) -> bool {
         self.supported.len() > LONGEST_SUPPORTED
@@ -98,15 +142,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.operator {
-            Some((index, name)) => write!(f, "operator {index} {name}")?,
-            None => write!(f, "model")?,
-        }
-        if let Some((index, name)) = &self.tensor {
-            write!(f, ", tensor {index} \"{}\"", shorten(name))?;
-        }
-        let supported = if self.is_long() { "see below" } else { &self.supported };
-        write!(f, ": found {}; supported: {supported}", self.found)
+        write!(f, "{}: {}", self.whole_place(), self.what())
     }
 }
 

@@ -166,6 +166,8 @@ struct Spec {
     outputs: Vec<i32>,
     /// Offset and size of the second tensor's data behind the flatbuffer, instead of inside.
     behind: Option<(u64, u64)>,
+    /// The name of a custom operator, which all operators are then.
+    custom: Option<&'static str>,
 }
 
 const INT8: i8 = 9;
@@ -210,6 +212,7 @@ fn dense() -> Spec {
         inputs: vec![0],
         outputs: vec![3],
         behind: None,
+        custom: None,
     }
 }
 
@@ -260,7 +263,11 @@ fn write(spec: &Spec) -> Vec<u8> {
     }
     let (mut codes, mut operators): (Vec<Table>, Vec<Table>) = (Vec::new(), Vec::new());
     for (index, operator) in spec.operators.iter().enumerate() {
+        let custom = spec.custom.map(|name| b.create_string(name));
         let start = b.start_table();
+        if let Some(custom) = custom {
+            b.push_slot_always(slot(1), custom);
+        }
         b.push_slot_always(slot(0), operator.code.min(127) as i8);
         b.push_slot_always(slot(2), operator.version);
         b.push_slot_always(slot(3), operator.code);
@@ -419,8 +426,8 @@ fn extreme_factors_of_a_softmax_are_refused() {
 #[test]
 fn shapes_and_sizes_are_checked() {
     refused(
-        |spec| spec.tensors[0].shape = vec![-1, 4],
-        &["tensor 0 \"input\"", "dynamic shape [-1, 4]", "static shapes"],
+        |spec| spec.tensors[0].shape = vec![1, -1],
+        &["tensor 0 \"input\"", "dynamic shape [1, -1]", "static shapes"],
     );
     refused(|spec| spec.tensors[0].shape = vec![-7, 4], &["negative dimension"]);
     refused(|spec| spec.tensors[0].shape = vec![0, 4], &["tensor 0 \"input\"", "[0, 4] without elements"]);
@@ -429,11 +436,75 @@ fn shapes_and_sizes_are_checked() {
     let mut free_batch = dense();
     free_batch.tensors[0].signature = vec![-1, 4];
     compile(&write(&free_batch)).expect("a free batch dimension of 1 compiles");
+    let mut open_batch = dense();
+    open_batch.tensors[0].shape = vec![-1, 4];
+    open_batch.tensors[3].shape = vec![-1, 2];
+    compile(&write(&open_batch)).expect("a batch dimension that is left open is 1");
     // 40 MiB of activations are legal in the file, and cost nothing until they are run.
     let mut large = dense();
     large.tensors[0].shape = vec![10 << 20, 4];
     large.tensors[3].shape = vec![10 << 20, 2];
     compile(&write(&large)).expect("large shapes are only numbers");
+}
+
+/// A file for an accelerator, and control flow: one message that says what the file is.
+#[test]
+fn accelerators_and_control_flow_are_named() {
+    const CUSTOM: i32 = 32;
+    const WHILE: i32 = 119;
+    for (name, words) in [("ethos-u", "Vela"), ("edgetpu-custom-op", "Coral")] {
+        refused(
+            |spec| {
+                spec.custom = Some(name);
+                spec.operators[0].code = CUSTOM;
+                // Whatever else is odd about such a file is none of the user's business.
+                spec.tensors[1].shape = vec![0];
+            },
+            &[name, words, "compiled for an accelerator", "the file from before"],
+        );
+    }
+    refused(|spec| spec.operators[0].code = WHILE, &["control flow", "operator 0 WHILE", "unroll"]);
+}
+
+/// Zero points that some writers leave unaligned, and the same values aligned, are the same model.
+#[test]
+fn unaligned_zero_points_are_read() {
+    let mut spec = dense();
+    for tensor in &mut spec.tensors {
+        tensor.zero_points = vec![0x11];
+    }
+    (spec.tensors[1].zero_points, spec.tensors[2].zero_points) = (vec![0], vec![0]);
+    let bytes = write(&spec);
+    let value = 0x11_i64.to_le_bytes();
+    let at = bytes.windows(8).position(|window| window == value).expect("the zero point is in the file");
+    let length = at - 4;
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize;
+    let pointer = (0..length).step_by(4).find(|&from| from + word(from) == length).expect("something refers to it");
+    // The same vector once more behind the file, four bytes off, and the offset to it.
+    let mut moved = bytes.clone();
+    moved.resize(bytes.len().next_multiple_of(8), 0);
+    let behind = moved.len();
+    moved.extend(1_u32.to_le_bytes());
+    moved.extend(value);
+    moved[pointer..pointer + 4].copy_from_slice(&((behind - pointer) as u32).to_le_bytes());
+    compile(&bytes).expect("the aligned file compiles");
+    compile(&moved).expect("the unaligned file compiles");
+}
+
+/// What cannot be computed before the run is the cause, and its victims are not named beside it.
+#[test]
+fn causes_are_named_and_not_their_victims() {
+    const RESHAPE: i32 = 22;
+    let mut spec = dense();
+    // The layer's input is reshaped to a shape that is an input of the model.
+    spec.tensors.push(tensor("wanted", &[2], INT32, None));
+    spec.tensors.push(TensorSpec { signature: vec![-1, -1], ..tensor("reshaped", &[1, 1], INT8, None) });
+    spec.inputs.push(4);
+    spec.operators.insert(0, plain(RESHAPE, 0, vec![0, 4], vec![5]));
+    spec.operators[1].inputs[0] = 5;
+    let text = refusal(&spec);
+    assert!(text.contains("operator 0 RESHAPE") && text.contains("shape computed when the model runs"), "{text}");
+    assert!(!text.contains("FULLY_CONNECTED"), "{text}");
 }
 
 #[test]
@@ -572,6 +643,7 @@ fn sum() -> Spec {
         inputs: vec![0],
         outputs: vec![2],
         behind: None,
+        custom: None,
     }
 }
 
@@ -616,6 +688,7 @@ fn joined(inputs: i32) -> Spec {
         inputs: (0..inputs).collect(),
         outputs: vec![inputs],
         behind: None,
+        custom: None,
     }
 }
 

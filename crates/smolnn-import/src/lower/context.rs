@@ -106,13 +106,31 @@ impl<'a> Context<'a> {
     #[expect(dead_code, reason = "the first operator that lowers to several calls uses it")]
     pub fn temporary(&self, element: Element, shape: Vec<usize>, quantisation: Option<Quantisation>) -> TensorId {
         let name = format!("between the calls of operator {} {}", self.node.index, self.node.name);
-        self.add(Tensor { name, element, shape, quantisation, data: None, variable: false, start: None })
+        self.add(Tensor {
+            name,
+            element,
+            shape,
+            open: Vec::new(),
+            quantisation,
+            data: None,
+            variable: false,
+            start: None,
+        })
     }
 
     /// A constant of the node that stands for the constant `like`.
     pub fn constant_tensor(&self, like: TensorId, element: Element, shape: Vec<usize>, bytes: Vec<u8>) -> TensorId {
         let (name, data) = (self.tensor(like).name.clone(), Some(Constant::new(bytes)));
-        self.add(Tensor { name, element, shape, quantisation: None, data, variable: false, start: None })
+        self.add(Tensor {
+            name,
+            element,
+            shape,
+            open: Vec::new(),
+            quantisation: None,
+            data,
+            variable: false,
+            start: None,
+        })
     }
 
     fn add(&self, tensor: Tensor) -> TensorId {

@@ -107,7 +107,9 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         Operator::MatMul { left_transposed, right_transposed } => {
             matmul::lower(context, *left_transposed, *right_transposed)
         }
-        Operator::Reshape => Ok(Lowered::Alias { input: context.input(0)?, output: context.output(0)? }),
+        Operator::Reshape | Operator::ExpandDims => {
+            Ok(Lowered::Alias { input: context.input(0)?, output: context.output(0)? })
+        }
         Operator::Transpose
         | Operator::StridedSlice { .. }
         | Operator::Slice
@@ -164,15 +166,25 @@ pub(crate) fn lower(net: &Net, backend: Backend) -> Result<Calls, Error> {
     let mut problems = Vec::new();
     let mut calls = Vec::new();
     let mut roots: Vec<TensorId> = (0..net.tensors.len()).collect();
+    // Tensors whose shape is not known, since inference of their node failed: what that entails is no problem of its own.
+    let mut unknown = vec![false; net.tensors.len()];
     for (position, node) in net.nodes.iter().enumerate() {
         let view = View { net, node };
+        let entailed = node.inputs.iter().flatten().any(|&id| unknown[id]);
         let context = Context { view, backend, temporaries: &temporaries };
-        let lowered = || {
-            let inferred = check_shapes(&view)?;
-            let lowered = lower_node(&context)?;
-            check_elements(&view, &inferred).map(|()| lowered)
+        let inferred = match check_shapes(&view) {
+            Ok(inferred) => inferred,
+            Err(problem) => {
+                let is_cause = !entailed || matches!(node.operator, Operator::Unsupported { .. });
+                problems.extend(is_cause.then_some(problem));
+                for &id in &node.outputs {
+                    // An operator that is not supported still states shapes, unless it leaves them open.
+                    unknown[id] = entailed || !net.tensors[id].open.is_empty() || !is_cause;
+                }
+                continue;
+            }
         };
-        match lowered() {
+        match lower_node(&context).and_then(|lowered| check_elements(&view, &inferred).map(|()| lowered)) {
             Err(problem) => problems.push(problem),
             Ok(Lowered::Alias { input, output }) => {
                 problems.extend(variable_problem(&view, input));

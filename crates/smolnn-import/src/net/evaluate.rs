@@ -21,7 +21,7 @@ pub(crate) fn evaluate(view: &View<'_>, most: usize) -> Option<Vec<Constant>> {
         return None;
     }
     match &view.node.operator {
-        Operator::Reshape => {
+        Operator::Reshape | Operator::ExpandDims => {
             let (input, output) = (view.tensor(view.optional_input(0)?), view.tensor(view.output(0).ok()?));
             let same = (input.element, input.len()) == (output.element, output.len());
             return input.data.clone().filter(|_| same).map(|data| vec![data]);

@@ -1,7 +1,7 @@
 //! The net itself: tensors, nodes in an order in which they can run, inputs, outputs.
 
 use super::operator::Operator;
-use super::tensor::{Tensor, TensorId};
+use super::tensor::{Element, Tensor, TensorId};
 use crate::error::{Error, Result};
 
 /// A node: an operator with its operands.
@@ -39,7 +39,26 @@ pub struct Net {
     pub outputs: Vec<TensorId>,
 }
 
+/// Most nodes of a net in which the writer of a tensor is looked for.
+const MOST_SEARCHED: usize = 2000;
+
 impl Net {
+    /// The node on which the values of a computed integer tensor depend, and which depends on no other such: the reason why they are no constant.
+    pub(crate) fn cause(&self, id: TensorId) -> Option<&Node> {
+        let nodes = (self.nodes.len() <= MOST_SEARCHED).then_some(&self.nodes)?;
+        let writer = |id: TensorId| nodes.iter().find(|node| node.outputs.contains(&id));
+        let computed = |id: &TensorId| {
+            let tensor = &self.tensors[*id];
+            tensor.data.is_none() && matches!(tensor.element, Element::I32 | Element::I64 | Element::Bool)
+        };
+        let mut cause = writer(id)?;
+        // Every step goes to an earlier node, since the flow was checked.
+        while let Some(earlier) = cause.inputs.iter().flatten().copied().filter(computed).find_map(writer) {
+            cause = earlier;
+        }
+        Some(cause)
+    }
+
     /// Checks that every tensor is written at most once, and before it is read; inputs and constants are not written at all.
     pub(crate) fn check_flow(&self) -> Result<()> {
         let mut known = members(&self.inputs, self.tensors.len());

@@ -3,7 +3,7 @@
 //! What is stated for a tensor is checked against this once ([`check_shapes`]), so that lowering need not. What only a kernel demands (neighbouring
 //! axes, a limit of its own) is not asked for here.
 
-use super::geometry::{axis_lengths, blocks, broadcast, gather_lengths, marked_axes, pad_amounts, resized};
+use super::geometry::{axis_lengths, blocks, broadcast, gather_lengths, lengths, marked_axes, pad_amounts, resized};
 use super::movement::movement;
 use super::operator::{Operator, SlidingWindow};
 use super::tensor::Element;
@@ -47,7 +47,7 @@ pub(crate) fn check_elements(view: &View<'_>, inferred: &[Inferred]) -> Result<(
 }
 
 /// The outputs of the node.
-fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
+pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
     let element = |index: usize| view.input(index).map(|id| Some(view.tensor(id).element));
     let of_type = |element: Option<Element>, shape: Vec<usize>| Ok(vec![Inferred { shape, element }]);
     let like_input = |index: usize, shape: Vec<usize>| of_type(element(index)?, shape);
@@ -102,14 +102,11 @@ fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
             let kept = shape.iter().zip(&reduced).filter(|&(_, &reduced)| *keep_dims || !reduced);
             like_input(0, kept.map(|(&length, &reduced)| if reduced { 1 } else { length }).collect())
         }
-        Operator::Reshape => {
-            let (from, to) = (view.input(0)?, view.output(0)?);
-            let (elements, stated) = (view.tensor(from).len(), view.tensor(to));
-            if stated.len() != elements {
-                let supported = format!("{elements} elements, as the input has");
-                return Err(view.tensor_fault(to, format!("shape {:?}", stated.shape), supported));
-            }
-            like_input(0, stated.shape.clone())
+        Operator::Reshape => like_input(0, reshaped(view)?),
+        Operator::ExpandDims => {
+            let shape = view.input_shape(0)?;
+            let axis = view.axis(view.integer(1, "axis")?, shape.len() + 1)?;
+            like_input(0, [&shape[..axis], &[1], &shape[axis..]].concat())
         }
         Operator::Pad => {
             let (shape, amounts) = (view.input_shape(0)?, pad_amounts(view)?);
@@ -202,6 +199,44 @@ fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
     }
 }
 
+/// The shape of a reshaped tensor: the one that is stated, with open dimensions as long as the operand or the number of elements says.
+fn reshaped(view: &View<'_>) -> Result<Vec<usize>, Problem> {
+    let to = view.output(0)?;
+    let (elements, stated) = (view.tensor(view.input(0)?).len(), view.tensor(to));
+    let mut shape = stated.shape.clone();
+    let mut open = stated.open.clone();
+    if let Some(id) = view.optional_input(1).filter(|&id| !open.is_empty() && view.tensor(id).data.is_some())
+        && let lengths = view.integers(1, "shape")?
+        && lengths.len() == shape.len()
+    {
+        for (length, &wanted) in shape.iter_mut().zip(&lengths) {
+            *length = usize::try_from(wanted).unwrap_or(1);
+        }
+        open = (0..lengths.len()).filter(|&axis| lengths[axis] == -1).collect();
+        if lengths.iter().any(|&length| length < -1) || open.len() > 1 {
+            return Err(view.tensor_fault(id, format!("shape {lengths:?}"), "lengths, at most one of them -1"));
+        }
+    }
+    if open.len() > 1 {
+        // Whatever is computed when the model runs is the problem here, if anything is.
+        if let Some(id) = view.optional_input(1) {
+            view.constant(id, "shape")?;
+        }
+        return Err(view.tensor_fault(to, format!("{} dimensions of unknown length", open.len()), "one at most"));
+    }
+    if let &[axis] = &open[..] {
+        shape[axis] = 1;
+        let others = shape.iter().try_fold(1_usize, |product, &length| product.checked_mul(length)).unwrap_or(0);
+        shape[axis] = elements.checked_div(others).unwrap_or(0);
+    }
+    let found = shape.iter().try_fold(1_usize, |product, &length| product.checked_mul(length));
+    if found != Some(elements) {
+        let supported = format!("{elements} elements, as the input has");
+        return Err(view.tensor_fault(to, format!("shape {shape:?}"), supported));
+    }
+    Ok(shape)
+}
+
 /// The shape of a result whose operands, these inputs, meet element by element.
 fn broadcast_of(view: &View<'_>, operands: &[usize]) -> Result<Vec<usize>, Problem> {
     let shapes = operands.iter().map(|&index| view.input_shape(index)).collect::<Result<Vec<_>, _>>()?;
@@ -249,9 +284,8 @@ fn transposed_convolution(view: &View<'_>, window: &SlidingWindow) -> Result<Vec
         let found = format!("weights for {depth} of {inputs} input channels");
         return Err(view.fault_of_input(1, found, "weights for all input channels"));
     }
-    let wanted = view.integers(0, "output shape")?;
-    let shape: Option<Vec<usize>> = wanted.iter().map(|&length| usize::try_from(length).ok()).collect();
-    let Some(&[wanted_batch, out_rows, out_columns, channels]) = shape.as_deref() else {
+    let wanted = lengths(view, 0, "output shape", view.stated_shape(0)?)?;
+    let &[wanted_batch, out_rows, out_columns, channels] = &wanted[..] else {
         return Err(view.fault_of_input(0, format!("output shape {wanted:?}"), "batch, height, width, channels"));
     };
     let shape = vec![batch, out_rows, out_columns, outputs];

@@ -26,7 +26,7 @@ pub(crate) use geometry::{
 };
 pub(crate) use graph::members;
 pub use graph::{Net, Node};
-pub(crate) use infer::{check_elements, check_shapes};
+pub(crate) use infer::{Inferred, check_elements, check_shapes, infer};
 pub(crate) use movement::{Move, movement};
 pub use operator::{
     Activation, BinaryKind, Comparison, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, UnaryKind,

@@ -116,6 +116,8 @@ pub enum Operator {
     Cast,
     /// Values, and how to shape them (may be left out): the output's shape stands.
     Reshape,
+    /// Values, axis: a dimension of 1 is put before that one of the result.
+    ExpandDims,
     /// Values, amounts `[rank, 2]`, the value that is put around them (may be left out: real 0).
     Pad,
     /// A variable: its value at this place in the order.
@@ -259,6 +261,7 @@ impl Operator {
             | Operator::Compare(_)
             | Operator::ArgExtreme { .. }
             | Operator::CumulativeSum { .. }
+            | Operator::ExpandDims
             | Operator::Reduce { .. }
             | Operator::Transpose
             | Operator::Reverse

@@ -108,6 +108,8 @@ pub struct Tensor {
     pub element: Element,
     /// The static shape; no dimension is zero.
     pub shape: Vec<usize>,
+    /// Dimensions of a computed tensor that the file leaves open: their lengths in `shape` hold their place until inference finds the right ones.
+    pub open: Vec<usize>,
     /// Quantisation parameters, if any.
     pub quantisation: Option<Quantisation>,
     /// The values of a constant.

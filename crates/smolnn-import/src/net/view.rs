@@ -127,7 +127,9 @@ impl<'a> View<'a> {
         match &self.tensor(id).data {
             Some(data) => Ok(data.bytes()),
             None => {
-                Err(self.tensor_fault(id, format!("{role} computed when the model runs"), format!("constant {role}")))
+                let by = self.net.cause(id).map(|node| format!(", because of operator {} {}", node.index, node.name));
+                let found = format!("{role} computed when the model runs{}", by.unwrap_or_default());
+                Err(self.tensor_fault(id, found, format!("constant {role}")))
             }
         }
     }

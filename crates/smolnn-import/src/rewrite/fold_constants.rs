@@ -1,9 +1,10 @@
 //! Computes what is constant before the model runs.
 //!
 //! TensorFlow's converter surrounds a Flatten or Reshape of a model with a free batch dimension by SHAPE, STRIDED_SLICE and PACK. Since every
-//! shape is known, these become constants.
+//! shape is known, these become constants. Lengths that the file leaves open, since they follow the batch, are found on the way: shapes depend on
+//! constants, and constants on shapes.
 
-use crate::net::{Net, View, evaluate, members};
+use crate::net::{Inferred, Net, View, evaluate, infer, members};
 
 /// Most elements that are computed in all: a file must not make us compute much.
 const MOST: usize = 1 << 24;
@@ -13,6 +14,7 @@ pub(super) fn apply(net: &mut Net) {
     let outputs = members(&net.outputs, net.tensors.len());
     let mut left = MOST;
     for position in 0..net.nodes.len() {
+        close(net, position);
         let node = &net.nodes[position];
         if node.outputs.is_empty() || node.outputs.iter().any(|&id| outputs[id]) {
             continue;
@@ -28,4 +30,20 @@ pub(super) fn apply(net: &mut Net) {
     }
     // What is constant now is written by no node.
     net.nodes.retain(|node| node.outputs.is_empty() || node.outputs.iter().any(|&id| net.tensors[id].data.is_none()));
+}
+
+/// Gives open dimensions of a node's outputs the lengths that are inferred. Where nothing can be inferred they stay open, and lowering says why.
+fn close(net: &mut Net, position: usize) {
+    let node = &net.nodes[position];
+    if node.outputs.iter().all(|&id| net.tensors[id].open.is_empty()) {
+        return;
+    }
+    let Ok(inferred) = infer(&View { net, node }) else { return };
+    for (id, Inferred { shape, .. }) in node.outputs.clone().into_iter().zip(inferred) {
+        let tensor = &mut net.tensors[id];
+        let fits = |axis: usize| tensor.open.contains(&axis) || tensor.shape[axis] == shape[axis];
+        if tensor.shape.len() == shape.len() && (0..shape.len()).all(fits) {
+            (tensor.shape, tensor.open) = (shape, Vec::new());
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Fuses padding into the convolution behind it: the kernels pad by themselves, and the padded image needs no memory.
 
+use super::uses::Uses;
 use crate::net::{Net, Operator, Padding, TensorId, View, check_shapes, pad_amounts};
 
 /// Fuses each pad of rows and columns into the convolution without padding that is its only reader.
@@ -13,32 +14,6 @@ pub(super) fn apply(net: &mut Net) {
                 window.padding = padding;
             }
         }
-    }
-}
-
-/// Who writes and who reads each tensor, counted before anything is fused: fusing gives a reader of a pad's output to the pad's input, which is
-/// read by the pad already, so that no other pad loses its only reader.
-struct Uses {
-    /// Per tensor, the position of the node that writes it as its only output.
-    writers: Vec<Option<usize>>,
-    /// Per tensor, how often it is read, by nodes and as an output of the model.
-    readers: Vec<usize>,
-}
-
-impl Uses {
-    fn of(net: &Net) -> Self {
-        let count = net.tensors.len();
-        let mut uses = Self { writers: vec![None; count], readers: vec![0; count] };
-        for (position, node) in net.nodes.iter().enumerate() {
-            if let &[output] = &node.outputs[..] {
-                uses.writers[output] = Some(position);
-            }
-        }
-        let reads = net.nodes.iter().flat_map(|node| node.inputs.iter().flatten());
-        for &tensor in reads.chain(&net.outputs) {
-            uses.readers[tensor] += 1;
-        }
-        uses
     }
 }
 

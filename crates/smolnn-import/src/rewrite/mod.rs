@@ -2,9 +2,11 @@
 
 mod drop_unused;
 mod fold_constants;
+mod fuse_dilation;
 mod fuse_padding;
 mod group_of_one;
 mod slide_variables;
+mod uses;
 
 use crate::net::Net;
 
@@ -19,6 +21,7 @@ const PASSES: &[Pass] = &[
     Pass { name: "fold_constants", apply: fold_constants::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
     Pass { name: "group_of_one", apply: group_of_one::apply },
+    Pass { name: "fuse_dilation", apply: fuse_dilation::apply },
     Pass { name: "fuse_padding", apply: fuse_padding::apply },
     Pass { name: "slide_variables", apply: slide_variables::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },

@@ -52,10 +52,17 @@ pub(super) fn read(file: &[u8]) -> Result<Net> {
     let Some((&main, others)) = subgraphs.split_first() else {
         return Err(Error::Malformed("no subgraph".into()));
     };
-    let file = File { bytes: file.into(), buffers: buffer_bytes(&model, file.len()), codes: operator_codes(&model) };
+    let codes = operator_codes(&model);
+    if let Some(problem) = codes.iter().find_map(|(name, _)| accelerator(name)) {
+        return Err(Error::Unsupported(vec![problem]));
+    }
+    let file = File { bytes: file.into(), buffers: buffer_bytes(&model, file.len()), codes };
     let reader = Reader { file: &file, subgraph: main };
     let entries = reader.entries()?;
     let once: HashSet<usize> = entries.iter().filter_map(Entry::runs_once).collect();
+    if let Some(problem) = control_flow(&entries, subgraphs.len()) {
+        return Err(Error::Unsupported(vec![problem]));
+    }
     if !(1..=others.len()).all(|index| once.contains(&index)) {
         let supported = "one, besides those that CALL_ONCE runs (no control flow: IF, WHILE)";
         let list = file.codes.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>().join(", ");
@@ -70,6 +77,32 @@ pub(super) fn read(file: &[u8]) -> Result<Net> {
         starts.extend(Reader { file: &file, subgraph }.starts()?);
     }
     reader.read(entries, &starts)
+}
+
+/// The problem of a file whose operators are commands for an accelerator, by the name of an operator.
+fn accelerator(name: &str) -> Option<Problem> {
+    const CUSTOM: [(&str, &str); 4] = [
+        ("ethos-u", "an Arm Ethos-U, by Vela"),
+        ("edgetpu-custom-op", "a Coral Edge TPU, by edgetpu_compiler"),
+        ("NeutronGraph", "an NXP Neutron, by neutron-converter"),
+        ("vsi-npu", "a VeriSilicon NPU"),
+    ];
+    let (custom, what) = CUSTOM.into_iter().find(|(custom, _)| name.strip_prefix("CUSTOM:") == Some(custom))?;
+    let found = format!("the custom operator {custom}: the file was compiled for an accelerator, {what}");
+    Some(Problem::model(found, "the file from before that: quantised TensorFlow Lite as the converter wrote it"))
+}
+
+/// The problem of a model with control flow, with all operators that are of it.
+fn control_flow(entries: &[Entry<'_>], subgraphs: usize) -> Option<Problem> {
+    const NAMES: [&str; 5] = ["CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_WHILE", "WHILE"];
+    let list = |entry: &Entry<'_>| format!("operator {} {}", entry.index, entry.name);
+    let found: Vec<String> = entries.iter().filter(|entry| NAMES.contains(&&entry.name[..])).map(list).collect();
+    if found.is_empty() {
+        return None;
+    }
+    let found = format!("control flow: {}, in {subgraphs} subgraphs", found.join(", "));
+    let supported = "operators that run one after the other: loops unrolled (Keras: unroll=True), branches taken before the conversion";
+    Some(Problem::model(found, supported))
 }
 
 /// What the verifier found, on one line, and what to do.
@@ -234,6 +267,7 @@ impl<'a> Reader<'a> {
                 name: name.clone(),
                 element: Element::I8,
                 shape: vec![1],
+                open: Vec::new(),
                 quantisation: None,
                 data: None,
                 variable: false,
@@ -278,12 +312,10 @@ impl<'a> Reader<'a> {
             Fault::Unsupported(format!("element type {}", tensor.element()), "INT8, INT16, INT32, INT64, FLOAT32")
         })?;
         let dimensions: Vec<i32> = tensor.shape().into_iter().flatten().collect();
-        if dimensions.contains(&-1) {
-            return Err(Fault::Unsupported(format!("dynamic shape {dimensions:?}"), STATIC_SHAPE));
-        }
+        // An open dimension has length 1 until inference finds another one.
         let shape = dimensions
             .iter()
-            .map(|&dimension| usize::try_from(dimension))
+            .map(|&dimension| if dimension == -1 { Ok(1) } else { usize::try_from(dimension) })
             .collect::<std::result::Result<Vec<_>, _>>()
             .map_err(|_| Fault::Malformed(format!("negative dimension in shape {dimensions:?}")))?;
         if shape.contains(&0) {
@@ -294,11 +326,15 @@ impl<'a> Reader<'a> {
         }
         // A free batch dimension is what Keras models have by default: the file then states shape 1, and that is what gets compiled.
         let signature: Vec<i32> = tensor.shape_signature().into_iter().flatten().collect();
-        let batch_is_one = shape.first() == Some(&1);
-        if is_input
-            && signature.iter().enumerate().any(|(axis, &dimension)| dimension < 0 && (axis > 0 || !batch_is_one))
-        {
-            return Err(Fault::Unsupported(format!("dynamic shape {signature:?}"), STATIC_SHAPE));
+        let is_open = |axis: &usize| [&dimensions, &signature].iter().any(|lengths| lengths.get(*axis) == Some(&-1));
+        let mut open: Vec<usize> = (0..shape.len()).filter(is_open).collect();
+        if is_input {
+            let batch_is_one = shape.first() == Some(&1);
+            if open.iter().any(|&axis| axis > 0 || !batch_is_one) {
+                let shown = if signature.len() == shape.len() { signature } else { dimensions };
+                return Err(Fault::Unsupported(format!("dynamic shape {shown:?}"), STATIC_SHAPE));
+            }
+            open.clear();
         }
         let elements = shape.iter().try_fold(1usize, |product, &dimension| product.checked_mul(dimension));
         let bytes = elements.and_then(|elements| elements.checked_mul(element.bits())).map(|bits| bits.div_ceil(8));
@@ -334,7 +370,7 @@ impl<'a> Reader<'a> {
             )));
         }
         let quantisation = quantisation(tensor, element, &shape)?;
-        Ok(Tensor { name, element, shape, quantisation, data, variable: tensor.is_variable(), start: None })
+        Ok(Tensor { name, element, shape, open, quantisation, data, variable: tensor.is_variable(), start: None })
     }
 }
 

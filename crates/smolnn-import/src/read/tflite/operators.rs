@@ -86,7 +86,7 @@ const LINES: &[Line] = &[
         Operator::Gather { axis: 0, batch_dims: 0 }
     }),
     line!("EQUAL", 1..=4, _ => Operator::Compare(Comparison::Equal)),
-    line!("EXPAND_DIMS", 1..=1, _ => Operator::Reshape),
+    line!("EXPAND_DIMS", 1..=1, _ => Operator::ExpandDims),
     line!("FILL", 1..=4, of => {
         of.reorder("FILL", &[1, 0])?;
         Operator::BroadcastTo

@@ -8,10 +8,31 @@
 //! that the verifier ran.
 #![allow(unsafe_code)]
 
-use flatbuffers::{Follow, ForwardsUOffset, InvalidFlatbuffer, Table, Vector, Verifiable, Verifier, VerifierOptions};
+use flatbuffers::{
+    Follow, ForwardsUOffset, InvalidFlatbuffer, SimpleToVerifyInSlice, Table, Vector, Verifiable, Verifier,
+    VerifierOptions,
+};
 
 /// A vector of tables.
 type Tables<'a, T> = Vector<'a, ForwardsUOffset<T>>;
+
+/// A 64-bit integer that need not be aligned: some writers of files, for OpenMV and Silicon Labs among others, do not align their zero points.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Long(#[allow(dead_code)] [u8; 8]);
+
+impl<'a> Follow<'a> for Long {
+    type Inner = i64;
+    unsafe fn follow(buffer: &'a [u8], position: usize) -> i64 {
+        // The verifier checked that the vector's elements lie inside of the file.
+        let bytes = buffer.get(position..).and_then(|bytes| bytes.first_chunk());
+        debug_assert!(bytes.is_some(), "the verifier checked the vector");
+        i64::from_le_bytes(bytes.copied().unwrap_or_default())
+    }
+}
+
+// Any eight bytes are an integer.
+impl SimpleToVerifyInSlice for Long {}
 
 /// Byte position of field `slot` in a vtable.
 const fn slot(slot: u16) -> u16 {
@@ -95,7 +116,7 @@ table!('a, QuantizationParameters {
     scalar 4 details_type u8 = 0;
     scalar 6 quantized_dimension i32 = 0;
     offset 2 scale Vector<'a, f32>;
-    offset 3 zero_point Vector<'a, i64>;
+    offset 3 zero_point Vector<'a, Long>;
 });
 table!('a, Empty {});
 table!('a, VarHandle {
