@@ -10,7 +10,7 @@ use crate::boards::{self, Board, Name};
 use crate::firmware::{self, Variant};
 use crate::shell::{self, End, Kind, fault, say};
 use crate::suite::{Lane, Step, Suite, Tally};
-use crate::{bench, demo, miri, panics, selftest, setup, size};
+use crate::{bench, demo, panics, selftest, setup, size, toolchains};
 
 /// Longest that the host's tests may take.
 const HOST_TESTS: Duration = Duration::from_secs(40 * 60);
@@ -253,6 +253,7 @@ pub fn run_test(boards: &[&'static Board], install: bool) -> Result<()> {
         Ok(Tally::ONE)
     });
     cross_builds(&mut suite, boards);
-    miri::steps(&mut suite, install);
+    toolchains::miri(&mut suite, install);
+    toolchains::oldest_rust(&mut suite, install)?;
     suite.run()
 }

@@ -8,7 +8,7 @@ mod checks;
 mod demo;
 mod expected;
 mod firmware;
-mod miri;
+
 mod panics;
 mod perturb;
 mod report;
@@ -17,6 +17,7 @@ mod setup;
 mod shell;
 mod size;
 mod suite;
+mod toolchains;
 
 use std::process::ExitCode;
 use std::time::Duration;
