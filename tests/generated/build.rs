@@ -7,9 +7,10 @@ use std::{env, fs};
 use smolnn_import::{Error, Model, Result};
 
 /// Folders of golden models, from the project's root. The first ones lie beside the project and may be absent.
-const FOLDERS: [&str; 5] = [
+const FOLDERS: [&str; 6] = [
     "../shared/golden/models",
     "../shared/golden/ops",
+    "../shared/golden/tf",
     "../shared/golden/wake",
     "tests/data/converter",
     "tests/data/ops",

@@ -22,11 +22,16 @@ from golden import schema
 layers = keras.layers
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
-MODELS, UNSUPPORTED = {}, {}
+MODELS, REAL, UNSUPPORTED = {}, {}, {}
 
 
 def model(function):
     MODELS[function.__name__] = function
+    return function
+
+
+def real(function):
+    REAL[function.__name__] = function
     return function
 
 
@@ -238,25 +243,27 @@ def weight_zero_point():
     return golden.pack(changed)
 
 
-# ---- models that must be refused -----------------------------------------------------------------------------------
+# ---- float models --------------------------------------------------------------------------------------------------
 
-@unsupported
+@real
 def float_model():
     """Not quantised at all."""
     return convert(sequential((6, 6, 2), layers.Conv2D(3, 3), layers.Flatten(), layers.Dense(4)), mode="float")
 
 
-@unsupported
+@real
 def hybrid_weights():
     """Dynamic-range quantisation: int8 weights, float activations."""
     return convert(sequential((48,), layers.Dense(40, activation="relu"), layers.Dense(4)), mode="hybrid")
 
 
-@unsupported
+@real
 def float16_weights():
     """Weights in float16, behind DEQUANTIZE."""
     return convert(sequential((8,), layers.Dense(6)), mode="float16")
 
+
+# ---- models that must be refused -----------------------------------------------------------------------------------
 
 @unsupported
 def dynamic_size():
@@ -319,9 +326,57 @@ def cases(model_bytes):
     return [("normal", natural), ("uniform", uniform)]
 
 
+def with_real_weights(data):
+    """The model with all of its weights in FLOAT32, as the reference runs it."""
+    model = golden.parse(data)
+    graph = model.subgraphs[0]
+    float32, float16, int8 = (golden.DTYPES[name] for name in ("FLOAT32", "FLOAT16", "INT8"))
+    for tensor in graph.tensors:
+        stored = model.buffers[tensor.buffer].data
+        if stored is None or tensor.type not in (float16, int8):
+            continue
+        stored = np.asarray(stored, np.uint8).tobytes()
+        if tensor.type == float16:
+            values = np.frombuffer(stored, np.float16).astype(np.float32)
+        else:
+            values = np.frombuffer(stored, np.int8).reshape(tensor.shape).astype(np.float32)
+            scale = np.asarray(golden.scales(tensor), np.float32)
+            axis = [1] * values.ndim
+            axis[tensor.quantization.quantizedDimension] = len(scale)
+            values = (values * scale.reshape(axis)).astype(np.float32)
+        model.buffers[tensor.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+        tensor.type, tensor.quantization = float32, None
+    same, operators = {}, []
+    for operator in graph.operators:
+        if golden.operator_name(model, operator) == "DEQUANTIZE":
+            same[operator.outputs[0]] = operator.inputs[0]
+        else:
+            operator.inputs = [same.get(index, index) for index in operator.inputs]
+            operators.append(operator)
+    graph.operators = operators
+    return golden.pack(model)
+
+
+def write_real(directory, data):
+    """Writes a float model with `io.txt`: inputs and outputs without a manifest."""
+    os.makedirs(directory, exist_ok=True)
+    reference = with_real_weights(data)
+    (_, (inputs,)), = cases(data)[:1]
+    files = {"model.tflite": data}
+    lines = ["calls 1", f"in 0 float32 {','.join(str(size) for size in inputs[0].shape)}"]
+    for case, array in enumerate(inputs):
+        (output,), = golden.run(reference, [[array]])
+        files[f"c{case}_in0.bin"], files[f"c{case}_out0.bin"] = array.tobytes(), output.tobytes()
+    lines.append(f"out 0 float32 {','.join(str(size) for size in output.shape)}")
+    files["io.txt"] = ("\n".join(lines) + "\n").encode()
+    for name, content in files.items():
+        with open(os.path.join(directory, name), "wb") as file:
+            file.write(content)
+
+
 def main(chosen):
     rows = []
-    for name, function in {**MODELS, **UNSUPPORTED}.items():
+    for name, function in {**MODELS, **REAL, **UNSUPPORTED}.items():
         if chosen and name not in chosen:
             continue
         keras.utils.set_random_seed(zlib.crc32(name.encode()))
@@ -334,6 +389,9 @@ def main(chosen):
             os.makedirs(os.path.join(HERE, "unsupported"), exist_ok=True)
             with open(os.path.join(HERE, "unsupported", f"{name}.tflite"), "wb") as file:
                 file.write(data)
+            continue
+        if name in REAL:
+            write_real(os.path.join(HERE, name), data)
             continue
         results = golden.write(os.path.join(HERE, name), data, cases(data))
         spread = [len(np.unique(output)) for case in results for output in case]

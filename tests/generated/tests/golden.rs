@@ -46,7 +46,8 @@ fn check(folder: &str, run: Run) -> usize {
 #[test]
 fn generated_models_match_the_reference() {
     let (mut calls, mut models) = (0, 0);
-    for &(folder, run) in MODELS {
+    // What is recorded of the excluded model is no function of its input: see `DIFFERENT` in tests/host/golden/models.rs.
+    for &(folder, run) in MODELS.iter().filter(|(folder, _)| !folder.ends_with("tf/tcn_dilated_dyn")) {
         calls += check(folder, run);
         models += 1;
     }

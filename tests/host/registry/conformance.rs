@@ -47,6 +47,7 @@ const FIXED_ELSEWHERE: &[(&str, &str, &str)] = &[
 
 /// The same of `smolnn-float`: kernels that no recording runs.
 const FLOAT_ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("act/softmax.rs::softmax_scaled", "host/registry/float_inference.rs", "softmax_scaled"),
     ("act/argmax.rs::", "host/textbook/row_5_5_argmax.rs", "argmax"),
     ("clip.rs::", "host/gradient/training.rs", "clip"),
     ("conv/conv2d.rs::backward_sgd", "host/gradient/layers.rs", "backward_sgd"),
@@ -71,6 +72,8 @@ const FLOAT_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("resize.rs::", "host/registry/float_inference.rs", "resize_bilinear"),
     ("rnn/convert.rs::flip_update", "host/textbook/row_6_5.rs", "flip_update"),
     ("rnn/convert.rs::residual", "host/gradient/recurrent.rs", "convert::residual"),
+    ("rnn/infer.rs::lstm_batch", "host/registry/float_inference.rs", "lstm_batch"),
+    ("rnn/infer.rs::svdf_batch", "host/registry/float_inference.rs", "svdf_batch"),
     ("rnn/simple.rs::ResidualRnn", "host/gradient/recurrent.rs", "ResidualRnn"),
 ];
 

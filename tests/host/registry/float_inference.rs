@@ -3,6 +3,7 @@
 
 use host_tests::gradient::{between, reals};
 use smolnn_core::{Broadcast, Conv2dShape, Image, ShapeError, Window2d, WindowSize};
+use smolnn_float::act::softmax_scaled;
 use smolnn_float::conv::{conv2d, transposed};
 use smolnn_float::elementwise::{self, Bounds, clamp};
 use smolnn_float::l2_norm::l2_norm;
@@ -12,7 +13,7 @@ use smolnn_float::random::{Pcg32, SeedableRng};
 use smolnn_float::reduce::{Reduction, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum};
 use smolnn_float::resize::{ResizeShape, Sampling, resize_bilinear, resize_nearest};
 use smolnn_float::rnn::convert::{self, Format, Tensors};
-use smolnn_float::rnn::{Keep, Lstm, Sequence, Svdf, SvdfWeights};
+use smolnn_float::rnn::{Cell, Keep, Lstm, LstmLayer, Sequence, Svdf, SvdfWeights, lstm_batch, svdf_batch};
 use smolnn_float::{Rows, rnn};
 
 fn generator(seed: u64) -> Pcg32 {
@@ -103,6 +104,15 @@ fn functions_of_two_tensors_broadcast() {
             1 => Bounds::RELU,
             _ => Bounds::RELU_N1_TO_1,
         };
+        let mut found = vec![0.0; shape.output_len()];
+        elementwise::prelu(&shape, &x, &y, &mut found).unwrap();
+        let slope = |index: &Vec<usize>| f64::from(y[place(&right, index)]);
+        let expected: Vec<f64> = indices(&output)
+            .iter()
+            .map(|index| (f64::from(x[place(&left, index)]), slope(index)))
+            .map(|(x, slope)| if x < 0.0 { x * slope } else { x })
+            .collect();
+        close(&found, &expected, &format!("prelu of {left:?} and {right:?}"));
         for (name, kernel, formula) in functions {
             let mut found = vec![0.0; shape.output_len()];
             kernel(&shape, &bounds, &x, &y, &mut found).unwrap();
@@ -148,6 +158,9 @@ fn functions_of_one_tensor() {
         assert!(kernel(&inputs, &mut [0.0]).is_err());
     }
     let mut y = [f32::NAN, -2.0, 9.0];
+    let mut apart = [0.0; 3];
+    elementwise::clamped(&Bounds::RELU6, &y, &mut apart).unwrap();
+    assert!(apart[0].is_nan() && apart[1..] == [0.0, 6.0]);
     clamp(&Bounds::RELU6, &mut y);
     assert!(y[0].is_nan() && y[1..] == [0.0, 6.0]);
 }
@@ -205,6 +218,48 @@ fn rows_of_length_one() {
         })
         .collect();
     close(&found, &expected, "l2_norm");
+}
+
+#[test]
+fn softmax_of_scaled_rows() {
+    let mut random = generator(210);
+    let shape = Rows::new(4, 7).unwrap();
+    let (x, beta) = (singles(&mut random, 28), 2.5);
+    let mut found = vec![0.0; 28];
+    softmax_scaled(&shape, beta, &x, &mut found).unwrap();
+    let expected: Vec<f64> = x
+        .chunks(7)
+        .flat_map(|row| {
+            let power = |&x: &f32| (f64::from(beta) * f64::from(x)).exp();
+            let sum: f64 = row.iter().map(power).sum();
+            row.iter().map(move |x| power(x) / sum)
+        })
+        .collect();
+    close(&found, &expected, "softmax_scaled");
+}
+
+#[test]
+fn batches_of_matrices_broadcast() {
+    let mut random = generator(211);
+    for [left, right] in [[&[2, 1, 3][..], &[1, 4, 3]], [&[5], &[]], [&[], &[2, 2]], [&[1, 3], &[2, 1]]] {
+        let shape = MatmulShape::over([left, right], 2, 3, 2, false, false).unwrap();
+        let [a, b, y] = shape.lengths();
+        let (a, b, mut found) = (singles(&mut random, a), singles(&mut random, b), vec![0.0; y]);
+        matmul(&shape, &a, &b, &mut found).unwrap();
+        let axes = left.len().max(right.len());
+        let at = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(axes).map_or(1, |axis| shape[axis]);
+        let batches: Vec<usize> = (0..axes).map(|axis| at(left, axis).max(at(right, axis))).collect();
+        let mut expected = Vec::new();
+        for index in indices(&batches) {
+            let (a, b) = (&a[6 * place(left, &index)..], &b[6 * place(right, &index)..]);
+            for (row, column) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                let product = |k: usize| f64::from(a[row * 3 + k]) * f64::from(b[k * 2 + column]);
+                expected.push((0..3).map(product).sum::<f64>());
+            }
+        }
+        close(&found, &expected, &format!("{left:?} and {right:?}"));
+    }
+    assert!(MatmulShape::over([&[2], &[3]], 1, 1, 1, false, false).is_err());
 }
 
 #[test]
@@ -461,4 +516,52 @@ fn transposed_convolution_of_tensorflow_lite() {
             conv2d::forward(&shape, &lite, None, &x, &mut found).is_err() || shape.input_len() == shape.output_len()
         );
     }
+}
+
+/// A batch is sequence by sequence what the cell gives, and the clip bounds the cell before it is read.
+#[test]
+fn batches_of_sequences() {
+    let mut random = generator(212);
+    for case in 0..20 {
+        let [batch, steps, inputs, hidden] = [3, 4, 5, 6].map(|most| between(&mut random, 1, most));
+        let (time_first, clip) = (case % 2 == 0, if case % 3 == 0 { 0.0 } else { 0.25 });
+        let layer = LstmLayer::new(inputs, hidden, steps, time_first, clip).unwrap();
+        let cell = Lstm::new(inputs, hidden).unwrap();
+        let parameters = singles(&mut random, cell.sizes().parameters());
+        let x = singles(&mut random, batch * steps * inputs);
+        let [mut h, mut c] = [0, 1].map(|_| vec![0.0; batch * hidden]);
+        let (mut found, mut scratch) = (vec![0.0; batch * steps * hidden], vec![0.0; layer.scratch()]);
+        lstm_batch(&layer, &parameters, &mut h, &mut c, &x, &mut found, &mut scratch).unwrap();
+        // One step at a time; the clipped cell is the state from which the next step goes on, and o · tanh of it is the output.
+        let mut expected = vec![0.0; found.len()];
+        for sequence in 0..batch {
+            let mut state = vec![0.0; 2 * hidden];
+            for step in 0..steps {
+                let at = if time_first { step * batch + sequence } else { sequence * steps + step };
+                cell.step(&parameters, &mut state, &x[at * inputs..(at + 1) * inputs], &mut scratch).unwrap();
+                let (h, c) = state.split_at_mut(hidden);
+                for (h, c) in h.iter_mut().zip(c).filter(|(_, c)| clip > 0.0 && c.abs() > clip) {
+                    let open = *h / c.tanh();
+                    *c = c.clamp(-clip, clip);
+                    *h = open * c.tanh();
+                }
+                for (y, &h) in expected[at * hidden..].iter_mut().zip(h.iter()) {
+                    *y = f64::from(h);
+                }
+            }
+        }
+        close(&found, &expected, &format!("{layer:?}"));
+    }
+    let layer = Svdf::new(3, 2, 1, 4).unwrap();
+    let (feature, time, x) = (singles(&mut random, 6), singles(&mut random, 8), singles(&mut random, 6));
+    let mut state = singles(&mut random, 16);
+    let mut alone = state.clone();
+    let (mut found, mut expected) = ([0.0; 4], [0.0; 4]);
+    svdf_batch(&layer, &feature, &time, None, &Bounds::RELU, &mut state, &x, &mut found).unwrap();
+    let weights = SvdfWeights { feature: &feature, time: &time, bias: None };
+    for sequence in 0..2 {
+        let (state, x) = (&mut alone[8 * sequence..][..8], &x[3 * sequence..][..3]);
+        layer.step(&weights, &Bounds::RELU, state, x, &mut expected[2 * sequence..][..2]).unwrap();
+    }
+    assert_eq!((found, state), (expected, alone));
 }

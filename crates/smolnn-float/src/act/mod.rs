@@ -48,7 +48,7 @@ pub use hard::{HardSigmoid, HardSwish, HardTanh};
 pub use mish::Mish;
 pub use relu::{LeakyRelu, Relu, Relu6};
 pub use sigmoid::Sigmoid;
-pub use softmax::{log_softmax, log_softmax_backward, softmax, softmax_backward};
+pub use softmax::{log_softmax, log_softmax_backward, softmax, softmax_backward, softmax_scaled};
 pub use softplus::Softplus;
 pub use softsign::Softsign;
 pub use swish::Swish;

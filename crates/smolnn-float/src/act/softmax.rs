@@ -32,12 +32,26 @@ fn greatest<T: Real>(row: &[T]) -> T {
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the shape says.
 pub fn softmax<T: Real>(shape: &Rows, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    scaled(shape, |distance| distance, input, output)
+}
+
+/// p = e^(βz) / Σ e^(βz) of each row, for inference: [`softmax`] of what is multiplied by β.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+pub fn softmax_scaled<T: Real>(shape: &Rows, beta: T, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    scaled(shape, |distance| distance * beta, input, output)
+}
+
+/// Softmax with `exponent` applied to the distances from the row's greatest element.
+#[inline(always)]
+fn scaled<T: Real>(shape: &Rows, exponent: impl Fn(T) -> T, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     check(shape, &[("the input", input.len()), ("the output", output.len())])?;
     for (z, p) in rows(shape, input, output) {
         let most = greatest(z);
         let mut sum = T::ZERO;
         for (p, &z) in p.iter_mut().zip(z) {
-            *p = (z - most).exp();
+            *p = exponent(z - most).exp();
             sum += *p;
         }
         let scale = T::ONE / sum;

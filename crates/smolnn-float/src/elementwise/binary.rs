@@ -144,3 +144,11 @@ pub fn squared_difference<T: Real>(
 ) -> Result<(), ShapeError> {
     combine(shape, bounds, left, right, output, |l, r| (l - r) * (l - r))
 }
+
+/// y = x, negative ones times their slope (PRELU). The slopes broadcast as any operand; to train, use [`act::prelu`](crate::act::prelu).
+///
+/// # Errors
+/// As [`add`].
+pub fn prelu<T: Real>(shape: &Broadcast<2>, input: &[T], slopes: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    combine(shape, &Bounds::NONE, input, slopes, output, |x, slope| if x < T::ZERO { x * slope } else { x })
+}

@@ -12,8 +12,8 @@
 mod binary;
 mod unary;
 
-pub use binary::{add, div, maximum, minimum, mul, squared_difference, sub};
-pub use unary::{abs, ceil, cos, exp, floor, log, neg, round, rsqrt, sin, sqrt, square};
+pub use binary::{add, div, maximum, minimum, mul, prelu, squared_difference, sub};
+pub use unary::{abs, ceil, clamped, cos, exp, floor, log, neg, round, rsqrt, sin, sqrt, square};
 
 use crate::Real;
 

@@ -2,6 +2,7 @@
 
 use smolnn_core::ShapeError;
 
+use super::Bounds;
 use crate::Real;
 
 /// Writes `function(x)` for every element.
@@ -12,6 +13,14 @@ fn each<T: Real>(input: &[T], output: &mut [T], function: impl Fn(T) -> T) -> Re
         *y = function(x);
     }
     Ok(())
+}
+
+/// The nearest value in the range: RELU, RELU6 and RELU_N1_TO_1 as functions of their own. NaN stays.
+///
+/// # Errors
+/// As [`abs`].
+pub fn clamped<T: Real>(bounds: &Bounds<T>, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, |x| bounds.apply(x))
 }
 
 /// y = |x|.

@@ -121,26 +121,22 @@ fn add_products<T: Real>(sum: &mut [T], a: &[T], b: &[T]) {
     }
 }
 
-impl<T: Real> Cell<T> for Lstm {
-    fn sizes(&self) -> Sizes {
-        self.sizes()
-    }
-
-    fn initialise(&self, generator: &mut impl Generator, parameters: &mut [T]) -> Result<(), ShapeError> {
-        ShapeError::check_length("the parameters", self.sizes().parameters(), parameters.len())?;
-        let Offsets { projection, bias, .. } = self.offsets();
-        parameters.fill(T::ZERO);
-        initialise_gates(4, (self.inputs, self.hidden, self.outputs()), generator, parameters)?;
-        let fans = init::Fans { input: self.hidden, output: self.outputs() };
-        init::xavier_uniform(fans, generator, part_mut(parameters, projection, bias - projection));
-        part_mut(parameters, bias + self.hidden, self.hidden).fill(T::ONE);
-        Ok(())
-    }
-
-    fn advance(&self, parameters: &[T], state: &mut [T], input: &[T], gates: &mut [T], scratch: &mut [T]) {
+impl Lstm {
+    /// One step on the two parts of the state, h and c, each a slice of its own; `clip` sees the new c.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "a step of the recurrence, its state in two parts")]
+    pub(super) fn advance_parts<T: Real>(
+        &self,
+        parameters: &[T],
+        h: &mut [T],
+        c: &mut [T],
+        input: &[T],
+        gates: &mut [T],
+        scratch: &mut [T],
+        clip: impl Fn(&mut [T]),
+    ) {
         let hidden = self.hidden;
         let Offsets { recurrent, projection, bias, .. } = self.offsets();
-        let (h, c) = split_mut(state, self.outputs());
         let mut scratch = scratch;
         let (mut sums, m) = (cut_mut(&mut scratch, 4 * hidden), cut_mut(&mut scratch, hidden));
         copy(sums, part(parameters, bias, 4 * hidden));
@@ -158,6 +154,7 @@ impl<T: Real> Cell<T> for Lstm {
         for (((c, &i), &f), &g) in c.iter_mut().zip(i).zip(f).zip(g.iter()) {
             *c = f * *c + i * g;
         }
+        clip(c);
         add_products(sums, p_o, c);
         T::sigmoid_slice(sums, gates);
         T::tanh_slice(c, m);
@@ -170,6 +167,28 @@ impl<T: Real> Cell<T> for Lstm {
         } else {
             copy(h, m);
         }
+    }
+}
+
+impl<T: Real> Cell<T> for Lstm {
+    fn sizes(&self) -> Sizes {
+        self.sizes()
+    }
+
+    fn initialise(&self, generator: &mut impl Generator, parameters: &mut [T]) -> Result<(), ShapeError> {
+        ShapeError::check_length("the parameters", self.sizes().parameters(), parameters.len())?;
+        let Offsets { projection, bias, .. } = self.offsets();
+        parameters.fill(T::ZERO);
+        initialise_gates(4, (self.inputs, self.hidden, self.outputs()), generator, parameters)?;
+        let fans = init::Fans { input: self.hidden, output: self.outputs() };
+        init::xavier_uniform(fans, generator, part_mut(parameters, projection, bias - projection));
+        part_mut(parameters, bias + self.hidden, self.hidden).fill(T::ONE);
+        Ok(())
+    }
+
+    fn advance(&self, parameters: &[T], state: &mut [T], input: &[T], gates: &mut [T], scratch: &mut [T]) {
+        let (h, c) = split_mut(state, self.outputs());
+        self.advance_parts(parameters, h, c, input, gates, scratch, |_| {});
     }
 
     fn retreat(

@@ -42,6 +42,16 @@ impl Svdf {
         }
     }
 
+    /// Elements of one input.
+    pub const fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Elements of one output.
+    pub const fn units(&self) -> usize {
+        self.units
+    }
+
     /// Filters: units × rank.
     pub const fn filters(&self) -> usize {
         self.units * self.rank

@@ -1,18 +1,21 @@
-//! Functions of one operand: RELU and its kinds, LEAKY_RELU, ELU, HARD_SWISH, LOGISTIC, TANH, ABS, RSQRT, LOGICAL_NOT; and PRELU. int8 ones are tables of 256 values, which
-//! generated code computes when it is compiled; some exist for int16 as well.
+//! Functions of one operand: RELU and its kinds, LEAKY_RELU, ELU, HARD_SWISH, LOGISTIC, TANH, ABS, RSQRT, LOGICAL_NOT; and PRELU. int8 ones are
+//! tables of 256 values, which generated code computes when it is compiled; some exist for int16 as well, all of them for f32.
 
+use smolnn_core::Broadcast;
 use smolnn_fixed::act::{
     AbsInt16, Interpolation, LeakyRelu, Prelu, RsqrtInt16, Table, abs_int16, leaky_relu_int16, logistic_int16, lookup,
     prelu, rsqrt_int16, tanh_int16,
 };
 use smolnn_fixed::elementwise::{Pairing, logical_not};
 use smolnn_fixed::quantise::FusedActivation;
+use smolnn_float as float;
 
 use super::Lowered;
+use super::argument::{Borrowed, Lengths, float_text};
 use super::call::{Body, call, made};
-use super::context::{Context, Quantised};
+use super::context::{Context, Quantised, bounds};
 use crate::error::Problem;
-use crate::net::{Element, UnaryKind, broadcast_lengths};
+use crate::net::{Activation, Element, UnaryKind, broadcast_lengths};
 
 /// A call that looks every int8 element up. The body's table is one of 256 values.
 pub(super) fn table_call(
@@ -25,6 +28,9 @@ pub(super) fn table_call(
 }
 
 pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, Problem> {
+    if context.is_real(0) {
+        return real_unary(context, kind);
+    }
     if kind == UnaryKind::LogicalNot {
         let id = context.input(0)?;
         context.element(id, &[Element::Bool])?;
@@ -92,7 +98,60 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
     Ok(context.call(&[input.id], body)?.overlap(0, 0).label(label).into())
 }
 
+/// A function of real numbers.
+fn real_unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, Problem> {
+    let (input, _) = context.real(0)?;
+    let clamped = |activation: Activation| {
+        let bounds = bounds(activation);
+        call!(float::elementwise::clamped(bounds; input<f32>(0), output<f32>(0)))
+    };
+    let body = match kind {
+        UnaryKind::Relu => clamped(Activation::Relu),
+        UnaryKind::Relu6 => clamped(Activation::Relu6),
+        UnaryKind::ReluN1To1 => clamped(Activation::ReluN1To1),
+        UnaryKind::LeakyRelu { alpha } => {
+            let slope = float_text(alpha);
+            let function = float::act::LeakyRelu { slope: alpha };
+            let function = Borrowed::new(function, format!("float::act::LeakyRelu {{ slope: {slope} }}"));
+            call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
+        }
+        UnaryKind::Elu => {
+            let function = Borrowed::new(float::act::Elu { alpha: 1.0 }, "float::act::Elu { alpha: 1.0 }");
+            call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
+        }
+        UnaryKind::HardSwish => {
+            let function = Borrowed::new(float::act::HardSwish, "float::act::HardSwish");
+            call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
+        }
+        UnaryKind::Logistic => {
+            let function = Borrowed::new(float::act::Sigmoid, "float::act::Sigmoid");
+            call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
+        }
+        UnaryKind::Tanh => {
+            let function = Borrowed::new(float::act::Tanh, "float::act::Tanh");
+            call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
+        }
+        UnaryKind::Abs => call!(float::elementwise::abs(; input<f32>(0), output<f32>(0))),
+        UnaryKind::Rsqrt => call!(float::elementwise::rsqrt(; input<f32>(0), output<f32>(0))),
+        UnaryKind::LogicalNot => return Err(context.tensor_fault(input, Element::F32.to_string(), "BOOL")),
+    };
+    let label = match kind {
+        UnaryKind::LeakyRelu { alpha } => format!("alpha {alpha}"),
+        _ => String::new(),
+    };
+    Ok(context.call(&[input], body)?.label(label).into())
+}
+
 pub(super) fn prelu_call(context: &Context<'_>) -> Result<Lowered, Problem> {
+    if context.is_real(0) {
+        let ((input, shape), (slopes, of_slopes)) = (context.real(0)?, context.real(1)?);
+        let shapes = [Lengths(shape.to_vec()), Lengths(of_slopes.to_vec())];
+        let body = call!(float::elementwise::prelu(
+            &Broadcast::new(shapes);
+            input<f32>(0), input<f32>(1), output<f32>(0)
+        ));
+        return Ok(context.call(&[input, slopes], body)?.into());
+    }
     let input = context.quantised_input(0, &[Element::I8])?;
     let alpha = context.quantised_input(1, &[Element::I8])?;
     let output = context.quantised_output(0, &[Element::I8])?;

@@ -41,6 +41,11 @@ pub(crate) trait Argument {
     }
 }
 
+/// A float as Rust that gives the same bits.
+pub(crate) fn float_text(value: f32) -> String {
+    if value.is_finite() { format!("{value:?}") } else { format!("f32::from_bits({:#x})", value.to_bits()) }
+}
+
 /// Arguments that are small values: what is written is the value's text.
 macro_rules! plain {
     ($($kind:ty: $value:ident => $text:expr;)*) => {
@@ -65,7 +70,7 @@ plain! {
     i16: value => format!("{value}_i16");
     i32: value => value.to_string();
     bool: value => value.to_string();
-    f32: value => format!("{value:?}");
+    f32: value => float_text(*value);
     (usize, usize): value => format!("{value:?}");
     (usize, usize, usize): value => format!("{value:?}");
     Affine: value => format!("Affine::new({:?}, {})", value.scale, value.zero_point);
@@ -82,6 +87,7 @@ plain! {
     Image: value => format!("Image::hwc({}, {}, {})", value.height, value.width, value.channels);
     WindowSize: value => format!("WindowSize::hw({}, {})", value.height, value.width);
     Sampling: value => format!("{value:?}");
+    float::pool::average::Divisor: value => format!("float::pool::average::Divisor::{value:?}");
     float::resize::Sampling: value => format!("float::resize::{value:?}");
     MatmulShape: value => format!("{value:?}");
     Walk: value => format!("Walk {{ length: {}, start: {}, strides: {:?} }}", value.length, value.start, value.strides);
@@ -145,7 +151,7 @@ entries! {
     u16 "POSITIONS": value => value.to_string();
     i32 "BIAS": value => value.to_string();
     i64 "BIAS": value => value.to_string();
-    f32 "VALUES": value => format!("f32::from_bits({:#x})", value.to_bits());
+    f32 "VALUES": value => float_text(*value);
     Channel "CHANNELS": value => format!("channel({}, {}, {})", value.bias, value.multiplier, value.shift);
     Multiplier "MULTIPLIERS": value => format!("multiplier({}, {})", value.mantissa, value.shift);
 }
@@ -252,5 +258,58 @@ impl<T: Copy> Argument for Made<T> {
 
     fn text(&self, _: &mut Source) -> String {
         format!("shape!({})", self.text)
+    }
+}
+
+/// A value without a constructor that the kernel takes by reference, with the Rust that gives it.
+#[derive(Clone, Debug)]
+pub(crate) struct Borrowed<T> {
+    value: T,
+    text: String,
+}
+
+impl<T> Borrowed<T> {
+    /// A value that needs no check.
+    pub(crate) fn new(value: T, text: impl Into<String>) -> Self {
+        Self { value, text: text.into() }
+    }
+}
+
+impl<T> Argument for Borrowed<T> {
+    type Value<'a>
+        = &'a T
+    where
+        T: 'a;
+
+    fn value(&self) -> Result<&T, ShapeError> {
+        Ok(&self.value)
+    }
+
+    fn text(&self, _: &mut Source) -> String {
+        format!("const {{ &{} }}", self.text)
+    }
+}
+
+/// The bias of a float layer; empty where it has none.
+#[derive(Clone, Debug)]
+pub(crate) struct Bias(pub Vec<f32>);
+
+impl Argument for Bias {
+    type Value<'a> = Option<&'a [f32]>;
+
+    fn value(&self) -> Result<Option<&[f32]>, ShapeError> {
+        Ok((!self.0.is_empty()).then_some(&self.0))
+    }
+
+    fn text(&self, source: &mut Source) -> String {
+        if self.0.is_empty() {
+            return "None".into();
+        }
+        let values: Vec<_> = self.0.iter().map(|&value| float_text(value)).collect();
+        format!("Some(&{})", source.array("BIAS", "f32", &values))
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.bytes()
     }
 }

@@ -1,6 +1,6 @@
-//! Functions of two operands, which repeat along any axes: ADD, SUB, MUL, SQUARED_DIFFERENCE, int8, int16 and int32; DIV, int8 and int32; MINIMUM,
-//! MAXIMUM, int8, uint8, int16 and int32; LOGICAL_AND, LOGICAL_OR; comparisons of int8, of int32 and truth values, and of int16 with one scale.
-//! SELECT_V2 of any elements, and ADD_N, int8.
+//! Functions of two operands, which repeat along any axes: ADD, SUB, MUL, SQUARED_DIFFERENCE, int8, int16, int32 and f32; DIV, int8, int32 and
+//! f32; MINIMUM, MAXIMUM, int8, uint8, int16, int32 and f32; LOGICAL_AND, LOGICAL_OR; comparisons of int8, of int32 and truth values, and of int16
+//! with one scale. SELECT_V2 of any elements, and ADD_N, int8.
 
 use smolnn_core::Broadcast;
 use smolnn_fixed::elementwise::{
@@ -8,15 +8,19 @@ use smolnn_fixed::elementwise::{
     SquaredDifferenceInt16, add, add_int16, add_n, arithmetic_int32, compare, compare_int8, div, logical_and,
     logical_or, maximum, minimum, mul, select, squared_difference, squared_difference_int16,
 };
+use smolnn_float as float;
 
 use super::Lowered;
 use super::argument::{Lengths, Made};
 use super::call::{Body, call, made, typed};
-use super::context::{Context, activation_label, fused};
+use super::context::{Context, activation_label, bounds, fused};
 use crate::error::Problem;
 use crate::net::{self, Activation, BinaryKind, Element, Tensor, TensorId, broadcast_lengths};
 
 pub(super) fn lower(context: &Context<'_>, kind: BinaryKind, activation: Activation) -> Result<Lowered, Problem> {
+    if context.is_real(0) {
+        return real(context, kind, activation);
+    }
     let (left, right) = (context.input(0)?, context.input(1)?);
     let output = context.tensor(context.output(0)?);
     let table = match (kind, output.element) {
@@ -233,4 +237,31 @@ pub(super) fn add_n_call(context: &Context<'_>) -> Result<Lowered, Problem> {
     let y = context.quantised_output(0, &[Element::I8])?.affine();
     let body = call!(add_n(&AddN::new(count, length, x, y); inputs<i8>, output<i8>(0)));
     Ok(context.call(&inputs, body)?.label(format!("{count} tensors")).into())
+}
+
+/// The function of real numbers.
+fn real(context: &Context<'_>, kind: BinaryKind, activation: Activation) -> Result<Lowered, Problem> {
+    let ((left, of_left), (right, of_right)) = (context.real(0)?, context.real(1)?);
+    let (shapes, bounds) = ([Lengths(of_left.to_vec()), Lengths(of_right.to_vec())], bounds(activation));
+    macro_rules! function {
+        ($name:ident) => {
+            call!(float::elementwise::$name(
+                &Broadcast::new(shapes), bounds;
+                input<f32>(0), input<f32>(1), output<f32>(0)
+            ))
+        };
+    }
+    let body = match kind {
+        BinaryKind::Add => function!(add),
+        BinaryKind::Subtract => function!(sub),
+        BinaryKind::Multiply => function!(mul),
+        BinaryKind::Minimum => function!(minimum),
+        BinaryKind::Maximum => function!(maximum),
+        BinaryKind::SquaredDifference => function!(squared_difference),
+        BinaryKind::Divide => function!(div),
+        BinaryKind::LogicalAnd | BinaryKind::LogicalOr => {
+            return Err(context.tensor_fault(left, Element::F32.to_string(), "BOOL"));
+        }
+    };
+    Ok(context.call(&[left, right], body)?.label(activation_label(activation).trim_start()).into())
 }

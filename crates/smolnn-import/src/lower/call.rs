@@ -84,7 +84,7 @@ pub(crate) enum Task<'t, 'm> {
     Check,
     /// Run the kernel.
     Run(Memory<'m>),
-    /// Write the kernel's call as an expression of type `Result<(), ShapeError>`.
+    /// Write the kernel's call as an expression.
     Write { source: &'t mut Source, io: &'t Io, text: &'t mut String },
 }
 
@@ -95,6 +95,8 @@ type Function = dyn Fn(Task<'_, '_>) -> Result<(), ShapeError>;
 struct Part {
     bytes: usize,
     runs_here: bool,
+    /// Whether the kernel gives a `Result`.
+    fallible: bool,
     function: Box<Function>,
 }
 
@@ -115,7 +117,13 @@ impl Body {
         runs_here: bool,
         function: impl Fn(Task<'_, '_>) -> Result<(), ShapeError> + 'static,
     ) -> Self {
-        Self { parts: vec![Part { bytes, runs_here, function: Box::new(function) }] }
+        Self { parts: vec![Part { bytes, runs_here, fallible: true, function: Box::new(function) }] }
+    }
+
+    /// The same, of kernels that give nothing instead of a `Result`.
+    pub(crate) fn infallible(mut self) -> Self {
+        self.parts.iter_mut().for_each(|part| part.fallible = false);
+        self
     }
 
     /// Several bodies as one.
@@ -138,15 +146,32 @@ impl Body {
         self.parts.iter().try_for_each(|part| (part.function)(Task::Run(Memory::new(io, arena, state)?)))
     }
 
-    /// The kernels' calls as expressions of type `Result<(), ShapeError>`.
+    /// The kernels' calls as statements.
     pub(crate) fn write(&self, source: &mut Source, io: &Io) -> Vec<String> {
         let write = |part: &Part| {
             let mut text = String::new();
             let written = (part.function)(Task::Write { source: &mut *source, io, text: &mut text });
             debug_assert!(written.is_ok(), "writing makes no layer");
-            text
+            text + if part.fallible { "?;" } else { ";" }
         };
         self.parts.iter().map(write).collect()
+    }
+}
+
+/// What a kernel gives: nothing, or a `Result`.
+pub(crate) trait Finished {
+    fn finished(self) -> Result<(), ShapeError>;
+}
+
+impl Finished for () {
+    fn finished(self) -> Result<(), ShapeError> {
+        Ok(())
+    }
+}
+
+impl Finished for Result<(), ShapeError> {
+    fn finished(self) -> Self {
+        self
     }
 }
 
@@ -181,8 +206,8 @@ pub(crate) use made;
 /// - First, if the kernel takes one, `&` and the constructor of the layer; in generated code it becomes a constant.
 /// - Then any number of other arguments. All of them are variables or fields that implement `Argument`; the closure takes them along.
 /// - Behind the semicolon the memory, in the kernel's order: `tensors` (the first input and output, wherever they lie) or `operands` (two inputs and
-///   the output) as the first; `input(index)`, `output(index)`, `state(index)`, `scratch`; `inputs`, a slice of all of them. Where the kernel is generic, `tensors<T>` and the like
-///   name the element type.
+///   the output) as the first; `input(index)`, `output(index)`, `state(index)`, `scratch`; `inputs`, a slice of all of them; `some(index)`, an input
+///   as an `Option`, and `none`, what is left out. Where the kernel is generic, `tensors<T>` and the like name the element type.
 ///
 /// Paths stand in generated code as they stand here, so that the function must be in `smolnn::generated` under the same path.
 macro_rules! call {
@@ -263,7 +288,9 @@ macro_rules! run_kernel {
         }
     };
     ($memory:ident; $f:path; ($($value:expr),*); $($item:ident $(<$u:ty>)? $(($index:expr))?),*) => {
-        $f($($value,)* $($crate::lower::call::borrow_memory!($memory; $item $(<$u>)? $(($index))?)),*)
+        $crate::lower::call::Finished::finished(
+            $f($($value,)* $($crate::lower::call::borrow_memory!($memory; $item $(<$u>)? $(($index))?)),*)
+        )
     };
 }
 pub(crate) use run_kernel;
@@ -275,6 +302,12 @@ macro_rules! borrow_memory {
     };
     ($memory:ident; inputs $(<$t:ty>)?) => {
         &$memory.inputs $(::<$t>)? ()?
+    };
+    ($memory:ident; none) => {
+        None
+    };
+    ($memory:ident; some $(<$t:ty>)? ($index:expr)) => {
+        Some($memory.input $(::<$t>)? ($index)?)
     };
     ($memory:ident; $item:ident $(<$t:ty>)? ($index:expr)) => {
         $memory.$item $(::<$t>)? ($index)?
@@ -297,6 +330,12 @@ macro_rules! memory_text {
     };
     ($source:ident, $io:ident; operands) => {
         $io.operands_text($source)
+    };
+    ($source:ident, $io:ident; none) => {
+        "None".to_string()
+    };
+    ($source:ident, $io:ident; some($index:expr)) => {
+        format!("Some({})", $io.input_text($source, $index))
     };
     ($source:ident, $io:ident; scratch) => {
         $io.scratch_text().to_string()

@@ -7,7 +7,11 @@ use smolnn_core::ShapeError;
 use smolnn_fixed::Backend;
 use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
 
-use super::call::{Body, Call};
+use smolnn_float as float;
+use smolnn_float::elementwise::Bounds;
+
+use super::argument::{Bias, Borrowed};
+use super::call::{Body, Call, call};
 use crate::error::Problem;
 use crate::net::{Activation, Constant, Element, Quantisation, Tensor, TensorId, View};
 
@@ -79,7 +83,64 @@ pub(crate) fn activation_label(activation: Activation) -> &'static str {
     }
 }
 
+/// The bounds of an activation that is fused into a float operator.
+pub(crate) fn bounds(activation: Activation) -> Borrowed<Bounds<f32>> {
+    let (bounds, name) = match activation {
+        Activation::None => (Bounds::NONE, "NONE"),
+        Activation::Relu => (Bounds::RELU, "RELU"),
+        Activation::ReluN1To1 => (Bounds::RELU_N1_TO_1, "RELU_N1_TO_1"),
+        Activation::Relu6 => (Bounds::RELU6, "RELU6"),
+    };
+    Borrowed::new(bounds, format!("float::elementwise::Bounds::{name}"))
+}
+
+/// A float layer, its activation behind it.
+pub(crate) fn activated(layer: Body, activation: Activation) -> Body {
+    if activation == Activation::None {
+        return layer;
+    }
+    let bounds = bounds(activation);
+    Body::sequence([layer, call!(float::elementwise::clamp(bounds; output<f32>(0))).infallible()])
+}
+
 impl<'a> Context<'a> {
+    /// Whether input `index` holds real numbers.
+    pub fn is_real(&self, index: usize) -> bool {
+        self.optional_input(index).is_some_and(|id| self.tensor(id).element == Element::F32)
+    }
+
+    /// Input `index` and its shape, which must hold real numbers.
+    pub fn real(&self, index: usize) -> Result<(TensorId, &'a [usize]), Problem> {
+        let id = self.input(index)?;
+        self.element(id, &[Element::F32])?;
+        Ok((id, &self.tensor(id).shape))
+    }
+
+    /// The values of input `index`, a constant of real numbers.
+    pub fn reals(&self, index: usize, role: &str) -> Result<Vec<f32>, Problem> {
+        let (id, _) = self.real(index)?;
+        let bytes = self.constant(id, role)?;
+        Ok(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+    }
+
+    /// The bias at input `index` of a float layer, if it has one.
+    pub fn real_bias(&self, index: usize, length: usize) -> Result<Bias, Problem> {
+        if self.optional_input(index).is_none() {
+            return Ok(Bias(Vec::new()));
+        }
+        self.real_vector(index, length)?;
+        Ok(Bias(self.reals(index, "bias")?))
+    }
+
+    /// Input `index`, a vector of so many real numbers.
+    pub fn real_vector(&self, index: usize, length: usize) -> Result<TensorId, Problem> {
+        let (id, shape) = self.real(index)?;
+        if shape.iter().product::<usize>() != length {
+            return Err(self.tensor_fault(id, format!("shape {shape:?}"), format!("{length} elements")));
+        }
+        Ok(id)
+    }
+
     /// A call that reads `inputs` and writes the node's outputs. Its layers are made once, so that a wrong one is a problem now.
     pub fn call(&self, inputs: &[TensorId], body: Body) -> Result<Call, Problem> {
         self.call_to(inputs, &self.node.outputs, body)
@@ -103,7 +164,6 @@ impl<'a> Context<'a> {
     }
 
     /// A tensor between two calls of the node.
-    #[expect(dead_code, reason = "the first operator that lowers to several calls uses it")]
     pub fn temporary(&self, element: Element, shape: Vec<usize>, quantisation: Option<Quantisation>) -> TensorId {
         let name = format!("between the calls of operator {} {}", self.node.index, self.node.name);
         self.add(Tensor {

@@ -1,4 +1,4 @@
-//! CONV_2D, DEPTHWISE_CONV_2D and TRANSPOSE_CONV, int8 and int16.
+//! CONV_2D, DEPTHWISE_CONV_2D and TRANSPOSE_CONV, int8, int16 and f32.
 
 use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, Pool2dShape, ShapeError, Window2d};
 use smolnn_fixed::conv::{
@@ -7,11 +7,12 @@ use smolnn_fixed::conv::{
     grouped_conv2d, transpose_conv2d, transpose_conv2d_int16,
 };
 use smolnn_fixed::{Weights, pack};
+use smolnn_float as float;
 
 use super::Lowered;
 use super::argument::Made;
 use super::call::call;
-use super::context::{Context, activation_label};
+use super::context::{Context, activated, activation_label};
 use super::weights::{LayerWeights, Owned, PackedWeights};
 use crate::error::Problem;
 use crate::net::{Activation, Element, Padding, SlidingWindow, TensorId};
@@ -102,9 +103,28 @@ impl<'a> Sliding<'a> {
 }
 
 /// The weights' four dimensions, which inference found.
-fn dimensions(context: &Context<'_>, weights: &LayerWeights<'_>) -> Result<[usize; 4], Problem> {
-    <[usize; 4]>::try_from(weights.shape)
-        .map_err(|_| context.fault_of_input(1, format!("weights of shape {:?}", weights.shape), "rank 4"))
+fn dimensions(context: &Context<'_>, shape: &[usize]) -> Result<[usize; 4], Problem> {
+    <[usize; 4]>::try_from(shape)
+        .map_err(|_| context.fault_of_input(1, format!("weights of shape {shape:?}"), "rank 4"))
+}
+
+/// The groups of a convolution whose weights see `depth` of `inputs` channels.
+fn groups(context: &Context<'_>, inputs: usize, depth: usize, outputs: usize) -> Result<usize, Problem> {
+    if !inputs.is_multiple_of(depth) || !outputs.is_multiple_of(inputs / depth) {
+        let found = format!("weights for {depth} of {inputs} input channels, {outputs} output channels");
+        return Err(context.fault_of_input(1, found, "groups that divide input and output channels"));
+    }
+    Ok(inputs / depth)
+}
+
+/// The outputs per input channel of a depthwise convolution.
+fn multiplier(context: &Context<'_>, one: usize, inputs: usize, outputs: usize) -> Result<usize, Problem> {
+    if one != 1 || !outputs.is_multiple_of(inputs) {
+        let supported = format!("shape [1, height, width, a multiple of {inputs}]");
+        let found = format!("weights of shape {:?}", context.input_shape(1)?);
+        return Err(context.fault_of_input(1, found, supported));
+    }
+    Ok(outputs / inputs)
 }
 
 pub(super) fn conv2d_call(
@@ -113,17 +133,15 @@ pub(super) fn conv2d_call(
     activation: Activation,
     narrow_sums: bool,
 ) -> Result<Lowered, Problem> {
+    if context.is_real(0) {
+        return real_conv2d_call(context, window, activation);
+    }
     let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
     let output = context.quantised_output(0, &[input.tensor.element])?;
     let weights = LayerWeights::new(context, 0, 2)?;
-    let [outputs, height, width, depth] = dimensions(context, &weights)?;
+    let [outputs, height, width, depth] = dimensions(context, weights.shape)?;
     let sliding = Sliding::new(context, input.id, [height, width], window)?;
-    let inputs = sliding.image[3];
-    if inputs % depth != 0 || outputs % (inputs / depth) != 0 {
-        let found = format!("weights for {depth} of {inputs} input channels, {outputs} output channels");
-        return Err(context.fault_of_input(1, found, "groups that divide input and output channels"));
-    }
-    let groups = inputs / depth;
+    let groups = groups(context, sliding.image[3], depth, outputs)?;
     let shape = sliding.conv(context, groups, outputs)?;
     let range = output.range(activation);
     let multipliers = weights.multipliers(context, &input, &output)?;
@@ -160,17 +178,16 @@ pub(super) fn depthwise_call(
     window: &SlidingWindow,
     activation: Activation,
 ) -> Result<Lowered, Problem> {
+    if context.is_real(0) {
+        return real_depthwise_call(context, window, activation);
+    }
     let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
     let output = context.quantised_output(0, &[input.tensor.element])?;
     let weights = LayerWeights::new(context, 3, 2)?;
-    let [one, height, width, outputs] = dimensions(context, &weights)?;
+    let [one, height, width, outputs] = dimensions(context, weights.shape)?;
     let sliding = Sliding::new(context, input.id, [height, width], window)?;
     let inputs = sliding.image[3];
-    if one != 1 || outputs % inputs != 0 {
-        let supported = format!("shape [1, height, width, a multiple of {inputs}]");
-        return Err(context.fault_of_input(1, format!("weights of shape {:?}", weights.shape), supported));
-    }
-    let shape = sliding.depthwise(context, outputs / inputs)?;
+    let shape = sliding.depthwise(context, multiplier(context, one, inputs, outputs)?)?;
     let range = output.range(activation);
     let multipliers = weights.multipliers(context, &input, &output)?;
     let (macs, gap) = (shape.macs() as u64, shape.overlap_gap() * input.element_bytes());
@@ -202,10 +219,13 @@ pub(super) fn transpose_call(
     window: &SlidingWindow,
     activation: Activation,
 ) -> Result<Lowered, Problem> {
+    if context.is_real(2) {
+        return real_transpose_call(context, window, activation);
+    }
     let input = context.quantised_input(2, &[Element::I8, Element::I16])?;
     let output = context.quantised_output(0, &[input.tensor.element])?;
     let weights = LayerWeights::new(context, 0, 3)?;
-    let [outputs, height, width, inputs] = dimensions(context, &weights)?;
+    let [outputs, height, width, inputs] = dimensions(context, weights.shape)?;
     // The convolution of which this one is the adjoint: its input is our output.
     let sliding = Sliding::new(context, output.id, [height, width], window)?;
     let adjoint = sliding.conv(context, 1, inputs)?;
@@ -225,4 +245,59 @@ pub(super) fn transpose_call(
     };
     let label = sliding.label() + activation_label(activation);
     Ok(context.call(&[input.id], body)?.macs(macs).label(label).into())
+}
+
+fn real_conv2d_call(context: &Context<'_>, window: &SlidingWindow, activation: Activation) -> Result<Lowered, Problem> {
+    let (input, _) = context.real(0)?;
+    let [outputs, height, width, depth] = dimensions(context, context.input_shape(1)?)?;
+    let sliding = Sliding::new(context, input, [height, width], window)?;
+    let groups = groups(context, sliding.image[3], depth, outputs)?;
+    let shape = sliding.conv(context, groups, outputs)?;
+    let macs = shape.macs() as u64;
+    let (weights, bias) = (context.reals(1, "weights")?, context.real_bias(2, outputs)?);
+    let shape = shape.by_reference();
+    let layer = call!(float::conv::conv2d::forward(shape, weights, bias; input<f32>(0), output<f32>(0)));
+    let in_groups = if groups == 1 { String::new() } else { format!(" {groups} groups") };
+    let label = sliding.label() + &in_groups + activation_label(activation);
+    Ok(context.call(&[input], activated(layer, activation))?.macs(macs).label(label).into())
+}
+
+fn real_depthwise_call(
+    context: &Context<'_>,
+    window: &SlidingWindow,
+    activation: Activation,
+) -> Result<Lowered, Problem> {
+    let (input, _) = context.real(0)?;
+    let [one, height, width, outputs] = dimensions(context, context.input_shape(1)?)?;
+    let sliding = Sliding::new(context, input, [height, width], window)?;
+    let multiplier = multiplier(context, one, sliding.image[3], outputs)?;
+    let shape = sliding.depthwise(context, multiplier)?;
+    let macs = shape.macs() as u64;
+    let (weights, bias) = (context.reals(1, "weights")?, context.real_bias(2, outputs)?);
+    let shape = shape.by_reference();
+    let layer = call!(float::conv::depthwise::forward(shape, weights, bias; input<f32>(0), output<f32>(0)));
+    let multiplied = if multiplier == 1 { String::new() } else { format!(" m{multiplier}") };
+    let label = sliding.label() + &multiplied + activation_label(activation);
+    Ok(context.call(&[input], activated(layer, activation))?.macs(macs).label(label).into())
+}
+
+fn real_transpose_call(
+    context: &Context<'_>,
+    window: &SlidingWindow,
+    activation: Activation,
+) -> Result<Lowered, Problem> {
+    let (input, _) = context.real(2)?;
+    let [outputs, height, width, inputs] = dimensions(context, context.input_shape(1)?)?;
+    let sliding = Sliding::new(context, context.output(0)?, [height, width], window)?;
+    let adjoint = sliding.conv(context, 1, inputs)?;
+    let macs = adjoint.macs() as u64;
+    let (of_file, bias) = (context.reals(1, "weights")?, context.real_bias(3, outputs)?);
+    // The kernel takes the weights of the adjoint, whose outputs are our inputs.
+    let taps = height * width;
+    let from = |at: usize| (at % outputs * taps + at / outputs % taps) * inputs + at / outputs / taps;
+    let weights: Vec<f32> = (0..of_file.len()).map(|at| of_file[from(at)]).collect();
+    let shape = adjoint.by_reference();
+    let layer = call!(float::conv::transposed::forward(shape, weights, bias; input<f32>(0), output<f32>(0)));
+    let label = sliding.label() + activation_label(activation);
+    Ok(context.call(&[input], activated(layer, activation))?.macs(macs).label(label).into())
 }

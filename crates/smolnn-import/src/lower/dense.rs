@@ -1,4 +1,4 @@
-//! FULLY_CONNECTED, int8 and int16: with constant weights the packed layers, with computed ones or ones of a zero point a product of matrices.
+//! FULLY_CONNECTED, int8, int16 and f32: integers with constant weights the packed layers, with computed ones or ones of a zero point a product of matrices.
 
 use smolnn_core::DenseShape;
 use smolnn_fixed::conv::{LARGEST_SUM, Sums};
@@ -6,15 +6,19 @@ use smolnn_fixed::dense::{Dense, dense, dense_scratch};
 use smolnn_fixed::dense_int16::{DenseInt16, dense_int16};
 use smolnn_fixed::matmul::{Matmul, MatmulShape, matmul};
 use smolnn_fixed::{Weights, pack};
+use smolnn_float as float;
 
 use super::Lowered;
 use super::call::{call, made, typed};
-use super::context::{Context, activation_label};
+use super::context::{Context, activated, activation_label};
 use super::weights::{LayerWeights, PackedWeights, bias, bias_and_sums, check_size};
 use crate::error::Problem;
 use crate::net::{Activation, Element};
 
 pub(super) fn lower(context: &Context<'_>, activation: Activation, narrow_sums: bool) -> Result<Lowered, Problem> {
+    if context.is_real(0) {
+        return real(context, activation);
+    }
     let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
     let output = context.quantised_output(0, &[input.tensor.element])?;
     let tensor = context.tensor(context.input(1)?);
@@ -93,4 +97,26 @@ fn check_bias_scale(context: &Context<'_>, products: f32, output: f32) -> Result
         }
         _ => Ok(()),
     }
+}
+
+fn real(context: &Context<'_>, activation: Activation) -> Result<Lowered, Problem> {
+    let ((input, _), (weights, of_weights)) = (context.real(0)?, context.real(1)?);
+    let &[outputs, inputs] = of_weights else {
+        return Err(context.fault_of_input(1, format!("weights of shape {of_weights:?}"), "rank 2"));
+    };
+    let batch = context.tensor(input).len() / inputs;
+    let macs = (batch * inputs * outputs) as u64;
+    let label = format!("{inputs}->{outputs}{}", activation_label(activation));
+    let shape = context.shape(made!(DenseShape::new(batch, inputs, outputs)))?.by_reference();
+    let (body, inputs) = if context.tensor(weights).data.is_some() {
+        let (weights, bias) = (context.reals(1, "weights")?, context.real_bias(2, outputs)?);
+        (call!(float::dense::forward(shape, weights, bias; input<f32>(0), output<f32>(0))), vec![input])
+    } else if let Some(bias) = context.optional_input(2) {
+        context.real_vector(2, outputs)?;
+        let body = call!(float::dense::forward(shape; input<f32>(1), some<f32>(2), input<f32>(0), output<f32>(0)));
+        (body, vec![input, weights, bias])
+    } else {
+        (call!(float::dense::forward(shape; input<f32>(1), none, input<f32>(0), output<f32>(0))), vec![input, weights])
+    };
+    Ok(context.call(&inputs, activated(body, activation))?.macs(macs).label(label).into())
 }

@@ -1,15 +1,20 @@
-//! BATCH_MATMUL, int8 and int16.
+//! BATCH_MATMUL, int8, int16 and f32.
 
 use smolnn_fixed::conv::Sums;
 use smolnn_fixed::matmul::{BATCH_RANK, Matmul, MatmulShape, matmul};
+use smolnn_float as float;
 
 use super::Lowered;
-use super::call::{call, typed};
+use super::argument::Lengths;
+use super::call::{call, made, typed};
 use super::context::Context;
 use crate::error::Problem;
 use crate::net::{Activation, Element};
 
 pub(super) fn lower(context: &Context<'_>, left_transposed: bool, right_transposed: bool) -> Result<Lowered, Problem> {
+    if context.is_real(0) {
+        return real(context, left_transposed, right_transposed);
+    }
     let left = context.quantised_input(0, &[Element::I8, Element::I16])?;
     let element = left.tensor.element;
     let right = context.quantised_input(1, &[element])?;
@@ -35,6 +40,31 @@ pub(super) fn lower(context: &Context<'_>, left_transposed: bool, right_transpos
     });
     let label = format!("{} of {rows}x{depth}x{columns}", shape.output_len() / (rows * columns));
     Ok(context.call(&[left.id, right.id], body)?.macs(macs).label(label).into())
+}
+
+/// The product of matrices of real numbers.
+fn real(context: &Context<'_>, left_transposed: bool, right_transposed: bool) -> Result<Lowered, Problem> {
+    let ((left, of_left), (right, of_right)) = (context.real(0)?, context.real(1)?);
+    let ([outer @ .., a, b], [right_outer @ .., c, d]) = (of_left, of_right) else {
+        let found = format!("matrices of shapes {of_left:?} and {of_right:?}");
+        return Err(context.fault(found, "at least two dimensions"));
+    };
+    let (rows, depth) = if left_transposed { (*b, *a) } else { (*a, *b) };
+    let columns = if right_transposed { *c } else { *d };
+    let batches = [Lengths(outer.to_vec()), Lengths(right_outer.to_vec())];
+    let made = context.shape(made!(float::matmul::MatmulShape::over(
+        batches,
+        rows,
+        depth,
+        columns,
+        left_transposed,
+        right_transposed
+    )))?;
+    let macs = (made.lengths()[2] * depth) as u64;
+    let label = format!("{} of {rows}x{depth}x{columns}", made.lengths()[2] / (rows * columns));
+    let shape = made.by_reference();
+    let body = call!(float::matmul::matmul(shape; input<f32>(0), input<f32>(1), output<f32>(0)));
+    Ok(context.call(&[left, right], body)?.macs(macs).label(label).into())
 }
 
 /// Dimensions of two batches that fit each other, as the kernel takes them: neighbours that repeat in the same way are one. `None` where more are left

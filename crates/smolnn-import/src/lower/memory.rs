@@ -7,6 +7,7 @@ use smolnn_core::ShapeError;
 use smolnn_fixed::arena::{self, view};
 use smolnn_fixed::{Overlapping, Separate, SeparatePair, WithRight};
 
+use super::argument::float_text;
 use super::source::Source;
 use crate::net::Element;
 
@@ -73,7 +74,7 @@ impl Storage {
             Storage::U8 => bytes.iter().map(u8::to_string).collect(),
             Storage::I16 => bytes.as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes).to_string()).collect(),
             Storage::I32 => words.iter().map(|&word| (word as i32).to_string()).collect(),
-            Storage::F32 => words.iter().map(|&word| format!("f32::from_bits({word:#x})")).collect(),
+            Storage::F32 => words.iter().map(|&word| float_text(f32::from_bits(word))).collect(),
         }
     }
 }

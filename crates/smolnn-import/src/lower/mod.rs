@@ -142,7 +142,7 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
             pool::lower(context, *kind, *kernel, window, *activation)
         }
         Operator::Lstm { time_major, cell_clip } => recurrent::lstm_call(context, *time_major, *cell_clip),
-        Operator::Svdf { rank } => recurrent::svdf_call(context, *rank),
+        Operator::Svdf { rank, activation } => recurrent::svdf_call(context, *rank, *activation),
         Operator::Reduce { kind, .. } => reduce::lower(context, *kind),
         Operator::ReadVariable => state::read_call(context),
         Operator::AssignVariable => state::assign_call(context),

@@ -6,7 +6,7 @@ use super::Lowered;
 use super::call::{Body, call, typed};
 use super::context::Context;
 use crate::error::Problem;
-use crate::net::{Element, Move, movement};
+use crate::net::{Element, Move, TensorId, movement};
 
 pub(super) fn lower(context: &Context<'_>) -> Result<Lowered, Problem> {
     let movement = movement(context)?;
@@ -16,13 +16,25 @@ pub(super) fn lower(context: &Context<'_>) -> Result<Lowered, Problem> {
         return Ok(Lowered::Alias { input: context.input(0)?, output: context.output(0)? });
     }
     let moves: Vec<Move> = movement.moves.iter().flat_map(|part| part.within(RANK)).collect();
-    let bodies = moves.iter().map(|part| strided(context, element, part)).collect::<Result<Vec<_>, _>>()?;
+    let bodies = copies(context, element, &moves, &inputs)?;
     let table = moves.len() * size_of::<StridedCopy>();
-    Ok(context.call(&inputs, Body::sequence(bodies))?.table_bytes(table).label(movement.label).into())
+    Ok(context.call(&inputs, bodies)?.table_bytes(table).label(movement.label).into())
 }
 
-/// One copy.
-fn strided(context: &Context<'_>, element: Element, part: &Move) -> Result<Body, Problem> {
+/// Copies from tensors, those that the moves count, to the node's outputs, one after the other.
+pub(super) fn copies(
+    context: &Context<'_>,
+    element: Element,
+    moves: &[Move],
+    inputs: &[TensorId],
+) -> Result<Body, Problem> {
+    let length = |id: TensorId| context.tensor(id).len();
+    let copy = |part: &Move| strided(context, element, part, inputs.get(part.input).map_or(1, |&id| length(id)));
+    Ok(Body::sequence(moves.iter().map(copy).collect::<Result<Vec<_>, _>>()?))
+}
+
+/// One copy from an input of so many elements.
+fn strided(context: &Context<'_>, element: Element, part: &Move, input_length: usize) -> Result<Body, Problem> {
     let unused = RANK
         .checked_sub(part.axes.len())
         .ok_or_else(|| context.fault(format!("a copy of {} dimensions", part.axes.len()), format!("at most {RANK}")))?;
@@ -31,9 +43,9 @@ fn strided(context: &Context<'_>, element: Element, part: &Move) -> Result<Body,
         (lengths[unused + index], from[unused + index], to[unused + index]) = (axis.length, axis.input, axis.output);
     }
     let (input, output) = (part.input, part.output);
-    let length = |id: usize| context.tensor(id).len();
-    let from = Walk { length: length(context.input(input)?), start: part.input_start, strides: from };
-    let to = Walk { length: length(context.output(output)?), start: part.output_start, strides: to };
+    let output_length = context.tensor(context.output(output)?).len();
+    let from = Walk { length: input_length, start: part.input_start, strides: from };
+    let to = Walk { length: output_length, start: part.output_start, strides: to };
     Ok(typed!(context, element, T: any => {
         call!(copy(&StridedCopy::new(lengths, from, to); input<T>(input), output<T>(output)))
     }))

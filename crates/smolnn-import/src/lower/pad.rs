@@ -1,16 +1,21 @@
-//! PAD and PADV2 of up to four dimensions, int8, uint8, int16 and int32.
+//! PAD and PADV2: of up to four dimensions, int8, uint8, int16 and int32; f32 as copies.
 
+use smolnn_fixed::movement::{RANK, StridedCopy};
 use smolnn_fixed::pad::{Pad, pad};
 
 use super::Lowered;
 use super::call::{call, typed};
 use super::context::Context;
+use super::movement::copies;
 use crate::error::Problem;
-use crate::net::{Element, pad_amounts};
+use crate::net::{Element, Move, TensorId, pad_amounts, padding};
 
 pub(super) fn lower(context: &Context<'_>) -> Result<Lowered, Problem> {
     let id = context.input(0)?;
     let element = context.moved(&[id])?;
+    if element == Element::F32 {
+        return copied(context, id);
+    }
     let lengths = context.input_shape(0)?;
     let amounts = pad_amounts(context)?;
     let rank = lengths.len();
@@ -43,4 +48,17 @@ pub(super) fn lower(context: &Context<'_>) -> Result<Lowered, Problem> {
         call!(pad(&Pad::new(shape, before, behind, value); tensors<T>))
     });
     Ok(context.call(&[id], body)?.overlap(0, gap).label(format!("{amounts:?}")).into())
+}
+
+/// The pad of real numbers as copies: of its value to everywhere, and of the input into its place.
+fn copied(context: &Context<'_>, input: TensorId) -> Result<Lowered, Problem> {
+    let value = match context.optional_input(2) {
+        None => context.constant_tensor(input, Element::F32, vec![1], vec![0; 4]),
+        Some(_) => context.real_vector(2, 1)?,
+    };
+    let moves: Vec<Move> = padding(context)?.iter().flat_map(|part| part.within(RANK)).collect();
+    let body = copies(context, Element::F32, &moves, &[input])?;
+    let table = moves.len() * size_of::<StridedCopy>();
+    let label = format!("{:?}", pad_amounts(context)?);
+    Ok(context.call(&[input, value], body)?.table_bytes(table).label(label).into())
 }

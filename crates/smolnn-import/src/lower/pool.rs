@@ -1,10 +1,12 @@
-//! MAX_POOL_2D and AVERAGE_POOL_2D, int8 and int16.
+//! MAX_POOL_2D and AVERAGE_POOL_2D, int8, int16 and f32.
 
 use smolnn_fixed::pool::{Pool2d, average_pool2d, max_pool2d};
+use smolnn_float as float;
+use smolnn_float::pool::average::Divisor;
 
 use super::Lowered;
 use super::call::{call, typed};
-use super::context::{Context, activation_label};
+use super::context::{Context, activated, activation_label};
 use super::conv::Sliding;
 use crate::error::Problem;
 use crate::net::{Activation, Element, PoolKind, SlidingWindow};
@@ -16,6 +18,20 @@ pub(super) fn lower(
     window: &SlidingWindow,
     activation: Activation,
 ) -> Result<Lowered, Problem> {
+    if context.is_real(0) {
+        let (input, _) = context.real(0)?;
+        let sliding = Sliding::new(context, input, kernel, window)?;
+        let shape = sliding.pool(context)?.by_reference();
+        let divisor = Divisor::Input;
+        let layer = match kind {
+            PoolKind::Max => call!(float::pool::max::forward(shape; input<f32>(0), output<f32>(0), none)),
+            PoolKind::Average => {
+                call!(float::pool::average::forward(shape, divisor; input<f32>(0), output<f32>(0)))
+            }
+        };
+        let label = sliding.label() + activation_label(activation);
+        return Ok(context.call(&[input], activated(layer, activation))?.label(label).into());
+    }
     let input = context.quantised_input(0, &[Element::I8, Element::I16])?;
     let output = context.quantised_output(0, &[input.tensor.element])?;
     context.same_quantisation(&input, &output)?;

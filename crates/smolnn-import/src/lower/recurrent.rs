@@ -1,15 +1,16 @@
-//! UNIDIRECTIONAL_SEQUENCE_LSTM, int8 and int16, and SVDF, int8, with their states as variable tensors.
+//! UNIDIRECTIONAL_SEQUENCE_LSTM, int8, int16 and f32, and SVDF, int8 and f32, with their states as variable tensors.
 
 use smolnn_core::DenseShape;
 use smolnn_fixed::quantise::OutputRange;
 use smolnn_fixed::{Weights, rnn};
+use smolnn_float as float;
 
 use super::Lowered;
 use super::call::{call, made};
-use super::context::{Context, Quantised};
+use super::context::{Context, Quantised, activation_label, bounds};
 use super::weights::{OwnedDenseInt16, OwnedInt16, PackedToInt16, bias, bias_int64, check_size, largest_bias, matrix};
 use crate::error::Problem;
-use crate::net::Element;
+use crate::net::{Activation, Element};
 
 /// Operands of an LSTM: the first of four where they belong to the gates i, f, c, o.
 const WEIGHTS: usize = 1;
@@ -20,6 +21,9 @@ const CELL: usize = 14;
 const GATES: usize = 4;
 
 pub(super) fn lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32) -> Result<Lowered, Problem> {
+    if context.is_real(0) {
+        return real_lstm_call(context, time_major, cell_clip);
+    }
     let x = context.quantised_input(0, &[Element::I8, Element::I16])?;
     let element = x.tensor.element;
     let &[first, second, inputs] = x.shape() else {
@@ -79,6 +83,41 @@ pub(super) fn lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32)
     Ok(call.macs(products as u64).scratch(scratch).label(label).into())
 }
 
+/// The LSTM of real numbers.
+fn real_lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32) -> Result<Lowered, Problem> {
+    let (x, shape) = context.real(0)?;
+    let &[first, second, inputs] = shape else {
+        return Err(context.tensor_fault(x, format!("shape {shape:?}"), "rank 3: batch, time, features"));
+    };
+    let (batch, steps) = if time_major { (second, first) } else { (first, second) };
+    let (h, c) = (context.variable(HIDDEN)?, context.variable(CELL)?);
+    for state in [h, c] {
+        context.element(state, &[Element::F32])?;
+    }
+    if h == c {
+        return Err(context.tensor_fault(h, "one tensor as both states", "a tensor for each state"));
+    }
+    let hidden = context.tensor(h).len() / batch;
+    // The cell's parameters: weights of all gates, recurrent ones, biases.
+    let mut parameters = Vec::new();
+    for (first, width, role) in [(WEIGHTS, inputs, "weights"), (RECURRENT, hidden, "weights"), (BIAS, 1, "bias")] {
+        for gate in first..first + GATES {
+            context.real_vector(gate, hidden * width)?;
+            parameters.extend(context.reals(gate, role)?);
+        }
+    }
+    let layer = context.shape(float::rnn::LstmLayer::new(inputs, hidden, steps, time_major, cell_clip))?;
+    let scratch = context.temporary(Element::F32, vec![layer.scratch()], None);
+    let body = call!(float::rnn::lstm_batch(
+        &float::rnn::LstmLayer::new(inputs, hidden, steps, time_major, cell_clip), parameters;
+        state<f32>(0), state<f32>(1), input<f32>(0), output<f32>(0), output<f32>(1)
+    ));
+    let macs = (hidden * GATES * (inputs + hidden) * batch * steps) as u64;
+    let label = format!("{inputs}->{hidden}, {steps} steps");
+    let call = context.call_to(&[x], &[context.output(0)?, scratch], body)?.states(&[h, c]);
+    Ok(call.macs(macs).label(label).into())
+}
+
 /// The products of the gates i, f, c, o with input or state, in Q3.12.
 struct Gates<'c, 'a> {
     context: &'c Context<'a>,
@@ -119,7 +158,10 @@ impl Gates<'_, '_> {
     }
 }
 
-pub(super) fn svdf_call(context: &Context<'_>, rank: usize) -> Result<Lowered, Problem> {
+pub(super) fn svdf_call(context: &Context<'_>, rank: usize, activation: Activation) -> Result<Lowered, Problem> {
+    if context.is_real(0) {
+        return real_svdf_call(context, rank, activation);
+    }
     let x = context.quantised_input(0, &[Element::I8])?;
     let state = context.quantised(context.variable(4)?, &[Element::I8, Element::I16])?;
     // Zero points of weights do not count.
@@ -160,4 +202,24 @@ pub(super) fn svdf_call(context: &Context<'_>, rank: usize) -> Result<Lowered, P
     let label = format!("{inputs}->{units}, rank {rank}, memory {memory}");
     let call = context.call(&[x.id], body)?.states(&[state.id]);
     Ok(call.macs(macs).scratch(scratch).label(label).into())
+}
+
+/// The SVDF of real numbers.
+fn real_svdf_call(context: &Context<'_>, rank: usize, activation: Activation) -> Result<Lowered, Problem> {
+    let ((x, shape), (_, of_time)) = (context.real(0)?, context.real(2)?);
+    let state = context.variable(4)?;
+    context.element(state, &[Element::F32])?;
+    let (&[batch, inputs], &[count, memory]) = (shape, of_time) else {
+        return Err(context.fault("operands of other ranks", "rank 2: batch and features, features and memory"));
+    };
+    let units = count / rank;
+    let (feature, time) = (context.reals(1, "weights")?, context.reals(2, "time weights")?);
+    let (bias, bounds) = (context.real_bias(3, units)?, bounds(activation));
+    let body = call!(float::rnn::svdf_batch(
+        &float::rnn::Svdf::new(inputs, units, rank, memory), feature, time, bias, bounds;
+        state<f32>(0), input<f32>(0), output<f32>(0)
+    ));
+    let label = format!("{inputs}->{units}, rank {rank}, memory {memory}{}", activation_label(activation));
+    let macs = (batch * count * (inputs + memory)) as u64;
+    Ok(context.call(&[x], body)?.states(&[state]).macs(macs).label(label).into())
 }

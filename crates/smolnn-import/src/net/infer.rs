@@ -191,7 +191,7 @@ pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
             }
             like_input(0, vec![first, second, hidden])
         }
-        Operator::Svdf { rank } => like_input(0, svdf(view, *rank)?),
+        Operator::Svdf { rank, .. } => like_input(0, svdf(view, *rank)?),
         Operator::Unsupported { tensor, found, supported } => Err(match tensor {
             Some(id) => view.tensor_fault(*id, found, supported),
             None => view.fault(found, supported),

@@ -27,7 +27,7 @@ pub(crate) use geometry::{
 pub(crate) use graph::members;
 pub use graph::{Net, Node};
 pub(crate) use infer::{Inferred, check_elements, check_shapes, infer};
-pub(crate) use movement::{Move, movement};
+pub(crate) use movement::{Move, movement, padding};
 pub use operator::{
     Activation, BinaryKind, Comparison, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, UnaryKind,
 };

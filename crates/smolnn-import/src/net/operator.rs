@@ -222,6 +222,8 @@ pub enum Operator {
     Svdf {
         /// Features per unit.
         rank: usize,
+        /// Applied to the results.
+        activation: Activation,
     },
     /// An operator that the reader could not turn into one of the above. It is dropped where nothing needs it, and otherwise refused.
     Unsupported {

@@ -117,7 +117,7 @@ impl<'a> View<'a> {
         }
         let mut list = supported.iter().map(Element::to_string).collect::<Vec<_>>().join(", ");
         if element.is_float() {
-            list += " (convert the model with full integer quantisation, inputs and outputs included)";
+            list += " (float models are imported, this operator not in this type; int8 ones are smaller and faster: docs/models.md)";
         }
         Err(self.tensor_fault(id, element.to_string(), list))
     }

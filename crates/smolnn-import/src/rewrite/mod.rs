@@ -5,6 +5,7 @@ mod fold_constants;
 mod fuse_dilation;
 mod fuse_padding;
 mod group_of_one;
+mod real_constants;
 mod slide_variables;
 mod uses;
 
@@ -20,6 +21,7 @@ struct Pass {
 const PASSES: &[Pass] = &[
     Pass { name: "fold_constants", apply: fold_constants::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
+    Pass { name: "real_constants", apply: real_constants::apply },
     Pass { name: "group_of_one", apply: group_of_one::apply },
     Pass { name: "fuse_dilation", apply: fuse_dilation::apply },
     Pass { name: "fuse_padding", apply: fuse_padding::apply },

@@ -24,7 +24,7 @@ impl Program {
                 let _ = writeln!(body, "            {line}");
             }
             for call in calls {
-                let _ = writeln!(body, "            {call}?;");
+                let _ = writeln!(body, "            {call}");
             }
             let _ = writeln!(body, "        }}");
         }

@@ -3,12 +3,13 @@
 use core::hint::black_box;
 
 use smolnn_core::{Broadcast, Image, ShapeError, shape};
+use smolnn_float::act::softmax_scaled;
 use smolnn_float::elementwise::{self, Bounds};
 use smolnn_float::l2_norm::l2_norm;
 use smolnn_float::matmul::{MatmulShape, matmul};
 use smolnn_float::reduce::{Reduction, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum};
 use smolnn_float::resize::{ResizeShape, Sampling, resize_bilinear, resize_nearest};
-use smolnn_float::rnn::{Svdf, SvdfWeights};
+use smolnn_float::rnn::{LstmLayer, Svdf, SvdfWeights, lstm_batch, svdf_batch};
 use smolnn_float::{Real, Rows};
 
 use super::{Meter, Random, Work};
@@ -25,6 +26,7 @@ const PRODUCT: MatmulShape = shape!(MatmulShape::new(1, 16, 16, 16));
 const HALVES: Sampling = Sampling { align_corners: false, half_pixel_centers: true };
 const RESIZE: ResizeShape = shape!(ResizeShape::new(1, Image::hwc(4, 4, 4), 8, 8, HALVES));
 const SVDF: Svdf = shape!(Svdf::new(16, 4, 2, 8));
+const LSTM: LstmLayer<f32> = shape!(LstmLayer::new(4, 4, 2, false, 1.0));
 const BOUNDS: Bounds<f32> = Bounds::RELU6;
 
 #[inline(never)]
@@ -78,6 +80,12 @@ pub(super) fn all(meter: &mut dyn Meter) {
         });
     }
     meter.kernel("f32_clamp", "256", elements, &mut || elementwise::clamp(bounds, &mut output));
+    meter.kernel("f32_clamped", "256", elements, &mut || {
+        let _ = elementwise::clamped(bounds, &left, &mut output);
+    });
+    meter.kernel("f32_prelu_elementwise", "16x16 and 16x1", elements, &mut || {
+        let _ = elementwise::prelu(rows, &left, right.get(..16).unwrap_or_default(), &mut output);
+    });
 
     type Reduce = fn(&Reduction, &[f32], &mut [f32]) -> Result<(), ShapeError>;
     let reductions: [(&str, Reduce); 5] = [
@@ -97,6 +105,9 @@ pub(super) fn all(meter: &mut dyn Meter) {
     let (norm, product, resize, svdf) = (black_box(&NORM), black_box(&PRODUCT), black_box(&RESIZE), black_box(&SVDF));
     meter.kernel("f32_l2_norm", "16x16", elements, &mut || {
         let _ = l2_norm(norm, &left, &mut output);
+    });
+    meter.kernel("f32_softmax_scaled", "16x16", elements, &mut || {
+        let _ = softmax_scaled(norm, black_box(0.5), &left, &mut output);
     });
     for (name, shape) in [
         ("16x16x16", *product),
@@ -124,5 +135,16 @@ pub(super) fn all(meter: &mut dyn Meter) {
     meter.kernel("f32_svdf", "16-4 rank 2, 8 steps", Work::Macs(8 * 24), &mut || {
         let (input, output) = (right.get(..16).unwrap_or_default(), output.get_mut(..4).unwrap_or_default());
         let _ = svdf.step(&weights, bounds, &mut state, input, output);
+    });
+    let (mut batch, lstm) = ([f32::ZERO; 2 * SVDF.state()], black_box(&LSTM));
+    meter.kernel("f32_svdf_batch", "2 of 16-4 rank 2, 8 steps", Work::Macs(2 * 8 * 24), &mut || {
+        let (input, output) = (right.get(..32).unwrap_or_default(), output.get_mut(..8).unwrap_or_default());
+        let _ = svdf_batch(svdf, weights.feature, weights.time, None, bounds, &mut batch, input, output);
+    });
+    let (mut h, mut c, mut scratch) = ([f32::ZERO; 4], [f32::ZERO; 4], [f32::ZERO; LSTM.scratch()]);
+    meter.kernel("f32_lstm_batch", "4-4, 2 steps, clipped", Work::Macs(2 * 128), &mut || {
+        let (parameters, input) = (left.get(..144).unwrap_or_default(), right.get(..8).unwrap_or_default());
+        let output = output.get_mut(..8).unwrap_or_default();
+        let _ = lstm_batch(lstm, parameters, &mut h, &mut c, input, output, &mut scratch);
     });
 }

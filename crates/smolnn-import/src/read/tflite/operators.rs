@@ -195,10 +195,11 @@ const LINES: &[Line] = &[
     line!("SUB", 1..=5, of => Operator::Binary(BinaryKind::Subtract, activation(options!(of, Sub).activation)?)),
     line!("SUM", 1..=2, of => reduce(of, ReduceKind::Sum)?),
     line!("SVDF", 1..=4, of => {
-        // The reference does not apply the fused activation.
-        let rank = options!(of, Svdf).rank;
-        let known = usize::try_from(rank).ok().filter(|&rank| rank > 0);
-        Operator::Svdf { rank: known.ok_or_else(|| refuse(format!("rank {rank}"), "at least 1"))? }
+        let options = options!(of, Svdf);
+        let known = usize::try_from(options.rank).ok().filter(|&rank| rank > 0);
+        let rank = known.ok_or_else(|| refuse(format!("rank {}", options.rank), "at least 1"))?;
+        let activation = activation(options.activation)?;
+        Operator::Svdf { rank, activation }
     }),
     line!("TANH", 1..=3, _ => Operator::Unary(UnaryKind::Tanh)),
     line!("TILE", 1..=3, _ => Operator::Tile),
