@@ -1,16 +1,9 @@
 //! Imported models against the reference interpreter: every output of every recorded case, and the tensors between where they are recorded,
 //! bit for bit, by the plan that generated code follows too.
 
+use host_tests::models::{Outcome, compare};
 use smolnn_import::{Backend, Error, Model};
-use smolnn_testkit::golden::{self, Golden, hash};
-
-/// What became of the cases of a golden model that compiles.
-enum Outcome {
-    /// So many tensors are equal.
-    Equal(usize),
-    /// The first that is not.
-    Different(String),
-}
+use smolnn_testkit::golden::{self, Golden};
 
 /// Runs all cases of a golden model, all of whose outputs must be equal; gives how many tensors were compared, or why the model does not compile.
 fn check(golden: &Golden) -> Result<usize, Error> {
@@ -18,45 +11,6 @@ fn check(golden: &Golden) -> Result<usize, Error> {
         Outcome::Equal(compared) => Ok(compared),
         Outcome::Different(text) => panic!("{text}"),
     }
-}
-
-/// Runs all cases of a golden model.
-fn compare(golden: &Golden) -> Result<Outcome, Error> {
-    let program = Model::read(&golden.name, &golden.model)?.compile(Backend::CURRENT)?;
-    let mut runner = program.runner()?;
-    let mut compared = 0;
-    for case in &golden.cases {
-        runner.reset();
-        for step in 0..case.steps {
-            let part = |bytes: &[u8]| {
-                let length = bytes.len() / case.steps;
-                bytes[step * length..(step + 1) * length].to_vec()
-            };
-            for (index, &tensor) in golden.inputs.iter().enumerate() {
-                runner.set_input(index, &part(case.input(tensor)))?;
-            }
-            let mut between = Vec::new();
-            runner.run_observed(|tensor, bytes| {
-                if let Some(&(_, _, expected)) = case.between.iter().find(|&&(at, id, _)| (at, id) == (step, tensor)) {
-                    between.push((tensor, hash(bytes) == expected));
-                }
-            })?;
-            for (tensor, same) in between {
-                assert!(same, "{} case {} step {step}: tensor {tensor} differs", golden.name, case.label);
-                compared += 1;
-            }
-            for (index, &tensor) in golden.outputs.iter().enumerate() {
-                let (expected, found) = (part(case.output(tensor)), runner.output(index)?);
-                if let Some(difference) = golden.difference(tensor, &expected, found) {
-                    let (name, label) = (&golden.name, &case.label);
-                    let text = format!("{name} case {label} step {step}: output {tensor}: {difference}");
-                    return Ok(Outcome::Different(text));
-                }
-                compared += 1;
-            }
-        }
-    }
-    Ok(Outcome::Equal(compared))
 }
 
 /// Peak of the activations in the model zoo's table, in bytes, by which the arena is judged.
