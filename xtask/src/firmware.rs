@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use smolnn_core::Backend;
 
 use crate::boards::Board;
 use crate::shell::{self, End, Kind, fault};
@@ -21,15 +22,13 @@ pub struct Variant {
     pub quiet: bool,
 }
 
-/// Backends of smolnn-fixed.
-const BACKENDS: [&str; 6] = ["portable", "dsp", "helium", "v7m", "v6m", "rv32"];
-
 impl Variant {
     /// The normal build, or one with a forced backend.
     pub fn with_backend(backend: Option<&str>) -> Result<Self> {
         match backend {
-            Some(name) if !BACKENDS.contains(&name) => {
-                Err(fault(Kind::Usage, format!("no backend is called {name}; there are {}", BACKENDS.join(", "))))
+            Some(name) if Backend::from_name(name).is_none() => {
+                let names = Backend::ALL.map(Backend::name).join(", ");
+                Err(fault(Kind::Usage, format!("no backend is called {name}; there are {names}")))
             }
             _ => Ok(Self { backend: backend.map(str::to_owned), ..Self::default() }),
         }

@@ -25,9 +25,9 @@ use crate::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Pool2dShape};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Multiply-accumulates forward, padding counted.
-    pub macs: usize,
+    pub macs: u64,
     /// Multiply-accumulates of the gradients of weights and input: as many as forward, each.
-    pub backward_macs: usize,
+    pub backward_macs: u64,
     /// Weights.
     pub weights: usize,
     /// Biases, one per output channel.
@@ -47,7 +47,7 @@ impl Cost {
     pub const ZERO: Self =
         Self { macs: 0, backward_macs: 0, weights: 0, bias: 0, input: 0, output: 0, kept: 0, indices: 0 };
 
-    const fn new(macs: usize, weights: usize, bias: usize, input: usize, output: usize) -> Self {
+    const fn new(macs: u64, weights: usize, bias: usize, input: usize, output: usize) -> Self {
         Self { macs, backward_macs: 2 * macs, weights, bias, input, output, ..Self::ZERO }
     }
 
@@ -67,27 +67,27 @@ impl Cost {
 
     /// Weights and biases.
     pub const fn parameters(&self) -> usize {
-        self.weights + self.bias
+        self.weights.saturating_add(self.bias)
     }
 
     /// Bytes of weights and biases.
     pub const fn parameter_bytes(&self, precision: Precision) -> usize {
-        precision.bytes() * self.parameters()
+        self.parameters().saturating_mul(precision.bytes())
     }
 
     /// Bytes of their gradients: none where descent is fused into the backward pass.
     pub const fn gradient_bytes(&self, optimiser: OptimiserKind, precision: Precision) -> usize {
-        optimiser.gradients() * self.parameter_bytes(precision)
+        self.parameter_bytes(precision).saturating_mul(optimiser.gradients())
     }
 
     /// Bytes of the optimiser's state.
     pub const fn optimiser_bytes(&self, optimiser: OptimiserKind, precision: Precision) -> usize {
-        optimiser.states() * self.parameter_bytes(precision)
+        self.parameter_bytes(precision).saturating_mul(optimiser.states())
     }
 
     /// Bytes of the stash: what forward leaves for backward, the input among it.
     pub const fn stash_bytes(&self, precision: Precision) -> usize {
-        precision.bytes() * (self.input + self.kept) + self.indices
+        self.input.saturating_add(self.kept).saturating_mul(precision.bytes()).saturating_add(self.indices)
     }
 }
 
@@ -105,9 +105,10 @@ impl Conv2dShape {
     }
 
     /// Multiply-accumulates that touch input and not padding: what the kernels really do.
-    pub const fn touched_macs(&self) -> usize {
+    pub const fn touched_macs(&self) -> u64 {
+        // At most [`Conv2dShape::macs`], which fits.
         let taps = self.rows().touched_taps() * self.columns().touched_taps();
-        self.batch() * taps * self.group_inputs() * self.output().channels
+        taps * (self.batch() as u64 * self.group_inputs() as u64 * self.output().channels as u64)
     }
 }
 
@@ -131,7 +132,7 @@ pub const fn parameters(widths: &[usize]) -> usize {
     let mut sum = 0;
     let mut layer = 1;
     while layer < widths.len() {
-        sum += (widths[layer - 1] + 1) * widths[layer];
+        sum = widths[layer - 1].saturating_add(1).saturating_mul(widths[layer]).saturating_add(sum);
         layer += 1;
     }
     sum
@@ -199,15 +200,17 @@ impl Precision {
 /// Activations in place, as ReLU from its output, take nothing more. What the inputs of later layers share with the
 /// outputs of earlier ones is counted once.
 pub const fn train_bytes(layers: &[Cost], optimiser: OptimiserKind, precision: Precision) -> usize {
-    let (mut bytes, mut last, mut even, mut odd) = (0, 0_usize, 0, 0);
+    let (mut bytes, mut last, mut even, mut odd) = (0_usize, 0_usize, 0_usize, 0_usize);
     let mut layer = 0;
     while layer < layers.len() {
         let cost = &layers[layer];
-        bytes += cost.parameter_bytes(precision) + cost.gradient_bytes(optimiser, precision);
-        bytes += cost.optimiser_bytes(optimiser, precision) + cost.stash_bytes(precision);
+        bytes = bytes.saturating_add(cost.parameter_bytes(precision));
+        bytes = bytes.saturating_add(cost.gradient_bytes(optimiser, precision));
+        bytes = bytes.saturating_add(cost.optimiser_bytes(optimiser, precision));
+        bytes = bytes.saturating_add(cost.stash_bytes(precision));
         // A layer may take less than what came before it left, such as the last step of a sequence; that stays all the same.
         last = last.saturating_sub(cost.input);
-        bytes += precision.bytes() * last;
+        bytes = bytes.saturating_add(last.saturating_mul(precision.bytes()));
         last = cost.output;
         // The gradient of this layer's input goes to one buffer, that of its output lies in the other.
         let (to, from) = if layer % 2 == 0 { (&mut even, &mut odd) } else { (&mut odd, &mut even) };
@@ -219,5 +222,6 @@ pub const fn train_bytes(layers: &[Cost], optimiser: OptimiserKind, precision: P
         }
         layer += 1;
     }
-    bytes + precision.bytes() * (last + even + odd)
+    let elements = last.saturating_add(even).saturating_add(odd);
+    bytes.saturating_add(elements.saturating_mul(precision.bytes()))
 }

@@ -1,4 +1,4 @@
-//! Shapes, window geometry, errors and costs: what every smolnn kernel and the importer agree on.
+//! Shapes, window geometry, errors and costs, and the list of backends: what every smolnn kernel and the importer agree on.
 //!
 //! Nothing here computes on tensors. A shape is a value, checked where it is made; [`shape!`] makes it at compile
 //! time, so that a wrong one does not compile:
@@ -25,14 +25,40 @@
 //! Layout is NHWC everywhere, "convolution" means cross-correlation, and a length counts elements, not bytes.
 #![no_std]
 
+mod backend;
 mod broadcast;
 mod cost;
 mod error;
 mod shape;
 mod window;
 
+pub use backend::{Backend, Target};
 pub use broadcast::{BROADCAST_RANK, Broadcast, Runs};
 pub use cost::{Cost, OptimiserKind, Precision, parameters, train_bytes};
 pub use error::ShapeError;
+#[doc(hidden)]
+pub use error::excluded;
 pub use shape::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, Window2d, WindowSize};
 pub use window::{Window, same_padding};
+
+impl Backend {
+    /// The backend of this build.
+    pub const CURRENT: Self = {
+        let name = env!("SMOLNN_BACKEND").as_bytes();
+        let mut index = 0;
+        // The build script writes one of these names.
+        while !is_equal(Self::ALL[index].name().as_bytes(), name) {
+            index += 1;
+        }
+        Self::ALL[index]
+    };
+}
+
+/// `==` in constants.
+const fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    let mut index = 0;
+    while index < a.len() && index < b.len() && a[index] == b[index] {
+        index += 1;
+    }
+    index == a.len() && index == b.len()
+}

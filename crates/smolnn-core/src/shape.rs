@@ -19,14 +19,14 @@ impl Image {
         Self { height, width, channels }
     }
 
-    /// Elements of the image.
+    /// Elements of the image. Exact for images of checked shapes; of others the product may wrap.
     pub const fn len(&self) -> usize {
-        self.height * self.width * self.channels
+        self.height.wrapping_mul(self.width).wrapping_mul(self.channels)
     }
 
     /// Whether the image has no element.
     pub const fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.height == 0 || self.width == 0 || self.channels == 0
     }
 
     /// A sequence of `length` vectors, time-major: an image of one row. A 1-D operator is the 2-D one over this, with
@@ -35,21 +35,31 @@ impl Image {
         Self::hwc(1, length, channels)
     }
 
-    /// Elements of one row of pixels.
+    /// Elements of one row of pixels, exact as [`Image::len`].
     pub const fn row(&self) -> usize {
-        self.width * self.channels
+        self.width.wrapping_mul(self.channels)
     }
 
     const fn check(&self) -> Result<(), ShapeError> {
         if self.height == 0 || self.width == 0 || self.channels == 0 {
             return Err(ShapeError::Zero("a dimension of the image"));
         }
-        let Some(area) = self.height.checked_mul(self.width) else { return Err(ShapeError::TooLarge) };
-        match area.checked_mul(self.channels) {
-            Some(length) if length < 1 << 31 => Ok(()),
-            _ => Err(ShapeError::TooLarge),
-        }
+        if fits(&[self.height, self.width, self.channels]) { Ok(()) } else { Err(ShapeError::TooLarge) }
     }
+}
+
+/// Whether the product of lengths stays below 2^31, so that neither a length nor the sum of two wraps on a target of 32 bits.
+const fn fits(lengths: &[usize]) -> bool {
+    let mut product: usize = 1;
+    let mut index = 0;
+    while index < lengths.len() {
+        product = match product.checked_mul(lengths[index]) {
+            Some(product) if product < 1 << 31 => product,
+            _ => return false,
+        };
+        index += 1;
+    }
+    true
 }
 
 /// Height and width of a kernel, stride or dilation.
@@ -160,17 +170,14 @@ impl Window2d {
     pub const fn conv(self, channels: usize) -> Result<Conv2dShape, ShapeError> {
         match self.check(channels) {
             Ok((batch, input, output, rows, columns)) => {
-                let taps = rows.kernel() * columns.kernel();
                 if self.groups == 0 {
                     return Err(ShapeError::Zero("the groups"));
                 }
                 if !input.channels.is_multiple_of(self.groups) || !channels.is_multiple_of(self.groups) {
                     return Err(ShapeError::Range("the channels cannot be split into the groups"));
                 }
-                let Some(depth) = taps.checked_mul(input.channels) else { return Err(ShapeError::TooLarge) };
-                match depth.checked_mul(channels) {
-                    Some(weights) if weights < 1 << 31 => {}
-                    _ => return Err(ShapeError::TooLarge),
+                if !fits(&[rows.kernel(), columns.kernel(), input.channels, channels]) {
+                    return Err(ShapeError::TooLarge);
                 }
                 Ok(Conv2dShape { batch, input, output, rows, columns, groups: self.groups })
             }
@@ -186,9 +193,8 @@ impl Window2d {
         let Some(channels) = self.input.channels.checked_mul(multiplier) else { return Err(ShapeError::TooLarge) };
         match self.check(channels) {
             Ok((batch, input, output, rows, columns)) => {
-                match (rows.kernel() * columns.kernel()).checked_mul(channels) {
-                    Some(weights) if weights < 1 << 31 => {}
-                    _ => return Err(ShapeError::TooLarge),
+                if !fits(&[rows.kernel(), columns.kernel(), channels]) {
+                    return Err(ShapeError::TooLarge);
                 }
                 Ok(DepthwiseConv2dShape { batch, input, output, rows, columns, multiplier })
             }
@@ -202,7 +208,12 @@ impl Window2d {
     /// [`ShapeError`] when a dimension is zero or too large, or the kernel larger than the padded input.
     pub const fn pool(self) -> Result<Pool2dShape, ShapeError> {
         match self.check(self.input.channels) {
-            Ok((batch, input, output, rows, columns)) => Ok(Pool2dShape { batch, input, output, rows, columns }),
+            Ok((batch, input, output, rows, columns)) => {
+                if !fits(&[rows.kernel(), columns.kernel()]) {
+                    return Err(ShapeError::TooLarge);
+                }
+                Ok(Pool2dShape { batch, input, output, rows, columns })
+            }
             Err(error) => Err(error),
         }
     }
@@ -240,11 +251,10 @@ impl Window2d {
         if let Err(error) = output.check() {
             return Err(error);
         }
-        let most = if output.len() > self.input.len() { output.len() } else { self.input.len() };
-        match most.checked_mul(self.batch) {
-            Some(length) if length < 1 << 31 => Ok((self.batch, self.input, output, rows, columns)),
-            _ => Err(ShapeError::TooLarge),
+        if !fits(&[self.batch, self.input.len()]) || !fits(&[self.batch, output.len()]) {
+            return Err(ShapeError::TooLarge);
         }
+        Ok((self.batch, self.input, output, rows, columns))
     }
 
     /// dilation·(kernel − 1) of both axes.
@@ -385,8 +395,8 @@ impl Conv2dShape {
     }
 
     /// Multiply-accumulates of one call, padding counted as the field does.
-    pub const fn macs(&self) -> usize {
-        self.output_len() * self.depth()
+    pub const fn macs(&self) -> u64 {
+        self.output_len() as u64 * self.depth() as u64
     }
 
     /// Whether every output pixel sees just the input pixel at its own place: a 1×1 kernel, stride 1, no padding.
@@ -437,8 +447,8 @@ impl DepthwiseConv2dShape {
     }
 
     /// Multiply-accumulates of one call, padding counted as the field does.
-    pub const fn macs(&self) -> usize {
-        self.output_len() * self.depth()
+    pub const fn macs(&self) -> u64 {
+        self.output_len() as u64 * self.depth() as u64
     }
 }
 
@@ -493,13 +503,10 @@ impl DenseShape {
         if batch > LARGEST || inputs > LARGEST || outputs > LARGEST {
             return Err(ShapeError::TooLarge);
         }
-        let longest = if inputs > outputs { inputs } else { outputs };
-        match (inputs.checked_mul(outputs), batch.checked_mul(longest)) {
-            (Some(weights), Some(elements)) if weights < 1 << 31 && elements < 1 << 31 => {
-                Ok(Self { batch, inputs, outputs })
-            }
-            _ => Err(ShapeError::TooLarge),
+        if !fits(&[inputs, outputs]) || !fits(&[batch, inputs]) || !fits(&[batch, outputs]) {
+            return Err(ShapeError::TooLarge);
         }
+        Ok(Self { batch, inputs, outputs })
     }
 
     /// The same as a pointwise convolution: the vectors are the pixels of an image of one row.
@@ -525,8 +532,8 @@ impl DenseShape {
     }
 
     /// Multiply-accumulates of one call.
-    pub const fn macs(&self) -> usize {
-        self.batch * self.weights()
+    pub const fn macs(&self) -> u64 {
+        self.batch as u64 * self.weights() as u64
     }
 
     /// As [`Conv2dShape::overlap_gap`], with a vector of the batch for a row.

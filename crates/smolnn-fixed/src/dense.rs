@@ -1,34 +1,24 @@
 //! Dense (fully connected) layer, int8: `y[o] = clamp(z_out + M_o · (b_o + Σ_i w[o, i] · (x[i] − z_in)))`.
 //!
-//! - Layout: vectors one behind the other; weights packed by [`pack::dense`].
+//! - Layout: vectors one behind the other; weights packed by [`pack::dense`](crate::pack::dense).
 //! - Accumulators, rounding: as [`conv2d`](crate::conv::conv2d).
 //! - Held by: `fc_*` goldens and random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
 use smolnn_core::{DenseShape, ShapeError};
 
-use crate::pack::{self, Channel, Layout};
+use crate::pack::{Channel, Layout, PackedLayer, PackedShape};
 use crate::quantise::OutputRange;
 use crate::{Tensors, backend};
 
 /// A dense layer with its packed weights, checked.
-#[derive(Clone, Copy, Debug)]
-pub struct Dense<'a> {
-    pub(crate) shape: DenseShape,
-    pub(crate) words: &'a [u32],
-    pub(crate) channels: &'a [Channel],
-    pub(crate) layout: Layout,
-    pub(crate) output: OutputRange,
-    /// What running checks, found when the layer is made.
-    scratch_words: usize,
-    overlap_gap: usize,
-}
+pub type Dense<'a> = PackedLayer<'a, DenseShape>;
 
 impl<'a> Dense<'a> {
-    /// A layer of weights packed by [`pack::dense`] for the backend that will run it.
+    /// A layer of weights packed by [`pack::dense`](crate::pack::dense) for the backend that will run it.
     ///
     /// # Errors
-    /// [`ShapeError`] when lengths do not fit the shape, the layout is not one that this build runs, or the
-    /// clamp lies outside of int8.
+    /// [`ShapeError`] when the layout does not fit the shape or is not one that this build runs, words or channels are not as
+    /// many as it says, or the output's zero point or clamp lies outside of int8.
     pub const fn new(
         shape: DenseShape,
         words: &'a [u32],
@@ -36,39 +26,15 @@ impl<'a> Dense<'a> {
         layout: Layout,
         output: OutputRange,
     ) -> Result<Self, ShapeError> {
-        let needs = pack::dense_needs(layout, &shape);
-        if let Err(error) = needs.check(layout, words.len(), channels.len()) {
-            return Err(error);
-        }
-        let (scratch_words, overlap_gap) = (needs.scratch, shape.overlap_gap());
+        let shapes = (shape, PackedShape::Dense(shape), shape.overlap_gap());
         match output.check_int8(0) {
-            Ok(_) => Ok(Self { shape, words, channels, layout, output, scratch_words, overlap_gap }),
+            Ok(zero_point) => Self::checked(shapes, words, channels, layout, output, zero_point),
             Err(error) => Err(error),
         }
     }
-
-    /// Words of scratch memory that the layer needs.
-    pub const fn scratch_words(&self) -> usize {
-        self.scratch_words
-    }
-
-    /// The layout of the weights.
-    pub const fn layout(&self) -> Layout {
-        self.layout
-    }
-
-    /// The shape.
-    pub const fn shape(&self) -> &DenseShape {
-        &self.shape
-    }
 }
 
-/// Words of scratch memory that [`dense`] needs with weights of the layout.
-pub const fn dense_scratch(layout: Layout, shape: &DenseShape) -> usize {
-    pack::dense_needs(layout, shape).scratch
-}
-
-/// Runs the layer. `scratch` has at least [`Dense::scratch_words`] words.
+/// Runs the layer. `scratch` has at least [`PackedLayer::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError`] when input, output or scratch have other lengths than the shape says, or overlap where they must not.
@@ -84,46 +50,26 @@ pub fn dense(layer: &Dense<'_>, mut tensors: impl Tensors<i8>, scratch: &mut [u3
 
 /// A dense layer from int8 to int16 with its packed weights, checked: what recurrent cells are made of. One vector, zero
 /// point 0, saturated to the whole range.
-#[derive(Clone, Copy, Debug)]
-pub struct DenseToInt16<'a> {
-    pub(crate) shape: DenseShape,
-    pub(crate) words: &'a [u32],
-    pub(crate) channels: &'a [Channel],
-    pub(crate) layout: Layout,
-}
+pub type DenseToInt16<'a> = PackedLayer<'a, DenseShape, i16>;
 
 impl<'a> DenseToInt16<'a> {
-    /// A layer of weights packed by [`pack::dense_to_int16`] for the backend that will run it.
+    /// A layer of weights packed by [`pack::dense_to_int16`](crate::pack::dense_to_int16) for the backend that will run it.
     ///
     /// # Errors
-    /// [`ShapeError`] when lengths do not fit the shape, the batch is not 1, or the layout is not one that this build runs.
+    /// [`ShapeError`] when the layout does not fit the shape or is not one that this build runs, words or channels are not as
+    /// many as it says, or the batch is not 1.
     pub const fn new(
         shape: DenseShape,
         words: &'a [u32],
         channels: &'a [Channel],
         layout: Layout,
     ) -> Result<Self, ShapeError> {
-        if shape.batch() != 1 {
-            return Err(ShapeError::Range("a dense layer to int16 takes one vector"));
-        }
-        match pack::dense_to_int16_needs(layout, &shape).check(layout, words.len(), channels.len()) {
-            Ok(()) => Ok(Self { shape, words, channels, layout }),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Words of scratch memory that the layer needs.
-    pub const fn scratch_words(&self) -> usize {
-        pack::dense_to_int16_needs(self.layout, &self.shape).scratch
-    }
-
-    /// The shape.
-    pub const fn shape(&self) -> &DenseShape {
-        &self.shape
+        let shapes = (shape, PackedShape::DenseToInt16(shape), 0);
+        Self::checked(shapes, words, channels, layout, OutputRange::int16(), 0)
     }
 }
 
-/// Runs a layer from int8 to int16. `scratch` has at least [`DenseToInt16::scratch_words`] words.
+/// Runs a layer from int8 to int16. `scratch` has at least [`PackedLayer::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError`] when input, output or scratch have other lengths than the shape says.
@@ -136,7 +82,7 @@ pub fn dense_to_int16(
 ) -> Result<(), ShapeError> {
     ShapeError::check_length("the input", layer.shape.inputs(), input.len())?;
     ShapeError::check_length("the output", layer.shape.outputs(), output.len())?;
-    ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
+    ShapeError::check_capacity("the scratch", layer.scratch_words, scratch.len())?;
     backend::dense_to_int16(layer, input, output, scratch);
     Ok(())
 }

@@ -7,7 +7,7 @@
 
 use smolnn_core::{DenseShape, ShapeError};
 
-use crate::backend;
+use crate::backend::{Bodies, Chosen};
 use crate::conv::{Sums, WeightsInt16, dot_int16};
 use crate::quantise::OutputRange;
 
@@ -70,7 +70,7 @@ pub fn dense_int16(layer: &DenseInt16<'_>, input: &[i16], output: &mut [i16]) ->
             }
         } else {
             let WeightsInt16 { values, short, .. } = layer.weights;
-            backend::dense_int16(input, values, short, &layer.output, output);
+            Chosen::dense_int16(input, values, short, &layer.output, output);
         }
     }
     Ok(())

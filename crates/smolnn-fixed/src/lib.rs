@@ -71,25 +71,8 @@ mod tensors;
 pub mod transcendental;
 pub mod update_slice;
 
-pub use backend::choice::Backend;
 pub use backend::pack;
 pub use element::Element;
 pub use pack::{Channel, Weights};
+pub use smolnn_core::Backend;
 pub use tensors::{Operands, Overlapping, OverlappingPair, Separate, SeparatePair, Source, Tensors, WithRight};
-
-impl Backend {
-    /// The backend of this build.
-    pub const CURRENT: Self = if cfg!(backend = "dsp") {
-        Self::Dsp
-    } else if cfg!(backend = "helium") {
-        Self::Helium
-    } else if cfg!(backend = "v7m") {
-        Self::V7m
-    } else if cfg!(backend = "v6m") {
-        Self::V6m
-    } else if cfg!(backend = "rv32") {
-        Self::Rv32
-    } else {
-        Self::Portable
-    };
-}

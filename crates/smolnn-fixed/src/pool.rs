@@ -8,7 +8,7 @@
 
 use smolnn_core::{Pool2dShape, ShapeError};
 
-use crate::backend;
+use crate::backend::{Bodies, Chosen};
 use crate::element::Element;
 use crate::quantise::{OutputRange, clamp};
 use crate::tensors::{Source, Tensors};
@@ -113,7 +113,7 @@ fn pool<T: Element, F: Fn(i32) -> i32>(
     let shape = &layer.shape;
     tensors.check(shape.input_len(), shape.output_len(), shape.overlap_gap())?;
     let (minimum, maximum) = (layer.minimum.max(T::LEAST), layer.maximum.min(T::LARGEST));
-    if backend::pool2d(shape, kind, minimum, maximum, &mut tensors) {
+    if Chosen::pool2d(shape, kind, minimum, maximum, &mut tensors) {
         return Ok(());
     }
     let (input, output) = tensors.split();

@@ -59,18 +59,45 @@ impl Multiplier {
         }
     }
 
+    /// Checks that the multiplier is one that [`from_f64`](Self::from_f64) can give.
+    ///
+    /// # Errors
+    /// [`ShapeError::Range`] when the mantissa is neither 0 nor in [2^30, 2^31), or the shift not within −31..=30.
+    pub const fn check(self) -> Result<(), ShapeError> {
+        if self.mantissa != 0 && self.mantissa < 1 << 30 {
+            return Err(ShapeError::Range("the mantissa of a multiplier is neither 0 nor within 2^30..2^31"));
+        }
+        if self.shift < -31 || self.shift > 30 {
+            return Err(ShapeError::Range("the shift of a multiplier is not within -31..=30"));
+        }
+        Ok(())
+    }
+
+    /// [`check`](Self::check) of each.
+    pub(crate) const fn check_all(multipliers: &[Self]) -> Result<(), ShapeError> {
+        let mut index = 0;
+        while index < multipliers.len() {
+            if let Err(error) = multipliers[index].check() {
+                return Err(error);
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+
     /// The factor.
     pub fn to_f64(self) -> f64 {
-        let power = f64::from_bits(((1023 + (self.shift - 31) as i64) as u64) << 52);
+        let power = f64::from_bits(((1023 + (self.shift as i64 - 31)) as u64) << 52);
         self.mantissa as f64 * power
     }
 
     /// `value` times the factor with the reference's double rounding: the product to nearest at 31 bits (half up), the
-    /// right shift to nearest with halves away from zero. A left shift wraps, as the reference's does.
+    /// right shift to nearest with halves away from zero. A left shift wraps, as the reference's does. Any multiplier gives
+    /// a number; what [`check`](Self::check) refuses gives none that means anything.
     #[inline]
     pub const fn apply(self, value: i32) -> i32 {
         let left = if self.shift > 0 { self.shift as u32 } else { 0 };
-        let right = if self.shift < 0 { -self.shift as u32 } else { 0 };
+        let right = if self.shift < 0 { self.shift.wrapping_neg() as u32 } else { 0 };
         let high = saturating_rounding_doubling_high(value.wrapping_shl(left), self.mantissa);
         rounding_shift_right(high, right)
     }
@@ -80,8 +107,9 @@ impl Multiplier {
     #[inline]
     pub const fn apply_i64(self, value: i64) -> i32 {
         let reduced = if self.mantissa < 0x7FFF_0000 { (self.mantissa + (1 << 15)) >> 16 } else { 0x7FFF };
-        let right = 15 - self.shift;
-        ((value.wrapping_mul(reduced as i64) + (1 << (right - 1))) >> right) as i32
+        let right = 15_i32.wrapping_sub(self.shift) as u32;
+        let half = 1_i64.wrapping_shl(right.wrapping_sub(1));
+        value.wrapping_mul(reduced as i64).wrapping_add(half).wrapping_shr(right) as i32
     }
 }
 
@@ -94,14 +122,14 @@ pub const fn saturating_rounding_doubling_high(a: i32, b: i32) -> i32 {
     ((a as i64 * b as i64 + (1 << 30)) >> 31) as i32
 }
 
-/// `value` / 2^`shift` to nearest, halves away from zero. `shift` is at most 31.
+/// `value` / 2^`shift` to nearest, halves away from zero. `shift` is at most 31; what larger ones give means nothing.
 #[inline]
 pub const fn rounding_shift_right(value: i32, shift: u32) -> i32 {
-    let mask = ((1_u64 << shift) - 1) as u32 as i32;
+    let mask = 1_u64.wrapping_shl(shift).wrapping_sub(1) as u32 as i32;
     let remainder = value & mask;
-    let threshold = ((mask as u32) >> 1) as i32 + (value < 0) as i32;
+    let threshold = (((mask as u32) >> 1) as i32).wrapping_add((value < 0) as i32);
     // With shift 31 the mask is 2^31 − 1 and nothing overflows: the threshold is at most 2^30.
-    (value >> shift) + (remainder > threshold) as i32
+    value.wrapping_shr(shift).wrapping_add((remainder > threshold) as i32)
 }
 
 /// The nearest integer to `value`, halves away from zero, saturated to i32.
@@ -187,10 +215,13 @@ impl OutputRange {
         Self { zero_point, minimum: -128, maximum: 127 }
     }
 
-    /// Checks that the clamp, and the zero point of the input, lie in int8, and gives the latter as one.
+    /// Checks that zero point and clamp, and the zero point of the input, lie in int8, and gives the latter as one.
     pub(crate) const fn check_int8(&self, input_zero_point: i32) -> Result<i8, ShapeError> {
         if self.minimum < -128 || self.maximum > 127 || self.minimum > self.maximum {
             return Err(ShapeError::Range("the output range is not within -128..=127"));
+        }
+        if self.zero_point < -128 || self.zero_point > 127 {
+            return Err(ShapeError::Range("the output's zero point is not within -128..=127"));
         }
         if input_zero_point < -128 || input_zero_point > 127 {
             return Err(ShapeError::Range("the input's zero point is not within -128..=127"));

@@ -16,7 +16,7 @@ use core::cell::Cell;
 
 use smolnn_core::ShapeError;
 
-use crate::backend;
+use crate::backend::{Bodies, Chosen};
 use crate::element::Element;
 use crate::quantise::Multiplier;
 use crate::tensors::{Source, Tensors};
@@ -83,7 +83,7 @@ impl Softmax {
     /// One row.
     #[inline(always)]
     fn row<T: Element>(&self, input: impl Source<i8>, output: &[Cell<T>]) {
-        let largest = backend::largest(input);
+        let largest = Chosen::largest(input);
         let exp = |value: i8| self.exp[(largest - i32::from(value)) as usize & 255];
         let mut sum = 0_u32;
         // Halved first: twice an exp near 1 leaves no room for the rounding.
@@ -110,7 +110,7 @@ impl Softmax {
         // Where the largest output leaves room for the rounding, the others do.
         if shift == 31 || high_product(self.exp[0], factor).checked_add(round).is_none() {
             map_groups(input, output, |value| exact(exp(value)));
-        } else if cfg!(backend = "v6m") {
+        } else if !Chosen::HAS_LONG_PRODUCTS {
             let high_factor = factor >> 16;
             map_groups(input, output, |value| {
                 let exp = exp(value);
@@ -127,10 +127,10 @@ impl Softmax {
     }
 }
 
-/// As [`Source::map`], four elements read at once where that is one instruction: RISC-V would put a word together.
+/// As [`Source::map`], four elements read at once where that is one instruction.
 #[inline(always)]
 fn map_groups<T>(input: impl Source<i8>, output: &[Cell<T>], function: impl Fn(i8) -> T) {
-    if cfg!(backend = "rv32") {
+    if !Chosen::READS_WORDS {
         return input.map(output, function);
     }
     let (groups, rest) = input.groups::<4>();

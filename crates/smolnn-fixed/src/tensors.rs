@@ -2,10 +2,34 @@
 
 use core::cell::Cell;
 
-use smolnn_core::ShapeError;
+use smolnn_core::{ShapeError, excluded};
 
-/// Elements that a kernel reads: a slice, or one whose elements the kernel's output may overwrite.
-pub trait Source<T: Copy>: Copy {
+use crate::backend::{Bodies, Chosen};
+
+/// What the types of this file alone have, so that nobody else can implement its public traits: the bodies in assembly trust
+/// lengths that [`Tensors::check`] has checked, and pointers that belong to them.
+pub(crate) mod sealed {
+    /// Marks the types whose lengths are those of slices.
+    pub trait Sealed {}
+
+    impl<T> Sealed for &[T] {}
+    impl<T> Sealed for super::Separate<'_, T> {}
+    impl<T> Sealed for super::Overlapping<'_, T> {}
+    impl<T> Sealed for super::SeparatePair<'_, T> {}
+    impl<T> Sealed for super::WithRight<'_, T> {}
+    impl<T> Sealed for super::OverlappingPair<'_, T> {}
+
+    /// Input and output for bodies in assembly.
+    pub trait Pointers<T> {
+        /// Both as raw pointers derived from the same borrow. The lengths are those of the slices.
+        fn pointers(&mut self) -> (*const T, *mut T);
+    }
+}
+
+use sealed::{Pointers, Sealed};
+
+/// Elements that a kernel reads: a slice, or one whose elements the kernel's output may overwrite. Sealed.
+pub trait Source<T: Copy>: Copy + Sealed {
     /// `length` elements from `start` on; none when they do not all exist.
     fn part(self, start: usize, length: usize) -> Self;
     /// All elements.
@@ -68,9 +92,9 @@ impl<T: Copy> Source<T> for &[T] {
         let (inputs, input_rest) = self.as_chunks::<4>();
         let (outputs, output_rest) = output.as_chunks::<4>();
         for (input, output) in inputs.iter().zip(outputs) {
-            // On v6-M reading all four first takes fewer registers; bytes would be unpacked from a word.
+            // Bytes would be unpacked from a word.
             let copy = *input;
-            let input = if cfg!(backend = "v6m") && size_of::<T>() > 1 { &copy } else { input };
+            let input = if Chosen::READS_AHEAD && size_of::<T>() > 1 { &copy } else { input };
             for (input, output) in input.iter().zip(output) {
                 output.set(function(*input));
             }
@@ -125,7 +149,34 @@ impl<T: Copy> Source<T> for &[Cell<T>] {
 /// Input and output of a kernel that runs row by row.
 ///
 /// A kernel reads input and writes output in turns, never at once, so that both may lie in one buffer.
-pub trait Tensors<T: Copy> {
+///
+/// Sealed: kernels in assembly trust what these types say, so that no other type may say it.
+///
+/// ```compile_fail,E0277
+/// use std::cell::Cell;
+///
+/// use smolnn_core::ShapeError;
+/// use smolnn_fixed::Tensors;
+///
+/// struct Wild;
+///
+/// impl Tensors<i8> for Wild {
+///     type Input<'a> = &'a [i8];
+///     fn split(&mut self) -> (&[i8], &[Cell<i8>]) {
+///         (&[], &[])
+///     }
+///     fn input(&self) -> &[i8] {
+///         &[]
+///     }
+///     fn output(&mut self) -> &mut [i8] {
+///         &mut []
+///     }
+///     fn check(&self, _: usize, _: usize, _: usize) -> Result<(), ShapeError> {
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Tensors<T: Copy>: Sealed + Pointers<T> {
     /// How the input is read while output is written.
     type Input<'a>: Source<T>
     where
@@ -136,8 +187,6 @@ pub trait Tensors<T: Copy> {
     fn input(&self) -> &[T];
     /// The output.
     fn output(&mut self) -> &mut [T];
-    /// Both as raw pointers derived from the same borrow, for `backend`. The lengths are those of the slices.
-    fn pointers(&mut self) -> (*const T, *mut T);
     /// Checks that the lengths are the shape's and that an overlap leaves needed input intact.
     ///
     /// # Errors
@@ -152,6 +201,13 @@ pub struct Separate<'a, T> {
     pub input: &'a [T],
     /// The output.
     pub output: &'a mut [T],
+}
+
+impl<T> Pointers<T> for Separate<'_, T> {
+    #[inline(always)]
+    fn pointers(&mut self) -> (*const T, *mut T) {
+        (self.input.as_ptr(), self.output.as_mut_ptr())
+    }
 }
 
 impl<T: Copy> Tensors<T> for Separate<'_, T> {
@@ -170,10 +226,6 @@ impl<T: Copy> Tensors<T> for Separate<'_, T> {
     #[inline(always)]
     fn output(&mut self) -> &mut [T] {
         self.output
-    }
-    #[inline(always)]
-    fn pointers(&mut self) -> (*const T, *mut T) {
-        (self.input.as_ptr(), self.output.as_mut_ptr())
     }
     #[inline]
     fn check(&self, input_len: usize, output_len: usize, _: usize) -> Result<(), ShapeError> {
@@ -205,16 +257,22 @@ impl<'a, T> Overlapping<'a, T> {
     ) -> Result<Self, ShapeError> {
         let found = buffer.len();
         if found < input_len || found - input_len < input {
-            return Err(ShapeError::Length { what: "the buffer, for the input", expected: input + input_len, found });
+            let expected = input.saturating_add(input_len);
+            return Err(ShapeError::Length { what: "the buffer, for the input", expected, found });
         }
         if found < output_len || found - output_len < output {
-            return Err(ShapeError::Length {
-                what: "the buffer, for the output",
-                expected: output + output_len,
-                found,
-            });
+            let expected = output.saturating_add(output_len);
+            return Err(ShapeError::Length { what: "the buffer, for the output", expected, found });
         }
         Ok(Self { buffer, input, input_len, output, output_len })
+    }
+}
+
+impl<T> Pointers<T> for Overlapping<'_, T> {
+    #[inline(always)]
+    fn pointers(&mut self) -> (*const T, *mut T) {
+        let base = self.buffer.as_mut_ptr();
+        (base.wrapping_add(self.input), base.wrapping_add(self.output))
     }
 }
 
@@ -230,17 +288,12 @@ impl<T: Copy> Tensors<T> for Overlapping<'_, T> {
     }
     #[inline(always)]
     fn input(&self) -> &[T] {
-        // `new` checked the range, so the fallback is never taken; it keeps the panic out of the binary.
-        self.buffer.get(self.input..self.input + self.input_len).unwrap_or_default()
+        // `new` checked the range.
+        self.buffer.get(self.input..self.input + self.input_len).unwrap_or_else(excluded)
     }
     #[inline(always)]
     fn output(&mut self) -> &mut [T] {
-        self.buffer.get_mut(self.output..self.output + self.output_len).unwrap_or_default()
-    }
-    #[inline(always)]
-    fn pointers(&mut self) -> (*const T, *mut T) {
-        let base = self.buffer.as_mut_ptr();
-        (base.wrapping_add(self.input), base.wrapping_add(self.output))
+        self.buffer.get_mut(self.output..self.output + self.output_len).unwrap_or_else(excluded)
     }
     #[inline]
     fn check(&self, input_len: usize, output_len: usize, overlap_gap: usize) -> Result<(), ShapeError> {
@@ -261,8 +314,8 @@ const fn check_overlap(
 }
 
 /// Two inputs and one output of a kernel that runs element by element. The output may take an input's place, or lie
-/// before it.
-pub trait Operands<T: Copy> {
+/// before it. Sealed, as [`Tensors`].
+pub trait Operands<T: Copy>: Sealed {
     /// How the left operand is read while output is written.
     type Left<'a>: Source<T>
     where

@@ -27,7 +27,7 @@
 //! static WEIGHTS: [u32; 1] = [0x04_03_02_01];
 //! static CHANNELS: [Channel; 1] = [Channel { bias: 10, multiplier: 1 << 30, shift: 0 }]; // half
 //! const LAYER: Dense<'static> =
-//!     shape!(Dense::new(shape!(DenseShape::new(1, 4, 1)), &WEIGHTS, &CHANNELS, Layout::PORTABLE, OutputRange::int8(0)));
+//!     shape!(Dense::new(shape!(DenseShape::new(1, 4, 1)), &WEIGHTS, &CHANNELS, Layout::Portable, OutputRange::int8(0)));
 //!
 //! let mut output = [0; 1];
 //! dense(&LAYER, Separate { input: &[1, 1, 1, 1], output: &mut output }, &mut [])?;

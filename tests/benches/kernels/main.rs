@@ -31,8 +31,11 @@ impl Meter for Stopwatch {
         });
         let (kernel, function) = peer.unwrap_or((name, "smolnn"));
         let mut group = self.criterion.benchmark_group(format!("{kernel}/{shape}"));
-        let (Work::Macs(units) | Work::Elements(units)) = work;
-        group.throughput(Throughput::Elements(units as u64));
+        let units = match work {
+            Work::Macs(macs) => macs,
+            Work::Elements(elements) => elements as u64,
+        };
+        group.throughput(Throughput::Elements(units));
         group.bench_function(function, |bencher| bencher.iter(&mut *call));
         for (peer, mut call) in naive::competitors(name, shape) {
             group.bench_function(peer, |bencher| bencher.iter(&mut call));

@@ -46,7 +46,7 @@ fn list(text: &mut String, numbers: &[i32]) {
 fn coefficients_are_those_of_the_search() {
     let mut text = String::from(
         "//! Coefficients of the Q15 activations, found by `search` in the testkit. Rewritten by\n\
-         //! `BLESS=1 cargo test -p host-tests --test exhaustive q15`.\n\nuse super::q15::Pieces;\n",
+         //! `BLESS=1 cargo test -p host-tests --test exhaustive q15`.\n\nuse crate::backend::Pieces;\n",
     );
     let found = |name: &str, pieces: Result<Vec<Piece>, i32>| -> Vec<Piece> {
         pieces.unwrap_or_else(|x| panic!("{name}: no solution for the piece at {x}"))

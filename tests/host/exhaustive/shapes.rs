@@ -39,7 +39,7 @@ fn taps_are_those_that_see_input() {
         }
         let touched: usize =
             (0..window.output()).map(|output| window.taps(output)).map(|(first, last)| last - first).sum();
-        assert_eq!(window.touched_taps(), touched);
+        assert_eq!(window.touched_taps(), touched as u64);
         assert_eq!(window.is_unpadded(), touched == window.output() * window.kernel(), "{window:?}");
     }
     assert!(cases > 10_000, "only {cases} cases");

@@ -55,12 +55,12 @@ impl MulAssign for Watched {
 impl Number for Watched {}
 
 /// Products of one call.
-fn counted(shape: &Conv2dShape) -> usize {
+fn counted(shape: &Conv2dShape) -> u64 {
     PRODUCTS.set(0);
     let zeros = |length| vec![Watched(1); length];
     conv2d::forward(shape, &zeros(shape.weights()), None, &zeros(shape.input_len()), &mut zeros(shape.output_len()))
         .unwrap();
-    PRODUCTS.get()
+    PRODUCTS.get() as u64
 }
 
 /// 3×3 of C channels, and the same through a bottleneck of B: 1×1 to B, 3×3 from B.

@@ -15,78 +15,23 @@ use smolnn_core::ShapeError;
 
 use super::q15_small::{sigmoid_q15_small, tanh_q15_small};
 use super::q15_tables::{SIGMOID, TANH};
-use crate::backend;
+use crate::backend::{Bodies, Chosen, Pieces};
 use crate::q::{Q, Q15};
 use crate::tensors::Source;
 
 /// Q3.12: −8 ≤ x < 8.
 pub type Q12 = Q<i16, 12>;
 
-/// The polynomials of `N` pieces, a power of two: the piece of 0 comes first, those of negative inputs follow behind the
-/// positive ones.
-/// Two arrays cost v7-M no address; where registers or addressing modes are few the coefficients lie side by side.
-#[repr(C)]
-pub(crate) struct Pieces<const N: usize> {
-    #[cfg(not(any(backend = "v6m", backend = "rv32")))]
-    constants: [i32; N],
-    #[cfg(not(any(backend = "v6m", backend = "rv32")))]
-    slopes: [i32; N],
-    #[cfg(any(backend = "v6m", backend = "rv32"))]
-    pairs: [[i32; 2]; N],
+/// The polynomial of the piece that `position` lies in.
+#[inline(always)]
+const fn at<const N: usize>(pieces: &Pieces<N>, position: i32, x: i32) -> i32 {
+    horner(pieces.coefficients((position >> 7) as usize), x)
 }
 
-impl<const N: usize> Pieces<N> {
-    /// From c0 of every piece, whose lowest byte is c2, and c1.
-    #[cfg(not(any(backend = "v6m", backend = "rv32")))]
-    pub(super) const fn new(constants: [i32; N], slopes: [i32; N]) -> Self {
-        Self { constants, slopes }
-    }
-
-    #[cfg(not(any(backend = "v6m", backend = "rv32")))]
-    #[inline(always)]
-    pub(super) const fn piece(&self, piece: usize) -> (i32, i32) {
-        (self.constants[piece & (N - 1)], self.slopes[piece & (N - 1)])
-    }
-
-    /// From c0 of every piece, whose lowest byte is c2, and c1.
-    #[cfg(any(backend = "v6m", backend = "rv32"))]
-    pub(super) const fn new(constants: [i32; N], slopes: [i32; N]) -> Self {
-        let mut pairs = [[0; 2]; N];
-        let mut piece = 0;
-        while piece < N {
-            pairs[piece] = [constants[piece], slopes[piece]];
-            piece += 1;
-        }
-        Self { pairs }
-    }
-
-    #[cfg(any(backend = "v6m", backend = "rv32"))]
-    #[inline(always)]
-    pub(super) const fn piece(&self, piece: usize) -> (i32, i32) {
-        let [constant, slope] = self.pairs[piece & (N - 1)];
-        (constant, slope)
-    }
-
-    /// c0 + x·(c1 + x·c2) of the piece that `position` lies in.
-    #[inline(always)]
-    const fn at(&self, position: i32, x: i32) -> i32 {
-        let (constant, slope) = self.piece((position >> 7) as usize);
-        horner([constant, slope, constant as i8 as i32], x)
-    }
-
-    /// The same in loops.
-    #[cfg(not(core = "rv32"))]
-    #[inline(always)]
-    const fn in_loop_at(&self, position: i32, x: i32) -> i32 {
-        self.at(position, x)
-    }
-
-    /// The same in loops: RISC-V loads a byte with its sign in one instruction, and takes two to find it in a word.
-    #[cfg(core = "rv32")]
-    #[inline(always)]
-    fn in_loop_at(&self, position: i32, x: i32) -> i32 {
-        horner(crate::backend::with_lowest_byte(&self.pairs[(position >> 7) as usize & (N - 1)]), x)
-    }
+/// [`at`] in loops.
+#[inline(always)]
+fn in_loop_at<const N: usize>(pieces: &Pieces<N>, position: i32, x: i32) -> i32 {
+    horner(pieces.coefficients_in_loop((position >> 7) as usize), x)
 }
 
 /// c0 + x·(c1 + x·c2).
@@ -103,7 +48,7 @@ impl Q12 {
             return self.sigmoid_small();
         }
         let x = self.to_bits() as i32;
-        sigmoid_output(SIGMOID.at(x, x))
+        sigmoid_output(at(&SIGMOID, x, x))
     }
 
     /// tanh x, correctly rounded. 0 at 0, 32767 and −32768 where it rounds to ±1; the [module](self) has its cost.
@@ -113,7 +58,7 @@ impl Q12 {
             return self.tanh_small();
         }
         let x = self.to_bits() as i32;
-        tanh_output(TANH.at(x + TANH_OFFSET, x))
+        tanh_output(at(&TANH, x + TANH_OFFSET, x))
     }
 }
 
@@ -132,8 +77,8 @@ const fn tanh_output(y: i32) -> Q15 {
     Q15::from_bits((y >> 16) as i16)
 }
 
-/// Whether slices run the bodies in 2 KiB: Helium gathers eight pieces at a time there, in fewer instructions.
-const SMALL_SLICES: bool = cfg!(any(smolnn_optimize = "size", backend = "helium"));
+/// Whether slices run the bodies in 2 KiB.
+const SMALL_SLICES: bool = cfg!(smolnn_optimize = "size") || Chosen::GATHERS_PIECES;
 
 /// [`Q12::sigmoid`] of every element.
 ///
@@ -144,10 +89,10 @@ pub fn sigmoid_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> 
         return sigmoid_q15_small(input, output);
     }
     ShapeError::check_length("the output", input.len(), output.len())?;
-    let (input, output) = backend::q15_eights::<false, _>(&SIGMOID, input, output);
+    let (input, output) = Chosen::q15_front::<false, _>(&SIGMOID, input, output);
     input.map(Cell::from_mut(output).as_slice_of_cells(), |x| {
         let x = x.to_bits() as i32;
-        sigmoid_output(SIGMOID.in_loop_at(x, x))
+        sigmoid_output(in_loop_at(&SIGMOID, x, x))
     });
     Ok(())
 }
@@ -161,10 +106,10 @@ pub fn tanh_q15(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
         return tanh_q15_small(input, output);
     }
     ShapeError::check_length("the output", input.len(), output.len())?;
-    let (input, output) = backend::q15_eights::<true, _>(&TANH, input, output);
+    let (input, output) = Chosen::q15_front::<true, _>(&TANH, input, output);
     input.map(Cell::from_mut(output).as_slice_of_cells(), |x| {
         let x = x.to_bits() as i32;
-        tanh_output(TANH.in_loop_at(x + TANH_OFFSET, x))
+        tanh_output(in_loop_at(&TANH, x + TANH_OFFSET, x))
     });
     Ok(())
 }

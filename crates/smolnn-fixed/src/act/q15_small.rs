@@ -12,9 +12,9 @@ use core::hint::black_box;
 
 use smolnn_core::ShapeError;
 
-use super::q15::{Pieces, Q12};
+use super::q15::Q12;
 use super::q15_tables::{SMALL_SIGMOID, SMALL_TANH};
-use crate::backend;
+use crate::backend::{Bodies, Chosen, Pieces};
 use crate::q::Q15;
 use crate::tensors::Source;
 
@@ -26,7 +26,7 @@ const fn terms(pieces: &Pieces<256>, x: i32, [one, half]: [i32; 2]) -> [i32; 2] 
     let magnitude = x.wrapping_mul(sign);
     // −32768 belongs to the last piece.
     let piece = (magnitude - (magnitude >> 15)) >> 7;
-    let (constant, slope) = pieces.piece(piece as usize);
+    let [constant, slope] = pieces.piece(piece as usize);
     let slope = slope.wrapping_add(magnitude.wrapping_mul(constant as i8 as i32));
     [half.wrapping_add(x.wrapping_mul(slope)), constant.wrapping_mul(sign)]
 }
@@ -66,7 +66,7 @@ impl Q12 {
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn sigmoid_q15_small(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
-    let (input, output) = backend::q15_eights::<false, _>(&SMALL_SIGMOID, input, output);
+    let (input, output) = Chosen::q15_front::<false, _>(&SMALL_SIGMOID, input, output);
     let constants = black_box(SIGMOID_CONSTANTS);
     input.map(Cell::from_mut(output).as_slice_of_cells(), |x| sigmoid_value(x.to_bits() as i32, constants));
     Ok(())
@@ -78,7 +78,7 @@ pub fn sigmoid_q15_small(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeE
 /// [`ShapeError::Length`] when the slices differ in length.
 pub fn tanh_q15_small(input: &[Q12], output: &mut [Q15]) -> Result<(), ShapeError> {
     ShapeError::check_length("the output", input.len(), output.len())?;
-    let (input, output) = backend::q15_eights::<true, _>(&SMALL_TANH, input, output);
+    let (input, output) = Chosen::q15_front::<true, _>(&SMALL_TANH, input, output);
     let constants = black_box(TANH_CONSTANTS);
     input.map(Cell::from_mut(output).as_slice_of_cells(), |x| tanh_value(x.to_bits() as i32, constants));
     Ok(())

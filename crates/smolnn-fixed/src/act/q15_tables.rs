@@ -1,7 +1,7 @@
 //! Coefficients of the Q15 activations, found by `search` in the testkit. Rewritten by
 //! `BLESS=1 cargo test -p host-tests --test exhaustive q15`.
 
-use super::q15::Pieces;
+use crate::backend::Pieces;
 
 #[rustfmt::skip]
 pub(super) static SIGMOID: Pieces<512> = Pieces::new(

@@ -1,33 +1,144 @@
 //! The backends: a folder each, its packing of weights beside its bodies. `portable` always compiles and is the specification;
 //! the others override what pays there. Packing is compiled everywhere, since the importer packs on the host for the target;
-//! bodies in the builds that run them. A layer whose weights have the portable layout runs the portable body on every build, so that tests hold
-//! a backend against the specification on the target itself. Which body serves an operator in this build is said here and nowhere else.
+//! bodies in the builds that run them. The list of backends and of the cores that have them is [`smolnn_core::Backend`].
+//!
+//! [`Bodies`] says which body serves an operator in this build, here and nowhere else. A layer whose weights have the portable
+//! layout runs the portable body on every build, so that tests hold a backend against the specification on the target itself.
 
-pub mod choice;
-#[cfg(any(backend = "dsp", backend = "helium"))]
+#[cfg(any(bodies = "dsp", bodies = "helium"))]
 mod dense_int16;
 mod dsp;
 mod helium;
+mod layer;
 pub mod pack;
-pub(crate) mod portable;
+mod pieces;
+mod portable;
 mod scalar;
 
-// Each module gives every operator, the portable body where it has none.
 #[cfg(bodies = "dsp")]
-use dsp as chosen;
+pub(crate) use dsp::Dsp as Chosen;
 #[cfg(bodies = "helium")]
-use helium as chosen;
+pub(crate) use helium::Helium as Chosen;
+pub(crate) use pieces::Pieces;
 #[cfg(bodies = "portable")]
-use portable as chosen;
+pub(crate) use portable::Portable as Chosen;
 #[cfg(bodies = "scalar")]
-use scalar as chosen;
+pub(crate) use scalar::Scalar as Chosen;
 
-pub(crate) use chosen::{conv2d, dense, dense_int16, dense_to_int16, depthwise_conv2d};
+use smolnn_core::Pool2dShape;
 
-#[cfg(core = "rv32")]
-pub(crate) use scalar::with_lowest_byte;
+use crate::act::q15::Q12;
+use crate::conv::{Conv2d, DepthwiseConv2d};
+use crate::dense::{Dense, DenseToInt16};
+use crate::element::Element;
+use crate::pack::{Channel, Layout};
+use crate::pool::Kind;
+use crate::q::Q15;
+use crate::quantise::OutputRange;
+use crate::tensors::{Source, Tensors};
 
-#[cfg(backend = "dsp")]
-pub(crate) use dsp::{largest, pool2d, q15_eights};
-#[cfg(not(backend = "dsp"))]
-pub(crate) use portable::{largest, pool2d, q15_eights};
+/// The bodies and the small properties of a backend; what it leaves out is portable. Bodies of layers with packed weights run
+/// the backend's own layouts alone.
+pub(crate) trait Bodies {
+    /// Whether one instruction multiplies 32 by 32 bits to 64.
+    const HAS_LONG_PRODUCTS: bool = true;
+    /// Whether four neighbouring bytes are best read as one word.
+    const READS_WORDS: bool = true;
+    /// Whether a group of elements is best read before the first of it is written, which takes fewer registers.
+    const READS_AHEAD: bool = false;
+    /// Whether an instruction shifts its operand at no cost.
+    const HAS_FREE_SHIFTS: bool = false;
+    /// Whether slices take the small polynomials of sigmoid and tanh: in fewer instructions where pieces are gathered.
+    const GATHERS_PIECES: bool = false;
+
+    /// Runs a convolution.
+    fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+        portable::conv2d(layer, tensors, scratch);
+    }
+
+    /// Runs a depthwise convolution that is not packed as a convolution.
+    fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+        portable::depthwise_conv2d(layer, tensors, scratch);
+    }
+
+    /// Runs a dense layer.
+    fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+        portable::dense(layer, tensors, scratch);
+    }
+
+    /// Runs a dense layer to int16.
+    fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
+        portable::dense_to_int16(layer, input, output, scratch);
+    }
+
+    /// One vector of int16 inputs, rows of unpacked weights and channels in short form.
+    fn dense_int16(input: &[i16], weights: &[i8], channels: &[Channel], range: &OutputRange, output: &mut [i16]) {
+        portable::dense_int16(input, weights, channels, range, output);
+    }
+
+    /// Runs a pooling and says that it did; the loops of [`pool`](crate::pool) do the rest.
+    #[inline(always)]
+    fn pool2d<T: Element>(
+        _shape: &Pool2dShape,
+        _kind: Kind,
+        _minimum: i32,
+        _maximum: i32,
+        _tensors: &mut impl Tensors<T>,
+    ) -> bool {
+        false
+    }
+
+    /// The largest of one value or more.
+    #[inline(always)]
+    fn largest(values: impl Source<i8>) -> i32 {
+        if Self::HAS_FREE_SHIFTS { portable::largest_in_words(values) } else { portable::largest(values) }
+    }
+
+    /// tanh, or sigmoid, of the elements at the front that a loop of the backend's takes; gives those that are left, which
+    /// the loops of [`q15`](crate::act::q15) and [`q15_small`](crate::act::q15_small) do.
+    #[inline(always)]
+    fn q15_front<'a, const TANH: bool, const N: usize>(
+        _pieces: &Pieces<N>,
+        input: &'a [Q12],
+        output: &'a mut [Q15],
+    ) -> (&'a [Q12], &'a mut [Q15]) {
+        (input, output)
+    }
+}
+
+/// Runs a convolution.
+#[inline(always)]
+pub(crate) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+    match layer.layout {
+        Layout::Portable => portable::conv2d(layer, tensors, scratch),
+        _ => Chosen::conv2d(layer, tensors, scratch),
+    }
+}
+
+/// Runs a depthwise convolution.
+#[inline(always)]
+pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+    match (layer.layout, layer.as_conv2d()) {
+        (Layout::Portable, _) => portable::depthwise_conv2d(layer, tensors, scratch),
+        (_, Some(conv)) => Chosen::conv2d(&conv, tensors, scratch),
+        _ => Chosen::depthwise_conv2d(layer, tensors, scratch),
+    }
+}
+
+/// Runs a dense layer.
+#[inline(always)]
+pub(crate) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+    match layer.layout {
+        Layout::Portable => portable::dense(layer, tensors, scratch),
+        _ => Chosen::dense(layer, tensors, scratch),
+    }
+}
+
+/// Runs a dense layer to int16.
+#[inline(always)]
+pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
+    match layer.layout {
+        Layout::Portable => portable::dense_to_int16(layer, input, output, scratch),
+        _ => Chosen::dense_to_int16(layer, input, output, scratch),
+    }
+}

@@ -5,15 +5,15 @@
 //! zero point of the input folded into the bias: Σ (x − z)·w + b = Σ x·w + (b − z·Σ w). Padding counts as the value z,
 //! so that the same bias serves every pixel.
 //!
-//! A backend that has no packing of its own for an operator uses the portable one, and the portable body with it:
-//! [`layout`](Packed::layout) says which, and a kernel only runs the layouts it knows.
+//! For each operator and shape a backend has one [`Layout`], or none. Weights that do not meet its conditions, and operators
+//! that it has no layout for, get the portable layout, and run the portable body. A layer's constructor takes a layout only
+//! for the shapes that packing gives it to, with as many words and channels: what a body reads is there.
+#![forbid(unsafe_code)]
 
 use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 
-use super::dsp::pack as dsp;
-use super::helium::pack as helium;
-use super::portable::pack as portable;
-use super::scalar::pack as scalar;
+pub use super::layer::PackedLayer;
+use super::{dsp, helium, portable, scalar};
 use crate::Backend;
 use crate::quantise::{Multiplier, OutputRange};
 
@@ -31,10 +31,11 @@ pub struct Weights<'a> {
 }
 
 impl Weights<'_> {
-    /// Checks the lengths for a layer of `weights` weights and `channels` output channels.
+    /// Checks lengths and values for a layer of `weights` weights and `channels` output channels.
     ///
     /// # Errors
-    /// [`ShapeError::Length`].
+    /// [`ShapeError::Length`]; [`ShapeError::Range`] when the zero point lies outside of int8, or a multiplier is none that
+    /// [`Multiplier::from_f64`] gives.
     pub const fn check(&self, weights: usize, channels: usize) -> Result<(), ShapeError> {
         if let Err(error) = ShapeError::check_length("the weights", weights, self.values.len()) {
             return Err(error);
@@ -44,10 +45,15 @@ impl Weights<'_> {
         {
             return Err(error);
         }
-        if self.multipliers.len() == 1 {
-            return Ok(());
+        if self.multipliers.len() != 1
+            && let Err(error) = ShapeError::check_length("the multipliers", channels, self.multipliers.len())
+        {
+            return Err(error);
         }
-        ShapeError::check_length("the multipliers", channels, self.multipliers.len())
+        if self.input_zero_point < -128 || self.input_zero_point > 127 {
+            return Err(ShapeError::Range("the input's zero point is not within -128..=127"));
+        }
+        Multiplier::check_all(self.multipliers)
     }
 
     /// Bias of output channel `channel`.
@@ -75,227 +81,356 @@ pub struct Channel {
     pub shift: i32,
 }
 
-/// Which layout the words of a layer have. Every layout of every backend has a number of its own: the backend's place
-/// in [`Backend::ALL`] times 16, plus the backend's own count. 0 is the portable one, which every build runs.
+/// Which layout the words of a layer have: that of a backend for some operators and shapes, or the portable one, which serves
+/// all and which every build runs. The file `pack.rs` in a backend's folder describes its layouts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Layout(pub u8);
+pub enum Layout {
+    /// Bytes in the order of TensorFlow Lite.
+    #[default]
+    Portable,
+    /// DSP: a stream of words per pair of output channels, for convolutions and dense layers of several vectors.
+    DspPairs,
+    /// DSP: a stream per eight outputs, for dense layers of one vector.
+    DspEights,
+    /// DSP: depthwise convolutions 3×3.
+    DspThree,
+    /// DSP: other depthwise convolutions.
+    DspTaps,
+    /// DSP: dense layers to int16.
+    DspToInt16,
+    /// Helium: blocks of four output channels, for convolutions and dense layers.
+    HeliumMatrix,
+    /// Helium: depthwise convolutions.
+    HeliumDepthwise,
+    /// Helium: dense layers to int16.
+    HeliumToInt16,
+    /// v7-M: accumulators and shifts are small enough for the short rounding.
+    V7mShort,
+    /// v7-M: any accumulator, any shift.
+    V7mGeneral,
+    /// v6-M: accumulators and shifts are small enough for the short rounding.
+    V6mShort,
+    /// v6-M: any accumulator, any shift.
+    V6mGeneral,
+    /// RV32: accumulators and shifts are small enough for the short rounding.
+    Rv32Short,
+    /// RV32: any accumulator, any shift.
+    Rv32General,
+}
 
 impl Layout {
-    /// The portable layout: bytes in the order of TensorFlow Lite.
-    pub const PORTABLE: Self = Self(0);
-
-    /// Layout `number`, below 16, of the backend.
-    pub const fn of(backend: Backend, number: u8) -> Self {
-        Self((backend as u8) << 4 | number)
-    }
+    /// All layouts.
+    pub const ALL: [Self; 15] = [
+        Self::Portable,
+        Self::DspPairs,
+        Self::DspEights,
+        Self::DspThree,
+        Self::DspTaps,
+        Self::DspToInt16,
+        Self::HeliumMatrix,
+        Self::HeliumDepthwise,
+        Self::HeliumToInt16,
+        Self::V7mShort,
+        Self::V7mGeneral,
+        Self::V6mShort,
+        Self::V6mGeneral,
+        Self::Rv32Short,
+        Self::Rv32General,
+    ];
 
     /// Whether it is the other. `==` in constants.
     pub const fn is(self, other: Self) -> bool {
-        self.0 == other.0
+        self as u8 == other as u8
     }
 
     /// The backend whose layout it is.
     pub const fn backend(self) -> Backend {
-        let mut index = 0;
-        while index < Backend::ALL.len() {
-            if Backend::ALL[index] as u8 == self.0 >> 4 {
-                return Backend::ALL[index];
-            }
-            index += 1;
+        match self {
+            Self::Portable => Backend::Portable,
+            Self::DspPairs | Self::DspEights | Self::DspThree | Self::DspTaps | Self::DspToInt16 => Backend::Dsp,
+            Self::HeliumMatrix | Self::HeliumDepthwise | Self::HeliumToInt16 => Backend::Helium,
+            Self::V7mShort | Self::V7mGeneral => Backend::V7m,
+            Self::V6mShort | Self::V6mGeneral => Backend::V6m,
+            Self::Rv32Short | Self::Rv32General => Backend::Rv32,
         }
-        Backend::Portable
     }
 
     /// Whether this build runs it.
     pub const fn runs_here(self) -> bool {
-        self.is(Self::PORTABLE) || self.0 >> 4 == Backend::CURRENT as u8
+        self.is(Self::Portable) || self.backend() as u8 == Backend::CURRENT as u8
     }
 }
 
-/// What packing gave. The layout decides how much scratch memory the layer needs.
+/// The operator and the shape of a layer whose weights are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackedShape {
+    /// A convolution without groups.
+    Conv2d(Conv2dShape),
+    /// A depthwise convolution.
+    DepthwiseConv2d(DepthwiseConv2dShape),
+    /// A dense layer.
+    Dense(DenseShape),
+    /// A dense layer of one vector from int8 to int16.
+    DenseToInt16(DenseShape),
+}
+
+impl PackedShape {
+    /// Weights.
+    pub const fn weights(&self) -> usize {
+        match self {
+            Self::Conv2d(shape) => shape.weights(),
+            Self::DepthwiseConv2d(shape) => shape.weights(),
+            Self::Dense(shape) | Self::DenseToInt16(shape) => shape.weights(),
+        }
+    }
+
+    /// Output channels.
+    pub const fn outputs(&self) -> usize {
+        match self {
+            Self::Conv2d(shape) => shape.output().channels,
+            Self::DepthwiseConv2d(shape) => shape.output().channels,
+            Self::Dense(shape) | Self::DenseToInt16(shape) => shape.outputs(),
+        }
+    }
+
+    /// Products that make one output.
+    pub const fn depth(&self) -> usize {
+        match self {
+            Self::Conv2d(shape) => shape.depth(),
+            Self::DepthwiseConv2d(shape) => shape.depth(),
+            Self::Dense(shape) | Self::DenseToInt16(shape) => shape.inputs(),
+        }
+    }
+
+    /// Refuses what no kernel runs.
+    const fn check(&self) -> Result<(), ShapeError> {
+        match self {
+            Self::Conv2d(shape) if shape.groups() != 1 => {
+                Err(ShapeError::Range("the int8 convolution takes no groups"))
+            }
+            Self::DenseToInt16(shape) if shape.batch() != 1 => {
+                Err(ShapeError::Range("a dense layer to int16 takes one vector"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The shape as which the backend packs and runs it.
+    const fn run_as(&self, backend: Backend) -> Self {
+        match self {
+            Self::DepthwiseConv2d(shape) => match as_conv2d(backend, shape) {
+                Some(conv) => Self::Conv2d(conv),
+                None => *self,
+            },
+            _ => *self,
+        }
+    }
+}
+
+/// The convolution as which the backend packs and runs a depthwise convolution of one input channel. Scalar cores leave one
+/// output channel as it is: it would leave most of a convolution's block empty.
+pub(crate) const fn as_conv2d(backend: Backend, shape: &DepthwiseConv2dShape) -> Option<Conv2dShape> {
+    let least = match backend {
+        Backend::Portable => return None,
+        Backend::Dsp | Backend::Helium => 1,
+        Backend::V7m | Backend::V6m | Backend::Rv32 => 2,
+    };
+    if shape.input().channels == 1 && shape.multiplier() >= least { Some(shape.as_conv2d()) } else { None }
+}
+
+/// What a layer takes. In 64 bits: what a target cannot hold is refused, not wrapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Words of weights.
+    pub(crate) words: u64,
+    /// Channels; 0 where the layout keeps their parameters among the words.
+    pub(crate) channels: u64,
+    /// Words of scratch memory while the layer runs.
+    pub(crate) scratch: u64,
+}
+
+/// The layout that the backend has for the shape; the portable one where it has none. For layouts that depend on the weights
+/// the one that packing hopes for.
+const fn layout(backend: Backend, shape: &PackedShape) -> Layout {
+    let shape = shape.run_as(backend);
+    match backend {
+        Backend::Portable => Layout::Portable,
+        Backend::Dsp => dsp::pack::layout(&shape),
+        Backend::Helium => helium::pack::layout(&shape),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::pack::layout(backend, &shape),
+    }
+}
+
+/// What the layer takes with weights of the layout.
+///
+/// # Errors
+/// [`ShapeError::Range`] where the layout does not fit the shape, [`ShapeError::TooLarge`] where memory does not hold it.
+pub(crate) const fn needs(layout: Layout, shape: &PackedShape) -> Result<Needs, ShapeError> {
+    if let Err(error) = shape.check() {
+        return Err(error);
+    }
+    let backend = layout.backend();
+    let own = self::layout(backend, shape);
+    if !layout.is(own) && !layout.is(scalar::pack::general(own)) {
+        return Err(ShapeError::Range("the weights are packed in a layout that does not fit the shape"));
+    }
+    let run_as = shape.run_as(backend);
+    let needs = match backend {
+        Backend::Portable => portable::pack::needs(shape),
+        Backend::Dsp => dsp::pack::needs(&run_as),
+        Backend::Helium => helium::pack::needs(&run_as),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::pack::needs(backend, &run_as),
+    };
+    const MOST: u64 = 1 << 29;
+    if needs.words >= MOST || needs.scratch >= MOST { Err(ShapeError::TooLarge) } else { Ok(needs) }
+}
+
+/// Most words that packing takes for the backend; the words used may be fewer.
+pub const fn words(backend: Backend, shape: &PackedShape) -> usize {
+    let portable = portable::pack::needs(shape).words;
+    let words = match needs(layout(backend, shape), shape) {
+        Ok(needs) if needs.words > portable => needs.words,
+        _ => portable,
+    };
+    if words > usize::MAX as u64 { usize::MAX } else { words as usize }
+}
+
+/// What packing gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packed {
     /// Words used.
     pub words: usize,
     /// Channels used. Those behind need not be kept: a layer takes the whole slice as well.
     pub channels: usize,
+    /// Words of scratch memory that the layer needs.
+    pub scratch: usize,
     /// Their layout.
     pub layout: Layout,
 }
 
-/// What a layer of some layout takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Needs {
-    /// Words of weights.
-    pub words: usize,
-    /// Channels; 0 where the layout keeps their parameters among the words.
-    pub channels: usize,
-    /// Words of scratch memory while the layer runs.
-    pub scratch: usize,
-}
-
-impl Needs {
-    /// Checks that this build runs the layout and that words and channels are as many as it reads.
-    pub(crate) const fn check(&self, layout: Layout, words: usize, channels: usize) -> Result<(), ShapeError> {
-        if !layout.runs_here() {
-            return Err(ShapeError::Range("the weights are packed for another backend than this build runs"));
-        }
-        if let Err(error) = ShapeError::check_length("the packed words", self.words, words) {
-            return Err(error);
-        }
-        if self.channels == 0 { Ok(()) } else { ShapeError::check_length("the channels", self.channels, channels) }
-    }
-}
-
-/// What the convolution takes with weights of the layout.
-pub const fn conv2d_needs(layout: Layout, shape: &Conv2dShape) -> Needs {
-    match layout.backend() {
-        Backend::Dsp => dsp::conv2d_needs(layout, shape),
-        Backend::Helium => helium::conv2d_needs(layout, shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d_needs(layout, shape),
-        _ => portable::conv2d_needs(shape),
-    }
-}
-
-/// Most words that packing the convolution takes for the backend; the words used may be fewer.
-pub const fn conv2d_words(backend: Backend, shape: &Conv2dShape) -> usize {
-    match backend {
-        Backend::Dsp => dsp::conv2d_words(shape),
-        Backend::Helium => helium::conv2d_words(shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d_words(backend, shape),
-        _ => portable::words(shape.weights()),
-    }
-}
-
-/// Packs the weights of a convolution.
+/// Packs the weights of a layer: into `words`, at least [`words`] of them, and `channels`, one per output channel.
 ///
 /// # Errors
-/// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
-pub fn conv2d(
+/// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short;
+/// [`ShapeError::Range`] when no kernel runs the shape.
+pub fn pack(
     backend: Backend,
-    shape: &Conv2dShape,
+    shape: &PackedShape,
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    match backend {
-        Backend::Dsp => dsp::conv2d(shape, weights, output, words, channels),
-        Backend::Helium => helium::conv2d(shape, weights, words, channels),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::conv2d(backend, shape, weights, output, words, channels),
-        _ => portable::conv2d(shape, weights, words, channels),
+    shape.check()?;
+    let rows = Rows::new(shape, weights)?;
+    ShapeError::check_capacity("the packed words", self::words(backend, shape), words.len())?;
+    let (own, run_as) = (layout(backend, shape), shape.run_as(backend));
+    let taken = needs(own, shape)?;
+    if taken.channels > 0 {
+        ShapeError::check_length("the packed channels", rows.outputs, channels.len())?;
     }
-}
-
-/// The convolution that a depthwise convolution of one input channel is.
-pub(crate) const fn as_conv2d(shape: &DepthwiseConv2dShape) -> Option<Conv2dShape> {
-    if shape.input().channels == 1 { Some(shape.as_conv2d()) } else { None }
-}
-
-/// What the depthwise convolution takes with weights of the layout.
-pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2dShape) -> Needs {
-    match layout.backend() {
-        Backend::Dsp => dsp::depthwise_conv2d_needs(layout, shape),
-        Backend::Helium => helium::depthwise_conv2d_needs(layout, shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::depthwise_conv2d_needs(layout, shape),
-        _ => portable::depthwise_conv2d_needs(shape),
-    }
-}
-
-/// Most words that packing the depthwise convolution takes for the backend; the words used may be fewer.
-pub const fn depthwise_conv2d_words(backend: Backend, shape: &DepthwiseConv2dShape) -> usize {
-    match backend {
-        Backend::Dsp => dsp::depthwise_conv2d_words(shape),
-        Backend::Helium => helium::depthwise_conv2d_words(shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::depthwise_conv2d_words(backend, shape),
-        _ => portable::words(shape.weights()),
-    }
-}
-
-/// Packs the weights of a depthwise convolution.
-///
-/// # Errors
-/// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
-pub fn depthwise_conv2d(
-    backend: Backend,
-    shape: &DepthwiseConv2dShape,
-    weights: &Weights<'_>,
-    output: &OutputRange,
-    words: &mut [u32],
-    channels: &mut [Channel],
-) -> Result<Packed, ShapeError> {
-    match backend {
-        Backend::Dsp => dsp::depthwise_conv2d(shape, weights, output, words, channels),
-        Backend::Helium => helium::depthwise_conv2d(shape, weights, words, channels),
+    let written = match backend {
+        Backend::Portable => None,
+        Backend::Dsp => dsp::pack::write(own, &run_as, &rows, output, words),
+        Backend::Helium => helium::pack::write(own, &rows, words),
         Backend::V7m | Backend::V6m | Backend::Rv32 => {
-            scalar::depthwise_conv2d(backend, shape, weights, output, words, channels)
+            scalar::pack::write(backend, &run_as, &rows, output, words, channels)
         }
-        _ => portable::depthwise_conv2d(shape, weights, words, channels),
+    };
+    let (layout, taken) = match written {
+        Some(layout) => (layout, taken),
+        None => {
+            ShapeError::check_length("the packed channels", rows.outputs, channels.len())?;
+            portable::pack::write(&rows, words, channels);
+            (Layout::Portable, needs(Layout::Portable, shape)?)
+        }
+    };
+    let Needs { words, channels, scratch } = taken;
+    Ok(Packed { words: words as usize, channels: channels as usize, scratch: scratch as usize, layout })
+}
+
+/// The weights of a layer as rows, one per output channel.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) weights: &'a Weights<'a>,
+    pub(crate) outputs: usize,
+    /// Weights of a row.
+    pub(crate) depth: usize,
+    /// From one row's first weight to the next row's, and from one weight of a row to the next.
+    channel_step: usize,
+    depth_step: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn new(shape: &PackedShape, weights: &'a Weights<'a>) -> Result<Self, ShapeError> {
+        let (depth, outputs) = (shape.depth(), shape.outputs());
+        weights.check(shape.weights(), outputs)?;
+        let (channel_step, depth_step) = match shape {
+            PackedShape::DepthwiseConv2d(_) => (1, outputs),
+            _ => (depth, 1),
+        };
+        Ok(Self { weights, outputs, depth, channel_step, depth_step })
+    }
+
+    /// A weight; 0 behind the end of a row and of the channels.
+    pub(crate) fn weight(&self, channel: usize, depth: usize) -> i8 {
+        if channel >= self.outputs || depth >= self.depth {
+            return 0;
+        }
+        self.weights.values.get(channel * self.channel_step + depth * self.depth_step).copied().unwrap_or(0)
+    }
+
+    /// The weights of a channel.
+    pub(crate) fn row(&self, channel: usize) -> impl Iterator<Item = i8> {
+        let values = self.weights.values.iter().skip(channel * self.channel_step);
+        values.step_by(self.depth_step.max(1)).take(self.depth).copied()
+    }
+
+    /// The portable encoding of a channel.
+    pub(crate) fn folded(&self, channel: usize) -> Channel {
+        let multiplier = self.weights.multiplier(channel);
+        // The reference adds 32-bit products; wrapping gives the same sum in any order.
+        let sum = self.row(channel).fold(0_i32, |sum, weight| sum.wrapping_add(weight.into()));
+        let bias = self.weights.bias(channel).wrapping_sub(self.weights.input_zero_point.wrapping_mul(sum));
+        Channel { bias, multiplier: multiplier.mantissa, shift: multiplier.shift }
     }
 }
 
-/// What the dense layer takes with weights of the layout.
-pub const fn dense_needs(layout: Layout, shape: &DenseShape) -> Needs {
-    match layout.backend() {
-        Backend::Dsp => dsp::dense_needs(layout, shape),
-        Backend::Helium => helium::dense_needs(layout, shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense_needs(layout, shape),
-        _ => portable::dense_needs(shape),
-    }
+/// The operators by name: packing, and the words that it takes.
+macro_rules! operators {
+    ($($operator:literal, $name:ident, $words:ident, $shape:ty, $kind:ident;)*) => {$(
+        #[doc = concat!("[`pack`] for ", $operator, ".")]
+        ///
+        /// # Errors
+        /// As [`pack`].
+        pub fn $name(
+            backend: Backend,
+            shape: &$shape,
+            weights: &Weights<'_>,
+            output: &OutputRange,
+            words: &mut [u32],
+            channels: &mut [Channel],
+        ) -> Result<Packed, ShapeError> {
+            pack(backend, &PackedShape::$kind(*shape), weights, output, words, channels)
+        }
+
+        #[doc = concat!("[`words`] for ", $operator, ".")]
+        pub const fn $words(backend: Backend, shape: &$shape) -> usize {
+            words(backend, &PackedShape::$kind(*shape))
+        }
+    )*};
 }
 
-/// Most words that packing the dense layer takes for the backend; the words used may be fewer.
-pub const fn dense_words(backend: Backend, shape: &DenseShape) -> usize {
-    match backend {
-        Backend::Dsp => dsp::dense_words(shape),
-        Backend::Helium => helium::dense_words(shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense_words(backend, shape),
-        _ => portable::words(shape.weights()),
-    }
+operators! {
+    "a convolution", conv2d, conv2d_words, Conv2dShape, Conv2d;
+    "a depthwise convolution", depthwise_conv2d, depthwise_conv2d_words, DepthwiseConv2dShape, DepthwiseConv2d;
+    "a dense layer", dense, dense_words, DenseShape, Dense;
 }
 
-/// Packs the weights of a dense layer.
+/// [`pack`] for a dense layer to int16, whose outputs have the whole range.
 ///
 /// # Errors
-/// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
-pub fn dense(
-    backend: Backend,
-    shape: &DenseShape,
-    weights: &Weights<'_>,
-    output: &OutputRange,
-    words: &mut [u32],
-    channels: &mut [Channel],
-) -> Result<Packed, ShapeError> {
-    match backend {
-        Backend::Dsp => dsp::dense(shape, weights, output, words, channels),
-        Backend::Helium => helium::dense(shape, weights, words, channels),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::dense(backend, shape, weights, output, words, channels),
-        _ => portable::dense(shape, weights, words, channels),
-    }
-}
-
-/// What the dense layer to int16 takes with weights of the layout.
-pub const fn dense_to_int16_needs(layout: Layout, shape: &DenseShape) -> Needs {
-    match layout.backend() {
-        Backend::Dsp => dsp::dense_to_int16_needs(layout, shape),
-        Backend::Helium => helium::dense_to_int16_needs(layout, shape),
-        _ => portable::dense_needs(shape),
-    }
-}
-
-/// Most words that packing the dense layer to int16 takes for the backend; the words used may be fewer.
-pub const fn dense_to_int16_words(backend: Backend, shape: &DenseShape) -> usize {
-    match backend {
-        Backend::Dsp => dsp::dense_to_int16_words(shape),
-        Backend::Helium => helium::dense_to_int16_words(shape),
-        _ => portable::words(shape.weights()),
-    }
-}
-
-/// Packs the weights of a dense layer to int16.
-///
-/// # Errors
-/// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
+/// As [`pack`].
 pub fn dense_to_int16(
     backend: Backend,
     shape: &DenseShape,
@@ -303,9 +438,10 @@ pub fn dense_to_int16(
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    match backend {
-        Backend::Dsp => dsp::dense_to_int16(shape, weights, words, channels),
-        Backend::Helium => helium::dense_to_int16(shape, weights, words),
-        _ => portable::dense(shape, weights, words, channels),
-    }
+    pack(backend, &PackedShape::DenseToInt16(*shape), weights, &OutputRange::int16(), words, channels)
+}
+
+/// [`words`] for a dense layer to int16.
+pub const fn dense_to_int16_words(backend: Backend, shape: &DenseShape) -> usize {
+    words(backend, &PackedShape::DenseToInt16(*shape))
 }

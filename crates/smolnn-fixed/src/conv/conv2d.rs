@@ -8,30 +8,19 @@
 
 use smolnn_core::{Conv2dShape, ShapeError};
 
-use crate::pack::{self, Channel, Layout};
+use crate::pack::{Channel, Layout, PackedLayer, PackedShape};
 use crate::quantise::OutputRange;
 use crate::{Tensors, backend};
 
 /// A convolution with its packed weights, checked.
-#[derive(Clone, Copy, Debug)]
-pub struct Conv2d<'a> {
-    pub(crate) shape: Conv2dShape,
-    pub(crate) words: &'a [u32],
-    pub(crate) channels: &'a [Channel],
-    pub(crate) layout: Layout,
-    pub(crate) output: OutputRange,
-    pub(crate) input_zero_point: i8,
-    /// What running checks, found when the layer is made.
-    scratch_words: usize,
-    overlap_gap: usize,
-}
+pub type Conv2d<'a> = PackedLayer<'a, Conv2dShape>;
 
 impl<'a> Conv2d<'a> {
     /// A layer of weights packed by [`pack::conv2d`](crate::pack::conv2d) for the backend that will run it.
     ///
     /// # Errors
-    /// [`ShapeError`] when lengths do not fit the shape, the layout is not one that this build runs, or the zero point
-    /// or clamp lies outside of int8.
+    /// [`ShapeError`] when the layout does not fit the shape or is not one that this build runs, words or channels are not as
+    /// many as it says, the convolution has groups, or a zero point or the clamp lies outside of int8.
     pub const fn new(
         shape: Conv2dShape,
         words: &'a [u32],
@@ -40,44 +29,15 @@ impl<'a> Conv2d<'a> {
         output: OutputRange,
         input_zero_point: i32,
     ) -> Result<Self, ShapeError> {
-        if shape.groups() != 1 {
-            return Err(ShapeError::Range("the int8 convolution takes no groups"));
-        }
-        let needs = pack::conv2d_needs(layout, &shape);
-        if let Err(error) = needs.check(layout, words.len(), channels.len()) {
-            return Err(error);
-        }
-        let (scratch_words, overlap_gap) = (needs.scratch, shape.overlap_gap());
+        let shapes = (shape, PackedShape::Conv2d(shape), shape.overlap_gap());
         match output.check_int8(input_zero_point) {
-            Ok(input_zero_point) => {
-                Ok(Self { shape, words, channels, layout, output, input_zero_point, scratch_words, overlap_gap })
-            }
+            Ok(zero_point) => Self::checked(shapes, words, channels, layout, output, zero_point),
             Err(error) => Err(error),
         }
     }
-
-    /// Words of scratch memory that the layer needs.
-    pub const fn scratch_words(&self) -> usize {
-        self.scratch_words
-    }
-
-    /// The layout of the weights.
-    pub const fn layout(&self) -> Layout {
-        self.layout
-    }
-
-    /// The shape.
-    pub const fn shape(&self) -> &Conv2dShape {
-        &self.shape
-    }
 }
 
-/// Words of scratch memory that [`conv2d`] needs with weights of the layout.
-pub const fn conv2d_scratch(layout: Layout, shape: &Conv2dShape) -> usize {
-    pack::conv2d_needs(layout, shape).scratch
-}
-
-/// Runs the convolution, row by row. `scratch` has at least [`Conv2d::scratch_words`] words.
+/// Runs the convolution, row by row. `scratch` has at least [`PackedLayer::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError`] when input, output or scratch have other lengths than the shape says, or overlap where they must not.

@@ -6,8 +6,8 @@ mod grouped;
 mod int16;
 mod transpose;
 
-pub use conv2d::{Conv2d, conv2d, conv2d_scratch};
-pub use depthwise::{DepthwiseConv2d, depthwise_conv2d, depthwise_conv2d_scratch};
+pub use conv2d::{Conv2d, conv2d};
+pub use depthwise::{DepthwiseConv2d, depthwise_conv2d};
 pub use grouped::{GroupedConv2d, grouped_conv2d};
 pub use int16::{
     Conv2dInt16, DepthwiseConv2dInt16, LARGEST_SUM, Sums, WeightsInt16, conv2d_int16, depthwise_conv2d_int16,

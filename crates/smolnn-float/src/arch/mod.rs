@@ -283,16 +283,8 @@ macro_rules! walking_passes {
 #[cfg(helium)]
 mod helium;
 
-#[cfg(all(
-    target_arch = "arm",
-    target_abi = "eabihf",
-    target_os = "none",
-    not(any(helium, smolnn_backend = "portable"))
-))]
+#[cfg(fpv4)]
 mod fpv4;
 
-#[cfg(not(any(
-    helium,
-    all(target_arch = "arm", target_abi = "eabihf", target_os = "none", not(smolnn_backend = "portable"))
-)))]
+#[cfg(not(any(helium, fpv4)))]
 impl crate::Number for f32 {}

@@ -152,7 +152,7 @@ impl Sizes {
     /// keeps the stash, the state, the state's gradient and the scratch besides its input. Backward computes the
     /// gradients of weights and input, and with [`Keep::States`] the gates once more.
     pub const fn cost(&self, steps: usize, keep: Keep) -> Cost {
-        let macs = steps.saturating_mul(self.macs);
+        let macs = (steps as u64).saturating_mul(self.macs as u64);
         Cost {
             macs,
             backward_macs: macs.saturating_mul(match keep {

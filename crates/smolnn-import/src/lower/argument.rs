@@ -113,7 +113,7 @@ impl Argument for Layout {
     }
 
     fn text(&self, _: &mut Source) -> String {
-        format!("Layout({})", self.0)
+        format!("Layout::{self:?}")
     }
 
     fn runs_here(&self) -> bool {

@@ -3,8 +3,8 @@
 use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, Pool2dShape, ShapeError, Window2d};
 use smolnn_fixed::conv::{
     Conv2d, Conv2dInt16, DepthwiseConv2d, DepthwiseConv2dInt16, GroupedConv2d, TransposeConv2d, TransposeConv2dInt16,
-    conv2d, conv2d_int16, conv2d_scratch, depthwise_conv2d, depthwise_conv2d_int16, depthwise_conv2d_scratch,
-    grouped_conv2d, transpose_conv2d, transpose_conv2d_int16,
+    conv2d, conv2d_int16, depthwise_conv2d, depthwise_conv2d_int16, grouped_conv2d, transpose_conv2d,
+    transpose_conv2d_int16,
 };
 use smolnn_fixed::{Weights, pack};
 use smolnn_float as float;
@@ -145,7 +145,7 @@ pub(super) fn conv2d_call(
     let shape = sliding.conv(context, groups, outputs)?;
     let range = output.range(activation);
     let multipliers = weights.multipliers(context, &input, &output)?;
-    let (macs, gap) = (shape.macs() as u64, shape.overlap_gap() * input.element_bytes());
+    let (macs, gap) = (shape.macs(), shape.overlap_gap() * input.element_bytes());
     let (body, scratch) = if input.tensor.element == Element::I16 {
         let (weights, sums) = weights.int16(context, outputs, multipliers, narrow_sums)?;
         (call!(conv2d_int16(&Conv2dInt16::with_sums(shape, weights, sums, range); tensors)), 0)
@@ -160,8 +160,7 @@ pub(super) fn conv2d_call(
         let packed = context.shape(PackedWeights::new(words, outputs, |words, channels| {
             pack::conv2d(context.backend, &shape, &weights, &range, words, channels)
         }))?;
-        let PackedWeights { words, channels, layout } = packed;
-        let scratch = conv2d_scratch(layout, &shape);
+        let PackedWeights { words, channels, layout, scratch } = packed;
         let layer = call!(conv2d(
             &Conv2d::new(shape, words, channels, layout, range, input_zero_point);
             tensors, scratch
@@ -190,7 +189,7 @@ pub(super) fn depthwise_call(
     let shape = sliding.depthwise(context, multiplier(context, one, inputs, outputs)?)?;
     let range = output.range(activation);
     let multipliers = weights.multipliers(context, &input, &output)?;
-    let (macs, gap) = (shape.macs() as u64, shape.overlap_gap() * input.element_bytes());
+    let (macs, gap) = (shape.macs(), shape.overlap_gap() * input.element_bytes());
     let (body, scratch) = if input.tensor.element == Element::I16 {
         let (weights, sums) = weights.int16(context, outputs, multipliers, false)?;
         (call!(depthwise_conv2d_int16(&DepthwiseConv2dInt16::with_sums(shape, weights, sums, range); tensors)), 0)
@@ -201,8 +200,7 @@ pub(super) fn depthwise_call(
         let packed = context.shape(PackedWeights::new(words, outputs, |words, channels| {
             pack::depthwise_conv2d(context.backend, &shape, &weights, &range, words, channels)
         }))?;
-        let PackedWeights { words, channels, layout } = packed;
-        let scratch = depthwise_conv2d_scratch(layout, &shape);
+        let PackedWeights { words, channels, layout, scratch } = packed;
         let layer = call!(depthwise_conv2d(
             &DepthwiseConv2d::new(shape, words, channels, layout, range, input_zero_point);
             tensors, scratch
@@ -230,7 +228,7 @@ pub(super) fn transpose_call(
     let sliding = Sliding::new(context, output.id, [height, width], window)?;
     let adjoint = sliding.conv(context, 1, inputs)?;
     let range = output.range(activation);
-    let macs = adjoint.macs() as u64;
+    let macs = adjoint.macs();
     let multipliers = weights.multipliers(context, &input, &output)?;
     let body = if input.tensor.element == Element::I16 {
         let (weights, sums) = weights.int16(context, outputs, multipliers, false)?;

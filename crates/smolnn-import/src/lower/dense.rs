@@ -2,7 +2,7 @@
 
 use smolnn_core::DenseShape;
 use smolnn_fixed::conv::{LARGEST_SUM, Sums};
-use smolnn_fixed::dense::{Dense, dense, dense_scratch};
+use smolnn_fixed::dense::{Dense, dense};
 use smolnn_fixed::dense_int16::{DenseInt16, dense_int16};
 use smolnn_fixed::matmul::{Matmul, MatmulShape, matmul};
 use smolnn_fixed::{Weights, pack};
@@ -37,7 +37,7 @@ pub(super) fn lower(context: &Context<'_>, activation: Activation, narrow_sums: 
         check_bias_scale(context, input.scale * scale, output.scale)?;
     }
     let multipliers = weights.multipliers(context, &input, &output)?;
-    let macs = shape.macs() as u64;
+    let macs = shape.macs();
     let label = format!("{inputs}->{outputs}{}", activation_label(activation));
     if input.tensor.element == Element::I16 {
         let (weights, sums) = weights.int16(context, outputs, multipliers, narrow_sums)?;
@@ -52,8 +52,8 @@ pub(super) fn lower(context: &Context<'_>, activation: Activation, narrow_sums: 
     let packed = context.shape(PackedWeights::new(words, outputs, |words, channels| {
         pack::dense(context.backend, &shape, &weights, &range, words, channels)
     }))?;
-    let PackedWeights { words, channels, layout } = packed;
-    let (scratch, gap) = (dense_scratch(layout, &shape), shape.overlap_gap());
+    let PackedWeights { words, channels, layout, scratch } = packed;
+    let gap = shape.overlap_gap();
     let body = call!(dense(&Dense::new(shape, words, channels, layout, range); tensors, scratch));
     Ok(context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch).label(label).into())
 }

@@ -183,7 +183,7 @@ pub(super) fn svdf_call(context: &Context<'_>, rank: usize, activation: Activati
     let weights = Weights { values: &values, bias: &[], multipliers: &[first], input_zero_point: x.zero_point };
     let features = context.shape(PackedToInt16::new(context.backend, inputs, count, &weights))?;
     let scratch = count.div_ceil(2) + features.scratch_words();
-    let macs = batch as u64 * (features.shape.macs() as u64 + (count * memory) as u64);
+    let macs = batch as u64 * (features.shape.macs() + (count * memory) as u64);
     // The reference does not apply the fused activation.
     let range = OutputRange::int8(output.zero_point);
     let body = if state.tensor.element == Element::I8 {

@@ -162,6 +162,7 @@ pub(super) struct PackedWeights {
     pub words: Vec<u32>,
     pub channels: Vec<Channel>,
     pub layout: Layout,
+    pub scratch: usize,
 }
 
 impl PackedWeights {
@@ -175,7 +176,7 @@ impl PackedWeights {
         let packed = pack(&mut words, &mut channels)?;
         words.truncate(packed.words);
         channels.truncate(packed.channels);
-        Ok(Self { words, channels, layout: packed.layout })
+        Ok(Self { words, channels, layout: packed.layout, scratch: packed.scratch })
     }
 }
 
@@ -202,7 +203,7 @@ impl PackedToInt16 {
     }
 
     pub(super) fn scratch_words(&self) -> usize {
-        pack::dense_to_int16_needs(self.packed.layout, &self.shape).scratch
+        self.packed.scratch
     }
 }
 
@@ -210,12 +211,12 @@ impl Argument for PackedToInt16 {
     type Value<'a> = DenseToInt16<'a>;
 
     fn value(&self) -> Result<DenseToInt16<'_>, ShapeError> {
-        let PackedWeights { words, channels, layout } = &self.packed;
+        let PackedWeights { words, channels, layout, .. } = &self.packed;
         DenseToInt16::new(self.shape.value, words, channels, *layout)
     }
 
     fn text(&self, source: &mut Source) -> String {
-        let PackedWeights { words, channels, layout } = &self.packed;
+        let PackedWeights { words, channels, layout, .. } = &self.packed;
         let (shape, words) = (self.shape.text(source), words.text(source));
         let (channels, layout) = (channels.text(source), layout.text(source));
         format!("shape!(DenseToInt16::new({shape}, {words}, {channels}, {layout}))")

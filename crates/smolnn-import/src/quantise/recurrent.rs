@@ -205,10 +205,10 @@ impl Packed {
         let channels = list(self.channels.iter().map(channel).collect());
         *text += &format!("static {name}_CHANNELS: [Channel; {}] = [{channels}];\n", self.channels.len());
         format!(
-            "shape!(DenseToInt16::new(shape!(DenseShape::new(1, {}, {})), &{name}_WORDS, &{name}_CHANNELS, Layout({})))",
+            "shape!(DenseToInt16::new(shape!(DenseShape::new(1, {}, {})), &{name}_WORDS, &{name}_CHANNELS, Layout::{:?}))",
             self.shape.inputs(),
             self.shape.outputs(),
-            self.layout.0
+            self.layout
         )
     }
 }

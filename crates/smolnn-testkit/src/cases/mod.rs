@@ -8,6 +8,7 @@
 mod act;
 mod arrange;
 mod elementwise;
+pub mod hostile;
 mod memory;
 mod plain;
 mod recurrent;

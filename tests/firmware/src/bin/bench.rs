@@ -59,7 +59,7 @@ impl Visitor for Bench {
         let Some(recording) = recordings.first() else { return };
         model::load(model, recording, 0);
         // A run uses up its input, whose memory serves other tensors: what later runs find there is as good as any.
-        self.print("model", info.name, info.shape, Work::Macs(info.macs as usize), &mut || model.run());
+        self.print("model", info.name, info.shape, Work::Macs(info.macs), &mut || model.run());
     }
 }
 

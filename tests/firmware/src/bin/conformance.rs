@@ -6,7 +6,7 @@
 
 use firmware::models;
 use smolnn_fixed::rnn::gru;
-use smolnn_testkit::cases;
+use smolnn_testkit::cases::{self, hostile};
 use smolnn_testkit::float_cases::{self, Outcome};
 use smolnn_testkit::model::{self, Info, Recording, Runnable, Visitor};
 use smolnn_testkit::sequences::{self, Outcome as Outcomes};
@@ -21,6 +21,9 @@ const FLOATS: usize = if cfg!(smolnn_small_board) { 1 } else { 16 * 1024 };
 
 /// Random cases per kernel.
 const ROUNDS: u32 = 24;
+
+/// Attempts to make layers of what does not belong together.
+const ATTEMPTS: u64 = 4000;
 
 /// Counts and prints.
 #[derive(Default)]
@@ -47,6 +50,7 @@ fn run() -> board::Exit {
     // All kernels with their oracles need more flash than a small board has: it runs models, `m0` the same code's cases.
     if !perturb && !cfg!(smolnn_small_board) {
         random_cases(&mut report);
+        hostile_layers(&mut report);
     }
     for (name, error) in models::REFUSED_MODELS {
         report.add(false, format_args!("{name}"), format_args!("{error}"));
@@ -64,6 +68,13 @@ fn run() -> board::Exit {
     board::println!("done {} {}", report.passed, report.failed);
     // No case at all proves nothing.
     if report.failed == 0 && report.passed > 0 { board::Exit::Pass } else { board::Exit::Fail }
+}
+
+/// Layers of any layout, words and ranges: refused, or within their memory.
+#[inline(never)]
+fn hostile_layers(report: &mut Report) {
+    let attempts = hostile::attempts(&mut [0; 4096], ATTEMPTS);
+    report.add(attempts.passed(), format_args!("hostile layers"), format_args!("{attempts:?}"));
 }
 
 #[inline(never)]

@@ -95,7 +95,7 @@ fn cell<C: Cell<f32>>(
     match Buffers::new(room, &sizes, 1, 1, Keep::States, 1) {
         Some(Buffers { parameters, state, input, scratch, .. }) => {
             let cell = black_box(cell);
-            meter.kernel(step, name, Work::Macs(sizes.macs), &mut || {
+            meter.kernel(step, name, Work::Macs(sizes.macs as u64), &mut || {
                 let _ = cell.step(parameters, state, input, scratch);
             });
         }
@@ -131,7 +131,7 @@ fn training<C: Cell<f32>>(
     let Buffers { parameters, d_parameters, state, d_state, input, output, stash, scratch } = buffers;
     let sequence = black_box(&sequence);
     let macs = STEPS * (3 * sizes.macs);
-    meter.kernel(kernel, name, Work::Macs(macs), &mut || {
+    meter.kernel(kernel, name, Work::Macs(macs as u64), &mut || {
         state.fill(0.0);
         if window == STEPS {
             let _ = sequence.forward(parameters, state, input, output, stash, scratch);
@@ -160,7 +160,7 @@ fn both_directions(meter: &mut dyn Meter, room: &mut [f32], cell: &Gru<ResetBefo
         return meter.skip(kernel, name, TOO_LARGE);
     };
     let Buffers { parameters, d_parameters, state, d_state, input, output, stash, scratch } = buffers;
-    meter.kernel(kernel, name, Work::Macs(2 * 3 * SHORT * sizes.macs), &mut || {
+    meter.kernel(kernel, name, Work::Macs((2 * 3 * SHORT * sizes.macs) as u64), &mut || {
         state.fill(0.0);
         let _ = both.forward(parameters, state, input, output, stash, scratch);
         d_state.fill(1.0);
@@ -176,7 +176,7 @@ fn causal(meter: &mut dyn Meter) {
     let mut ring = [0.0; LAYER.state()];
     let mut state = CausalState::new(&mut ring);
     let layer = black_box(&LAYER);
-    meter.kernel("f32_causal", "8-16 k3 d2", Work::Macs(LAYER.weights()), &mut || {
+    meter.kernel("f32_causal", "8-16 k3 d2", Work::Macs(LAYER.weights() as u64), &mut || {
         let _ = layer.step(&weights, Some(&bias), &mut state, &input, &mut output);
     });
 }

@@ -26,7 +26,7 @@ pub const REFUSED: &str = "the kernel refused its shape";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// Multiply-accumulates.
-    Macs(usize),
+    Macs(u64),
     /// Elements.
     Elements(usize),
 }

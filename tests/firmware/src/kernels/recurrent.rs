@@ -131,7 +131,7 @@ fn run(
     let (x, y) = (x.get(..inputs * steps)?, y.get_mut(..hidden * steps)?);
     let (h, c) = (h.get_mut(..hidden)?, c.get_mut(..hidden)?);
     let macs = gates * hidden * (inputs + hidden);
-    let (work, step) = (Work::Macs(steps * macs), Work::Macs(macs));
+    let (work, step) = (Work::Macs((steps * macs) as u64), Work::Macs(macs as u64));
     match cell {
         "lstm" => {
             let output = Affine::new(1.0 / 128.0, 0);
@@ -194,7 +194,7 @@ fn run_lstm_int16(
     let layer = lstm::Lstm::new_int16(steps, input, state, -11, 10.0, output).ok()?;
     scratch.get(..layer.scratch_words())?;
     let (h, c) = (h16.get_mut(..hidden)?, c.get_mut(..hidden)?);
-    let work = Work::Macs(steps * rows * (inputs + hidden));
+    let work = Work::Macs((steps * rows * (inputs + hidden)) as u64);
     meter.kernel("lstm_int16", name, work, &mut || _ = lstm::lstm(&layer, h, c, x, y, scratch));
     Some(())
 }
@@ -213,7 +213,7 @@ fn run_svdf(meter: &mut dyn Meter, bench: &mut Bench) -> Option<()> {
     let layer = svdf::Svdf::new(input.layer()?, time_weights, &[], memory, 1, multiplier, output, 0).ok()?;
     scratch.get(..layer.scratch_words())?;
     let (x, y, state) = (x.get(..inputs)?, y.get_mut(..features)?, c.get_mut(..layer.state_len())?);
-    let work = Work::Macs(features * (inputs + memory));
+    let work = Work::Macs((features * (inputs + memory)) as u64);
     meter.kernel("svdf", name, work, &mut || _ = svdf::step(&layer, state, x, y, scratch));
     meter.kernel("svdf_batch", name, work, &mut || _ = svdf::step_batch(&layer, state, x, y, scratch));
     Some(())

@@ -7,32 +7,28 @@
 
 use smolnn_core::Conv2dShape;
 
-use super::pack::{self, Runs};
+use super::pack::Runs;
 use super::tile::{tile, widen};
 use crate::Tensors;
 use crate::conv::Conv2d;
+use crate::pack::Layout;
 use crate::quantise::OutputRange;
 
 #[inline(always)]
-pub(crate) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
-    if layer.layout.is(pack::PAIRS) {
-        let (input, output) = tensors.pointers();
-        // SAFETY: the layer checked its words, its caller the tensors and the scratch memory.
-        unsafe {
+    let (input, output) = tensors.pointers();
+    // SAFETY: the layer checked that its words have this layout for this shape, its caller that tensors and scratch memory
+    // are as long as the shape and the layout say.
+    unsafe {
+        if layer.layout.is(Layout::DspEights) {
+            let (inputs, outputs) = (shape.input().channels, shape.output().channels);
+            super::dense::vector(layer.words, inputs, outputs, input, output, scratch.as_mut_ptr());
+            super::memory::clamp(output, outputs, &layer.output);
+        } else {
             let zero_point = layer.input_zero_point;
             pairs(shape, layer.words, zero_point, &layer.output, input, output, scratch.as_mut_ptr());
         }
-    } else if layer.layout.is(pack::EIGHTS) {
-        let (inputs, outputs) = (shape.input().channels, shape.output().channels);
-        let (input, output) = tensors.pointers();
-        // SAFETY: as above; the image is one pixel.
-        unsafe {
-            super::dense::vector(layer.words, inputs, outputs, input, output, scratch.as_mut_ptr());
-            super::memory::clamp(output, outputs, &layer.output);
-        }
-    } else {
-        crate::backend::portable::conv2d(layer, tensors, scratch);
     }
 }
 

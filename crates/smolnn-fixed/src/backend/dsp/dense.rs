@@ -7,25 +7,24 @@
 
 use core::arch::naked_asm;
 
-use super::pack;
 use super::vector::{pair, widen};
 use crate::Tensors;
 use crate::dense::Dense;
+use crate::pack::Layout;
 
 #[inline(always)]
-pub(crate) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let (input, output) = tensors.pointers();
-    // SAFETY: the layer checked its words, its caller the tensors and the scratch memory.
+    // SAFETY: the layer checked that its words have this layout for this shape, its caller that tensors and scratch memory
+    // are as long as the shape and the layout say.
     unsafe {
-        if layer.layout.is(pack::EIGHTS) {
+        if layer.layout.is(Layout::DspEights) {
             vector(layer.words, shape.inputs(), shape.outputs(), input, output, scratch.as_mut_ptr());
             super::memory::clamp(output, shape.outputs(), &layer.output);
-        } else if layer.layout.is(pack::PAIRS) {
+        } else {
             let conv = shape.as_conv2d();
             super::conv2d::pairs(&conv, layer.words, 0, &layer.output, input, output, scratch.as_mut_ptr());
-        } else {
-            crate::backend::portable::dense(layer, tensors, scratch);
         }
     }
 }

@@ -4,15 +4,11 @@
 
 use core::arch::naked_asm;
 
-use super::pack::{self, WIDE_OUTPUTS};
+use super::pack::TO_INT16_OUTPUTS as OUTPUTS;
 use super::vector::{pair, widen};
-use crate::backend::portable;
 use crate::dense::DenseToInt16;
 
-pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
-    if !layer.layout.is(pack::WIDE) {
-        return portable::dense_to_int16(layer, input, output, scratch);
-    }
+pub(super) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
     let groups = input.len().div_ceil(4);
     let mut column = input.as_ptr();
     if !input.len().is_multiple_of(4) {
@@ -23,8 +19,8 @@ pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mu
         }
         column = copy.as_ptr();
     }
-    let blocks = output.len() / WIDE_OUTPUTS;
-    let (whole, rest) = output.split_at_mut(blocks * WIDE_OUTPUTS);
+    let blocks = output.len() / OUTPUTS;
+    let (whole, rest) = output.split_at_mut(blocks * OUTPUTS);
     // SAFETY: 4 · groups bytes can be read at the column; the words hold a block for every eight outputs begun.
     unsafe {
         let mut words = layer.words.as_ptr();
@@ -32,7 +28,7 @@ pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mu
             words = eights(words, column, groups, whole.as_mut_ptr(), blocks);
         }
         if !rest.is_empty() {
-            let mut side = [0; WIDE_OUTPUTS];
+            let mut side = [0; OUTPUTS];
             eights(words, column, groups, side.as_mut_ptr(), 1);
             for (result, &value) in rest.iter_mut().zip(&side) {
                 *result = value;
@@ -88,7 +84,7 @@ macro_rules! requantise {
 /// `blocks` blocks of eight outputs, not none, from 4 · `groups` inputs, not none; gives the end of the words read.
 ///
 /// # Safety
-/// The inputs can be read and the outputs written; the words are blocks of [`pack::WIDE`] for that many inputs.
+/// The inputs can be read and the outputs written; the words are blocks of [`Layout::DspToInt16`] for that many inputs.
 #[unsafe(naked)]
 unsafe extern "C" fn eights(
     words: *const u32,

@@ -1,17 +1,17 @@
 //! Depthwise convolution.
 //!
-//! **3×3** ([`pack::THREE`]), strides 1 and 2 along the row: for each output row and each block of four channels the three
+//! **3×3** ([`Layout::DspThree`]), strides 1 and 2 along the row: for each output row and each block of four channels the three
 //! input rows are turned into records, one per column: rows 0 and 1 paired in one word per channel (V), row 2 as halfwords
 //! (T), `V0 T02 V2 V1 T13 V3`. Then every channel runs along the row with its weights in registers: three taps of two
 //! rows by SMLAD, three of one row by SMLA. The three outputs of a turn share their columns.
 //!
 //! 17 instructions per record of four channels, 44 per three outputs of a channel: 2.1 per product on wide images.
 //!
-//! **Any other kernel** ([`pack::TAPS`]): pixel by pixel, four channels at a time, two taps per SMLAD. Taps are at equal
+//! **Any other kernel** ([`Layout::DspTaps`]): pixel by pixel, four channels at a time, two taps per SMLAD. Taps are at equal
 //! distances, as those of a column are; what is not, or sees padding, is copied first, as often as the depth multiplier
 //! says. 20 instructions for 8 products.
 //!
-//! One input channel with several outputs is a convolution of one channel, and packed and run as such.
+//! One input channel is a convolution of one channel, and packed and run as such.
 //! Held by: random shapes against the oracle on the boards (the `conformance` firmware).
 
 use core::arch::naked_asm;
@@ -19,27 +19,19 @@ use core::arch::naked_asm;
 use super::pack::{self, RECORD};
 use crate::Tensors;
 use crate::conv::DepthwiseConv2d;
-use crate::pack::as_conv2d;
+use crate::pack::Layout;
 
 #[inline(always)]
-pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
-    if layer.layout.is(pack::THREE) {
-        let (input, output) = tensors.pointers();
-        // SAFETY: the layer checked its words, its caller the tensors and the scratch memory.
-        unsafe { three(layer, input, output, scratch.as_mut_ptr()) }
-    } else if layer.layout.is(pack::TAPS) {
-        let (input, output) = tensors.pointers();
-        // SAFETY: as above.
-        unsafe { taps(layer, input, output, scratch.as_mut_ptr()) }
-    } else if let (true, Some(conv)) = (layer.layout.is(pack::PAIRS), as_conv2d(&layer.shape)) {
-        let (input, output) = tensors.pointers();
-        let zero_point = layer.input_zero_point;
-        // SAFETY: as above.
-        unsafe {
-            super::conv2d::pairs(&conv, layer.words, zero_point, &layer.output, input, output, scratch.as_mut_ptr())
+pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+    let (input, output) = tensors.pointers();
+    // SAFETY: the layer checked that its words have this layout for this shape, its caller that tensors and scratch memory
+    // are as long as the shape and the layout say.
+    unsafe {
+        if layer.layout.is(Layout::DspThree) {
+            three(layer, input, output, scratch.as_mut_ptr())
+        } else {
+            taps(layer, input, output, scratch.as_mut_ptr())
         }
-    } else {
-        crate::backend::portable::depthwise_conv2d(layer, tensors, scratch);
     }
 }
 

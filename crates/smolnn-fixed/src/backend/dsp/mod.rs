@@ -3,34 +3,28 @@
 
 pub(crate) mod pack;
 
-#[cfg(backend = "dsp")]
+#[cfg(bodies = "dsp")]
+mod bodies;
+#[cfg(bodies = "dsp")]
 mod conv2d;
-#[cfg(backend = "dsp")]
+#[cfg(bodies = "dsp")]
 mod dense;
-#[cfg(backend = "dsp")]
+#[cfg(bodies = "dsp")]
 mod dense_int16;
-#[cfg(backend = "dsp")]
+#[cfg(bodies = "dsp")]
 mod dense_to_int16;
-#[cfg(backend = "dsp")]
+#[cfg(bodies = "dsp")]
 mod depthwise;
-#[cfg(backend = "dsp")]
+#[cfg(bodies = "dsp")]
 mod memory;
-#[cfg(backend = "dsp")]
+#[cfg(bodies = "dsp")]
 mod pool;
-#[cfg(backend = "dsp")]
+#[cfg(bodies = "dsp")]
 mod q15;
-#[cfg(backend = "dsp")]
+#[cfg(bodies = "dsp")]
 mod tile;
-#[cfg(backend = "dsp")]
+#[cfg(bodies = "dsp")]
 mod vector;
 
-#[cfg(backend = "dsp")]
-pub(crate) use {
-    conv2d::conv2d,
-    dense::dense,
-    dense_int16::dense_int16,
-    dense_to_int16::dense_to_int16,
-    depthwise::depthwise_conv2d,
-    pool::{largest, pool2d},
-    q15::q15_eights,
-};
+#[cfg(bodies = "dsp")]
+pub(crate) use bodies::Dsp;

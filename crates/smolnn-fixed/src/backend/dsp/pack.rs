@@ -11,19 +11,68 @@
 //! and a mantissa m of some bits less rounds all of them alike: m = n·2^(31−j), j ≤ 21. The accumulator starts from 2^j more,
 //! which makes those x positive and adds n exactly; t = z − n.
 //!
-//! What does not fit, packs as the portable layout, and runs as such: a multiplier of 1 and more, sums that could leave the
+//! What does not fit packs as the portable layout, and runs as such: a multiplier of 1 and more, sums that could leave the
 //! bounds. A channel whose output is the same for every input the weights allow is stored as that constant; pruned models
 //! have many.
 #![forbid(unsafe_code)]
 
-use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
+use smolnn_core::{Conv2dShape, DepthwiseConv2dShape};
 
-use crate::Backend;
 use crate::backend::portable::pack as portable;
-use crate::pack::{Channel, Layout, Needs, Packed, Weights};
+use crate::pack::{Layout, Needs, PackedShape, Rows};
 use crate::quantise::{Multiplier, OutputRange};
 
-/// Convolutions, and dense layers of several vectors: a stream per pair of output channels.
+/// The layout that serves the shape.
+pub(crate) const fn layout(shape: &PackedShape) -> Layout {
+    match shape {
+        PackedShape::Conv2d(shape) if is_vector(shape) => Layout::DspEights,
+        PackedShape::Conv2d(_) => Layout::DspPairs,
+        PackedShape::DepthwiseConv2d(shape) if is_three(shape) => Layout::DspThree,
+        PackedShape::DepthwiseConv2d(_) => Layout::DspTaps,
+        PackedShape::Dense(shape) if shape.batch() == 1 => Layout::DspEights,
+        PackedShape::Dense(_) => Layout::DspPairs,
+        PackedShape::DenseToInt16(_) => Layout::DspToInt16,
+    }
+}
+
+/// What a layer of that layout takes.
+pub(crate) const fn needs(shape: &PackedShape) -> Needs {
+    match shape {
+        PackedShape::Conv2d(shape) if is_vector(shape) => eights_needs(shape.depth(), shape.output().channels),
+        PackedShape::Conv2d(shape) => pairs_needs(shape),
+        PackedShape::DepthwiseConv2d(shape) if is_three(shape) => three_needs(shape),
+        PackedShape::DepthwiseConv2d(shape) => taps_needs(shape),
+        PackedShape::Dense(shape) if shape.batch() == 1 => eights_needs(shape.inputs(), shape.outputs()),
+        PackedShape::Dense(shape) => pairs_needs(&shape.as_conv2d()),
+        PackedShape::DenseToInt16(shape) => to_int16_needs(shape.inputs(), shape.outputs()),
+    }
+}
+
+/// Writes the layout of the shape, unless the weights do not allow it. `words` is long enough.
+pub(crate) fn write(
+    layout: Layout,
+    shape: &PackedShape,
+    rows: &Rows<'_>,
+    output: &OutputRange,
+    words: &mut [u32],
+) -> Option<Layout> {
+    let runs = match shape {
+        PackedShape::Conv2d(shape) => Runs::of(shape),
+        _ => Runs::one(rows.depth),
+    };
+    let writer = Writer { rows, output, runs };
+    match layout {
+        Layout::DspPairs => writer.pairs(words, 1),
+        Layout::DspEights => writer.pairs(words, 4),
+        Layout::DspThree => writer.three(words),
+        Layout::DspTaps => writer.taps(words),
+        Layout::DspToInt16 => writer.to_int16(words),
+        _ => None,
+    }?;
+    Some(layout)
+}
+
+/// Pairs ([`Layout::DspPairs`]): convolutions, and dense layers of several vectors. A stream per pair of output channels.
 ///
 /// Words: bias of the even channel b0; 256·b1 + b0 (wrapping); for every four depths two words, the even depths (0, 2)
 /// and the odd ones (1, 3), each a pair of i16 with 256·w1 + w0; then mantissa, rounding constant and shift of both channels.
@@ -31,108 +80,23 @@ use crate::quantise::{Multiplier, OutputRange};
 ///
 /// A halfword holds the weights of two channels as long as w1 = −128 does not meet w0 < 0. Both sums are exact while
 /// |A1| < 2^23, b1 included; |x| ≤ 128, so that weights of 2^16 in all always fit.
-pub const PAIRS: Layout = Layout::of(Backend::Dsp, 1);
-
-/// Depthwise convolutions 3×3 with a depth multiplier of 1, stride 1 or 2 along the row, at least four channels, no more
-/// than the first and the last row of a window outside of the input.
-///
-/// Words, for every four channels, channel 0, 2, 1, 3: twice the bias; weights as pairs of i16, doubled, so that the
-/// accumulator is 2x: for each column rows 0 and 1; row 2, columns 0 and 1; row 2, column 2 and nothing; mantissa, rounding
-/// constant and shift. When the channels are no multiple of four, the last block holds the last four again.
-pub const THREE: Layout = Layout::of(Backend::Dsp, 2);
-
-/// Other depthwise convolutions.
-///
-/// Words, for every four channels: twice the biases of channels 0, 1, 2, 3; for every two taps a pair of i16 of each channel
-/// 0, 2, 1, 3, doubled; a last odd tap as two words, channels 0 and 2, 1 and 3; then mantissa, rounding constant and shift
-/// of each channel. When the channels are no multiple of four, the last block holds the last four again; channels that are
-/// fewer than four are filled up.
-pub const TAPS: Layout = Layout::of(Backend::Dsp, 4);
-
-/// Words of a block of four channels of the layout [`TAPS`].
-const fn taps_block(shape: &DepthwiseConv2dShape) -> usize {
-    16 + shape.depth() * 2
-}
-
-/// Words of the layout [`TAPS`].
-const fn taps_words(shape: &DepthwiseConv2dShape) -> usize {
-    shape.output().channels.div_ceil(4) * taps_block(shape)
-}
-
-/// Whether taps are not at equal distances in the input, or not all in it, or serve several outputs, and so are copied.
-pub(crate) const fn are_taps_staged(shape: &DepthwiseConv2dShape) -> bool {
-    let flat = shape.rows().kernel() == 1 || shape.columns().kernel() == 1;
-    !flat
-        || shape.multiplier() > 1
-        || !shape.rows().is_unpadded()
-        || !shape.columns().is_unpadded()
-        || shape.output().channels < 4
-}
-
-/// Words of a column's record of four channels: see `depthwise.rs`.
-pub(crate) const RECORD: usize = 6;
-
-/// Words of a block of four channels of the layout [`THREE`].
-pub(crate) const BLOCK: usize = 36;
-
-/// Columns that a row of outputs sees, padding included.
-pub(crate) const fn three_columns(shape: &DepthwiseConv2dShape) -> usize {
-    (shape.output().width - 1) * shape.columns().stride() + 3
-}
-
-/// Whether the layout [`THREE`] serves the shape.
-const fn is_three(shape: &DepthwiseConv2dShape) -> bool {
-    if shape.multiplier() != 1
-        || shape.rows().kernel() != 3
-        || shape.columns().kernel() != 3
-        || shape.columns().dilation() != 1
-        || shape.columns().stride() > 2
-        || shape.output().channels < 4
-        || three_columns(shape) <= shape.columns().before()
-    {
-        return false;
+const fn pairs_needs(shape: &Conv2dShape) -> Needs {
+    let groups = shape.depth().div_ceil(4) as u64;
+    let runs = Runs::of(shape);
+    // Three columns of i16, the rests of three pixels' runs, and three patches as bytes where they are copied.
+    let mut scratch = 6 * groups + 3 * (runs.count as u64 * (runs.length % 4) as u64).div_ceil(4);
+    if !shape.rows().is_unpadded() || !shape.columns().is_unpadded() || shape.columns().dilation() > 1 {
+        scratch += 3 * groups;
     }
-    let mut row = 0;
-    while row < shape.output().height {
-        let (first, last) = shape.rows().taps(row);
-        if first > 1 || last < 2 {
-            return false;
-        }
-        row += 1;
-    }
-    true
-}
-
-/// Dense layers of one vector, and pointwise convolutions of one pixel: a stream per eight outputs.
-///
-/// Words: for each of the four pairs the bias of the even output and 256·b1 + b0, as [`PAIRS`]; for every four inputs two
-/// words of each pair, the even inputs and the odd ones; then mantissa, rounding constant and shift of each output. Outputs
-/// behind the last eight follow in pairs, each a stream of its own.
-pub const EIGHTS: Layout = Layout::of(Backend::Dsp, 3);
-
-/// What a dense layer of one vector takes.
-const fn eights_needs(inputs: usize, outputs: usize) -> Needs {
-    // A copy of the input where it is no whole words.
-    let scratch = if inputs.is_multiple_of(4) { 0 } else { portable::words(inputs) };
-    Needs { words: pairs_words(outputs, inputs), channels: 0, scratch }
-}
-
-/// Whether the convolution is a dense layer of one vector.
-const fn is_vector(shape: &Conv2dShape) -> bool {
-    shape.is_pointwise() && shape.batch() * shape.output().height * shape.output().width == 1
-}
-
-/// Words of the layout [`THREE`].
-const fn three_words(shape: &DepthwiseConv2dShape) -> usize {
-    shape.output().channels.div_ceil(4) * BLOCK
+    Needs { words: pairs_words(shape.output().channels, shape.depth()), channels: 0, scratch }
 }
 
 /// Words of a pair of channels beside the weights.
-const PAIR_EXTRA: usize = 8;
+const PAIR_EXTRA: u64 = 8;
 
-/// Words of the layout [`PAIRS`].
-const fn pairs_words(outputs: usize, depth: usize) -> usize {
-    outputs.div_ceil(2) * (PAIR_EXTRA + 2 * depth.div_ceil(4))
+/// Words of the layouts of pairs and of eights.
+const fn pairs_words(outputs: usize, depth: usize) -> u64 {
+    outputs.div_ceil(2) as u64 * (PAIR_EXTRA + 2 * depth.div_ceil(4) as u64)
 }
 
 /// The patch of a pixel as runs of bytes that are adjacent in the input. A column takes whole words of four from each run,
@@ -170,226 +134,111 @@ impl Runs {
     }
 }
 
-/// What a convolution takes.
-pub const fn conv2d_needs(layout: Layout, shape: &Conv2dShape) -> Needs {
-    if layout.is(EIGHTS) {
-        return eights_needs(shape.input().channels, shape.output().channels);
-    }
-    if !layout.is(PAIRS) {
-        return portable::conv2d_needs(shape);
-    }
-    let groups = shape.depth().div_ceil(4);
-    let runs = Runs::of(shape);
-    // Three columns of i16, the rests of three pixels' runs, and three patches as bytes where they are copied.
-    let mut scratch = 6 * groups + 3 * (runs.count * (runs.length % 4)).div_ceil(4);
-    if !shape.rows().is_unpadded() || !shape.columns().is_unpadded() || shape.columns().dilation() > 1 {
-        scratch += 3 * groups;
-    }
-    Needs { words: pairs_words(shape.output().channels, shape.depth()), channels: 0, scratch }
-}
-
-/// What a depthwise convolution takes.
-pub const fn depthwise_conv2d_needs(layout: Layout, shape: &DepthwiseConv2dShape) -> Needs {
-    if layout.is(THREE) {
-        return Needs { words: three_words(shape), channels: 0, scratch: RECORD * three_columns(shape) };
-    }
-    if layout.is(TAPS) {
-        let pitch = larger(shape.output().channels, 4);
-        let scratch = if are_taps_staged(shape) { portable::words(shape.depth() * pitch) } else { 0 };
-        return Needs { words: taps_words(shape), channels: 0, scratch };
-    }
-    match crate::pack::as_conv2d(shape) {
-        Some(conv) if layout.is(PAIRS) => conv2d_needs(layout, &conv),
-        _ => portable::depthwise_conv2d_needs(shape),
-    }
-}
-
-/// What a dense layer takes.
-pub const fn dense_needs(layout: Layout, shape: &DenseShape) -> Needs {
-    if layout.is(EIGHTS) {
-        return eights_needs(shape.inputs(), shape.outputs());
-    }
-    if !layout.is(PAIRS) {
-        return portable::dense_needs(shape);
-    }
-    conv2d_needs(layout, &shape.as_conv2d())
-}
-
-/// Most words that a convolution takes.
-pub const fn conv2d_words(shape: &Conv2dShape) -> usize {
-    larger(pairs_words(shape.output().channels, shape.depth()), portable::words(shape.weights()))
-}
-
-/// Most words that a depthwise convolution takes.
-pub const fn depthwise_conv2d_words(shape: &DepthwiseConv2dShape) -> usize {
-    let own = match crate::pack::as_conv2d(shape) {
-        _ if is_three(shape) => three_words(shape),
-        Some(conv) => conv2d_words(&conv),
-        None => taps_words(shape),
-    };
-    larger(own, portable::words(shape.weights()))
-}
-
-/// Most words that a dense layer takes.
-pub const fn dense_words(shape: &DenseShape) -> usize {
-    larger(pairs_words(shape.outputs(), shape.inputs()), portable::words(shape.weights()))
-}
-
-const fn larger(a: usize, b: usize) -> usize {
-    if a > b { a } else { b }
-}
-
-/// Packs a convolution.
+/// Threes ([`Layout::DspThree`]): depthwise convolutions 3×3 with a depth multiplier of 1, stride 1 or 2 along the row, at least
+/// four channels, no more than the first and the last row of a window outside of the input.
 ///
-/// # Errors
-/// [`ShapeError::Length`].
-pub fn conv2d(
-    shape: &Conv2dShape,
-    weights: &Weights<'_>,
-    output: &OutputRange,
-    words: &mut [u32],
-    channels: &mut [Channel],
-) -> Result<Packed, ShapeError> {
-    let (layout, pairs) = if is_vector(shape) { (EIGHTS, 4) } else { (PAIRS, 1) };
-    weights.check(shape.weights(), shape.output().channels)?;
-    ShapeError::check_capacity("the packed words", conv2d_words(shape), words.len())?;
-    let rows = Rows {
-        weights,
-        output,
-        depth: shape.depth(),
-        outputs: shape.output().channels,
-        channel_step: shape.depth(),
-        depth_step: 1,
-        runs: Runs::of(shape),
-    };
-    if shape.groups() == 1 && rows.pairs(words, pairs).is_some() {
-        return Ok(Packed { words: conv2d_needs(layout, shape).words, channels: 0, layout });
-    }
-    portable::conv2d(shape, weights, words, channels)
+/// Words, for every four channels, channel 0, 2, 1, 3: twice the bias; weights as pairs of i16, doubled, so that the
+/// accumulator is 2x: for each column rows 0 and 1; row 2, columns 0 and 1; row 2, column 2 and nothing; mantissa, rounding
+/// constant and shift. When the channels are no multiple of four, the last block holds the last four again.
+const fn three_needs(shape: &DepthwiseConv2dShape) -> Needs {
+    let words = shape.output().channels.div_ceil(4) as u64 * BLOCK as u64;
+    Needs { words, channels: 0, scratch: RECORD as u64 * three_columns(shape) as u64 }
 }
 
-/// Packs a depthwise convolution.
-///
-/// # Errors
-/// [`ShapeError::Length`].
-pub fn depthwise_conv2d(
-    shape: &DepthwiseConv2dShape,
-    weights: &Weights<'_>,
-    output: &OutputRange,
-    words: &mut [u32],
-    channels: &mut [Channel],
-) -> Result<Packed, ShapeError> {
-    weights.check(shape.weights(), shape.output().channels)?;
-    ShapeError::check_capacity("the packed words", depthwise_conv2d_words(shape), words.len())?;
-    let outputs = shape.output().channels;
-    let rows = Rows {
-        weights,
-        output,
-        depth: shape.depth(),
-        outputs,
-        channel_step: 1,
-        depth_step: outputs,
-        runs: Runs::of(&shape.as_conv2d()),
-    };
-    let layout = if is_three(shape) {
-        rows.three(words).map(|()| THREE)
-    } else if crate::pack::as_conv2d(shape).is_some() {
-        rows.pairs(words, 1).map(|()| PAIRS)
-    } else {
-        rows.taps(words, taps_block(shape)).map(|()| TAPS)
-    };
-    if let Some(layout) = layout {
-        return Ok(Packed { words: depthwise_conv2d_needs(layout, shape).words, channels: 0, layout });
-    }
-    portable::depthwise_conv2d(shape, weights, words, channels)
+/// Words of a block of four channels of the layout of threes.
+pub(crate) const BLOCK: usize = 36;
+
+/// Words of a column's record of four channels: see `depthwise.rs`.
+pub(crate) const RECORD: usize = 6;
+
+/// Columns that a row of outputs sees, padding included.
+pub(crate) const fn three_columns(shape: &DepthwiseConv2dShape) -> usize {
+    (shape.output().width - 1) * shape.columns().stride() + 3
 }
 
-/// Packs a dense layer.
-///
-/// # Errors
-/// [`ShapeError::Length`].
-pub fn dense(
-    shape: &DenseShape,
-    weights: &Weights<'_>,
-    output: &OutputRange,
-    words: &mut [u32],
-    channels: &mut [Channel],
-) -> Result<Packed, ShapeError> {
-    weights.check(shape.weights(), shape.outputs())?;
-    ShapeError::check_capacity("the packed words", dense_words(shape), words.len())?;
-    let outputs = shape.outputs();
-    let rows = Rows {
-        weights,
-        output,
-        depth: shape.inputs(),
-        outputs,
-        channel_step: shape.inputs(),
-        depth_step: 1,
-        runs: Runs::one(shape.inputs()),
-    };
-    let layout = if shape.batch() == 1 { EIGHTS } else { PAIRS };
-    let pairs = if shape.batch() == 1 { 4 } else { 1 };
-    if rows.pairs(words, pairs).is_some() {
-        return Ok(Packed { words: dense_needs(layout, shape).words, channels: 0, layout });
+/// Whether the layout of threes serves the shape.
+const fn is_three(shape: &DepthwiseConv2dShape) -> bool {
+    if shape.multiplier() != 1
+        || shape.rows().kernel() != 3
+        || shape.columns().kernel() != 3
+        || shape.columns().dilation() != 1
+        || shape.columns().stride() > 2
+        || shape.output().channels < 4
+        || three_columns(shape) <= shape.columns().before()
+    {
+        return false;
     }
-    portable::dense(shape, weights, words, channels)
+    let mut row = 0;
+    while row < shape.output().height {
+        let (first, last) = shape.rows().taps(row);
+        if first > 1 || last < 2 {
+            return false;
+        }
+        row += 1;
+    }
+    true
 }
 
-/// Dense layers to int16: blocks of eight outputs, the last one filled up with zeros.
+/// Taps ([`Layout::DspTaps`]): other depthwise convolutions.
 ///
-/// Words: biases and weights of four pairs as in [`EIGHTS`]; then, for each output, the left shift of the doubled sum, the
+/// Words, for every four channels: twice the biases of channels 0, 1, 2, 3; for every two taps a pair of i16 of each channel
+/// 0, 2, 1, 3, doubled; a last odd tap as two words, channels 0 and 2, 1 and 3; then mantissa, rounding constant and shift
+/// of each channel. When the channels are no multiple of four, the last block holds the last four again; channels that are
+/// fewer than four are filled up.
+const fn taps_needs(shape: &DepthwiseConv2dShape) -> Needs {
+    let channels = shape.output().channels;
+    let pitch = if channels > 4 { channels } else { 4 };
+    let scratch = if are_taps_staged(shape) { (shape.depth() as u64 * pitch as u64).div_ceil(4) } else { 0 };
+    Needs { words: channels.div_ceil(4) as u64 * taps_block(shape.depth()), channels: 0, scratch }
+}
+
+/// Words of a block of four channels of the layout of taps.
+const fn taps_block(depth: usize) -> u64 {
+    16 + 2 * depth as u64
+}
+
+/// Whether taps are not at equal distances in the input, or not all in it, or serve several outputs, and so are copied.
+pub(crate) const fn are_taps_staged(shape: &DepthwiseConv2dShape) -> bool {
+    let flat = shape.rows().kernel() == 1 || shape.columns().kernel() == 1;
+    !flat
+        || shape.multiplier() > 1
+        || !shape.rows().is_unpadded()
+        || !shape.columns().is_unpadded()
+        || shape.output().channels < 4
+}
+
+/// Eights ([`Layout::DspEights`]): dense layers of one vector, and pointwise convolutions of one pixel. A stream per eight
+/// outputs.
+///
+/// Words: for each of the four pairs the bias of the even output and 256·b1 + b0, as in pairs; for every four inputs two
+/// words of each pair, the even inputs and the odd ones; then mantissa, rounding constant and shift of each output. Outputs
+/// behind the last eight follow in pairs, each a stream of its own.
+const fn eights_needs(inputs: usize, outputs: usize) -> Needs {
+    // A copy of the input where it is no whole words.
+    let scratch = if inputs.is_multiple_of(4) { 0 } else { portable::words(inputs) };
+    Needs { words: pairs_words(outputs, inputs), channels: 0, scratch }
+}
+
+/// Whether the convolution is a dense layer of one vector.
+const fn is_vector(shape: &Conv2dShape) -> bool {
+    shape.is_pointwise() && shape.batch() * shape.output().height * shape.output().width == 1
+}
+
+/// Dense layers to int16 ([`Layout::DspToInt16`]): blocks of eight outputs, the last one filled up with zeros.
+///
+/// Words: biases and weights of four pairs as in eights; then, for each output, the left shift of the doubled sum, the
 /// mantissa, half a unit of the right shift (0 if that is 0), and the right shift with bit 31 set (0 if there is none).
-pub const WIDE: Layout = Layout::of(Backend::Dsp, 5);
-/// Outputs of a block of [`WIDE`].
-pub(crate) const WIDE_OUTPUTS: usize = 8;
-/// Parameters of an output of [`WIDE`].
-pub(crate) const WIDE_PARAMETERS: usize = 4;
-
-/// Words of a block of [`WIDE`].
-pub(crate) const fn wide_block(inputs: usize) -> usize {
-    WIDE_OUTPUTS * (1 + inputs.div_ceil(4) + WIDE_PARAMETERS)
+const fn to_int16_needs(inputs: usize, outputs: usize) -> Needs {
+    let scratch = if inputs.is_multiple_of(4) { 0 } else { portable::words(inputs) };
+    let block = TO_INT16_OUTPUTS * (1 + inputs.div_ceil(4) + TO_INT16_PARAMETERS);
+    Needs { words: outputs.div_ceil(TO_INT16_OUTPUTS) as u64 * block as u64, channels: 0, scratch }
 }
 
-/// What a dense layer to int16 takes.
-pub const fn dense_to_int16_needs(layout: Layout, shape: &DenseShape) -> Needs {
-    if !layout.is(WIDE) {
-        return portable::dense_needs(shape);
-    }
-    let scratch = if shape.inputs().is_multiple_of(4) { 0 } else { portable::words(shape.inputs()) };
-    Needs { words: shape.outputs().div_ceil(WIDE_OUTPUTS) * wide_block(shape.inputs()), channels: 0, scratch }
-}
+/// Outputs of a block of the layout to int16.
+pub(crate) const TO_INT16_OUTPUTS: usize = 8;
 
-/// Most words that a dense layer to int16 takes.
-pub const fn dense_to_int16_words(shape: &DenseShape) -> usize {
-    larger(dense_to_int16_needs(WIDE, shape).words, portable::words(shape.weights()))
-}
-
-/// Packs a dense layer to int16.
-///
-/// # Errors
-/// [`ShapeError::Length`].
-pub fn dense_to_int16(
-    shape: &DenseShape,
-    weights: &Weights<'_>,
-    words: &mut [u32],
-    channels: &mut [Channel],
-) -> Result<Packed, ShapeError> {
-    weights.check(shape.weights(), shape.outputs())?;
-    ShapeError::check_capacity("the packed words", dense_to_int16_words(shape), words.len())?;
-    let rows = Rows {
-        weights,
-        output: &OutputRange::int16(),
-        depth: shape.inputs(),
-        outputs: shape.outputs(),
-        channel_step: shape.inputs(),
-        depth_step: 1,
-        runs: Runs::one(shape.inputs()),
-    };
-    if rows.wide(words).is_some() {
-        return Ok(Packed { words: dense_to_int16_needs(WIDE, shape).words, channels: 0, layout: WIDE });
-    }
-    portable::dense(shape, weights, words, channels)
-}
+/// Parameters of an output of the layout to int16.
+const TO_INT16_PARAMETERS: usize = 4;
 
 /// How the accumulator of a channel becomes an output.
 #[derive(Clone, Copy, Debug)]
@@ -462,41 +311,33 @@ impl Encoded {
     const NOTHING: Self = Self { bias: 0, requantise: Requantise::constant(0), bound: 0, constant: true };
 }
 
-/// Weights of which every output channel has a row.
-struct Rows<'a> {
-    weights: &'a Weights<'a>,
+/// Writes the layouts.
+struct Writer<'a> {
+    rows: &'a Rows<'a>,
     output: &'a OutputRange,
-    depth: usize,
-    outputs: usize,
-    channel_step: usize,
-    depth_step: usize,
     /// The order of a column, for the layouts of pairs.
     runs: Runs,
 }
 
-impl Rows<'_> {
-    /// The weight; 0 behind the end of a row and of the channels.
+impl Writer<'_> {
     fn weight(&self, channel: usize, depth: usize) -> i32 {
-        if channel >= self.outputs || depth >= self.depth {
-            return 0;
-        }
-        self.weights.values.get(channel * self.channel_step + depth * self.depth_step).map_or(0, |&w| i32::from(w))
+        self.rows.weight(channel, depth).into()
     }
 
     /// The channel's parameters, unless the formula cannot give its outputs.
     fn encode(&self, channel: usize) -> Option<Encoded> {
-        if channel >= self.outputs {
+        if channel >= self.rows.outputs {
             return Some(Encoded::NOTHING);
         }
-        let multiplier = self.weights.multiplier(channel);
+        let multiplier = self.rows.weights.multiplier(channel);
         let (mut sum, mut least, mut most) = (0_i64, 0_i64, 0_i64);
-        for depth in 0..self.depth {
+        for depth in 0..self.rows.depth {
             let weight = i64::from(self.weight(channel, depth));
             sum += weight;
             least += (weight * -128).min(weight * 127);
             most += (weight * -128).max(weight * 127);
         }
-        let bias = i64::from(self.weights.bias(channel)) - i64::from(self.weights.input_zero_point) * sum;
+        let bias = i64::from(self.rows.weights.bias(channel)) - i64::from(self.rows.weights.input_zero_point) * sum;
         // 2x must fit in 32 bits, and so must x shifted left by a multiplier above 1.
         let (least, most) = (least + bias, most + bias);
         let bound = least.abs().max(most.abs());
@@ -516,10 +357,10 @@ impl Rows<'_> {
         Some(Encoded { bias: bias as i32, requantise, bound, constant: false })
     }
 
-    /// Writes the layout [`THREE`], unless the weights do not allow it. `words` is long enough.
+    /// Writes the layout of threes, unless the weights do not allow it. `words` is long enough.
     fn three(&self, words: &mut [u32]) -> Option<()> {
-        for (block, words) in words.chunks_exact_mut(BLOCK).take(self.outputs.div_ceil(4)).enumerate() {
-            let first = (4 * block).min(self.outputs - 4);
+        for (block, words) in words.chunks_exact_mut(BLOCK).take(self.rows.outputs.div_ceil(4)).enumerate() {
+            let first = (4 * block).min(self.rows.outputs - 4);
             for (channel, words) in [0, 2, 1, 3].into_iter().zip(words.chunks_exact_mut(BLOCK / 4)) {
                 let channel = first + channel;
                 let encoded = self.encode(channel)?;
@@ -542,10 +383,12 @@ impl Rows<'_> {
         Some(())
     }
 
-    /// Writes the layout [`TAPS`], unless the weights do not allow it. `words` is long enough.
-    fn taps(&self, words: &mut [u32], block: usize) -> Option<()> {
-        for (index, words) in words.chunks_exact_mut(block.max(1)).take(self.outputs.div_ceil(4)).enumerate() {
-            let first = (4 * index).min(self.outputs.saturating_sub(4));
+    /// Writes the layout of taps, unless the weights do not allow it. `words` is long enough.
+    fn taps(&self, words: &mut [u32]) -> Option<()> {
+        for (index, words) in
+            words.chunks_exact_mut(taps_block(self.rows.depth) as usize).take(self.rows.outputs.div_ceil(4)).enumerate()
+        {
+            let first = (4 * index).min(self.rows.outputs.saturating_sub(4));
             let mut words = words.iter_mut();
             let mut put = |word: u32| words.next().map(|place| *place = word);
             for channel in 0..4 {
@@ -553,8 +396,8 @@ impl Rows<'_> {
             }
             let twice = |channel: usize, tap: usize| (2 * self.weight(first + channel, tap)) as u16;
             let pair = |low: u16, high: u16| u32::from(high) << 16 | u32::from(low);
-            for tap in (0..self.depth).step_by(2) {
-                if tap + 1 < self.depth {
+            for tap in (0..self.rows.depth).step_by(2) {
+                if tap + 1 < self.rows.depth {
                     for channel in [0, 2, 1, 3] {
                         put(pair(twice(channel, tap), twice(channel, tap + 1)))?;
                     }
@@ -572,14 +415,14 @@ impl Rows<'_> {
         Some(())
     }
 
-    /// Writes the layout [`PAIRS`] (`together` = 1) or [`EIGHTS`] (4), unless the weights do not allow it. `words` is long
+    /// Writes the layout of pairs (`together` = 1) or of eights (4), unless the weights do not allow it. `words` is long
     /// enough.
     fn pairs(&self, words: &mut [u32], together: usize) -> Option<()> {
         let mut words = words.iter_mut();
         let mut put = |word: u32| words.next().map(|place| *place = word);
         let mut start = 0;
-        while start < self.outputs {
-            let together = if start + 2 * together <= self.outputs { together } else { 1 };
+        while start < self.rows.outputs {
+            let together = if start + 2 * together <= self.rows.outputs { together } else { 1 };
             let pairs = || (start..start + 2 * together).step_by(2);
             for even in pairs() {
                 let (first, second) = (self.encode(even)?, self.encode(even + 1)?);
@@ -589,7 +432,7 @@ impl Rows<'_> {
                 put(first.bias as u32)?;
                 put((first.bias as u32).wrapping_add((second.bias as u32) << 8))?;
             }
-            for depth in (0..self.depth).step_by(4) {
+            for depth in (0..self.rows.depth).step_by(4) {
                 for even in pairs() {
                     for depth in [depth, depth + 1] {
                         let low = self.halfword(even, depth)?;
@@ -608,12 +451,12 @@ impl Rows<'_> {
         Some(())
     }
 
-    /// Writes the layout [`WIDE`], unless the weights do not allow it. `words` is long enough.
-    fn wide(&self, words: &mut [u32]) -> Option<()> {
+    /// Writes the layout of dense layers to int16, unless the weights do not allow it. `words` is long enough.
+    fn to_int16(&self, words: &mut [u32]) -> Option<()> {
         let mut words = words.iter_mut();
         let mut put = |word: u32| words.next().map(|place| *place = word);
-        for start in (0..self.outputs).step_by(WIDE_OUTPUTS) {
-            let pairs = || (start..start + WIDE_OUTPUTS).step_by(2);
+        for start in (0..self.rows.outputs).step_by(TO_INT16_OUTPUTS) {
+            let pairs = || (start..start + TO_INT16_OUTPUTS).step_by(2);
             for even in pairs() {
                 let (first, second) = (self.folded(even)?, self.folded(even + 1)?);
                 if second.1 >= 1 << 23 {
@@ -622,7 +465,7 @@ impl Rows<'_> {
                 put(first.0 as u32)?;
                 put((first.0 as u32).wrapping_add((second.0 as u32) << 8))?;
             }
-            for depth in (0..self.depth).step_by(4) {
+            for depth in (0..self.rows.depth).step_by(4) {
                 for even in pairs() {
                     for depth in [depth, depth + 1] {
                         let low = self.halfword(even, depth)?;
@@ -631,9 +474,12 @@ impl Rows<'_> {
                     }
                 }
             }
-            for channel in start..start + WIDE_OUTPUTS {
-                let multiplier =
-                    if channel < self.outputs { self.weights.multiplier(channel) } else { Multiplier::default() };
+            for channel in start..start + TO_INT16_OUTPUTS {
+                let multiplier = if channel < self.rows.outputs {
+                    self.rows.weights.multiplier(channel)
+                } else {
+                    Multiplier::default()
+                };
                 let right = (-multiplier.shift).max(0) as u32;
                 put(1 + multiplier.shift.max(0) as u32)?;
                 put(multiplier.mantissa as u32)?;
@@ -646,18 +492,18 @@ impl Rows<'_> {
 
     /// The channel's folded bias and the largest magnitude of its sum, unless that could leave 30 bits.
     fn folded(&self, channel: usize) -> Option<(i32, i64)> {
-        if channel >= self.outputs {
+        if channel >= self.rows.outputs {
             return Some((0, 0));
         }
         let (mut sum, mut magnitude) = (0_i64, 0_i64);
-        for depth in 0..self.depth {
+        for depth in 0..self.rows.depth {
             let weight = i64::from(self.weight(channel, depth));
             sum += weight;
             magnitude += weight.abs() * 128;
         }
-        let bias = i64::from(self.weights.bias(channel)) - i64::from(self.weights.input_zero_point) * sum;
+        let bias = i64::from(self.rows.weights.bias(channel)) - i64::from(self.rows.weights.input_zero_point) * sum;
         let bound = bias.abs() + magnitude;
-        let multiplier = self.weights.multiplier(channel);
+        let multiplier = self.rows.weights.multiplier(channel);
         // Doubled and shifted left it has to fit in 32 bits.
         let fits = bound << multiplier.shift.max(0) < 1 << 30;
         fits.then_some((bias as i32, bound))
@@ -665,7 +511,7 @@ impl Rows<'_> {
 
     /// 256·w1 + w0 of a pair of channels, unless it does not fit in 16 bits.
     fn halfword(&self, even: usize, depth: usize) -> Option<u16> {
-        let depth = if depth < self.depth { self.runs.product(depth) } else { depth };
+        let depth = if depth < self.rows.depth { self.runs.product(depth) } else { depth };
         let halfword = 256 * self.weight(even + 1, depth) + self.weight(even, depth);
         i16::try_from(halfword).ok().map(|word| word as u16)
     }

@@ -15,7 +15,7 @@ const MOST_TAPS: usize = 255;
 
 /// Runs the pooling, unless the type or the shape is left to the portable body.
 #[inline(always)]
-pub(crate) fn pool2d<T: Element>(
+pub(super) fn pool2d<T: Element>(
     shape: &Pool2dShape,
     kind: Kind,
     minimum: i32,
@@ -41,7 +41,7 @@ pub(crate) fn pool2d<T: Element>(
 
 /// The largest of one value or more.
 #[inline(always)]
-pub(crate) fn largest(values: impl Source<i8>) -> i32 {
+pub(super) fn largest(values: impl Source<i8>) -> i32 {
     let (groups, rest) = values.groups::<4>();
     let most = groups.fold([i32::from_ne_bytes([0x80; 4]), 0], |most, group| {
         larger(most, i32::from_ne_bytes(group.map(|value| value as u8)))

@@ -8,7 +8,8 @@
 
 use core::arch::naked_asm;
 
-use crate::act::q15::{Pieces, Q12};
+use crate::act::q15::Q12;
+use crate::backend::Pieces;
 use crate::q::Q15;
 
 /// A loop over eights: inputs, outputs, how many eights, pieces.
@@ -16,7 +17,7 @@ type Kernel = unsafe extern "C" fn(*const i16, *mut i16, usize, *const i32);
 
 /// [`Q12::tanh`] or [`Q12::sigmoid`] of as many eights as there are, from pieces of x or of |x|; what is left is returned.
 #[inline(always)]
-pub(crate) fn q15_eights<'a, const TANH: bool, const N: usize>(
+pub(super) fn eights<'a, const TANH: bool, const N: usize>(
     pieces: &Pieces<N>,
     input: &'a [Q12],
     output: &'a mut [Q15],

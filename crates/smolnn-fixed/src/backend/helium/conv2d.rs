@@ -4,14 +4,9 @@ use super::copy::{copy_rows, fill};
 use super::matrix::{Columns, multiply};
 use super::pack::{self, Chunks};
 use crate::Tensors;
-use crate::backend::portable;
 use crate::conv::Conv2d;
-use crate::pack::Layout;
 
-pub(crate) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
-    if layer.layout.is(Layout::PORTABLE) {
-        return portable::conv2d(layer, tensors, scratch);
-    }
+pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let (input, output) = tensors.pointers();
     let (depth, channels) = (shape.depth(), shape.output().channels);

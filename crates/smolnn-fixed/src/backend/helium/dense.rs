@@ -1,12 +1,10 @@
 //! Dense layer: each vector of the batch is a column.
 
 use super::copy::copy_rows;
-use super::matrix::{Columns, multiply, multiply_wide};
+use super::matrix::{Columns, multiply, multiply_to_int16};
 use super::pack::{CHUNK, Chunks};
 use crate::Tensors;
-use crate::backend::portable;
 use crate::dense::{Dense, DenseToInt16};
-use crate::pack::Layout;
 
 /// A copy of the vector where whole chunks can be read: in the scratch memory, or on the stack if it is one chunk. What lies
 /// behind the vector meets weights of zero.
@@ -21,10 +19,7 @@ unsafe fn copied(vector: *const i8, inputs: usize, chunk: &mut [u32; CHUNK / 4],
     column
 }
 
-pub(crate) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
-    if layer.layout.is(Layout::PORTABLE) {
-        return portable::dense(layer, tensors, scratch);
-    }
+pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let (input, output) = tensors.pointers();
     let depth = Chunks::of(shape.inputs()).depth();
@@ -45,10 +40,7 @@ pub(crate) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: 
     }
 }
 
-pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
-    if layer.layout.is(Layout::PORTABLE) {
-        return portable::dense_to_int16(layer, input, output, scratch);
-    }
+pub(super) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
     let inputs = layer.shape.inputs();
     let depth = Chunks::of(inputs).depth();
     let mut column = input.as_ptr();
@@ -59,6 +51,6 @@ pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mu
             chunk = [0; CHUNK / 4];
             column = copied(column, inputs, &mut chunk, scratch);
         }
-        multiply_wide(column, inputs, layer.words, output);
+        multiply_to_int16(column, inputs, layer.words, output);
     }
 }

@@ -8,7 +8,7 @@ use crate::backend::dense_int16::{self, Job, finish, kernel};
 use crate::pack::Channel;
 use crate::quantise::OutputRange;
 
-pub(crate) fn dense_int16(
+pub(super) fn dense_int16(
     input: &[i16],
     weights: &[i8],
     channels: &[Channel],

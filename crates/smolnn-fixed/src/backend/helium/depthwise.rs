@@ -9,9 +9,7 @@ use super::copy::fill;
 use super::pack::{BLOCK, LANES};
 use super::vector::{Splat, helium};
 use crate::Tensors;
-use crate::backend::portable;
 use crate::conv::DepthwiseConv2d;
-use crate::pack::Layout;
 
 /// What the assembly reads; the offsets stand in it.
 #[repr(C)]
@@ -31,13 +29,7 @@ struct Call {
     zero_point: Splat,      // 80
 }
 
-pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
-    if layer.layout.is(Layout::PORTABLE) {
-        return portable::depthwise_conv2d(layer, tensors, scratch);
-    }
-    if let Some(conv) = layer.as_conv2d() {
-        return super::conv2d(&conv, tensors, scratch);
-    }
+pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let (input, output) = tensors.pointers();
     let channels = shape.output().channels;

@@ -2,7 +2,7 @@
 
 use core::arch::naked_asm;
 
-use super::pack::{BLOCK, Chunks, MATRIX_PARAMETERS, WIDE_PARAMETERS};
+use super::pack::{BLOCK, Chunks, MATRIX_PARAMETERS, TO_INT16_PARAMETERS};
 use super::vector::{Splat, helium};
 use crate::quantise::OutputRange;
 
@@ -89,12 +89,12 @@ pub(super) unsafe fn multiply(
     }
 }
 
-/// Multiplies one column by the wide layout; outputs are int16.
+/// Multiplies one column by the layout to int16; outputs are int16.
 ///
 /// # Safety
-/// The column can be read up to the filled-up depth, `words` are the wide layout of that depth and as many channels as
+/// The column can be read up to the filled-up depth, `words` are the layout to int16 of that depth and as many channels as
 /// the output has elements.
-pub(super) unsafe fn multiply_wide(column: *const i8, depth: usize, words: &[u32], output: &mut [i16]) {
+pub(super) unsafe fn multiply_to_int16(column: *const i8, depth: usize, words: &[u32], output: &mut [i16]) {
     let chunks = Chunks::of(depth);
     let (blocks, rest) = (output.len() / BLOCK, output.len() % BLOCK);
     let range = OutputRange::int16();
@@ -114,15 +114,15 @@ pub(super) unsafe fn multiply_wide(column: *const i8, depth: usize, words: &[u32
     // SAFETY: as the caller promised.
     unsafe {
         if blocks > 0 {
-            run_wide(chunks, &mut call);
+            run_to_int16(chunks, &mut call);
         }
         if rest != 0 {
             let mut side = [0_i16; BLOCK];
             call.pixels = 1;
             call.blocks = 1;
-            call.words = words.as_ptr().wrapping_add(blocks * chunks.block_words(WIDE_PARAMETERS));
+            call.words = words.as_ptr().wrapping_add(blocks * chunks.block_words(TO_INT16_PARAMETERS));
             call.output = side.as_mut_ptr().cast();
-            run_wide(chunks, &mut call);
+            run_to_int16(chunks, &mut call);
             for (result, &value) in output.iter_mut().skip(blocks * BLOCK).zip(&side) {
                 *result = value;
             }
@@ -131,18 +131,18 @@ pub(super) unsafe fn multiply_wide(column: *const i8, depth: usize, words: &[u32
 }
 
 /// # Safety
-/// The call's pointers are as [`multiply_wide`] says, pixels and blocks at least 1.
+/// The call's pointers are as [`multiply_to_int16`] says, pixels and blocks at least 1.
 #[inline]
-unsafe fn run_wide(chunks: Chunks, call: &mut Call) {
+unsafe fn run_to_int16(chunks: Chunks, call: &mut Call) {
     // SAFETY: as the caller promised.
     unsafe {
         match (chunks.passes, chunks.count) {
-            (1, 1) => wide_single_1(call),
-            (1, 2) => wide_single_2(call),
-            (1, 3) => wide_single_3(call),
-            (1, _) => wide_single_4(call),
-            (_, 3) => wide_several_3(call),
-            (_, _) => wide_several_4(call),
+            (1, 1) => to_int16_single_1(call),
+            (1, 2) => to_int16_single_2(call),
+            (1, 3) => to_int16_single_3(call),
+            (1, _) => to_int16_single_4(call),
+            (_, 3) => to_int16_several_3(call),
+            (_, _) => to_int16_several_4(call),
         }
     }
 }
@@ -192,7 +192,7 @@ macro_rules! finish {
 
 /// As `finish!`, to int16, with shifts to the left and to the right by 0 or more: the −1 for what is negative must not be
 /// added where the right shift is 0, so it comes out of the shift's own sign.
-macro_rules! finish_wide {
+macro_rules! finish_to_int16 {
     ($least:literal, $largest:literal) => {
         concat!(
             "vmov d8, r0, r2\n",
@@ -284,8 +284,8 @@ single!(
     ""
 );
 single!(
-    wide_single_1,
-    finish_wide,
+    to_int16_single_1,
+    finish_to_int16,
     "vldrb.u8 q0, [r1]",
     "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldrw.u32 q4, [r3], #16": "q0, q4"),
@@ -304,8 +304,8 @@ single!(
     ""
 );
 single!(
-    wide_single_2,
-    finish_wide,
+    to_int16_single_2,
+    finish_to_int16,
     "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]",
     "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldmia r3!, {{d8-d11}}": "q0, q4" "q1, q5"),
@@ -324,8 +324,8 @@ single!(
     ""
 );
 single!(
-    wide_single_3,
-    finish_wide,
+    to_int16_single_3,
+    finish_to_int16,
     "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]",
     "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
@@ -344,8 +344,8 @@ single!(
     "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]"
 );
 single!(
-    wide_single_4,
-    finish_wide,
+    to_int16_single_4,
+    finish_to_int16,
     "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]\nvldrb.u8 q3, [r1, #48]",
     "",
     four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
@@ -421,8 +421,8 @@ several!(
     ""
 );
 several!(
-    wide_several_3,
-    finish_wide,
+    to_int16_several_3,
+    finish_to_int16,
     "vldrb.u8 q0, [r1], #16\nvldrb.u8 q1, [r1], #16\nvldrb.u8 q2, [r1], #16",
     "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
@@ -451,8 +451,8 @@ several!(
     "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]"
 );
 several!(
-    wide_several_4,
-    finish_wide,
+    to_int16_several_4,
+    finish_to_int16,
     "vldrb.u8 q0, [r1], #16\nvldrb.u8 q1, [r1], #16\nvldrb.u8 q2, [r1], #16\nvldrb.u8 q3, [r1], #16",
     "",
     four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),

@@ -7,25 +7,22 @@
 
 pub(crate) mod pack;
 
-#[cfg(backend = "helium")]
+#[cfg(bodies = "helium")]
+mod bodies;
+#[cfg(bodies = "helium")]
 mod conv2d;
-#[cfg(backend = "helium")]
+#[cfg(bodies = "helium")]
 mod copy;
-#[cfg(backend = "helium")]
+#[cfg(bodies = "helium")]
 mod dense;
-#[cfg(backend = "helium")]
+#[cfg(bodies = "helium")]
 mod dense_int16;
-#[cfg(backend = "helium")]
+#[cfg(bodies = "helium")]
 mod depthwise;
-#[cfg(backend = "helium")]
+#[cfg(bodies = "helium")]
 mod matrix;
-#[cfg(backend = "helium")]
+#[cfg(bodies = "helium")]
 mod vector;
 
-#[cfg(backend = "helium")]
-pub(crate) use {
-    conv2d::conv2d,
-    dense::{dense, dense_to_int16},
-    dense_int16::dense_int16,
-    depthwise::depthwise_conv2d,
-};
+#[cfg(bodies = "helium")]
+pub(crate) use bodies::Helium;

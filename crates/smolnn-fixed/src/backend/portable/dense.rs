@@ -46,6 +46,8 @@ pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mu
 }
 
 /// One vector of int16 inputs with channels in short form.
+// By itself its loop keeps its registers.
+#[inline(never)]
 pub(crate) fn dense_int16(
     input: &[i16],
     weights: &[i8],

@@ -12,50 +12,38 @@ pub(crate) use depthwise::depthwise_conv2d;
 
 use crate::pack::Channel;
 use crate::quantise::{Multiplier, OutputRange};
+use crate::tensors::Source;
 
-/// Poolings that a backend does in a way of its own: none. The loops of [`pool`](crate::pool) serve all.
-#[cfg(not(backend = "dsp"))]
-#[inline(always)]
-pub(crate) fn pool2d<T: Copy>(
-    _shape: &smolnn_core::Pool2dShape,
-    _kind: crate::pool::Kind,
-    _minimum: i32,
-    _maximum: i32,
-    _tensors: &mut impl crate::Tensors<T>,
-) -> bool {
-    false
-}
+/// The backend of targets without bodies of their own.
+#[cfg(bodies = "portable")]
+pub(crate) struct Portable;
+
+#[cfg(bodies = "portable")]
+impl super::Bodies for Portable {}
 
 /// The largest of one value or more.
-#[cfg(not(backend = "dsp"))]
 #[inline(always)]
-pub(crate) fn largest(values: impl crate::tensors::Source<i8>) -> i32 {
+pub(crate) fn largest(values: impl Source<i8>) -> i32 {
     let mut largest = i32::MIN;
-    let mut take = |value: i32| largest = if value > largest { value } else { largest };
-    if cfg!(backend = "v7m") {
-        // In the top bytes: what lies below them decides between equals alone, and shifts cost nothing.
-        let (groups, rest) = values.groups::<4>();
-        for group in groups {
-            let word = i32::from_le_bytes(group.map(|value| value as u8));
-            [24, 16, 8, 0].into_iter().for_each(|shift| take(word << shift));
-        }
-        rest.elements().for_each(|value| take(i32::from(value) << 24));
-        return largest >> 24;
-    }
-    values.visit(|value| take(value.into()));
+    values.visit(|value| {
+        let value = i32::from(value);
+        largest = if value > largest { value } else { largest };
+    });
     largest
 }
 
-/// What of a Q15 function a backend does in a way of its own: nothing. The loops of [`q15`](crate::act::q15) and
-/// [`q15_small`](crate::act::q15_small) do the rest.
-#[cfg(not(backend = "dsp"))]
+/// The largest of one value or more, compared as the top bytes of words: what lies below them decides between equals alone.
 #[inline(always)]
-pub(crate) fn q15_eights<'a, const TANH: bool, const N: usize>(
-    _pieces: &crate::act::q15::Pieces<N>,
-    input: &'a [crate::act::q15::Q12],
-    output: &'a mut [crate::q::Q15],
-) -> (&'a [crate::act::q15::Q12], &'a mut [crate::q::Q15]) {
-    (input, output)
+pub(crate) fn largest_in_words(values: impl Source<i8>) -> i32 {
+    let mut largest = i32::MIN;
+    let mut take = |value: i32| largest = if value > largest { value } else { largest };
+    let (groups, rest) = values.groups::<4>();
+    for group in groups {
+        let word = i32::from_le_bytes(group.map(|value| value as u8));
+        [24, 16, 8, 0].into_iter().for_each(|shift| take(word << shift));
+    }
+    rest.elements().for_each(|value| take(i32::from(value) << 24));
+    largest >> 24
 }
 
 /// Σ a·b over the shorter of the two, wrapping.

@@ -5,12 +5,14 @@
 //! input that they and the pixels before them need has been read, and the rows they lie in hold no input that is still
 //! needed.
 
-use super::rounding::{BLOCK, Job, LONGEST, Rounding, SPREAD, Sums, Way};
-use super::{cpu, pack};
+use smolnn_core::excluded;
+
+use super::kernels::{Core, GEOMETRY, Job, Sums};
+use super::rounding::{Rounding, Way};
+use super::{Cpu, pack};
 use crate::Tensors;
-use crate::backend::portable;
 use crate::conv::Conv2d;
-use crate::pack::{Channel, Layout};
+use crate::pack::Channel;
 
 /// Pixels of a full column.
 const LANES: usize = 4;
@@ -18,10 +20,13 @@ const LANES: usize = 4;
 /// With fewer channels, windows that reach into the padding are gathered pixel by pixel.
 const FEW: usize = 4;
 
-pub(crate) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
-    if layer.layout.is(Layout::PORTABLE) {
-        return portable::conv2d(layer, tensors, scratch);
-    }
+/// Output channels of a block of weights.
+const BLOCK: usize = GEOMETRY.block;
+
+/// The depth that a kernel sums up in one call. v7-M's do not take pairs apart on their way, so that it is what a field holds.
+const LONGEST: usize = if GEOMETRY.products > 2 { GEOMETRY.products } else { 1 << 24 };
+
+pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let (input, output) = tensors.pointers();
     // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
     unsafe { run(layer, input, output, scratch) }
@@ -35,20 +40,17 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
     let rounding = Rounding::new(&layer.output);
     let way = rounding.way(layer.layout);
     let padded = pack::padded(shape.depth());
-    let Some((column, padding)) = scratch.split_at_mut_checked(2 * padded) else { return };
+    let Some((column, padding)) = scratch.split_at_mut_checked(2 * padded) else { return excluded() };
     let padding: &mut [i8] = bytemuck::must_cast_slice_mut(padding);
     let padding =
-        padding.get_mut(..if pack::is_padded(shape) { shape.input().channels } else { 0 }).unwrap_or_default();
+        padding.get_mut(..if pack::is_padded(shape) { shape.input().channels } else { 0 }).unwrap_or_else(excluded);
     padding.fill(layer.input_zero_point);
     let padding = padding.as_ptr();
     let channels = shape.output().channels;
     let block_words = BLOCK * padded / 4;
     let pixels = shape.output().height * shape.output().width;
     let whole = channels / BLOCK;
-    let has_convolve = cpu::HAS_CONVOLVE
-        && whole > 0
-        && padded <= LONGEST
-        && (way == Way::Short || (way == Way::ShortClamped && cpu::CONVOLVE_CLAMPS));
+    let convolves = whole > 0 && padded <= LONGEST && (way == Way::Short || (way == Way::ShortClamped && Cpu::CLAMPS));
     for image in 0..shape.batch() {
         // SAFETY: within the input and the output, image by image.
         let (input, output) =
@@ -60,9 +62,12 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
             // SAFETY: the column has two words for each of the depth's positions; the walk stays in the image.
             unsafe { walk.gather(layer, input, padding, lanes, column.as_mut_ptr()) };
             let mut done = 0;
-            if has_convolve && lanes == LANES {
-                let words = layer.words.get(..whole * block_words).unwrap_or_default();
-                let job = Job {
+            if let Some(convolve) = Cpu::CONVOLVE
+                && convolves
+                && lanes == LANES
+            {
+                let words = layer.words.get(..whole * block_words).unwrap_or_else(excluded);
+                let mut job = Job {
                     column: column.as_ptr(),
                     weights: words.as_ptr(),
                     block: 4 * block_words,
@@ -76,7 +81,7 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
                     end: words.as_ptr_range().end,
                 };
                 // SAFETY: four pixels lie behind `pixel`; the layer has `whole` whole blocks of weights and channels.
-                unsafe { cpu::convolve(&job) };
+                unsafe { convolve(&mut job) };
                 done = whole;
             }
             let blocks = layer.words.chunks_exact(block_words.max(1));
@@ -97,13 +102,16 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
 /// The column times a block of weights, in as many parts as the fields of a pair ask for.
 #[inline(always)]
 fn multiply(column: &[u32], weights: &[u32], depth: usize, lanes: usize) -> Sums {
-    let is_pair = lanes <= 2 && cpu::HAS_PAIR;
+    let is_pair = lanes <= 2 && Cpu::PAIR.is_some();
     let part = |column: &[u32], weights: &[u32]| {
         let mut sums: Sums = [0; 4 * BLOCK];
-        if is_pair {
-            cpu::pair(column, weights, &mut sums)
-        } else {
-            cpu::quad(column, weights, &mut sums)
+        // SAFETY: the block of weights has the depth, a multiple of four, for which `Walk::gather` filled the column with one
+        // word, or two, per position; parts of both are cut at the same depth.
+        unsafe {
+            match Cpu::PAIR {
+                Some(pair) if is_pair => pair(column, weights, &mut sums),
+                _ => (Cpu::QUAD)(column, weights, &mut sums),
+            }
         }
         sums
     };
@@ -243,7 +251,7 @@ impl Walk {
                 && y + row_span < shape.input().height as isize
                 && x + column_span < shape.input().width as isize;
         }
-        let pairs = if lanes <= 2 && cpu::HAS_PAIR { 1 } else { 2 };
+        let pairs = if lanes <= 2 && Cpu::PAIR.is_some() { 1 } else { 2 };
         if inside {
             let (runs, run) =
                 if columns.dilation() == 1 { (1, columns.kernel() * channels) } else { (columns.kernel(), channels) };
@@ -305,7 +313,7 @@ impl Walk {
 /// x_a + 2^S·x_b.
 #[inline(always)]
 fn two(a: i8, b: i8) -> u32 {
-    (i32::from(a) as u32).wrapping_add((i32::from(b) as u32) << SPREAD)
+    (i32::from(a) as u32).wrapping_add((i32::from(b) as u32) << GEOMETRY.spread)
 }
 
 /// Pairs up `run` values of four pixels.
@@ -368,7 +376,7 @@ unsafe fn lone<const SECOND: bool>(
             // SAFETY: inside of the image, or the padding value; the word is the caller's.
             unsafe {
                 let value = i32::from(*from) as u32;
-                *to = if SECOND { (*to).wrapping_add(value << SPREAD) } else { value };
+                *to = if SECOND { (*to).wrapping_add(value << GEOMETRY.spread) } else { value };
             }
             from = from.wrapping_add(step);
             to = to.wrapping_add(pairs);

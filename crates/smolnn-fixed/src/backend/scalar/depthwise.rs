@@ -1,21 +1,16 @@
 //! Depthwise convolution. Kernels of 3×3 run over blocks of output pixels: where each tap of each pixel starts is worked
 //! out once per block, padding included (a pixel of zero points), and serves all channels. Other kernels run tap by tap.
 
-use super::rounding::{Rounding, Way};
-use super::{cpu, pack};
-use crate::Backend;
-use crate::Tensors;
-use crate::backend::portable;
-use crate::conv::DepthwiseConv2d;
-use crate::pack::{Channel, Layout};
+use smolnn_core::excluded;
 
-pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
-    if layer.layout.is(Layout::PORTABLE) {
-        return portable::depthwise_conv2d(layer, tensors, scratch);
-    }
-    if let (2.., Some(conv)) = (layer.shape.multiplier(), layer.as_conv2d()) {
-        return super::conv2d(&conv, tensors, scratch);
-    }
+use super::kernels::{Core, GEOMETRY};
+use super::rounding::{Rounding, Way};
+use super::{Cpu, pack};
+use crate::Tensors;
+use crate::conv::DepthwiseConv2d;
+use crate::pack::Channel;
+
+pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let (input, output) = tensors.pointers();
     // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
     unsafe { run(layer, input, output, scratch) }
@@ -28,20 +23,24 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, sc
     let shape = &layer.shape;
     let rounding = Rounding::new(&layer.output);
     let way = rounding.way(layer.layout);
-    let Some(padding) = scratch.get_mut(..pack::depthwise_conv2d_needs(layer.layout, shape).scratch) else { return };
+    let Some(padding) = scratch.get_mut(..layer.scratch_words) else { return excluded() };
     let padding: &mut [i8] = bytemuck::must_cast_slice_mut(padding);
     padding.fill(layer.input_zero_point);
     let padding = padding.as_ptr();
     let is_blocked = pack::is_by_channel(shape);
-    let slides = cpu::HAS_ROWS && way != Way::General && pack::slides(Backend::CURRENT, shape);
+    let slides = way != Way::General && GEOMETRY.slides_over(shape);
     for image in 0..shape.batch() {
         // SAFETY: within the input and the output, image by image.
         let (input, output) =
             unsafe { (input.add(image * shape.input().len()), output.add(image * shape.output().len())) };
         for row in 0..shape.output().height {
-            if slides {
-                // SAFETY: the row lies in the output; the padding has a row's pixels.
-                unsafe { line(layer, &rounding, input, padding, output, row) };
+            if let Some([narrow, wide]) = Cpu::DEPTHWISE_LINES
+                && slides
+            {
+                let mut line = line(layer, &rounding, input, padding, output, row);
+                // SAFETY: the rows are those of the input or of padding, which has a row's pixels; the row lies in the
+                // output; weights and channels are the layer's.
+                unsafe { if shape.columns().stride() == 1 { narrow(&mut line) } else { wide(&mut line) } }
                 continue;
             }
             let mut position = 0;
@@ -53,7 +52,7 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, sc
                     // SAFETY: the pixels lie in the row, the padding has a pixel's channels if there is any.
                     position += unsafe { block(layer, &rounding, way, input, padding, at, row, position, left) };
                 } else {
-                    // SAFETY: as above.
+                    // SAFETY: the pixel lies in the row, the padding has a pixel's channels if there is any.
                     unsafe { pixel(layer, &rounding, way, input, padding, at, row, position) };
                     position += 1;
                 }
@@ -85,19 +84,16 @@ pub(super) struct Line {
     pub zero_point: i32,
 }
 
-/// Runs a row of output pixels.
-///
-/// # Safety
-/// `input` and `output` are the images, `padding` a row of zero points where the shape is padded.
+/// A row of output pixels of the images `input` and `output`; `padding` is a row of zero points.
 #[inline(always)]
-unsafe fn line(
+fn line(
     layer: &DepthwiseConv2d<'_>,
     rounding: &Rounding,
     input: *const i8,
     padding: *const i8,
     output: *mut i8,
     row: usize,
-) {
+) -> Line {
     let shape = &layer.shape;
     let right = pack::padding_right(shape);
     let mut line = Line {
@@ -121,10 +117,7 @@ unsafe fn line(
         }
         y = y.wrapping_add(shape.rows().dilation());
     }
-    // SAFETY: rows of input or padding, a row of output, weights and channels of the layer.
-    unsafe {
-        if shape.columns().stride() == 1 { cpu::depthwise_line(&mut line) } else { cpu::depthwise_line_two(&mut line) }
-    }
+    line
 }
 
 /// Pointers to the taps of a block of output pixels, at channel 0, and what else the loop over the channels takes. The
@@ -201,9 +194,9 @@ unsafe fn block(
     // SAFETY: every tap points to a pixel of the input or of padding, the output to `pixels` pixels.
     unsafe {
         match (pixels, way) {
-            (4, Way::Short) => cpu::depthwise_four(&mut block),
-            (2, Way::Short) => cpu::depthwise_two(&mut block),
-            (_, Way::Short) => cpu::depthwise_one(&mut block),
+            (4, Way::Short) => Cpu::depthwise_four(&mut block),
+            (2, Way::Short) => Cpu::depthwise_two(&mut block),
+            (_, Way::Short) => Cpu::depthwise_one(&mut block),
             (4, _) => channels::<4>(&block, [0, 1, 2, 3], width, |sum, c| rounding.finish(way, sum, c)),
             (2, _) => channels::<2>(&block, [0, 3], width, |sum, c| rounding.finish(way, sum, c)),
             _ => channels::<1>(&block, [0], width, |sum, c| rounding.finish(way, sum, c)),
@@ -228,12 +221,13 @@ pub(super) unsafe fn channels<const PIXELS: usize>(
         let mut sums = [0; PIXELS];
         for row in 0..3 {
             for tap in 0..3 {
-                // SAFETY: nine weights per channel, `count` values behind every tap.
+                // SAFETY: there are nine weights per channel.
                 let weight = unsafe { i32::from(*weights) };
                 weights = weights.wrapping_add(1);
                 for (sum, first) in sums.iter_mut().zip(first) {
-                    // SAFETY: as above.
-                    *sum += weight * unsafe { i32::from(*block.taps[row * width + first + tap].add(index)) };
+                    // SAFETY: `count` values can be read behind every tap.
+                    let value = unsafe { i32::from(*block.taps[row * width + first + tap].add(index)) };
+                    *sum += weight * value;
                 }
             }
         }
@@ -296,9 +290,14 @@ unsafe fn pixel(
     let (first, last) = shape.columns().taps(position);
     let is_whole = (last_row - first_row) * (last - first) == shape.depth();
     let blocks = layer.channels.len() / CHANNELS;
-    if cpu::HAS_ROWS && way != Way::General && shape.multiplier() == 1 && is_whole && blocks > 0 {
+    if let Some(depthwise_pixel) = Cpu::DEPTHWISE_PIXEL
+        && way != Way::General
+        && shape.multiplier() == 1
+        && is_whole
+        && blocks > 0
+    {
         let (y, x) = (shape.rows().position(row, 0), shape.columns().position(position, 0));
-        let pixel = Pixel {
+        let mut pixel = Pixel {
             input: input.wrapping_add((y * shape.input().width + x) * shape.input().channels),
             weights: layer.words.as_ptr().cast(),
             channels: layer.channels.as_ptr(),
@@ -315,7 +314,7 @@ unsafe fn pixel(
             weight_row_step: 0,
         };
         // SAFETY: all taps lie inside of the image, and the layer has that many blocks of channels.
-        unsafe { cpu::depthwise_pixel(&pixel) };
+        unsafe { depthwise_pixel(&mut pixel) };
         index = blocks * CHANNELS;
     }
     while index < layer.channels.len() {
@@ -361,7 +360,7 @@ unsafe fn taps<const N: usize, const PLAIN: bool>(
         *offset = source(index + at) - first;
     }
     let mut weights = layer.words.as_ptr().cast::<i8>().wrapping_add(index);
-    let mut sums = [0; N];
+    let mut sums = [0_i32; N];
     let mut y = (row * rows.stride()).wrapping_sub(rows.before());
     for _ in 0..rows.kernel() {
         let mut x = (position * columns.stride()).wrapping_sub(columns.before());
@@ -372,14 +371,15 @@ unsafe fn taps<const N: usize, const PLAIN: bool>(
             for (at, (sum, &offset)) in sums.iter_mut().zip(&offsets).enumerate() {
                 let offset = if PLAIN { at } else { offset };
                 // SAFETY: the tap is a pixel of the input or of padding; every tap has a weight for each channel.
-                *sum += unsafe { i32::from(*from.add(offset)) * i32::from(*weights.add(at)) };
+                let product = unsafe { i32::from(*from.add(offset)) * i32::from(*weights.add(at)) };
+                *sum = sum.wrapping_add(product);
             }
             weights = weights.wrapping_add(shape.output().channels);
             x = x.wrapping_add(columns.dilation());
         }
         y = y.wrapping_add(rows.dilation());
     }
-    let Some(channels) = layer.channels.get(index..index + N) else { return N };
+    let Some(channels) = layer.channels.get(index..index + N) else { return N + excluded::<usize>() };
     for (at, (sum, channel)) in sums.into_iter().zip(channels).enumerate() {
         let value = match way {
             Way::Short => Rounding::saturate(rounding.short(sum, channel)),

@@ -1,13 +1,13 @@
 //! Cores that multiply one pair of 32-bit numbers at a time. One body per operator; the inner loops and what depends on
-//! the multiplier are those of the core: `v7m`, `v6m`, `rv32`.
+//! the multiplier are those of the core, one of `v7m`, `v6m`, `rv32`.
 //!
 //! Two pixels share a word, X = x_a + 2^S·x_b, so that one multiplication by a weight serves both. See
 //! [`pack`] for the layouts and for what packing guarantees.
 
 pub(crate) mod pack;
 
-#[cfg(all(bodies = "scalar", not(core = "v7m")))]
-mod blocks;
+#[cfg(bodies = "scalar")]
+mod bodies;
 #[cfg(bodies = "scalar")]
 mod conv2d;
 #[cfg(bodies = "scalar")]
@@ -17,6 +17,8 @@ mod depthwise;
 #[cfg(core = "host")]
 mod host;
 #[cfg(bodies = "scalar")]
+mod kernels;
+#[cfg(bodies = "scalar")]
 mod rounding;
 #[cfg(core = "rv32")]
 mod rv32;
@@ -25,21 +27,13 @@ mod v6m;
 #[cfg(core = "v7m")]
 mod v7m;
 
-#[cfg(core = "host")]
-use host as cpu;
-#[cfg(core = "rv32")]
-use rv32 as cpu;
-#[cfg(core = "v6m")]
-use v6m as cpu;
-#[cfg(core = "v7m")]
-use v7m as cpu;
-
-#[cfg(core = "rv32")]
-pub(crate) use cpu::with_lowest_byte;
 #[cfg(bodies = "scalar")]
-pub(crate) use {
-    super::portable::{dense_int16, dense_to_int16},
-    conv2d::conv2d,
-    dense::dense,
-    depthwise::depthwise_conv2d,
-};
+pub(crate) use bodies::Scalar;
+#[cfg(core = "host")]
+use host::Host as Cpu;
+#[cfg(core = "rv32")]
+use rv32::Rv32 as Cpu;
+#[cfg(core = "v6m")]
+use v6m::V6m as Cpu;
+#[cfg(core = "v7m")]
+use v7m::V7m as Cpu;

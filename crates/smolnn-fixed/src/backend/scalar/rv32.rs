@@ -5,62 +5,47 @@
 //! end the upper pixel's sum is U, the lower one's T − 2^16·U modulo 2^32. Seven instructions for four
 //! multiply-accumulates, where MUL and ADD take eight, and half of the loads.
 
-pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
 use super::depthwise::{Line, Pixel};
-use super::rounding::{DenseSums, Job, Sums};
-use crate::pack::Channel;
+use super::kernels::{Core, DenseSums, Job, Kernel, Multiply, Sums};
 
-/// There are kernels for rows and for pixels of a depthwise convolution.
-pub(super) const HAS_ROWS: bool = true;
+/// The core: 31 registers hold the sums of a block and what a row of pixels needs.
+pub(super) struct Rv32;
 
-/// Dense weights are stored plain.
-pub(super) const DENSE_EXCESS: bool = false;
+impl Core for Rv32 {
+    const CONVOLVE: Option<Kernel<Job>> = Some(tile::convolve);
+    const DENSE_BLOCKS: Option<Kernel<Job>> = Some(tile::dense_blocks);
+    const CLAMPS: bool = true;
+    const DEPTHWISE_LINES: Option<[Kernel<Line>; 2]> = Some([tile::depthwise_line, tile::depthwise_line_two]);
+    const DEPTHWISE_PIXEL: Option<Kernel<Pixel>> = Some(tile::depthwise_pixel);
+    const QUAD: Multiply = quad;
+    const PAIR: Option<Multiply> = Some(pair);
 
-/// There are kernels that go from the column to the outputs.
-pub(super) const HAS_CONVOLVE: bool = true;
-
-/// As [`HAS_CONVOLVE`] for dense layers.
-pub(super) const HAS_DENSE_BLOCKS: bool = true;
-
-/// They clamp to any range.
-pub(super) const CONVOLVE_CLAMPS: bool = true;
-
-/// There is a kernel for one pair of pixels.
-pub(super) const HAS_PAIR: bool = true;
-
-/// (x·m + 2^30) >> 31 of x = sum + bias: the high word of 2x·m and the rounding bit below it. |2x| < 2^30.
-#[inline(always)]
-pub(super) fn high_product(sum: i32, channel: &Channel) -> i32 {
-    let doubled = channel.bias.wrapping_add(sum << 1);
-    let product = i64::from(doubled) * i64::from(channel.multiplier);
-    (product >> 32) as i32 + (product as u32 >> 31) as i32
+    #[inline(always)]
+    unsafe fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
+        // SAFETY: the block has sixteen weights for each input, as the caller vouches.
+        unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
+    }
 }
 
-/// Two words, and the lowest byte of the first with its sign.
+/// Four pixels times a block of weights.
 #[inline(always)]
-pub(crate) fn with_lowest_byte(pair: &[i32; 2]) -> [i32; 3] {
-    let (first, second, byte);
-    // SAFETY: reads the two words.
-    unsafe {
-        core::arch::asm!(
-            "lw {first}, 0({pair})",
-            "lb {byte}, 0({pair})",
-            "lw {second}, 4({pair})",
-            pair = in(reg) pair,
-            first = out(reg) first,
-            byte = out(reg) byte,
-            second = lateout(reg) second,
-            options(pure, readonly, nostack, preserves_flags),
-        );
-    }
-    [first, second, byte]
+unsafe fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
+    // SAFETY: column and weights are of one depth, as the caller vouches; the sums are those of four channels and four pixels.
+    unsafe { tile::quad(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
+}
+
+/// Two pixels times a block of weights.
+#[inline(always)]
+unsafe fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
+    // SAFETY: column and weights are of one depth, as the caller vouches; the sums are those of four channels and four pixels.
+    unsafe { tile::pair(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
 }
 
 mod tile {
     use core::arch::naked_asm;
 
     use super::super::depthwise::{Line, Pixel};
-    use super::super::rounding::Job;
+    use super::super::kernels::Job;
 
     /// Two depths of one channel times one pair of pixels: weights in `$w0`, `$w1`, which may be `$p` and `$q`.
     macro_rules! products {
@@ -409,7 +394,7 @@ mod tile {
     /// # Safety
     /// The job's pointers are good for its blocks.
     #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn dense_blocks(job: *const Job) {
+    pub(super) unsafe extern "C" fn dense_blocks(job: *mut Job) {
         naked_asm!(
             enter!(),
             // The frame is that of `convolve`.
@@ -553,7 +538,7 @@ mod tile {
     /// # Safety
     /// The job's pointers are good for its blocks.
     #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn convolve(job: *const Job) {
+    pub(super) unsafe extern "C" fn convolve(job: *mut Job) {
         naked_asm!(
             enter!(),
             // The frame: 0 column, 4 bytes of a block, 8 channels, 12 output, 16 stride, 20 offset, 24 and 28 the
@@ -878,7 +863,7 @@ mod tile {
     /// # Safety
     /// The pixel's pointers are good for its taps and channels.
     #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn depthwise_pixel(pixel: *const Pixel) {
+    pub(super) unsafe extern "C" fn depthwise_pixel(pixel: *mut Pixel) {
         naked_asm!(
             enter!(),
             // The frame: 0 the pixel, 4 input, 8 weights, 12 channels, 16 output, 20 offset, 24 blocks that are left.
@@ -997,75 +982,4 @@ mod tile {
             leave!(),
         )
     }
-}
-
-/// A column of four pixels times whole blocks of channels, to the outputs.
-///
-/// # Safety
-/// The job's pointers are good for its blocks.
-#[inline(always)]
-pub(super) unsafe fn convolve(job: &Job) {
-    // SAFETY: the caller's.
-    unsafe { tile::convolve(job) }
-}
-
-/// A row of a 3×3 depthwise convolution, stride 1.
-///
-/// # Safety
-/// The line's pointers are good for its pixels and channels.
-#[inline(always)]
-pub(super) unsafe fn depthwise_line(line: &mut Line) {
-    // SAFETY: the caller's.
-    unsafe { tile::depthwise_line(line) }
-}
-
-/// As [`depthwise_line`], stride 2.
-///
-/// # Safety
-/// As [`depthwise_line`].
-#[inline(always)]
-pub(super) unsafe fn depthwise_line_two(line: &mut Line) {
-    // SAFETY: the caller's.
-    unsafe { tile::depthwise_line_two(line) }
-}
-
-/// Eight channels at a time of a pixel of a depthwise convolution.
-///
-/// # Safety
-/// The pixel's pointers are good for its taps and channels.
-#[inline(always)]
-pub(super) unsafe fn depthwise_pixel(pixel: &Pixel) {
-    // SAFETY: the caller's.
-    unsafe { tile::depthwise_pixel(pixel) }
-}
-
-/// A vector times whole blocks of outputs.
-///
-/// # Safety
-/// The job's pointers are good for its blocks.
-#[inline(always)]
-pub(super) unsafe fn dense_blocks(job: &Job) {
-    // SAFETY: the caller's.
-    unsafe { tile::dense_blocks(job) }
-}
-
-/// A vector times a block of outputs.
-#[inline(always)]
-pub(super) fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
-    // SAFETY: the block has sixteen weights for each input.
-    unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
-}
-
-/// Four pixels times a block of weights.
-#[inline(always)]
-pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
-    // SAFETY: column and weights are of one depth, the sums of four channels and four pixels.
-    unsafe { tile::quad(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
-}
-
-/// Two pixels times a block of weights.
-#[inline(always)]
-pub(super) fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
-    // SAFETY: as `quad`.
-    unsafe { tile::pair(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
 }

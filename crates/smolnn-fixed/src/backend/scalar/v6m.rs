@@ -5,60 +5,42 @@
 //! Weights of eight channels stand side by side, as far apart from one depth to the next as the pixels' words: one
 //! register less one offset points to both.
 
-pub(super) use super::blocks::{depthwise_four, depthwise_one, depthwise_two};
-use super::depthwise::{Line, Pixel};
-use super::rounding::{DenseSums, Job, Sums};
+use super::kernels::{Core, DenseSums, Multiply, Sums};
 use crate::pack::Channel;
 
-/// One pair takes the place of two.
-pub(super) const HAS_PAIR: bool = false;
+/// The core: too few registers for kernels that go to the outputs, and one pair takes the place of two.
+pub(super) struct V6m;
 
-/// There are no kernels for rows and pixels of a depthwise convolution: too few registers.
-pub(super) const HAS_ROWS: bool = false;
+impl Core for V6m {
+    const QUAD: Multiply = quad;
+    const PAIR: Option<Multiply> = None;
 
-/// There is none: [`HAS_ROWS`].
+    #[inline(always)]
+    unsafe fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
+        // SAFETY: the block has eight weights for each input, as the caller vouches.
+        unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
+    }
+
+    /// From four products of 16-bit halves: with x = 2^16·xh + xl, xl signed, and m = 2^16·mh + ml it is 2·xh·mh + ((xh·ml +
+    /// xl·mh + (xl·ml >> 16) + 2^14) >> 15). Nothing overflows for |x| < 2^29, as packing sees to: the terms of the second
+    /// sum are below 2^29, 2^30 and 2^15.
+    #[inline(always)]
+    fn high_product(sum: i32, channel: &Channel) -> i32 {
+        let x = channel.bias.wrapping_add(sum);
+        let low = i32::from(x as i16);
+        let high = x.wrapping_sub(low) >> 16;
+        let (m_low, m_high) = (channel.multiplier & 0xFFFF, channel.multiplier >> 16);
+        let middle = (high * m_low).wrapping_add(low * m_high).wrapping_add((low * m_low) >> 16);
+        (2 * high).wrapping_mul(m_high).wrapping_add(middle.wrapping_add(1 << 14) >> 15)
+    }
+}
+
+/// Four pixels times a block of weights.
 #[inline(always)]
-pub(super) unsafe fn depthwise_line(_line: &mut Line) {}
-
-/// There is none: [`HAS_ROWS`].
-#[inline(always)]
-pub(super) unsafe fn depthwise_line_two(_line: &mut Line) {}
-
-/// There is none: [`HAS_ROWS`].
-#[inline(always)]
-pub(super) unsafe fn depthwise_pixel(_pixel: &Pixel) {}
-
-/// Dense sums have 128·Σ x in them.
-pub(super) const DENSE_EXCESS: bool = true;
-
-/// There are kernels that go from the column to the outputs.
-pub(super) const HAS_CONVOLVE: bool = false;
-
-/// As [`HAS_CONVOLVE`] for dense layers.
-pub(super) const HAS_DENSE_BLOCKS: bool = false;
-
-/// They clamp to the whole of int8 alone.
-pub(super) const CONVOLVE_CLAMPS: bool = false;
-
-/// There is none: [`HAS_CONVOLVE`].
-#[inline(always)]
-pub(super) unsafe fn convolve(_job: &Job) {}
-
-/// There is none: [`HAS_DENSE_BLOCKS`].
-#[inline(always)]
-pub(super) unsafe fn dense_blocks(_job: &Job) {}
-
-/// (x·m + 2^30) >> 31 of x = sum + bias, |x| < 2^29, from four products of 16-bit halves: with x = 2^16·xh + xl, xl signed,
-/// and m = 2^16·mh + ml it is 2·xh·mh + ((xh·ml + xl·mh + (xl·ml >> 16) + 2^14) >> 15). Nothing overflows: the terms of the
-/// second sum are below 2^29, 2^30 and 2^15.
-#[inline(always)]
-pub(super) fn high_product(sum: i32, channel: &Channel) -> i32 {
-    let x = channel.bias.wrapping_add(sum);
-    let low = i32::from(x as i16);
-    let high = (x - low) >> 16;
-    let (m_low, m_high) = (channel.multiplier & 0xFFFF, channel.multiplier >> 16);
-    let middle = high * m_low + low * m_high + ((low * m_low) >> 16);
-    2 * high * m_high + ((middle + (1 << 14)) >> 15)
+unsafe fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
+    // SAFETY: column and weights are of one depth, as the caller vouches; the sums are those of eight channels and four
+    // pixels.
+    unsafe { tile::quad(column.as_ptr(), column.as_ptr_range().end, weights.as_ptr(), sums.as_mut_ptr()) }
 }
 
 mod tile {
@@ -272,24 +254,4 @@ mod tile {
             "pop {{r4-r7, pc}}",
         )
     }
-}
-
-/// Four pixels times a block of weights.
-#[inline(always)]
-pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
-    // SAFETY: column and weights are of one depth, the sums of eight channels and four pixels.
-    unsafe { tile::quad(column.as_ptr(), column.as_ptr_range().end, weights.as_ptr(), sums.as_mut_ptr()) }
-}
-
-/// A vector times a block of outputs, 128·Σ x included.
-#[inline(always)]
-pub(super) fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
-    // SAFETY: the block has eight weights for each input.
-    unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
-}
-
-/// There is none: [`HAS_PAIR`].
-#[inline(always)]
-pub(super) fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
-    quad(column, weights, sums);
 }

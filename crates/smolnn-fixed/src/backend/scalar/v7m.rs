@@ -1,73 +1,62 @@
 //! Arm v7-M (Cortex-M3) and v8-M without DSP: SMLAL adds a 32×32-bit product to 64 bits, and with X = x_a + 2^23·x_b that
 //! is two multiply-accumulates: w·x_a in the lower 23 bits, w·x_b above. |Σ w·x_a| < 2^22 for a depth up to 255.
 
-use super::depthwise::{Line, Pixel};
-use super::rounding::{DenseSums, Job, Sums};
-use crate::pack::Channel;
+use super::depthwise::Block;
+use super::kernels::{Core, DenseSums, Job, Kernel, Multiply, Sums};
 
-/// There is a kernel for one pair of pixels.
-pub(super) const HAS_PAIR: bool = true;
+/// The core: registers for the sums of two channels and four pixels, but not for rows of a depthwise convolution.
+pub(super) struct V7m;
 
-/// There are no kernels for rows and pixels of a depthwise convolution: too few registers.
-pub(super) const HAS_ROWS: bool = false;
+impl Core for V7m {
+    const CONVOLVE: Option<Kernel<Job>> = Some(tile::convolve);
+    const DENSE_BLOCKS: Option<Kernel<Job>> = Some(tile::dense_blocks);
+    const QUAD: Multiply = quad;
+    const PAIR: Option<Multiply> = Some(pair);
 
-/// There is none: [`HAS_ROWS`].
-#[inline(always)]
-pub(super) unsafe fn depthwise_line(_line: &mut Line) {}
+    #[inline(always)]
+    unsafe fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
+        // SAFETY: the block has eight weights for each input, as the caller vouches.
+        unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
+    }
 
-/// There is none: [`HAS_ROWS`].
-#[inline(always)]
-pub(super) unsafe fn depthwise_line_two(_line: &mut Line) {}
+    #[inline(always)]
+    unsafe fn depthwise_four(block: &mut Block) {
+        // SAFETY: the block's pointers are good for its number of channels, and outputs span int8, as the caller vouches.
+        unsafe { tile::depthwise_four(block) }
+    }
 
-/// There is none: [`HAS_ROWS`].
-#[inline(always)]
-pub(super) unsafe fn depthwise_pixel(_pixel: &Pixel) {}
+    #[inline(always)]
+    unsafe fn depthwise_two(block: &mut Block) {
+        // SAFETY: the block's pointers are good for its number of channels, and outputs span int8, as the caller vouches.
+        unsafe { tile::depthwise_two(block) }
+    }
 
-/// Dense sums have 128·Σ x in them.
-pub(super) const DENSE_EXCESS: bool = true;
-
-/// There are kernels that go from the column to the outputs.
-pub(super) const HAS_CONVOLVE: bool = true;
-
-/// As [`HAS_CONVOLVE`] for dense layers.
-pub(super) const HAS_DENSE_BLOCKS: bool = true;
-
-/// They clamp to the whole of int8 alone.
-pub(super) const CONVOLVE_CLAMPS: bool = false;
-
-/// A column of four pixels times whole blocks of channels, to the outputs.
-///
-/// # Safety
-/// The job's pointers are good for its blocks.
-#[inline(always)]
-pub(super) unsafe fn convolve(job: &Job) {
-    // SAFETY: the caller's.
-    unsafe { tile::convolve(job) }
+    #[inline(always)]
+    unsafe fn depthwise_one(block: &mut Block) {
+        // SAFETY: the block's pointers are good for its number of channels, and outputs span int8, as the caller vouches.
+        unsafe { tile::depthwise_one(block) }
+    }
 }
 
-/// A vector times whole blocks of outputs.
-///
-/// # Safety
-/// The job's pointers are good for its blocks.
+/// Four pixels times a block of weights.
 #[inline(always)]
-pub(super) unsafe fn dense_blocks(job: &Job) {
-    // SAFETY: the caller's.
-    unsafe { tile::dense_blocks(job) }
+unsafe fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
+    // SAFETY: column and weights are of one depth, as the caller vouches; the sums are those of two channels and four pixels.
+    unsafe { tile::quad(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
 }
 
-/// (x·m + 2^30) >> 31 of x = sum + bias: the high word of 2x·m and the rounding bit below it. |2x| < 2^30.
+/// Two pixels times a block of weights.
 #[inline(always)]
-pub(super) fn high_product(sum: i32, channel: &Channel) -> i32 {
-    let doubled = channel.bias.wrapping_add(sum << 1);
-    let product = i64::from(doubled) * i64::from(channel.multiplier);
-    (product >> 32) as i32 + (product as u32 >> 31) as i32
+unsafe fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
+    // SAFETY: column and weights are of one depth, as the caller vouches; the sums are those of two channels and four pixels.
+    unsafe { tile::pair(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
 }
 
 mod tile {
     use core::arch::naked_asm;
 
     use super::super::depthwise::Block;
-    use super::super::rounding::Job;
+    use super::super::kernels::Job;
 
     /// One depth: two words of pixels times two channels, eight multiply-accumulates in seven instructions.
     macro_rules! quad_step {
@@ -230,7 +219,7 @@ mod tile {
     /// # Safety
     /// The job's pointers are good for its blocks; outputs span int8.
     #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn convolve(job: *const Job) {
+    pub(super) unsafe extern "C" fn convolve(job: *mut Job) {
         naked_asm!(
             "push {{r4-r11, lr}}",
             "ldm r0, {{r1-r10}}",
@@ -522,7 +511,7 @@ mod tile {
     /// # Safety
     /// The job's pointers are good for its blocks; outputs span int8.
     #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn dense_blocks(job: *const Job) {
+    pub(super) unsafe extern "C" fn dense_blocks(job: *mut Job) {
         naked_asm!(
             "push {{r4-r11, lr}}",
             "ldm r0, {{r1-r10}}",
@@ -685,61 +674,4 @@ mod tile {
             "pop {{r4-r11, pc}}",
         )
     }
-}
-
-/// Four pixels times a block of weights.
-#[inline(always)]
-pub(super) fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
-    // SAFETY: column and weights are of one depth (`run`), the sums of two channels and four pixels.
-    unsafe { tile::quad(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
-}
-
-/// Two pixels times a block of weights.
-#[inline(always)]
-pub(super) fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
-    // SAFETY: as `quad`.
-    unsafe { tile::pair(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
-}
-
-mod blocks {
-    use super::super::depthwise::Block;
-    use super::tile;
-
-    /// Four neighbouring pixels.
-    ///
-    /// # Safety
-    /// The block's pointers are good for its number of channels; outputs span int8.
-    #[inline(always)]
-    pub(in super::super) unsafe fn depthwise_four(block: &mut Block) {
-        // SAFETY: the caller's.
-        unsafe { tile::depthwise_four(block) }
-    }
-
-    /// Two pixels.
-    ///
-    /// # Safety
-    /// As [`depthwise_four`].
-    #[inline(always)]
-    pub(in super::super) unsafe fn depthwise_two(block: &mut Block) {
-        // SAFETY: the caller's.
-        unsafe { tile::depthwise_two(block) }
-    }
-
-    /// One pixel.
-    ///
-    /// # Safety
-    /// As [`depthwise_four`].
-    #[inline(always)]
-    pub(in super::super) unsafe fn depthwise_one(block: &mut Block) {
-        // SAFETY: the caller's.
-        unsafe { tile::depthwise_one(block) }
-    }
-}
-pub(super) use blocks::{depthwise_four, depthwise_one, depthwise_two};
-
-/// A vector times a block of outputs, 128·Σ x included.
-#[inline(always)]
-pub(super) fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
-    // SAFETY: the block has eight weights for each input.
-    unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
 }

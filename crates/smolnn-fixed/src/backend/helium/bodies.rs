@@ -1,0 +1,36 @@
+//! Which body serves an operator.
+
+use super::{conv2d, dense, dense_int16, depthwise};
+use crate::backend::Bodies;
+use crate::conv::{Conv2d, DepthwiseConv2d};
+use crate::dense::{Dense, DenseToInt16};
+use crate::pack::Channel;
+use crate::quantise::OutputRange;
+use crate::tensors::Tensors;
+
+/// The backend of cores with Helium.
+pub(crate) struct Helium;
+
+impl Bodies for Helium {
+    const GATHERS_PIECES: bool = true;
+
+    fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+        conv2d::conv2d(layer, tensors, scratch);
+    }
+
+    fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+        depthwise::depthwise_conv2d(layer, tensors, scratch);
+    }
+
+    fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+        dense::dense(layer, tensors, scratch);
+    }
+
+    fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], scratch: &mut [u32]) {
+        dense::dense_to_int16(layer, input, output, scratch);
+    }
+
+    fn dense_int16(input: &[i16], weights: &[i8], channels: &[Channel], range: &OutputRange, output: &mut [i16]) {
+        dense_int16::dense_int16(input, weights, channels, range, output);
+    }
+}

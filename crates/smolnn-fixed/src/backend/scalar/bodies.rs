@@ -1,0 +1,35 @@
+//! Which body serves an operator.
+
+use super::{conv2d, dense, depthwise};
+use crate::Backend;
+use crate::backend::Bodies;
+use crate::conv::{Conv2d, DepthwiseConv2d};
+use crate::dense::Dense;
+use crate::tensors::Tensors;
+
+/// The backends of cores that multiply one pair of 32-bit numbers at a time.
+pub(crate) struct Scalar;
+
+const IS_V7M: bool = matches!(Backend::CURRENT, Backend::V7m);
+const IS_V6M: bool = matches!(Backend::CURRENT, Backend::V6m);
+const IS_RV32: bool = matches!(Backend::CURRENT, Backend::Rv32);
+
+impl Bodies for Scalar {
+    const HAS_LONG_PRODUCTS: bool = !IS_V6M;
+    // RISC-V would put a word of bytes together, whose address need not be a multiple of four.
+    const READS_WORDS: bool = !IS_RV32;
+    const READS_AHEAD: bool = IS_V6M;
+    const HAS_FREE_SHIFTS: bool = IS_V7M;
+
+    fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+        conv2d::conv2d(layer, tensors, scratch);
+    }
+
+    fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
+        depthwise::depthwise_conv2d(layer, tensors, scratch);
+    }
+
+    fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, _scratch: &mut [u32]) {
+        dense::dense(layer, tensors);
+    }
+}

@@ -1,0 +1,119 @@
+//! What a core gives the bodies of this folder: the arithmetic of its multiplier, and kernels in assembly where its registers
+//! allow some.
+
+use super::depthwise::{Block, Line, Pixel, channels};
+use super::pack::Geometry;
+use super::rounding::Rounding;
+use crate::Backend;
+use crate::pack::Channel;
+
+/// The geometry of the packed weights that this build runs.
+pub(super) const GEOMETRY: Geometry = Geometry::of(Backend::CURRENT);
+
+/// The sums of four pixels times a block of channels: `sums[channel·4 + pixel]`.
+pub(super) type Sums = [i32; 4 * GEOMETRY.block];
+
+/// The sums of a full block of outputs of a dense layer.
+pub(super) type DenseSums = [i32; GEOMETRY.dense_block];
+
+/// Whole blocks of a layer for kernels that go all the way to the outputs, with the short encoding of channels. The
+/// assembly knows the order of the fields.
+#[repr(C)]
+pub(super) struct Job {
+    /// The column of four pixels; for a dense layer the input.
+    pub(super) column: *const u32,
+    pub(super) weights: *const u32,
+    /// Bytes of weights of a block.
+    pub(super) block: usize,
+    pub(super) channels: *const Channel,
+    pub(super) output: *mut i8,
+    /// From one pixel's output to the next; for a dense layer the inputs.
+    pub(super) stride: usize,
+    /// [`Rounding::offset`].
+    pub(super) offset: i32,
+    /// The clamp, for kernels that have one; for dense layers of others the excess of the sums is the minimum.
+    pub(super) minimum: i32,
+    pub(super) maximum: i32,
+    /// Where the weights of the last block end.
+    pub(super) end: *const u32,
+}
+
+/// A kernel in assembly: reads the fields of what it works on, and moves some of them on.
+///
+/// # Safety
+/// The pointers are good for as many blocks, pixels, taps and channels as the fields say, and none of these counts is 0.
+pub(super) type Kernel<Work> = unsafe extern "C" fn(*mut Work);
+
+/// A column of pixels times a block of weights.
+///
+/// # Safety
+/// The weights are a block of some depth, a multiple of four; the column has as many words, or twice as many for four pixels.
+pub(super) type Multiply = unsafe fn(column: &[u32], weights: &[u32], sums: &mut Sums);
+
+/// A core. Kernels that it leaves out are loops in Rust.
+pub(super) trait Core {
+    /// Four pixels times whole blocks of channels, from the column to the outputs.
+    const CONVOLVE: Option<Kernel<Job>> = None;
+    /// One vector times whole blocks of outputs of a dense layer, from the input to the outputs.
+    const DENSE_BLOCKS: Option<Kernel<Job>> = None;
+    /// Whether these two clamp to any range; else outputs have to span int8.
+    const CLAMPS: bool = false;
+    /// A row of a 3×3 depthwise convolution, at stride 1 and at stride 2.
+    const DEPTHWISE_LINES: Option<[Kernel<Line>; 2]> = None;
+    /// Eight channels at a time of a pixel of a depthwise convolution with any kernel.
+    const DEPTHWISE_PIXEL: Option<Kernel<Pixel>> = None;
+    /// Four pixels, two to a word.
+    const QUAD: Multiply;
+    /// Two pixels in one word. Where there is none they are run as four.
+    const PAIR: Option<Multiply>;
+
+    /// A vector times a full block of outputs of a dense layer; the sums contain 128·Σ x where weights are stored with that
+    /// excess.
+    ///
+    /// # Safety
+    /// The block has its weights for each input.
+    unsafe fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums);
+
+    /// (x·m + 2^30) >> 31 of x = sum + bias in the short encoding: the high word of 2x·m and the rounding bit below it where
+    /// accumulators are doubled.
+    #[inline(always)]
+    fn high_product(sum: i32, channel: &Channel) -> i32 {
+        if GEOMETRY.doubles {
+            let doubled = channel.bias.wrapping_add(sum << 1);
+            let product = i64::from(doubled) * i64::from(channel.multiplier);
+            return (product >> 32) as i32 + (product as u32 >> 31) as i32;
+        }
+        let product = i64::from(channel.bias.wrapping_add(sum)) * i64::from(channel.multiplier);
+        ((product + (1 << 30)) >> 31) as i32
+    }
+
+    /// A 3×3 depthwise convolution of four neighbouring pixels, with six taps a row.
+    ///
+    /// # Safety
+    /// The block's pointers are good for its number of channels; the full range of int8 is asked for.
+    #[inline(always)]
+    unsafe fn depthwise_four(block: &mut Block) {
+        // SAFETY: the block's pointers are good for its number of channels, as the caller vouches.
+        unsafe { channels(block, [0, 1, 2, 3], 6, Rounding::finish_int8(block.offset)) }
+    }
+
+    /// A 3×3 depthwise convolution of two pixels, with six taps a row.
+    ///
+    /// # Safety
+    /// The block's pointers are good for its number of channels; the full range of int8 is asked for.
+    #[inline(always)]
+    unsafe fn depthwise_two(block: &mut Block) {
+        // SAFETY: the block's pointers are good for its number of channels, as the caller vouches.
+        unsafe { channels(block, [0, 3], 6, Rounding::finish_int8(block.offset)) }
+    }
+
+    /// A 3×3 depthwise convolution of one pixel, with three taps a row.
+    ///
+    /// # Safety
+    /// The block's pointers are good for its number of channels; the full range of int8 is asked for.
+    #[inline(always)]
+    unsafe fn depthwise_one(block: &mut Block) {
+        // SAFETY: the block's pointers are good for its number of channels, as the caller vouches.
+        unsafe { channels(block, [0], 3, Rounding::finish_int8(block.offset)) }
+    }
+}
