@@ -55,6 +55,21 @@ impl ShapeError {
         if expected == found { Ok(()) } else { Err(Self::Length { what, expected, found }) }
     }
 
+    /// [`ShapeError::TooLarge`] unless the product of the lengths stays below 2^31, so that neither it nor the sum of two such
+    /// products wraps on a target of 32 bits.
+    pub const fn check_product(lengths: &[usize]) -> Result<(), Self> {
+        let mut product: usize = 1;
+        let mut index = 0;
+        while index < lengths.len() {
+            product = match product.checked_mul(lengths[index]) {
+                Some(product) if product < 1 << 31 => product,
+                _ => return Err(Self::TooLarge),
+            };
+            index += 1;
+        }
+        Ok(())
+    }
+
     /// [`ShapeError::Length`] unless `found` is at least `expected`; for scratch memory.
     pub const fn check_capacity(what: &'static str, expected: usize, found: usize) -> Result<(), Self> {
         if expected <= found { Ok(()) } else { Err(Self::Length { what, expected, found }) }
@@ -103,4 +118,13 @@ macro_rules! shape {
 pub fn excluded<T: Default>() -> T {
     debug_assert!(false, "a kernel reads past what it has checked");
     T::default()
+}
+
+/// [`excluded`] in kernels that give a result: what is left of the run does not happen.
+#[doc(hidden)]
+#[inline(always)]
+#[cfg_attr(debug_assertions, track_caller)]
+pub fn excluded_run<E>() -> Result<(), E> {
+    excluded::<()>();
+    Ok(())
 }

@@ -37,7 +37,7 @@ pub use broadcast::{BROADCAST_RANK, Broadcast, Runs};
 pub use cost::{Cost, OptimiserKind, Precision, parameters, train_bytes};
 pub use error::ShapeError;
 #[doc(hidden)]
-pub use error::excluded;
+pub use error::{excluded, excluded_run};
 pub use shape::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, Window2d, WindowSize};
 pub use window::{Window, same_padding};
 

@@ -48,18 +48,9 @@ impl Image {
     }
 }
 
-/// Whether the product of lengths stays below 2^31, so that neither a length nor the sum of two wraps on a target of 32 bits.
+/// Whether the product of lengths is one that [`ShapeError::check_product`] lets through.
 const fn fits(lengths: &[usize]) -> bool {
-    let mut product: usize = 1;
-    let mut index = 0;
-    while index < lengths.len() {
-        product = match product.checked_mul(lengths[index]) {
-            Some(product) if product < 1 << 31 => product,
-            _ => return false,
-        };
-        index += 1;
-    }
-    true
+    ShapeError::check_product(lengths).is_ok()
 }
 
 /// Height and width of a kernel, stride or dilation.

@@ -9,7 +9,7 @@
 //! - Rounding: [`Multiplier::apply`], once per output.
 //! - Held by: random tensors against the oracle (tests/host/registry/conformance.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{ShapeError, excluded};
 
 use crate::element::Element;
 use crate::quantise::{Affine, Multiplier, OutputRange};
@@ -147,7 +147,7 @@ fn extreme<T: Element>(
     ShapeError::check_length("the input", axis.elements(), input.len())?;
     ShapeError::check_length("the output", axis.without(), output.len())?;
     for (first, output) in axis.lines().zip(output) {
-        let mut line = input.get(first..).unwrap_or_default().iter().step_by(axis.inner.max(1)).take(axis.length);
+        let mut line = input.get(first..).unwrap_or_else(excluded).iter().step_by(axis.inner.max(1)).take(axis.length);
         let Some(&value) = line.next() else { continue };
         let (mut best, mut place) = (value.into(), 0);
         for (index, &value) in line.enumerate() {

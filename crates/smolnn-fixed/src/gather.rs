@@ -7,7 +7,7 @@
 //!   stops with an error.
 //! - Held by: random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{ShapeError, excluded};
 
 use crate::movement::RANK;
 
@@ -94,7 +94,7 @@ pub fn gather<T: Copy>(layer: &Gather, input: &[T], indices: &[i32], output: &mu
         for part in tensor.chunks_exact((axis * inner).max(1)) {
             for (&index, run) in list.iter().zip(&mut runs) {
                 let start = nearest(index, axis) * inner;
-                let source = part.get(start..start + inner).unwrap_or_default();
+                let source = part.get(start..start + inner).unwrap_or_else(excluded);
                 run.iter_mut().zip(source).for_each(|(target, &value)| *target = value);
             }
         }
@@ -173,7 +173,7 @@ pub fn gather_nd<T: Copy>(layer: &GatherNd, input: &[T], indices: &[i32], output
     for run in output.chunks_exact_mut(inner.max(1)) {
         let tuple = layer.axes.iter().take(layer.depth).zip(&mut indices);
         let place = tuple.fold(0, |place, (&length, &index)| place * length + nearest(index, length));
-        let source = input.get(place * inner..place * inner + inner).unwrap_or_default();
+        let source = input.get(place * inner..place * inner + inner).unwrap_or_else(excluded);
         run.iter_mut().zip(source).for_each(|(target, &value)| *target = value);
     }
     Ok(())

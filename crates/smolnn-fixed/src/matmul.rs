@@ -8,7 +8,7 @@
 //! - Rounding, once per output: [`Multiplier::apply`] for sums of 32 bits, [`Multiplier::apply_i64`] for those of 64.
 //! - Held by: `batch_matmul` golden; random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{ShapeError, excluded, excluded_run};
 
 use crate::conv::{LARGEST_SUM, Sums};
 use crate::element::Element;
@@ -231,11 +231,11 @@ pub fn matmul<L: Element, R: Element>(
     for i in 0..first {
         for j in 0..second {
             for k in 0..third {
-                let Some(result) = results.next() else { return Ok(()) };
+                let Some(result) = results.next() else { return excluded_run() };
                 let left_start = matrix(&shape.left_batch, [i, j, k]) * shape.rows * shape.depth;
                 let right_start = matrix(&shape.right_batch, [i, j, k]) * shape.depth * shape.columns;
-                let left = left.get(left_start..).unwrap_or_default();
-                let right = right.get(right_start..).unwrap_or_default();
+                let left = left.get(left_start..).unwrap_or_else(excluded);
+                let right = right.get(right_start..).unwrap_or_else(excluded);
                 match layer.sums {
                     Sums::Bits32 => product::<_, _, i32>(layer, left, right, result),
                     Sums::Bits64 => product::<_, _, i64>(layer, left, right, result),
@@ -271,13 +271,15 @@ fn product<L: Element, R: Element, S: Sum>(layer: &Matmul<'_>, left: &[L], right
     let MatmulShape { rows, depth, columns, left_transposed, right_transposed, .. } = layer.shape;
     let (left_row, left_step) = if left_transposed { (1, rows) } else { (depth, 1) };
     let (right_column, right_step) = if right_transposed { (depth, 1) } else { (1, columns) };
+    let (left_zero_point, right_zero_point) = (layer.left_zero_point, layer.right_zero_point);
     for (row, output) in output.chunks_exact_mut(columns.max(1)).enumerate() {
+        let lefts = left.get(row * left_row..).unwrap_or_else(excluded);
         for (column, result) in output.iter_mut().enumerate() {
-            let lefts = left.get(row * left_row..).unwrap_or_default().iter().step_by(left_step.max(1));
-            let rights = right.get(column * right_column..).unwrap_or_default().iter().step_by(right_step.max(1));
-            let sum = lefts.zip(rights).take(depth).fold(S::default(), |sum, (&left, &right)| {
+            let rights = right.get(column * right_column..).unwrap_or_else(excluded);
+            let pairs = lefts.iter().step_by(left_step.max(1)).zip(rights.iter().step_by(right_step.max(1)));
+            let sum = pairs.take(depth).fold(S::default(), |sum, (&left, &right)| {
                 let (left, right): (i32, i32) = (left.into(), right.into());
-                sum.add(left - layer.left_zero_point, right - layer.right_zero_point)
+                sum.add(left - left_zero_point, right - right_zero_point)
             });
             *result = L::wrap(layer.finish(column, sum.into()));
         }

@@ -8,7 +8,7 @@
 //! - Held by: random strides against a naive loop (tests/host/registry/movement.rs); `transpose`, `concat_*`, `strided_slice_*`
 //!   goldens through the importer (tests/host/golden/models.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{ShapeError, excluded};
 
 /// Most dimensions of a copy.
 pub const RANK: usize = 6;
@@ -90,8 +90,8 @@ pub fn copy<T: Copy>(layer: &StridedCopy, input: &[T], output: &mut [T]) -> Resu
     let (mut from, mut to) = (layer.input.start, layer.output.start);
     loop {
         if from_step == 1 && to_step == 1 {
-            let source = input.get(from..from.wrapping_add(run)).unwrap_or_default();
-            let target = output.get_mut(to..to.wrapping_add(run)).unwrap_or_default();
+            let source = input.get(from..from.wrapping_add(run)).unwrap_or_else(excluded);
+            let target = output.get_mut(to..to.wrapping_add(run)).unwrap_or_else(excluded);
             for (target, &value) in target.iter_mut().zip(source) {
                 *target = value;
             }

@@ -18,7 +18,7 @@
 //!   into the buffer that holds the input: see `overlap_gap`.
 //! - Held by: random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
-use smolnn_core::{Image, ShapeError};
+use smolnn_core::{Image, ShapeError, excluded_run};
 
 use crate::element::Element;
 use crate::quantise::round;
@@ -190,7 +190,7 @@ pub fn resize_bilinear<T: Element>(layer: &ResizeBilinear, mut tensors: impl Ten
             let rows = y.map(|y| (image * height + y) * width);
             for column in 0..layer.output.width {
                 let (x, x_weights) = layer.columns.between(column);
-                let Some(pixel) = pixels.next() else { return Ok(()) };
+                let Some(pixel) = pixels.next() else { return excluded_run() };
                 let corner = |row: usize, x: usize| input.part((row + x) * channels, channels);
                 let [top, bottom] = rows.map(|row| x.map(|x| corner(row, x)));
                 let [[a, b], [c, d]] = y_weights.map(|y| x_weights.map(|x| y * x));
@@ -296,7 +296,7 @@ pub fn resize_nearest<T: Copy>(layer: &ResizeNearest<'_>, mut tensors: impl Tens
         for &y in layer.rows {
             let row = (image * height + usize::from(y)) * width;
             for &x in layer.columns {
-                let Some(pixel) = pixels.next() else { return Ok(()) };
+                let Some(pixel) = pixels.next() else { return excluded_run() };
                 input.part((row + usize::from(x)) * channels, channels).map(pixel, |value| value);
             }
         }

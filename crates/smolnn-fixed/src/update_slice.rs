@@ -6,7 +6,7 @@
 //! - Layout: any of up to six dimensions. The output may take the operand's place.
 //! - Held by: random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{ShapeError, excluded};
 
 use crate::movement::RANK;
 use crate::tensors::{Source, Tensors};
@@ -97,7 +97,7 @@ pub fn update_slice<T: Copy>(
     for row in update.chunks_exact(run.max(1)) {
         let axes = layer.operand.iter().zip(first.iter().zip(&indices));
         let at = axes.fold(0, |at, (&length, (&first, &index))| at * length + first + index);
-        let target = output.get(at..at + run).unwrap_or_default();
+        let target = output.get(at..at + run).unwrap_or_else(excluded);
         row.map(target, |value| value);
         // The next row: the innermost index before the run that is not at its end goes on, those behind it start anew.
         for (index, &length) in indices.iter_mut().zip(&layer.update).rev().skip(1) {

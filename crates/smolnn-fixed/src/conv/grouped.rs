@@ -6,7 +6,7 @@
 //! - Accumulators, rounding: as [`conv2d`](super::conv2d); padding is skipped, so that the zero point stays in the products.
 //! - Held by: `conv_groups2` golden, random shapes against the naive oracle (tests/host/registry/conformance.rs).
 
-use smolnn_core::{Conv2dShape, ShapeError};
+use smolnn_core::{Conv2dShape, ShapeError, excluded};
 
 use crate::Weights;
 use crate::quantise::OutputRange;
@@ -96,7 +96,7 @@ pub(super) fn each_output<T, S: Default>(
                                 let x = shape.columns().position(position, tap);
                                 let start = (y * shape.input().width + x) * channels + group * group_inputs;
                                 let weight = tap_row * kernel_row + tap * group_inputs;
-                                sum = dot(sum, start, filter.get(weight..weight + run).unwrap_or_default());
+                                sum = dot(sum, start, filter.get(weight..weight + run).unwrap_or_else(excluded));
                             }
                         }
                         finish(channel, sum, result);

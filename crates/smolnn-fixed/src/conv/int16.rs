@@ -10,7 +10,7 @@
 //! - Held by: `conv_int16*`, `depthwise_int16*` goldens; random shapes against the naive oracle
 //!   (tests/host/registry/conformance.rs).
 
-use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, ShapeError};
+use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, ShapeError, excluded_run};
 
 use super::grouped::each_output;
 use crate::pack::Channel;
@@ -271,7 +271,7 @@ pub fn depthwise_conv2d_int16(
             for position in 0..shape.output().width {
                 let (first, last) = shape.columns().taps(position);
                 let (first_row, last_row) = if first < last { rows } else { (0, 0) };
-                let Some(result) = pixels.next() else { return Ok(()) };
+                let Some(result) = pixels.next() else { return excluded_run() };
                 let mut results = result.iter().enumerate();
                 for channel in 0..channels {
                     for (index, result) in results.by_ref().take(shape.multiplier()) {

@@ -8,7 +8,7 @@
 //! - Held by: `tconv_*`, `transpose_conv_*` goldens; random shapes against the naive oracle
 //!   (tests/host/registry/conformance.rs).
 
-use smolnn_core::{Conv2dShape, ShapeError, Window};
+use smolnn_core::{Conv2dShape, ShapeError, Window, excluded};
 
 use super::int16::{Sums, WeightsInt16, dot};
 use crate::Weights;
@@ -115,8 +115,8 @@ pub fn transpose_conv2d(layer: &TransposeConv2d<'_>, input: &[i8], output: &mut 
     let channels = shape.output().channels;
     let zero_point = layer.weights.input_zero_point;
     let meet = |start: usize, weight: usize| {
-        let values = input.get(start..start + channels).unwrap_or_default();
-        let weights = layer.weights.values.get(weight..weight + channels).unwrap_or_default();
+        let values = input.get(start..start + channels).unwrap_or_else(excluded);
+        let weights = layer.weights.values.get(weight..weight + channels).unwrap_or_else(excluded);
         let products = values.iter().zip(weights).map(|(&x, &w)| (i32::from(x) - zero_point) * i32::from(w));
         core::num::Wrapping(products.fold(0_i32, i32::wrapping_add))
     };
@@ -195,8 +195,8 @@ pub fn transpose_conv2d_int16(
     ShapeError::check_length("the output", layer.output_len(), output.len())?;
     let channels = shape.output().channels;
     let meet = |start: usize, weight: usize| {
-        let values = input.get(start..start + channels).unwrap_or_default();
-        dot(values, layer.weights.values.get(weight..weight + channels).unwrap_or_default())
+        let values = input.get(start..start + channels).unwrap_or_else(excluded);
+        dot(values, layer.weights.values.get(weight..weight + channels).unwrap_or_else(excluded))
     };
     each_output(shape, meet, |at, channel, sum| {
         if let Some(result) = output.get_mut(at) {

@@ -21,7 +21,7 @@
 //! - Held by: the integer oracle of the testkit, bit for bit, and a trained network against f64
 //!   (tests/host/golden/recurrent.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{ShapeError, excluded, excluded_run};
 
 use super::{blend, narrow, rounded_product, sigmoid, tanh};
 use crate::dense::{DenseToInt16, dense_to_int16};
@@ -76,10 +76,13 @@ impl<'a> Gru<'a> {
         if steps == 0 {
             return Err(ShapeError::Zero("the steps of the GRU"));
         }
-        if steps > 1 << 20 {
-            return Err(ShapeError::TooLarge);
-        }
         let hidden = recurrent.hidden();
+        if let Err(error) = ShapeError::check_product(&[steps, input.shape.inputs()]) {
+            return Err(error);
+        }
+        if let Err(error) = ShapeError::check_product(&[steps, hidden]) {
+            return Err(error);
+        }
         if let Err(error) = ShapeError::check_length("the input's gates", 3 * hidden, input.shape.outputs()) {
             return Err(error);
         }
@@ -151,14 +154,14 @@ pub fn step(layer: &Gru<'_>, h: &mut [i16], input: &[i8], scratch: &mut [u32]) -
     let hidden = layer.hidden();
     ShapeError::check_length("the state", hidden, h.len())?;
     ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
-    let Some((gates, scratch)) = scratch.split_at_mut_checked(3 * hidden) else { return Ok(()) };
-    let Some((narrowed, scratch)) = scratch.split_at_mut_checked(hidden.div_ceil(4)) else { return Ok(()) };
+    let Some((gates, scratch)) = scratch.split_at_mut_checked(3 * hidden) else { return excluded_run() };
+    let Some((narrowed, scratch)) = scratch.split_at_mut_checked(hidden.div_ceil(4)) else { return excluded_run() };
     let gates: &mut [i16] = bytemuck::must_cast_slice_mut(gates);
     let narrowed: &mut [i8] = bytemuck::must_cast_slice_mut(narrowed);
     let (Some(narrowed), Some((from_input, from_state))) =
         (narrowed.get_mut(..hidden), gates.split_at_mut_checked(3 * hidden))
     else {
-        return Ok(());
+        return excluded_run();
     };
     dense_to_int16(&layer.input, input, from_input, scratch)?;
     for (q, &h) in narrowed.iter_mut().zip(h.iter()) {
@@ -167,7 +170,7 @@ pub fn step(layer: &Gru<'_>, h: &mut [i16], input: &[i8], scratch: &mut [u32]) -
     match &layer.recurrent {
         GruRecurrent::After(recurrent) => dense_to_int16(recurrent, narrowed, from_state, scratch)?,
         GruRecurrent::Before { gates, candidate } => {
-            let Some((v, v_n)) = from_state.split_at_mut_checked(2 * hidden) else { return Ok(()) };
+            let Some((v, v_n)) = from_state.split_at_mut_checked(2 * hidden) else { return excluded_run() };
             dense_to_int16(gates, narrowed, v, scratch)?;
             let u_r = from_input.iter().skip(hidden);
             for ((q, &h), (&u, &v)) in narrowed.iter_mut().zip(h.iter()).zip(u_r.zip(v.iter().skip(hidden))) {
@@ -179,13 +182,16 @@ pub fn step(layer: &Gru<'_>, h: &mut [i16], input: &[i8], scratch: &mut [u32]) -
     let after = matches!(layer.recurrent, GruRecurrent::After(_));
     let of = |gate: usize| {
         let rows = gate * hidden..(gate + 1) * hidden;
-        (from_input.get(rows.clone()).unwrap_or_default(), from_state.get(rows).unwrap_or_default())
+        (from_input.get(rows.clone()).unwrap_or_else(excluded), from_state.get(rows).unwrap_or_else(excluded))
     };
     let (z, r, n) = (of(0), of(1), of(2));
-    let gates = z.0.iter().zip(z.1).zip(r.0.iter().zip(r.1)).zip(n.0.iter().zip(n.1));
-    for (h, (((u_z, v_z), (u_r, v_r)), (u_n, v_n))) in h.iter_mut().zip(gates) {
-        let reset = if after { rounded_product(sigmoid(*u_r, *v_r), *v_n) } else { *v_n };
-        *h = blend(sigmoid(*u_z, *v_z), *h, tanh(*u_n, reset));
+    let units = z.0.iter().zip(z.1).zip(r.0.iter().zip(r.1)).zip(n.0.iter().zip(n.1));
+    for (h, (((&u_z, &v_z), (&u_r, &v_r)), (&u_n, &v_n))) in h.iter_mut().zip(units) {
+        let z = sigmoid(u_z, v_z);
+        // Reset before: v_n is the product with the reset state already.
+        let v_n = if after { rounded_product(sigmoid(u_r, v_r), v_n) } else { v_n };
+        let n = tanh(u_n, v_n);
+        *h = blend(z, *h, n);
     }
     Ok(())
 }

@@ -19,7 +19,7 @@
 
 use core::fmt::Debug;
 
-use smolnn_core::{DenseShape, ShapeError, shape};
+use smolnn_core::{DenseShape, ShapeError, excluded_run, shape};
 
 use crate::act::{Interpolation, logistic_q12, tanh_value};
 use crate::dense::{DenseToInt16, dense_to_int16};
@@ -135,8 +135,11 @@ const fn check_gates(steps: usize, input: &DenseShape, recurrent: &DenseShape) -
     if steps == 0 {
         return Err(ShapeError::Zero("the steps of the LSTM"));
     }
-    if steps > 1 << 20 {
-        return Err(ShapeError::TooLarge);
+    if let Err(error) = ShapeError::check_product(&[steps, input.inputs()]) {
+        return Err(error);
+    }
+    if let Err(error) = ShapeError::check_product(&[steps, recurrent.inputs()]) {
+        return Err(error);
     }
     let outputs = GATES * recurrent.inputs();
     if let Err(error) = ShapeError::check_length("the recurrent gates", outputs, recurrent.outputs()) {
@@ -281,24 +284,24 @@ pub fn step<S: Activation>(
     ShapeError::check_length("the state h", hidden, h.len())?;
     ShapeError::check_length("the state c", hidden, c.len())?;
     ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
-    let Some((gates, scratch)) = scratch.split_at_mut_checked(GATES * hidden) else { return Ok(()) };
+    let Some((gates, scratch)) = scratch.split_at_mut_checked(GATES * hidden) else { return excluded_run() };
     let gates: &mut [i16] = bytemuck::must_cast_slice_mut(gates);
-    let Some((from_input, from_state)) = gates.split_at_mut_checked(GATES * hidden) else { return Ok(()) };
+    let Some((from_input, from_state)) = gates.split_at_mut_checked(GATES * hidden) else { return excluded_run() };
     S::products(&layer.input, input, from_input, scratch)?;
     S::products(&layer.recurrent, h, from_state, scratch)?;
     // Sums become gates in place, gate by gate: short loops keep their pointers in registers.
     let (Some((i_f, g_o)), Some((i_f_h, g_o_h))) =
         (from_input.split_at_mut_checked(2 * hidden), from_state.split_at_checked(2 * hidden))
     else {
-        return Ok(());
+        return excluded_run();
     };
     let (Some((g, o)), Some((g_h, o_h))) = (g_o.split_at_mut_checked(hidden), g_o_h.split_at_checked(hidden)) else {
-        return Ok(());
+        return excluded_run();
     };
     activate(i_f, i_f_h, logistic_q12);
     activate(g, g_h, |sum| tanh_value(TANH, sum));
     activate(o, o_h, logistic_q12);
-    let Some((i, f)) = i_f.split_at_mut_checked(hidden) else { return Ok(()) };
+    let Some((i, f)) = i_f.split_at_mut_checked(hidden) else { return excluded_run() };
     for (c, ((i, g), f)) in c.iter_mut().zip(i.iter().zip(g.iter()).zip(f.iter())) {
         let kept = halve_and_shift(i32::from(*f) * i32::from(*c), FORGET_SHIFT);
         let added = halve_and_shift(i32::from(*i) * i32::from(*g), update.shift);
@@ -345,7 +348,7 @@ pub fn lstm_batch<S: Activation>(
     let (mut inputs, mut outputs) = (input.chunks_exact(inputs), output.chunks_exact_mut(hidden));
     for _ in 0..layer.steps {
         for (h, c) in h.chunks_exact_mut(hidden).zip(c.chunks_exact_mut(hidden)) {
-            let (Some(x), Some(y)) = (inputs.next(), outputs.next()) else { return Ok(()) };
+            let (Some(x), Some(y)) = (inputs.next(), outputs.next()) else { return excluded_run() };
             step(layer, h, c, x, scratch)?;
             for (y, &h) in y.iter_mut().zip(h.iter()) {
                 *y = h;

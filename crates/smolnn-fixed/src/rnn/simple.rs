@@ -7,7 +7,7 @@
 //! - Held by: the integer oracle of the testkit, bit for bit, and a trained network against f64
 //!   (tests/host/golden/recurrent.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{ShapeError, excluded_run};
 
 use super::{narrow, tanh};
 use crate::dense::{DenseToInt16, dense_to_int16};
@@ -29,10 +29,13 @@ impl<'a> SimpleRnn<'a> {
         if steps == 0 {
             return Err(ShapeError::Zero("the steps of the RNN"));
         }
-        if steps > 1 << 20 {
-            return Err(ShapeError::TooLarge);
-        }
         let hidden = recurrent.shape.inputs();
+        if let Err(error) = ShapeError::check_product(&[steps, input.shape.inputs()]) {
+            return Err(error);
+        }
+        if let Err(error) = ShapeError::check_product(&[steps, hidden]) {
+            return Err(error);
+        }
         if let Err(error) = ShapeError::check_length("the recurrent rows", hidden, recurrent.shape.outputs()) {
             return Err(error);
         }
@@ -91,14 +94,14 @@ pub fn step(layer: &SimpleRnn<'_>, h: &mut [i16], input: &[i8], scratch: &mut [u
     let hidden = layer.hidden();
     ShapeError::check_length("the state", hidden, h.len())?;
     ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
-    let Some((sums, scratch)) = scratch.split_at_mut_checked(hidden) else { return Ok(()) };
-    let Some((narrowed, scratch)) = scratch.split_at_mut_checked(hidden.div_ceil(4)) else { return Ok(()) };
+    let Some((sums, scratch)) = scratch.split_at_mut_checked(hidden) else { return excluded_run() };
+    let Some((narrowed, scratch)) = scratch.split_at_mut_checked(hidden.div_ceil(4)) else { return excluded_run() };
     let sums: &mut [i16] = bytemuck::must_cast_slice_mut(sums);
     let narrowed: &mut [i8] = bytemuck::must_cast_slice_mut(narrowed);
     let (Some(narrowed), Some((from_input, from_state))) =
         (narrowed.get_mut(..hidden), sums.split_at_mut_checked(hidden))
     else {
-        return Ok(());
+        return excluded_run();
     };
     for (q, &h) in narrowed.iter_mut().zip(h.iter()) {
         *q = narrow(h);

@@ -11,7 +11,7 @@
 //! - Rounding: [`Multiplier::apply`].
 //! - Held by: `svdf_*` goldens (tests/host/golden/recurrent.rs).
 
-use smolnn_core::ShapeError;
+use smolnn_core::{ShapeError, excluded_run};
 
 use crate::dense::{DenseToInt16, dense_to_int16};
 use crate::element::Element;
@@ -53,8 +53,10 @@ impl<'a, S: Element> Svdf<'a, S> {
         if !count.is_multiple_of(rank) {
             return Err(ShapeError::Range("the features of the SVDF are no multiple of its rank"));
         }
-        let Some(length) = count.checked_mul(memory) else { return Err(ShapeError::TooLarge) };
-        if let Err(error) = ShapeError::check_length("the time weights", length, time_weights.len()) {
+        if let Err(error) = ShapeError::check_product(&[count, memory]) {
+            return Err(error);
+        }
+        if let Err(error) = ShapeError::check_length("the time weights", count * memory, time_weights.len()) {
             return Err(error);
         }
         if !bias.is_empty()
@@ -110,9 +112,9 @@ pub fn step<S: Element>(
     ShapeError::check_length("the output", layer.units(), output.len())?;
     ShapeError::check_capacity("the scratch", layer.scratch_words(), scratch.len())?;
     let count = layer.features.shape.outputs();
-    let Some((features, scratch)) = scratch.split_at_mut_checked(count.div_ceil(2)) else { return Ok(()) };
+    let Some((features, scratch)) = scratch.split_at_mut_checked(count.div_ceil(2)) else { return excluded_run() };
     let features: &mut [i16] = bytemuck::must_cast_slice_mut(features);
-    let Some(features) = features.get_mut(..count) else { return Ok(()) };
+    let Some(features) = features.get_mut(..count) else { return excluded_run() };
     dense_to_int16(&layer.features, input, features, scratch)?;
     for (history, &feature) in state.chunks_exact_mut(layer.memory.max(1)).zip(features.iter()) {
         let feature = clamp(i32::from(feature), S::LEAST, S::LARGEST) + layer.state_zero_point;
@@ -124,12 +126,17 @@ pub fn step<S: Element>(
     let filter = (layer.memory * layer.rank).max(1);
     let (mut histories, mut filters) = (state.chunks_exact(filter), layer.time_weights.chunks_exact(filter));
     for (unit, result) in output.iter_mut().enumerate() {
-        let (Some(history), Some(weights)) = (histories.next(), filters.next()) else { return Ok(()) };
+        let (Some(history), Some(weights)) = (histories.next(), filters.next()) else { return excluded_run() };
         let bias = layer.bias.get(unit).copied().unwrap_or(0);
-        let sum = history.iter().zip(weights).fold(bias, |sum, (&value, &weight)| {
+        let mut sum = history.iter().zip(weights).fold(bias, |sum, (&value, &weight)| {
             let (value, weight): (i32, i32) = (value.into(), weight.into());
-            sum.wrapping_add((value - layer.state_zero_point) * weight)
+            sum.wrapping_add(value * weight)
         });
+        // Σ (v − z)·w = Σ v·w − z·Σ w, modulo 2^32 as well. int16 states have no zero point as a rule.
+        if layer.state_zero_point != 0 {
+            let weights = weights.iter().fold(0_i32, |sum, &weight| sum.wrapping_add(weight.into()));
+            sum = sum.wrapping_sub(layer.state_zero_point.wrapping_mul(weights));
+        }
         *result = layer.output.finish(layer.multiplier.apply(sum)) as i8;
     }
     Ok(())
@@ -149,8 +156,8 @@ pub fn step_batch<S: Element>(
     let (inputs, units, length) = (layer.features.shape.inputs(), layer.units(), layer.state_len().max(1));
     let batch = state.len().checked_div(length).unwrap_or(0);
     ShapeError::check_length("the state", batch * length, state.len())?;
-    ShapeError::check_length("the input", batch * inputs, input.len())?;
-    ShapeError::check_length("the output", batch * units, output.len())?;
+    ShapeError::check_length("the input", batch.saturating_mul(inputs), input.len())?;
+    ShapeError::check_length("the output", batch.saturating_mul(units), output.len())?;
     let vectors = input.chunks_exact(inputs.max(1)).zip(output.chunks_exact_mut(units.max(1)));
     for ((input, output), state) in vectors.zip(state.chunks_exact_mut(length.max(1))) {
         step(layer, state, input, output, scratch)?;

@@ -1,5 +1,7 @@
 //! Dense layer: a matrix times each vector of the batch.
 
+use smolnn_core::excluded;
+
 use crate::Tensors;
 use crate::conv::finish_short;
 use crate::dense::{Dense, DenseToInt16};
@@ -78,7 +80,7 @@ fn rows<T: Copy + Into<i32>>(
         }
         used += rows.len();
     }
-    let left = weights.get(used..).unwrap_or_default();
+    let left = weights.get(used..).unwrap_or_else(excluded);
     for ((result, channel), row) in rest.iter_mut().zip(rest_channels).zip(left.chunks_exact(input.len().max(1))) {
         *result = finish(channel, super::dot(input, row));
     }
