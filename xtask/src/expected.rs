@@ -11,6 +11,7 @@ use crate::shell::{self, say};
 
 /// What `bench` and `size` both take.
 #[derive(clap::Args)]
+#[group(skip)] // Its group would have the name of those that flatten it.
 pub struct Arguments {
     /// The boards; all that have expected figures when none is named.
     #[arg(long = "board", value_enum)]
