@@ -619,7 +619,7 @@ fn rows_dot_from(weights: &[f32], stride: usize, input: &[f32], start: Option<&[
         from = from.wrapping_add(4);
     }
     for y in rest {
-        // SAFETY: as above.
+        // SAFETY: `rows_fit`: input.len() floats are read at `input` and at the row, and one sum at `from`.
         unsafe {
             along!(dot, "!", not_stored, sum1, ("w0", "s16");
                     n = inout(reg) input.len() => _, v = inout(reg) input.as_ptr() => _,
@@ -660,7 +660,7 @@ impl Number for f32 {
             }
         }
         for g in rest {
-            // SAFETY: as above.
+            // SAFETY: `rows_fit`: d_input.len() floats are read at the row, read and written at `d_input`.
             unsafe {
                 along!(add, "", stored, factor1, ("w0", "s16");
                     n = inout(reg) d_input.len() => _, v = inout(reg) d_input.as_mut_ptr() => _,
@@ -689,7 +689,7 @@ impl Number for f32 {
             }
         }
         for g in rest {
-            // SAFETY: as above.
+            // SAFETY: `rows_fit`: input.len() floats are read at `input`, read and written at the row.
             unsafe {
                 along!(update, "!", not_stored, factor1, ("w0", "s16");
                     n = inout(reg) input.len() => _, v = inout(reg) input.as_ptr() => _,

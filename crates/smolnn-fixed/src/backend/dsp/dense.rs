@@ -43,7 +43,8 @@ pub(super) unsafe fn vector(
     scratch: *mut u32,
 ) {
     let groups = inputs.div_ceil(4);
-    // SAFETY: as the caller vouches. The last group may be partly filled: a copy keeps reads inside of the input.
+    // SAFETY: input, output and words have the lengths that the caller vouches for. The last group may be partly filled: the
+    // copy in the scratch memory keeps reads inside of the input.
     unsafe {
         if !inputs.is_multiple_of(4) {
             for index in 0..inputs {

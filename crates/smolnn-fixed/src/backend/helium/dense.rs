@@ -14,7 +14,7 @@ use crate::dense::{Dense, DenseToInt16};
 #[inline(always)]
 unsafe fn copied(vector: *const i8, inputs: usize, chunk: &mut [u32; CHUNK / 4], scratch: &mut [u32]) -> *const i8 {
     let column = if inputs <= CHUNK { chunk.as_mut_ptr() } else { scratch.as_mut_ptr() }.cast::<i8>();
-    // SAFETY: as the caller vouches; a chunk holds what is no longer than one.
+    // SAFETY: the vector has `inputs` elements; a chunk holds what is no longer than one, the scratch memory what is longer.
     unsafe { copy_rows(column, vector, inputs, 1, 0, 0) };
     column
 }

@@ -68,7 +68,7 @@ pub(super) unsafe fn multiply(
             call.blocks = blocks;
             call.words = words.as_ptr();
             call.output = output.wrapping_add(pixel * channels);
-            // SAFETY: as the caller promised.
+            // SAFETY: the column can be read, the words are those of all blocks, and the last block writes to the side.
             unsafe {
                 if blocks > 0 {
                     run(chunks, &mut call);
@@ -84,7 +84,7 @@ pub(super) unsafe fn multiply(
             }
         }
     } else if columns.count > 0 {
-        // SAFETY: as the caller promised.
+        // SAFETY: the columns can be read, the words are those of all blocks, and the output has room for every pixel.
         unsafe { run(chunks, &mut call) }
     }
 }
@@ -111,7 +111,7 @@ pub(super) unsafe fn multiply_to_int16(column: *const i8, depth: usize, words: &
         _align: [0; 3],
         bounds: super::vector::bounds(&range),
     };
-    // SAFETY: as the caller promised.
+    // SAFETY: the column can be read, the words are those of all blocks, and the last block writes to the side.
     unsafe {
         if blocks > 0 {
             run_to_int16(chunks, &mut call);
@@ -134,7 +134,7 @@ pub(super) unsafe fn multiply_to_int16(column: *const i8, depth: usize, words: &
 /// The call's pointers are as [`multiply_to_int16`] says, pixels and blocks at least 1.
 #[inline]
 unsafe fn run_to_int16(chunks: Chunks, call: &mut Call) {
-    // SAFETY: as the caller promised.
+    // SAFETY: the kernel is the one of these chunks; pointers and counts of the call are good for it, as the caller vouches.
     unsafe {
         match (chunks.passes, chunks.count) {
             (1, 1) => to_int16_single_1(call),
@@ -152,7 +152,7 @@ unsafe fn run_to_int16(chunks: Chunks, call: &mut Call) {
 #[inline]
 unsafe fn run(chunks: Chunks, call: &mut Call) {
     let aligned = (call.column as usize).is_multiple_of(4) && call.column_stride.is_multiple_of(4);
-    // SAFETY: as the caller promised.
+    // SAFETY: the kernel is the one of these chunks; pointers and counts of the call are good for it, as the caller vouches.
     unsafe {
         match (chunks.passes, chunks.count, aligned) {
             (1, 1, _) => single_1(call),

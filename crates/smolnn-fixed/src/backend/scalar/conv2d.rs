@@ -142,7 +142,7 @@ unsafe fn store(
     lanes: usize,
 ) {
     /// # Safety
-    /// As `store`.
+    /// `output` can be written for `lanes` pixels, `stride` apart, of as many channels as there are.
     #[inline(always)]
     unsafe fn each(
         channels: &[Channel],
@@ -153,16 +153,16 @@ unsafe fn store(
         finish: impl Fn(i32, &Channel) -> i8,
     ) {
         for (index, (channel, sums)) in channels.iter().zip(sums.chunks_exact(4)).enumerate() {
-            // SAFETY: the caller's.
+            // SAFETY: the output can be written for every channel of the block, as the caller vouches.
             let mut at = unsafe { output.add(index) };
             for &sum in sums.iter().take(lanes) {
-                // SAFETY: the caller's.
+                // SAFETY: the channel can be written for `lanes` pixels, `stride` apart, as the caller vouches.
                 unsafe { *at = finish(sum, channel) };
                 at = at.wrapping_add(stride);
             }
         }
     }
-    // SAFETY: the caller's.
+    // SAFETY: `output` can be written for these pixels and channels, as the caller vouches.
     unsafe {
         match way {
             Way::Short if lanes == LANES => {
@@ -326,7 +326,8 @@ unsafe fn quads(from: [*const i8; 4], run: usize, to: *mut u32) {
     let mut to = to;
     let mut step = |count: usize| {
         for index in 0..count {
-            // SAFETY: the caller's.
+            // SAFETY: `run` values can be read behind each pointer and twice as many words written, as the caller vouches; the
+            // steps add up to `run`.
             unsafe {
                 *to.add(2 * index) = two(*a.add(index), *b.add(index));
                 *to.add(2 * index + 1) = two(*c.add(index), *d.add(index));
@@ -352,7 +353,7 @@ unsafe fn quads(from: [*const i8; 4], run: usize, to: *mut u32) {
 #[inline(always)]
 unsafe fn twos(from: [*const i8; 2], run: usize, to: *mut u32) {
     for index in 0..run {
-        // SAFETY: the caller's.
+        // SAFETY: `run` values can be read behind both pointers and as many words written, as the caller vouches.
         unsafe { *to.add(index) = two(*from[0].add(index), *from[1].add(index)) };
     }
 }
