@@ -10,7 +10,7 @@ use crate::boards::{self, Board, Name};
 use crate::firmware::{self, Variant};
 use crate::shell::{self, End, Kind, fault, say};
 use crate::suite::{Lane, Step, Suite, Tally};
-use crate::{bench, demo, panics, selftest, setup, size, toolchains};
+use crate::{bench, demo, panics, selftest, setup, size, toolchains, wake_word};
 
 /// Longest that the host's tests may take.
 const HOST_TESTS: Duration = Duration::from_secs(40 * 60);
@@ -221,6 +221,7 @@ pub fn run_test(boards: &[&'static Board], install: bool) -> Result<()> {
     let mut suite = Suite::default();
     host_tests(&mut suite);
     let built = build(&mut suite, boards, &["conformance", "bench", "demo", "nopanic"]);
+    suite.step("wake word on m4", Lane::Firmware, &[], wake_word::check);
     conformance_runs(&mut suite, boards, &built);
     for &board in boards {
         let image = [built[board.image]];

@@ -8,10 +8,11 @@ use anyhow::Result;
 use crate::boards::{Board, Name};
 use crate::firmware::{self, Variant};
 use crate::shell::{self, say};
-use crate::{setup, size};
+use crate::{setup, size, wake_word};
 
 /// What `demo` takes.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
     /// The board.
     #[arg(long, value_enum, default_value = "m4")]
@@ -19,10 +20,22 @@ pub struct Arguments {
     /// Runs it natively instead, where no QEMU can be had.
     #[arg(long, conflicts_with = "board")]
     host: bool,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+/// Demos other than the digits.
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Listens to a WAV file and says when it hears the word.
+    WakeWord(wake_word::Arguments),
 }
 
 /// `xtask demo`.
 pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
+    if let Some(Other::WakeWord(arguments)) = &arguments.other {
+        return wake_word::run(arguments, install);
+    }
     if arguments.host {
         return shell::run(shell::cargo().args(["run", "--release", "--quiet", "--package", "digits"]));
     }

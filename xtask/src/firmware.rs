@@ -18,6 +18,8 @@ pub struct Variant {
     pub backend: Option<String>,
     /// Small code instead of fast code.
     pub size: bool,
+    /// The wake word that is built in, instead of the project's own.
+    pub model: Option<PathBuf>,
     /// Prints no commands: standard output is for a program to read.
     pub quiet: bool,
 }
@@ -102,6 +104,10 @@ pub fn build(board: &Board, programs: &[&str], variant: &Variant) -> Result<Vec<
     for program in programs {
         cargo.args(["--bin", program]);
     }
+    match &variant.model {
+        Some(model) => cargo.env("SMOLNN_WAKE_WORD", model),
+        None => cargo.env_remove("SMOLNN_WAKE_WORD"),
+    };
     variant.run(&mut cargo)?;
     programs.iter().map(|program| keep(board, program, program, variant)).collect()
 }

@@ -18,6 +18,7 @@ mod shell;
 mod size;
 mod suite;
 mod toolchains;
+mod wake_word;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,7 +41,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Recognises handwritten digits on a board.
+    /// Recognises handwritten digits on a board, or hears a wake word.
     Demo(demo::Arguments),
     /// Runs every test; the last line is `N passed, N failed`.
     Test(TestArguments),
@@ -117,6 +118,7 @@ struct QemuArguments {
 enum Program {
     Conformance,
     Demo,
+    WakeWord,
     Bench,
     Nopanic,
     Hang,

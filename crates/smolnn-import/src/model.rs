@@ -77,6 +77,11 @@ impl Model {
         &self.name
     }
 
+    /// Gives the model a manifest, or another one.
+    pub fn with_manifest(self, manifest: Manifest) -> Self {
+        Self { manifest: Some(manifest), ..self }
+    }
+
     /// The manifest, when the model was opened by one.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref()

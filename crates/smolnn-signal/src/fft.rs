@@ -8,18 +8,47 @@
 //! (p + 2^14) >> 15; dividing by 4 is a product with 8 191, by 2 with 16 383. This is the arithmetic of the reference's FFT, and the
 //! spectra are equal bit for bit (tests/host, golden `stage_rfft`).
 
+use core::fmt;
+
 use smolnn_core::ShapeError;
 
 use crate::real;
 
-/// A complex number in fixed point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Complex {
+/// A complex number in fixed point. Both parts lie in one word, as cores multiply halves of words in one instruction.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Complex(u32);
+
+impl Complex {
+    /// A number of its parts.
+    #[inline(always)]
+    pub const fn new(re: i16, im: i16) -> Self {
+        Self(re as u16 as u32 | (im as u16 as u32) << 16)
+    }
+
     /// Real part.
-    pub re: i16,
+    #[inline(always)]
+    pub const fn re(self) -> i16 {
+        self.0 as i16
+    }
+
     /// Imaginary part.
-    pub im: i16,
+    #[inline(always)]
+    pub const fn im(self) -> i16 {
+        (self.0 >> 16) as i16
+    }
+
+    /// Both parts in 32 bits.
+    #[inline(always)]
+    pub(crate) const fn parts(self) -> (i32, i32) {
+        (self.0 as i16 as i32, self.0 as i32 >> 16)
+    }
+}
+
+impl fmt::Debug for Complex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} + {}i", self.re(), self.im())
+    }
 }
 
 /// Fewest points of a [`RealFft`].
@@ -27,34 +56,59 @@ pub const FEWEST_POINTS: usize = 64;
 /// Most points of a [`RealFft`].
 pub const MOST_POINTS: usize = 2048;
 
-/// The factors of one size: e^(−2πik/M) for k < M = N/2, then the N/4 factors −i·e^(−2πik/N), k = 1 …, that split the spectrum.
+/// The factors of one size, M = N/2: for each stage behind the first, whose transforms have `length` numbers, e^(−2πik/(4·length)) of k, 2k
+/// and 3k for k < `length`, in the order in which the stages read them; then the N/4 factors −i·e^(−2πik/N), k = 1 …, that split the
+/// spectrum.
 #[derive(Debug)]
-struct Factors<const M: usize, const SPLIT: usize> {
-    stages: [Complex; M],
+struct Factors<const STAGES: usize, const SPLIT: usize> {
+    stages: [[Complex; 3]; STAGES],
     split: [Complex; SPLIT],
 }
 
 /// One factor: cos and sin of `angle`, in Q15 with 1 as 32 767.
 const fn factor(angle: f64) -> Complex {
-    Complex {
-        re: real::round_half_up(32767.0 * real::cos(angle)) as i16,
-        im: real::round_half_up(32767.0 * real::sin(angle)) as i16,
-    }
+    Complex::new(
+        real::round_half_up(32767.0 * real::cos(angle)) as i16,
+        real::round_half_up(32767.0 * real::sin(angle)) as i16,
+    )
 }
 
-impl<const M: usize, const SPLIT: usize> Factors<M, SPLIT> {
+/// e^(−2πik/`count`), its angle taken in (−π, π], where the const sine is good.
+const fn root_of_unity(k: usize, count: usize) -> Complex {
+    let turn = if 2 * k > count { k as f64 - count as f64 } else { k as f64 };
+    factor(-2.0 * real::PI * turn / count as f64)
+}
+
+/// Numbers of the transforms that the first stage makes of neighbours: 4, or 2 where a power of 4 would not end at `half`.
+const fn first_length(half: usize) -> usize {
+    if half.trailing_zeros() % 2 == 1 { 2 } else { 4 }
+}
+
+/// Triples of factors of all stages behind the first: the sum of their lengths, which quadruple from the first one's to `half`/4.
+const fn triples(half: usize) -> usize {
+    (half - first_length(half)) / 3
+}
+
+impl<const STAGES: usize, const SPLIT: usize> Factors<STAGES, SPLIT> {
     const fn new() -> Self {
-        let mut factors = Self { stages: [factor(0.0); M], split: [factor(0.0); SPLIT] };
-        let mut k = 0;
-        while k < M {
-            // The angle is taken in (−π, π], where the const sine is good.
-            let turn = if 2 * k > M { k as f64 - M as f64 } else { k as f64 };
-            factors.stages[k] = factor(-2.0 * real::PI * turn / M as f64);
-            k += 1;
+        let half = 2 * SPLIT;
+        let one = factor(0.0);
+        let mut factors = Self { stages: [[one; 3]; STAGES], split: [one; SPLIT] };
+        let (mut place, mut length) = (0, first_length(half));
+        while length < half {
+            let mut k = 0;
+            while k < length {
+                let count = 4 * length;
+                factors.stages[place] =
+                    [root_of_unity(k, count), root_of_unity(2 * k, count), root_of_unity(3 * k, count)];
+                (place, k) = (place + 1, k + 1);
+            }
+            length *= 4;
         }
-        k = 0;
+        assert!(place == STAGES, "as many factors as the stages read");
+        let mut k = 0;
         while k < SPLIT {
-            factors.split[k] = factor(-real::PI * ((k + 1) as f64 / M as f64 + 0.5));
+            factors.split[k] = factor(-real::PI * ((k + 1) as f64 / half as f64 + 0.5));
             k += 1;
         }
         factors
@@ -65,17 +119,17 @@ impl<const M: usize, const SPLIT: usize> Factors<M, SPLIT> {
 #[derive(Clone, Copy, Debug)]
 pub struct RealFft {
     points: usize,
-    stages: &'static [Complex],
+    stages: &'static [[Complex; 3]],
     split: &'static [Complex],
 }
 
 /// One static table and one arm per size.
 macro_rules! sizes {
     ($($points:literal),*) => {
-        const fn factors(points: usize) -> Option<(&'static [Complex], &'static [Complex])> {
+        const fn factors(points: usize) -> Option<(&'static [[Complex; 3]], &'static [Complex])> {
             match points {
                 $($points => {
-                    static FACTORS: Factors<{ $points / 2 }, { $points / 4 }> = Factors::new();
+                    static FACTORS: Factors<{ triples($points / 2) }, { $points / 4 }> = Factors::new();
                     Some((&FACTORS.stages, &FACTORS.split))
                 })*
                 _ => None,
@@ -132,17 +186,21 @@ impl RealFft {
         load(body, sample);
         // The first stage of radix 4 needs no factors: they are all 1, and after the division by 4 a product with 32 767/32 768
         // rounds to the number itself. After the division by 2 it does not at −16 384, so that radix 2 multiplies.
-        let mut length = if half.trailing_zeros() % 2 == 1 {
-            radix_2_first(body, self.stages);
-            2
+        let mut length = first_length(half);
+        if length == 2 {
+            radix_2_first(body);
         } else {
             radix_4_first(body);
-            4
-        };
-        while length < half {
-            radix_4(body, length, self.stages);
+        }
+        let mut stages = self.stages;
+        while let Some((factors, rest)) = stages.split_at_checked(length)
+            && !factors.is_empty()
+        {
+            radix_4(body, factors);
+            stages = rest;
             length *= 4;
         }
+        debug_assert_eq!(length, half, "the factors are those of all stages");
         split(body, self.split)
     }
 }
@@ -153,28 +211,29 @@ const fn rounded(product: i32) -> i16 {
     ((product + (1 << 14)) >> 15) as i16
 }
 
-/// x/4 as the reference divides: x · 8 191/32 768, rounded.
-#[inline(always)]
-const fn quarter(x: i16) -> i32 {
-    rounded(x as i32 * 8191) as i32
-}
-
 /// x/2 as the reference divides: x · 16 383/32 768, rounded.
 #[inline(always)]
 const fn half(x: i16) -> i32 {
     rounded(x as i32 * 16383) as i32
 }
 
+/// Both parts divided by 4 as the reference divides: x · 8 191/32 768, rounded.
+#[inline(always)]
+const fn quarters(x: Complex) -> (i32, i32) {
+    let (re, im) = x.parts();
+    (rounded(re * 8191) as i32, rounded(im * 8191) as i32)
+}
+
 /// A complex product, each part rounded once.
 #[inline(always)]
-fn times(re: i32, im: i32, factor: Complex) -> (i32, i32) {
-    let (c, s) = (i32::from(factor.re), i32::from(factor.im));
+fn times((re, im): (i32, i32), factor: Complex) -> (i32, i32) {
+    let (c, s) = factor.parts();
     (rounded(re * c - im * s).into(), rounded(re * s + im * c).into())
 }
 
 #[inline(always)]
 fn complex(re: i32, im: i32) -> Complex {
-    Complex { re: re as i16, im: im as i16 }
+    Complex::new(re as i16, im as i16)
 }
 
 /// Writes the samples in the order in which the stages want them: the digits of the index reversed. The last stage has radix 4 and
@@ -188,16 +247,15 @@ fn load(body: &mut [Complex], sample: impl Fn(usize) -> i16) {
         let reversed = index.reverse_bits() >> (32 - bits);
         let paired = reversed & digits;
         let from = (reversed & !digits | (paired >> 1) & 0x5555_5555 | (paired << 1) & 0xAAAA_AAAA) as usize;
-        *place = Complex { re: sample(2 * from), im: sample(2 * from + 1) };
+        *place = Complex::new(sample(2 * from), sample(2 * from + 1));
     }
 }
 
 /// Radix-2 butterflies over neighbours, the factor 1 included.
-fn radix_2_first(body: &mut [Complex], stages: &[Complex]) {
-    let one = stages.first().copied().unwrap_or_default();
+fn radix_2_first(body: &mut [Complex]) {
     for [a, b] in body.as_chunks_mut::<2>().0 {
-        let (t_re, t_im) = times(half(b.re), half(b.im), one);
-        let (a_re, a_im) = (half(a.re), half(a.im));
+        let (t_re, t_im) = times((half(b.re()), half(b.im())), const { factor(0.0) });
+        let (a_re, a_im) = (half(a.re()), half(a.im()));
         (*a, *b) = (complex(a_re + t_re, a_im + t_im), complex(a_re - t_re, a_im - t_im));
     }
 }
@@ -220,27 +278,23 @@ fn butterfly(a: (i32, i32), b: (i32, i32), c: (i32, i32), d: (i32, i32)) -> [Com
 /// Radix-4 butterflies over neighbours.
 fn radix_4_first(body: &mut [Complex]) {
     for four in body.as_chunks_mut::<4>().0 {
-        let [a, b, c, d] = four.map(|x| (quarter(x.re), quarter(x.im)));
+        let [a, b, c, d] = four.map(quarters);
         *four = butterfly(a, b, c, d);
     }
 }
 
-/// Radix-4 butterflies over four transforms of `length` numbers each.
-fn radix_4(body: &mut [Complex], length: usize, stages: &[Complex]) {
-    let step = body.len() / (4 * length);
+/// Radix-4 butterflies over four transforms of as many numbers as there are factors.
+fn radix_4(body: &mut [Complex], factors: &[[Complex; 3]]) {
+    let length = factors.len();
     for block in body.chunks_exact_mut(4 * length) {
         let (a, rest) = block.split_at_mut(length);
         let (b, rest) = rest.split_at_mut(length);
         let (c, d) = rest.split_at_mut(length);
-        let factors = stages.iter().step_by(step.max(1));
-        let (once, twice, thrice) = (factors.clone(), factors.clone().step_by(2), factors.step_by(3));
-        let places = a.iter_mut().zip(b).zip(c).zip(d);
-        for ((((a, b), c), d), ((&once, &twice), &thrice)) in places.zip(once.zip(twice).zip(thrice)) {
-            let first = (quarter(a.re), quarter(a.im));
-            let second = times(quarter(b.re), quarter(b.im), once);
-            let third = times(quarter(c.re), quarter(c.im), twice);
-            let fourth = times(quarter(d.re), quarter(d.im), thrice);
-            [*a, *b, *c, *d] = butterfly(first, second, third, fourth);
+        for ((((a, b), c), d), &[once, twice, thrice]) in a.iter_mut().zip(b).zip(c).zip(d).zip(factors) {
+            let second = times(quarters(*b), once);
+            let third = times(quarters(*c), twice);
+            let fourth = times(quarters(*d), thrice);
+            [*a, *b, *c, *d] = butterfly(quarters(*a), second, third, fourth);
         }
     }
 }
@@ -249,25 +303,31 @@ fn radix_4(body: &mut [Complex], length: usize, stages: &[Complex]) {
 /// and odd samples, X\[k\] = (E\[k\] + e^(−2πik/N) O\[k\]) / 2, two frequencies k and N/2 − k at a time. Gives the bin of N/2.
 fn split(body: &mut [Complex], factors: &[Complex]) -> Complex {
     let [first, middle @ ..] = body else { return Complex::default() };
-    let (re, im) = (half(first.re), half(first.im));
+    let (re, im) = (half(first.re()), half(first.im()));
     *first = complex(re + im, 0);
-    let count = middle.len();
-    for (index, &factor) in factors.iter().enumerate() {
-        let mirror = count.wrapping_sub(index + 1);
-        let (Some(&low), Some(&high)) = (middle.get(index), middle.get(mirror)) else { break };
-        let (low_re, low_im) = (half(low.re), half(low.im));
-        // The conjugate: the reference negates in 16 bits before it divides.
-        let (high_re, high_im) = (half(high.re), half(high.im.wrapping_neg()));
-        let (sum_re, sum_im) = (low_re + high_re, low_im + high_im);
-        let (turned_re, turned_im) = times(low_re - high_re, low_im - high_im, factor);
-        if let Some(low) = middle.get_mut(index) {
-            *low = complex((sum_re + turned_re) >> 1, (sum_im + turned_im) >> 1);
-        }
-        if let Some(high) = middle.get_mut(mirror) {
-            *high = complex((sum_re - turned_re) >> 1, (turned_im - sum_im) >> 1);
+    // An odd number of bins: the one in the middle is its own mirror, and what counts is its value as the upper of the two.
+    let (low, rest) = middle.split_at_mut(middle.len() / 2);
+    if let ([centre, high @ ..], Some((last, factors))) = (rest, factors.split_last()) {
+        (_, *centre) = split_pair(*centre, *centre, *last);
+        for ((low, high), &factor) in low.iter_mut().zip(high.iter_mut().rev()).zip(factors) {
+            (*low, *high) = split_pair(*low, *high, factor);
         }
     }
     complex(re - im, 0)
+}
+
+/// The spectrum at two mirrored frequencies.
+#[inline(always)]
+fn split_pair(low: Complex, high: Complex, factor: Complex) -> (Complex, Complex) {
+    let (low_re, low_im) = (half(low.re()), half(low.im()));
+    // The conjugate: the reference negates in 16 bits before it divides.
+    let (high_re, high_im) = (half(high.re()), half(high.im().wrapping_neg()));
+    let (sum_re, sum_im) = (low_re + high_re, low_im + high_im);
+    let (turned_re, turned_im) = times((low_re - high_re, low_im - high_im), factor);
+    (
+        complex((sum_re + turned_re) >> 1, (sum_im + turned_im) >> 1),
+        complex((sum_re - turned_re) >> 1, (turned_im - sum_im) >> 1),
+    )
 }
 
 #[cfg(test)]
@@ -301,8 +361,8 @@ mod tests {
             for (bin, value) in spectrum.iter().enumerate() {
                 let (re, im) = naive(&samples, bin);
                 // Each of the stages rounds: up to about 2 units in all.
-                assert!((re - f64::from(value.re)).abs() < 4.0, "{points} points, bin {bin}: {value:?}, {re} {im}");
-                assert!((im - f64::from(value.im)).abs() < 4.0, "{points} points, bin {bin}: {value:?}, {re} {im}");
+                assert!((re - f64::from(value.re())).abs() < 4.0, "{points} points, bin {bin}: {value:?}, {re} {im}");
+                assert!((im - f64::from(value.im())).abs() < 4.0, "{points} points, bin {bin}: {value:?}, {re} {im}");
             }
         }
     }

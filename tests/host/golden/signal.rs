@@ -64,7 +64,7 @@ fn every_stage_of_the_front_end_equals_the_reference() {
         assert_eq!(shifted, &scaled[call * WINDOW..][..WINDOW], "scaled {call}");
         let mut spectrum = [Complex::default(); BINS];
         fft.transform(&shifted, &mut spectrum).unwrap();
-        let flat: Vec<i16> = spectrum.iter().flat_map(|bin| [bin.re, bin.im]).collect();
+        let flat: Vec<i16> = spectrum.iter().flat_map(|bin| [bin.re(), bin.im()]).collect();
         assert_eq!(flat, &spectra[call * 2 * BINS..][..2 * BINS], "FFT {call}");
         // The recording leaves the bins outside of the filter bank at 0.
         let recorded = &energies[call * BINS..][..BINS];

@@ -219,7 +219,7 @@ impl Default for MicroFrontend {
 impl<const WINDOW: usize, const HALF: usize, const CHANNELS: usize> MicroFrontend<WINDOW, HALF, CHANNELS> {
     /// A front end that has heard nothing yet.
     pub const fn new(tables: &'static Tables<WINDOW, HALF, CHANNELS>) -> Self {
-        Self { tables, state: State::START, spectrum: [Complex { re: 0, im: 0 }; HALF], features: [0; CHANNELS] }
+        Self { tables, state: State::START, spectrum: [Complex::new(0, 0); HALF], features: [0; CHANNELS] }
     }
 
     /// Takes a block of samples of any length and calls `on_features` for each window that it completes, in order.
@@ -228,8 +228,10 @@ impl<const WINDOW: usize, const HALF: usize, const CHANNELS: usize> MicroFronten
             && !samples.is_empty()
         {
             let count = places.len().min(samples.len());
-            places.iter_mut().zip(samples).for_each(|(place, &sample)| *place = sample);
-            samples = samples.get(count..).unwrap_or_default();
+            if let (Some(places), Some((block, rest))) = (places.get_mut(..count), samples.split_at_checked(count)) {
+                places.copy_from_slice(block);
+                samples = rest;
+            }
             self.state.filled += count;
             if self.state.filled == WINDOW {
                 self.window();
@@ -275,9 +277,8 @@ impl<const WINDOW: usize, const HALF: usize, const CHANNELS: usize> MicroFronten
             _ => 0,
         };
         let nyquist = tables.fft.transform_with(&mut self.spectrum, scaled);
-        let bins = self.spectrum.iter().skip(1).chain([&nyquist]).map(|&bin| energy(bin));
         let mut channels = [0_u32; CHANNELS];
-        tables.filter_bank.accumulate(bins, |channel, sum| {
+        tables.filter_bank.accumulate(&self.spectrum, nyquist, |channel, sum| {
             if let Some(place) = channels.get_mut(channel) {
                 *place = root(sum) >> shift;
             }
@@ -293,16 +294,19 @@ impl<const WINDOW: usize, const HALF: usize, const CHANNELS: usize> MicroFronten
         }
     }
 
-    /// Drops the samples that the next window does not see.
+    /// Drops the samples that the next window does not see: the rest moves to the front, a step at a time.
     fn forget_step(&mut self) {
-        let samples = &mut self.state.samples;
-        for from in self.tables.step..WINDOW {
-            if let Some(&sample) = samples.get(from)
-                && let Some(place) = samples.get_mut(from - self.tables.step)
-            {
-                *place = sample;
+        let step = self.tables.step;
+        let mut samples = &mut self.state.samples[..];
+        while let Some((gone, rest)) = samples.split_at_mut_checked(step)
+            && !rest.is_empty()
+        {
+            let count = step.min(rest.len());
+            if let (Some(gone), Some(kept)) = (gone.get_mut(..count), rest.get(..count)) {
+                gone.copy_from_slice(kept);
             }
+            samples = rest;
         }
-        self.state.filled = WINDOW.saturating_sub(self.tables.step);
+        self.state.filled = WINDOW.saturating_sub(step);
     }
 }

@@ -31,7 +31,8 @@ pub const fn windowed(sample: i16, factor: i16) -> i16 {
 /// −32 768 has no absolute value of 16 bits and does not count, as in the reference.
 #[inline(always)]
 pub fn common_shift(samples: impl Iterator<Item = i16>) -> u32 {
-    let (largest, any) =
-        samples.fold((0, 0), |(largest, any): (i16, i16), sample| (largest.max(sample.wrapping_abs()), any | sample));
-    if any == 0 { 0 } else { 15 - significant_bits(largest as u32).min(15) }
+    // The bits of all absolute values together are as many as those of the largest.
+    let (bits, any) =
+        samples.fold((0, 0), |(bits, any): (u32, i16), sample| (bits | i32::from(sample).unsigned_abs(), any | sample));
+    if any == 0 { 0 } else { 15 - significant_bits(bits & 0x7FFF) }
 }

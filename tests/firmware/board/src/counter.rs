@@ -10,6 +10,14 @@ use core::hint::black_box;
 /// Turns of the loop that calibrates; two instructions each.
 const CALIBRATION_TURNS: u32 = 1_000_000;
 
+/// The bits that [`ticks`] has.
+pub const MASK: u32 = machine::COUNTER_MASK;
+
+/// Ticks so far, modulo [`MASK`] + 1, for work that cannot be repeated: a [`Counter`] must have been started.
+pub fn ticks() -> u32 {
+    machine::ticks() & MASK
+}
+
 /// A counter whose rate was checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Counter {
@@ -59,6 +67,11 @@ impl Counter {
             crate::println!("{error}");
             crate::exit(crate::Exit::Uncalibrated)
         })
+    }
+
+    /// The rate that was checked.
+    pub const fn instructions_per_1000_ticks(&self) -> u32 {
+        self.instructions_per_1000_ticks
     }
 
     /// Hundredths of instructions that one call takes, the call itself and its return not counted.

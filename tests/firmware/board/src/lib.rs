@@ -19,9 +19,11 @@
 mod machine;
 
 pub mod counter;
+mod file;
 mod options;
 pub mod stack;
 
+pub use file::File;
 pub use machine::Frame;
 pub use options::option;
 pub use semihosting::{print, println};
