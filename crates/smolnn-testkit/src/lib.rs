@@ -4,6 +4,7 @@
 //!   compared with the portable one and with an [`oracle`]. The host's tests and the `conformance` firmware call the same
 //!   function, so that a target is held to what the host is held to.
 //! - [`float_cases`] is `no_std` too: the recorded float cases, outputs and gradients, against the f32 kernels.
+//! - [`signal`] too: the micro audio front end over a sound made here.
 //! - [`sequences`] too: recorded speech through trained recurrent networks, state by state.
 //! - [`model`] is what firmware knows of a compiled model and its recorded runs.
 //! - `golden` (feature `std`) reads the recorded outputs of the reference interpreter.
@@ -36,6 +37,7 @@ mod random;
 pub mod search;
 #[cfg(feature = "kernels")]
 pub mod sequences;
+pub mod signal;
 #[cfg(feature = "std")]
 pub mod vowels;
 

@@ -10,6 +10,7 @@ use smolnn_testkit::cases::{self, hostile};
 use smolnn_testkit::float_cases::{self, Outcome};
 use smolnn_testkit::model::{self, Info, Recording, Runnable, Visitor};
 use smolnn_testkit::sequences::{self, Outcome as Outcomes};
+use smolnn_testkit::signal;
 
 board::entry!(run);
 
@@ -59,6 +60,13 @@ fn run() -> board::Exit {
     models::models(&mut golden);
     operators::operators(&mut golden);
     if !perturb {
+        let (found, frames) = signal::checksum();
+        let right = found == signal::EXPECTED && frames == signal::FRAMES;
+        report.add(
+            right,
+            format_args!("signal/micro_frontend"),
+            format_args!("{frames} frames, checksum {found:#010x}"),
+        );
         float_cases(&mut report);
         if !cfg!(smolnn_small_board) {
             float_sequences(&mut report);

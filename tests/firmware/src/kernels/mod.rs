@@ -12,6 +12,7 @@ mod float_recurrent;
 pub mod int8;
 mod others;
 mod recurrent;
+mod signal;
 
 use core::hint::black_box;
 
@@ -73,6 +74,7 @@ pub fn all(meter: &mut dyn Meter) {
     activation::all(meter);
     others::all(meter);
     elementwise::all(meter);
+    signal::all(meter);
 }
 
 /// Deterministic values without a pattern that a kernel could profit from.
