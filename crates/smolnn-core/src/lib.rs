@@ -25,15 +25,19 @@
 //! Layout is NHWC everywhere, "convolution" means cross-correlation, and a length counts elements, not bytes.
 #![no_std]
 
+mod axis;
 mod backend;
 mod broadcast;
+mod comparison;
 mod cost;
 mod error;
 mod shape;
 mod window;
 
+pub use axis::Axis;
 pub use backend::{Backend, Target};
 pub use broadcast::{BROADCAST_RANK, Broadcast, Runs};
+pub use comparison::Comparison;
 pub use cost::{Cost, OptimiserKind, Precision, parameters, train_bytes};
 pub use error::ShapeError;
 #[doc(hidden)]

@@ -9,51 +9,11 @@
 //! - Rounding: [`Multiplier::apply`], once per output.
 //! - Held by: random tensors against the oracle (tests/host/registry/conformance.rs).
 
+pub use smolnn_core::Axis;
 use smolnn_core::{ShapeError, excluded};
 
 use crate::element::Element;
 use crate::quantise::{Affine, Multiplier, OutputRange};
-
-/// The middle axis of outer × length × inner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Axis {
-    outer: usize,
-    length: usize,
-    inner: usize,
-}
-
-impl Axis {
-    /// Of the given lengths.
-    ///
-    /// # Errors
-    /// [`ShapeError`] when a length is 0 or their product too large.
-    pub const fn new(outer: usize, length: usize, inner: usize) -> Result<Self, ShapeError> {
-        if outer == 0 || length == 0 || inner == 0 {
-            return Err(ShapeError::Zero("a length around an axis"));
-        }
-        let Some(elements) = outer.checked_mul(length) else { return Err(ShapeError::TooLarge) };
-        match elements.checked_mul(inner) {
-            Some(elements) if elements < 1 << 31 => Ok(Self { outer, length, inner }),
-            _ => Err(ShapeError::TooLarge),
-        }
-    }
-
-    /// Elements of the tensor.
-    pub const fn elements(&self) -> usize {
-        self.outer * self.length * self.inner
-    }
-
-    /// Elements of the tensor without the axis.
-    pub const fn without(&self) -> usize {
-        self.outer * self.inner
-    }
-
-    /// The first position of each line along the axis, in the order of the lines.
-    fn lines(&self) -> impl Iterator<Item = usize> {
-        let Self { outer, length, inner } = *self;
-        (0..outer).flat_map(move |outer| (0..inner).map(move |line| outer * length * inner + line))
-    }
-}
 
 /// A running sum, checked.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +64,7 @@ impl CumSum {
 /// # Errors
 /// [`ShapeError::Length`] when input or output have another length than the layer says.
 pub fn cumsum(layer: &CumSum, input: &[i8], output: &mut [i8]) -> Result<(), ShapeError> {
-    let Axis { length, inner, .. } = layer.axis;
+    let (length, inner) = (layer.axis.length(), layer.axis.inner());
     ShapeError::check_length("the input", layer.axis.elements(), input.len())?;
     ShapeError::check_length("the output", layer.axis.elements(), output.len())?;
     for first in layer.axis.lines() {
@@ -147,7 +107,8 @@ fn extreme<T: Element>(
     ShapeError::check_length("the input", axis.elements(), input.len())?;
     ShapeError::check_length("the output", axis.without(), output.len())?;
     for (first, output) in axis.lines().zip(output) {
-        let mut line = input.get(first..).unwrap_or_else(excluded).iter().step_by(axis.inner.max(1)).take(axis.length);
+        let mut line =
+            input.get(first..).unwrap_or_else(excluded).iter().step_by(axis.inner().max(1)).take(axis.length());
         let Some(&value) = line.next() else { continue };
         let (mut best, mut place) = (value.into(), 0);
         for (index, &value) in line.enumerate() {

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`dense`], [`conv`], [`pool`], [`norm`], [`dropout`], [`residual`], [`embedding`] | layers as functions over slices: shape, weights, input, output; the backward pass stands under the forward pass |
 //! | [`layer`] | layers that own their parameters, with all lengths in the type |
-//! | [`elementwise`], [`reduce`], [`matmul`], [`resize`], [`l2_norm`], [`rnn::Svdf`] | what inference needs besides, without gradients |
+//! | [`elementwise`], [`axis`], [`reduce`], [`matmul`], [`resize`], [`l2_norm`], [`rnn::Svdf`] | what inference needs besides, without gradients |
 //! | [`loss`], [`optimiser`], [`init`], [`clip`], [`standardise`], [`diagnostics`] | what a training loop needs around them |
 //!
 //! Weights lie as TensorFlow Lite stores them: dense layers `[output][input]`, convolutions OHWI, depthwise ones 1HWC; a
@@ -43,6 +43,7 @@ extern crate std;
 pub mod act;
 #[allow(unsafe_code)]
 mod arch;
+pub mod axis;
 pub mod clip;
 pub mod conv;
 pub mod dense;

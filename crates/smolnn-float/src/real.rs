@@ -94,6 +94,8 @@ pub trait Real: Number + Display + Sum + Div<Output = Self> + DivAssign {
     fn ceil(self) -> Self;
     /// The nearest integer; halves go to the even one.
     fn round_ties_even(self) -> Self;
+    /// What is left of `self` when multiples of `divisor` are taken from it towards 0: exact, with the sign of `self`.
+    fn remainder(self, divisor: Self) -> Self;
 
     /// [`exp`](Self::exp) of every element; the shorter slice sets the length. The slice forms are the fastest.
     fn exp_slice(x: &[Self], y: &mut [Self]) {
@@ -235,6 +237,10 @@ impl Real for f32 {
     fn round_ties_even(self) -> Self {
         libm::rintf(self)
     }
+    #[inline]
+    fn remainder(self, divisor: Self) -> Self {
+        libm::fmodf(self, divisor)
+    }
     fn exp_slice(x: &[Self], y: &mut [Self]) {
         elementary::exp_slice(x, y);
     }
@@ -307,5 +313,9 @@ impl Real for f64 {
     #[inline]
     fn round_ties_even(self) -> Self {
         libm::rint(self)
+    }
+    #[inline]
+    fn remainder(self, divisor: Self) -> Self {
+        libm::fmod(self, divisor)
     }
 }

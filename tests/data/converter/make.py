@@ -263,21 +263,21 @@ def float16_weights():
     return convert(sequential((8,), layers.Dense(6)), mode="float16")
 
 
+@real
+def two_operators():
+    """COS and CUMSUM, in float, in the middle of an int8 network."""
+    x = keras.Input((6,), batch_size=1)
+    y = layers.Dense(6)(x)
+    y = keras.ops.cumsum(keras.ops.cos(y), axis=1)
+    return convert(keras.Model(x, layers.Dense(3)(y)), mode="mixed")
+
+
 # ---- models that must be refused -----------------------------------------------------------------------------------
 
 @unsupported
 def dynamic_size():
     """Height and width left open: shape [1, 1, 1, 2] with the signature [-1, -1, -1, 2]."""
     return convert(sequential((None, None, 2), layers.Conv2D(3, 3, padding="same"), layers.Conv2D(2, 1), batch=None))
-
-
-@unsupported
-def two_operators():
-    """COS and CUMSUM, in float, in the middle of an int8 network: both must be named."""
-    x = keras.Input((6,), batch_size=1)
-    y = layers.Dense(6)(x)
-    y = keras.ops.cumsum(keras.ops.cos(y), axis=1)
-    return convert(keras.Model(x, layers.Dense(3)(y)), mode="mixed")
 
 
 @unsupported
@@ -360,14 +360,14 @@ def with_real_weights(data):
 def write_real(directory, data):
     """Writes a float model with `io.txt`: inputs and outputs without a manifest."""
     os.makedirs(directory, exist_ok=True)
-    reference = with_real_weights(data)
     (_, (inputs,)), = cases(data)[:1]
+    reference = with_real_weights(data) if inputs.dtype == np.float32 else data
     files = {"model.tflite": data}
-    lines = ["calls 1", f"in 0 float32 {','.join(str(size) for size in inputs[0].shape)}"]
+    lines = ["calls 1", f"in 0 {inputs.dtype} {','.join(str(size) for size in inputs[0].shape)}"]
     for case, array in enumerate(inputs):
         (output,), = golden.run(reference, [[array]])
         files[f"c{case}_in0.bin"], files[f"c{case}_out0.bin"] = array.tobytes(), output.tobytes()
-    lines.append(f"out 0 float32 {','.join(str(size) for size in output.shape)}")
+    lines.append(f"out 0 {output.dtype} {','.join(str(size) for size in output.shape)}")
     files["io.txt"] = ("\n".join(lines) + "\n").encode()
     for name, content in files.items():
         with open(os.path.join(directory, name), "wb") as file:

@@ -81,7 +81,7 @@ fn single_operators_match_the_reference() {
 }
 
 /// Models of ../shared/golden/tf that are not imported yet. Whatever else is refused fails the test, and so does an entry that compiles by now.
-const REFUSED_OF_TODAY: &[&str] = &["l2norm", "layernorm", "mha"];
+const REFUSED_OF_TODAY: &[&str] = &[];
 
 /// Models of ../shared/golden/tf whose recorded outputs are no function of their input: the interpreter that recorded them takes the placeholders of
 /// open dimensions for lengths, leaves half of a tensor unwritten, and gives other outputs when it is run again with the same input.
@@ -167,11 +167,10 @@ fn models_made_here_match_the_reference() {
 }
 
 /// What the error about each of the converter's unsupported models must say.
-const UNSUPPORTED: [(&str, &[&str]); 4] = [
+const UNSUPPORTED: [(&str, &[&str]); 3] = [
     ("custom_operator", &["operator 0 CUSTOM:FlexErf"]),
     ("dynamic_size", &["operator 0 CONV_2D", "dynamic shape [-1, -1, -1, 2]"]),
     ("several_subgraphs", &["3 subgraphs", "WHILE"]),
-    ("two_operators", &["COS", "CUMSUM"]),
 ];
 
 #[test]

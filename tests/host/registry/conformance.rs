@@ -49,6 +49,7 @@ const FIXED_ELSEWHERE: &[(&str, &str, &str)] = &[
 const FLOAT_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("act/softmax.rs::softmax_scaled", "host/registry/float_inference.rs", "softmax_scaled"),
     ("act/argmax.rs::", "host/textbook/row_5_5_argmax.rs", "argmax"),
+    ("axis.rs::", "host/registry/float_inference.rs", "cumsum"),
     ("clip.rs::", "host/gradient/training.rs", "clip"),
     ("conv/conv2d.rs::backward_sgd", "host/gradient/layers.rs", "backward_sgd"),
     ("conv/depthwise.rs::backward_sgd", "host/gradient/layers.rs", "backward_sgd"),
@@ -65,6 +66,7 @@ const FLOAT_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("matmul.rs::", "host/registry/float_inference.rs", "matmul"),
     ("init.rs::", "host/gradient/training.rs", "init"),
     ("norm/batch.rs::fold", "host/gradient/layers.rs", "batch::fold"),
+    ("pool/l2.rs::forward", "host/registry/float_inference.rs", "l2::forward"),
     ("parameter.rs::", "host/gradient/training.rs", "parameter"),
     ("random.rs::", "host/gradient/training.rs", "normal"),
     ("reduce.rs::", "host/registry/float_inference.rs", "reduce_sum"),

@@ -2,13 +2,15 @@
 //! result is above 1.
 
 use host_tests::gradient::{between, reals};
-use smolnn_core::{Broadcast, Conv2dShape, Image, ShapeError, Window2d, WindowSize};
+use smolnn_core::{Axis, Broadcast, Comparison, Conv2dShape, Image, ShapeError, Window2d, WindowSize};
 use smolnn_float::act::softmax_scaled;
+use smolnn_float::axis::{arg_max, arg_min, cumsum};
 use smolnn_float::conv::{conv2d, transposed};
 use smolnn_float::elementwise::{self, Bounds, clamp};
 use smolnn_float::l2_norm::l2_norm;
 use smolnn_float::matmul::{MatmulShape, matmul};
 use smolnn_float::pool::average::{self, Divisor};
+use smolnn_float::pool::l2;
 use smolnn_float::random::{Pcg32, SeedableRng};
 use smolnn_float::reduce::{Reduction, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum};
 use smolnn_float::resize::{ResizeShape, Sampling, resize_bilinear, resize_nearest};
@@ -200,6 +202,80 @@ fn reductions_over_any_axes() {
     }
     assert!(Reduction::over(&[2, 3], &[2]).is_err());
     assert_eq!(Reduction::new(2, 3, 4).map(|reduction| reduction.output_len()), Ok(8));
+}
+
+#[test]
+fn sums_and_extremes_along_an_axis() {
+    let mut random = generator(213);
+    for case in 0..100 {
+        let [outer, length, inner] = [3, 6, 4].map(|most| between(&mut random, 1, most));
+        let axis = Axis::new(outer, length, inner).unwrap();
+        let (exclusive, reverse) = (case & 1 == 1, case & 2 == 2);
+        // Whole numbers, so that some are equal.
+        let x: Vec<f32> = singles(&mut random, axis.elements()).into_iter().map(|x| (3.0 * x).round()).collect();
+        let (mut sums, mut most, mut least) = (vec![0.0; x.len()], vec![0; axis.without()], vec![0; axis.without()]);
+        cumsum(&axis, exclusive, reverse, &x, &mut sums).unwrap();
+        arg_max(&axis, &x, &mut most).unwrap();
+        arg_min(&axis, &x, &mut least).unwrap();
+        let at = |line: usize, index: usize| (line / inner * length + index) * inner + line % inner;
+        let mut expected = vec![0.0; x.len()];
+        for line in 0..axis.without() {
+            let values: Vec<f32> = (0..length).map(|index| x[at(line, index)]).collect();
+            for index in 0..length {
+                let seen = if reverse { index..length } else { 0..index + 1 };
+                let own = if exclusive { f64::from(values[index]) } else { 0.0 };
+                expected[at(line, index)] = values[seen].iter().map(|&x| f64::from(x)).sum::<f64>() - own;
+            }
+            let first = |value: f32| values.iter().position(|&x| x == value).unwrap() as i32;
+            assert_eq!(most[line], first(values.iter().copied().fold(f32::NEG_INFINITY, f32::max)));
+            assert_eq!(least[line], first(values.iter().copied().fold(f32::INFINITY, f32::min)));
+        }
+        close(&sums, &expected, &format!("{axis:?}"));
+    }
+}
+
+#[test]
+fn comparisons_and_quotients_rounded_down() {
+    let shape = Broadcast::new([&[6], &[6]]).unwrap();
+    let (x, y) = ([7.0, -7.0, 7.0, -7.0, 2.0, f32::NAN], [2.0, 2.0, -2.0, -2.0, 2.0, 1.0]);
+    let (mut found, mut holds) = ([0.0; 6], [0; 6]);
+    elementwise::floor_div(&shape, &x, &y, &mut found).unwrap();
+    assert_eq!(found[..5], [3.0, -4.0, -4.0, 3.0, 1.0]);
+    elementwise::floor_mod(&shape, &x, &y, &mut found).unwrap();
+    assert_eq!(found[..5], [1.0, 1.0, -1.0, -1.0, 0.0]);
+    assert!(found[5].is_nan());
+    for (comparison, expected) in [
+        (Comparison::Equal, [0, 0, 0, 0, 1, 0]),
+        (Comparison::NotEqual, [1, 1, 1, 1, 0, 1]),
+        (Comparison::Less, [0, 1, 0, 1, 0, 0]),
+        (Comparison::LessEqual, [0, 1, 0, 1, 1, 0]),
+        (Comparison::Greater, [1, 0, 1, 0, 0, 0]),
+        (Comparison::GreaterEqual, [1, 0, 1, 0, 1, 0]),
+    ] {
+        elementwise::compare(&shape, comparison, &x, &y, &mut holds).unwrap();
+        assert_eq!(holds, expected, "{comparison:?}");
+    }
+}
+
+#[test]
+fn roots_of_mean_squares() {
+    let shape = Window2d::over(Image::hwc(3, 3, 1), WindowSize::hw(2, 2)).same().pool().unwrap();
+    let x: Vec<f32> = (1..=9).map(|value| value as f32).collect();
+    let mut found = vec![0.0; 9];
+    l2::forward(&shape, &x, &mut found).unwrap();
+    let root = |values: &[f64]| (values.iter().map(|x| x * x).sum::<f64>() / values.len() as f64).sqrt();
+    let expected = [
+        root(&[1.0, 2.0, 4.0, 5.0]),
+        root(&[2.0, 3.0, 5.0, 6.0]),
+        root(&[3.0, 6.0]),
+        root(&[4.0, 5.0, 7.0, 8.0]),
+        root(&[5.0, 6.0, 8.0, 9.0]),
+        root(&[6.0, 9.0]),
+        root(&[7.0, 8.0]),
+        root(&[8.0, 9.0]),
+        9.0,
+    ];
+    close(&found, &expected, "l2");
 }
 
 #[test]

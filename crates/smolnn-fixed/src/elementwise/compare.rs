@@ -7,45 +7,13 @@
 //! - Held by: random tensors against the oracle (tests/host/registry/conformance.rs).
 
 use core::cell::Cell;
-use core::cmp::Ordering;
 
+pub use smolnn_core::Comparison;
 use smolnn_core::ShapeError;
 
 use super::{Pairing, Pairs};
 use crate::element::Element;
 use crate::quantise::{Affine, Multiplier};
-
-/// What is asked of left and right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// left = right.
-    Equal,
-    /// left ≠ right.
-    NotEqual,
-    /// left < right.
-    Less,
-    /// left ≤ right.
-    LessEqual,
-    /// left > right.
-    Greater,
-    /// left ≥ right.
-    GreaterEqual,
-}
-
-impl Comparison {
-    /// Whether it holds of operands in this order.
-    #[inline(always)]
-    pub const fn holds(self, order: Ordering) -> bool {
-        match self {
-            Self::Equal => matches!(order, Ordering::Equal),
-            Self::NotEqual => !matches!(order, Ordering::Equal),
-            Self::Less => matches!(order, Ordering::Less),
-            Self::LessEqual => !matches!(order, Ordering::Greater),
-            Self::Greater => matches!(order, Ordering::Greater),
-            Self::GreaterEqual => !matches!(order, Ordering::Less),
-        }
-    }
-}
 
 /// Compares the stored integers.
 ///

@@ -1,6 +1,6 @@
 //! Functions of two tensors that broadcast.
 
-use smolnn_core::{Broadcast, ShapeError};
+use smolnn_core::{Broadcast, Comparison, ShapeError};
 
 use super::Bounds;
 use crate::Real;
@@ -16,6 +16,18 @@ fn combine<T: Real>(
     output: &mut [T],
     function: impl Fn(T, T) -> T,
 ) -> Result<(), ShapeError> {
+    meet(shape, left, right, output, |l, r| bounds.apply(function(l, r)))
+}
+
+/// Writes `function(left, right)` for every element of the output, run by run.
+#[inline(always)]
+fn meet<T: Real, U: Copy>(
+    shape: &Broadcast<2>,
+    left: &[T],
+    right: &[T],
+    output: &mut [U],
+    function: impl Fn(T, T) -> U,
+) -> Result<(), ShapeError> {
     ShapeError::check_length("the left operand", shape.operand_len(0), left.len())?;
     ShapeError::check_length("the right operand", shape.operand_len(1), right.len())?;
     ShapeError::check_length("the output", shape.output_len(), output.len())?;
@@ -26,22 +38,22 @@ fn combine<T: Real>(
         match (shape.moves(0), shape.moves(1)) {
             (true, true) => {
                 for ((y, &l), &r) in run.iter_mut().zip(part(left, l, length)).zip(part(right, r, length)) {
-                    *y = bounds.apply(function(l, r));
+                    *y = function(l, r);
                 }
             }
             (true, false) => {
                 let r = at(right, r);
                 for (y, &l) in run.iter_mut().zip(part(left, l, length)) {
-                    *y = bounds.apply(function(l, r));
+                    *y = function(l, r);
                 }
             }
             (false, true) => {
                 let l = at(left, l);
                 for (y, &r) in run.iter_mut().zip(part(right, r, length)) {
-                    *y = bounds.apply(function(l, r));
+                    *y = function(l, r);
                 }
             }
-            (false, false) => run.fill(bounds.apply(function(at(left, l), at(right, r)))),
+            (false, false) => run.fill(function(at(left, l), at(right, r))),
         }
     }
     Ok(())
@@ -151,4 +163,40 @@ pub fn squared_difference<T: Real>(
 /// As [`add`].
 pub fn prelu<T: Real>(shape: &Broadcast<2>, input: &[T], slopes: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     combine(shape, &Bounds::NONE, input, slopes, output, |x, slope| if x < T::ZERO { x * slope } else { x })
+}
+
+/// Whether the comparison holds: 1 where it does and 0 elsewhere. With a NaN, none holds but [`Comparison::NotEqual`].
+///
+/// # Errors
+/// As [`add`].
+pub fn compare<T: Real>(
+    shape: &Broadcast<2>,
+    comparison: Comparison,
+    left: &[T],
+    right: &[T],
+    output: &mut [u8],
+) -> Result<(), ShapeError> {
+    meet(shape, left, right, output, |l, r| {
+        u8::from(l.partial_cmp(&r).map_or(comparison == Comparison::NotEqual, |order| comparison.holds(order)))
+    })
+}
+
+/// Quotient rounded down: y = ⌊l / r⌋. A divisor of 0 gives ±∞, 0/0 NaN.
+///
+/// # Errors
+/// As [`add`].
+pub fn floor_div<T: Real>(shape: &Broadcast<2>, left: &[T], right: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    // In f64, as TensorFlow Lite divides: a quotient of f32 just below an integer would round to it.
+    meet(shape, left, right, output, |l, r| T::from_f64(Real::floor(l.to_f64() / r.to_f64())))
+}
+
+/// Remainder of the quotient that is rounded down: l − r·⌊l / r⌋, with the sign of r. Of a divisor of 0 it is NaN.
+///
+/// # Errors
+/// As [`add`].
+pub fn floor_mod<T: Real>(shape: &Broadcast<2>, left: &[T], right: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    meet(shape, left, right, output, |l, r| {
+        let rest = l.remainder(r);
+        if rest != T::ZERO && (rest < T::ZERO) != (r < T::ZERO) { rest + r } else { rest }
+    })
 }

@@ -2,6 +2,7 @@
 
 pub mod average;
 pub mod global;
+pub mod l2;
 pub mod max;
 
 use smolnn_core::{Pool2dShape, ShapeError};

@@ -1,5 +1,6 @@
-//! Functions of one operand: RELU and its kinds, LEAKY_RELU, ELU, HARD_SWISH, LOGISTIC, TANH, ABS, RSQRT, LOGICAL_NOT; and PRELU. int8 ones are
-//! tables of 256 values, which generated code computes when it is compiled; some exist for int16 as well, all of them for f32.
+//! Functions of one operand: RELU and its kinds, LEAKY_RELU, ELU, HARD_SWISH, LOGISTIC, TANH, ABS, RSQRT, LOGICAL_NOT; NEG, SQUARE, SQRT,
+//! EXP, LOG, SIN, COS, FLOOR, CEIL, ROUND, GELU of real numbers; and PRELU. int8 ones are tables of 256 values, which generated code computes when it
+//! is compiled; some exist for int16 as well, all of them for f32.
 
 use smolnn_core::Broadcast;
 use smolnn_fixed::act::{
@@ -38,6 +39,17 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         return Ok(context.call(&[id], call!(logical_not(length; tensors<u8>)))?.overlap(0, 0).into());
     }
     let supported: &[Element] = match kind {
+        UnaryKind::Negate
+        | UnaryKind::Square
+        | UnaryKind::Sqrt
+        | UnaryKind::Exp
+        | UnaryKind::Log
+        | UnaryKind::Sin
+        | UnaryKind::Cos
+        | UnaryKind::Floor
+        | UnaryKind::Ceil
+        | UnaryKind::Round
+        | UnaryKind::Gelu { .. } => &[Element::F32],
         UnaryKind::Relu
         | UnaryKind::LeakyRelu { .. }
         | UnaryKind::Logistic
@@ -88,7 +100,21 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         (false, UnaryKind::Logistic) => call!(logistic_int16(&Interpolation::logistic(scale), length; tensors)),
         (false, UnaryKind::Tanh) => call!(tanh_int16(&Interpolation::tanh(scale), length; tensors)),
         (false, UnaryKind::Relu6 | UnaryKind::ReluN1To1 | UnaryKind::Elu | UnaryKind::HardSwish)
-        | (_, UnaryKind::LogicalNot) => {
+        | (
+            _,
+            UnaryKind::LogicalNot
+            | UnaryKind::Negate
+            | UnaryKind::Square
+            | UnaryKind::Sqrt
+            | UnaryKind::Exp
+            | UnaryKind::Log
+            | UnaryKind::Sin
+            | UnaryKind::Cos
+            | UnaryKind::Floor
+            | UnaryKind::Ceil
+            | UnaryKind::Round
+            | UnaryKind::Gelu { .. },
+        ) => {
             return Err(context.tensor_fault(input.id, input.tensor.element.to_string(), "INT8"));
         }
     };
@@ -105,34 +131,45 @@ fn real_unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, Problem
         let bounds = bounds(activation);
         call!(float::elementwise::clamped(bounds; input<f32>(0), output<f32>(0)))
     };
+    macro_rules! elementwise {
+        ($name:ident) => {
+            call!(float::elementwise::$name(; input<f32>(0), output<f32>(0)))
+        };
+    }
+    macro_rules! activation {
+        ($function:expr, $text:expr) => {{
+            let function = Borrowed::new($function, $text);
+            call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
+        }};
+    }
     let body = match kind {
         UnaryKind::Relu => clamped(Activation::Relu),
         UnaryKind::Relu6 => clamped(Activation::Relu6),
         UnaryKind::ReluN1To1 => clamped(Activation::ReluN1To1),
         UnaryKind::LeakyRelu { alpha } => {
-            let slope = float_text(alpha);
-            let function = float::act::LeakyRelu { slope: alpha };
-            let function = Borrowed::new(function, format!("float::act::LeakyRelu {{ slope: {slope} }}"));
-            call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
+            let text = format!("float::act::LeakyRelu {{ slope: {} }}", float_text(alpha));
+            activation!(float::act::LeakyRelu { slope: alpha }, text)
         }
-        UnaryKind::Elu => {
-            let function = Borrowed::new(float::act::Elu { alpha: 1.0 }, "float::act::Elu { alpha: 1.0 }");
-            call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
+        UnaryKind::Elu => activation!(float::act::Elu { alpha: 1.0 }, "float::act::Elu { alpha: 1.0 }"),
+        UnaryKind::HardSwish => activation!(float::act::HardSwish, "float::act::HardSwish"),
+        UnaryKind::Logistic => activation!(float::act::Sigmoid, "float::act::Sigmoid"),
+        UnaryKind::Tanh => activation!(float::act::Tanh, "float::act::Tanh"),
+        UnaryKind::Gelu { approximate } => {
+            let kind = if approximate { float::act::GeluKind::Tanh } else { float::act::GeluKind::Erf };
+            activation!(float::act::Gelu(kind), format!("float::act::Gelu(float::act::GeluKind::{kind:?})"))
         }
-        UnaryKind::HardSwish => {
-            let function = Borrowed::new(float::act::HardSwish, "float::act::HardSwish");
-            call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
-        }
-        UnaryKind::Logistic => {
-            let function = Borrowed::new(float::act::Sigmoid, "float::act::Sigmoid");
-            call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
-        }
-        UnaryKind::Tanh => {
-            let function = Borrowed::new(float::act::Tanh, "float::act::Tanh");
-            call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
-        }
-        UnaryKind::Abs => call!(float::elementwise::abs(; input<f32>(0), output<f32>(0))),
-        UnaryKind::Rsqrt => call!(float::elementwise::rsqrt(; input<f32>(0), output<f32>(0))),
+        UnaryKind::Abs => elementwise!(abs),
+        UnaryKind::Rsqrt => elementwise!(rsqrt),
+        UnaryKind::Negate => elementwise!(neg),
+        UnaryKind::Square => elementwise!(square),
+        UnaryKind::Sqrt => elementwise!(sqrt),
+        UnaryKind::Exp => elementwise!(exp),
+        UnaryKind::Log => elementwise!(log),
+        UnaryKind::Sin => elementwise!(sin),
+        UnaryKind::Cos => elementwise!(cos),
+        UnaryKind::Floor => elementwise!(floor),
+        UnaryKind::Ceil => elementwise!(ceil),
+        UnaryKind::Round => elementwise!(round),
         UnaryKind::LogicalNot => return Err(context.tensor_fault(input, Element::F32.to_string(), "BOOL")),
     };
     let label = match kind {

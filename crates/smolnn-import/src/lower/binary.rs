@@ -1,6 +1,6 @@
 //! Functions of two operands, which repeat along any axes: ADD, SUB, MUL, SQUARED_DIFFERENCE, int8, int16, int32 and f32; DIV, int8, int32 and
-//! f32; MINIMUM, MAXIMUM, int8, uint8, int16, int32 and f32; LOGICAL_AND, LOGICAL_OR; comparisons of int8, of int32 and truth values, and of int16
-//! with one scale. SELECT_V2 of any elements, and ADD_N, int8.
+//! f32; MINIMUM, MAXIMUM, int8, uint8, int16, int32 and f32; FLOOR_DIV, FLOOR_MOD, f32; LOGICAL_AND, LOGICAL_OR;
+//! comparisons of int8, of int32, f32 and truth values, and of int16 with one scale. SELECT_V2 of any elements, and ADD_N, int8 and f32.
 
 use smolnn_core::Broadcast;
 use smolnn_fixed::elementwise::{
@@ -102,6 +102,9 @@ fn body_of<P: Pairs + 'static>(
                 _ => call!(logical_or(pairs; operands<u8>)),
             });
         }
+        BinaryKind::FloorDivide | BinaryKind::FloorModulo => {
+            return Err(context.tensor_fault(operands[0], element.to_string(), "FLOAT32"));
+        }
         _ if element == Element::I32 => return int32(context, kind, activation, operands, pairs),
         _ => {}
     }
@@ -157,7 +160,12 @@ fn int32<P: Pairs + 'static>(
         BinaryKind::Multiply => Arithmetic::Multiply,
         BinaryKind::Divide => Arithmetic::Divide,
         BinaryKind::SquaredDifference => Arithmetic::SquaredDifference,
-        BinaryKind::Minimum | BinaryKind::Maximum | BinaryKind::LogicalAnd | BinaryKind::LogicalOr => {
+        BinaryKind::Minimum
+        | BinaryKind::Maximum
+        | BinaryKind::LogicalAnd
+        | BinaryKind::LogicalOr
+        | BinaryKind::FloorDivide
+        | BinaryKind::FloorModulo => {
             debug_assert!(false, "{kind:?} is no arithmetic");
             return Err(context.fault(format!("{kind:?} of INT32"), "arithmetic"));
         }
@@ -174,6 +182,16 @@ fn int32<P: Pairs + 'static>(
 
 pub(super) fn compare_call(context: &Context<'_>, comparison: net::Comparison) -> Result<Lowered, Problem> {
     let (left, right) = (context.input(0)?, context.input(1)?);
+    if context.is_real(0) {
+        let comparison = relation(comparison);
+        let ((_, of_left), (_, of_right)) = (context.real(0)?, context.real(1)?);
+        let shapes = [Lengths(of_left.to_vec()), Lengths(of_right.to_vec())];
+        let body = call!(float::elementwise::compare(
+            &Broadcast::new(shapes), comparison;
+            input<f32>(0), input<f32>(1), output<u8>(0)
+        ));
+        return Ok(context.call(&[left, right], body)?.into());
+    }
     let body = match Meeting::of(context, context.tensor(left), context.tensor(right))? {
         Meeting::Whole(pairs) => comparison_of(context, comparison, pairs)?,
         Meeting::Axes(pairs) => comparison_of(context, comparison, pairs)?,
@@ -181,19 +199,24 @@ pub(super) fn compare_call(context: &Context<'_>, comparison: net::Comparison) -
     Ok(context.call(&[left, right], body)?.into())
 }
 
-fn comparison_of<P: Pairs + 'static>(
-    context: &Context<'_>,
-    comparison: net::Comparison,
-    pairs: Made<P>,
-) -> Result<Body, Problem> {
-    let comparison = match comparison {
+/// The comparison as the kernels have it.
+fn relation(comparison: net::Comparison) -> Comparison {
+    match comparison {
         net::Comparison::Equal => Comparison::Equal,
         net::Comparison::NotEqual => Comparison::NotEqual,
         net::Comparison::Less => Comparison::Less,
         net::Comparison::LessEqual => Comparison::LessEqual,
         net::Comparison::Greater => Comparison::Greater,
         net::Comparison::GreaterEqual => Comparison::GreaterEqual,
-    };
+    }
+}
+
+fn comparison_of<P: Pairs + 'static>(
+    context: &Context<'_>,
+    comparison: net::Comparison,
+    pairs: Made<P>,
+) -> Result<Body, Problem> {
+    let comparison = relation(comparison);
     let (left, right) = (context.input(0)?, context.input(1)?);
     let element = context.element(left, &[Element::I8, Element::I16, Element::I32, Element::Bool])?;
     context.element(right, &[element])?;
@@ -227,6 +250,9 @@ pub(super) fn select_call(context: &Context<'_>) -> Result<Lowered, Problem> {
 }
 
 pub(super) fn add_n_call(context: &Context<'_>) -> Result<Lowered, Problem> {
+    if context.is_real(0) {
+        return real_add_n(context);
+    }
     let count = context.node.inputs.len();
     let inputs = (0..count).map(|index| context.input(index)).collect::<Result<Vec<_>, _>>()?;
     let first = context.quantised_input(0, &[Element::I8])?;
@@ -244,24 +270,49 @@ fn real(context: &Context<'_>, kind: BinaryKind, activation: Activation) -> Resu
     let ((left, of_left), (right, of_right)) = (context.real(0)?, context.real(1)?);
     let (shapes, bounds) = ([Lengths(of_left.to_vec()), Lengths(of_right.to_vec())], bounds(activation));
     macro_rules! function {
-        ($name:ident) => {
+        ($name:ident $(, $bounds:ident)?) => {
             call!(float::elementwise::$name(
-                &Broadcast::new(shapes), bounds;
+                &Broadcast::new(shapes) $(, $bounds)?;
                 input<f32>(0), input<f32>(1), output<f32>(0)
             ))
         };
     }
     let body = match kind {
-        BinaryKind::Add => function!(add),
-        BinaryKind::Subtract => function!(sub),
-        BinaryKind::Multiply => function!(mul),
-        BinaryKind::Minimum => function!(minimum),
-        BinaryKind::Maximum => function!(maximum),
-        BinaryKind::SquaredDifference => function!(squared_difference),
-        BinaryKind::Divide => function!(div),
+        BinaryKind::Add => function!(add, bounds),
+        BinaryKind::Subtract => function!(sub, bounds),
+        BinaryKind::Multiply => function!(mul, bounds),
+        BinaryKind::Minimum => function!(minimum, bounds),
+        BinaryKind::Maximum => function!(maximum, bounds),
+        BinaryKind::SquaredDifference => function!(squared_difference, bounds),
+        BinaryKind::Divide => function!(div, bounds),
+        BinaryKind::FloorDivide => function!(floor_div),
+        BinaryKind::FloorModulo => function!(floor_mod),
         BinaryKind::LogicalAnd | BinaryKind::LogicalOr => {
             return Err(context.tensor_fault(left, Element::F32.to_string(), "BOOL"));
         }
     };
     Ok(context.call(&[left, right], body)?.label(activation_label(activation).trim_start()).into())
+}
+
+/// The sum of several tensors of real numbers, one after the other.
+fn real_add_n(context: &Context<'_>) -> Result<Lowered, Problem> {
+    let (first, shape) = context.real(0)?;
+    let (count, mut sum) = (context.node.inputs.len(), first);
+    if count == 1 {
+        return Ok(Lowered::Alias { input: first, output: context.output(0)? });
+    }
+    let mut calls = Vec::new();
+    for index in 1..count {
+        let (next, _) = context.real(index)?;
+        let (shapes, bounds) = ([Lengths(shape.to_vec()), Lengths(shape.to_vec())], bounds(Activation::None));
+        let to =
+            if index + 1 == count { context.output(0)? } else { context.temporary(Element::F32, shape.to_vec(), None) };
+        let body = call!(float::elementwise::add(
+            &Broadcast::new(shapes), bounds;
+            input<f32>(0), input<f32>(1), output<f32>(0)
+        ));
+        calls.push(context.call_to(&[sum, next], &[to], body)?.label(format!("{} of {count} tensors", index + 1)));
+        sum = to;
+    }
+    Ok(Lowered::Calls(calls))
 }

@@ -1,5 +1,6 @@
 //! GATHER, GATHER_ND and DYNAMIC_UPDATE_SLICE, elements of any type: what they pick or replace is computed when the model runs, or constant.
 
+use smolnn_fixed::convert::dequantise;
 use smolnn_fixed::gather::{Gather, GatherNd, gather, gather_nd};
 use smolnn_fixed::update_slice::{UpdateSlice, update_slice};
 
@@ -36,14 +37,27 @@ fn inside(position: i64, length: usize) -> bool {
 
 pub(super) fn gather_call(context: &Context<'_>, axis: i64, batch_dims: i64) -> Result<Lowered, Problem> {
     let values = context.input(0)?;
-    let element = context.moved(&[values])?;
+    // EMBEDDING_LOOKUP may give real values of a quantised table: they are gathered, and converted behind that.
+    let output = context.output(0)?;
+    let converts = context.tensor(values).element == Element::I8 && context.tensor(output).element == Element::F32;
+    let element = if converts { Element::I8 } else { context.moved(&[values])? };
     let GatherLengths { batch, outer, axis: length, inner, indices, .. } = gather_lengths(context, axis, batch_dims)?;
     let positions = integers(context, 1, "index", |_, value| inside(value, length))?;
     let body = typed!(context, element, T: any => {
         call!(gather(&Gather::new(batch, outer, length, inner, indices); input<T>(0), input<i32>(1), output<T>(0)))
     });
     let label = format!("{indices} of {length} along axis {axis}");
-    Ok(context.call(&[values, positions], body)?.label(label).into())
+    if !converts {
+        return Ok(context.call(&[values, positions], body)?.label(label).into());
+    }
+    let table = context.quantised(values, &[Element::I8])?;
+    let (x, quantisation) = (table.affine(), table.tensor.quantisation.clone());
+    let gathered = context.temporary(Element::I8, context.tensor(output).shape.clone(), quantisation);
+    let conversion = call!(dequantise(x; input<i8>(0), output(0)));
+    Ok(Lowered::Calls(vec![
+        context.call_to(&[values, positions], &[gathered], body)?.label(label),
+        context.call(&[gathered], conversion)?.label(format!("{element} to {}", Element::F32)),
+    ]))
 }
 
 pub(super) fn gather_nd_call(context: &Context<'_>) -> Result<Lowered, Problem> {

@@ -1,4 +1,4 @@
-//! MAX_POOL_2D and AVERAGE_POOL_2D, int8, int16 and f32.
+//! MAX_POOL_2D and AVERAGE_POOL_2D, int8, int16 and f32; L2_POOL_2D, f32.
 
 use smolnn_fixed::pool::{Pool2d, average_pool2d, max_pool2d};
 use smolnn_float as float;
@@ -25,6 +25,7 @@ pub(super) fn lower(
         let divisor = Divisor::Input;
         let layer = match kind {
             PoolKind::Max => call!(float::pool::max::forward(shape; input<f32>(0), output<f32>(0), none)),
+            PoolKind::L2 => call!(float::pool::l2::forward(shape; input<f32>(0), output<f32>(0))),
             PoolKind::Average => {
                 call!(float::pool::average::forward(shape, divisor; input<f32>(0), output<f32>(0)))
             }
@@ -40,6 +41,7 @@ pub(super) fn lower(
     let gap = shape.overlap_gap() * input.element_bytes();
     let body = typed!(context, input.tensor.element, T: I8 I16 => match kind {
         PoolKind::Max => call!(max_pool2d(&Pool2d::new(shape, range); tensors<T>)),
+        PoolKind::L2 => return Err(context.tensor_fault(input.id, input.tensor.element.to_string(), "FLOAT32")),
         PoolKind::Average => call!(average_pool2d(&Pool2d::new(shape, range); tensors<T>)),
     });
     let label = sliding.label() + activation_label(activation);

@@ -151,7 +151,11 @@ pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
             let element = element(0)?;
             Ok(movement(view)?.shapes.into_iter().map(|shape| Inferred { shape, element }).collect())
         }
-        Operator::Gather { axis, batch_dims } => like_input(0, gather_lengths(view, *axis, *batch_dims)?.shape),
+        Operator::Gather { axis, batch_dims } => {
+            // A quantised table may be looked up for real values.
+            let element = element(0)?.filter(|&element| element != Element::I8);
+            of_type(element, gather_lengths(view, *axis, *batch_dims)?.shape)
+        }
         Operator::GatherNd => {
             let (shape, indices) = (view.input_shape(0)?, view.input_shape(1)?);
             let depth = indices.last().copied().unwrap_or(0);

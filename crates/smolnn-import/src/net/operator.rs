@@ -355,6 +355,8 @@ pub enum PoolKind {
     Max,
     /// The mean of those inside of the image.
     Average,
+    /// The root of the mean of their squares.
+    L2,
 }
 
 /// A function of one operand.
@@ -383,6 +385,31 @@ pub enum UnaryKind {
     Abs,
     /// 1 / √x.
     Rsqrt,
+    /// −x.
+    Negate,
+    /// x².
+    Square,
+    /// √x.
+    Sqrt,
+    /// eˣ.
+    Exp,
+    /// ln x.
+    Log,
+    /// sin x.
+    Sin,
+    /// cos x.
+    Cos,
+    /// The largest integer not above x.
+    Floor,
+    /// The least integer not below x.
+    Ceil,
+    /// The nearest integer, the even one of two.
+    Round,
+    /// x · Φ(x), Φ the normal distribution.
+    Gelu {
+        /// Computed with the hyperbolic tangent instead.
+        approximate: bool,
+    },
     /// Of truth values: true where x is false.
     LogicalNot,
 }
@@ -404,6 +431,10 @@ pub enum BinaryKind {
     SquaredDifference,
     /// left / right.
     Divide,
+    /// left / right, rounded down.
+    FloorDivide,
+    /// What is left of that quotient, with the sign of right.
+    FloorModulo,
     /// Of truth values: both are true.
     LogicalAnd,
     /// Of truth values: at least one is true.

@@ -2,11 +2,13 @@
 
 use core::hint::black_box;
 
-use smolnn_core::{Broadcast, Image, ShapeError, shape};
+use smolnn_core::{Axis, Broadcast, Comparison, Image, Pool2dShape, ShapeError, Window2d, WindowSize, shape};
 use smolnn_float::act::softmax_scaled;
+use smolnn_float::axis::{arg_max, arg_min, cumsum};
 use smolnn_float::elementwise::{self, Bounds};
 use smolnn_float::l2_norm::l2_norm;
 use smolnn_float::matmul::{MatmulShape, matmul};
+use smolnn_float::pool::l2;
 use smolnn_float::reduce::{Reduction, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum};
 use smolnn_float::resize::{ResizeShape, Sampling, resize_bilinear, resize_nearest};
 use smolnn_float::rnn::{LstmLayer, Svdf, SvdfWeights, lstm_batch, svdf_batch};
@@ -21,6 +23,8 @@ const ROOM: usize = 256;
 const ROWS: Broadcast<2> = shape!(Broadcast::new([&[16, 16], &[16, 1]]));
 const SAME: Broadcast<2> = shape!(Broadcast::new([&[ROOM], &[ROOM]]));
 const REDUCTION: Reduction = shape!(Reduction::new(1, 16, 16));
+const AXIS: Axis = shape!(Axis::new(4, 16, 4));
+const POOL: Pool2dShape = shape!(Window2d::over(Image::hwc(8, 8, 4), WindowSize::hw(2, 2)).stride(2, 2).pool());
 const NORM: Rows = shape!(Rows::new(16, 16));
 const PRODUCT: MatmulShape = shape!(MatmulShape::new(1, 16, 16, 16));
 const HALVES: Sampling = Sampling { align_corners: false, half_pixel_centers: true };
@@ -85,6 +89,33 @@ pub(super) fn all(meter: &mut dyn Meter) {
     });
     meter.kernel("f32_prelu_elementwise", "16x16 and 16x1", elements, &mut || {
         let _ = elementwise::prelu(rows, &left, right.get(..16).unwrap_or_default(), &mut output);
+    });
+
+    let (same, axis) = (black_box(&SAME), black_box(&AXIS));
+    let mut holds = [0; ROOM];
+    meter.kernel("f32_compare", "256", elements, &mut || {
+        let _ = elementwise::compare(same, black_box(Comparison::Less), &left, &right, &mut holds);
+    });
+    meter.kernel("f32_floor_div", "256", elements, &mut || {
+        let _ = elementwise::floor_div(same, &left, &right, &mut output);
+    });
+    meter.kernel("f32_floor_mod", "256", elements, &mut || {
+        let _ = elementwise::floor_mod(same, &left, &right, &mut output);
+    });
+    meter.kernel("f32_cumsum", "4x16x4", elements, &mut || {
+        let _ = cumsum(axis, false, false, &left, &mut output);
+    });
+    type Extreme = fn(&Axis, &[f32], &mut [i32]) -> Result<(), ShapeError>;
+    let extremes: [(&str, Extreme); 2] = [("f32_arg_max", arg_max), ("f32_arg_min", arg_min)];
+    let mut positions = [0; AXIS.without()];
+    for (name, function) in extremes {
+        meter.kernel(name, "4x16x4", elements, &mut || {
+            let _ = function(axis, &left, &mut positions);
+        });
+    }
+    let pool = black_box(&POOL);
+    meter.kernel("f32_l2_pool2d", "8x8x4, 2x2", elements, &mut || {
+        let _ = l2::forward(pool, &left, output.get_mut(..64).unwrap_or_default());
     });
 
     type Reduce = fn(&Reduction, &[f32], &mut [f32]) -> Result<(), ShapeError>;

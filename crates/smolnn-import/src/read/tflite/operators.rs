@@ -49,6 +49,7 @@ const LINES: &[Line] = &[
     line!("BATCH_TO_SPACE_ND", 1..=4, _ => Operator::BatchToSpace),
     line!("BROADCAST_TO", 1..=3, _ => Operator::BroadcastTo),
     line!("CAST", 1..=5, _ => Operator::Cast),
+    line!("CEIL", 1..=1, _ => Operator::Unary(UnaryKind::Ceil)),
     line!("CONCATENATION", 1..=4, of => {
         let options = options!(of, Concatenation);
         if options.activation != 0 {
@@ -65,6 +66,7 @@ const LINES: &[Line] = &[
             narrow_sums: element(options.bias_type) == Some(Element::I32),
         }
     }),
+    line!("COS", 1..=1, _ => Operator::Unary(UnaryKind::Cos)),
     line!("CUMSUM", 1..=1, of => {
         let options = options!(of, Cumsum);
         Operator::CumulativeSum { exclusive: options.exclusive, reverse: options.reverse }
@@ -86,11 +88,15 @@ const LINES: &[Line] = &[
         Operator::Gather { axis: 0, batch_dims: 0 }
     }),
     line!("EQUAL", 1..=4, _ => Operator::Compare(Comparison::Equal)),
+    line!("EXP", 1..=2, _ => Operator::Unary(UnaryKind::Exp)),
     line!("EXPAND_DIMS", 1..=1, _ => Operator::ExpandDims),
     line!("FILL", 1..=4, of => {
         of.reorder("FILL", &[1, 0])?;
         Operator::BroadcastTo
     }),
+    line!("FLOOR", 1..=1, _ => Operator::Unary(UnaryKind::Floor)),
+    line!("FLOOR_DIV", 1..=3, _ => Operator::Binary(BinaryKind::FloorDivide, Activation::None)),
+    line!("FLOOR_MOD", 1..=2, _ => Operator::Binary(BinaryKind::FloorModulo, Activation::None)),
     line!("FULLY_CONNECTED", 1..=12, of => {
         let options = options!(of, FullyConnected);
         if options.weights_format != 0 {
@@ -108,17 +114,22 @@ const LINES: &[Line] = &[
         Operator::Gather { axis: options.axis.into(), batch_dims: options.batch_dims.into() }
     }),
     line!("GATHER_ND", 1..=5, _ => Operator::GatherNd),
+    line!("GELU", 1..=2, of => {
+        Operator::Unary(UnaryKind::Gelu { approximate: options!(of, Gelu).approximate })
+    }),
     line!("GREATER", 1..=3, _ => Operator::Compare(Comparison::Greater)),
     line!("GREATER_EQUAL", 1..=3, _ => Operator::Compare(Comparison::GreaterEqual)),
     line!("HARD_SWISH", 1..=1, _ => Operator::Unary(UnaryKind::HardSwish)),
     line!("L2_NORMALIZATION", 1..=2, of => {
         Operator::L2Normalise { activation: activation(options!(of, L2Norm).activation)? }
     }),
+    line!("L2_POOL_2D", 1..=1, of => pool(of, PoolKind::L2)?),
     line!("LEAKY_RELU", 1..=2, of => {
         Operator::Unary(UnaryKind::LeakyRelu { alpha: options!(of, LeakyRelu).alpha })
     }),
     line!("LESS", 1..=3, _ => Operator::Compare(Comparison::Less)),
     line!("LESS_EQUAL", 1..=3, _ => Operator::Compare(Comparison::LessEqual)),
+    line!("LOG", 1..=2, _ => Operator::Unary(UnaryKind::Log)),
     line!("LOGICAL_AND", 1..=1, _ => Operator::Binary(BinaryKind::LogicalAnd, Activation::None)),
     line!("LOGICAL_NOT", 1..=1, _ => Operator::Unary(UnaryKind::LogicalNot)),
     line!("LOGICAL_OR", 1..=1, _ => Operator::Binary(BinaryKind::LogicalOr, Activation::None)),
@@ -136,6 +147,7 @@ const LINES: &[Line] = &[
     line!("MUL", 1..=5, of => {
         Operator::Binary(BinaryKind::Multiply, activation(options!(of, Mul).activation)?)
     }),
+    line!("NEG", 1..=2, _ => Operator::Unary(UnaryKind::Negate)),
     line!("NOT_EQUAL", 1..=3, _ => Operator::Compare(Comparison::NotEqual)),
     line!("PACK", 1..=4, of => Operator::Pack { axis: options!(of, Pack).axis.into() }),
     line!("PAD", 1..=4, _ => Operator::Pad),
@@ -163,9 +175,11 @@ const LINES: &[Line] = &[
         Operator::ResizeNearest { align_corners, half_pixel_centers }
     }),
     line!("REVERSE_V2", 1..=3, _ => Operator::Reverse),
+    line!("ROUND", 1..=1, _ => Operator::Unary(UnaryKind::Round)),
     line!("RSQRT", 1..=3, _ => Operator::Unary(UnaryKind::Rsqrt)),
     line!("SELECT_V2", 1..=2, _ => Operator::Select),
     line!("SHAPE", 1..=2, _ => Operator::Shape),
+    line!("SIN", 1..=1, _ => Operator::Unary(UnaryKind::Sin)),
     line!("SLICE", 1..=6, _ => Operator::Slice),
     line!("SOFTMAX", 1..=3, of => Operator::Softmax { beta: options!(of, Softmax).beta }),
     line!("SPACE_TO_BATCH_ND", 1..=4, _ => Operator::SpaceToBatch),
@@ -178,6 +192,8 @@ const LINES: &[Line] = &[
         of.reorder("SPLIT_V", &[0, 2, 1])?;
         Operator::Split
     }),
+    line!("SQRT", 1..=1, _ => Operator::Unary(UnaryKind::Sqrt)),
+    line!("SQUARE", 1..=1, _ => Operator::Unary(UnaryKind::Square)),
     line!("SQUARED_DIFFERENCE", 1..=3, _ => Operator::Binary(BinaryKind::SquaredDifference, Activation::None)),
     line!("SQUEEZE", 1..=2, _ => Operator::Reshape),
     line!("STRIDED_SLICE", 1..=8, of => {
@@ -387,7 +403,7 @@ mod tests {
         let (list, _) = list.split_once("\n\n").expect("the list ends");
         let mut listed: Vec<&str> = list
             .split([',', ' ', '\n', '.'])
-            .map(|word| word.trim_end_matches('¹'))
+            .map(|word| word.trim_end_matches(['¹', '²']))
             .filter(|word| !word.is_empty())
             .collect();
         listed.sort_unstable();

@@ -297,6 +297,7 @@ options! {
     101 BatchMatMul { 0 adj_x: bool = false, 1 adj_y: bool = false, 2 asymmetric_quantize_inputs: bool = false }
     102 Cumsum { 0 exclusive: bool = false, 1 reverse: bool = false }
     103 CallOnce { 0 subgraph: i32 = 0 }
+    116 Gelu { 0 approximate: bool = false }
 }
 
 /// Most tables of a file: operators, tensors, and what describes them.
