@@ -57,6 +57,8 @@ fn main() -> Result<()> {
             }
         }
     }
+    let custom = root.join("tests/data/converter/unsupported/custom_operator.tflite");
+    Model::open(custom)?.custom("FlexErf", "crate::error_function").emit()?;
     let text = format!(
         "{modules}\n/// A model's golden folder and how to run it.\npub const MODELS: &[(&str, Run)] = &[\n{table}];\n\n/// Golden folders of models \
          that do not compile.\npub const REFUSED: &[&str] = &[\n{refused}];\n\n/// A wake word's model and how \

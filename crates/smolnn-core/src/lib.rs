@@ -30,6 +30,7 @@ mod backend;
 mod broadcast;
 mod comparison;
 mod cost;
+mod custom;
 mod error;
 mod shape;
 mod window;
@@ -39,6 +40,7 @@ pub use backend::{Backend, Target};
 pub use broadcast::{BROADCAST_RANK, Broadcast, Runs};
 pub use comparison::Comparison;
 pub use cost::{Cost, OptimiserKind, Precision, parameters, train_bytes};
+pub use custom::{CustomOperator, CustomTensor};
 pub use error::ShapeError;
 #[doc(hidden)]
 pub use error::{excluded, excluded_run};

@@ -59,13 +59,15 @@ mod run;
 mod write;
 
 pub use error::{Error, Problem, Result};
+pub use lower::CustomTensors;
 pub use manifest::Manifest;
 pub use model::{Model, compile};
 pub use net::{
-    Activation, BinaryKind, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation, ReduceKind,
-    SlidingWindow, Tensor, TensorId, UnaryKind,
+    Activation, BinaryKind, Comparison, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation,
+    ReduceKind, SlidingWindow, Tensor, TensorId, UnaryKind,
 };
 pub use plan::Program;
 pub use quantise::recurrent;
 pub use run::Runner;
+pub use smolnn_core::{CustomOperator, CustomTensor};
 pub use smolnn_fixed::Backend;

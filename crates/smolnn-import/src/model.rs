@@ -1,6 +1,6 @@
 //! A model as it is opened, before it is compiled for a backend.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use smolnn_fixed::Backend;
 use crate::error::{Error, Result};
 use crate::lower::lower;
 use crate::manifest::Manifest;
-use crate::net::Net;
+use crate::net::{Net, Operator};
 use crate::plan::{Program, plan};
 use crate::read::read;
 use crate::rewrite::rewrite;
@@ -24,6 +24,8 @@ pub struct Model {
     path: Option<PathBuf>,
     net: Net,
     manifest: Option<Manifest>,
+    /// Names given to [`custom`](Self::custom) that the model has no operator of.
+    unknown_customs: Vec<String>,
 }
 
 /// Reads and compiles a model in a build script: `Model::open(path)?.emit()`.
@@ -63,12 +65,32 @@ impl Model {
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
         let mut net = read(bytes)?;
         rewrite(&mut net);
-        Ok(Self { name: identifier(name), path: None, net, manifest: None })
+        Ok(Self { name: identifier(name), path: None, net, manifest: None, unknown_customs: Vec::new() })
     }
 
     /// Gives the model another name, which the generated file and [`include_model!`](https://docs.rs/smolnn) use.
     pub fn named(mut self, name: &str) -> Self {
         self.name = identifier(name);
+        self
+    }
+
+    /// Maps the custom operator of a name to a function of the crate that includes the model, by its path: `.custom("MyOp", "crate::my_op")`.
+    ///
+    /// Generated code calls `my_op(&CustomOperator<'_>, &[A], …, &mut [B], …)`, with a slice per input and then one per output, as long as the shapes that
+    /// the file states; a truth value is a `u8`. [`CustomOperator`](crate::CustomOperator) has the options and what is known of the tensors. On the host,
+    /// [`Runner::custom`](crate::Runner::custom) takes the function. The function cannot fail, and is not called where nothing needs its outputs.
+    pub fn custom(mut self, name: &str, function: &str) -> Self {
+        let mut found = false;
+        for node in &mut self.net.nodes {
+            if let Operator::Custom { name: own, function: to, .. } = &mut node.operator
+                && own == name
+            {
+                (*to, found) = (Some(function.into()), true);
+            }
+        }
+        if !found {
+            self.unknown_customs.push(name.into());
+        }
         self
     }
 
@@ -95,9 +117,20 @@ impl Model {
     /// Compiles for a backend.
     ///
     /// # Errors
+    /// [`Error::Environment`] when [`custom`](Self::custom) named an operator that the model does not need or have;
     /// [`Error::Unsupported`] with everything in the model that smolnn does not run; inside of [`Error::Model`] when the model was
     /// opened as a file.
     pub fn compile(&self, backend: Backend) -> Result<Program> {
+        if !self.unknown_customs.is_empty() {
+            let custom = |operator: &Operator| match operator {
+                Operator::Custom { name, .. } => Some(name.clone()),
+                _ => None,
+            };
+            let known: BTreeSet<String> = self.net.nodes.iter().filter_map(|node| custom(&node.operator)).collect();
+            let known = if known.is_empty() { "none".into() } else { known.into_iter().collect::<Vec<_>>().join(", ") };
+            let text = format!("no custom operator {}; the model has {known}", self.unknown_customs.join(", "));
+            return Err(Error::Environment(text).of(self.path.as_deref()));
+        }
         let compiled = lower(&self.net, backend).and_then(|calls| plan(&self.name, backend, calls));
         compiled.map_err(|error| error.of(self.path.as_deref()))
     }

@@ -58,3 +58,14 @@ fn generated_models_match_the_reference() {
         assert_eq!(whole, 6, "the whole models compile");
     }
 }
+
+/// A custom operator of a model is the function that the build script named.
+#[test]
+fn a_custom_operator_is_a_function_of_the_users() {
+    let mut model = generated_tests::custom_operator::Model::new();
+    let output = *model.infer(&[0.0, 1.0, -1.0, 0.5, 4.0, -0.25]);
+    let expected = [0.0, 0.842_700_8, -0.842_700_8, 0.520_499_9, 1.0, -0.276_326_4_f32];
+    for (found, expected) in output.into_iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-6, "{output:?}");
+    }
+}

@@ -212,3 +212,42 @@ fn the_digits_network_gives_the_recorded_outputs_and_accuracy() {
     }
     assert_eq!(right, 447, "of 450");
 }
+
+/// A custom operator runs on the host by a closure, is refused without a function, and what cannot be one is said.
+#[test]
+fn custom_operators_run_by_functions_of_the_users() {
+    let path = golden::project().join("tests/data/converter/unsupported/custom_operator.tflite");
+    let open = || Model::open(&path).expect("the model can be read");
+    let message = |model: Model| model.compile(Backend::CURRENT).map(|_| ()).expect_err("refused").to_string();
+    let unmapped = message(open());
+    assert!(unmapped.contains("a custom operator") && unmapped.contains(".custom(\"FlexErf\""), "{unmapped}");
+    let other = message(open().custom("Erf", "crate::erf"));
+    assert!(other.contains("no custom operator Erf; the model has FlexErf"), "{other}");
+    let code = message(open().custom("FlexErf", "loop {}"));
+    assert!(code.contains("the path of a function"), "{code}");
+
+    let model = open().custom("FlexErf", "crate::functions::erf");
+    let program = model.compile(Backend::CURRENT).expect("the model compiles");
+    assert!(program.source().contains("(crate::functions::erf(&CustomOperator {"), "{}", program.source());
+    let mut runner = program.runner().expect("this machine's backend");
+    let input: Vec<u8> = [1.0_f32, 2.0, 3.0, -4.0, 5.0, 6.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+    runner.set_input(0, &input).expect("it fits");
+    let error = runner.run().expect_err("no function yet").to_string();
+    assert!(error.contains("Runner::custom(\"FlexErf\""), "{error}");
+    runner.custom("FlexErf", |_, tensors| tensors.input::<i8>(0).map(|_| ()));
+    assert!(runner.run().is_err(), "the elements are no int8");
+    let mut calls = 0;
+    runner.custom("FlexErf", |operator, tensors| {
+        calls += 1;
+        assert_eq!(operator.inputs[0].shape, [1, 6]);
+        let (input, output) = (tensors.input::<f32>(0)?, tensors.output::<f32>(0)?);
+        output.iter_mut().zip(input).for_each(|(output, input)| *output = 2.0 * input);
+        Ok(())
+    });
+    runner.run().expect("it runs");
+    let expected: Vec<u8> =
+        [2.0_f32, 4.0, 6.0, -8.0, 10.0, 12.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+    assert_eq!(runner.output(0).expect("an output"), expected);
+    drop(runner);
+    assert_eq!(calls, 1);
+}

@@ -4,6 +4,7 @@ use std::fmt;
 
 use smolnn_core::ShapeError;
 
+use super::custom::Custom;
 use super::memory::{Io, Memory};
 use super::source::Source;
 use crate::net::TensorId;
@@ -32,6 +33,8 @@ pub(crate) struct Call {
     pub body: Body,
     /// The same with the first two inputs exchanged, where that can be: the input that overlaps the output comes first.
     pub exchanged: Option<Body>,
+    /// The custom operator that it is: the runner runs it by a function of the user's.
+    pub custom: Option<Box<Custom>>,
 }
 
 impl Call {

@@ -368,6 +368,9 @@ fn split<'a>(words: &'a mut [u32], ranges: &[Range<usize>]) -> Result<Vec<&'a mu
     parts.into_iter().collect::<Option<Vec<_>>>().ok_or(wrong)
 }
 
+/// An error for a tensor that is asked for with another element type than it has.
+const OTHER_TYPE: ShapeError = ShapeError::Range("the tensor has elements of another type");
+
 const MISSING: ShapeError = ShapeError::Range("the call has no such tensor");
 
 /// The elements of words that are only read.
@@ -417,6 +420,18 @@ impl<'a> Memory<'a> {
     pub(crate) fn input<T: arena::Element>(&self, index: usize) -> Result<&'a [T], ShapeError> {
         let words = self.inputs.get(index).copied().flatten().ok_or(MISSING)?;
         read(words, self.io.inputs[index].length)
+    }
+
+    /// Input `index`, whose element type is checked.
+    pub(crate) fn checked_input<T: arena::Element>(&self, index: usize) -> Result<&'a [T], ShapeError> {
+        let operand = self.io.inputs.get(index).ok_or(MISSING)?;
+        if operand.storage.rust() == std::any::type_name::<T>() { self.input(index) } else { Err(OTHER_TYPE) }
+    }
+
+    /// Output `index`, whose element type is checked.
+    pub(crate) fn checked_output<T: arena::Element>(&mut self, index: usize) -> Result<&'a mut [T], ShapeError> {
+        let operand = self.io.outputs.get(index).ok_or(MISSING)?;
+        if operand.storage.rust() == std::any::type_name::<T>() { self.output(index) } else { Err(OTHER_TYPE) }
     }
 
     /// All inputs.

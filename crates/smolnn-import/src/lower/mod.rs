@@ -18,6 +18,7 @@ mod call;
 mod context;
 mod conv;
 mod convert;
+mod custom;
 mod dense;
 mod gather;
 mod matmul;
@@ -39,7 +40,8 @@ use smolnn_fixed::Backend;
 
 pub(crate) use self::call::Call;
 use self::context::Context;
-pub(crate) use self::memory::{Io, Operand, Place, Storage};
+pub use self::custom::CustomTensors;
+pub(crate) use self::memory::{Io, Memory, Operand, Place, Storage};
 pub(crate) use self::source::Source;
 use crate::error::{Error, Problem};
 use crate::net::{Net, Operator, TensorId, View, check_elements, check_shapes};
@@ -151,6 +153,7 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         Operator::Shape | Operator::Where => {
             Err(context.fault("an operator whose result depends on the model's input", "operands that are constant"))
         }
+        Operator::Custom { name, options, function } => custom::lower(context, name, options, function.as_deref()),
         // Inference refused it.
         Operator::Unsupported { found, supported, .. } => Err(context.fault(found, supported)),
     }

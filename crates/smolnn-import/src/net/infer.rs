@@ -196,6 +196,16 @@ pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
             like_input(0, vec![first, second, hidden])
         }
         Operator::Svdf { rank, .. } => like_input(0, svdf(view, *rank)?),
+        Operator::Custom { .. } => (0..view.node.outputs.len())
+            .map(|index| {
+                let tensor = view.tensor(view.output(index)?);
+                if !tensor.open.is_empty() {
+                    let found = format!("dimensions {:?} of unknown length", tensor.open);
+                    return Err(view.tensor_fault(view.output(index)?, found, "shapes that the file states"));
+                }
+                Ok(Inferred { shape: tensor.shape.clone(), element: None })
+            })
+            .collect(),
         Operator::Unsupported { tensor, found, supported } => Err(match tensor {
             Some(id) => view.tensor_fault(*id, found, supported),
             None => view.fault(found, supported),

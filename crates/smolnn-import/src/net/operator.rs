@@ -225,6 +225,15 @@ pub enum Operator {
         /// Applied to the results.
         activation: Activation,
     },
+    /// Any number of tensors, for a function of the user's.
+    Custom {
+        /// Its name in the file.
+        name: String,
+        /// Its options as the file has them.
+        options: Vec<u8>,
+        /// The path of the function in generated code; without one the operator is refused.
+        function: Option<String>,
+    },
     /// An operator that the reader could not turn into one of the above. It is dropped where nothing needs it, and otherwise refused.
     Unsupported {
         /// The tensor that is the problem, if it is one.
@@ -291,10 +300,10 @@ impl Operator {
             Operator::Svdf { .. } => 5..=5,
             Operator::Lstm { .. } => 15..=15,
             Operator::AddN | Operator::Concatenate { .. } | Operator::Pack { .. } => 1..=MANY,
-            Operator::Unsupported { .. } => 0..=MANY,
+            Operator::Custom { .. } | Operator::Unsupported { .. } => 0..=MANY,
         };
         let outputs = match self {
-            Operator::Split | Operator::Unpack { .. } => 1..=MANY,
+            Operator::Split | Operator::Unpack { .. } | Operator::Custom { .. } => 1..=MANY,
             Operator::AssignVariable => 0..=0,
             Operator::Unsupported { .. } => 0..=MANY,
             _ => 1..=1,

@@ -1,17 +1,32 @@
 //! Runs a program on the host: the same kernels, in the same order, in an arena of the same layout as in generated code.
 
+use std::collections::HashMap;
+
+use smolnn_core::{CustomOperator, ShapeError};
 use smolnn_fixed::Backend;
 
 use crate::error::{Error, Result};
+use crate::lower::{CustomTensors, Memory};
 use crate::net::TensorId;
 use crate::plan::Program;
 
+/// A function that runs a custom operator here.
+type Function<'a> =
+    dyn FnMut(&CustomOperator<'_>, &mut CustomTensors<'_, '_>) -> std::result::Result<(), ShapeError> + 'a;
+
 /// A program with memory to run in. Made by [`Program::runner`].
-#[derive(Debug)]
 pub struct Runner<'a> {
     program: &'a Program,
     arena: Vec<u32>,
     state: Vec<u32>,
+    /// Functions of custom operators, by name.
+    customs: HashMap<String, Box<Function<'a>>>,
+}
+
+impl std::fmt::Debug for Runner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a runner of {}", self.program.name)
+    }
 }
 
 impl Program {
@@ -27,13 +42,24 @@ impl Program {
                 Backend::CURRENT.name()
             )));
         }
-        let mut runner = Runner { program: self, arena: vec![0; self.arena_words], state: vec![0; self.state_words] };
+        let (arena, state) = (vec![0; self.arena_words], vec![0; self.state_words]);
+        let mut runner = Runner { program: self, arena, state, customs: HashMap::new() };
         runner.reset();
         Ok(runner)
     }
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    /// Runs every custom operator of this name by a function: it takes its slices from the tensors, as
+    /// `|operator, tensors| Ok(double(operator, tensors.input(0)?, tensors.output(0)?))`.
+    pub fn custom(
+        &mut self,
+        name: &str,
+        function: impl FnMut(&CustomOperator<'_>, &mut CustomTensors<'_, '_>) -> std::result::Result<(), ShapeError> + 'a,
+    ) {
+        self.customs.insert(name.into(), Box::new(function));
+    }
+
     /// Sets the states to their start.
     pub fn reset(&mut self) {
         self.state.fill(0);
@@ -70,7 +96,8 @@ impl Runner<'_> {
     /// Runs all steps.
     ///
     /// # Errors
-    /// [`Error::Tensor`] when a kernel refuses its memory, which a checked program does not do.
+    /// [`Error::Tensor`] when a kernel refuses its memory, which a checked program does not do; when a custom operator has no function
+    /// ([`custom`](Self::custom)), or its function gives an error.
     pub fn run(&mut self) -> Result<()> {
         self.run_observed(|_, _| {})
     }
@@ -81,10 +108,23 @@ impl Runner<'_> {
     /// As [`run`](Self::run).
     pub fn run_observed(&mut self, mut observe: impl FnMut(TensorId, &[u8])) -> Result<()> {
         for step in &self.program.steps {
-            step.call.body.run(&step.io, &mut self.arena, &mut self.state).map_err(|error| {
-                let node = &self.program.net.nodes[step.node];
-                Error::Tensor(format!("operator {} {}: {error}", node.index, node.name))
-            })?;
+            let node = &self.program.net.nodes[step.node];
+            let result = match &step.call.custom {
+                None => step.call.body.run(&step.io, &mut self.arena, &mut self.state),
+                Some(custom) => {
+                    let function = self.customs.get_mut(&custom.name).ok_or_else(|| {
+                        let name = &custom.name;
+                        Error::Tensor(format!(
+                            "operator {} {}: no function for it, see Runner::custom({name:?}, …)",
+                            node.index, node.name
+                        ))
+                    })?;
+                    Memory::new(&step.io, &mut self.arena, &mut self.state).and_then(|mut memory| {
+                        custom.tell(|operator| function(operator, &mut CustomTensors::new(&mut memory)))
+                    })
+                }
+            };
+            result.map_err(|error| Error::Tensor(format!("operator {} {}: {error}", node.index, node.name)))?;
             for &output in &step.call.outputs {
                 observe(output, self.tensor(output));
             }

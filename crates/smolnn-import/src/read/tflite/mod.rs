@@ -146,7 +146,7 @@ enum BufferBytes {
 /// Name and version of each entry of the operator code table: the schema's name of a builtin operator, `CUSTOM:` and the name of a custom one.
 fn operator_codes(model: &schema::Model<'_>) -> Vec<(String, i32)> {
     let Some(codes) = model.operator_codes() else { return Vec::new() };
-    const CUSTOM: i32 = 32;
+    const CUSTOM_CODE: i32 = 32;
     let names: Vec<&str> = include_str!("builtin_operators.txt").lines().collect();
     codes
         .iter()
@@ -154,7 +154,7 @@ fn operator_codes(model: &schema::Model<'_>) -> Vec<(String, i32)> {
             // Old files carry the code in a byte; new ones repeat it there, or a placeholder when it does not fit.
             let builtin = code.builtin_code().max(code.deprecated_builtin_code().into());
             let name = match (builtin, usize::try_from(builtin).ok().and_then(|builtin| names.get(builtin))) {
-                (CUSTOM, _) => format!("CUSTOM:{}", code.custom_code().unwrap_or("").escape_debug()),
+                (CUSTOM_CODE, _) => format!("{CUSTOM}{}", code.custom_code().unwrap_or("").escape_debug()),
                 (_, Some(&name)) => name.into(),
                 (_, None) => format!("BUILTIN_{builtin}"),
             };
@@ -162,6 +162,9 @@ fn operator_codes(model: &schema::Model<'_>) -> Vec<(String, i32)> {
         })
         .collect()
 }
+
+/// What the name of a custom operator begins with.
+const CUSTOM: &str = "CUSTOM:";
 
 /// What all subgraphs of a file share.
 struct File {
@@ -298,7 +301,7 @@ impl<'a> Reader<'a> {
             return Ok(tensors);
         }
         for entry in entries {
-            if Line::of(&entry.name).is_none() {
+            if Line::of(&entry.name).is_none() && !entry.name.starts_with(CUSTOM) {
                 let (found, supported) = operators::unknown();
                 let operator = Some((entry.index, entry.name.clone()));
                 problems.push(Problem { operator, tensor: None, found, supported });
@@ -433,6 +436,11 @@ fn quantisation(
 /// those that nothing needs are no hindrance.
 fn node(entry: Entry<'_>) -> Node {
     let Entry { index, name, version, operator, inputs, outputs } = entry;
+    if let Some(custom) = name.strip_prefix(CUSTOM) {
+        let (custom, options) = (custom.to_string(), operator.custom_options().to_vec());
+        let operator = Operator::Custom { name: custom, options, function: None };
+        return Node { index, name, operator, inputs, outputs };
+    }
     let mut stated = Stated { options: operator.options(), inputs, outputs };
     let operator = attributes(&name, version, &mut stated).unwrap_or_else(|refusal| Operator::Unsupported {
         tensor: refusal.tensor,

@@ -144,6 +144,7 @@ const INPUTS: u16 = slot(1);
 const OUTPUTS: u16 = slot(2);
 const OPTIONS_TYPE: u16 = slot(3);
 const OPTIONS: u16 = slot(4);
+const CUSTOM_OPTIONS: u16 = slot(5);
 
 impl Verifiable for Operator<'_> {
     fn run_verifier(verifier: &mut Verifier, position: usize) -> Result<(), InvalidFlatbuffer> {
@@ -152,7 +153,8 @@ impl Verifiable for Operator<'_> {
             .visit_field::<u32>("opcode_index", OPCODE_INDEX, false)?
             .visit_field::<u8>("builtin_options_type", OPTIONS_TYPE, false)?
             .visit_field::<ForwardsUOffset<Vector<'_, i32>>>("inputs", INPUTS, false)?
-            .visit_field::<ForwardsUOffset<Vector<'_, i32>>>("outputs", OUTPUTS, false)?;
+            .visit_field::<ForwardsUOffset<Vector<'_, i32>>>("outputs", OUTPUTS, false)?
+            .visit_field::<ForwardsUOffset<Vector<'_, u8>>>("custom_options", CUSTOM_OPTIONS, false)?;
         if let (Some(key), Some(value)) = (table.deref(OPTIONS_TYPE)?, table.deref(OPTIONS)?) {
             match table.verifier().get_u8(key)? {
                 VAR_HANDLE => <ForwardsUOffset<VarHandle<'_>>>::run_verifier(table.verifier(), value)?,
@@ -178,6 +180,13 @@ impl<'a> Operator<'a> {
     pub(crate) fn outputs(&self) -> Option<Vector<'a, i32>> {
         // SAFETY: verified as a vector of i32 above.
         unsafe { self.0.get::<ForwardsUOffset<Vector<'a, i32>>>(OUTPUTS, None) }
+    }
+
+    /// The options of a custom operator.
+    pub(crate) fn custom_options(&self) -> &'a [u8] {
+        // SAFETY: verified as a vector of u8 above.
+        let options = unsafe { self.0.get::<ForwardsUOffset<Vector<'a, u8>>>(CUSTOM_OPTIONS, None) };
+        options.map_or(&[], |options| options.bytes())
     }
 
     /// The variable that a handle is of: container and name. `None` for other operators.
