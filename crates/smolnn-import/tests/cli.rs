@@ -180,8 +180,8 @@ fn errors_are_clear() {
     assert!(missing.contains("/nonexistent.tflite"), "{missing}");
     let backend = failure(2, &["inspect", text(&digits()), "--backend", "m4"]);
     assert!(backend.contains("portable, dsp"), "{backend}");
-    let unsupported = failure(1, &["inspect", text(&data("converter/unsupported/float_model.tflite"))]);
-    for words in ["float_model.tflite", "operator 0 CONV_2D", "FLOAT32"] {
+    let unsupported = failure(1, &["inspect", text(&data("converter/unsupported/custom_operator.tflite"))]);
+    for words in ["custom_operator.tflite", "operator 0 CUSTOM:FlexErf", "a custom operator", ".custom(\"FlexErf\""] {
         assert!(unsupported.contains(words), "{unsupported}");
     }
 }

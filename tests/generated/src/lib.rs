@@ -26,7 +26,7 @@ fn listen<M: StreamingModel + Default>(detector: Detector, sound: &[i16], block:
 pub fn error_function(operator: &smolnn::CustomOperator<'_>, input: &[f32], output: &mut [f32]) {
     assert_eq!((operator.inputs[0].shape, operator.outputs[0].shape), (&[1, 6][..], &[1, 6][..]));
     for (output, &input) in output.iter_mut().zip(input) {
-        *output = smolnn::float::erf(input);
+        *output = smolnn::float::elementary::erf(input);
     }
 }
 
