@@ -92,7 +92,7 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         Operator::Prelu => activation::prelu_call(context),
         Operator::Binary(kind, activation) => binary::lower(context, *kind, *activation),
         Operator::Compare(comparison) => binary::compare_call(context, *comparison),
-        Operator::Select => binary::select_call(context),
+        Operator::Select { .. } => binary::select_call(context),
         Operator::AddN => binary::add_n_call(context),
         Operator::ArgExtreme { largest } => axis::arg_extreme_call(context, *largest),
         Operator::CumulativeSum { exclusive, reverse } => axis::cumulative_sum_call(context, *exclusive, *reverse),

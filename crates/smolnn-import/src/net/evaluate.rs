@@ -72,7 +72,7 @@ fn values(view: &View<'_>, element: Element) -> Option<Vec<f64>> {
             };
             Some(truth(holds))
         }),
-        Operator::Select => elementwise(view, &[first, operand(view, 1)?, operand(view, 2)?], |values| {
+        Operator::Select { .. } => elementwise(view, &[first, operand(view, 1)?, operand(view, 2)?], |values| {
             Some(if values[0] != 0.0 { values[1] } else { values[2] })
         }),
         Operator::Reduce { kind, .. } => reduce(view, *kind, &first),

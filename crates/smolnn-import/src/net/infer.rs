@@ -66,18 +66,9 @@ pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
         }
         Operator::Binary(..) | Operator::Prelu => like_input(0, broadcast_of(view, &[0, 1])?),
         Operator::Compare(_) => of_type(Some(Element::Bool), broadcast_of(view, &[0, 1])?),
-        Operator::Select => like_input(1, broadcast_of(view, &[0, 1, 2])?),
-        Operator::AddN => {
-            let shape = view.input_shape(0)?;
-            for index in 1..view.node.inputs.len() {
-                let other = view.input_shape(index)?;
-                if other != shape {
-                    let supported = format!("shape {shape:?}, as the first input has");
-                    return Err(view.fault_of_input(index, format!("shape {other:?}"), supported));
-                }
-            }
-            like_input(0, shape.to_vec())
-        }
+        Operator::Select { broadcasts: true } => like_input(1, broadcast_of(view, &[0, 1, 2])?),
+        Operator::Select { broadcasts: false } => like_input(1, equal_shapes(view)?),
+        Operator::AddN => like_input(0, equal_shapes(view)?),
         Operator::ArgExtreme { .. } => {
             let (_, axis) = axis_lengths(view)?;
             let shape = view.input_shape(0)?;
@@ -264,6 +255,19 @@ fn broadcast_of(view: &View<'_>, operands: &[usize]) -> Result<Vec<usize>, Probl
     })?;
     view.bounded(&shape)?;
     Ok(shape)
+}
+
+/// The shape that all operands have.
+fn equal_shapes(view: &View<'_>) -> Result<Vec<usize>, Problem> {
+    let shape = view.input_shape(0)?;
+    for index in 1..view.node.inputs.len() {
+        let other = view.input_shape(index)?;
+        if other != shape {
+            let supported = format!("shape {shape:?}, as the first input has");
+            return Err(view.fault_of_input(index, format!("shape {other:?}"), supported));
+        }
+    }
+    Ok(shape.to_vec())
 }
 
 /// Which dimension of a convolution's weights counts the outputs.

@@ -70,7 +70,10 @@ pub enum Operator {
     /// Two operands, element by element as [`Binary`](Self::Binary): the truth value of the comparison.
     Compare(Comparison),
     /// Truth values, and the operands of which each element is taken: the first one where the truth value is true, the other elsewhere.
-    Select,
+    Select {
+        /// Whether an operand repeats along an axis of length 1 or one that its shape lacks; otherwise all shapes are equal.
+        broadcasts: bool,
+    },
     /// Any number of tensors of one shape, element by element.
     AddN,
     /// Rows along the last dimension.
@@ -290,7 +293,7 @@ impl Operator {
             | Operator::Dense { .. }
             | Operator::Pad
             | Operator::Split => 2..=3,
-            Operator::Select
+            Operator::Select { .. }
             | Operator::Slice
             | Operator::SpaceToBatch
             | Operator::BatchToSpace
