@@ -32,6 +32,7 @@ mod comparison;
 mod cost;
 mod custom;
 mod error;
+mod gru;
 mod shape;
 mod window;
 
@@ -44,6 +45,7 @@ pub use custom::{CustomOperator, CustomTensor};
 pub use error::ShapeError;
 #[doc(hidden)]
 pub use error::{excluded, excluded_run};
+pub use gru::{Reset, Update};
 pub use shape::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, Window2d, WindowSize};
 pub use window::{Window, same_padding};
 

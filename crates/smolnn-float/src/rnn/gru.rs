@@ -23,16 +23,20 @@ use crate::Real;
 use crate::random::Generator;
 use crate::slices::{cut, cut_mut, part, part_mut, split, split_mut};
 
-/// Where the reset gate acts.
+/// Where the reset gate acts, as a type.
 pub trait Reset: Copy + Send + Sync + 'static {
+    /// The same as a value.
+    const KIND: smolnn_core::Reset;
     /// Whether on the product U_n h, in place of h.
-    const AFTER: bool;
+    const AFTER: bool = matches!(Self::KIND, smolnn_core::Reset::After);
 }
 
-/// What the update gate z means.
+/// What the update gate z means, as a type.
 pub trait Update: Copy + Send + Sync + 'static {
+    /// The same as a value.
+    const KIND: smolnn_core::Update;
     /// Whether z = 1 holds the state, in place of z = 0.
-    const HOLD_IS_ONE: bool;
+    const HOLD_IS_ONE: bool = matches!(Self::KIND, smolnn_core::Update::HoldIsOne);
 }
 
 /// The reset gate acts on the state, before the product.
@@ -52,16 +56,16 @@ pub struct HoldIsOne;
 pub struct HoldIsZero;
 
 impl Reset for ResetBefore {
-    const AFTER: bool = false;
+    const KIND: smolnn_core::Reset = smolnn_core::Reset::Before;
 }
 impl Reset for ResetAfter {
-    const AFTER: bool = true;
+    const KIND: smolnn_core::Reset = smolnn_core::Reset::After;
 }
 impl Update for HoldIsOne {
-    const HOLD_IS_ONE: bool = true;
+    const KIND: smolnn_core::Update = smolnn_core::Update::HoldIsOne;
 }
 impl Update for HoldIsZero {
-    const HOLD_IS_ONE: bool = false;
+    const KIND: smolnn_core::Update = smolnn_core::Update::HoldIsZero;
 }
 
 /// A gated recurrent unit; its types say which.

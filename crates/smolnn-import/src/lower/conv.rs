@@ -251,7 +251,7 @@ fn real_conv2d_call(context: &Context<'_>, window: &SlidingWindow, activation: A
     let sliding = Sliding::new(context, input, [height, width], window)?;
     let groups = groups(context, sliding.image[3], depth, outputs)?;
     let shape = sliding.conv(context, groups, outputs)?;
-    let macs = shape.macs() as u64;
+    let macs = shape.macs();
     let (weights, bias) = (context.reals(1, "weights")?, context.real_bias(2, outputs)?);
     let shape = shape.by_reference();
     let layer = call!(float::conv::conv2d::forward(shape, weights, bias; input<f32>(0), output<f32>(0)));
@@ -270,7 +270,7 @@ fn real_depthwise_call(
     let sliding = Sliding::new(context, input, [height, width], window)?;
     let multiplier = multiplier(context, one, sliding.image[3], outputs)?;
     let shape = sliding.depthwise(context, multiplier)?;
-    let macs = shape.macs() as u64;
+    let macs = shape.macs();
     let (weights, bias) = (context.reals(1, "weights")?, context.real_bias(2, outputs)?);
     let shape = shape.by_reference();
     let layer = call!(float::conv::depthwise::forward(shape, weights, bias; input<f32>(0), output<f32>(0)));
@@ -288,7 +288,7 @@ fn real_transpose_call(
     let [outputs, height, width, inputs] = dimensions(context, context.input_shape(1)?)?;
     let sliding = Sliding::new(context, context.output(0)?, [height, width], window)?;
     let adjoint = sliding.conv(context, 1, inputs)?;
-    let macs = adjoint.macs() as u64;
+    let macs = adjoint.macs();
     let (of_file, bias) = (context.reals(1, "weights")?, context.real_bias(3, outputs)?);
     // The kernel takes the weights of the adjoint, whose outputs are our inputs.
     let taps = height * width;

@@ -3,6 +3,7 @@
 //! specification).
 
 use smolnn_core::{DenseShape, ShapeError};
+pub use smolnn_core::{Reset, Update};
 use smolnn_fixed::dense::DenseToInt16;
 use smolnn_fixed::pack::{self, Layout};
 use smolnn_fixed::quantise::{Affine, Multiplier, round};
@@ -16,24 +17,6 @@ use crate::error::{Error, Result};
 const PRE_ACTIVATION: f64 = 4096.0;
 /// Scale of the state in 8 bits.
 const STATE: f64 = 1.0 / 128.0;
-
-/// Where the reset gate of a GRU acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reset {
-    /// On the product of recurrent weights and state: PyTorch, cuDNN, Keras by default. Two biases.
-    After,
-    /// On the state, before the product: the textbook's form.
-    Before,
-}
-
-/// What the update gate z of a GRU holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Update {
-    /// h = z·h + (1 − z)·n: Keras, PyTorch, ONNX.
-    HoldIsOne,
-    /// h = (1 − z)·h + z·n.
-    HoldIsZero,
-}
 
 /// Float weights of a cell with `gates` gates: rows of the gates one behind the other.
 #[derive(Clone, Debug)]
