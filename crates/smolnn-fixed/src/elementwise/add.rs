@@ -144,6 +144,8 @@ impl<P: Pairs> Add<P> {
 ///
 /// # Errors
 /// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
+// Inlined, so that of a constant layer the path that it does not take is not linked.
+#[inline(always)]
 pub fn add<P: Pairs>(layer: &Add<P>, operands: impl Operands<i8>) -> Result<(), ShapeError> {
     if layer.right_shift == 0 { add_plain(layer, operands) } else { add_shifted(layer, operands) }
 }
@@ -268,10 +270,15 @@ fn round_away(value: i32, shift: u32) -> i32 {
 ///
 /// # Errors
 /// As [`add`].
+// Inlined, so that of a constant layer the path that it does not take is not linked.
+#[inline(always)]
 pub fn add_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {
-    if layer.multiplier.shift >= 0 {
-        return add_plain_int16(layer, operands);
-    }
+    if layer.multiplier.shift >= 0 { add_plain_int16(layer, operands) } else { add_shifted_int16(layer, operands) }
+}
+
+/// Sums whose multiplier is a shift to the right.
+#[inline(never)]
+fn add_shifted_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {
     if layer.small_is_left {
         layer.pairs.combine(operands, |left, right| layer.element(left, right))
     } else {
