@@ -165,14 +165,19 @@ fn errors_are_clear() {
     );
 
     let float = scratch("float.npy");
-    let header = format!("{:118}", "{'descr': '<f4', 'fortran_order': False, 'shape': (64,), }");
+    let header = format!("{:118}", "{'descr': '<f4', 'fortran_order': False, 'shape': (8, 8), }");
     let mut file = b"\x93NUMPY\x01\x00".to_vec();
     file.extend((header.len() as u16).to_le_bytes());
     file.extend(header.as_bytes());
     file.extend([0; 256]);
     std::fs::write(&float, &file).expect("written");
+    // Real values are quantised as the model's input is; times and the like are not.
+    success(&["run", text(&digits()), "--input", text(&float)]);
+    let mut times = file.clone();
+    times.splice(10 + 11..10 + 14, *b"<m8");
+    std::fs::write(&float, &times).expect("written");
     let error = failure(1, &["run", text(&digits()), "--input", text(&float)]);
-    assert!(error.contains("<f4") && error.contains("INT8"), "{error}");
+    assert!(error.contains("<m8") && error.contains("INT8"), "{error}");
     std::fs::write(&float, &file[..20]).expect("written");
     assert!(failure(1, &["run", text(&digits()), "--input", text(&float)]).contains("cut off"));
 
@@ -184,4 +189,86 @@ fn errors_are_clear() {
     for words in ["custom_operator.tflite", "operator 0 CUSTOM:FlexErf", "a custom operator", ".custom(\"FlexErf\""] {
         assert!(unsupported.contains(words), "{unsupported}");
     }
+}
+
+/// A `.npy` file of version 1.
+fn npy(descr: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+    let header = format!("{:118}", format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}"));
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), bytes].concat()
+}
+
+/// What stands behind the header of a `.npy` file.
+fn data_of(file: &[u8]) -> &[u8] {
+    &file[10 + usize::from(u16::from_le_bytes([file[8], file[9]]))..]
+}
+
+#[test]
+fn run_takes_real_values_and_gives_them() {
+    let images = std::fs::read(data("digits/images.bin")).expect("the images");
+    let expected = std::fs::read(data("digits/outputs.bin")).expect("the outputs");
+    let module = scratch("quantisation.rs");
+    success(&["compile", text(&digits()), "-o", text(&module)]);
+    let source = std::fs::read_to_string(&module).expect("the module");
+    let constant = |name: &str| -> f32 {
+        let (_, rest) = source.split_once(&format!("pub const {name}: ")).expect("a constant");
+        rest.split(['=', ';']).nth(1).and_then(|value| value.trim().parse().ok()).expect("a number")
+    };
+    let (scale, point) = (constant("INPUT_SCALE"), constant("INPUT_ZERO_POINT"));
+    let (out_scale, out_point) = (constant("OUTPUT_SCALE"), constant("OUTPUT_ZERO_POINT"));
+    // Three images as reals, one call after the other.
+    let reals: Vec<u8> =
+        images[..3 * 64].iter().flat_map(|&byte| (scale * (f32::from(byte as i8) - point)).to_le_bytes()).collect();
+    let (input, output) = (scratch("reals.npy"), scratch("reals_out.npy"));
+    std::fs::write(&input, npy("<f4", "3, 8, 8, 1", &reals)).expect("written");
+    let dump = scratch("dump");
+    success(&[
+        "run",
+        text(&digits()),
+        "--input",
+        text(&input),
+        "--output",
+        text(&output),
+        "--calls",
+        "3",
+        "--dequantise",
+        "--dump",
+        text(&dump),
+    ]);
+    let found: Vec<f32> = data_of(&std::fs::read(&output).expect("written"))
+        .chunks_exact(4)
+        .map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes")))
+        .collect();
+    let wanted: Vec<f32> = expected[..30].iter().map(|&byte| out_scale * (f32::from(byte as i8) - out_point)).collect();
+    assert_eq!(found, wanted);
+    // A file per layer and call, the last of which is the output.
+    let mut files: Vec<_> =
+        std::fs::read_dir(&dump).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    assert_eq!(files.len() % 3, 0);
+    assert_eq!(data_of(&std::fs::read(files.last().expect("a file")).expect("readable")), &expected[20..30]);
+}
+
+#[test]
+fn run_counts_right_answers() {
+    let labels = std::fs::read(data("digits/labels.bin")).expect("the labels");
+    let list = labels.iter().map(u8::to_string).collect::<Vec<_>>().join("\n");
+    let file = scratch("labels.txt");
+    std::fs::write(&file, list).expect("written");
+    let images = data("digits/images.bin");
+    let said = success(&["run", text(&digits()), "--input", text(&images), "--labels", text(&file)]);
+    assert!(said.contains("447 of 450"), "{said}");
+    std::fs::write(&file, "1 2 x").expect("written");
+    assert!(failure(1, &["run", text(&digits()), "--input", text(&images), "--labels", text(&file)]).contains("\"x\""));
+    let few = failure(1, &["run", text(&digits()), "--input", text(&images), "--calls", "449"]);
+    assert!(few.contains("449 calls"), "{few}");
+}
+
+#[test]
+fn run_warns_of_what_is_no_number() {
+    let input = scratch("nan.bin");
+    let model = data("converter/hybrid_weights/model.tflite");
+    std::fs::write(&input, f32::NAN.to_le_bytes().repeat(48)).expect("written");
+    let output = smolnn(&["run", text(&model), "--input", text(&input)]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("warning") && said.contains("NaN"), "{said}");
 }
