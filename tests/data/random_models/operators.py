@@ -754,12 +754,15 @@ def space_batch(s, name, dtype):
     spatial = s.choose([1, 2, 2])
     block = [s.integer(1, 3) for _ in range(spatial)]
     small = [s.integer(1, 4) for _ in range(spatial)]
-    edges = [[s.integer(0, 2), s.integer(0, 2)] if s.chance(0.5) else [0, 0] for _ in range(spatial)]
+    # The reference never sets the value that it pads with.
+    crops = name == "BATCH_TO_SPACE_ND"
+    edges = [[s.integer(0, 2), s.integer(0, 2)] if crops and s.chance(0.5) else [0, 0] for _ in range(spatial)]
     batch = s.integer(1, 2)
     image = [n * b - before - after for n, b, (before, after) in zip(small, block, edges)]
     if min(image) < 1:
         raise Redraw
-    rest = [s.integer(1, 4)] if spatial == 1 or s.chance(0.9) else []
+    # Of three dimensions the reference always blocks one.
+    rest = [s.integer(1, 4)]
     deep, wide = [batch * math.prod(block), *small, *rest], [batch, *image, *rest]
     source, target = (wide, deep) if name == "SPACE_TO_BATCH_ND" else (deep, wide)
     q = s.quantisation(dtype)

@@ -31,8 +31,9 @@ fn every_output_is_the_references() {
     if std::env::var_os("SMOLNN_BLESS").is_some() {
         fs::write(&path, &table).expect("the table can be written");
     }
-    let recorded = fs::read_to_string(&path).expect("the table can be read");
-    let recorded: BTreeMap<&str, usize> = recorded
+    let text = fs::read_to_string(&path).expect("the table can be read");
+    operators_of_the_guide(&text);
+    let recorded: BTreeMap<&str, usize> = text
         .lines()
         .filter(|line| !line.starts_with('#'))
         .map(|line| {
@@ -49,6 +50,51 @@ fn every_output_is_the_references() {
             println!("{kind}: {equal} models are equal, {expected} were; {BLESS}");
         }
     }
+}
+
+/// What the operators' names in the README are, in its order.
+fn operators_of_the_readme() -> Vec<String> {
+    let readme = fs::read_to_string(project().join("README.md")).expect("the README can be read");
+    let (_, list) = readme.split_once("**Operators of `.tflite` files**").expect("the README lists operators");
+    let list = list.split("\n\n").nth(1).expect("the list is a paragraph of its own");
+    let names =
+        list.split([',', ' ', '\n', '.']).map(|word| word.trim_end_matches(['¹', '²'])).filter(|word| !word.is_empty());
+    names.map(String::from).collect()
+}
+
+/// The table of docs/operators.md is that of the counts: a type stands there when random models of it are equal.
+fn operators_of_the_guide(counts: &str) {
+    let mut types: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in counts.lines().filter(|line| !line.starts_with('#')) {
+        let (kind, numbers) = line.split_once('\t').expect("a kind and numbers");
+        let (name, kind) = kind.split_once(' ').expect("an operator and a type");
+        let known = types.entry(name).or_default();
+        if !numbers.starts_with("0\t") {
+            known.push(kind);
+        }
+    }
+    let mut table = String::from("| operator | int8 | int16 | f32 | other |\n|---|---|---|---|---|\n");
+    for name in operators_of_the_readme() {
+        let Some(known) = types.get(name.as_str()) else {
+            writeln!(table, "| {name} | | | | no random models |").expect("a string takes any text");
+            continue;
+        };
+        let mark = |wanted: &str| if known.contains(&wanted) { "●" } else { "" };
+        let others: Vec<&str> = known.iter().copied().filter(|kind| !["int8", "int16", "f32"].contains(kind)).collect();
+        let (int8, int16, real) = (mark("int8"), mark("int16"), mark("f32"));
+        writeln!(table, "| {name} | {int8} | {int16} | {real} | {} |", others.join(", ").replace('>', " → "))
+            .expect("a string takes any text");
+    }
+    let path = project().join("docs/operators.md");
+    let guide = fs::read_to_string(&path).expect("the guide can be read");
+    let (before, rest) = guide.split_once("<!-- table -->\n").expect("the table begins");
+    let (recorded, behind) = rest.split_once("<!-- end -->").expect("the table ends");
+    if std::env::var_os("SMOLNN_BLESS").is_some() {
+        fs::write(&path, format!("{before}<!-- table -->\n{table}<!-- end -->{behind}"))
+            .expect("the guide can be written");
+        return;
+    }
+    assert_eq!(recorded, table, "docs/operators.md; {BLESS}");
 }
 
 /// A wrong output and a damaged model do not count as equal, and a cut pack is an error.

@@ -86,7 +86,12 @@ pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
         Operator::Unary(_) | Operator::LogSoftmax | Operator::L2Normalise { .. } => {
             like_input(0, view.input_shape(0)?.to_vec())
         }
-        Operator::Softmax { .. } | Operator::Quantise | Operator::Cast => of_type(None, view.input_shape(0)?.to_vec()),
+        // int8 values may give int16 ones.
+        Operator::Softmax { .. } => {
+            let real = element(0)?.filter(|element| element.is_float());
+            of_type(real, view.input_shape(0)?.to_vec())
+        }
+        Operator::Quantise | Operator::Cast => of_type(None, view.input_shape(0)?.to_vec()),
         Operator::Dequantise => of_type(Some(Element::F32), view.input_shape(0)?.to_vec()),
         Operator::Reduce { keep_dims, .. } => {
             let (shape, reduced) = (view.input_shape(0)?, marked_axes(view)?);
@@ -160,7 +165,14 @@ pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
             view.bounded(&result)?;
             like_input(0, result)
         }
-        Operator::UpdateSlice => like_input(0, view.input_shape(0)?.to_vec()),
+        Operator::UpdateSlice => {
+            let (shape, start) = (view.input_shape(0)?, view.input_shape(2)?);
+            if start != [shape.len()] {
+                let supported = format!("shape [{}], a position per dimension", shape.len());
+                return Err(view.fault_of_input(2, format!("a start of shape {start:?}"), supported));
+            }
+            like_input(0, shape.to_vec())
+        }
         Operator::ResizeBilinear { .. } | Operator::ResizeNearest { .. } => {
             let [batch, _, _, channels] = view.nhwc(view.input(0)?)?;
             let [rows, columns] = resized(view)?;

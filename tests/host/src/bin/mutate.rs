@@ -1,0 +1,192 @@
+//! Damages golden models at random, imports them, and runs what is accepted: `mutate COUNT [SEED]`.
+//!
+//! Every file is read, compiled, written as Rust and run on random inputs, as long as it is small. It passes when it is refused with an error that says
+//! why, or runs without one, twice with the same outputs. A panic, an empty error, a run that a kernel refuses, outputs that depend on what the arena held
+//! before, and a file that takes seconds are failures; they are shown with the number that makes the file again (`mutate 1 SEED NUMBER`).
+//! Exit codes: 0 all passed, 1 failures, 2 usage.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use host_tests::random_models::records;
+use smolnn_import::{Backend, Error, Model, Program};
+use smolnn_testkit::{Random, golden};
+
+/// Largest file that is taken, in bytes: most of a small file says what the model is, and not what its weights are.
+const LARGEST: usize = 4096;
+/// Longest time that a file may take.
+const LONGEST: Duration = Duration::from_secs(2);
+/// Largest arena and most multiply-accumulates of a program that is run.
+const ARENA: usize = 1 << 16;
+const MACS: u64 = 1 << 17;
+
+/// The small models of the project.
+fn models() -> Vec<Vec<u8>> {
+    let mut models = Vec::new();
+    for folder in ["tests/data/ops", "tests/data/converter", "tests/data/japanese_vowels"] {
+        models.extend(golden::all(folder).into_iter().map(|golden| golden.model));
+    }
+    let packs = golden::project().join("tests/data/random_models");
+    let mut paths: Vec<_> = std::fs::read_dir(packs)
+        .expect("the packs are part of the project")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "models"))
+        .collect();
+    paths.sort();
+    for path in paths {
+        let pack = std::fs::read(&path).expect("the pack can be read");
+        let records = records(&pack).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        models.extend(records.iter().map(|record| record.model.to_vec()));
+    }
+    models.retain(|model| model.len() <= LARGEST);
+    assert!(models.len() > 500, "only {} models", models.len());
+    models
+}
+
+/// Damages one to four places. Words are often set to small numbers and to those of other places: indices, lengths, codes and offsets that mean
+/// something.
+fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
+    const WORDS: [u32; 16] = [
+        0,
+        1,
+        2,
+        3,
+        4,
+        7,
+        8,
+        0xFFFF_FFFF,
+        0xFFFF_FFFE,
+        0x7FFF_FFFF,
+        0x8000_0000,
+        0x1_0000,
+        0x7F,
+        0x80,
+        0x3F80_0000,
+        0x7F80_0000,
+    ];
+    for _ in 0..random.length(1, 4) {
+        let at = random.length(8, bytes.len() - 1);
+        let word = (at & !3).min(bytes.len().saturating_sub(4) & !3);
+        match random.between(0, 7) {
+            0 => bytes[at] ^= 1 << random.between(0, 7),
+            1 => bytes[at] = random.bits() as u8,
+            2 => bytes[at] = bytes[at].wrapping_add(random.pick(&[1, 255, 4, 252])),
+            3 | 4 => bytes[word..word + 4].copy_from_slice(&random.pick(&WORDS).to_le_bytes()),
+            5 => {
+                let from = random.length(0, bytes.len() / 4 - 1) * 4;
+                bytes.copy_within(from..from + 4, word);
+            }
+            6 => {
+                let value = u32::from_le_bytes(bytes[word..word + 4].try_into().expect("four bytes"));
+                let value = value.wrapping_add_signed(random.between(-8, 8));
+                bytes[word..word + 4].copy_from_slice(&value.to_le_bytes());
+            }
+            _ if random.one_in(8) => bytes.truncate(at.max(64)),
+            _ => bytes[at] = bytes[random.length(0, bytes.len() - 1)],
+        }
+    }
+}
+
+/// What became of a file.
+enum Outcome {
+    Malformed,
+    Unsupported,
+    /// Compiled; whether it was small enough to run.
+    Compiled(bool),
+}
+
+/// The outputs of a run on these inputs, after another one on `first`.
+fn run(program: &Program, seed: u64, runs: usize) -> Result<Vec<Vec<u8>>, String> {
+    let mut runner = program.runner().map_err(|error| error.to_string())?;
+    for round in (0..runs).rev() {
+        runner.reset();
+        let mut random = Random::new(seed + round as u64);
+        for (index, &input) in program.net().inputs.iter().enumerate() {
+            let bytes: Vec<u8> = (0..program.net().tensors[input].bytes()).map(|_| random.bits() as u8).collect();
+            runner.set_input(index, &bytes).map_err(|error| error.to_string())?;
+        }
+        runner.run().map_err(|error| format!("a run is refused: {error}"))?;
+    }
+    (0..program.net().outputs.len())
+        .map(|index| runner.output(index).map(<[u8]>::to_vec).map_err(|error| error.to_string()))
+        .collect()
+}
+
+fn import(bytes: &[u8], seed: u64) -> Result<Outcome, String> {
+    let program = match Model::read("mutated", bytes).and_then(|model| model.compile(Backend::CURRENT)) {
+        Ok(program) => program,
+        Err(Error::Malformed(text)) if !text.is_empty() => return Ok(Outcome::Malformed),
+        Err(Error::Unsupported(problems)) if !problems.is_empty() => return Ok(Outcome::Unsupported),
+        Err(error) => return Err(format!("an error without a reason: {error:?}")),
+    };
+    if program.arena_bytes() + program.state_bytes() > ARENA || program.macs() > MACS {
+        return Ok(Outcome::Compiled(false));
+    }
+    if !program.source().contains("pub struct Model") {
+        return Err("the generated code has no model".into());
+    }
+    // Once on fresh memory, once on what other inputs left behind.
+    if run(&program, seed, 1)? != run(&program, seed, 2)? {
+        return Err("the outputs depend on what the arena held before".into());
+    }
+    Ok(Outcome::Compiled(true))
+}
+
+fn main() -> ExitCode {
+    let numbers: Option<Vec<u64>> = std::env::args().skip(1).map(|argument| argument.parse().ok()).collect();
+    let (count, seed, first) = match numbers.as_deref() {
+        Some(&[count]) => (count, 1, 0),
+        Some(&[count, seed]) => (count, seed, 0),
+        Some(&[count, seed, first]) => (count, seed, first),
+        _ => {
+            eprintln!("usage: mutate COUNT [SEED [FIRST]]");
+            return ExitCode::from(2);
+        }
+    };
+    let models = models();
+    println!("{} models, seed {seed}, {count} files from number {first} on", models.len());
+    std::panic::set_hook(Box::new(|_| {}));
+    let (mut malformed, mut unsupported, mut compiled, mut ran, mut failures) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
+    let mut longest = Duration::ZERO;
+    for number in first..first + count {
+        let mut random = Random::new(seed << 32 ^ number);
+        let mut bytes = models[random.length(0, models.len() - 1)].clone();
+        damage(&mut random, &mut bytes);
+        let start = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| import(&bytes, number)));
+        let time = start.elapsed();
+        longest = longest.max(time);
+        let failure = match outcome {
+            Ok(Ok(Outcome::Malformed)) => {
+                malformed += 1;
+                None
+            }
+            Ok(Ok(Outcome::Unsupported)) => {
+                unsupported += 1;
+                None
+            }
+            Ok(Ok(Outcome::Compiled(small))) => {
+                compiled += 1;
+                ran += u64::from(small);
+                None
+            }
+            Ok(Err(text)) => Some(text),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+                Some(format!("a panic: {}", text.unwrap_or("without a text")))
+            }
+        };
+        let failure = failure.or_else(|| (time > LONGEST).then(|| format!("took {time:?}")));
+        if let Some(text) = failure {
+            failures += 1;
+            if failures <= 100 {
+                println!("number {number}: {text}");
+            }
+        }
+    }
+    println!(
+        "{count} files: {malformed} damaged, {unsupported} not supported, {compiled} compiled, {ran} of them run; {failures} failures; longest {longest:?}"
+    );
+    ExitCode::from(u8::from(failures > 0))
+}
