@@ -286,7 +286,7 @@ fn radix_4_first(body: &mut [Complex]) {
 /// Radix-4 butterflies over four transforms of as many numbers as there are factors.
 fn radix_4(body: &mut [Complex], factors: &[[Complex; 3]]) {
     let length = factors.len();
-    for block in body.chunks_exact_mut(4 * length) {
+    for block in body.chunks_exact_mut((4 * length).max(1)) {
         let (a, rest) = block.split_at_mut(length);
         let (b, rest) = rest.split_at_mut(length);
         let (c, d) = rest.split_at_mut(length);

@@ -44,6 +44,8 @@
 //! shapes and errors, which both share, stand here at the top.
 #![no_std]
 
+#[cfg(feature = "embedded-hal")]
+pub mod sensor;
 pub mod stream;
 
 pub use smolnn_core::*;

@@ -27,14 +27,21 @@
 //! Where samples arrive in an interrupt and are heard in the main loop, a [`SampleRing`] stands between the two. It says when sound was
 //! lost, how much, and where.
 //!
+//! With the features `embedded-io` and `embedded-io-async`, `Samples` reads them from a stream of bytes, and `WakeWord::wait` and
+//! `WakeWord::wait_async` end when the word is heard.
+//!
 //! Decisions from other models: [`Majority`] over the last classes, [`Hysteresis`] between two levels.
 
 mod detector;
 mod ring;
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+mod samples;
 mod vote;
 mod wake_word;
 
 pub use detector::{Detector, MOST_PROBABILITIES, REFRACTORY_FRAMES};
 pub use ring::{Overrun, SampleReader, SampleRing, SampleWriter};
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+pub use samples::{ReadError, Samples};
 pub use vote::{Hysteresis, Majority};
 pub use wake_word::{Detection, Event, FromFn, StreamingModel, WakeWord};
