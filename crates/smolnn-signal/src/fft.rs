@@ -283,13 +283,27 @@ fn radix_4_first(body: &mut [Complex]) {
     }
 }
 
+/// The four transforms of a block.
+#[inline(always)]
+fn fourths(block: &mut [Complex], length: usize) -> Option<[&mut [Complex]; 4]> {
+    let (a, rest) = block.split_at_mut_checked(length)?;
+    let (b, rest) = rest.split_at_mut_checked(length)?;
+    let (c, d) = rest.split_at_mut_checked(length)?;
+    Some([a, b, c, d])
+}
+
 /// Radix-4 butterflies over four transforms of as many numbers as there are factors.
 fn radix_4(body: &mut [Complex], factors: &[[Complex; 3]]) {
     let length = factors.len();
-    for block in body.chunks_exact_mut((4 * length).max(1)) {
-        let (a, rest) = block.split_at_mut(length);
-        let (b, rest) = rest.split_at_mut(length);
-        let (c, d) = rest.split_at_mut(length);
+    let mut blocks = body;
+    while let Some((block, others)) = blocks.split_at_mut_checked(4 * length)
+        && !block.is_empty()
+    {
+        blocks = others;
+        let Some([a, b, c, d]) = fourths(block, length) else {
+            debug_assert!(false, "a block has four transforms");
+            return;
+        };
         for ((((a, b), c), d), &[once, twice, thrice]) in a.iter_mut().zip(b).zip(c).zip(d).zip(factors) {
             let second = times(quarters(*b), once);
             let third = times(quarters(*c), twice);
