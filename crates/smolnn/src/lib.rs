@@ -12,7 +12,9 @@
 //! // main.rs
 //! smolnn::include_model!(digits);
 //!
-//! let mut model = digits::Model::new();       // its RAM is the constant digits::ARENA_BYTES
+//! static MODEL: ConstStaticCell<digits::Model> = ConstStaticCell::new(digits::Model::new()); // its RAM is a constant
+//!
+//! let model = MODEL.take();
 //! let scores: &[i8; 10] = model.infer(&image); // no Result: nothing is left to go wrong
 //! ```
 //!
@@ -58,6 +60,9 @@ pub use {smolnn_fixed as fixed, smolnn_float as float, smolnn_signal as signal};
 /// inputs or outputs these are numbered: `Input0`, `input_1_mut`, `OUTPUT_1_SCALE`.
 ///
 /// `include_model!(pub digits)` makes the module public.
+///
+/// The model holds its arena. Keep it in a static (`ConstStaticCell` of the crate `static_cell`): the linker then finds its place, and says so
+/// when the RAM is too small. A local takes the whole arena from the stack, several times in a debug build.
 #[macro_export]
 macro_rules! include_model {
     ($visibility:vis $name:ident) => {

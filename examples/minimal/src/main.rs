@@ -5,8 +5,12 @@
 use cortex_m_rt::entry;
 use panic_halt as _;
 use semihosting::{println, process};
+use static_cell::ConstStaticCell;
 
 smolnn::include_model!(digits);
+
+/// All of the model's RAM, digits::ARENA_BYTES and its state. A static, so that the linker finds its place and the stack stays small.
+static MODEL: ConstStaticCell<digits::Model> = ConstStaticCell::new(digits::Model::new());
 
 /// 8×8 pixels of ink, 0 to 16.
 const PICTURE: [u8; 64] = [
@@ -22,8 +26,7 @@ const PICTURE: [u8; 64] = [
 
 #[entry]
 fn main() -> ! {
-    // All of its RAM, digits::ARENA_BYTES, is known before flashing.
-    let mut model = digits::Model::new();
+    let model = MODEL.take();
     let scores = model.infer(&PICTURE.map(|ink| (i16::from(ink) * 255 / 16 - 128) as i8));
     let best = scores.iter().enumerate().max_by_key(|&(_, score)| score);
     println!("this is a {}", best.map_or(0, |(digit, _)| digit));
