@@ -26,7 +26,7 @@ enum Command {
     Inspect {
         /// The .tflite file.
         model: PathBuf,
-        /// Count for this backend.
+        /// Count for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
         #[arg(long, default_value = "portable", value_parser = backend)]
         backend: Backend,
     },
@@ -37,7 +37,7 @@ enum Command {
         /// The Rust file to write.
         #[arg(short, long)]
         output: PathBuf,
-        /// Pack the weights for this backend.
+        /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
         #[arg(long, default_value = "portable", value_parser = backend)]
         backend: Backend,
     },
@@ -45,9 +45,51 @@ enum Command {
     Run(Session),
 }
 
+/// Beginnings of the names of chips, and the backend of their cores.
+const CHIPS: [(&str, Backend); 32] = [
+    ("esp32c", Backend::Rv32),
+    ("esp32h", Backend::Rv32),
+    ("nrf51", Backend::V6m),
+    ("nrf52", Backend::Dsp),
+    ("nrf53", Backend::Dsp),
+    ("nrf54", Backend::Dsp),
+    ("nrf91", Backend::Dsp),
+    ("rp2040", Backend::V6m),
+    ("rp2350", Backend::Dsp),
+    ("samd21", Backend::V6m),
+    ("samd51", Backend::Dsp),
+    ("stm32c0", Backend::V6m),
+    ("stm32f0", Backend::V6m),
+    ("stm32f1", Backend::V7m),
+    ("stm32f2", Backend::V7m),
+    ("stm32f3", Backend::Dsp),
+    ("stm32f4", Backend::Dsp),
+    ("stm32f7", Backend::Dsp),
+    ("stm32g0", Backend::V6m),
+    ("stm32g4", Backend::Dsp),
+    ("stm32h5", Backend::Dsp),
+    ("stm32h7", Backend::Dsp),
+    ("stm32l0", Backend::V6m),
+    ("stm32l1", Backend::V7m),
+    ("stm32l4", Backend::Dsp),
+    ("stm32l5", Backend::Dsp),
+    ("stm32n6", Backend::Helium),
+    ("stm32u0", Backend::V6m),
+    ("stm32u5", Backend::Dsp),
+    ("stm32wb", Backend::Dsp),
+    ("stm32wl", Backend::Dsp),
+    ("ra8", Backend::Helium),
+];
+
+/// The backend of this name, or of a chip.
 fn backend(name: &str) -> std::result::Result<Backend, String> {
-    let names = Backend::ALL.map(Backend::name).join(", ");
-    Backend::from_name(name).ok_or_else(|| format!("the backends are {names}"))
+    let name = name.to_ascii_lowercase();
+    let chip = || CHIPS.iter().find(|(chip, _)| name.starts_with(chip)).map(|&(_, backend)| backend);
+    Backend::from_name(&name).or_else(chip).ok_or_else(|| {
+        let names = Backend::ALL.map(Backend::name).join(", ");
+        let chips = CHIPS.map(|(chip, _)| chip).join(", ");
+        format!("the backends are {names}; chips whose names begin with {chips} stand for theirs")
+    })
 }
 
 fn main() -> ExitCode {

@@ -56,6 +56,10 @@ fn inspect_shows_every_layer_and_the_totals() {
         assert!(table.contains(words), "{words:?} is missing in:\n{table}");
     }
     assert!(success(&["inspect", text(&digits()), "--backend", "dsp"]).contains("backend dsp"));
+    for (chip, backend) in [("rp2040", "v6m"), ("nRF52840", "dsp"), ("stm32f103", "v7m"), ("esp32c3", "rv32")] {
+        let table = success(&["inspect", text(&digits()), "--backend", chip]);
+        assert!(table.contains(&format!("backend {backend}")), "{chip}: {table}");
+    }
 }
 
 #[test]
