@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString};
+use std::vec;
 use std::vec::Vec;
 use std::{env, format, fs, println};
 
@@ -43,6 +44,42 @@ pub fn all(path: &str) -> Vec<Golden> {
     folders.sort();
     assert!(!folders.is_empty(), "{path} holds no golden data");
     folders.iter().map(|folder| Golden::read(folder)).collect()
+}
+
+/// A streaming model that lies beside the recording of its calls (`NAME.tflite`, `NAME.random_in.bin`, `NAME.random_out.bin`) as a golden of one case,
+/// the first `steps` calls; none when the folder is absent.
+///
+/// # Panics
+/// When a file cannot be read, or fewer calls were recorded.
+pub fn streaming(folder: &str, name: &str, steps: usize) -> Option<Golden> {
+    let model = blob(&format!("{folder}/{name}.tflite"))?;
+    let read = |what: &str| blob(&format!("{folder}/{name}.random_{what}.bin")).expect("the recording is there");
+    let (mut input, mut output) = (read("in"), read("out"));
+    // The models of this collection give one byte per call.
+    let calls = output.len();
+    assert!(steps <= calls && input.len().is_multiple_of(calls), "{name}: {calls} calls were recorded");
+    input.truncate(input.len() / calls * steps);
+    output.truncate(steps);
+    let tensor = |dtype: &str| Tensor {
+        dtype: dtype.into(),
+        shape: Vec::new(),
+        scales: Vec::new(),
+        zero_points: Vec::new(),
+        name: String::new(),
+        constant: None,
+    };
+    let (inputs, outputs) = (vec![(0, input)], vec![(OUTPUTS, output)]);
+    let case = Case { label: "random".into(), steps, inputs, outputs, between: Vec::new() };
+    Some(Golden {
+        name: name.into(),
+        folder: project().join(folder),
+        model,
+        inputs: vec![0],
+        outputs: vec![OUTPUTS],
+        tensors: BTreeMap::from([(0, tensor("INT8")), (OUTPUTS, tensor("UINT8"))]),
+        operators: Vec::new(),
+        cases: vec![case],
+    })
 }
 
 /// The blob at a path from the project's root, when it is there.

@@ -1,4 +1,4 @@
-//! Compiles the single-operator models for the target of the build, and embeds the recorded float cases and spoken vowels
+//! Compiles the single-operator models and small whole ones for the target of the build, and embeds the recorded float cases and spoken vowels
 //! for a quantised GRU. A board of 16 KiB has none of them: each operator would bring kernels of its own, which the whole
 //! models run there.
 
@@ -10,12 +10,35 @@ use embed::Writer;
 use smolnn_fixed::rnn::gru;
 use smolnn_import::Backend;
 use smolnn_import::recurrent::{self, CellWeights, QuantisedGru, Reset, Update};
-use smolnn_testkit::golden;
+use smolnn_testkit::golden::{self, Golden};
 use smolnn_testkit::vowels;
+
+/// Streaming models, each with the recording of its calls.
+const WAKE: &str = "../shared/golden/wake";
+
+/// Most bytes of a whole model and of what was recorded of it: every board holds all of them.
+const LARGEST: usize = 64 << 10;
+
+/// Whether a whole model is small, and its outputs are equal to the bit: float ones are compared on the host, within a tolerance.
+fn small_and_exact(golden: &Golden) -> bool {
+    let recorded = golden.cases.iter().flat_map(|case| case.inputs.iter().chain(&case.outputs));
+    let bytes = golden.model.len() + recorded.map(|(_, bytes)| bytes.len()).sum::<usize>();
+    let is_float = golden.outputs.iter().any(|output| golden.tensors[output].dtype.starts_with("FLOAT"));
+    // Its recorded outputs are no function of its input: tests/host/golden/models.rs.
+    bytes <= LARGEST && !is_float && golden.name != "tcn_dilated_dyn"
+}
+
+/// The small whole models, by names that no single operator has.
+fn whole_models() -> impl Iterator<Item = Golden> {
+    let named = |golden: Golden| Golden { name: format!("whole_{}", golden.name), ..golden };
+    golden::all("../shared/golden/tf").into_iter().filter(small_and_exact).map(named)
+}
 
 fn main() {
     for folder in [
         "../../../../shared/golden/ops",
+        "../../../../shared/golden/tf",
+        "../../../../shared/golden/wake",
         "../../../../shared/golden/float",
         "../../data/ops",
         "../../data/japanese_vowels",
@@ -28,6 +51,8 @@ fn main() {
         operators.extend(golden::all("../shared/golden/ops"));
         operators.extend(golden::all("tests/data/ops"));
         operators.extend(golden::all("tests/data/japanese_vowels"));
+        operators.extend(whole_models());
+        operators.extend(["okay_nabu_v1", "okay_nabu_v2"].iter().filter_map(|name| golden::streaming(WAKE, name, 60)));
     }
     writer.group("operators", operators);
     floats(&mut writer);
