@@ -1,15 +1,16 @@
-//! Functions of one operand: RELU and its kinds, LEAKY_RELU, ELU, HARD_SWISH, LOGISTIC, TANH, ABS, RSQRT, LOGICAL_NOT; NEG, SQUARE, SQRT,
-//! EXP, LOG, SIN, COS, FLOOR, CEIL, ROUND, GELU of real numbers; and PRELU. int8 ones are tables of 256 values, which generated code computes when it
+//! Functions of one operand: RELU and its kinds, LEAKY_RELU, ELU, HARD_SWISH, LOGISTIC, TANH, ABS, RSQRT, SQRT, EXP, LOG, GELU, LOGICAL_NOT;
+//! NEG, SQUARE, SIN, COS, FLOOR, CEIL, ROUND of real numbers; and PRELU. int8 ones are tables of 256 values, which generated code computes when it
 //! is compiled; some exist for int16 as well, all of them for f32.
 
-use smolnn_core::Broadcast;
+use smolnn_core::{Broadcast, ShapeError};
 use smolnn_fixed::act::{
     AbsInt16, Interpolation, LeakyRelu, Prelu, RsqrtInt16, Table, abs_int16, leaky_relu_int16, logistic_int16, lookup,
     prelu, rsqrt_int16, tanh_int16,
 };
 use smolnn_fixed::elementwise::{Pairing, logical_not};
-use smolnn_fixed::quantise::FusedActivation;
+use smolnn_fixed::quantise::{Affine, FusedActivation};
 use smolnn_float as float;
+use smolnn_float::act::Activation as _;
 
 use super::Lowered;
 use super::argument::{Borrowed, Lengths, float_text};
@@ -41,15 +42,11 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
     let supported: &[Element] = match kind {
         UnaryKind::Negate
         | UnaryKind::Square
-        | UnaryKind::Sqrt
-        | UnaryKind::Exp
-        | UnaryKind::Log
         | UnaryKind::Sin
         | UnaryKind::Cos
         | UnaryKind::Floor
         | UnaryKind::Ceil
-        | UnaryKind::Round
-        | UnaryKind::Gelu { .. } => &[Element::F32],
+        | UnaryKind::Round => &[Element::F32],
         UnaryKind::Relu
         | UnaryKind::LeakyRelu { .. }
         | UnaryKind::Logistic
@@ -87,6 +84,10 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         (true, UnaryKind::Tanh) => call!(lookup(&Table::tanh(x), length; tensors)),
         (true, UnaryKind::Abs) => call!(lookup(&Table::abs(x, y), length; tensors)),
         (true, UnaryKind::Rsqrt) => call!(lookup(&Table::rsqrt(x, y), length; tensors)),
+        (true, UnaryKind::Sqrt | UnaryKind::Exp | UnaryKind::Log | UnaryKind::Gelu { .. }) => {
+            let table = tabulated(context, kind, x, y)?;
+            call!(lookup(table, length; tensors))
+        }
         (false, UnaryKind::Abs) => call!(abs_int16(&AbsInt16::new(length, x, y); tensors)),
         (false, UnaryKind::Rsqrt) => call!(rsqrt_int16(&RsqrtInt16::new(length, x, y); tensors)),
         (false, UnaryKind::LeakyRelu { alpha }) => {
@@ -99,21 +100,27 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         }
         (false, UnaryKind::Logistic) => call!(logistic_int16(&Interpolation::logistic(scale), length; tensors)),
         (false, UnaryKind::Tanh) => call!(tanh_int16(&Interpolation::tanh(scale), length; tensors)),
-        (false, UnaryKind::Relu6 | UnaryKind::ReluN1To1 | UnaryKind::Elu | UnaryKind::HardSwish)
+        (
+            false,
+            UnaryKind::Relu6
+            | UnaryKind::ReluN1To1
+            | UnaryKind::Elu
+            | UnaryKind::HardSwish
+            | UnaryKind::Sqrt
+            | UnaryKind::Exp
+            | UnaryKind::Log
+            | UnaryKind::Gelu { .. },
+        )
         | (
             _,
             UnaryKind::LogicalNot
             | UnaryKind::Negate
             | UnaryKind::Square
-            | UnaryKind::Sqrt
-            | UnaryKind::Exp
-            | UnaryKind::Log
             | UnaryKind::Sin
             | UnaryKind::Cos
             | UnaryKind::Floor
             | UnaryKind::Ceil
-            | UnaryKind::Round
-            | UnaryKind::Gelu { .. },
+            | UnaryKind::Round,
         ) => {
             return Err(context.tensor_fault(input.id, input.tensor.element.to_string(), "INT8"));
         }
@@ -122,6 +129,31 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         return table_call(context, &input, body, label);
     }
     Ok(context.call(&[input.id], body)?.overlap(0, 0).label(label).into())
+}
+
+/// The table of a function that TensorFlow Lite evaluates in f32 at each int8 value, made here by the kernel that serves f32 tensors: the result
+/// times the rounded inverse of the output's scale, halves away from zero, clamped. What is no number becomes real 0.
+fn tabulated(context: &Context<'_>, kind: UnaryKind, x: Affine, y: Affine) -> Result<Borrowed<Table>, Problem> {
+    let input: [f32; 256] = std::array::from_fn(|index| x.scale * (index as i32 - 128 - x.zero_point) as f32);
+    let mut reals = [0.0; 256];
+    let evaluated = match kind {
+        UnaryKind::Sqrt => float::elementwise::sqrt(&input, &mut reals),
+        UnaryKind::Exp => float::elementwise::exp(&input, &mut reals),
+        UnaryKind::Log => float::elementwise::log(&input, &mut reals),
+        UnaryKind::Gelu { approximate } => float::act::Gelu(gelu_kind(approximate)).forward(&input, &mut reals),
+        _ => Err(ShapeError::Range("the function has no table")),
+    };
+    evaluated.map_err(|error| context.fault(error.to_string(), "a function that has a table"))?;
+    let inverse = 1.0 / y.scale;
+    let outputs = reals.map(|real| {
+        let steps = (real * inverse).round() as i32;
+        steps.saturating_add(y.zero_point).clamp(-128, 127) as i8
+    });
+    Ok(Borrowed::new(Table::from_ascending(&outputs), format!("Table::from_ascending(&{outputs:?})")))
+}
+
+fn gelu_kind(approximate: bool) -> float::act::GeluKind {
+    if approximate { float::act::GeluKind::Tanh } else { float::act::GeluKind::Erf }
 }
 
 /// A function of real numbers.
@@ -155,7 +187,7 @@ fn real_unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, Problem
         UnaryKind::Logistic => activation!(float::act::Sigmoid, "float::act::Sigmoid"),
         UnaryKind::Tanh => activation!(float::act::Tanh, "float::act::Tanh"),
         UnaryKind::Gelu { approximate } => {
-            let kind = if approximate { float::act::GeluKind::Tanh } else { float::act::GeluKind::Erf };
+            let kind = gelu_kind(approximate);
             activation!(float::act::Gelu(kind), format!("float::act::Gelu(float::act::GeluKind::{kind:?})"))
         }
         UnaryKind::Abs => elementwise!(abs),

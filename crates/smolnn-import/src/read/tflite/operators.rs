@@ -193,7 +193,7 @@ const LINES: &[Line] = &[
         of.reorder("SPLIT_V", &[0, 2, 1])?;
         Operator::Split
     }),
-    line!("SQRT", 1..=1, _ => Operator::Unary(UnaryKind::Sqrt)),
+    line!("SQRT", 1..=2, _ => Operator::Unary(UnaryKind::Sqrt)),
     line!("SQUARE", 1..=1, _ => Operator::Unary(UnaryKind::Square)),
     line!("SQUARED_DIFFERENCE", 1..=3, _ => Operator::Binary(BinaryKind::SquaredDifference, Activation::None)),
     line!("SQUEEZE", 1..=2, _ => Operator::Reshape),
