@@ -37,7 +37,8 @@ pub(super) fn dense_int16(
             output: whole.as_mut_ptr(),
             blocks,
         };
-        // SAFETY: weights and channels for all blocks are there, as was just checked; the output has their length.
+        // SAFETY: the slices above end behind the last block, so that its weights and channels can be read; the output has four
+        // elements per block, and there is a block.
         unsafe { kernel(&mut job) };
         if range.minimum > -32768 || range.maximum < 32767 {
             for value in whole {
@@ -48,20 +49,22 @@ pub(super) fn dense_int16(
     portable::dense_int16(input, rest_weights, rest_channels, range, rest);
 }
 
-/// What the assembly reads and moves on; the offsets stand in it.
+/// The arguments of the kernel, which moves some of them on. The assembly names fields by their offsets in bytes, which stand
+/// beside them.
 #[repr(C)]
 pub(super) struct Job {
     input: *const i16,        // 0
     weights: *const i8,       // 4
     inputs: usize,            // 8
-    groups: usize,            // 12: of four inputs, or of all
-    rest: usize,              // 16: inputs behind the groups
+    groups: usize,            // 12: turns of the loop over groups of inputs
+    rest: usize,              // 16: inputs behind the last group
     channels: *const Channel, // 20
     output: *mut i16,         // 24
-    blocks: usize,            // 28: of four outputs, not none
+    blocks: usize,            // 28: blocks of four outputs, at least one
 }
 
-/// Bias, mantissa and shift of the channel at r1, and the output at r2.
+/// Requantises a sum with the channel at r1 and stores the output at r2; both pointers move on. r0, r3 and r5 take bias,
+/// mantissa and shift.
 macro_rules! finish {
     ($sum:literal) => {
         concat!(
@@ -89,6 +92,15 @@ macro_rules! kernel {
         /// # Safety
         /// The job's inputs can be read, as can four rows of as many weights and four channels for each block; four outputs
         /// for each can be written.
+        //
+        // | register       | holds                                                                            |
+        // |----------------|----------------------------------------------------------------------------------|
+        // | r0             | next input; around the loops bias, then output                                   |
+        // | r1, r2, r8, r5 | next weight of the four rows; around the loops r1: channels, r2: outputs, r5: shift |
+        // | r3             | groups, then inputs that are left; around the loops the mantissa                 |
+        // | r4, r6, r7, r9 | sums of the four rows                                                            |
+        // | r10, r11, lr   | taken by `$groups`; in the loop over single inputs r10: input, r11: weight       |
+        // | r12            | the job, also at [sp]; `$groups` may overwrite it                                |
         #[unsafe(naked)]
         unsafe extern "C" fn kernel(job: &mut Job) {
             naked_asm!(

@@ -1,4 +1,4 @@
-//! Which body serves an operator.
+//! The table of bodies: one for each operator that Helium has a kernel for.
 
 use super::{conv2d, dense, dense_int16, depthwise};
 use crate::backend::Bodies;

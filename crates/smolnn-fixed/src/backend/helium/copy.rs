@@ -7,7 +7,17 @@ use super::vector::helium;
 /// Copies `rows` rows of `bytes` bytes, `from_stride` and `to_stride` bytes apart.
 ///
 /// # Safety
-/// All rows lie in memory that may be read and written, and do not overlap.
+/// The rows at `from` can be read, those at `to` written, and no row at `to` overlaps one at `from`.
+//
+// | register | holds                                        |
+// |----------|----------------------------------------------|
+// | r0, r1   | start of the row at `to` and at `from`       |
+// | r2       | `bytes`                                      |
+// | r3       | rows that are left                           |
+// | r4, r5   | next bytes of the row at `to` and at `from`  |
+// | r6, r7   | `to_stride`, `from_stride`                   |
+// | lr       | bytes of the row that are left               |
+// | q0       | the bytes on their way                       |
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn copy_rows(
     to: *mut i8,
@@ -40,10 +50,19 @@ pub(super) unsafe extern "C" fn copy_rows(
     )
 }
 
-/// Fills `bytes` bytes.
+/// Sets `bytes` bytes at `to` to `value`.
 ///
 /// # Safety
-/// They lie in memory that may be written.
+/// `bytes` bytes at `to` can be written.
+//
+// | register | holds                              |
+// |----------|------------------------------------|
+// | r0       | next bytes at `to`                 |
+// | r1       | `value`                            |
+// | r2       | `bytes`                            |
+// | r7       | kept only to align the stack       |
+// | lr       | bytes that are left                |
+// | q0       | sixteen times `value`              |
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn fill(to: *mut i8, value: i32, bytes: usize) {
     naked_asm!(

@@ -18,6 +18,17 @@ pub(super) fn dense_int16(
     dense_int16::dense_int16(kernel, 1, input, weights, channels, range, output);
 }
 
+// VMLADAVA adds to registers of even numbers only, so that sums and rows change places for the loop. Groups are of one
+// input: none are left for the loop over single inputs, which would need the rows' pointers again.
+//
+// | register       | holds in this loop                                      |
+// |----------------|---------------------------------------------------------|
+// | r0             | next inputs                                             |
+// | r1, r2, r3, r5 | next weights of the four rows                           |
+// | r4, r6, r8, r10| sums of the four rows, afterwards in r4, r6, r7, r9     |
+// | lr             | inputs that are left                                    |
+// | q0             | eight inputs                                            |
+// | q1, q2, q3     | eight weights of a row                                  |
 kernel!(
     helium!(),
     "mov r7, r8

@@ -11,7 +11,7 @@ use super::vector::{Splat, helium};
 use crate::Tensors;
 use crate::conv::DepthwiseConv2d;
 
-/// What the assembly reads; the offsets stand in it.
+/// The arguments of the kernels. The assembly names fields by their offsets in bytes, which stand beside them.
 #[repr(C)]
 struct Call {
     words: *const u32,      // 0
@@ -118,17 +118,19 @@ pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl T
     }
 }
 
-/// Most taps of this layout.
+/// The largest number of taps that the layout allows.
 pub(crate) const MOST: usize = super::pack::MOST_TAPS;
 
-/// Adds products of two taps in q2 to the accumulators q0 (even channels) and q1 (odd).
+/// Widens the eight sums of products in q2 to 32 bits and adds them to the accumulators: q0 has the even channels, q1 the odd
+/// ones.
 macro_rules! widen {
     () => {
         "vmovlb.s16 q3, q2\nvadd.i32 q0, q0, q3\nvmovlt.s16 q2, q2\nvadd.i32 q1, q1, q2\n"
     };
 }
 
-/// Two taps whose pointers lie in the registers given; each moves on by eight channels.
+/// Multiplies eight channels of two taps by their weights and adds the products to the accumulators. The pointers to the taps
+/// are in the registers given; they move on by eight channels, r3 by the weights of both taps.
 macro_rules! pair {
     ($first:literal, $second:literal) => {
         concat!(
@@ -148,7 +150,8 @@ macro_rules! pair {
     };
 }
 
-/// Requantises q0 and q1 and stores eight outputs at $output; bounds in q6 and q7, 1 in $one.
+/// Requantises the accumulators q0 and q1 with the parameters at r3 and stores eight outputs at `$output`. The bounds are in q6
+/// and q7, the number 1 is in `$one`, the call in r12.
 macro_rules! finish {
     ($output:literal, $one:literal) => {
         concat!(
@@ -179,10 +182,28 @@ macro_rules! finish {
     };
 }
 
-/// 3×3 taps of pixels that see no padding.
+/// Outputs of neighbouring pixels of a 3×3 kernel that see no padding.
 ///
 /// # Safety
-/// See [`depthwise_conv2d`].
+/// The call's `taps` are nine pointers. From the first of each row all taps of `pixels` pixels can be read for 8 · `blocks`
+/// channels; so many outputs per pixel can be written; `words` has as many blocks of the depthwise layout. Pixels and blocks
+/// are at least 1.
+//
+// | register   | holds                                                                                  |
+// |------------|----------------------------------------------------------------------------------------|
+// | r0, r1, r2 | the first tap of the three rows, at the block's channels                               |
+// | r3         | next words: biases, weights and parameters of the blocks                               |
+// | r4, r5     | the second and the third tap of a row                                                  |
+// | r6         | next output                                                                            |
+// | r7         | pixels that are left                                                                   |
+// | r8         | `distance`, from a tap to the next of its row                                          |
+// | r9         | `input_skip`, from a pixel's last channel to the next pixel's first                    |
+// | r10, lr    | blocks; blocks that are left                                                           |
+// | r11        | 1, the factor of VQDMLAH                                                               |
+// | r12        | the call                                                                               |
+// | q0, q1     | accumulators of the even and of the odd channels                                       |
+// | q2 to q5   | values and weights of two taps; their products; parameters                             |
+// | q6, q7     | bounds of the outputs                                                                  |
 #[unsafe(naked)]
 unsafe extern "C" fn nine_taps(call: *const Call) {
     naked_asm!(
@@ -205,8 +226,8 @@ unsafe extern "C" fn nine_taps(call: *const Call) {
         "3:",
         "vldrw.u32 q0, [r3], #16",
         "vldrw.u32 q1, [r3], #16",
-        // The weights of the third tap of two rows lie behind those of the first two of each: the packing keeps the
-        // order of the taps, so rows 0 and 1 are (0 1)(2 3)(4 5) in pairs, row 2 is (6 7) 8.
+        // The packing keeps the order of the taps, so the pairs are (0 1) of row 0, (2 3) of rows 0 and 1, (4 5) of row 1 and
+        // (6 7) of row 2; tap 8 is alone.
         "add r4, r0, r8",
         "add r5, r4, r8",
         pair!("r0", "r4"),
@@ -234,10 +255,28 @@ unsafe extern "C" fn nine_taps(call: *const Call) {
     )
 }
 
-/// Any number of taps of one pixel: their pointers are read from memory.
+/// Outputs of one pixel with any number of taps, whose pointers are read from memory.
 ///
 /// # Safety
-/// See [`depthwise_conv2d`].
+/// The call's `taps` are 2 · `pairs` + `odd` pointers; at each 8 · `blocks` channels can be read. So many outputs can be
+/// written; `words` has as many blocks of the depthwise layout. There is a block.
+//
+// | register | holds                                                                    |
+// |----------|--------------------------------------------------------------------------|
+// | r0, r1   | two taps, at the block's channels                                        |
+// | r2       | next output                                                              |
+// | r3       | next words: biases, weights and parameters of the blocks                 |
+// | r4       | the block's first channel                                                |
+// | r5       | next pointer to a tap                                                    |
+// | r6       | `odd`: 1 if a tap is left behind the pairs                               |
+// | r7       | blocks that are left                                                     |
+// | r8       | `taps`                                                                   |
+// | r9, lr   | pairs of taps; pairs that are left                                       |
+// | r11      | 1, the factor of VQDMLAH                                                 |
+// | r12      | the call                                                                 |
+// | q0, q1   | accumulators of the even and of the odd channels                         |
+// | q2 to q5 | values and weights of two taps; their products; parameters               |
+// | q6, q7   | bounds of the outputs                                                    |
 #[unsafe(naked)]
 unsafe extern "C" fn any_taps(call: *const Call) {
     naked_asm!(

@@ -6,7 +6,7 @@ use super::pack::{BLOCK, Chunks, MATRIX_PARAMETERS, TO_INT16_PARAMETERS};
 use super::vector::{Splat, helium};
 use crate::quantise::OutputRange;
 
-/// What the assembly reads; the offsets stand in it.
+/// The arguments of the kernels. The assembly names fields by their offsets in bytes, which stand beside them.
 #[repr(C)]
 struct Call {
     column: *const i8,    // 0
@@ -15,7 +15,7 @@ struct Call {
     words: *const u32,    // 12
     blocks: usize,        // 16
     output: *mut i8,      // 20
-    output_skip: usize,   // 24: from behind the last block to the next pixel
+    output_skip: usize,   // 24: from behind a pixel's last block to the next pixel's first output
     passes: usize,        // 28
     zero_point: i32,      // 32
     _align: [u32; 3],     // 36
@@ -59,8 +59,8 @@ pub(super) unsafe fn multiply(
         bounds: super::vector::bounds(range),
     };
     if rest != 0 {
-        // The block that is not full writes four bytes: to the side, pixel by pixel, before the others overwrite the
-        // columns.
+        // The last block is not full but writes four bytes. It writes them to `side`, pixel by pixel, so that neither the next
+        // pixel's output nor a column that is still to be read is overwritten.
         for pixel in 0..columns.count {
             let mut side = [0_i8; BLOCK];
             call.column = columns.first.wrapping_add(pixel * columns.stride);
@@ -130,8 +130,11 @@ pub(super) unsafe fn multiply_to_int16(column: *const i8, depth: usize, words: &
     }
 }
 
+/// Runs the kernel of these chunks, to int16.
+///
 /// # Safety
-/// The call's pointers are as [`multiply_to_int16`] says, pixels and blocks at least 1.
+/// The call's column can be read up to the filled-up depth; `words` has `blocks` blocks of the layout to int16, four outputs of
+/// int16 can be written for each. There is one pixel, and at least one block.
 #[inline]
 unsafe fn run_to_int16(chunks: Chunks, call: &mut Call) {
     // SAFETY: the kernel is the one of these chunks; pointers and counts of the call are good for it, as the caller vouches.
@@ -147,8 +150,11 @@ unsafe fn run_to_int16(chunks: Chunks, call: &mut Call) {
     }
 }
 
+/// Runs the kernel of these chunks, to int8.
+///
 /// # Safety
-/// The call's pointers are as [`multiply`] says, pixels and blocks at least 1.
+/// The call's columns can be read up to the filled-up depth; `words` has `blocks` blocks of the matrix layout, four outputs can
+/// be written for each block of each pixel. Pixels and blocks are at least 1.
 #[inline]
 unsafe fn run(chunks: Chunks, call: &mut Call) {
     let aligned = (call.column as usize).is_multiple_of(4) && call.column_stride.is_multiple_of(4);
@@ -167,7 +173,8 @@ unsafe fn run(chunks: Chunks, call: &mut Call) {
     }
 }
 
-/// Requantises the accumulators r0, r2, r4, r6 and stores four outputs at r5; bounds in the vectors given.
+/// Requantises the accumulators r0, r2, r4, r6 with the parameters at r3 and stores four outputs at r5. The bounds are in the
+/// vectors given, the zero point in r9, the number 1 in r11; q4 and q5 are overwritten.
 macro_rules! finish {
     ($least:literal, $largest:literal) => {
         concat!(
@@ -190,8 +197,9 @@ macro_rules! finish {
     };
 }
 
-/// As `finish!`, to int16, with shifts to the left and to the right by 0 or more: the −1 for what is negative must not be
-/// added where the right shift is 0, so it comes out of the shift's own sign.
+/// Requantises the accumulators r0, r2, r4, r6 to int16 with the parameters at r3 and stores four outputs at r5. Shifts to the
+/// left and to the right may be 0. Where the right shift is 0, the −1 for negative values must not be added, so it is computed
+/// from the sign of the shift. The bounds come from memory, whatever the vectors given; q4 to q6 are overwritten.
 macro_rules! finish_to_int16 {
     ($least:literal, $largest:literal) => {
         concat!(
@@ -215,13 +223,14 @@ macro_rules! finish_to_int16 {
     };
 }
 
-/// Four rows: each loads its weights and multiplies.
+/// For each row: loads the weights of a channel, and multiplies them by the column's chunks.
 macro_rules! rows {
     ($load:literal, $($row:literal: $($multiply:literal)+;)+) => {
         concat!($($load, "\n", $("vmladava.s8 ", $row, ", ", $multiply, "\n",)+)+)
     };
 }
 
+/// The four channels of a block, whose sums are r0, r2, r4 and r6.
 macro_rules! four_rows {
     ($load:literal: $($multiply:literal)+) => {
         concat!(
@@ -233,11 +242,28 @@ macro_rules! four_rows {
     };
 }
 
-/// Columns of up to 64: a pixel's column stays in registers for all its channels.
+/// The kernels for columns of up to 64 bytes: a pixel's column stays in registers for all its channels.
 macro_rules! single {
     ($name:ident, $finish:ident, $column:literal, $constants:literal, $rows:expr, $least:literal, $largest:literal, $reload:literal) => {
         /// # Safety
-        /// See [`multiply`].
+        /// The call's columns can be read up to the filled-up depth, which has this kernel's chunks; `words` has `blocks` blocks of
+        /// that depth, four outputs can be written for each block of each pixel. Pixels and blocks are at least 1.
+        //
+        // | register       | holds                                                                     |
+        // |----------------|---------------------------------------------------------------------------|
+        // | r0, r2, r4, r6 | sums of the block's four channels; r0 between pixels `output_skip`        |
+        // | r1             | the column of the next pixel                                              |
+        // | r3             | next words: biases, weights and parameters of the blocks                  |
+        // | r5             | next output                                                               |
+        // | r7             | `column_stride`                                                           |
+        // | r8             | pixels that are left                                                      |
+        // | r9             | the zero point                                                            |
+        // | r10, lr        | blocks; blocks that are left                                              |
+        // | r11            | 1, the factor of VQDMLAH                                                  |
+        // | r12            | the call                                                                  |
+        // | q0 to q3       | the column, a chunk in each                                               |
+        // | q4 to q7       | weights of a channel, a chunk in each; then q4: the four sums, q5 and q6: parameters |
+        // | two of q3, q6, q7 | bounds, where the chunks leave room; else they are loaded for each block |
         #[unsafe(naked)]
         unsafe extern "C" fn $name(call: *mut Call) {
             naked_asm!(
@@ -354,11 +380,28 @@ single!(
     "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]"
 );
 
-/// Longer columns: read again for every four channels, `count` chunks at a time.
+/// The kernels for longer columns, which are read again for every four channels, `count` chunks at a time.
 macro_rules! several {
     ($name:ident, $finish:ident, $column:literal, $constants:literal, $rows:expr, $least:literal, $largest:literal, $reload:literal) => {
         /// # Safety
-        /// See [`multiply`].
+        /// The call's columns can be read up to the filled-up depth, which has this kernel's chunks; `words` has `blocks` blocks of
+        /// that depth, four outputs can be written for each block of each pixel. Pixels and blocks are at least 1.
+        //
+        // | register       | holds                                                                     |
+        // |----------------|---------------------------------------------------------------------------|
+        // | r0, r2, r4, r6 | sums of the block's four channels                                         |
+        // | r1             | next bytes of the column; between pixels the pixels that are left         |
+        // | r3             | next words: biases, weights and parameters of the blocks                  |
+        // | r5             | next output                                                               |
+        // | r7             | blocks that are left                                                      |
+        // | r8, lr         | passes; passes that are left                                              |
+        // | r9             | the zero point                                                            |
+        // | r10            | the pixel's column                                                        |
+        // | r11            | 1, the factor of VQDMLAH                                                  |
+        // | r12            | the call                                                                  |
+        // | q0 to q3       | chunks of the column                                                      |
+        // | q4 to q7       | weights of a channel, a chunk in each; then q4: the four sums, q5 and q6: parameters |
+        // | two of q3, q6, q7 | bounds, where the chunks leave room; else they are loaded for each block |
         #[unsafe(naked)]
         unsafe extern "C" fn $name(call: *mut Call) {
             naked_asm!(
@@ -389,7 +432,7 @@ macro_rules! several {
                 "add r10, r10, r0",
                 "ldr r0, [r12, #24]",
                 "add r5, r5, r0",
-                // The count of pixels lives in the call, which is used up.
+                // The pixels that are left are counted in the call itself, since no register is free.
                 "subs r1, #1",
                 "str r1, [r12, #8]",
                 "bne 2b",

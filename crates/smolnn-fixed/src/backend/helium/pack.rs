@@ -40,13 +40,13 @@ pub(crate) struct Chunks {
 }
 
 impl Chunks {
-    /// For rows of `depth` weights.
+    /// The chunks of rows of `depth` weights.
     pub const fn of(depth: usize) -> Self {
         let chunks = depth.div_ceil(CHUNK);
         if chunks <= 4 {
             return Self { count: chunks, passes: 1 };
         }
-        // Four at a time, unless three waste fewer.
+        // Chunks are read four at a time, unless three at a time need fewer chunks of zeros to fill up the row.
         let (fours, threes) = (chunks.div_ceil(4), chunks.div_ceil(3));
         if threes * 3 < fours * 4 { Self { count: 3, passes: threes } } else { Self { count: 4, passes: fours } }
     }
@@ -125,7 +125,7 @@ const fn matrix_words(channels: usize, depth: usize, parameters: usize) -> u64 {
 /// Columns that a convolution gathers before it multiplies them.
 pub(crate) const fn columns(shape: &Conv2dShape) -> usize {
     let depth = Chunks::of(shape.depth()).depth();
-    // A checked shape has a depth; said here so that no division can panic.
+    // The depth of a checked shape is not 0. The compiler does not know that; a plain division would bring its panic along.
     let Some(fit) = 640_usize.checked_div(depth) else { return 1 };
     let fit = if fit > 8 { 8 } else { fit };
     let fit = if fit > shape.output().width { shape.output().width } else { fit };
@@ -144,7 +144,7 @@ const fn is_by_lanes(shape: &DepthwiseConv2dShape) -> bool {
     shape.multiplier() == 1 && shape.output().channels >= LANES && shape.depth() <= MOST_TAPS
 }
 
-/// A pixel of zero points stands for the taps that see padding.
+/// The needs of the depthwise layout. The scratch memory holds a pixel of zero points for the taps that see padding.
 const fn depthwise_needs(shape: &DepthwiseConv2dShape) -> Needs {
     let channels = shape.output().channels;
     let is_padded = !(shape.rows().is_unpadded() && shape.columns().is_unpadded());

@@ -1,9 +1,9 @@
-//! What stands at the head of every assembly body, and numbers in all lanes of a vector.
+//! The directive that every assembly body begins with, and vectors that hold a number in all lanes.
 
 use crate::quantise::OutputRange;
 
-/// Stands first in every assembly body: where bitcode is written for link-time optimisation the assembler does not
-/// hear of the compiler's target-cpu.
+/// The directive that every assembly body begins with. Where bitcode is written for link-time optimisation, the assembler does
+/// not learn the compiler's target-cpu and would refuse Helium.
 macro_rules! helium {
     () => {
         ".cpu cortex-m55"
