@@ -1,4 +1,4 @@
-//! Which body serves an operator.
+//! The table of bodies: one for each operator that these cores have a kernel for.
 
 use super::{conv2d, dense, depthwise};
 use crate::Backend;
@@ -16,7 +16,7 @@ const IS_RV32: bool = matches!(Backend::CURRENT, Backend::Rv32);
 
 impl Bodies for Scalar {
     const HAS_LONG_PRODUCTS: bool = !IS_V6M;
-    // RISC-V would put a word of bytes together, whose address need not be a multiple of four.
+    // The address need not be a multiple of four. RISC-V would load four bytes and put the word together.
     const READS_WORDS: bool = !IS_RV32;
     const READS_AHEAD: bool = IS_V6M;
     const HAS_FREE_SHIFTS: bool = IS_V7M;

@@ -30,7 +30,7 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, sc
     let is_blocked = pack::is_by_channel(shape);
     let slides = way != Way::General && GEOMETRY.slides_over(shape);
     for image in 0..shape.batch() {
-        // SAFETY: within the input and the output, image by image.
+        // SAFETY: `image` is below the batch, and both tensors hold the batch's images one behind the other.
         let (input, output) =
             unsafe { (input.add(image * shape.input().len()), output.add(image * shape.output().len())) };
         for row in 0..shape.output().height {
@@ -132,7 +132,7 @@ pub(super) struct Block {
     pub stride: usize,
     /// [`Rounding::offset`].
     pub offset: i32,
-    /// Channels.
+    /// The number of channels.
     pub count: usize,
     pub weights: *const i8,
 }
@@ -172,7 +172,7 @@ unsafe fn block(
     };
     let x = (position * columns.stride()).wrapping_sub(columns.before());
     let second = x.wrapping_add(columns.stride());
-    // Steps from each tap to the next of its row.
+    // The columns of the taps of a row, in the order of `Block::taps`.
     let starts = if pixels == 4 {
         [x, x.wrapping_add(1), x.wrapping_add(2), x.wrapping_add(3), x.wrapping_add(4), x.wrapping_add(5)]
     } else {
@@ -221,7 +221,7 @@ pub(super) unsafe fn channels<const PIXELS: usize>(
         let mut sums = [0; PIXELS];
         for row in 0..3 {
             for tap in 0..3 {
-                // SAFETY: there are nine weights per channel.
+                // SAFETY: there are nine weights per channel, and each channel's pass reads nine.
                 let weight = unsafe { i32::from(*weights) };
                 weights = weights.wrapping_add(1);
                 for (sum, first) in sums.iter_mut().zip(first) {
@@ -231,7 +231,7 @@ pub(super) unsafe fn channels<const PIXELS: usize>(
                 }
             }
         }
-        // SAFETY: `count` channels; the output's pixels have as many.
+        // SAFETY: `index` is below `count`, the number of channels that can be read and of every pixel's outputs.
         unsafe {
             let channel = &*block.channels.add(index);
             for (pixel, sum) in sums.into_iter().enumerate() {
@@ -254,9 +254,9 @@ pub(super) struct Pixel {
     pub offset: i32,
     pub minimum: i32,
     pub maximum: i32,
-    /// Blocks of [`CHANNELS`].
+    /// The number of blocks of [`CHANNELS`].
     pub blocks: usize,
-    /// Taps.
+    /// The number of taps in each direction.
     pub rows: usize,
     pub columns: usize,
     /// From one row of taps to the next, and from one tap to the next.
@@ -336,7 +336,8 @@ unsafe fn pixel(
 /// says; gives `N`.
 ///
 /// # Safety
-/// As [`pixel`].
+/// `input` is the image, `output` the pixel, `padding` a pixel of zero points where the shape is padded; `index + N` is at most the
+/// number of output channels.
 #[inline(always)]
 unsafe fn taps<const N: usize, const PLAIN: bool>(
     layer: &DepthwiseConv2d<'_>,

@@ -4,14 +4,14 @@
 use super::kernels::{Core, DenseSums, GEOMETRY, Multiply, Sums};
 use crate::Backend;
 
-/// The core of a machine that is none of theirs.
+/// The core of the host: its kernels are plain Rust with the arithmetic of the backend that is forced.
 pub(super) struct Host;
 
 impl Core for Host {
     const QUAD: Multiply = quad;
     const PAIR: Option<Multiply> = if matches!(Backend::CURRENT, Backend::V6m) { None } else { Some(pair) };
 
-    /// Four weights to a word, each plus 128, as on the Arm cores; plain bytes as on RV32.
+    /// The block's weights lie four to a word, each plus 128, as on the Arm cores; or they are plain bytes, as on RV32.
     unsafe fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
         if !GEOMETRY.stores_excess {
             let weights: &[i8] = bytemuck::must_cast_slice(weights);

@@ -27,7 +27,7 @@ pub(super) struct Job {
     pub(super) block: usize,
     pub(super) channels: *const Channel,
     pub(super) output: *mut i8,
-    /// From one pixel's output to the next; for a dense layer the inputs.
+    /// Distance from one pixel's output to the next; for a dense layer the number of inputs.
     pub(super) stride: usize,
     /// [`Rounding::offset`].
     pub(super) offset: i32,
@@ -38,7 +38,7 @@ pub(super) struct Job {
     pub(super) end: *const u32,
 }
 
-/// A kernel in assembly: reads the fields of what it works on, and moves some of them on.
+/// A kernel in assembly. It reads the fields of its argument and may move some of them on.
 ///
 /// # Safety
 /// The pointers are good for as many blocks, pixels, taps and channels as the fields say, and none of these counts is 0.

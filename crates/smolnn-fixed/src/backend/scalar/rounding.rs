@@ -1,4 +1,4 @@
-//! How sums become outputs.
+//! Requantisation: sums become outputs.
 
 use super::kernels::Core;
 use super::{Cpu, pack};
@@ -6,7 +6,7 @@ use crate::Backend;
 use crate::pack::{Channel, Layout};
 use crate::quantise::{Multiplier, OutputRange};
 
-/// How accumulators of a layer become outputs.
+/// The requantisation of a layer's accumulators.
 #[derive(Clone, Copy)]
 pub(super) struct Rounding {
     pub output: OutputRange,
@@ -73,10 +73,13 @@ impl Rounding {
     }
 }
 
-/// How accumulators become outputs, decided once per layer.
+/// The way in which accumulators become outputs, decided once per layer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
+    /// The channels have the short encoding, and outputs span int8.
     Short,
+    /// The channels have the short encoding, and outputs are clamped.
     ShortClamped,
+    /// The channels have the portable encoding.
     General,
 }

@@ -47,7 +47,8 @@ mod tile {
     use super::super::depthwise::{Line, Pixel};
     use super::super::kernels::Job;
 
-    /// Two depths of one channel times one pair of pixels: weights in `$w0`, `$w1`, which may be `$p` and `$q`.
+    /// Two depths of one channel times one pair of pixels. The words are in `$x0`, `$x1`, the weights in `$w0`, `$w1`, the
+    /// accumulators in `$t`, `$u`; `$p` and `$q` are overwritten and may be the registers of the weights.
     macro_rules! products {
         ($x0:literal, $x1:literal, $w0:literal, $w1:literal, $p:literal, $q:literal, $t:literal, $u:literal) => {
             concat!(
@@ -58,7 +59,7 @@ mod tile {
         };
     }
 
-    /// Two depths of one channel times two pairs.
+    /// Two depths of one channel times two pairs of pixels, with the registers of `quad`.
     macro_rules! quad_channel {
         ($w0:literal, $w1:literal, $t0:literal, $u0:literal, $t1:literal, $u1:literal) => {
             concat!(
@@ -74,6 +75,7 @@ mod tile {
         };
     }
 
+    /// Two depths of four channels times two pairs of pixels: the offsets of four words from a0 and of eight weights from a1.
     macro_rules! quad_step {
         ($x0:literal, $x1:literal, $x2:literal, $x3:literal, $($weights:literal),*) => {
             concat!(
@@ -91,6 +93,7 @@ mod tile {
         };
     }
 
+    /// Two depths of one channel times one pair of pixels, with the registers of `pair`.
     macro_rules! pair_channel {
         ($w0:literal, $w1:literal, $t:literal, $u:literal) => {
             concat!(
@@ -105,7 +108,7 @@ mod tile {
         };
     }
 
-    /// Two sums out of T and U: to [t] and [u] of the sums.
+    /// The sums of two pixels out of T and U, stored at the offsets `$to` and `$next` from a1; a0 is overwritten.
     macro_rules! take_apart {
         ($t:literal, $u:literal, $to:literal, $next:literal) => {
             concat!(
@@ -131,7 +134,7 @@ mod tile {
         };
     }
 
-    // A naked function is assembled without the target's extensions: they are named here.
+    // The assembler of a naked function does not know the target's extensions, so that they are named here.
     #[cfg(target_feature = "c")]
     macro_rules! extensions {
         () => {
@@ -145,6 +148,8 @@ mod tile {
         };
     }
 
+    /// The entry of every kernel: saves the registers that are the caller's on 64 bytes of stack and a3 at 8(sp), moves a2 to t2
+    /// and sets ra to 2^15, which rounds a product to the upper pixel's.
     macro_rules! enter {
         () => {
             concat!(
@@ -171,6 +176,7 @@ mod tile {
         };
     }
 
+    /// Sets the sixteen accumulators s0 to s11 and t3 to t6 to 0.
     macro_rules! clear {
         () => {
             "li s0, 0
@@ -192,6 +198,7 @@ mod tile {
         };
     }
 
+    /// The exit of every kernel: what `enter` has saved is restored.
     macro_rules! leave {
         () => {
             "lw ra, 60(sp)
@@ -213,8 +220,8 @@ mod tile {
         };
     }
 
-    /// What follows the accumulator of one output, and its store: `$x` is twice the sum, t0 the bias, t1 the mantissa,
-    /// t2 the shift, ra the rounding constant, a6 and a7 the clamp. The product's low word needs a1.
+    /// Requantises one sum and stores the output at `$to` from `$base`. `$x` is twice the sum, t0 the bias, t1 the mantissa, t2 the
+    /// shift, ra the rounding constant, a6 and a7 are the bounds of the clamp; a1 is overwritten.
     macro_rules! output {
         ($x:literal, $to:literal, $base:literal) => {
             concat!(
@@ -280,7 +287,7 @@ mod tile {
         };
     }
 
-    /// The parameters of a channel from a0 to where `output` has them; the layer's offset is at 20(sp).
+    /// Loads the parameters of a channel at a0 into the registers of `output`; the layer's offset is at 20(sp).
     macro_rules! channel {
         ($bias:literal, $mantissa:literal, $shift:literal) => {
             concat!(
@@ -300,7 +307,7 @@ mod tile {
         };
     }
 
-    /// One weight times the input in a4.
+    /// Adds one weight times the input in a4 to `$sum`.
     macro_rules! dense_weight {
         ($at:literal, $sum:literal) => {
             concat!("lb a5, ", $at, "(a1)\n", "mul a5, a5, a4\n", "add ", $sum, ", ", $sum, ", a5\n")
@@ -323,14 +330,14 @@ mod tile {
         };
     }
 
-    /// One output of a dense layer from its sum, with the channel `$n` from a0 on.
+    /// One output of a dense layer from its sum, with the channel whose parameters lie at the given offsets from a0.
     macro_rules! dense_output {
         ($sum:literal, $bias:literal, $mantissa:literal, $shift:literal, $to:literal) => {
             concat!(channel!($bias, $mantissa, $shift), "slli ", $sum, ", ", $sum, ", 1\n", output!($sum, $to, "a2"),)
         };
     }
 
-    /// The sums over a block of weights at a1 for the inputs from a0 to t2, to a multiple of four at t0.
+    /// The sums over a block of weights at a1 for the inputs from a0 to t2; up to t0 they go by fours.
     macro_rules! dense_sums {
         () => {
             concat!(
@@ -358,7 +365,18 @@ mod tile {
     /// Sums of sixteen outputs.
     ///
     /// # Safety
-    /// `input` has `depth` values, `weights` a block of them, `sums` sixteen numbers.
+    /// `input` has `depth` values, `weights` sixteen bytes for each of them, `sums` sixteen numbers.
+    //
+    // | register             | holds                                        |
+    // |----------------------|----------------------------------------------|
+    // | a0                   | next input                                   |
+    // | a1                   | next weights; at the end `sums`              |
+    // | a4                   | the input                                    |
+    // | a5                   | a weight, then its product                   |
+    // | t0                   | end of the inputs that go by fours           |
+    // | t2                   | end of all inputs                            |
+    // | s0 to s11, t3 to t6  | sums of the outputs                          |
+    // | 8(sp)                | `sums`                                       |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn dense(input: *const i8, weights: *const u32, depth: usize, sums: *mut i32) {
         naked_asm!(
@@ -392,12 +410,25 @@ mod tile {
     /// Whole blocks of a dense layer, to the outputs: the column of the job is the input, its stride the depth.
     ///
     /// # Safety
-    /// The job's pointers are good for its blocks.
+    /// The job's input has `stride` values; weights and channels can be read and outputs written for its blocks of sixteen outputs,
+    /// of which there is one at least.
+    //
+    // | register            | in the loops over inputs            | behind them                          |
+    // |---------------------|-------------------------------------|--------------------------------------|
+    // | a0                  | next input                          | the block's channels                 |
+    // | a1                  | next weights                        | taken by the arithmetic              |
+    // | a2                  |                                     | the block's outputs                  |
+    // | a4, a5              | the input; a weight, then its product |                                    |
+    // | a6, a7              |                                     | bounds of the clamp                  |
+    // | t0, t2              | end of the inputs that go by fours; end of all | bias, shift               |
+    // | t1, ra              |                                     | mantissa, rounding constant          |
+    // | s0 to s11, t3 to t6 | sums of the outputs                 | the outputs                          |
+    //
+    // The stack is that of `convolve`: 0(sp) holds the input, 4(sp) nothing, 16(sp) the number of inputs.
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn dense_blocks(job: *mut Job) {
         naked_asm!(
             enter!(),
-            // The frame is that of `convolve`.
             "addi sp, sp, -48
              lw a1, 4(a0)
              lw a2, 0(a0)
@@ -460,7 +491,24 @@ mod tile {
     /// Sums of four channels and four pixels: [channel·4 + pixel].
     ///
     /// # Safety
-    /// `weights..end` holds a block of weights, `column` two words for each of its depths, `sums` sixteen numbers.
+    /// `weights..end` holds a block of weights, whose depth is a multiple of four and not 0; `column` has two words for each of its
+    /// depths, `sums` sixteen numbers.
+    //
+    // | register         | holds                                                                          |
+    // |------------------|--------------------------------------------------------------------------------|
+    // | a0               | next words of the column                                                       |
+    // | a1               | next weights; at the end `sums`                                                |
+    // | a2, a4           | words of the first pair of pixels at two depths                                |
+    // | a3, a5           | words of the second pair of pixels at two depths                               |
+    // | a6, a7           | a channel's weights of two depths, then products                               |
+    // | t0, t1           | products                                                                       |
+    // | t2               | `end`                                                                          |
+    // | s0, s1 and s2, s3 | T and U of channel 0: first and second pair of pixels                         |
+    // | s4 to s7         | T and U of channel 1                                                           |
+    // | s8 to s11        | T and U of channel 2                                                           |
+    // | t3 to t6         | T and U of channel 3                                                           |
+    // | ra               | 2^15                                                                           |
+    // | 8(sp)            | `sums`                                                                         |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn quad(column: *const u32, weights: *const u32, end: *const u32, sums: *mut i32) {
         naked_asm!(
@@ -485,7 +533,7 @@ mod tile {
         )
     }
 
-    /// Four outputs of a channel out of their two pairs of accumulators.
+    /// The four outputs of a channel out of its two pairs of accumulators, stored at `$at` from a2, a3, a4 and a5.
     macro_rules! outputs {
         ($t0:literal, $u0:literal, $t1:literal, $u1:literal, $at:literal) => {
             concat!(
@@ -536,13 +584,31 @@ mod tile {
     /// Four pixels times whole blocks of channels, to the outputs.
     ///
     /// # Safety
-    /// The job's pointers are good for its blocks.
+    /// The job's column, weights and channels can be read for its blocks, of which there is one at least and whose depth is a
+    /// multiple of four and not 0; outputs of four pixels, `stride` apart, can be written.
+    //
+    // | register            | in the loop over depths                     | around it                             |
+    // |---------------------|---------------------------------------------|---------------------------------------|
+    // | a0                  | next words of the column                    | the block's channels                  |
+    // | a1                  | next weights                                | taken by the arithmetic               |
+    // | a2 to a5            | words of two pairs of pixels at two depths  | the block's outputs of the four pixels |
+    // | a6, a7              | a channel's weights, then products          | bounds of the clamp                   |
+    // | t0, t1              | products                                    | `stride`, then bias; mantissa         |
+    // | t2                  | end of the block's weights                  | shift; then `end`                     |
+    // | s0 to s11, t3 to t6 | T and U of four channels, as in `quad`      | the outputs                           |
+    // | ra                  | 2^15                                        | rounding constant                     |
+    //
+    // | stack  | holds                           | stack  | holds                        |
+    // |--------|---------------------------------|--------|------------------------------|
+    // | 0(sp)  | `column`                        | 20(sp) | `offset`                     |
+    // | 4(sp)  | `block`                         | 24(sp) | `minimum`                    |
+    // | 8(sp)  | next channels                   | 28(sp) | `maximum`                    |
+    // | 12(sp) | next output of the first pixel  | 32(sp) | `end`                        |
+    // | 16(sp) | `stride`                        | 36(sp) | weights of the next block    |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn convolve(job: *mut Job) {
         naked_asm!(
             enter!(),
-            // The frame: 0 column, 4 bytes of a block, 8 channels, 12 output, 16 stride, 20 offset, 24 and 28 the
-            // clamp, 32 the end of the weights, 36 the weights of the next block.
             "addi sp, sp, -48
              lw a1, 4(a0)
              lw a2, 0(a0)
@@ -604,8 +670,8 @@ mod tile {
         )
     }
 
-    /// The next value of the three rows in a1, or the zero point, times each of the weights named, to sums; `$sum = ` a
-    /// product, or a product added to another sum.
+    /// Multiplies the value in a1 by a weight. `set` makes the product the new sum; `add` makes it the product plus the sum `$to`,
+    /// which may be the same or that of another output. `add` overwrites a2.
     macro_rules! times {
         ($weight:literal, set $sum:literal) => {
             concat!("mul ", $sum, ", a1, ", $weight, "\n")
@@ -615,8 +681,8 @@ mod tile {
         };
     }
 
-    /// One value for the channel loop's start: weights of the next channel in s0..s8 ([row][column]), parameters in t4..t6
-    /// and s9, pointers in a6, a7, t0 and t2, pixels in t3.
+    /// The start of a channel: its weights go to s0 to s8 (row by row), its parameters to t4 to t6 and s9, the pointers to a6, a7, t0
+    /// and t2, the number of pixels to t3.
     macro_rules! line_channel {
         () => {
             "lw a1, 12(a0)
@@ -652,7 +718,7 @@ mod tile {
         };
     }
 
-    /// The output of the sum in a3, and on to the next pixel.
+    /// Requantises the sum in a3, stores the output at t2 and moves t2 on to the next pixel.
     macro_rules! line_output {
         () => {
             "slli a3, a3, 1
@@ -676,7 +742,7 @@ mod tile {
         };
     }
 
-    /// The first column, or one of padding, to a5: what the next output has of it.
+    /// Multiplies the first column, or a column of padding, by the left weights: a5 becomes the next output's sum.
     macro_rules! line_first {
         () => {
             concat!(
@@ -702,6 +768,7 @@ mod tile {
         };
     }
 
+    /// The entry of the kernels of a row: t1 becomes the stride, s10 and s11 the bounds, ra the first channel.
     macro_rules! line_enter {
         () => {
             concat!(
@@ -714,7 +781,7 @@ mod tile {
         };
     }
 
-    /// On to the next channel.
+    /// Moves on to the next channel; there are as many as bytes from pixel to pixel.
     macro_rules! line_next {
         () => {
             "addi ra, ra, 1
@@ -725,7 +792,23 @@ mod tile {
     /// A row of a 3×3 depthwise convolution, stride 1: every column goes into three outputs, whose sums are a3, a4, a5.
     ///
     /// # Safety
-    /// The line's pointers are good for its pixels and channels.
+    /// The rows can be read for the columns that `pixels`, `left` and `right` say, `stride` channels each; so many channels and nine
+    /// weights for each can be read, and the row's outputs written. There is a channel.
+    //
+    // | register   | holds                                                              |
+    // |------------|--------------------------------------------------------------------|
+    // | a0         | the line                                                           |
+    // | a1, a2     | a value, a product                                                 |
+    // | a3, a4, a5 | sums of three neighbouring outputs; that in a3 is complete next    |
+    // | a6, a7, t0 | the next column of the three rows                                  |
+    // | t1         | `stride`, the number of channels                                   |
+    // | t2         | next output                                                        |
+    // | t3         | pixels that are left                                               |
+    // | t4, t5, t6 | bias, mantissa and shift of the channel                            |
+    // | s0 to s8   | the channel's weights, row by row                                  |
+    // | s9         | rounding constant                                                  |
+    // | s10, s11   | bounds of the clamp                                                |
+    // | ra         | the channel                                                        |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn depthwise_line(line: *mut Line) {
         naked_asm!(
@@ -780,10 +863,26 @@ mod tile {
         )
     }
 
-    /// As [`depthwise_line`], stride 2: of two columns one goes into one output, the other into two.
+    /// A row of a 3×3 depthwise convolution, stride 2: of two columns one goes into one output, the other into two.
     ///
     /// # Safety
-    /// As [`depthwise_line`].
+    /// The rows can be read for the columns that `pixels`, `left` and `right` say, `stride` channels each; so many channels and nine
+    /// weights for each can be read, and the row's outputs written. There is a channel.
+    //
+    // | register   | holds                                                              |
+    // |------------|--------------------------------------------------------------------|
+    // | a0         | the line                                                           |
+    // | a1, a2     | a value, a product                                                 |
+    // | a3, a5     | sum of the output, sum of the next one                             |
+    // | a6, a7, t0 | the next column of the three rows                                  |
+    // | t1         | `stride`, the number of channels                                   |
+    // | t2         | next output                                                        |
+    // | t3         | pixels that are left                                               |
+    // | t4, t5, t6 | bias, mantissa and shift of the channel                            |
+    // | s0 to s8   | the channel's weights, row by row                                  |
+    // | s9         | rounding constant                                                  |
+    // | s10, s11   | bounds of the clamp                                                |
+    // | ra         | the channel                                                        |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn depthwise_line_two(line: *mut Line) {
         naked_asm!(
@@ -838,7 +937,7 @@ mod tile {
         )
     }
 
-    /// One channel of the tap at a3 times its weight at a5.
+    /// Adds one channel of the tap at a3 times its weight at a5 to `$sum`; a6 and a7 are overwritten.
     macro_rules! tap {
         ($at:literal, $sum:literal) => {
             concat!(
@@ -861,12 +960,33 @@ mod tile {
     /// A pixel of a depthwise convolution, eight channels at a time.
     ///
     /// # Safety
-    /// The pixel's pointers are good for its taps and channels.
+    /// For 8 · `blocks` channels, `rows` times `columns` taps and weights can be read at the pixel's steps, the channels' parameters
+    /// read and the outputs written. None of these counts is 0.
+    //
+    // | register | in the loops over taps                        | behind them                       |
+    // |----------|-----------------------------------------------|-----------------------------------|
+    // | a0       | the pixel                                     | the block's channels              |
+    // | a1       | first tap of the row                          | taken by the arithmetic           |
+    // | a2       |                                               | the block's outputs               |
+    // | a3, a5   | the tap; its weights                          |                                   |
+    // | a6, a7   | value and weight of a channel                 | bounds of the clamp               |
+    // | t0, t1   | taps of the row and rows that are left        | bias, mantissa                    |
+    // | t2       | `row_step`                                    | shift                             |
+    // | t3       | `column_step`                                 |                                   |
+    // | t4, t5   | `weight_step`, `weight_row_step`              |                                   |
+    // | s0 to s7 | sums of the channels                          | the outputs                       |
+    // | ra       |                                               | rounding constant                 |
+    //
+    // | stack  | holds                       | stack  | holds                   |
+    // |--------|-----------------------------|--------|-------------------------|
+    // | 0(sp)  | the pixel                   | 16(sp) | the block's outputs     |
+    // | 4(sp)  | first tap, at the block     | 20(sp) | `offset`                |
+    // | 8(sp)  | its weights                 | 24(sp) | blocks that are left    |
+    // | 12(sp) | the block's channels        |        |                         |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn depthwise_pixel(pixel: *mut Pixel) {
         naked_asm!(
             enter!(),
-            // The frame: 0 the pixel, 4 input, 8 weights, 12 channels, 16 output, 20 offset, 24 blocks that are left.
             "addi sp, sp, -48
              sw a0, 0(sp)
              lw a1, 0(a0)
@@ -949,10 +1069,23 @@ mod tile {
         )
     }
 
-    /// As [`quad`] for two pixels, one word per depth.
+    /// Sums of four channels and two pixels, which share one word per depth: [channel·4 + pixel].
     ///
     /// # Safety
-    /// As [`quad`].
+    /// `weights..end` holds a block of weights, whose depth is a multiple of four and not 0; `column` has a word for each of its
+    /// depths, `sums` sixteen numbers.
+    //
+    // | register           | holds                                                  |
+    // |--------------------|--------------------------------------------------------|
+    // | a0                 | next words of the column                               |
+    // | a1                 | next weights; at the end `sums`                        |
+    // | a2, a4             | words of the two pixels at two depths                  |
+    // | a6, a7             | a channel's weights of two depths, then products       |
+    // | t2                 | `end`                                                  |
+    // | s0, s1 and s4, s5  | T and U of channel 0, of channel 1                     |
+    // | s8, s9 and t3, t4  | T and U of channel 2, of channel 3                     |
+    // | ra                 | 2^15                                                   |
+    // | 8(sp)              | `sums`                                                 |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn pair(column: *const u32, weights: *const u32, end: *const u32, sums: *mut i32) {
         naked_asm!(

@@ -69,7 +69,9 @@ mod tile {
         };
     }
 
-    /// One input times eight outputs: 27 instructions.
+    /// One input times eight outputs: 27 instructions. Weights lie four to a word, each plus 128; a shift brings a weight to the
+    /// lowest byte. The weights above it stay in the factor, so that the sum contains 256 times the next sum of the word, which is
+    /// taken off at the end.
     macro_rules! dense_step {
         ($at:literal) => {
             concat!(
@@ -109,7 +111,19 @@ mod tile {
     /// Sums of eight outputs, each with 128·Σ x in it.
     ///
     /// # Safety
-    /// `input` has `depth` values, `weights` a block of them, `sums` eight numbers.
+    /// `input` has `depth` values, `weights` eight bytes for each of them, `sums` eight numbers.
+    //
+    // | register           | holds                                                          |
+    // |--------------------|----------------------------------------------------------------|
+    // | r0, r1             | the words of eight weights                                     |
+    // | r2                 | a weight, then its product; the end that r4 is compared with   |
+    // | r3                 | the input; at the end `sums`                                   |
+    // | r4                 | next input                                                     |
+    // | r5                 | next weights                                                   |
+    // | r6, r7, r8, r9     | sums of outputs 0 to 3                                         |
+    // | r10, r11, r12, lr  | sums of outputs 4 to 7                                         |
+    // | [sp], [sp, #4]     | end of the inputs that go by fours, end of all inputs          |
+    // | [sp, #8]           | `sums`                                                         |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn dense(input: *const i8, weights: *const u32, depth: usize, sums: *mut i32) {
         naked_asm!(
@@ -119,7 +133,6 @@ mod tile {
             "mov r6, r10",
             "mov r7, r11",
             "push {{r3-r7}}",
-            // On the stack: the last multiple of four, the end, the sums.
             "movs r4, r0",
             "movs r5, r1",
             "adds r1, r0, r2",
@@ -191,7 +204,23 @@ mod tile {
     /// Sums of eight channels and four pixels: [channel·4 + pixel].
     ///
     /// # Safety
-    /// `column..end` holds two words for each depth, `weights` the block of weights, `sums` 32 numbers.
+    /// `column..end` holds two words for each depth of `weights`, which is a block whose depth is a multiple of four and not 0;
+    /// `sums` has 32 numbers.
+    //
+    // | register    | holds                                                                            |
+    // |-------------|----------------------------------------------------------------------------------|
+    // | r0, r1      | words of the first depth, one per pair of pixels; then products                  |
+    // | r2, r3      | words of the second depth, one per pair of pixels; then products                 |
+    // | r4          | the weight                                                                       |
+    // | r5, r7      | what leads from r6 to the channel's weight of the second, of the first depth     |
+    // | r6          | next words of the column                                                         |
+    // | r8, r9      | T and U of the first pair: products modulo 2^32, sum of the upper pixel          |
+    // | r10, r11    | T and U of the second pair                                                       |
+    // | r12         | 2^15, which rounds a product to the upper pixel's                                |
+    // | lr          | `end`                                                                            |
+    // | [sp]        | `column`                                                                         |
+    // | [sp, #4]    | next sums                                                                        |
+    // | [sp, #8]    | channels that are left                                                           |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn quad(column: *const u32, end: *const u32, weights: *const u32, sums: *mut i32) {
         naked_asm!(
@@ -202,7 +231,7 @@ mod tile {
             "mov r7, r11",
             "push {{r4-r7}}",
             "mov lr, r1",
-            // From a word of pixels, already stepped over, to the weights of the first and of the second depth.
+            // The loads have moved r6 on by 16 bytes when the weights are loaded: r7 and r5 make up for that.
             "subs r7, r2, r0",
             "subs r7, #16",
             "mov r5, r7",
@@ -210,7 +239,6 @@ mod tile {
             "movs r4, #0x80",
             "lsls r4, r4, #8",
             "mov r12, r4",
-            // On the stack: the column, the sums, the channels that are left.
             "movs r4, #8",
             "sub sp, #12",
             "str r0, [sp]",

@@ -133,8 +133,8 @@ mod tile {
         };
     }
 
-    /// The four outputs of a channel from its two accumulators, which started at 2^22 so that the upper sums need no
-    /// borrow. The frame is that of `convolve`.
+    /// The four outputs of a channel from its two accumulators. These started at 2^22, so that the lower sums are not negative and
+    /// borrow nothing from the upper ones. The frame is that of `convolve`.
     macro_rules! channel {
         ($l0:literal, $h0:literal, $l1:literal, $h1:literal) => {
             concat!(
@@ -217,14 +217,31 @@ mod tile {
     /// Four pixels times whole blocks of channels, to the outputs.
     ///
     /// # Safety
-    /// The job's pointers are good for its blocks; outputs span int8.
+    /// The job's column, weights and channels can be read for its blocks, of which there is one at least and whose depth is a
+    /// multiple of four and not 0; outputs of four pixels, `stride` apart, can be written. Outputs span int8, since the kernel
+    /// saturates and does not clamp.
+    //
+    // | register                | in the loop over depths                       | around it                              |
+    // |-------------------------|-----------------------------------------------|----------------------------------------|
+    // | r0                      | next words of the column                      | bias, then the output                  |
+    // | r1                      | next weights                                  | taken by the arithmetic                |
+    // | r2                      | the weight                                    | mantissa                               |
+    // | r3                      | end of the block's weights                    | shift                                  |
+    // | r4, r5 and r6, r7       | accumulators of channel 0: both pairs         | its outputs                            |
+    // | r8, r9 and r10, r11     | accumulators of channel 1: both pairs         | its outputs                            |
+    // | r12, lr                 | the words of both pairs                       | rounding constant; channels, then stride |
+    //
+    // | stack  | holds               | stack  | holds                          |
+    // |--------|---------------------|--------|--------------------------------|
+    // | 0      | `column`            | 16     | `stride`                       |
+    // | 4      | `block`             | 20     | `offset`                       |
+    // | 8      | next channels       | 24     | `end`                          |
+    // | 12     | next output         | 28     | weights of the next block      |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn convolve(job: *mut Job) {
         naked_asm!(
             "push {{r4-r11, lr}}",
             "ldm r0, {{r1-r10}}",
-            // The frame: 0 column, 4 bytes of a block, 8 channels, 12 output, 16 stride, 20 offset, 24 the end of the
-            // weights, 28 the weights of the next block.
             "sub sp, #32",
             "str r1, [sp, #0]",
             "strd r3, r4, [sp, #4]",
@@ -260,7 +277,8 @@ mod tile {
         )
     }
 
-    /// One row of a 3×3 depthwise kernel: `$first` starts the sums, else it is added to them.
+    /// One row of the 3×3 kernel for four neighbouring pixels, which share its six columns. `$first` multiplies the first weight:
+    /// it starts the sums in the first row and adds to them in the others.
     macro_rules! four_row {
         ($first:literal) => {
             concat!(
@@ -287,6 +305,7 @@ mod tile {
         };
     }
 
+    /// One row of the 3×3 kernel for two pixels with three columns each. `$first` multiplies the first weight.
     macro_rules! two_row {
         ($first:literal) => {
             concat!(
@@ -309,6 +328,7 @@ mod tile {
         };
     }
 
+    /// One row of the 3×3 kernel for one pixel. `$first` multiplies the first weight.
     macro_rules! one_row {
         ($first:literal) => {
             concat!(
@@ -326,7 +346,7 @@ mod tile {
         };
     }
 
-    /// The output of a depthwise sum, and on to the next pixel.
+    /// Stores the output of a depthwise sum at r3 for the channel r7, and moves r3 on to the next pixel.
     macro_rules! depthwise_output {
         ($x:literal) => {
             concat!(
@@ -344,13 +364,25 @@ mod tile {
         };
     }
 
-    /// A depthwise kernel: r6 the taps, which the fields follow that the loop takes; r7 the channel; lr the weights.
+    /// The kernels of a depthwise convolution. `$row` are its three rows, `$unused` steps over taps that they leave out, so that r6
+    /// arrives at the fields behind the taps; `$x` are the sums.
     macro_rules! depthwise {
         ($name:ident, [$($row:expr),*], $unused:literal, [$($x:literal),*]) => {
             /// A 3×3 depthwise convolution of a block of pixels.
             ///
             /// # Safety
-            /// The block's pointers are good for its number of channels; outputs span int8.
+            /// At every tap, and at the outputs `stride` apart, `count` elements can be read or written; there are as many
+            /// channels, one at least, and nine weights for each. Outputs span int8, since the kernel saturates and does not clamp.
+            //
+            // | register   | in the rows                                    | behind them                                  |
+            // |------------|------------------------------------------------|----------------------------------------------|
+            // | r0 to r5   | taps' pointers, then their values              | r0: bias, r1: mantissa, r2: taken by the arithmetic |
+            // | r3, r4, r5 |                                                | next pixel's output, `stride`, rounding constant |
+            // | r6         | next pointers to taps                          | the fields behind the taps, which are 72 bytes |
+            // | r7         | the channel                                    | the channel                                  |
+            // | r8 to r11  | sums of the pixels                             | their outputs                                |
+            // | r12        | the weight                                     | shift                                        |
+            // | lr         | next weight                                    | next weight                                  |
             #[unsafe(naked)]
             pub(super) unsafe extern "C" fn $name(block: *mut Block) {
                 naked_asm!(
@@ -402,12 +434,14 @@ mod tile {
     depthwise!(
         depthwise_one,
         [one_row!("mul r8, r0, r12\n"), one_row!("mla r8, r0, r12, r8\n"), one_row!("mla r8, r0, r12, r8\n")],
-        // Nine of the eighteen taps are unused.
+        // One pixel uses nine of the eighteen pointers; the other nine, of four bytes each, are stepped over.
         "adds r6, #36",
         ["r8"]
     );
 
-    /// One input times eight outputs: sixteen instructions.
+    /// One input times eight outputs: sixteen instructions. Weights lie four to a word, each plus 128; a shift brings a weight to
+    /// the lowest byte. The weights above it stay in the factor, so that the sum contains 256 times the next sum of the word, which
+    /// is taken off at the end.
     macro_rules! dense_step {
         () => {
             "ldrsb r2, [r0], #1
@@ -432,7 +466,18 @@ mod tile {
     /// Sums of eight outputs, each with 128·Σ x in it.
     ///
     /// # Safety
-    /// `input` has `depth` values, `weights` a block of them, `sums` eight numbers.
+    /// `input` has `depth` values, `weights` eight bytes for each of them, `sums` eight numbers.
+    //
+    // | register  | holds                                                                |
+    // |-----------|----------------------------------------------------------------------|
+    // | r0        | next input                                                           |
+    // | r1        | next weights                                                         |
+    // | r2        | the input                                                            |
+    // | r3        | end of the inputs that go by fours, then of all; at the end `sums`   |
+    // | r4 to r11 | sums of the outputs                                                  |
+    // | r12, lr   | the words of eight weights, shifted from weight to weight            |
+    // | [sp]      | `sums`                                                               |
+    // | [sp, #4]  | end of all inputs                                                    |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn dense(input: *const i8, weights: *const u32, depth: usize, sums: *mut i32) {
         naked_asm!(
@@ -480,8 +525,8 @@ mod tile {
         )
     }
 
-    /// The output of a dense sum with the next channel: lr the channels, r10 the outputs, r11 the offset, r12 twice the
-    /// excess of all sums.
+    /// The output of the dense sum `$x` with the next channel. lr points to the channels and r10 to the outputs, which both move on;
+    /// r11 holds the offset, r12 twice the excess that all sums contain.
     macro_rules! dense_output {
         ($x:literal) => {
             concat!(
@@ -509,14 +554,31 @@ mod tile {
     /// minimum the excess of the sums.
     ///
     /// # Safety
-    /// The job's pointers are good for its blocks; outputs span int8.
+    /// The job's input has `stride` values; weights and channels can be read and outputs written for its blocks of eight outputs,
+    /// of which there is one at least. Outputs span int8, since the kernel saturates and does not clamp.
+    //
+    // | register  | in the loops over inputs                        | behind them                                    |
+    // |-----------|-------------------------------------------------|------------------------------------------------|
+    // | r0        | next input                                      | bias, then the rounding constant               |
+    // | r1        | next weights                                    | taken by the arithmetic                        |
+    // | r2        | the input                                       | mantissa                                       |
+    // | r3        | end of the inputs that go by fours, then of all | shift                                          |
+    // | r4 to r9  | sums of the outputs 0 to 5                      | the outputs; in r4, r5 at last those of 6 and 7 |
+    // | r10, r11  | sums of the outputs 6 and 7                     | next output, `offset`                          |
+    // | r12, lr   | the words of eight weights                      | twice the excess; next channels                |
+    //
+    // | stack  | holds                                | stack  | holds                                         |
+    // |--------|--------------------------------------|--------|-----------------------------------------------|
+    // | 0      | the input                            | 20     | `offset`                                      |
+    // | 4      | its end                              | 24     | twice the excess                              |
+    // | 8      | end of the inputs that go by fours   | 28     | `end`                                         |
+    // | 12     | next channels                        | 32, 36 | sums of the outputs 6 and 7                   |
+    // | 16     | next output, while outputs are computed the next block's weights |        |          |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn dense_blocks(job: *mut Job) {
         naked_asm!(
             "push {{r4-r11, lr}}",
             "ldm r0, {{r1-r10}}",
-            // The frame: 0 input, 4 its end, 8 its last multiple of four, 12 channels, 16 output, 20 offset, 24 twice the
-            // excess, 28 the end of the weights, 32 two sums.
             "sub sp, #40",
             "add r0, r1, r6",
             "strd r1, r0, [sp, #0]",
@@ -590,7 +652,19 @@ mod tile {
     /// Sums of two channels and four pixels: [channel·4 + pixel].
     ///
     /// # Safety
-    /// `weights..end` holds a block of weights, `column` two words for each of its depths, `sums` eight numbers.
+    /// `weights..end` holds a block of weights, whose depth is a multiple of four and not 0; `column` has two words for each of its
+    /// depths, `sums` eight numbers.
+    //
+    // | register           | holds                                                                     |
+    // |--------------------|---------------------------------------------------------------------------|
+    // | r0                 | next words of the column; at the end a sum                                |
+    // | r1                 | next weights; at the end a sum                                            |
+    // | r2                 | the weight; at the end a sum                                              |
+    // | r3                 | `end`; at the end `sums`                                                  |
+    // | r4, r5 and r6, r7  | accumulators (low, high word) of channel 0: first and second pair of pixels |
+    // | r8, r9 and r10, r11 | accumulators (low, high word) of channel 1: first and second pair of pixels |
+    // | r12, lr            | the words of the first and the second pair                                |
+    // | [sp]               | `sums`                                                                    |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn quad(column: *const u32, weights: *const u32, end: *const u32, sums: *mut i32) {
         naked_asm!(
@@ -612,7 +686,8 @@ mod tile {
             "cmp r1, r3",
             "bne 2b",
             "pop {{r3}}",
-            // Low sum: 23 bits, signed. High sum: what is above, with the borrow given back.
+            // The lower pixel's sum is the lowest 23 bits, with their sign. The upper pixel's sum is what lies above, plus 1
+            // where the lower sum is negative and has borrowed: adding 2^22 carries exactly then.
             "sbfx r0, r4, #0, #23",
             "adds r4, r4, #0x400000",
             "adc r5, r5, #0",
@@ -638,10 +713,22 @@ mod tile {
         )
     }
 
-    /// As [`quad`] for two pixels, one word per depth.
+    /// Sums of two channels and two pixels, which share one word per depth: [channel·4 + pixel].
     ///
     /// # Safety
-    /// As [`quad`].
+    /// `weights..end` holds a block of weights, whose depth is a multiple of four and not 0; `column` has a word for each of its
+    /// depths, `sums` eight numbers.
+    //
+    // | register | holds                                                |
+    // |----------|------------------------------------------------------|
+    // | r0       | next word of the column; at the end a sum            |
+    // | r1       | next weights; at the end a sum                       |
+    // | r2, lr   | the weights of channel 0 and channel 1               |
+    // | r3       | `end`; at the end `sums`                             |
+    // | r4, r5   | accumulator (low, high word) of channel 0            |
+    // | r8, r9   | accumulator (low, high word) of channel 1            |
+    // | r12      | the word of the two pixels                           |
+    // | [sp]     | `sums`                                               |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn pair(column: *const u32, weights: *const u32, end: *const u32, sums: *mut i32) {
         naked_asm!(
