@@ -1,4 +1,4 @@
-//! Which body serves an operator.
+//! The table of bodies: one for each operator that the DSP extension has a kernel for.
 
 use smolnn_core::Pool2dShape;
 

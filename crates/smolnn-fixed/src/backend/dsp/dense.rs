@@ -29,7 +29,7 @@ pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: 
     }
 }
 
-/// One vector.
+/// Runs the layer on one vector.
 ///
 /// # Safety
 /// The words have the layout of eights; input and output have the given lengths, the scratch memory what the layout says.
@@ -69,13 +69,14 @@ pub(super) unsafe fn vector(
     }
 }
 
+/// Four inputs times eight outputs.
 macro_rules! step {
     () => {
         concat!(widen!(), pair!("r4", "r5"), pair!("r6", "r7"), pair!("r8", "r9"), pair!("r10", "r11"))
     };
 }
 
-/// A pair of sums becomes two outputs at r1.
+/// Requantises a pair of sums with the parameters at r0 and stores two outputs at r1; r2, r3, r12 and lr are overwritten.
 macro_rules! requantise {
     ($even:literal, $odd:literal) => {
         concat!(
@@ -123,10 +124,26 @@ macro_rules! requantise {
 /// Bytes of a step: 31 wide instructions.
 const STEP: usize = 124;
 
-/// The outputs from `output` to `end`, a multiple of eight and not none; gives the end of the words read.
+/// Computes the outputs from `output` to `end`, eight at a time; gives the end of the words read.
 ///
 /// # Safety
-/// 4 · `groups` bytes can be read at `input`, not none; the words are those of the outputs.
+/// 4 · `groups` bytes can be read at `input`, and `groups` is not 0. From `output` to `end` a multiple of eight bytes can be
+/// written, and not none; `words` are those of so many outputs in the layout of eights.
+//
+// | register        | in the loop over groups                       | around it                        |
+// |-----------------|-----------------------------------------------|----------------------------------|
+// | r0              | next words                                    | next words                       |
+// | r1              | next inputs                                   | next output                      |
+// | r2, r3          | four inputs, widened; then r2: end of the input | multiplier, rounding           |
+// | r4, r6, r8, r10 | sums A0 of the even channels                  | the same                         |
+// | r5, r7, r9, r11 | 256·A1 + A0 of the pairs of channels          | 256·A1                           |
+// | r12, lr         | weights of a pair of channels                 | shift, result                    |
+//
+// | stack | holds                               | stack | holds              |
+// |-------|-------------------------------------|-------|--------------------|
+// | 0     | `input`                             | 12    | next output        |
+// | 4     | address where the first turn starts | 16    | `end`              |
+// | 8     | end of the input                    |       |                    |
 #[unsafe(naked)]
 unsafe extern "C" fn eights(
     words: *const u32,
@@ -138,7 +155,6 @@ unsafe extern "C" fn eights(
     naked_asm!(
         env!("SMOLNN_DSP_CORE"),
         "push {{r4-r11, lr}}",
-        // [0] input, [4] where the first turn starts, [8] end of the input, [12] output, [16] its end.
         "ldr r4, [sp, #36]",
         "sub sp, #20",
         "strd r3, r4, [sp, #12]",
@@ -178,10 +194,22 @@ unsafe extern "C" fn eights(
     )
 }
 
-/// As [`eights`], for pairs of outputs.
+/// Computes the outputs from `output` to `end`, two at a time; gives the end of the words read.
 ///
 /// # Safety
-/// As [`eights`].
+/// 4 · `groups` bytes can be read at `input`, and `groups` is not 0. From `output` to `end` an even number of bytes can be
+/// written, and not none; `words` are those of so many outputs in the layout of eights.
+//
+// | register | in the loop over groups                | around it             |
+// |----------|----------------------------------------|-----------------------|
+// | r0       | next words                             | next words            |
+// | r1       | next inputs                            | next output           |
+// | r2, r3   | four inputs, widened                   | multiplier, rounding  |
+// | r4       | sum A0 of the even channel             | the same              |
+// | r5       | 256·A1 + A0 of both channels           | 256·A1                |
+// | r6, r7   | `input` and its end                    | the same              |
+// | r8, r9   | `end`, next output                     | the same              |
+// | r12, lr  | weights of both channels               | shift, result         |
 #[unsafe(naked)]
 unsafe extern "C" fn twos(
     words: *const u32,

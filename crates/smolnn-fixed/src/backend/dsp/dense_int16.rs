@@ -17,7 +17,8 @@ pub(super) fn dense_int16(
     dense_int16::dense_int16(kernel, 4, input, weights, channels, range, output);
 }
 
-/// Four weights at the row's pointer times the inputs in r12 and r11.
+/// Adds four weights at the row's pointer times the inputs in r12 (first and third) and r11 (second and fourth) to `$sum`. The
+/// pointer moves on; r10 and lr are overwritten.
 macro_rules! row {
     ($row:literal, $sum:literal) => {
         concat!(
@@ -40,6 +41,15 @@ macro_rules! row {
     };
 }
 
+// | register       | holds in this loop                                                |
+// |----------------|-------------------------------------------------------------------|
+// | r0             | next inputs                                                       |
+// | r1, r2, r8, r5 | next weights of the four rows                                     |
+// | r3             | groups that are left                                              |
+// | r4, r6, r7, r9 | sums of the four rows                                             |
+// | r10            | two inputs, then weights                                          |
+// | r11, r12       | second and fourth input, first and third input                    |
+// | lr             | weights                                                           |
 kernel!(
     env!("SMOLNN_DSP_CORE"),
     concat!(

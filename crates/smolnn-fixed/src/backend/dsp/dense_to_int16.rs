@@ -37,7 +37,7 @@ pub(super) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mu
     }
 }
 
-/// The sum of the odd channel out of 256 times it and the even one's.
+/// Takes the odd channel's sum out of 256 times that sum plus the even channel's.
 macro_rules! split {
     ($even:literal, $odd:literal) => {
         concat!("sub ", $odd, ", ", $odd, ", ", $even, "\nasr ", $odd, ", ", $odd, ", #8\n")
@@ -81,10 +81,25 @@ macro_rules! requantise {
     };
 }
 
-/// `blocks` blocks of eight outputs, not none, from 4 · `groups` inputs, not none; gives the end of the words read.
+/// Computes `blocks` blocks of eight outputs from 4 · `groups` inputs; gives the end of the words read.
 ///
 /// # Safety
-/// The inputs can be read and the outputs written; the words are blocks of [`Layout::DspToInt16`] for that many inputs.
+/// Neither count is 0. The inputs can be read and the outputs written; the words are blocks of [`Layout::DspToInt16`] for that
+/// many inputs.
+//
+// | register        | in the loop over groups                       | around it                            |
+// |-----------------|-----------------------------------------------|--------------------------------------|
+// | r0              | next words                                    | next words                           |
+// | r1              | next inputs                                   | next output                          |
+// | r2, r3          | four inputs, widened; then r2: end of the input | left shift, then correction; mantissa |
+// | r4, r6, r8, r10 | sums A0 of the even channels                  | the sums, then the outputs           |
+// | r5, r7, r9, r11 | 256·A1 + A0 of the pairs of channels          | the sums A1, then the outputs        |
+// | r12, lr         | weights of a pair of channels                 | half a unit, right shift             |
+//
+// | stack | holds              | stack | holds                 |
+// |-------|--------------------|-------|-----------------------|
+// | 0     | end of the input   | 8     | next output           |
+// | 4     | `input`            | 12    | blocks that are left  |
 #[unsafe(naked)]
 unsafe extern "C" fn eights(
     words: *const u32,
@@ -97,7 +112,6 @@ unsafe extern "C" fn eights(
         env!("SMOLNN_DSP_CORE"),
         "push {{r4-r11, lr}}",
         "ldr r4, [sp, #36]",
-        // [0] end of the input, [4] its start, [8] output, [12] blocks left.
         "add r2, r1, r2, lsl #2",
         "push {{r4}}",
         "push {{r3}}",

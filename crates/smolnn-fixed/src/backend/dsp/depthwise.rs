@@ -35,14 +35,15 @@ pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl T
     }
 }
 
-/// What the assembly reads: one output row, some blocks of four channels.
+/// The arguments of the kernels of a row: one output row, for some blocks of four channels. The assembly knows the order of the
+/// fields.
 #[repr(C)]
 struct Row {
     /// Bytes from one pixel to the next.
     channels: usize,
-    /// The same, three pixels.
+    /// Bytes of three pixels.
     three_pixels: usize,
-    /// First record.
+    /// The first record.
     records: *mut u32,
     output: *mut i8,
     words: *const u32,
@@ -50,7 +51,7 @@ struct Row {
     turns: usize,
     /// Outputs that are left, 0..=2.
     rest: usize,
-    /// Which rows are padding: 0 none, 1 the first, 2 the last, 3 both.
+    /// Rows that are padding: 0 means none, 1 the first, 2 the last, 3 both.
     padded: usize,
     /// The input rows, or where one is padding four bytes of it.
     rows: [usize; 3],
@@ -58,9 +59,9 @@ struct Row {
     first: usize,
     /// Offset behind the last column.
     end: usize,
-    /// First record that is no padding.
+    /// The first record of a column that is not padding.
     inside: *mut u32,
-    /// Blocks of four channels.
+    /// The number of blocks of four channels.
     blocks: usize,
 }
 
@@ -75,7 +76,7 @@ unsafe fn three(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, 
     let padding = usize::from(layer.input_zero_point as u8) * 0x0101_0101;
     let needed = pack::three_columns(shape);
     let inside = shape.input().width.min(needed - shape.columns().before());
-    // Records of padding stay what they are.
+    // All records become padding here. The kernels write those of columns inside the input only.
     for index in 0..RECORD * needed {
         // SAFETY: the scratch memory holds a record for every column.
         unsafe { *scratch.add(index) = half };
@@ -182,6 +183,10 @@ unsafe fn taps(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, s
 }
 
 /// Copies the patch of a pixel, tap by tap, every channel as often as it has outputs.
+///
+/// # Safety
+/// `image` is an image of the layer's shape, with the output pixel of that row and column; `patch` has room for every tap with the
+/// output's channels, or four if there are fewer.
 unsafe fn stage(layer: &DepthwiseConv2d<'_>, image: *const i8, row: usize, column: usize, mut patch: *mut i8) {
     let shape = &layer.shape;
     let channels = shape.input().channels;
@@ -218,7 +223,8 @@ unsafe fn stage(layer: &DepthwiseConv2d<'_>, image: *const i8, row: usize, colum
     }
 }
 
-/// The three words of input rows, where all are there, or with padding instead of some.
+/// The loop that turns columns of the input into records. `$first` and `$last` put four bytes of the first and of the last row
+/// into r7 and r8: they load them, or copy the padding. The registers are those of `row`.
 macro_rules! gather {
     ($label:literal, $first:literal, $last:literal) => {
         concat!(
@@ -261,7 +267,7 @@ macro_rules! column {
     };
 }
 
-/// The column as the tap 0, 1 or 2 of an accumulator.
+/// Adds the column in r11 and r12, as the tap 0, 1 or 2, to an accumulator; tap 0 starts it from the bias.
 macro_rules! tap {
     ($half:tt, 0, $sum:literal) => {
         concat!("smlad ", $sum, ", r11, r3, r2\nsmla", $half, "b ", $sum, ", r12, r6, ", $sum, "\n")
@@ -274,7 +280,7 @@ macro_rules! tap {
     };
 }
 
-/// An accumulator, which is doubled already, becomes an output: multiplier, rounding and shift are in r11, r12, lr.
+/// Requantises an accumulator, which is doubled already, with multiplier, rounding and shift in r11, r12, lr; r2 is overwritten.
 macro_rules! requantise {
     ($sum:literal) => {
         concat!(
@@ -300,7 +306,7 @@ macro_rules! requantise {
     };
 }
 
-/// Columns and taps of three, two and one outputs at stride 1 and 2.
+/// The accumulators of three, two or one neighbouring outputs at stride 1 or 2. With three, r0 moves on to the next turn.
 macro_rules! outputs {
     (3, 1, $h:tt) => {
         concat!(
@@ -381,11 +387,11 @@ macro_rules! outputs {
     };
 }
 
-/// One channel along the row: its records start at r0, its output at r1.
+/// Runs one channel along the row. Its records start at r0, its outputs at r1.
 macro_rules! channel {
     ($stride:tt, $h:tt) => {
         concat!(
-            // Bias and weights in r2 to r7; multiplier, rounding and shift go to the stack.
+            // Bias and weights go to r2 to r7; multiplier, rounding and shift go to the stack.
             "ldr.w lr, [sp, #36]
              ldmia.w lr!, {{r2, r3, r4, r5, r6, r7, r8, r9, r10}}
              str.w lr, [sp, #36]
@@ -436,10 +442,35 @@ macro_rules! channel {
     };
 }
 
-/// The [`Row`] at r0. On the stack: [0] multiplier, rounding, shift of the channel; [12] `channels`, [16] `three_pixels`;
-/// [20] the channel's bias, [24] end of its turns; [28] its first record, [32] its output; [36] `words`, [40] `turns`,
-/// [44] `rest`; [48] the gathering loop; [52] `rows`, [64] `first`, [68] `end`, [72] `inside`, [76] `blocks` left;
-/// [80] 1 while channels 1 and 3 of the block are computed.
+/// The kernel of a row, for the [`Row`] at r0.
+//
+// | register        | while records are gathered                    | while a channel runs along the row                |
+// |-----------------|-----------------------------------------------|---------------------------------------------------|
+// | r0              | first row                                     | next record                                       |
+// | r1              | second row                                    | next output                                       |
+// | r2              | third row                                     | bias; taken by the requantisation                 |
+// | r3              | offset behind the last column                 | weights of rows 0 and 1, tap 0                    |
+// | r4, r5          | widened bytes, words of a record              | weights of rows 0 and 1, taps 1 and 2             |
+// | r6              | widened bytes, a word of a record             | weights of row 2, taps 0 and 1                    |
+// | r7              | four bytes of the first row                   | weight of row 2, tap 2                            |
+// | r8              | four bytes of the third row                   | first accumulator; between turns their end        |
+// | r9              | four bytes of the second row                  | second accumulator                                |
+// | r10             | widened bytes                                 | third accumulator                                 |
+// | r11             | offset of the column                          | V of a record; multiplier; `channels`             |
+// | r12             | next record                                   | T of a record; rounding; `three_pixels`           |
+// | lr              | `channels`                                    | shift                                             |
+//
+// | stack     | holds                                        | stack | holds                                          |
+// |-----------|----------------------------------------------|-------|------------------------------------------------|
+// | 0, 4, 8   | multiplier, rounding, shift of the channel   | 40    | `turns`                                        |
+// | 12        | `channels`                                   | 44    | `rest`                                         |
+// | 16        | `three_pixels`                               | 48    | address of the branch to the gathering loop    |
+// | 20        | bias of the channel                          | 52    | `rows`, three words                            |
+// | 24        | end of the channel's turns                   | 64    | `first`, of the block                          |
+// | 28        | first record of the channel                  | 68    | `end`, of the block                            |
+// | 32        | first output of the channel                  | 72    | `inside`                                       |
+// | 36        | next words                                   | 76    | blocks that are left                           |
+// |           |                                              | 80    | 1 while channels 1 and 3 of the block are computed |
 macro_rules! row {
     ($stride:tt) => {
         naked_asm!(
@@ -450,7 +481,7 @@ macro_rules! row {
             "strd r2, r3, [sp, #12]",
             "add r10, sp, #28",
             "stmia.w r10!, {{r4, r5, r6, r7, r8}}",
-            // Which gathering loop: entries of four branches.
+            // The rows that are padding choose one of four branches, of four bytes each, to the gathering loops.
             "adr r2, 10f",
             "lsls r9, r9, #2",
             "add r2, r9",
@@ -460,7 +491,7 @@ macro_rules! row {
             "add r10, sp, #52",
             "movs r8, #0",
             "stmia.w r10, {{r1, r2, r3, r4, r5, r6, r7, r8}}",
-            // A block of four channels: records first. Rows in r0 to r2, offset in r11, its end in r3.
+            // A block of four channels begins with its records.
             "1:",
             "add r0, sp, #52",
             "ldmia.w r0, {{r0, r1, r2, r3, r4, r12}}",
@@ -481,7 +512,7 @@ macro_rules! row {
             gather!("12", "mov r7, r0", "ldr.w r8, [r2, r11]"),
             gather!("13", "ldr.w r7, [r0, r11]", "mov r8, r2"),
             gather!("14", "mov r7, r0", "mov r8, r2"),
-            // Channels 0 and 2, then 1 and 3.
+            // Channels 0 and 2 of the block are computed first, then 1 and 3.
             "20:",
             "ldrd r0, r1, [sp, #28]",
             "21:",
@@ -513,25 +544,30 @@ macro_rules! row {
     };
 }
 
-/// The rows' kernel at stride 1.
+/// The kernel of a row at stride 1. [`row`] has the tables of its registers.
 ///
 /// # Safety
-/// The row's pointers are good for its blocks and columns, and there is a block.
+/// In every column from `first` to `end`, four bytes per block can be read of the rows that are not padding; the records can be
+/// written; `words` are those of the blocks in the layout of threes, and the row's outputs of so many channels
+/// can be written. There is a block, and a column inside.
 #[unsafe(naked)]
 unsafe extern "C" fn narrow(row: &Row) {
     row!(1)
 }
 
-/// The rows' kernel at stride 2.
+/// The kernel of a row at stride 2. [`row`] has the tables of its registers.
 ///
 /// # Safety
-/// As [`narrow`].
+/// In every column from `first` to `end`, four bytes per block can be read of the rows that are not padding; the records can be
+/// written; `words` are those of the blocks in the layout of threes, and the row's outputs of so many channels
+/// can be written. There is a block, and a column inside.
 #[unsafe(naked)]
 unsafe extern "C" fn wide(row: &Row) {
     row!(2)
 }
 
-/// Two channels, whose accumulators are doubled, become outputs at r1.
+/// Requantises two channels, whose accumulators are doubled already, with the parameters at r0, and stores two outputs at r1; r3
+/// and r8 to lr are overwritten.
 macro_rules! store_two {
     ($first:literal, $second:literal) => {
         concat!(
@@ -563,6 +599,23 @@ macro_rules! store_two {
 ///
 /// # Safety
 /// `blocks` is not 0; the taps can be read, the words are those of the blocks, four bytes per block can be written.
+//
+// | register       | in the loop over pairs of taps                    | behind it                                    |
+// |----------------|---------------------------------------------------|----------------------------------------------|
+// | r0             | next words                                        | next words                                   |
+// | r1             | next tap                                          | next output                                  |
+// | r2             | `step`                                            | `step`                                       |
+// | r3             | two taps of a channel; end of the pairs           | result                                       |
+// | r4, r5, r6, r7 | accumulators of the channels 0 to 3               | the same                                     |
+// | r8, r9         | four channels of two taps                         | multiplier, rounding of one channel          |
+// | r10, r11       | weights of two channels                           | its shift; multiplier of the next channel    |
+// | r12, lr        | widened taps                                      | its rounding, its shift                      |
+//
+// | stack | holds                                       | stack | holds                                |
+// |-------|---------------------------------------------|-------|--------------------------------------|
+// | 0     | end of the pairs of taps, at the block      | 12    | blocks that are left                 |
+// | 4     | first tap, at the block                     | 16    | `odd`                                |
+// | 8     | next output                                 |       |                                      |
 #[unsafe(naked)]
 unsafe extern "C" fn four(
     words: *const u32,
@@ -576,7 +629,6 @@ unsafe extern "C" fn four(
     naked_asm!(
         env!("SMOLNN_DSP_CORE"),
         "push {{r4-r11, lr}}",
-        // [0] end of the pairs of taps, [4] first tap, [8] output, [12] blocks left, [16] odd.
         "ldr r4, [sp, #36]",
         "ldr r5, [sp, #40]",
         "ldr r6, [sp, #44]",

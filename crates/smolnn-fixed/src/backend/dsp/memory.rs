@@ -21,7 +21,7 @@ pub(super) unsafe fn clamp(output: *mut i8, length: usize, range: &OutputRange) 
 /// # Safety
 /// `length` bytes can be read and written.
 pub(super) unsafe fn copy(mut source: *const i8, mut target: *mut i8, mut length: usize) -> *mut i8 {
-    // SAFETY: the caller vouches for `length` bytes at both.
+    // SAFETY: the caller vouches for `length` bytes at source and target, and the loops stop where they end.
     unsafe {
         while length >= 4 {
             target.cast::<u32>().write_unaligned(source.cast::<u32>().read_unaligned());

@@ -263,7 +263,8 @@ impl Requantise {
         Some(Self { mantissa: multiplier.mantissa, rounding: rounding as i32, shift })
     }
 
-    /// As [`new`](Self::new) for multipliers from 1/2 to 1, with the offset that the accumulator starts from.
+    /// The parameters for multipliers from 1/2 to 1, which [`new`](Self::new) does not have, with the offset that the accumulator
+    /// starts from.
     fn offset(multiplier: Multiplier, zero_point: i32, bound: i64) -> Option<(Self, i32)> {
         if multiplier.shift != 0 || !(-128..=127).contains(&zero_point) || bound >= 1 << 29 {
             return None;

@@ -50,10 +50,10 @@ pub(super) fn largest(values: impl Source<i8>) -> i32 {
     rest.elements().map(i32::from).chain(most).fold(-128, |a, b| if a > b { a } else { b })
 }
 
-/// The larger of each of four bytes.
+/// The larger byte of each of four pairs. SSUB8 leaves in the flags which of them SEL takes.
 #[inline(always)]
 fn larger([mut most, _]: [i32; 2], word: i32) -> [i32; 2] {
-    // SAFETY: computes on registers.
+    // SAFETY: the instructions compute on the registers given and touch no memory.
     unsafe {
         asm!(
             "ssub8 {difference}, {most}, {word}",
@@ -70,7 +70,7 @@ fn larger([mut most, _]: [i32; 2], word: i32) -> [i32; 2] {
 /// Adds bytes 0 and 2, and 1 and 3, to pairs of halfwords.
 #[inline(always)]
 fn add([mut even, mut odd]: [i32; 2], word: i32) -> [i32; 2] {
-    // SAFETY: computes on registers.
+    // SAFETY: the instructions compute on the registers given and touch no memory.
     unsafe {
         asm!(
             "sxtab16 {even}, {even}, {word}",
@@ -91,7 +91,7 @@ fn mean([even, odd]: [i32; 2], taps: usize) -> [i32; 2] {
     let one = |sum: i32| -> u32 {
         let sum = if sum > 0 { sum + taps / 2 } else { sum - taps / 2 };
         let quotient: u32;
-        // SAFETY: computes on registers; the divisor is not 0.
+        // SAFETY: the instruction computes on the registers given and touches no memory; the divisor is not 0.
         unsafe {
             asm!("sdiv {}, {}, {}", out(reg) quotient, in(reg) sum, in(reg) taps,
                 options(pure, nomem, nostack, preserves_flags));
@@ -103,8 +103,10 @@ fn mean([even, odd]: [i32; 2], taps: usize) -> [i32; 2] {
     [(first | second << 8 | third << 16 | fourth << 24) as i32, 0]
 }
 
+/// Runs the window over the images: `gather` takes up four channels of a tap, `finish` makes outputs of what is gathered.
+///
 /// # Safety
-/// Input and output have the lengths that the shape says.
+/// Input and output have the lengths that the shape says, with four channels at least.
 #[inline(always)]
 unsafe fn run(
     shape: &Pool2dShape,
@@ -122,7 +124,7 @@ unsafe fn run(
             let rows = shape.rows().taps(row);
             for column in 0..shape.output().width {
                 let (first, last) = shape.columns().taps(column);
-                // A window beside the input sees none of its rows either.
+                // A window that sees no column of the input has no taps, so that it must not visit rows either.
                 let (first_row, last_row) = if first < last { rows } else { (0, 0) };
                 let (tap_rows, tap_columns) = (last_row - first_row, last - first);
                 let y = shape.rows().position(row, first_row);

@@ -12,7 +12,7 @@ use crate::act::q15::Q12;
 use crate::backend::Pieces;
 use crate::q::Q15;
 
-/// A loop over eights: inputs, outputs, how many eights, pieces.
+/// A kernel's arguments: inputs, outputs, the number of eights, pieces.
 type Kernel = unsafe extern "C" fn(*const i16, *mut i16, usize, *const i32);
 
 /// [`Q12::tanh`] or [`Q12::sigmoid`] of as many eights as there are, from pieces of x or of |x|; what is left is returned.
@@ -32,7 +32,8 @@ pub(super) fn eights<'a, const TANH: bool, const N: usize>(
     let (eights, input) = input.as_chunks::<8>();
     let (outputs, output) = output.split_at_mut(8 * eights.len());
     if !eights.is_empty() {
-        // SAFETY: there are as many outputs as inputs; Q12 and Q15 are i16, the pieces two arrays one behind the other.
+        // SAFETY: there are as many outputs as inputs; Q12 and Q15 are i16, the pieces two arrays one behind the other; the kernel
+        // is the one for pieces of that number.
         unsafe {
             kernel(eights.as_ptr().cast(), outputs.as_mut_ptr().cast(), eights.len(), (&raw const *pieces).cast())
         };
@@ -40,14 +41,15 @@ pub(super) fn eights<'a, const TANH: bool, const N: usize>(
     (input, output)
 }
 
-/// c0 + x·(c1 + x·c2) of the piece whose number stands in the register.
+/// r10 = c0 + x·(c1 + x·c2) with x in r7. The piece's number is in bits 7 to 15 of the register given.
 macro_rules! positioned {
     ($x:literal) => {
         concat!("ubfx r10, ", $x, ", #7, #9\n", load!(), "mla r10, r7, r12, r10\n", "mla r10, r7, r10, r11")
     };
 }
 
-/// The sign of x goes to r8, |x| to r9; r6 is half a unit: r6 + x·(c1 + |x|·c2), to which ±c0 is to be added.
+/// r10 = r6 + x·(c1 + |x|·c2) with x in r7 and half a unit in r6. r8 becomes the sign of x as ±1, r9 becomes |x|. The caller
+/// adds c0 with that sign.
 macro_rules! mirrored {
     () => {
         concat!(
@@ -61,20 +63,33 @@ macro_rules! mirrored {
     };
 }
 
-/// The piece of number r10.
+/// Loads the coefficients of the piece whose number is in r10: c0 to r11, c1 to r10, c2 to r12.
 macro_rules! load {
     () => {
         concat!("ldr.w r11, [r3, r10, lsl #2]\n", "ldr.w r10, [r4, r10, lsl #2]\n", "sxtb.w r12, r11\n")
     };
 }
 
-/// The loop of an element: x in r7; c0 goes to r11, c1 to r10, c2 to r12.
+/// A kernel: `$line` are the instructions that make the output in r10 from x in r7.
 macro_rules! kernel {
     ($name:ident, $slopes:literal, $half:literal, $($line:expr,)*) => {
-        /// r0: inputs, r1: outputs, r2: eights, one or more, r3: constants with the slopes behind them.
+        /// Eight outputs for each of `eights` eights of inputs, one at least.
         ///
         /// # Safety
-        /// As many inputs can be read and outputs written; all constants and as many slopes can be read.
+        /// 8 · `eights` inputs can be read and outputs written. At `pieces` all constants can be read, and as many slopes behind
+        /// them.
+        //
+        // | register | holds                                                 |
+        // |----------|-------------------------------------------------------|
+        // | r0, r1   | next input, next output                               |
+        // | r2       | eights that are left                                  |
+        // | r3, r4   | constants (c0, with c2 in the lowest byte), slopes (c1) |
+        // | r5       | 1                                                     |
+        // | r6       | half a unit of the kernels for pieces of the absolute value, else 0 |
+        // | r7       | x                                                     |
+        // | r8, r9   | sign of x as ±1, absolute value of x                  |
+        // | r10      | number of the piece, then c1, then the output         |
+        // | r11, r12 | c0, c2                                                |
         #[unsafe(naked)]
         unsafe extern "C" fn $name(input: *const i16, output: *mut i16, eights: usize, pieces: *const i32) {
             naked_asm!(

@@ -41,14 +41,12 @@ macro_rules! step {
     };
 }
 
-/// What stands before and behind the inner loop; the loop itself is the argument.
+/// The body of the tile around the inner loop; the steps of the loop are the arguments.
 macro_rules! tile {
     ($($steps:expr),*) => {
         naked_asm!(
             env!("SMOLNN_DSP_CORE"),
             "push {{r4-r11, lr}}",
-            // [sp] columns, [4] turns of the loop, [8] where the first turn starts, [12] output, [16] stride, [20] last
-            // pixel, [24] end of the output.
             "ldr r4, [sp, #36]",
             "ldr r5, [sp, #40]",
             "ldr r6, [sp, #44]",
@@ -66,7 +64,7 @@ macro_rules! tile {
             "orr r3, r3, #1",
             "strd r1, r2, [sp]",
             "str r3, [sp, #8]",
-            // Two channels: both sums of each pixel start from the stream's first two words.
+            // The two sums of each pixel start from the first two words of the channels' stream.
             "1:",
             "ldmia r0!, {{r4, r5}}",
             "mov r6, r4",
@@ -79,7 +77,7 @@ macro_rules! tile {
             $($steps,)*
             "subs r2, r2, #1",
             "bne 2b",
-            // The even channel: r4, r6, r8. Multiplier, rounding and shift in r10, r11, r12.
+            // The even channel's sums are in r4, r6, r8. Multiplier, rounding and shift go to r10, r11, r12.
             "ldrd r1, r2, [sp, #12]",
             "ldr.w lr, [sp, #20]",
             "ldmia.w r0!, {{r10, r11, r12}}",
@@ -104,7 +102,7 @@ macro_rules! tile {
             "asr r3, r3, r12",
             "ssat r3, #8, r3",
             "strb r3, [r1], #1",
-            // The odd channel: r5, r7, r9 hold 256 times its sums.
+            // r5, r7, r9 hold 256 times the odd channel's sums.
             "ldmia.w r0!, {{r10, r11, r12}}",
             "asrs r5, r5, #7",
             "asrs r7, r7, #7",
@@ -137,11 +135,28 @@ macro_rules! tile {
     };
 }
 
-/// `pairs` pairs of channels for three pixels whose columns stand at `columns`, `groups` groups of four depths each, at least one.
+/// Computes `pairs` pairs of channels for three pixels whose columns stand at `columns`, `groups` groups of four depths each, at least one.
 /// Writes two bytes per pair at `output`, `output + stride` and `output + last`; gives the end of the stream of weights.
 ///
 /// # Safety
 /// `pairs` is not 0; `words` has `pairs` · (8 + 2 · `groups`) words, `columns` 6 · `groups`; 2 · `pairs` bytes can be written at the three places.
+//
+// | register    | in the loop over groups                    | around it                          |
+// |-------------|--------------------------------------------|------------------------------------|
+// | r0          | next words                                 | next words                         |
+// | r1          | next words of the columns                  | next output of the first pixel     |
+// | r2          | turns that are left                        | `stride`                           |
+// | r3, r12, lr | two depths of the three pixels             | r3: result, r12: shift, lr: `last` |
+// | r4, r6, r8  | sums A0 of the even channel                | the same                           |
+// | r5, r7, r9  | 256·A1 + A0 of both channels               | 256·A1                             |
+// | r10, r11    | weights of both channels; those of the even one | multiplier, rounding          |
+//
+// | stack | holds                            | stack | holds                          |
+// |-------|----------------------------------|-------|--------------------------------|
+// | 0     | `columns`                        | 16    | `stride`                       |
+// | 4     | turns of the loop                | 20    | `last`                         |
+// | 8     | address where the first turn starts | 24 | end of the first pixel's outputs |
+// | 12    | next output of the first pixel   |       |                                |
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn tile(
     words: *const u32,
@@ -162,6 +177,15 @@ pub(super) unsafe extern "C" fn tile(
 ///
 /// # Safety
 /// `groups` and `runs` are not 0; the runs can be read, six words per group and run written at `columns`.
+//
+// | register         | holds                                                       |
+// |------------------|-------------------------------------------------------------|
+// | r0, r1, r2       | next bytes of the three pixels                              |
+// | r3               | next words of the columns                                   |
+// | r4               | groups of the run that are left; between runs `gap`         |
+// | r5, r6, r7       | even depths of the three pixels                             |
+// | r8, r9, r10      | four bytes of the three pixels, then their odd depths       |
+// | r12              | runs that are left                                          |
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn widen(
     first: *const i8,
