@@ -16,22 +16,23 @@ use core::mem::MaybeUninit;
 use super::{Panel, Walk};
 use crate::Number;
 
-/// Whether every row that will be read lies in the weights: all that the pointers below need.
+/// Whether there is a row, and all rows lie in the weights. The pointers below need no more.
 #[inline(always)]
 fn rows_fit(weights: usize, stride: usize, rows: usize, length: usize) -> bool {
-    // Whatever the stride: in 64 bits nothing wraps.
+    // The product is computed in 64 bits, where no stride makes it wrap.
     rows > 0 && length > 0 && weights as u64 >= (rows - 1) as u64 * stride as u64 + length as u64
 }
 
-/// Stands first in every naked function: where bitcode is written for link-time optimisation the assembler does not hear
-/// of the compiler's target-cpu.
+/// The directive that every naked function begins with. Where bitcode is written for link-time optimisation, the assembler does
+/// not learn the compiler's target-cpu and would refuse Helium.
 macro_rules! helium {
     () => {
         ".cpu cortex-m55"
     };
 }
 
-/// Eight columns of four rows at r7 to r10, with those of the input at r6: q4 to q7 += …; `$first` starts the sums.
+/// Multiplies eight columns of four rows at r7 to r10 by those of the input at r6, to the sums in q4 to q7. `$first` is VMUL
+/// where the sums start, else VFMA.
 macro_rules! dot {
     ($first:literal) => {
         concat!(
@@ -54,7 +55,23 @@ macro_rules! dot {
 /// `y[o] = from[o] + Σ_i w[o, i] · x[i]`, `blocks` times four outputs; the stride in bytes.
 ///
 /// # Safety
-/// All rows and `x` hold `n` floats, `y` and `from` four per block; they may be one.
+/// All rows and `x` hold `n` floats, `y` and `from` four per block. `blocks` is not 0. `y` and `from` may be the same.
+//
+// | register   | holds                                                              |
+// |------------|--------------------------------------------------------------------|
+// | r0         | first row of the next block                                        |
+// | r1         | `stride`                                                           |
+// | r2, r6     | `x`, next columns of `x`                                           |
+// | r3, r12    | groups of eight columns, columns that are left behind them         |
+// | r4         | next outputs                                                       |
+// | r5         | blocks that are left                                               |
+// | r7 to r10  | next columns of the block's rows                                   |
+// | r11        | next numbers of `from`                                             |
+// | lr         | groups, then columns that are left                                 |
+// | q0, q1     | columns of `x`; in the loop over the rest q1: of a row             |
+// | q2, q3     | columns of a row                                                   |
+// | q4 to q7   | the four rows' sums in four parts each, then q4: the outputs       |
+// | [sp]       | 64 bytes in which the sums are transposed                          |
 #[unsafe(naked)]
 unsafe extern "C" fn dot_blocks(
     w: *const f32,
@@ -102,7 +119,7 @@ unsafe extern "C" fn dot_blocks(
         "vfma.f32 q7, q1, q0",
         "letp lr, 5b",
         "6:",
-        // Four lanes of four rows, transposed through memory: the sums of the rows side by side.
+        // The four lanes of the four rows are transposed through memory, so that the parts of all rows lie side by side.
         "vstmia sp, {{d8-d15}}",
         "vld40.32 {{q0, q1, q2, q3}}, [sp]",
         "vld41.32 {{q0, q1, q2, q3}}, [sp]",
@@ -119,7 +136,7 @@ unsafe extern "C" fn dot_blocks(
         "add sp, #64",
         "vpop {{d8-d15}}",
         "pop {{r4-r11, pc}}",
-        // Less than eight columns.
+        // The rows have less than eight columns, so that the sums start from 0.
         "7:",
         "vmov.i32 q4, #0",
         "vmov.i32 q5, #0",
@@ -129,13 +146,30 @@ unsafe extern "C" fn dot_blocks(
     )
 }
 
-/// What the gradients share: for every block of four rows, at r5 to r8 with their factors in r0 to r3, sixteen columns at
-/// a time of the rows and of the vector at r4, then the rest of them in fours.
+/// The body of both gradients: for every block of four rows, `$wide` takes sixteen columns at a time of the rows and of the
+/// vector, then `$narrow` takes the rest of them in fours.
+//
+// | register  | holds                                                                  |
+// |-----------|------------------------------------------------------------------------|
+// | r0 to r3  | factors of the block's rows                                            |
+// | r4        | next columns of the vector                                             |
+// | r5 to r8  | next columns of the block's rows                                       |
+// | r9, r10   | groups of sixteen columns, columns that are left behind them           |
+// | r11       | first row of the next block                                            |
+// | r12       | next factors                                                           |
+// | lr        | groups, then columns that are left                                     |
+// | q0 to q3  | columns of the vector; in `$narrow` q0, and q1 for columns of a row    |
+// | q4 to q7  | columns of a row                                                       |
+//
+// | stack | holds                          | stack | holds                  |
+// |-------|--------------------------------|-------|------------------------|
+// | 68    | stride                         | 116   | first factor           |
+// | 72    | start of the vector            | 120   | blocks that are left   |
 macro_rules! gradient {
     ($wide:expr, $narrow:expr) => {
         naked_asm!(
             helium!(),
-            "push {{r0-r11, lr}}", // The stride lies at 68, the vector at 72 of what follows.
+            "push {{r0-r11, lr}}",
             "vpush {{d8-d15}}",
             "mov r11, r0",
             "lsr r9, r3, #4",
@@ -170,7 +204,7 @@ macro_rules! gradient {
     };
 }
 
-/// Four vectors of a row, times its factor, to those of the input gradient in q0 to q3.
+/// Adds four vectors of a row, times its factor, to those of the input gradient in q0 to q3.
 macro_rules! add {
     ($row:literal, $factor:literal) => {
         concat!(
@@ -183,7 +217,7 @@ macro_rules! add {
     };
 }
 
-/// Four vectors of the input, in q0 to q3, times the row's factor, to the row.
+/// Adds four vectors of the input in q0 to q3, times the row's factor, to those of the row.
 macro_rules! update {
     ($row:literal, $factor:literal) => {
         concat!(
@@ -200,7 +234,9 @@ macro_rules! update {
 /// `dx[i] += Σ_o g[o] · w[o, i]`, `blocks` times four outputs; the stride in bytes.
 ///
 /// # Safety
-/// All rows and `dx` hold `n` floats, `g` four per block.
+/// All rows and `dx` hold `n` floats, `g` four per block; the rows can be read, `dx` read and written. `blocks` is not 0.
+//
+// The table of registers stands above `gradient`; the vector is `dx`.
 #[unsafe(naked)]
 unsafe extern "C" fn add_blocks(w: *const f32, stride: usize, dx: *mut f32, n: usize, g: *const f32, blocks: usize) {
     gradient!(
@@ -230,7 +266,9 @@ unsafe extern "C" fn add_blocks(w: *const f32, stride: usize, dx: *mut f32, n: u
 /// `w[o, i] += g[o] · x[i]`, `blocks` times four outputs; the stride in bytes.
 ///
 /// # Safety
-/// All rows and `x` hold `n` floats, `g` four per block.
+/// All rows and `x` hold `n` floats, `g` four per block; `x` can be read, the rows read and written. `blocks` is not 0.
+//
+// The table of registers stands above `gradient`; the vector is `x`.
 #[unsafe(naked)]
 unsafe extern "C" fn update_blocks(w: *mut f32, stride: usize, x: *const f32, n: usize, g: *const f32, blocks: usize) {
     gradient!(
@@ -259,13 +297,33 @@ unsafe extern "C" fn update_blocks(w: *mut f32, stride: usize, x: *const f32, n:
     )
 }
 
-/// The frame of a pass over a region: for every line, two pixels at a time, then the one that is left; for each the rows of
+/// The body of a pass over a region: for every line, two pixels at a time, then the one that is left; for each the rows of
 /// its window, four elements at a time, then one at a time.
-///
-/// In registers: r0 in the panel, r1 and r2 in what is read (of the first and the second pixel), r3 at the first's sums, r12
-/// the rows to go. Four elements go to r4 to r7 and r8 to r11. On the stack, in this order: fours and rest of a row; bytes from
-/// row to row in panel and input; rows, panel; bytes from pixel to pixel in what is read and summed, and from line to line; the
-/// line's first pixel in both; lines, pixels of a line; pixels to go, and the next of them. P0 holds the lanes in use.
+//
+// | register  | holds                                                                                       |
+// |-----------|---------------------------------------------------------------------------------------------|
+// | r0        | next weights of the panel                                                                   |
+// | r1, r2    | next elements of the window of the first and of the second pixel                            |
+// | r3        | sums (or factors) of the first pixel                                                        |
+// | r4        | sums (or factors) of the second pixel, in `$enter` and `$leave`                             |
+// | r4 to r7  | elements of the first pixel: four, or one in r4                                             |
+// | r8 to r11 | elements of the second pixel: four, or one in r8                                            |
+// | r12       | rows of the window that are left                                                            |
+// | lr        | fours, then single elements of the row that are left                                        |
+// | q0 to q3  | sums (or factors): of whole panels q0, q1 and q2, q3 for the two pixels; of half panels q0 and q1 |
+// | q4 to q7  | weights                                                                                     |
+// | P0        | the lanes in use                                                                            |
+//
+// | stack | holds                                       | stack | holds                                        |
+// |-------|---------------------------------------------|-------|----------------------------------------------|
+// | 0     | fours of a row                              | 32    | bytes from line to line in what is read      |
+// | 4     | single elements behind them                 | 36    | bytes from line to line in what is summed    |
+// | 8     | bytes from row to row in the panel          | 40    | the line's first pixel in what is read       |
+// | 12    | bytes from row to row in what is read       | 44    | the line's first pixel in what is summed     |
+// | 16    | rows of a window                            | 48    | lines that are left                          |
+// | 20    | the panel                                   | 52    | pixels of a line                             |
+// | 24    | bytes from pixel to pixel in what is read   | 56    | pixels that are left, less two               |
+// | 28    | bytes from pixel to pixel in what is summed | 60    | the next pixel in what is read               |
 macro_rules! panel {
     ($shift:literal: $enter:expr, $fours:expr, $ones:expr, $leave:expr;
      $enter_one:expr, $fours_of_one:expr, $ones_of_one:expr, $leave_one:expr) => {
@@ -388,12 +446,12 @@ macro_rules! panel {
     };
 }
 
-/// Instructions one behind the other.
+/// Puts instructions on lines of their own.
 macro_rules! lines {
     ($($line:expr),+ $(,)?) => { concat!($($line, "\n"),+) };
 }
 
-/// Two vectors of weights times an element of each of two pixels, to their sums in q0 to q3.
+/// Adds two vectors of weights times an element of each of two pixels to the pixels' sums in q0 to q3.
 macro_rules! sums_of_two {
     ($low:literal, $high:literal, $x:literal, $second:literal) => {
         lines!(
@@ -405,21 +463,21 @@ macro_rules! sums_of_two {
     };
 }
 
-/// The same for one pixel, to its sums in q0 and q1.
+/// Adds two vectors of weights times an element of one pixel to its sums in q0 and q1.
 macro_rules! sums_of_one {
     ($low:literal, $high:literal, $x:literal) => {
         lines!(concat!("vfma.f32 q0, ", $low, ", ", $x), concat!("vfma.f32 q1, ", $high, ", ", $x))
     };
 }
 
-/// One vector of weights times an element of each of two pixels, to their sums in q0 and q1.
+/// Adds one vector of weights times an element of each of two pixels to the pixels' sums in q0 and q1.
 macro_rules! half_sums_of_two {
     ($weights:literal, $x:literal, $second:literal) => {
         lines!(concat!("vfma.f32 q0, ", $weights, ", ", $x), concat!("vfma.f32 q1, ", $weights, ", ", $second))
     };
 }
 
-/// An element of each of two pixels times their factors in q0 to q3, to two vectors of weights.
+/// Adds an element of each of two pixels times their factors in q0 to q3 to two vectors of weights.
 macro_rules! outer_of_two {
     ($low:literal, $high:literal, $x:literal, $second:literal) => {
         lines!(
@@ -431,14 +489,14 @@ macro_rules! outer_of_two {
     };
 }
 
-/// The same for one pixel.
+/// Adds an element of one pixel times its factors in q0 and q1 to two vectors of weights.
 macro_rules! outer_of_one {
     ($low:literal, $high:literal, $x:literal) => {
         lines!(concat!("vfma.f32 ", $low, ", q0, ", $x), concat!("vfma.f32 ", $high, ", q1, ", $x))
     };
 }
 
-/// An element of each of two pixels times their factors in q0 and q1, to one vector of weights.
+/// Adds an element of each of two pixels times their factors in q0 and q1 to one vector of weights.
 macro_rules! half_outer_of_two {
     ($weights:literal, $x:literal, $second:literal) => {
         lines!(concat!("vfma.f32 ", $weights, ", q0, ", $x), concat!("vfma.f32 ", $weights, ", q1, ", $second))
@@ -448,7 +506,10 @@ macro_rules! half_outer_of_two {
 /// `y[o] += Σ_k w[k, o] · x[k]` at every pixel, eight outputs.
 ///
 /// # Safety
-/// [`Panel::fits`], as for the three that follow.
+/// [`Panel::fits`] holds for the lengths of the three slices, and the panel has eight lanes: every window and the weights can be
+/// read, as many sums at every pixel as there are outputs read and written.
+//
+// The tables of registers stand above `panel`.
 #[unsafe(naked)]
 unsafe extern "C" fn panel_sum(panel: &Panel, weights: *const f32, x: *const f32, y: *mut f32) {
     panel!("3":
@@ -474,6 +535,12 @@ unsafe extern "C" fn panel_sum(panel: &Panel, weights: *const f32, x: *const f32
 }
 
 /// `y[o] += Σ_k w[k, o] · x[k]` at every pixel, up to four outputs.
+///
+/// # Safety
+/// [`Panel::fits`] holds for the lengths of the three slices, and the panel has four lanes: every window and the weights can be
+/// read, as many sums at every pixel as there are outputs read and written.
+//
+// The tables of registers stand above `panel`.
 #[unsafe(naked)]
 unsafe extern "C" fn half_panel_sum(panel: &Panel, weights: *const f32, x: *const f32, y: *mut f32) {
     panel!("2":
@@ -496,6 +563,12 @@ unsafe extern "C" fn half_panel_sum(panel: &Panel, weights: *const f32, x: *cons
 }
 
 /// `w[k, o] += g[o] · x[k]` over all pixels, eight outputs.
+///
+/// # Safety
+/// [`Panel::fits`] holds for the lengths of the three slices, and the panel has eight lanes: every window, and as many factors at
+/// every pixel as there are outputs, can be read, the weights read and written.
+//
+// The tables of registers stand above `panel`.
 #[unsafe(naked)]
 unsafe extern "C" fn panel_outer(panel: &Panel, weights: *mut f32, x: *const f32, g: *const f32) {
     panel!("3":
@@ -533,6 +606,12 @@ unsafe extern "C" fn panel_outer(panel: &Panel, weights: *mut f32, x: *const f32
 }
 
 /// `w[k, o] += g[o] · x[k]` over all pixels, up to four outputs.
+///
+/// # Safety
+/// [`Panel::fits`] holds for the lengths of the three slices, and the panel has four lanes: every window, and as many factors at
+/// every pixel as there are outputs, can be read, the weights read and written.
+//
+// The tables of registers stand above `panel`.
 #[unsafe(naked)]
 unsafe extern "C" fn half_panel_outer(panel: &Panel, weights: *mut f32, x: *const f32, g: *const f32) {
     panel!("2":
@@ -560,18 +639,31 @@ unsafe extern "C" fn half_panel_outer(panel: &Panel, weights: *mut f32, x: *cons
     )
 }
 
-/// Moves weights between a panel and where they lie apart, `n` times `lanes` of them: `$whole` and `$half` those of
-/// one element, at {w} with the offsets of the lanes in q6 and q7. P0 holds the lanes in use.
+/// Moves weights between a panel and a tensor where they lie apart, `n` times `lanes` of them. `$whole` and `$half` move those of
+/// one element, for eight and for four lanes.
+//
+// | register       | holds                                                             |
+// |----------------|-------------------------------------------------------------------|
+// | {w}            | the element's first weight in the tensor                          |
+// | {p}            | next weights of the panel                                         |
+// | {step}         | bytes from an element to the next                                 |
+// | {apart}        | floats from a lane's weight to the next lane's                    |
+// | {n}, lr        | elements, elements that are left                                  |
+// | r4             | the lane that VIDUP counts from                                   |
+// | q0, q1         | the weights on their way                                          |
+// | q6, q7         | offsets of the lanes 0 to 3 and 4 to 7 from {w}, in floats        |
+// | P0             | the lanes in use, where they are up to four                       |
 macro_rules! move_panel {
     ($panel:ident $room:ident, $lanes:ident, $weights:ident $pointer:ident, $steps:ident, $outputs:ident; $whole:expr, $half:expr) => {{
         let n = if $lanes == Panel::LANES { $panel.len() / 8 } else { $panel.len() / 4 };
         let lanes = if $lanes == Panel::LANES { $outputs == 8 } else { $lanes == 4 && $outputs.wrapping_sub(1) < 4 };
-        // Whatever the steps: in 64 bits nothing wraps, for n and the outputs are small.
+        // The products are computed in 64 bits: n and the outputs are small, so that no step makes them wrap.
         let last = || (n - 1) as u64 * $steps[0] as u64 + ($outputs - 1) as u64 * $steps[1] as u64;
         if n == 0 || !lanes || last() >= $weights.len() as u64 {
             return;
         }
-        // SAFETY: n times as many floats as there are lanes in the panel, and the last of the weights lies in them.
+        // SAFETY: the panel has n times as many floats as there are lanes; the last weight of the tensor was found to lie in it,
+        // and the others come before it. There is an element and an output.
         unsafe {
             asm!(
                 "vidup.u32 q6, r4, #1",
@@ -606,7 +698,20 @@ macro_rules! move_panel {
     }};
 }
 
-/// Walks a rectangle of pixels: `$pixel` at each, with pointers into two images and one at what stays in registers.
+/// Walks a rectangle of pixels, and runs `$pixel` at each. What stays in registers, sums or factors, is loaded by `$before` and
+/// stored by `$after`.
+//
+// | register               | holds                                                                         |
+// |------------------------|-------------------------------------------------------------------------------|
+// | {a}, {b}               | the pixel in both images                                                      |
+// | {f}                    | address of what stays                                                         |
+// | {rows}                 | rows that are left                                                            |
+// | {columns}, lr          | pixels of a row, pixels that are left; in `$before` and `$after` lr: address of an element |
+// | {step_a}, {step_b}     | bytes from what was read of a pixel to the next                               |
+// | {pitch_a}, {pitch_b}   | bytes from behind a row to the next                                           |
+// | {apart}, {x}           | bytes between elements that lie apart; the element of `b`                     |
+// | q0 to q3               | what stays, of up to sixteen channels                                         |
+// | q4 to q7               | channels of the pixel in `a`, and in `b` where it has as many                 |
 macro_rules! walk {
     ($before:expr, $pixel:expr, $after:expr, $walk:ident, $a:expr, $read_a:literal, $b:expr, $read_b:literal, $f:expr
      $(, $apart:ident $(, $value:ident)?)?) => {{
@@ -638,7 +743,7 @@ macro_rules! walk {
     }};
 }
 
-/// Loads or stores what lies apart, an element at a time.
+/// Loads or stores what stays, an element at a time, where its elements lie apart.
 macro_rules! apart {
     ($access:literal, 16) => {
         concat!(apart!($access, 8), apart!($access: "s8" "s9" "s10" "s11" "s12" "s13" "s14" "s15"))
@@ -657,7 +762,7 @@ macro_rules! apart {
     };
 }
 
-/// The vector in `q0 …`.
+/// The pass that writes a vector, held from q0 on, to every row.
 macro_rules! rows_fill {
     (16, $($walk:tt)+) => {
         rows_fill!("{{d0-d7}}", 16, $($walk)+)
@@ -673,7 +778,7 @@ macro_rules! rows_fill {
     };
 }
 
-/// Sums in `q0 …`.
+/// The pass that adds up all rows, with the sums from q0 on.
 macro_rules! rows_sum {
     (16, $($walk:tt)+) => {
         rows_sum!("{{d0-d7}}", concat!(
@@ -692,7 +797,7 @@ macro_rules! rows_sum {
     };
 }
 
-/// Sums in `q0 …`.
+/// The pass that adds up the products of both images, with the sums from q0 on.
 macro_rules! walk_sum {
     (16, $($walk:tt)+) => {
         walk_sum!("{{d0-d7}}", concat!(
@@ -713,7 +818,7 @@ macro_rules! walk_sum {
     };
 }
 
-/// Factors in `q0 …`.
+/// The pass that adds `b` times the factors, held from q0 on, to `a`.
 macro_rules! walk_add {
     (16, $($walk:tt)+) => {
         walk_add!("{{d0-d7}}", concat!(
@@ -740,7 +845,7 @@ macro_rules! walk_add {
     };
 }
 
-/// Sums in `q0 …`.
+/// The pass that adds up `a` times the one element of `b`, with the sums from q0 on.
 macro_rules! spread_sum {
     (16, $($walk:tt)+) => {
         spread_sum!(apart 16, concat!(
@@ -765,7 +870,7 @@ macro_rules! spread_sum {
     };
 }
 
-/// Factors in `q0 …`.
+/// The pass that adds the one element of `b` times the factors, held from q0 on, to `a`.
 macro_rules! spread_add {
     (16, $($walk:tt)+) => {
         spread_add!(apart 16, concat!(
@@ -796,7 +901,7 @@ macro_rules! spread_add {
     };
 }
 
-/// Factors in `q0 …`; the lanes are added up.
+/// The pass that adds the sum of `a` times the factors, held from q0 on, to the one element of `b`.
 macro_rules! gather_add {
     (16, $($walk:tt)+) => {
         gather_add!(apart 16, concat!(
@@ -835,7 +940,7 @@ macro_rules! gather_add {
     };
 }
 
-/// Sums start with those of `start`, or go on with those in `output`.
+/// The forward pass. Its sums start with those of `start`, or go on with those in `output`.
 #[inline(never)]
 fn rows_dot_from(weights: &[f32], stride: usize, input: &[f32], start: Option<&[f32]>, output: &mut [f32]) {
     let from = start.map_or(output.as_ptr(), |start| start.as_ptr());
@@ -846,13 +951,15 @@ fn rows_dot_from(weights: &[f32], stride: usize, input: &[f32], start: Option<&[
     let (blocks, rest) = output.as_chunks_mut::<4>();
     if !blocks.is_empty() {
         let (y, n) = (blocks.as_mut_ptr().cast(), input.len());
-        // SAFETY: `rows_fit`: n floats are read at `input` and at each row; four sums per block, there and at `from`.
+        // SAFETY: `rows_fit` found the `n` floats of every row, and `input` has as many; `output` and `from` have four per block.
         unsafe { dot_blocks(weights.as_ptr(), 4 * stride, input.as_ptr(), n, y, blocks.len(), from) }
     }
     let mut from = from.wrapping_add(4 * blocks.len());
     let mut row = weights.as_ptr().wrapping_add(4 * blocks.len() * stride);
     for y in rest {
-        // SAFETY: `rows_fit`: input.len() floats are read at `input` and at the row, one at `from`.
+        // SAFETY: `rows_fit` found the floats of every row, as many as `input` has and not none; `from` has one for each output.
+        // Registers: {x} and {w} point to the next columns, lr counts those that are left, q0 and q1 hold them, q2 the sum in four
+        // parts.
         unsafe {
             asm!(
                 "vmov.i32 q2, #0",
@@ -899,12 +1006,14 @@ impl Number for f32 {
         let (blocks, rest) = d_output.as_chunks::<4>();
         if !blocks.is_empty() {
             let (g, n) = (blocks.as_ptr().cast(), d_input.len());
-            // SAFETY: `rows_fit`: n floats are read at each row, read and written at `d_input`; four factors per block.
+            // SAFETY: `rows_fit` found the `n` floats of every row, and `d_input` has as many, which are written; there are four
+            // factors per block.
             unsafe { add_blocks(weights.as_ptr(), 4 * stride, d_input.as_mut_ptr(), n, g, blocks.len()) }
         }
         let mut row = weights.as_ptr().wrapping_add(4 * blocks.len() * stride);
         for &g in rest {
-            // SAFETY: `rows_fit`, for one row.
+            // SAFETY: `rows_fit` found the floats of every row, and `d_input` has as many, which are written, and not none.
+            // Registers: {dx} and {w} point to the next columns, lr counts those that are left, q0 and q1 hold them.
             unsafe {
                 asm!(
                     "dlstp.32 lr, {n}",
@@ -932,12 +1041,14 @@ impl Number for f32 {
         let (blocks, rest) = d_output.as_chunks::<4>();
         if !blocks.is_empty() {
             let (g, n) = (blocks.as_ptr().cast(), input.len());
-            // SAFETY: `rows_fit`: n floats are read at `input`, read and written at each row; four factors per block.
+            // SAFETY: `rows_fit` found the `n` floats of every row, which are written, and `input` has as many; there are four
+            // factors per block.
             unsafe { update_blocks(weights.as_mut_ptr(), 4 * stride, input.as_ptr(), n, g, blocks.len()) }
         }
         let mut row = weights.as_mut_ptr().wrapping_add(4 * blocks.len() * stride);
         for &g in rest {
-            // SAFETY: `rows_fit`, for one row.
+            // SAFETY: `rows_fit` found the floats of every row, which are written, and `input` has as many, and not none.
+            // Registers: {x} and {w} point to the next columns, lr counts those that are left, q0 and q1 hold them.
             unsafe {
                 asm!(
                     "dlstp.32 lr, {n}",
@@ -964,7 +1075,8 @@ impl Number for f32 {
     #[inline]
     fn with_panel(work: impl FnOnce(&mut [f32])) {
         let mut room = MaybeUninit::<[f32; Panel::WEIGHTS]>::uninit();
-        // SAFETY: For all that the compiler knows this writes to the room; whatever is there, its bits are those of floats.
+        // SAFETY: the compiler has to take it that the empty assembly writes to the room, so that nothing there counts as
+        // uninitialised; whatever bits lie there are those of floats.
         let room = unsafe {
             asm!("/* {0} */", in(reg) &mut room, options(nostack, preserves_flags));
             room.assume_init_mut()
@@ -994,7 +1106,8 @@ impl Number for f32 {
     fn panel_sum(panel: &Panel, weights: &[f32], x: &[f32], sums: &mut [f32]) {
         if panel.fits(weights.len(), x.len(), sums.len()) {
             let pass = if panel.lanes == Panel::LANES { panel_sum } else { half_panel_sum };
-            // SAFETY: `fits`: the windows of `x` and the panel are read, as many sums as there are outputs read and written.
+            // SAFETY: `fits` found the panel in `weights` and every window in `x`, which are read, and the sums of every pixel in
+            // `sums`, which are read and written; the pass is the one for so many lanes.
             unsafe { pass(panel, weights.as_ptr(), x.as_ptr(), sums.as_mut_ptr()) }
         }
     }
@@ -1003,7 +1116,8 @@ impl Number for f32 {
     fn panel_outer(panel: &Panel, weights: &mut [f32], x: &[f32], factors: &[f32]) {
         if panel.fits(weights.len(), x.len(), factors.len()) {
             let pass = if panel.lanes == Panel::LANES { panel_outer } else { half_panel_outer };
-            // SAFETY: `fits`: the windows of `x` and the factors are read, the panel is read and written.
+            // SAFETY: `fits` found every window in `x` and the factors of every pixel in `factors`, which are read, and the panel
+            // in `weights`, which is read and written; the pass is the one for so many lanes.
             unsafe { pass(panel, weights.as_mut_ptr(), x.as_ptr(), factors.as_ptr()) }
         }
     }

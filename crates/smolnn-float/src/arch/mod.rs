@@ -6,7 +6,7 @@
 
 pub(crate) mod portable;
 
-/// A rectangle of pixels in two images `a` and `b`. In elements.
+/// A rectangle of pixels in two images `a` and `b`. All numbers count elements.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Walk {
@@ -16,11 +16,11 @@ pub struct Walk {
     pub(crate) rows: usize,
     /// Pixels of a row.
     pub(crate) columns: usize,
-    /// From a pixel to the next of its row, in `a` and `b`.
+    /// Distance from a pixel to the next of its row, in `a` and `b`.
     pub(crate) steps: [usize; 2],
-    /// From a row to the next, in `a` and `b`.
+    /// Distance from a row to the next, in `a` and `b`.
     pub(crate) pitches: [usize; 2],
-    /// From an element of the sums or factors to the next, in the passes between one channel and many.
+    /// Distance from an element of the sums or factors to the next, in the passes between one channel and many.
     pub(crate) apart: usize,
 }
 
@@ -33,7 +33,7 @@ const fn span(count: usize, step: usize) -> usize {
 }
 
 impl Walk {
-    /// For tests: walks of the layers come from checked shapes, whose offsets do not wrap. `None` where they would.
+    /// A walk for tests, or `None` where offsets would wrap. Walks of the layers come from checked shapes, whose offsets do not.
     pub const fn new(
         channels: usize,
         [rows, columns]: [usize; 2],
@@ -66,18 +66,18 @@ impl Walk {
         }
     }
 
-    /// The same with the images in the other order.
+    /// The walk with the images in the other order.
     #[inline]
     pub(crate) fn swapped(self) -> Self {
         let swap = |[a, b]: [usize; 2]| [b, a];
         Self { steps: swap(self.steps), pitches: swap(self.pitches), ..self }
     }
 
-    /// Whether there is anything to do, and all of it lies in images of these lengths, so many elements at each pixel of `b`,
-    /// and in a vector of that length, so far apart: all that the pointers of the assembly need. No offset wraps, as nobody
-    /// else can make a walk.
+    /// Whether there is anything to do, and all of it lies inside: `channels` elements at each pixel of an image of `a` elements,
+    /// `elements` at each pixel of an image of `b`, and `channels` elements, `apart` from each other, of a vector of `vector`. The
+    /// pointers of the assembly need no more. No offset wraps, since walks are made only of checked shapes and by [`Walk::new`].
     #[cfg(target_arch = "arm")]
-    #[allow(dead_code)] // Of the bodies without an FPU.
+    #[allow(dead_code)] // Builds without an FPU never call it: their bodies are portable.
     #[inline(always)]
     fn fits(&self, a: usize, (b, elements): (usize, usize), (vector, apart): (usize, usize)) -> bool {
         let Self { rows, columns, channels, steps, pitches, .. } = *self;
@@ -90,18 +90,18 @@ impl Walk {
             && (channels - 1) * apart < vector
     }
 
-    /// Through the rows of a matrix, which lie one behind the other.
+    /// The walk through the rows of a matrix, which lie one behind the other.
     #[cfg(target_arch = "arm")]
-    #[allow(dead_code)] // Of the bodies without an FPU.
+    #[allow(dead_code)] // Builds without an FPU never call it: their bodies are portable.
     #[inline(always)]
     fn over_rows(elements: usize, length: usize) -> Self {
         let columns = elements.checked_div(length).unwrap_or(0);
         Self { channels: length, rows: 1, columns, steps: [length, 0], pitches: [0, 0], apart: 1 }
     }
 
-    /// Bytes from what was read of a pixel to the next pixel, and from behind a row's last step to the next row.
+    /// Bytes from the last element read of a pixel to the next pixel, and from behind a row's last step to the next row.
     #[cfg(target_arch = "arm")]
-    #[allow(dead_code)] // Of the bodies without an FPU.
+    #[allow(dead_code)] // Builds without an FPU never call it: their bodies are portable.
     #[inline(always)]
     fn skips(&self, side: usize, read: usize) -> [usize; 2] {
         let row = self.columns.wrapping_mul(self.steps[side]);
@@ -109,37 +109,37 @@ impl Walk {
     }
 }
 
-/// Pixels whose windows see the same taps, and the weights of up to eight outputs at those taps, side by side in a panel. In
-/// elements.
+/// Pixels whose windows see the same taps, and the weights of up to eight outputs at those taps, side by side in a panel. All
+/// numbers count elements.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-#[repr(C)] // Read by assembly.
+#[repr(C)] // The assembly names fields by their offsets.
 pub struct Panel {
     /// Weights side by side: [`Panel::LANES`] or half of them.
     pub(crate) lanes: usize,
-    /// As many of them as there are outputs: all, or up to half.
+    /// Lanes in use, one for each output: all of them, or up to half.
     pub(crate) outputs: usize,
     /// Rows of a window.
     pub(crate) rows: usize,
     /// Elements of a row, one behind the other.
     pub(crate) columns: usize,
-    /// From a row to the next, in the panel and in what is read.
+    /// Distance from a row to the next, in the panel and in what is read.
     pub(crate) pitches: [usize; 2],
-    /// Lines of pixels; from one to the next in what is read and in what is summed.
+    /// Lines of pixels; the distances from one to the next in what is read and in what is summed.
     pub(crate) lines: [usize; 3],
-    /// Pixels of a line; from one to the next, the same.
+    /// Pixels of a line; the distances from one to the next in what is read and in what is summed.
     pub(crate) pixels: [usize; 3],
 }
 
 impl Panel {
     /// Lanes of a whole panel.
     pub const LANES: usize = 8;
-    /// Elements of a window, at most.
+    /// The largest number of elements of a window.
     pub const ELEMENTS: usize = 72;
-    /// Weights, at most.
+    /// The largest number of weights.
     pub const WEIGHTS: usize = Self::ELEMENTS * Self::LANES;
 
-    /// For tests, as [`Walk::new`].
+    /// A panel for tests, or `None` where offsets would wrap. Panels of the layers come from checked shapes.
     pub const fn new(
         [lanes, outputs]: [usize; 2],
         [rows, columns]: [usize; 2],
@@ -176,7 +176,8 @@ impl Panel {
     }
 
     /// Whether there is anything to do, its lanes are two vectors or part of one, and all of it lies in a panel and in
-    /// tensors of these lengths: all that the pointers of the assembly need. No offset wraps, as nobody else can make a panel.
+    /// tensors of these lengths. The pointers of the assembly need no more. No offset wraps, since panels are made only of
+    /// checked shapes and by [`Panel::new`].
     #[cfg(helium)]
     #[inline(always)]
     fn fits(&self, panel: usize, read: usize, sums: usize) -> bool {
@@ -200,7 +201,7 @@ pub const FUSES_F32: bool = cfg!(helium);
 /// The passes that walk, in a body's `impl Number for f32`, from its macros of the same names: as many blocks of channels
 /// of each size as fit, the largest first. One copy of each pass, not one per caller: the loops are long.
 #[cfg(target_arch = "arm")]
-#[allow(unused_macros)] // Of the bodies without an FPU.
+#[allow(unused_macros)] // Builds without an FPU never use it: their bodies are portable.
 macro_rules! walking_passes {
     (walk [$($walk:tt)+], spread [$($spread:tt)+]) => {
         #[inline(never)]
@@ -208,7 +209,8 @@ macro_rules! walking_passes {
             let walk = Walk::over_rows(rows.len(), vector.len());
             if walk.fits(rows.len(), (0, 0), (vector.len(), 1)) {
                 let (rows, vector) = (rows.as_mut_ptr(), vector.as_ptr());
-                // SAFETY: `fits`: so many floats are written in every row, and as many are read. Nothing is read of the other image.
+                // SAFETY: `fits` found `channels` floats in every row, which are written, and in `vector`, which are read.
+                // Nothing is read of the other image.
                 unsafe { walking_passes!(rows_fill, walk, rows, vector, 0, vector, 1; $($walk)+) }
             }
         }
@@ -218,7 +220,8 @@ macro_rules! walking_passes {
             let walk = Walk::over_rows(rows.len(), sums.len());
             if walk.fits(rows.len(), (0, 0), (sums.len(), 1)) {
                 let (rows, sums) = (rows.as_ptr(), sums.as_mut_ptr());
-                // SAFETY: `fits`: so many floats are read in every row; as many sums are read and written. As above.
+                // SAFETY: `fits` found `channels` floats in every row, which are read, and in `sums`, which are read and
+                // written. Nothing is read of the other image.
                 unsafe { walking_passes!(rows_sum, walk, rows, rows, 0, sums, 1; $($walk)+) }
             }
         }
@@ -227,7 +230,8 @@ macro_rules! walking_passes {
         fn walk_sum(walk: &Walk, sums: &mut [f32], a: &[f32], b: &[f32]) {
             if walk.fits(a.len(), (b.len(), walk.channels), (sums.len(), 1)) {
                 let (a, b, sums) = (a.as_ptr(), b.as_ptr(), sums.as_mut_ptr());
-                // SAFETY: `fits`: so many floats are read at every pixel of `a` and `b`; as many sums are read and written.
+                // SAFETY: `fits` found `channels` floats at every pixel of `a` and `b`, which are read, and in `sums`, which
+                // are read and written.
                 unsafe { walking_passes!(walk_sum, walk, a, b, 1, sums, 1; $($walk)+) }
             }
         }
@@ -236,7 +240,8 @@ macro_rules! walking_passes {
         fn walk_add(walk: &Walk, a: &mut [f32], b: &[f32], factors: &[f32]) {
             if walk.fits(a.len(), (b.len(), walk.channels), (factors.len(), 1)) {
                 let (a, b, factors) = (a.as_mut_ptr(), b.as_ptr(), factors.as_ptr());
-                // SAFETY: `fits`: so many floats are read at every pixel of `b`, read and written at those of `a`.
+                // SAFETY: `fits` found `channels` floats at every pixel of `a`, which are read and written, and at every pixel
+                // of `b` and in `factors`, which are read.
                 unsafe { walking_passes!(walk_add, walk, a, b, 1, factors, 1; $($walk)+) }
             }
         }
@@ -245,7 +250,8 @@ macro_rules! walking_passes {
         fn spread_sum(walk: &Walk, sums: &mut [f32], a: &[f32], b: &[f32]) {
             if walk.fits(a.len(), (b.len(), 1), (sums.len(), walk.apart)) {
                 let (a, b, sums) = (a.as_ptr(), b.as_ptr(), sums.as_mut_ptr());
-                // SAFETY: `fits`: so many floats are read at every pixel of `a`, one of `b`; the sums are read and written.
+                // SAFETY: `fits` found `channels` floats at every pixel of `a` and one at every pixel of `b`, which are read,
+                // and as many sums, `apart` from each other, which are read and written.
                 unsafe { walking_passes!(spread_sum, walk, a, b, 0, sums, walk.apart; $($spread)+) }
             }
         }
@@ -254,7 +260,8 @@ macro_rules! walking_passes {
         fn spread_add(walk: &Walk, a: &mut [f32], b: &[f32], factors: &[f32]) {
             if walk.fits(a.len(), (b.len(), 1), (factors.len(), walk.apart)) {
                 let (a, b, factors) = (a.as_mut_ptr(), b.as_ptr(), factors.as_ptr());
-                // SAFETY: `fits`: so many floats are read and written at every pixel of `a`, one is read at those of `b`.
+                // SAFETY: `fits` found `channels` floats at every pixel of `a`, which are read and written, and one at every
+                // pixel of `b` and as many factors, `apart` from each other, which are read.
                 unsafe { walking_passes!(spread_add, walk, a, b, 0, factors, walk.apart; $($spread)+) }
             }
         }
@@ -263,7 +270,8 @@ macro_rules! walking_passes {
         fn gather_add(walk: &Walk, a: &[f32], b: &mut [f32], factors: &[f32]) {
             if walk.fits(a.len(), (b.len(), 1), (factors.len(), walk.apart)) {
                 let (a, b, factors) = (a.as_ptr(), b.as_mut_ptr(), factors.as_ptr());
-                // SAFETY: `fits`: so many floats are read at every pixel of `a`, one is read and written at those of `b`.
+                // SAFETY: `fits` found `channels` floats at every pixel of `a` and as many factors, `apart` from each other,
+                // which are read, and one float at every pixel of `b`, which is read and written.
                 unsafe { walking_passes!(gather_add, walk, a, b, 0, factors, walk.apart; $($spread)+) }
             }
         }
