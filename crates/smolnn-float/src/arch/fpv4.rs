@@ -13,14 +13,14 @@ use core::arch::asm;
 use super::Walk;
 use crate::Number;
 
-/// Whether every row that will be read lies in the weights: all that the pointers below need.
+/// Whether there is a row, and all rows lie in the weights. The pointers below need no more.
 #[inline(always)]
 fn rows_fit(weights: usize, stride: usize, rows: usize, length: usize) -> bool {
-    // Whatever the stride: in 64 bits nothing wraps.
+    // The product is computed in 64 bits, where no stride makes it wrap.
     rows > 0 && weights as u64 >= (rows - 1) as u64 * stride as u64 + length as u64
 }
 
-/// `s8 …` from the row; sum += each times `s0 …`.
+/// Loads elements of the row from s8 on and adds their products with those from s0 on to the sum.
 #[rustfmt::skip] // One instruction per line.
 macro_rules! dot {
     (8, $row:literal, $sum:literal) => {
@@ -50,7 +50,7 @@ macro_rules! dot {
     };
 }
 
-/// `s8 …` from the row; `s0 …` += each times the factor.
+/// Loads elements of the row from s8 on and adds them, times the factor, to those from s0 on.
 #[rustfmt::skip] // One instruction per line.
 macro_rules! add {
     (8, $row:literal, $factor:literal) => {
@@ -80,7 +80,7 @@ macro_rules! add {
     };
 }
 
-/// The row += `s0 …` times the factor.
+/// Adds the elements from s0 on, times the factor, to those of the row.
 #[rustfmt::skip] // One instruction per line.
 macro_rules! update {
     (8, $row:literal, $factor:literal) => {
@@ -112,8 +112,19 @@ macro_rules! update {
     };
 }
 
-/// Runs along `{n}` elements: by eights, then four, then one by one. The vector `s0 …` is loaded from `{v}`, and stored
-/// back there when `$store` says so.
+/// Runs along the elements of a vector and of one row or four: by eights, then four, then one by one. The vector's elements are
+/// stored back when `$store` says so.
+//
+// | register      | holds                                                                        |
+// |---------------|------------------------------------------------------------------------------|
+// | {n}           | elements, then those that go one by one                                      |
+// | {steps}       | eights that are left                                                         |
+// | {v}           | next elements of the vector                                                  |
+// | {w0} to {w3}  | next elements of the rows                                                    |
+// | {from}, {f}   | where the sums are loaded from; where they are stored, or factors loaded from |
+// | s0 to s7      | elements of the vector                                                       |
+// | s8 to s15     | elements of a row                                                            |
+// | s16 to s19    | sums or factors of the rows                                                  |
 macro_rules! along {
     ($body:ident, $load:literal, $store:ident, $held:ident, $(($row:literal, $with:literal)),+; $($operands:tt)*) => {
         asm!(
@@ -153,8 +164,8 @@ macro_rules! along {
     };
 }
 
-// What stays in s16 … for the whole run: sums, which start at `{from}` and end at `{f}`, or factors at `{f}`. LLVM may not be asked for a
-// float register by its class: stable Rust does not see the FPU of a bare-metal target.
+// Sums or factors stay in s16 to s19 for the whole run: these macros load and store them. The registers are named, since stable Rust
+// does not see the FPU of a bare-metal target and offers no class of float registers.
 macro_rules! sums4 {
     (load) => {
         "vldmia {from}, {{s16-s19}}"
@@ -188,20 +199,35 @@ macro_rules! factor1 {
     };
 }
 
+/// Stores elements of the vector back, and moves on to the next.
 macro_rules! stored {
     ($registers:literal) => {
         concat!("vstmia {v}!, ", $registers)
     };
 }
 
+/// Leaves the vector as it is; the load has moved on already.
 macro_rules! not_stored {
     ($registers:literal) => {
         ""
     };
 }
 
-/// Walks a rectangle of pixels with blocks of channels: what stays in registers from `s0` on, the pixels of the first image
-/// from `s16` on, those of the second from `s24` on, or one of them in `s24`.
+/// Walks a rectangle of pixels, and runs `$pixel` at each. What stays in registers, sums or factors, is loaded by `$before` and
+/// stored by `$after`.
+//
+// | register             | holds                                                                             |
+// |----------------------|-----------------------------------------------------------------------------------|
+// | {a}, {b}             | the pixel in both images                                                          |
+// | {f}                  | address of what stays                                                             |
+// | {rows}               | rows that are left                                                                |
+// | {columns}, {column}  | pixels of a row, pixels that are left; in `$before` and `$after` {column}: address of an element |
+// | {step_a}, {step_b}   | bytes from what was read of a pixel to the next                                   |
+// | {pitch_a}, {pitch_b} | bytes from behind a row to the next                                               |
+// | {apart}              | bytes between elements of what stays, where they lie apart                        |
+// | s0 to s15            | what stays, one element per channel                                               |
+// | s16 to s23           | channels of the pixel in `a`; of sixteen eight at a time                          |
+// | s24 to s31           | channels of the pixel in `b`; in s24 its one element where it has one             |
 macro_rules! walk {
     ($before:expr, $pixel:expr, $after:expr, $walk:ident, $a:expr, $read_a:literal, $b:expr, $read_b:literal, $f:expr
      $(, $apart:ident)?) => {{
@@ -234,7 +260,7 @@ macro_rules! walk {
     }};
 }
 
-/// The multiply-accumulate of one channel: what stays, what the images have there.
+/// The multiply-accumulate of one channel, between `$f` that stays and the elements `$a` and `$b` of the images.
 macro_rules! product {
     (rows_sum, $f:literal, $a:literal, $b:literal) => {
         concat!("vadd.f32 ", $f, ", ", $f, ", ", $a, "\n")
@@ -259,7 +285,7 @@ macro_rules! product {
     };
 }
 
-/// The multiply-accumulates of one, four or eight channels; the second eight of sixteen.
+/// The multiply-accumulates of one, four or eight channels; for 16, those of the second eight of sixteen.
 macro_rules! products {
     ($pass:ident, 1) => {
         product!($pass, "s0", "s16", "s24")
@@ -295,7 +321,7 @@ macro_rules! products {
     };
 }
 
-/// What goes with them: loads and stores.
+/// The multiply-accumulates of a pixel's channels with their loads and stores.
 macro_rules! channels {
     (rows_sum, $size:tt, $a:literal, $b:literal) => {
         concat!("vldmia {a}!, ", $a, "\n", products!(rows_sum, $size))
@@ -351,7 +377,7 @@ macro_rules! pair {
     };
 }
 
-/// Loads or stores what stays: side by side, or an element at a time.
+/// Loads or stores what stays, where its elements lie side by side or, one at a time, where they lie apart.
 macro_rules! held {
     ($access:literal, 16) => {
         concat!($access, " {f}, {{s0-s15}}")
@@ -382,6 +408,7 @@ macro_rules! held {
     };
 }
 
+/// The pass that writes a vector, held from s0 on, to every row.
 macro_rules! rows_fill {
     (16, $($walk:tt)+) => {
         rows_fill!("{{s0-s15}}", 16, $($walk)+)
@@ -400,12 +427,14 @@ macro_rules! rows_fill {
     };
 }
 
+/// The pass that adds up all rows, with the sums from s0 on.
 macro_rules! rows_sum {
     ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
         walk!(held!("vldmia", $size), channels!(rows_sum, $size), held!("vstmia", $size), $walk, $a, $size, $b, 0, $f)
     };
 }
 
+/// The pass that adds up the products of both images, with the sums from s0 on.
 macro_rules! walk_sum {
     ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
         walk!(
@@ -422,13 +451,15 @@ macro_rules! walk_sum {
     };
 }
 
+/// The pass that adds `b` times the factors, held from s0 on, to `a`.
 macro_rules! walk_add {
     ($size:tt, $walk:ident, $a:expr, $b:expr, $f:expr) => {
         walk!(held!("vldmia", $size), channels!(walk_add, $size), "", $walk, $a, $size, $b, $size, $f)
     };
 }
 
-/// Two pixels of the other image: read and left behind, or loaded and stored.
+/// The elements of two pixels of `b` in s24 and s25. `read` loads them and moves on; `load` and `store` are a pair, of which
+/// `store` moves on.
 macro_rules! two {
     (read side_by_side) => {
         "vldmia {b}!, {{s24-s25}}\n"
@@ -450,7 +481,21 @@ macro_rules! two {
     };
 }
 
-/// Walks with eight channels where pixels have no more, so that two of them lie side by side.
+/// Walks two pixels at a time where pixels of `a` have eight channels and no more, so that two of them lie side by side.
+//
+// | register             | holds                                                                             |
+// |----------------------|-----------------------------------------------------------------------------------|
+// | {a}, {b}             | the pixel in both images                                                          |
+// | {f}                  | address of what stays                                                             |
+// | {rows}               | rows that are left                                                                |
+// | {columns}, {column}  | pixels of a row, pairs that are left; in `$before` and `$after` {column}: address of an element |
+// | {step_b}             | bytes from a pixel of `b` to the next                                             |
+// | {pitch_a}, {pitch_b} | bytes from behind a row to the next                                               |
+// | {apart}              | bytes between elements of what stays                                              |
+// | s0 to s7             | what stays, one element per channel                                               |
+// | s8 to s15            | channels of the first pixel of `a`                                                |
+// | s16 to s23           | channels of the second pixel of `a`, or of one that is left                       |
+// | s24, s25             | elements of the two pixels of `b`                                                 |
 macro_rules! walk_pairs {
     ($before:expr, $pair:expr, $pixel:expr, $after:expr, $walk:ident, $a:expr, $b:expr, $f:expr) => {{
         let ([_, pitch_a], [step_b, pitch_b]) = ($walk.skips(0, 8), $walk.skips(1, 0));
@@ -486,6 +531,7 @@ macro_rules! walk_pairs {
     }};
 }
 
+/// The pass that adds up `a` times the one element of `b`, with the sums from s0 on.
 macro_rules! spread_sum {
     (8, $walk:ident, $($from:expr),+) => {
         if $walk.steps == [8, 1] {
@@ -522,6 +568,7 @@ macro_rules! spread_sum {
     };
 }
 
+/// The pass that adds the one element of `b` times the factors, held from s0 on, to `a`.
 macro_rules! spread_add {
     (8, $walk:ident, $($from:expr),+) => {
         if $walk.steps == [8, 1] {
@@ -559,6 +606,7 @@ macro_rules! spread_add {
     };
 }
 
+/// The pass that adds the sum of `a` times the factors, held from s0 on, to the one element of `b`.
 macro_rules! gather_add {
     (8, $walk:ident, $($from:expr),+) => {
         if $walk.steps == [8, 1] {
@@ -596,7 +644,7 @@ macro_rules! gather_add {
     };
 }
 
-/// Sums start with those of `start`, or go on with those in `output`.
+/// The forward pass. Its sums start with those of `start`, or go on with those in `output`.
 #[inline(never)]
 fn rows_dot_from(weights: &[f32], stride: usize, input: &[f32], start: Option<&[f32]>, output: &mut [f32]) {
     let mut from = start.map_or(output.as_ptr(), |start| start.as_ptr());
@@ -609,7 +657,8 @@ fn rows_dot_from(weights: &[f32], stride: usize, input: &[f32], start: Option<&[
     for block in blocks {
         let [w0, w1, w2, w3] = [0, 1, 2, 3].map(|k| row.wrapping_add(k * stride));
         row = row.wrapping_add(4 * stride);
-        // SAFETY: `rows_fit`: input.len() floats are read at `input` and at each row, and the sums at `from`, inside of the slices.
+        // SAFETY: `rows_fit` found the floats of every row, as many as `input` has; `from` and `block` have one for each of the
+        // four rows.
         unsafe {
             along!(dot, "!", not_stored, sums4, ("w0", "s16"), ("w1", "s17"), ("w2", "s18"), ("w3", "s19");
                     n = inout(reg) input.len() => _, v = inout(reg) input.as_ptr() => _,
@@ -619,7 +668,7 @@ fn rows_dot_from(weights: &[f32], stride: usize, input: &[f32], start: Option<&[
         from = from.wrapping_add(4);
     }
     for y in rest {
-        // SAFETY: `rows_fit`: input.len() floats are read at `input` and at the row, and one sum at `from`.
+        // SAFETY: `rows_fit` found the floats of every row, as many as `input` has; `from` has one for each output.
         unsafe {
             along!(dot, "!", not_stored, sum1, ("w0", "s16");
                     n = inout(reg) input.len() => _, v = inout(reg) input.as_ptr() => _,
@@ -651,7 +700,8 @@ impl Number for f32 {
         for block in blocks {
             let [w0, w1, w2, w3] = [0, 1, 2, 3].map(|k| row.wrapping_add(k * stride));
             row = row.wrapping_add(4 * stride);
-            // SAFETY: `rows_fit`: d_input.len() floats are read at each row, read and written at `d_input`.
+            // SAFETY: `rows_fit` found the floats of every row, as many as `d_input` has, which are read and written; the block has
+            // four factors.
             unsafe {
                 along!(add, "", stored, factors4, ("w0", "s16"), ("w1", "s17"), ("w2", "s18"), ("w3", "s19");
                     n = inout(reg) d_input.len() => _, v = inout(reg) d_input.as_mut_ptr() => _,
@@ -660,7 +710,7 @@ impl Number for f32 {
             }
         }
         for g in rest {
-            // SAFETY: `rows_fit`: d_input.len() floats are read at the row, read and written at `d_input`.
+            // SAFETY: `rows_fit` found the floats of every row, as many as `d_input` has, which are read and written.
             unsafe {
                 along!(add, "", stored, factor1, ("w0", "s16");
                     n = inout(reg) d_input.len() => _, v = inout(reg) d_input.as_mut_ptr() => _,
@@ -680,7 +730,8 @@ impl Number for f32 {
         for block in blocks {
             let [w0, w1, w2, w3] = [0, 1, 2, 3].map(|k| row.wrapping_add(k * stride));
             row = row.wrapping_add(4 * stride);
-            // SAFETY: `rows_fit`: input.len() floats are read at `input`, read and written at each row.
+            // SAFETY: `rows_fit` found the floats of every row, which are read and written, and `input` has as many; the block has
+            // four factors.
             unsafe {
                 along!(update, "!", not_stored, factors4, ("w0", "s16"), ("w1", "s17"), ("w2", "s18"), ("w3", "s19");
                     n = inout(reg) input.len() => _, v = inout(reg) input.as_ptr() => _,
@@ -689,7 +740,7 @@ impl Number for f32 {
             }
         }
         for g in rest {
-            // SAFETY: `rows_fit`: input.len() floats are read at `input`, read and written at the row.
+            // SAFETY: `rows_fit` found the floats of every row, which are read and written, and `input` has as many.
             unsafe {
                 along!(update, "!", not_stored, factor1, ("w0", "s16");
                     n = inout(reg) input.len() => _, v = inout(reg) input.as_ptr() => _,
