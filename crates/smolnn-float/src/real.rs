@@ -239,7 +239,7 @@ impl Real for f32 {
     }
     #[inline]
     fn remainder(self, divisor: Self) -> Self {
-        libm::fmodf(self, divisor)
+        elementary::remainder(self, divisor)
     }
     fn exp_slice(x: &[Self], y: &mut [Self]) {
         elementary::exp_slice(x, y);

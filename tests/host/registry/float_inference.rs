@@ -6,6 +6,7 @@ use smolnn_core::{Axis, Broadcast, Comparison, Conv2dShape, Image, ShapeError, W
 use smolnn_float::act::softmax_scaled;
 use smolnn_float::axis::{arg_max, arg_min, cumsum};
 use smolnn_float::conv::{conv2d, transposed};
+use smolnn_float::elementary::remainder;
 use smolnn_float::elementwise::{self, Bounds, clamp};
 use smolnn_float::l2_norm::l2_norm;
 use smolnn_float::matmul::{MatmulShape, matmul};
@@ -17,6 +18,7 @@ use smolnn_float::resize::{ResizeShape, Sampling, resize_bilinear, resize_neares
 use smolnn_float::rnn::convert::{self, Format, Tensors};
 use smolnn_float::rnn::{Cell, Keep, Lstm, LstmLayer, Sequence, Svdf, SvdfWeights, lstm_batch, svdf_batch};
 use smolnn_float::{Rows, rnn};
+use smolnn_testkit::Random;
 
 fn generator(seed: u64) -> Pcg32 {
     Pcg32::seed_from_u64(seed)
@@ -640,4 +642,23 @@ fn batches_of_sequences() {
         layer.step(&weights, &Bounds::RELU, state, x, &mut expected[2 * sequence..][..2]).unwrap();
     }
     assert_eq!((found, state), (expected, alone));
+}
+
+/// Random bits, so that every exponent and what is no number occur, and pairs of nearby exponents; the host's remainder is exact.
+#[test]
+fn remainders_are_exact() {
+    let mut random = Random::new(1);
+    for round in 0..2_000_000 {
+        let x = f32::from_bits(random.bits());
+        let y = if round % 2 == 0 {
+            f32::from_bits(random.bits())
+        } else {
+            x * ((random.bits() % 1999) as f32 - 999.0) / 500.0
+        };
+        let (found, expected) = (remainder(x, y), x % y);
+        assert!(
+            found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
+            "{x:e} % {y:e}: {found:e} instead of {expected:e}"
+        );
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! - 16-bit fixed point: x in steps of s/128; the factor (x + 3)/6 saturated in Q0.15 as (clip(x/3) + 1)/2; their product is
 //!   truncated towards zero at 15 bits, then rounded to the output's scale.
-//! - Held by: `hardswish_?` goldens.
+//! - Both factors are quotients in f64 of scales in f32.
+//! - Held by: `hardswish_?` goldens, random models.
 
 use smolnn_core::ShapeError;
 
@@ -10,8 +11,8 @@ use super::Table;
 use crate::quantise::{Affine, Multiplier, clamp, rounding_shift_right};
 
 /// A multiplier with a mantissa of 15 bits.
-const fn multiplier16(factor: f32) -> (i32, i32) {
-    let wide = Multiplier::from_f64(factor as f64);
+const fn multiplier16(factor: f64) -> (i32, i32) {
+    let wide = Multiplier::from_f64(factor);
     let mantissa = if wide.mantissa >= i32::MAX - (1 << 15) { 0x7FFF } else { (wide.mantissa + (1 << 15)) >> 16 };
     (mantissa, wide.shift)
 }
@@ -45,8 +46,8 @@ impl Table {
             return Err(error);
         }
         let fine_scale = (1.0 / 128.0) * input.scale;
-        let (output_mantissa, output_shift) = multiplier16(fine_scale / output.scale);
-        let (factor_mantissa, factor_shift) = multiplier16(fine_scale / (3.0 / 32768.0));
+        let (output_mantissa, output_shift) = multiplier16(fine_scale as f64 / output.scale as f64);
+        let (factor_mantissa, factor_shift) = multiplier16(fine_scale as f64 / (3.0 / 32768.0));
         if output_shift > 0 || output_shift < -15 || factor_shift < -31 {
             return Err(ShapeError::Range("the output's scale of the hard swish does not fit the input's"));
         }

@@ -20,6 +20,7 @@ mod expm1;
 pub mod fast;
 mod fixed;
 mod log;
+mod remainder;
 mod saturating;
 mod sigmoid;
 mod slices;
@@ -32,6 +33,7 @@ mod vector;
 pub use erf::{erf, erf_slice};
 pub use expm1::{expm1, expm1_slice};
 pub use log::{log, log_slice};
+pub use remainder::remainder;
 pub use softplus::{softplus, softplus_slice};
 
 /// Every body, for tests and measurements.

@@ -85,7 +85,10 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         (true, UnaryKind::Abs) => call!(lookup(&Table::abs(x, y), length; tensors)),
         (true, UnaryKind::Rsqrt) => call!(lookup(&Table::rsqrt(x, y), length; tensors)),
         (true, UnaryKind::Sqrt | UnaryKind::Exp | UnaryKind::Log | UnaryKind::Gelu { .. }) => {
-            let table = tabulated(context, kind, x, y)?;
+            let outputs = tabulated(kind, x, y)
+                .map_err(|error| context.fault(error.to_string(), "a function that has a table"))?;
+            let text = format!("Table::from_ascending(&{outputs:?})");
+            let table = Borrowed::new(Table::from_ascending(&outputs), text);
             call!(lookup(table, length; tensors))
         }
         (false, UnaryKind::Abs) => call!(abs_int16(&AbsInt16::new(length, x, y); tensors)),
@@ -132,24 +135,23 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
 }
 
 /// The table of a function that TensorFlow Lite evaluates in f32 at each int8 value, made here by the kernel that serves f32 tensors: the result
-/// times the rounded inverse of the output's scale, halves away from zero, clamped. What is no number becomes real 0.
-fn tabulated(context: &Context<'_>, kind: UnaryKind, x: Affine, y: Affine) -> Result<Borrowed<Table>, Problem> {
+/// times the rounded inverse of the output's scale, halves away from zero (roots are rounded down), clamped. What is no number becomes real 0.
+fn tabulated(kind: UnaryKind, x: Affine, y: Affine) -> Result<[i8; 256], ShapeError> {
     let input: [f32; 256] = std::array::from_fn(|index| x.scale * (index as i32 - 128 - x.zero_point) as f32);
     let mut reals = [0.0; 256];
-    let evaluated = match kind {
+    match kind {
         UnaryKind::Sqrt => float::elementwise::sqrt(&input, &mut reals),
         UnaryKind::Exp => float::elementwise::exp(&input, &mut reals),
         UnaryKind::Log => float::elementwise::log(&input, &mut reals),
         UnaryKind::Gelu { approximate } => float::act::Gelu(gelu_kind(approximate)).forward(&input, &mut reals),
         _ => Err(ShapeError::Range("the function has no table")),
-    };
-    evaluated.map_err(|error| context.fault(error.to_string(), "a function that has a table"))?;
+    }?;
     let inverse = 1.0 / y.scale;
-    let outputs = reals.map(|real| {
-        let steps = (real * inverse).round() as i32;
+    Ok(reals.map(|real| {
+        let steps = real * inverse;
+        let steps = if kind == UnaryKind::Sqrt { steps.floor() } else { steps.round() } as i32;
         steps.saturating_add(y.zero_point).clamp(-128, 127) as i8
-    });
-    Ok(Borrowed::new(Table::from_ascending(&outputs), format!("Table::from_ascending(&{outputs:?})")))
+    }))
 }
 
 fn gelu_kind(approximate: bool) -> float::act::GeluKind {
@@ -234,4 +236,66 @@ pub(super) fn prelu_call(context: &Context<'_>) -> Result<Lowered, Problem> {
     let call = context.call(&[input.id, alpha.id], body)?;
     // Values that repeat along the slopes have to stay.
     Ok(if length == output.tensor.len() { call.overlap(0, 0) } else { call }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Observed in TensorFlow 2.21's reference kernels, inside of converted networks.
+    #[test]
+    fn tables_are_those_of_tensorflow() {
+        let observed: [(UnaryKind, Affine, Affine, &[(i8, i8)]); 4] = [
+            (
+                UnaryKind::Sqrt,
+                Affine::new(0.003_362_555_5, -128),
+                Affine::new(0.003_735_891_8, -128),
+                &[(-115, -73), (-44, 14), (-21, 32), (7, 52), (31, 67), (52, 80), (70, 90), (87, 99), (108, 110)],
+            ),
+            (
+                UnaryKind::Gelu { approximate: false },
+                Affine::new(0.015_493_661, -11),
+                Affine::new(0.008_914_766, -109),
+                &[
+                    (-128, -116),
+                    (-97, -123),
+                    (-70, -127),
+                    (-43, -126),
+                    (-17, -114),
+                    (9, -87),
+                    (36, -46),
+                    (63, 3),
+                    (120, 114),
+                ],
+            ),
+            (
+                UnaryKind::Exp,
+                Affine::new(0.025_292_337, 127),
+                Affine::new(0.003_921_171_7, -128),
+                &[
+                    (-128, -128),
+                    (-74, -126),
+                    (-34, -124),
+                    (9, -115),
+                    (36, -102),
+                    (64, -76),
+                    (84, -42),
+                    (99, -2),
+                    (123, 102),
+                ],
+            ),
+            (
+                UnaryKind::Log,
+                Affine::new(0.007_842_74, -128),
+                Affine::new(0.002_718_025_6, -128),
+                &[(0, -127), (8, -104), (16, -83), (28, -54), (39, -29), (54, 3), (70, 34), (88, 66), (107, 97)],
+            ),
+        ];
+        for (kind, input, output, values) in observed {
+            let outputs = tabulated(kind, input, output).unwrap();
+            for &(x, y) in values {
+                assert_eq!(Table::from_ascending(&outputs).get(x), y, "{kind:?} of {x}");
+            }
+        }
+    }
 }

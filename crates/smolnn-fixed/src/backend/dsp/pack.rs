@@ -386,8 +386,10 @@ impl Writer<'_> {
 
     /// Writes the layout of taps, unless the weights do not allow it. `words` is long enough.
     fn taps(&self, words: &mut [u32]) -> Option<()> {
-        for (index, words) in
-            words.chunks_exact_mut(taps_block(self.rows.depth) as usize).take(self.rows.outputs.div_ceil(4)).enumerate()
+        for (index, words) in words
+            .chunks_exact_mut((taps_block(self.rows.depth) as usize).max(1))
+            .take(self.rows.outputs.div_ceil(4))
+            .enumerate()
         {
             let first = (4 * index).min(self.rows.outputs.saturating_sub(4));
             let mut words = words.iter_mut();
