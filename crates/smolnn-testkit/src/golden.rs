@@ -11,6 +11,8 @@ use std::vec;
 use std::vec::Vec;
 use std::{env, format, fs, println};
 
+use crate::model::{float_difference, floats};
+
 /// The root of the workspace.
 pub fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -269,9 +271,6 @@ pub struct Golden {
 /// Numbers of the outputs of a golden without numbers of its own: from here on.
 const OUTPUTS: usize = 1000;
 
-/// How far a float output may be off, as a part of the largest one.
-pub const TOLERANCE: f32 = 1e-5;
-
 impl Golden {
     /// Reads a folder.
     ///
@@ -432,17 +431,19 @@ impl Golden {
         Some(())
     }
 
-    /// What is wrong with an output: any bit of an integer, a float that is off by more than [`TOLERANCE`] of the largest one.
+    /// Whether the tensor is f32.
+    pub fn is_float(&self, tensor: usize) -> bool {
+        self.tensors.get(&tensor).is_some_and(|tensor| tensor.dtype == "FLOAT32")
+    }
+
+    /// What is wrong with an output: any bit of an integer, or what [`float_difference`] finds.
     pub fn difference(&self, tensor: usize, expected: &[u8], found: &[u8]) -> Option<String> {
         if expected.len() != found.len() {
             return Some(format!("{} bytes instead of {}", found.len(), expected.len()));
         }
-        if self.tensors.get(&tensor).is_some_and(|tensor| tensor.dtype == "FLOAT32") {
-            let (expected, found) = (to_f32(expected), to_f32(found));
-            let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-            let off = |(a, b): (&f32, &f32)| (a - b).abs() > TOLERANCE * largest || b.is_nan();
-            let index = expected.iter().zip(&found).position(off)?;
-            return Some(format!("{} instead of {} at {index}", found[index], expected[index]));
+        if self.is_float(tensor) {
+            let (index, expected, found) = float_difference(floats(expected), floats(found))?;
+            return Some(format!("{found} instead of {expected} at {index}"));
         }
         let differing = expected.iter().zip(found).filter(|(a, b)| a != b).count();
         (differing > 0).then(|| format!("{differing} of {} bytes", found.len()))

@@ -16,6 +16,31 @@ pub struct Info {
     pub state_bytes: usize,
     /// Bytes of weights and tables in flash.
     pub constant_bytes: usize,
+    /// For each output whether it is f32, which is compared within [`TOLERANCE`].
+    pub float_outputs: &'static [bool],
+}
+
+/// How far an f32 output may be off, as a part of the largest finite one: sums of floats depend on their order, and on whether
+/// multiplications and additions are fused.
+pub const TOLERANCE: f32 = 1e-5;
+
+/// The floats of little-endian bytes.
+pub fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + Clone {
+    bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes))
+}
+
+/// The first element of an f32 output that is off by more than [`TOLERANCE`] of the largest finite recorded one: its index, the
+/// recorded and the found value.
+pub fn float_difference(
+    recorded: impl Iterator<Item = f32> + Clone,
+    found: impl Iterator<Item = f32>,
+) -> Option<(usize, f32, f32)> {
+    let finite = recorded.clone().filter(|value| value.is_finite());
+    let largest = finite.fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let agree = |a: f32, b: f32| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= TOLERANCE * largest;
+    let mut pairs = recorded.zip(found).enumerate();
+    let (index, (recorded, found)) = pairs.find(|&(_, (recorded, found))| !agree(recorded, found))?;
+    Some((index, recorded, found))
 }
 
 /// A recorded run: inputs and outputs in the model's order, those of several steps one behind the other.
@@ -59,5 +84,29 @@ pub fn load(model: &mut dyn Runnable, recording: &Recording, step: usize) {
         if let Some(bytes) = bytes.get(start..start + input.len()) {
             input.copy_from_slice(bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compare<const N: usize>(recorded: [f32; N], found: [f32; N]) -> Option<usize> {
+        let (recorded, found) = (recorded.map(f32::to_le_bytes), found.map(f32::to_le_bytes));
+        let difference = float_difference(floats(recorded.as_flattened()), floats(found.as_flattened()));
+        difference.map(|(index, ..)| index)
+    }
+
+    #[test]
+    fn the_tolerance_is_that_of_the_largest_finite_element() {
+        assert_eq!(compare([1.0, -4.0], [1.000_03, -4.0]), None);
+        assert_eq!(compare([1.0, -4.0], [1.000_05, -4.0]), Some(0));
+        assert_eq!(compare([1.0, -4.0], [1.0, 4.0]), Some(1));
+        assert_eq!(compare([f32::INFINITY, 1.0], [f32::INFINITY, 1.1]), Some(1));
+        assert_eq!(compare([f32::INFINITY], [f32::MAX]), Some(0));
+        assert_eq!(compare([0.0], [f32::MIN_POSITIVE]), Some(0));
+        assert_eq!(compare([0.0, f32::NAN], [-0.0, f32::NAN]), None);
+        assert_eq!(compare([1.0], [f32::NAN]), Some(0));
+        assert_eq!(compare([f32::NAN], [1.0]), Some(0));
     }
 }

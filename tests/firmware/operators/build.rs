@@ -1,5 +1,5 @@
-//! Compiles the single-operator models and small whole ones for the target of the build, and embeds the recorded float cases and spoken vowels
-//! for a quantised GRU. A board of 16 KiB has none of them: each operator would bring kernels of its own, which the whole
+//! Compiles the single-operator models and small whole ones, float ones among them, for the target of the build, and embeds the recorded float
+//! cases and spoken vowels for a quantised GRU. A board of 16 KiB has none of them: each operator would bring kernels of its own, which the whole
 //! models run there.
 
 use std::fmt::Write;
@@ -19,20 +19,22 @@ const WAKE: &str = "../shared/golden/wake";
 /// Most bytes of a whole model and of what was recorded of it: every board holds all of them.
 const LARGEST: usize = 64 << 10;
 
-/// Whether a whole model is small, and its outputs are equal to the bit: float ones are compared on the host, within a tolerance.
-fn small_and_exact(golden: &Golden) -> bool {
+/// Whether a whole model is small, and what was recorded of it can be expected.
+fn small_and_right(golden: &Golden) -> bool {
     let recorded = golden.cases.iter().flat_map(|case| case.inputs.iter().chain(&case.outputs));
     let bytes = golden.model.len() + recorded.map(|(_, bytes)| bytes.len()).sum::<usize>();
-    let is_float = golden.outputs.iter().any(|output| golden.tensors[output].dtype.starts_with("FLOAT"));
     // Its recorded outputs are no function of its input: tests/host/golden/models.rs.
-    bytes <= LARGEST && !is_float && golden.name != "tcn_dilated_dyn"
+    bytes <= LARGEST && golden.name != "tcn_dilated_dyn"
 }
 
 /// The small whole models, by names that no single operator has.
 fn whole_models() -> impl Iterator<Item = Golden> {
     let named = |golden: Golden| Golden { name: format!("whole_{}", golden.name), ..golden };
-    golden::all("../shared/golden/tf").into_iter().filter(small_and_exact).map(named)
+    golden::all("../shared/golden/tf").into_iter().filter(small_and_right).map(named)
 }
+
+/// Models of `tests/data/converter` that compute in f32, in whole or in part.
+const FLOAT_MODELS: [&str; 3] = ["hybrid_weights", "float16_weights", "two_operators"];
 
 fn main() {
     for folder in [
@@ -41,6 +43,7 @@ fn main() {
         "../../../../shared/golden/wake",
         "../../../../shared/golden/float",
         "../../data/ops",
+        "../../data/converter",
         "../../data/japanese_vowels",
     ] {
         println!("cargo::rerun-if-changed={folder}");
@@ -53,6 +56,8 @@ fn main() {
         operators.extend(golden::all("tests/data/japanese_vowels"));
         operators.extend(whole_models());
         operators.extend(["okay_nabu_v1", "okay_nabu_v2"].iter().filter_map(|name| golden::streaming(WAKE, name, 60)));
+        let float = FLOAT_MODELS.map(|name| golden::folder(&format!("tests/data/converter/{name}")));
+        operators.extend(float.iter().flatten().map(|folder| Golden::read(folder)));
     }
     writer.group("operators", operators);
     floats(&mut writer);

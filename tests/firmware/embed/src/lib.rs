@@ -132,6 +132,7 @@ impl Writer {
         };
         let inputs = arms(net.inputs.len(), "cast_slice_mut(self.input#_mut().as_mut_slice())");
         let outputs = arms(net.outputs.len(), "cast_slice(self.output#().as_slice())");
+        let floats: Vec<bool> = golden.outputs.iter().map(|&tensor| golden.is_float(tensor)).collect();
         let shape = net.inputs.iter().map(|&input| shape(&net.tensors[input].shape)).collect::<Vec<_>>().join(", ");
         let _ = writeln!(
             self.text,
@@ -153,6 +154,7 @@ pub mod {name} {{
         arena_bytes: compiled::ARENA_BYTES,
         state_bytes: compiled::STATE_BYTES,
         constant_bytes: compiled::CONSTANT_BYTES,
+        float_outputs: &{floats:?},
     }};
 
     /// Its recorded runs.

@@ -1,4 +1,5 @@
-//! Every kernel and model on the board, bit for bit: the random cases that the host runs too, and the recorded golden data.
+//! Every kernel and model on the board, bit for bit and floats within a tolerance: the random cases that the host runs too, and
+//! the recorded golden data.
 //! With `--perturb yes` it expects wrong golden outputs, and must fail for each of them.
 //! Lines: `pass NAME <tab> NOTE` or `fail NAME <tab> NOTE`, and `done PASSED FAILED` at the end.
 #![no_std]
@@ -176,14 +177,13 @@ impl Visitor for Golden<'_> {
     fn model(&mut self, info: &Info, recordings: &'static [Recording], model: &mut dyn Runnable) {
         for recording in recordings {
             let name = format_args!("{}/{}", info.name, recording.label);
-            let flip = u8::from(self.perturb);
-            match first_difference(recording, model, flip) {
+            match first_difference(info, recording, model, self.perturb) {
                 None => self.report.add(true, name, format_args!("{} steps", recording.steps)),
-                Some((step, output, index, expected, found)) => self.report.add(
+                Some(Difference { step, output, index, expected, found }) => self.report.add(
                     false,
                     name,
                     format_args!(
-                        "step {step}, output {output}, byte {index}: expected {expected:#04x}, found {found:#04x}"
+                        "step {step}, output {output}, element {index}: expected {expected:#04x}, found {found:#04x}"
                     ),
                 ),
             }
@@ -191,25 +191,48 @@ impl Visitor for Golden<'_> {
     }
 }
 
-/// Step, output, byte, expected and found value of the first difference from what was recorded, its lowest bits flipped by `flip`.
-fn first_difference(
-    recording: &Recording,
-    model: &mut dyn Runnable,
-    flip: u8,
-) -> Option<(usize, usize, usize, u8, u8)> {
+/// Where a model differs from its recording.
+struct Difference {
+    step: usize,
+    output: usize,
+    /// Float of an f32 output, byte of any other.
+    index: usize,
+    /// Its bits, as those of `found`: printing floats is large.
+    expected: u32,
+    found: u32,
+}
+
+/// The first difference from what was recorded. With `perturb` every recorded element is wrong: the lowest bit of a byte, the lowest
+/// bit of a float's exponent.
+fn first_difference(info: &Info, recording: &Recording, model: &mut dyn Runnable, perturb: bool) -> Option<Difference> {
     model.reset();
     for step in 0..recording.steps {
         model::load(model, recording, step);
         model.run();
-        for (output, recorded) in recording.outputs.iter().enumerate() {
+        for (output, (recorded, &float)) in recording.outputs.iter().zip(info.float_outputs).enumerate() {
             let found = model.output(output);
             let recorded = &recorded[step * found.len()..][..found.len()];
-            for (index, (&recorded, &found)) in recorded.iter().zip(found).enumerate() {
-                if recorded ^ flip != found {
-                    return Some((step, output, index, recorded ^ flip, found));
-                }
+            let compare = if float { float_difference } else { byte_difference };
+            let difference = compare(recorded, found, perturb);
+            if let Some((index, expected, found)) = difference {
+                return Some(Difference { step, output, index, expected, found });
             }
         }
     }
     None
+}
+
+/// Index and values of the first byte that differs.
+fn byte_difference(recorded: &[u8], found: &[u8], perturb: bool) -> Option<(usize, u32, u32)> {
+    let flip = u8::from(perturb);
+    let index = recorded.iter().zip(found).position(|(&recorded, &found)| recorded ^ flip != found)?;
+    Some((index, u32::from(recorded[index] ^ flip), u32::from(found[index])))
+}
+
+/// Index and bits of the first float that is off by more than the tolerance.
+fn float_difference(recorded: &[u8], found: &[u8], perturb: bool) -> Option<(usize, u32, u32)> {
+    let flip = u32::from(perturb) << (f32::MANTISSA_DIGITS - 1);
+    let recorded = model::floats(recorded).map(|value| f32::from_bits(value.to_bits() ^ flip));
+    let (index, recorded, found) = model::float_difference(recorded, model::floats(found))?;
+    Some((index, recorded.to_bits(), found.to_bits()))
 }
