@@ -20,8 +20,8 @@ pub struct PackedLayer<'a, S, Y = i8> {
     pub(crate) layout: Layout,
     pub(crate) output: OutputRange,
     pub(crate) input_zero_point: i8,
-    /// Words of scratch memory that a run needs, and the least distance from the output to the input where they overlap: both
-    /// are worked out once.
+    /// Words of scratch memory that a run needs, and the least distance from the output to the input where they overlap. Both
+    /// are computed once, by the constructor.
     pub(crate) scratch_words: usize,
     pub(crate) overlap_gap: usize,
     outputs: PhantomData<Y>,
@@ -83,7 +83,7 @@ impl<'a, S: Copy, Y> PackedLayer<'a, S, Y> {
 }
 
 impl<'a> PackedLayer<'a, DepthwiseConv2dShape> {
-    /// The convolution as which the layer's backend packed it and runs it, if it does.
+    /// The convolution, if the layer's backend packed the layer as one and runs it as one.
     #[inline(always)]
     pub(crate) const fn as_conv2d(&self) -> Option<Conv2d<'a>> {
         let Self { words, channels, layout, output, input_zero_point, scratch_words, overlap_gap, .. } = *self;

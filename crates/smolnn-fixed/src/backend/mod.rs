@@ -1,6 +1,6 @@
-//! The backends: a folder each, its packing of weights beside its bodies. `portable` always compiles and is the specification;
-//! the others override what pays there. Packing is compiled everywhere, since the importer packs on the host for the target;
-//! bodies in the builds that run them. The list of backends and of the cores that have them is [`smolnn_core::Backend`].
+//! The backends, with a folder each that holds the packing of weights and the bodies. `portable` always compiles and is the
+//! specification; the others override the operators where that pays. Packing is compiled everywhere, since the importer packs on
+//! the host for the target; bodies are compiled in the builds that run them. The list of backends and of the cores that have them is [`smolnn_core::Backend`].
 //!
 //! [`Bodies`] says which body serves an operator in this build, here and nowhere else. A layer whose weights have the portable
 //! layout runs the portable body on every build, so that tests hold a backend against the specification on the target itself.
@@ -37,8 +37,8 @@ use crate::q::Q15;
 use crate::quantise::OutputRange;
 use crate::tensors::{Source, Tensors};
 
-/// The bodies and the small properties of a backend; what it leaves out is portable. Bodies of layers with packed weights run
-/// the backend's own layouts alone.
+/// The bodies and the small properties of a backend. Bodies that it leaves out are the portable ones. Bodies of layers with packed
+/// weights are called for the backend's own layouts only.
 pub(crate) trait Bodies {
     /// Whether one instruction multiplies 32 by 32 bits to 64.
     const HAS_LONG_PRODUCTS: bool = true;
@@ -48,7 +48,7 @@ pub(crate) trait Bodies {
     const READS_AHEAD: bool = false;
     /// Whether an instruction shifts its operand at no cost.
     const HAS_FREE_SHIFTS: bool = false;
-    /// Whether slices take the small polynomials of sigmoid and tanh: in fewer instructions where pieces are gathered.
+    /// Whether slices take the small polynomials of sigmoid and tanh, which cost fewer instructions where vectors gather pieces.
     const GATHERS_PIECES: bool = false;
 
     /// Runs a convolution.
@@ -71,12 +71,12 @@ pub(crate) trait Bodies {
         portable::dense_to_int16(layer, input, output, scratch);
     }
 
-    /// One vector of int16 inputs, rows of unpacked weights and channels in short form.
+    /// Runs a dense layer on one vector of int16 inputs, with rows of unpacked weights and channels in short form.
     fn dense_int16(input: &[i16], weights: &[i8], channels: &[Channel], range: &OutputRange, output: &mut [i16]) {
         portable::dense_int16(input, weights, channels, range, output);
     }
 
-    /// Runs a pooling and says that it did; the loops of [`pool`](crate::pool) do the rest.
+    /// Runs a pooling and gives true, or gives false where the loops of [`pool`](crate::pool) have to run it.
     #[inline(always)]
     fn pool2d<T: Element>(
         _shape: &Pool2dShape,
@@ -88,14 +88,14 @@ pub(crate) trait Bodies {
         false
     }
 
-    /// The largest of one value or more.
+    /// The largest of the values, of which there is one at least.
     #[inline(always)]
     fn largest(values: impl Source<i8>) -> i32 {
         if Self::HAS_FREE_SHIFTS { portable::largest_in_words(values) } else { portable::largest(values) }
     }
 
-    /// tanh, or sigmoid, of the elements at the front that a loop of the backend's takes; gives those that are left, which
-    /// the loops of [`q15`](crate::act::q15) and [`q15_small`](crate::act::q15_small) do.
+    /// Runs tanh or sigmoid on as many elements at the front as a loop of the backend takes. Gives the elements that are left to
+    /// the loops of [`q15`](crate::act::q15) and [`q15_small`](crate::act::q15_small).
     #[inline(always)]
     fn q15_front<'a, const TANH: bool, const N: usize>(
         _pieces: &Pieces<N>,

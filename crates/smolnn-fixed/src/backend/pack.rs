@@ -20,13 +20,13 @@ use crate::quantise::{Multiplier, OutputRange};
 /// The weights of a layer as TensorFlow Lite stores them.
 #[derive(Clone, Copy, Debug)]
 pub struct Weights<'a> {
-    /// int8, symmetric: OHWI for convolutions, 1HWC for depthwise, outputs × inputs for dense layers.
+    /// Weights as int8 with a zero point of 0: OHWI for convolutions, 1HWC for depthwise, outputs × inputs for dense layers.
     pub values: &'a [i8],
-    /// One per output channel, scale s_in · s_w; empty stands for zeros.
+    /// Biases, one per output channel, at the scale s_in · s_w. An empty slice stands for zeros.
     pub bias: &'a [i32],
-    /// s_in · s_w / s_out: one per output channel, or one for all.
+    /// Multipliers s_in · s_w / s_out, one per output channel, or one for all.
     pub multipliers: &'a [Multiplier],
-    /// Zero point of the input.
+    /// The zero point of the input.
     pub input_zero_point: i32,
 }
 
@@ -73,7 +73,7 @@ impl Weights<'_> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Channel {
-    /// Bias, zero point folded in.
+    /// Bias, with the input's zero point folded in.
     pub bias: i32,
     /// Mantissa of the multiplier.
     pub multiplier: i32,
@@ -81,8 +81,8 @@ pub struct Channel {
     pub shift: i32,
 }
 
-/// Which layout the words of a layer have: that of a backend for some operators and shapes, or the portable one, which serves
-/// all and which every build runs. The file `pack.rs` in a backend's folder describes its layouts.
+/// The layout of a layer's words: that of a backend for some operators and shapes, or the portable one, which serves all and
+/// which every build runs. The file `pack.rs` in a backend's folder describes its layouts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// Bytes in the order of TensorFlow Lite.
@@ -138,12 +138,12 @@ impl Layout {
         Self::Rv32General,
     ];
 
-    /// Whether it is the other. `==` in constants.
+    /// Whether both are the same layout: `==` for constants.
     pub const fn is(self, other: Self) -> bool {
         self as u8 == other as u8
     }
 
-    /// The backend whose layout it is.
+    /// The backend that the layout belongs to.
     pub const fn backend(self) -> Backend {
         match self {
             Self::Portable => Backend::Portable,
@@ -155,7 +155,7 @@ impl Layout {
         }
     }
 
-    /// Whether this build runs it.
+    /// Whether this build has a body for the layout.
     pub const fn runs_here(self) -> bool {
         self.is(Self::Portable) || self.backend() as u8 == Backend::CURRENT as u8
     }
@@ -175,7 +175,7 @@ pub enum PackedShape {
 }
 
 impl PackedShape {
-    /// Weights.
+    /// The number of weights.
     pub const fn weights(&self) -> usize {
         match self {
             Self::Conv2d(shape) => shape.weights(),
@@ -184,7 +184,7 @@ impl PackedShape {
         }
     }
 
-    /// Output channels.
+    /// The number of output channels.
     pub const fn outputs(&self) -> usize {
         match self {
             Self::Conv2d(shape) => shape.output().channels,
@@ -202,7 +202,7 @@ impl PackedShape {
         }
     }
 
-    /// Refuses what no kernel runs.
+    /// Refuses shapes that no kernel runs.
     const fn check(&self) -> Result<(), ShapeError> {
         match self {
             Self::Conv2d(shape) if shape.groups() != 1 => {
@@ -238,19 +238,19 @@ pub(crate) const fn as_conv2d(backend: Backend, shape: &DepthwiseConv2dShape) ->
     if shape.input().channels == 1 && shape.multiplier() >= least { Some(shape.as_conv2d()) } else { None }
 }
 
-/// What a layer takes. In 64 bits: what a target cannot hold is refused, not wrapped.
+/// The memory that a layer takes. The numbers have 64 bits, so that a size that a target cannot hold is refused and does not wrap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Needs {
     /// Words of weights.
     pub(crate) words: u64,
-    /// Channels; 0 where the layout keeps their parameters among the words.
+    /// The number of channels; 0 where the layout keeps their parameters among the words.
     pub(crate) channels: u64,
     /// Words of scratch memory while the layer runs.
     pub(crate) scratch: u64,
 }
 
-/// The layout that the backend has for the shape; the portable one where it has none. For layouts that depend on the weights
-/// the one that packing hopes for.
+/// The layout that the backend has for the shape, or the portable one where it has none. Packing falls back to another one where the
+/// weights do not allow it.
 const fn layout(backend: Backend, shape: &PackedShape) -> Layout {
     let shape = shape.run_as(backend);
     match backend {
@@ -261,7 +261,7 @@ const fn layout(backend: Backend, shape: &PackedShape) -> Layout {
     }
 }
 
-/// What the layer takes with weights of the layout.
+/// The memory that the layer takes with weights of the layout.
 ///
 /// # Errors
 /// [`ShapeError::Range`] where the layout does not fit the shape, [`ShapeError::TooLarge`] where memory does not hold it.
@@ -285,7 +285,7 @@ pub(crate) const fn needs(layout: Layout, shape: &PackedShape) -> Result<Needs, 
     if needs.words >= MOST || needs.scratch >= MOST { Err(ShapeError::TooLarge) } else { Ok(needs) }
 }
 
-/// Most words that packing takes for the backend; the words used may be fewer.
+/// The largest number of words that packing takes for the backend; it may use fewer.
 pub const fn words(backend: Backend, shape: &PackedShape) -> usize {
     let portable = portable::pack::needs(shape).words;
     let words = match needs(layout(backend, shape), shape) {
@@ -295,16 +295,16 @@ pub const fn words(backend: Backend, shape: &PackedShape) -> usize {
     if words > usize::MAX as u64 { usize::MAX } else { words as usize }
 }
 
-/// What packing gave.
+/// The result of packing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packed {
-    /// Words used.
+    /// The number of words used.
     pub words: usize,
-    /// Channels used. Those behind need not be kept: a layer takes the whole slice as well.
+    /// The number of channels used. Channels behind them need not be kept, but a layer takes the whole slice as well.
     pub channels: usize,
     /// Words of scratch memory that the layer needs.
     pub scratch: usize,
-    /// Their layout.
+    /// The layout of the words.
     pub layout: Layout,
 }
 
@@ -354,9 +354,9 @@ pub fn pack(
 pub(crate) struct Rows<'a> {
     pub(crate) weights: &'a Weights<'a>,
     pub(crate) outputs: usize,
-    /// Weights of a row.
+    /// The number of weights of a row.
     pub(crate) depth: usize,
-    /// From one row's first weight to the next row's, and from one weight of a row to the next.
+    /// Distances from one row's first weight to the next row's, and from one weight of a row to the next.
     channel_step: usize,
     depth_step: usize,
 }
@@ -372,7 +372,7 @@ impl<'a> Rows<'a> {
         Ok(Self { weights, outputs, depth, channel_step, depth_step })
     }
 
-    /// A weight; 0 behind the end of a row and of the channels.
+    /// The weight of a channel at a depth, or 0 behind the end of the row or of the channels.
     pub(crate) fn weight(&self, channel: usize, depth: usize) -> i8 {
         if channel >= self.outputs || depth >= self.depth {
             return 0;
@@ -402,7 +402,8 @@ macro_rules! operators {
         #[doc = concat!("[`pack`] for ", $operator, ".")]
         ///
         /// # Errors
-        /// As [`pack`].
+        /// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short;
+        /// [`ShapeError::Range`] when no kernel runs the shape.
         pub fn $name(
             backend: Backend,
             shape: &$shape,
@@ -430,7 +431,8 @@ operators! {
 /// [`pack`] for a dense layer to int16, whose outputs have the whole range.
 ///
 /// # Errors
-/// As [`pack`].
+/// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short;
+/// [`ShapeError::Range`] when no kernel runs the shape.
 pub fn dense_to_int16(
     backend: Backend,
     shape: &DenseShape,

@@ -11,7 +11,7 @@ pub(crate) struct Pieces<const N: usize> {
 
 #[cfg(not(any(backend = "v6m", backend = "rv32")))]
 impl<const N: usize> Pieces<N> {
-    /// From c0 of every piece, whose lowest byte is c2, and c1.
+    /// The polynomials from c0 of every piece, whose lowest byte is c2, and from c1.
     pub(crate) const fn new(constants: [i32; N], slopes: [i32; N]) -> Self {
         Self { constants, slopes }
     }
@@ -32,7 +32,7 @@ pub(crate) struct Pieces<const N: usize> {
 
 #[cfg(any(backend = "v6m", backend = "rv32"))]
 impl<const N: usize> Pieces<N> {
-    /// From c0 of every piece, whose lowest byte is c2, and c1.
+    /// The polynomials from c0 of every piece, whose lowest byte is c2, and from c1.
     pub(crate) const fn new(constants: [i32; N], slopes: [i32; N]) -> Self {
         let mut pairs = [[0; 2]; N];
         let mut piece = 0;
@@ -58,21 +58,21 @@ impl<const N: usize> Pieces<N> {
         [constant, slope, constant as i8 as i32]
     }
 
-    /// [`Pieces::coefficients`] in loops.
+    /// [`Pieces::coefficients`] for loops.
     #[cfg(not(core = "rv32"))]
     #[inline(always)]
     pub(crate) const fn coefficients_in_loop(&self, piece: usize) -> [i32; 3] {
         self.coefficients(piece)
     }
 
-    /// [`Pieces::coefficients`] in loops: RISC-V loads a byte with its sign in one instruction, and takes two to find it in a
+    /// [`Pieces::coefficients`] for loops. RISC-V loads a byte with its sign in one instruction, and takes two to find it in a
     /// word.
     #[cfg(core = "rv32")]
     #[inline(always)]
     pub(crate) fn coefficients_in_loop(&self, piece: usize) -> [i32; 3] {
         let pair = &self.pairs[piece & (N - 1)];
         let (first, second, byte);
-        // SAFETY: the reference is good for the two words that are read.
+        // SAFETY: the instructions read the two words of `pair`, which is a reference to them, and write nothing.
         unsafe {
             core::arch::asm!(
                 "lw {first}, 0({pair})",

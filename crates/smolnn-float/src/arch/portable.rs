@@ -69,9 +69,9 @@ pub fn rows_outer<T: Number>(weights: &mut [T], stride: usize, d_output: &[T], i
     }
 }
 
-/// Every row ← `vector`.
+/// Copies `vector` to every row.
 pub fn rows_fill<T: Number>(vector: &[T], rows: &mut [T]) {
-    // By fours: neither a loop over single elements nor a call of memcpy.
+    // The first row is copied by fours, so that LLVM makes neither a loop over single elements nor a call of memcpy.
     let ((first, rest), (vectors, tail)) =
         (part_mut(rows, 0, vector.len()).as_chunks_mut::<4>(), vector.as_chunks::<4>());
     for (y, x) in first.iter_mut().zip(vectors) {
@@ -80,7 +80,7 @@ pub fn rows_fill<T: Number>(vector: &[T], rows: &mut [T]) {
     for (y, x) in rest.iter_mut().zip(tail) {
         *y = *x;
     }
-    // What is there is copied behind it, twice as much every time.
+    // The rows that are done are copied behind themselves, twice as many every time.
     let mut done = vector.len();
     while let Some((from, to)) = rows.split_at_mut_checked(done).filter(|(from, to)| !from.is_empty() && !to.is_empty())
     {
@@ -122,7 +122,7 @@ pub fn walk_add<T: Number>(walk: &Walk, a: &mut [T], b: &[T], factors: &[T]) {
     });
 }
 
-/// Sums or factors that are held at a time.
+/// The number of sums or factors that are held at a time.
 const FEW: usize = 16;
 
 /// Sums or factors of the channels from `first` on, side by side.

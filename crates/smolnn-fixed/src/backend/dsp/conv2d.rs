@@ -40,9 +40,9 @@ struct Pixel {
     column: usize,
     /// Where the window of the row's first pixel starts, be it in the input or before it.
     start: *const i8,
-    /// The columns whose window lies in the input; none in rows whose window does not.
+    /// The columns whose window lies in the input; an empty range in rows whose window does not.
     inside: (usize, usize),
-    /// As `inside`, for rows whose window lies in the input.
+    /// The value of `inside` in rows whose window lies in the input.
     columns: (usize, usize),
     /// Bytes from one window to the next.
     step: usize,
@@ -51,7 +51,7 @@ struct Pixel {
 impl Pixel {
     fn first(shape: &Conv2dShape, image: *const i8) -> Self {
         let window = &shape.columns();
-        // A checked window has no stride 0; this tells the compiler.
+        // The stride of a checked window is not 0. The compiler does not know that, and would keep the panic of a division by 0.
         let stride = window.stride().max(1);
         let span = (window.kernel() - 1) * window.dilation() + 1;
         let end = (window.input() + window.before() + window.stride()).saturating_sub(span) / stride;
@@ -93,6 +93,8 @@ impl Pixel {
     }
 }
 
+/// Runs a convolution on words of the layout of pairs.
+///
 /// # Safety
 /// The words have the layout of pairs; input, output and scratch memory have the lengths that the shape says.
 #[inline(never)]
@@ -109,7 +111,7 @@ pub(super) unsafe fn pairs(
     let depth = shape.depth();
     let groups = depth.div_ceil(4);
     let runs = Runs::of(shape);
-    // Behind the columns the rests of the runs, then the copies of patches.
+    // The scratch memory holds the columns, then the rests of the runs, then the copies of patches.
     let rests = scratch.wrapping_add(6 * groups).cast::<i8>();
     let rest = 4 * (runs.count * (runs.length % 4)).div_ceil(4);
     let copies = rests.wrapping_add(3 * rest);
@@ -122,7 +124,8 @@ pub(super) unsafe fn pairs(
     let mut left = shape.batch() * shape.output().height * shape.output().width;
     while left > 0 {
         let count = left.min(3);
-        // Pixels that are not there: their outputs are overwritten by the first one's, which is stored last.
+        // Where less than three pixels are left, the outputs of the missing ones are stored at the place of the first pixel's,
+        // which are stored last and overwrite them.
         let mut sources = [source; 3];
         let mut pitch = row_pitch;
         if pointwise {
@@ -158,7 +161,8 @@ pub(super) unsafe fn pairs(
         }
         let stride = if count > 1 { channels } else { 0 };
         let last = if count > 2 { 2 * channels } else { 0 };
-        // SAFETY: sources are windows in the input or copies of patches; the rest as the caller vouches.
+        // SAFETY: the sources are windows in the input or copies of patches; words, scratch memory and output are as long as the
+        // shape says, as the caller vouches.
         unsafe {
             gather(&runs, sources, pitch, scratch, rests, rest);
             let mut words = words.as_ptr();
@@ -182,6 +186,9 @@ pub(super) unsafe fn pairs(
 }
 
 /// Widens three patches, whose rows are `pitch` bytes apart.
+///
+/// # Safety
+/// The runs can be read at the sources, the columns of three pixels written at `columns`, three times `rest` bytes at `rests`.
 #[inline(always)]
 unsafe fn gather(
     runs: &Runs,
@@ -193,7 +200,7 @@ unsafe fn gather(
 ) {
     let whole = runs.length / 4;
     let partial = runs.length % 4;
-    // SAFETY: the caller vouches for the runs, the columns and the rests.
+    // SAFETY: the runs can be read, and columns and rests written, as the caller vouches; counts of 0 are left out.
     unsafe {
         let [first, second, third] = sources;
         if whole > 0 {
@@ -218,6 +225,9 @@ unsafe fn gather(
 }
 
 /// Copies the patch of a pixel, padding as the zero point.
+///
+/// # Safety
+/// The pixel's image has the shape's length, `copy` room for a patch.
 #[inline(never)]
 unsafe fn stage(shape: &Conv2dShape, pixel: &Pixel, input_zero_point: i8, mut copy: *mut i8) {
     let channels = shape.input().channels;
@@ -225,7 +235,7 @@ unsafe fn stage(shape: &Conv2dShape, pixel: &Pixel, input_zero_point: i8, mut co
     let (first, last) = shape.columns().taps(pixel.column);
     let fill = |copy: *mut i8, taps: usize| {
         for index in 0..taps * channels {
-            // SAFETY: within the copy.
+            // SAFETY: the taps filled and copied are together those of the patch, which `copy` has room for.
             unsafe { *copy.wrapping_add(index) = input_zero_point };
         }
         copy.wrapping_add(taps * channels)
@@ -239,7 +249,7 @@ unsafe fn stage(shape: &Conv2dShape, pixel: &Pixel, input_zero_point: i8, mut co
         let x = shape.columns().position(pixel.column, first);
         let source = pixel.image.wrapping_add((y * shape.input().width + x) * channels);
         copy = fill(copy, first);
-        // SAFETY: taps first..last lie in the row.
+        // SAFETY: the taps from `first` to `last` lie in the row of the image, and the copy has room for every tap.
         unsafe {
             if shape.columns().dilation() == 1 {
                 copy = super::memory::copy(source, copy, (last - first) * channels);

@@ -65,6 +65,8 @@ struct Row {
     blocks: usize,
 }
 
+/// Runs a 3×3 kernel row by row.
+///
 /// # Safety
 /// The layer has the layout of threes; input, output and scratch memory have the lengths that its shape says.
 #[inline(never)]
@@ -131,6 +133,8 @@ unsafe fn three(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, 
     unsafe { super::memory::clamp(output, shape.output_len(), &layer.output) };
 }
 
+/// Runs any kernel pixel by pixel.
+///
 /// # Safety
 /// The layer has the layout of taps; input, output and scratch memory have the lengths that its shape says.
 #[inline(never)]
@@ -544,7 +548,7 @@ macro_rules! row {
     };
 }
 
-/// The kernel of a row at stride 1. [`row`] has the tables of its registers.
+/// The kernel of a row at stride 1. The tables of its registers stand above the macro `row`.
 ///
 /// # Safety
 /// In every column from `first` to `end`, four bytes per block can be read of the rows that are not padding; the records can be
@@ -555,7 +559,7 @@ unsafe extern "C" fn narrow(row: &Row) {
     row!(1)
 }
 
-/// The kernel of a row at stride 2. [`row`] has the tables of its registers.
+/// The kernel of a row at stride 2. The tables of its registers stand above the macro `row`.
 ///
 /// # Safety
 /// In every column from `first` to `end`, four bytes per block can be read of the rows that are not padding; the records can be

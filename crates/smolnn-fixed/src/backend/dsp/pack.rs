@@ -35,7 +35,7 @@ pub(crate) const fn layout(shape: &PackedShape) -> Layout {
     }
 }
 
-/// What a layer of that layout takes.
+/// The memory that a layer of that layout takes.
 pub(crate) const fn needs(shape: &PackedShape) -> Needs {
     match shape {
         PackedShape::Conv2d(shape) if is_vector(shape) => eights_needs(shape.depth(), shape.output().channels),
@@ -83,7 +83,7 @@ pub(crate) fn write(
 const fn pairs_needs(shape: &Conv2dShape) -> Needs {
     let groups = shape.depth().div_ceil(4) as u64;
     let runs = Runs::of(shape);
-    // Three columns of i16, the rests of three pixels' runs, and three patches as bytes where they are copied.
+    // The scratch memory holds three columns of i16, the rests of three pixels' runs, and three patches where they are copied.
     let mut scratch = 6 * groups + 3 * (runs.count as u64 * (runs.length % 4) as u64).div_ceil(4);
     if !shape.rows().is_unpadded() || !shape.columns().is_unpadded() || shape.columns().dilation() > 1 {
         scratch += 3 * groups;
@@ -114,12 +114,12 @@ impl Runs {
         Self { count: shape.rows().kernel(), length: shape.columns().kernel() * shape.input().channels }
     }
 
-    /// One run: nothing is moved.
+    /// A patch of one run, whose bytes keep their order.
     const fn one(length: usize) -> Self {
         Self { count: 1, length }
     }
 
-    /// Which product of the convolution stands at place `place` of a column.
+    /// The number of the convolution's product that stands at place `place` of a column.
     const fn product(&self, place: usize) -> usize {
         let partial = self.length % 4;
         let whole = self.length - partial;
@@ -214,7 +214,7 @@ pub(crate) const fn are_taps_staged(shape: &DepthwiseConv2dShape) -> bool {
 /// words of each pair, the even inputs and the odd ones; then mantissa, rounding constant and shift of each output. Outputs
 /// behind the last eight follow in pairs, each a stream of its own.
 const fn eights_needs(inputs: usize, outputs: usize) -> Needs {
-    // A copy of the input where it is no whole words.
+    // The scratch memory holds a copy of the input where its length is not a multiple of four.
     let scratch = if inputs.is_multiple_of(4) { 0 } else { portable::words(inputs) };
     Needs { words: pairs_words(outputs, inputs), channels: 0, scratch }
 }
@@ -240,7 +240,7 @@ pub(crate) const TO_INT16_OUTPUTS: usize = 8;
 /// Parameters of an output of the layout to int16.
 const TO_INT16_PARAMETERS: usize = 4;
 
-/// How the accumulator of a channel becomes an output.
+/// The requantisation of a channel's accumulator.
 #[derive(Clone, Copy, Debug)]
 struct Requantise {
     mantissa: i32,
@@ -249,14 +249,14 @@ struct Requantise {
 }
 
 impl Requantise {
-    /// For accumulators of magnitude up to `bound`, unless the formula does not hold for them.
+    /// The parameters for accumulators of magnitude up to `bound`, or `None` where the formula does not hold for them.
     fn new(multiplier: Multiplier, zero_point: i32, bound: i64) -> Option<Self> {
         let shift = -multiplier.shift;
         if !(1..=31).contains(&shift) || bound >= 1 << 30 {
             return None;
         }
         let rounding = (2 * i64::from(zero_point) + 1) << (shift - 1);
-        // |a| ≤ |x|, so that the sum fits when this does; and so do its parts.
+        // |a| ≤ |x| ≤ bound, so that the sum and its parts fit when this sum of magnitudes does.
         if rounding.abs() + bound + 1 >= 1 << 31 {
             return None;
         }
@@ -296,19 +296,19 @@ impl Requantise {
     }
 }
 
-/// What is stored of a channel beside its weights.
+/// The parameters of a channel that are stored beside its weights.
 #[derive(Clone, Copy, Debug)]
 struct Encoded {
     bias: i32,
     requantise: Requantise,
-    /// Largest magnitude of the accumulator.
+    /// The largest magnitude of the accumulator.
     bound: i64,
-    /// The weights do not matter and are stored as zeros.
+    /// Whether the output is the same for every input, so that the weights are stored as zeros.
     constant: bool,
 }
 
 impl Encoded {
-    /// What fills a pair up.
+    /// The channel that fills up a pair.
     const NOTHING: Self = Self { bias: 0, requantise: Requantise::constant(0), bound: 0, constant: true };
 }
 

@@ -13,18 +13,19 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
     let filled = Chunks::of(depth).depth();
     let multiply = |columns: &Columns, pixel: usize| {
         let result = output.wrapping_add(pixel * channels);
-        // SAFETY: the caller checked the lengths; the columns below are readable up to the filled-up depth.
+        // SAFETY: the layer checked words and scratch memory, its caller the tensors; the columns below can be read up to the
+        // filled-up depth, and the result has room for their pixels.
         unsafe { multiply(columns, depth, layer.words, channels, &layer.output, result) }
     };
     if shape.is_pointwise() {
-        // The last pixels may not be read in place: filled up they would end behind the input.
+        // The last pixels may not be read in place, since their chunks would end behind the input.
         let pixels = shape.batch() * shape.output().height * shape.output().width;
         let beyond = (filled - depth).div_ceil(depth.max(1)).min(pixels);
         let columns = Columns { first: input, stride: depth, count: pixels - beyond };
         multiply(&columns, 0);
         let column = scratch.as_mut_ptr().cast::<i8>();
         for pixel in pixels - beyond..pixels {
-            // SAFETY: the scratch holds a column, the pixel lies in the input.
+            // SAFETY: the scratch memory holds a column, and the pixel lies in the input.
             unsafe { copy_rows(column, input.wrapping_add(pixel * depth), depth, 1, 0, 0) };
             multiply(&Columns { first: column, stride: 0, count: 1 }, pixel);
         }
@@ -38,7 +39,7 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
                 let count = most.min(shape.output().width - position);
                 let first = scratch.as_mut_ptr().cast::<i8>();
                 for index in 0..count {
-                    // SAFETY: the scratch holds `most` columns.
+                    // SAFETY: the scratch memory holds `most` columns, and the input is as long as the shape says.
                     unsafe { gather(layer, input, image, row, position + index, first.wrapping_add(index * filled)) };
                 }
                 let pixel = (image * shape.output().height + row) * shape.output().width + position;
@@ -60,7 +61,7 @@ unsafe fn gather(layer: &Conv2d<'_>, input: *const i8, image: usize, row: usize,
     let (top, bottom) = shape.rows().taps(row);
     let (left, right) = shape.columns().taps(position);
     let whole = bottom - top == shape.rows().kernel() && right - left == shape.columns().kernel();
-    // SAFETY: taps and positions lie in kernel and input by the window's contract.
+    // SAFETY: the window gives taps inside of the kernel, whose positions lie in the input; the column has room for every tap.
     unsafe {
         if !whole {
             fill(column, i32::from(layer.input_zero_point), shape.depth());

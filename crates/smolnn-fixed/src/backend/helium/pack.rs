@@ -77,7 +77,7 @@ pub(crate) const fn layout(shape: &PackedShape) -> Layout {
     }
 }
 
-/// What a layer of that layout takes.
+/// The memory that a layer of that layout takes.
 pub(crate) const fn needs(shape: &PackedShape) -> Needs {
     match shape {
         PackedShape::Conv2d(shape) => Needs {

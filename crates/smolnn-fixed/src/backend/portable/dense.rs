@@ -47,8 +47,8 @@ pub(crate) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mu
     });
 }
 
-/// One vector of int16 inputs with channels in short form.
-// By itself its loop keeps its registers.
+/// Runs a dense layer on one vector of int16 inputs, with channels in short form.
+// It is not inlined, since its loop would have fewer registers inside of its callers.
 #[inline(never)]
 pub(crate) fn dense_int16(
     input: &[i16],
@@ -60,7 +60,7 @@ pub(crate) fn dense_int16(
     rows(input, weights, channels, output, |channel, sum| finish_short(channel, sum, range));
 }
 
-/// Every row of weights times the inputs, four at a time.
+/// Multiplies every row of weights by the inputs, four rows at a time.
 #[inline(always)]
 fn rows<T: Copy + Into<i32>>(
     input: &[T],

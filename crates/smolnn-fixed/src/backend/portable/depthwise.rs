@@ -18,7 +18,7 @@ pub(crate) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl T
                     let source = index / shape.multiplier().max(1);
                     let mut sum = channel.bias;
                     for tap_row in 0..rows.kernel() {
-                        // Outside of the image where the row is padding, and not looked at then.
+                        // The row lies outside of the image where it is padding, and is not read then.
                         let y = rows.position(row, tap_row).wrapping_add(image * shape.input().height);
                         let line = y.wrapping_mul(shape.input().width);
                         for tap in 0..columns.kernel() {

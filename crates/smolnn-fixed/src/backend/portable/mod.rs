@@ -21,7 +21,7 @@ pub(crate) struct Portable;
 #[cfg(bodies = "portable")]
 impl super::Bodies for Portable {}
 
-/// The largest of one value or more.
+/// The largest of the values, of which there is one at least.
 #[inline(always)]
 pub(crate) fn largest(values: impl Source<i8>) -> i32 {
     let mut largest = i32::MIN;
@@ -32,7 +32,8 @@ pub(crate) fn largest(values: impl Source<i8>) -> i32 {
     largest
 }
 
-/// The largest of one value or more, compared as the top bytes of words: what lies below them decides between equals alone.
+/// The largest of the values, of which there is one at least. They are compared as the top bytes of words; the bytes below decide
+/// between equal values only, and so change nothing.
 #[inline(always)]
 pub(crate) fn largest_in_words(values: impl Source<i8>) -> i32 {
     let mut largest = i32::MIN;

@@ -7,12 +7,12 @@ pub(crate) const fn words(bytes: usize) -> u64 {
     bytes.div_ceil(4) as u64
 }
 
-/// What a layer takes.
+/// The memory that a layer takes.
 pub(crate) const fn needs(shape: &PackedShape) -> Needs {
     let scratch = match shape {
-        // One column, the patch that a pixel sees.
+        // The scratch memory holds one column, the patch that a pixel sees.
         PackedShape::Conv2d(shape) => words(shape.depth()),
-        // Overlapping vectors of a batch are read before they are written: one vector. A batch of one needs none.
+        // The scratch memory holds a copy of one vector, since the outputs of a batch may overwrite inputs. A batch of one needs none.
         PackedShape::Dense(shape) if shape.batch() > 1 => words(shape.inputs()),
         PackedShape::DepthwiseConv2d(_) | PackedShape::Dense(_) | PackedShape::DenseToInt16(_) => 0,
     };

@@ -14,16 +14,17 @@ use crate::Tensors;
 use crate::conv::Conv2d;
 use crate::pack::Channel;
 
-/// Pixels of a full column.
+/// The number of pixels of a full column.
 const LANES: usize = 4;
 
-/// With fewer channels, windows that reach into the padding are gathered pixel by pixel.
+/// The number of channels below which windows that reach into the padding are gathered pixel by pixel.
 const FEW: usize = 4;
 
 /// Output channels of a block of weights.
 const BLOCK: usize = GEOMETRY.block;
 
-/// The depth that a kernel sums up in one call. v7-M's do not take pairs apart on their way, so that it is what a field holds.
+/// The largest depth that a kernel sums up in one call. The kernels of v7-M take pairs apart at the end only, so that it is the
+/// number of products that a field holds.
 const LONGEST: usize = if GEOMETRY.products > 2 { GEOMETRY.products } else { 1 << 24 };
 
 pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
@@ -32,6 +33,8 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
     unsafe { run(layer, input, output, scratch) }
 }
 
+/// Runs the layer.
+///
 /// # Safety
 /// `input` and `output` are as long as the shape says and live as long as the call.
 #[inline(never)]
@@ -52,7 +55,7 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
     let whole = channels / BLOCK;
     let convolves = whole > 0 && padded <= LONGEST && (way == Way::Short || (way == Way::ShortClamped && Cpu::CLAMPS));
     for image in 0..shape.batch() {
-        // SAFETY: within the input and the output, image by image.
+        // SAFETY: `image` is below the batch, and both tensors hold the batch's images one behind the other.
         let (input, output) =
             unsafe { (input.add(image * shape.input().len()), output.add(image * shape.output().len())) };
         let mut walk = Walk::new(layer);
@@ -180,9 +183,9 @@ unsafe fn store(
 
 /// Goes over the output pixels of an image in order.
 struct Walk {
-    /// Left to do in this row, this pixel included.
+    /// The number of pixels left in this row, the next one included.
     left: usize,
-    /// Input position of the window's first tap; negative, that is beyond the image, in the padding.
+    /// Position of the window's first tap in the input; it is negative where the tap is padding.
     y: isize,
     x: isize,
 }
@@ -240,7 +243,7 @@ impl Walk {
         let mut inside = true;
         let mut last = Origin::default();
         for (lane, origin) in origins.iter_mut().enumerate() {
-            // Lanes that are left over repeat the last one.
+            // Lanes without a pixel repeat the last pixel.
             if lane < lanes {
                 last = self.next(layer);
             }
@@ -261,7 +264,7 @@ impl Walk {
                 for tap in 0..runs {
                     let offset =
                         (tap_row * rows.dilation() * shape.input().width + tap * columns.dilation()) * channels;
-                    // SAFETY: all four windows lie inside of the image, so do their runs.
+                    // SAFETY: all four windows lie inside of the image, and so do their runs; the column has room for every run.
                     unsafe {
                         let from = at.map(|at| input.add(at + offset));
                         if pairs == 2 {
@@ -287,7 +290,7 @@ impl Walk {
                             padding
                         }
                     });
-                    // SAFETY: pixels of the image or of padding.
+                    // SAFETY: each pointer is a pixel of the image or of padding; the column has room for every tap.
                     unsafe {
                         if pairs == 2 {
                             quads(from, channels, to)
@@ -300,7 +303,7 @@ impl Walk {
             }
         } else {
             for (lane, origin) in origins.iter().enumerate().take(2 * pairs) {
-                // SAFETY: the lane's word is within each position's pairs.
+                // SAFETY: `lane / 2` is below `pairs`, so that the lane's word lies in each position's words of the column.
                 unsafe {
                     let gather = if lane % 2 == 1 { lone::<true> } else { lone::<false> };
                     gather(layer, input, *origin, column.add(lane / 2), pairs);
@@ -374,7 +377,8 @@ unsafe fn lone<const SECOND: bool>(
     let (rows, columns, channels) = (&shape.rows(), &shape.columns(), shape.input().channels);
     let mut put = |mut from: *const i8, step: usize, count: usize| {
         for _ in 0..count {
-            // SAFETY: inside of the image, or the padding value; the word is the caller's.
+            // SAFETY: `from` is a value inside of the image or the padding value; `to` is a word that can be written, as the
+            // caller vouches.
             unsafe {
                 let value = i32::from(*from) as u32;
                 *to = if SECOND { (*to).wrapping_add(value << GEOMETRY.spread) } else { value };
@@ -383,7 +387,7 @@ unsafe fn lone<const SECOND: bool>(
             to = to.wrapping_add(pairs);
         }
     };
-    // The padding: one value, read again and again.
+    // Padding is one value, which is read again and again, in steps of 0.
     let padding = &raw const layer.input_zero_point;
     let column = |tap: usize| origin.x + (tap * columns.dilation()) as isize;
     let taps_before = |end: isize| (0..columns.kernel()).take_while(|&tap| column(tap) < end).count();

@@ -12,7 +12,7 @@ use super::{Cpu, pack};
 use crate::Tensors;
 use crate::dense::Dense;
 
-/// Outputs of a full block.
+/// The number of outputs of a full block.
 const DENSE_BLOCK: usize = GEOMETRY.dense_block;
 
 pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>) {
@@ -40,12 +40,12 @@ pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>) {
             let words = layer.words.get(..whole * block_words).unwrap_or_else(excluded);
             let (input, output) = tensors.pointers();
             let mut job = Job {
-                // SAFETY: the vector lies in the input.
+                // SAFETY: `vector` is below the batch, and the input holds the batch's vectors.
                 column: unsafe { input.add(vector * shape.inputs()) }.cast(),
                 weights: words.as_ptr(),
                 block: 4 * block_words,
                 channels: layer.channels.as_ptr(),
-                // SAFETY: the vector's outputs lie in the output.
+                // SAFETY: `vector` is below the batch, and the output holds the batch's outputs.
                 output: unsafe { output.add(vector * shape.outputs()) },
                 stride: shape.inputs(),
                 offset: rounding.offset,

@@ -16,6 +16,8 @@ pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl T
     unsafe { run(layer, input, output, scratch) }
 }
 
+/// Runs the layer.
+///
 /// # Safety
 /// `input` and `output` are as long as the shape says and live as long as the call.
 #[inline(never)]

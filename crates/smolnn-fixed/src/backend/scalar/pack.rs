@@ -25,7 +25,7 @@ use crate::backend::portable::pack::words as byte_words;
 use crate::pack::{Channel, Layout, Needs, PackedShape, Rows};
 use crate::quantise::{Multiplier, OutputRange};
 
-/// What sets the cores apart, as far as packed weights show it.
+/// The properties of a core that the layout of packed weights depends on.
 pub(crate) struct Geometry {
     /// Output channels of a convolution whose weights stand side by side.
     pub(crate) block: usize,
@@ -40,7 +40,7 @@ pub(crate) struct Geometry {
     pub(crate) products: usize,
     /// Whether the short rounding takes accumulators doubled: the high word of a 64-bit product is then the rounded result.
     pub(crate) doubles: bool,
-    /// Whether 3×3 depthwise convolutions run along the rows, channel by channel: takes registers for nine weights.
+    /// Whether 3×3 depthwise convolutions run along the rows, channel by channel, which takes registers for nine weights.
     pub(crate) slides: bool,
 }
 
@@ -87,7 +87,7 @@ impl Geometry {
         }
     }
 
-    /// The block in which output `output` lies; for `usize::MAX` what stands behind the last block.
+    /// The block in which output `output` lies; for `usize::MAX` the place behind the last block.
     const fn dense_block_of(&self, shape: &DenseShape, output: usize) -> DenseBlock {
         let (mut first, mut word) = (0, 0);
         loop {
@@ -177,12 +177,12 @@ pub(crate) const fn general(layout: Layout) -> Layout {
     }
 }
 
-/// What a layer of one of those layouts takes.
+/// The memory that a layer of one of those layouts takes.
 pub(crate) const fn needs(backend: Backend, shape: &PackedShape) -> Needs {
     let geometry = Geometry::of(backend);
     let (words, scratch) = match shape {
         PackedShape::Conv2d(shape) => {
-            // The column of four pixels, two to a word, and a pixel of padding.
+            // The scratch memory holds the column of four pixels, two to a word, and a pixel of padding.
             let padding = if is_padded(shape) { byte_words(shape.input().channels) } else { 0 };
             (geometry.tiled_words(shape), 2 * padded(shape.depth()) as u64 + padding)
         }
@@ -331,7 +331,7 @@ fn put(words: &mut [u32], at: usize, weight: i8) {
     }
 }
 
-/// What is known of a channel's weights.
+/// Sums over a channel's weights.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     /// Σ w.
