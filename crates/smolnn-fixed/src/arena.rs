@@ -61,13 +61,13 @@ impl<const WORDS: usize> Arena<WORDS> {
         }
     }
 
-    /// As [`array`](Self::array), to be written.
+    /// `LENGTH` elements from word `START` on, to be written. Positions outside of the arena do not compile.
     #[inline(always)]
     pub fn array_mut<T: Element, const START: usize, const LENGTH: usize>(&mut self) -> &mut [T; LENGTH] {
         const { assert!(START + (LENGTH * size_of::<T>()).div_ceil(4) <= WORDS) }
         match must_cast_slice_mut(&mut self.words[START..]).first_chunk_mut() {
             Some(array) => array,
-            // As above.
+            // The assertion above excludes it, and the compiler sees that.
             None => unreachable!(),
         }
     }

@@ -1,6 +1,7 @@
 //! The backends, with a folder each that holds the packing of weights and the bodies. `portable` always compiles and is the
 //! specification; the others override the operators where that pays. Packing is compiled everywhere, since the importer packs on
-//! the host for the target; bodies are compiled in the builds that run them. The list of backends and of the cores that have them is [`smolnn_core::Backend`].
+//! the host for the target; bodies are compiled in the builds that run them. The list of backends and of the cores that have
+//! them is [`smolnn_core::Backend`].
 //!
 //! [`Bodies`] says which body serves an operator in this build, here and nowhere else. A layer whose weights have the portable
 //! layout runs the portable body on every build, so that tests hold a backend against the specification on the target itself.

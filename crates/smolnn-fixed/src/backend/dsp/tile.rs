@@ -135,11 +135,13 @@ macro_rules! tile {
     };
 }
 
-/// Computes `pairs` pairs of channels for three pixels whose columns stand at `columns`, `groups` groups of four depths each, at least one.
+/// Computes `pairs` pairs of channels for three pixels whose columns stand at `columns`, `groups` groups of four depths each, at
+/// least one.
 /// Writes two bytes per pair at `output`, `output + stride` and `output + last`; gives the end of the stream of weights.
 ///
 /// # Safety
-/// `pairs` is not 0; `words` has `pairs` · (8 + 2 · `groups`) words, `columns` 6 · `groups`; 2 · `pairs` bytes can be written at the three places.
+/// `pairs` is not 0; `words` has `pairs` · (8 + 2 · `groups`) words, `columns` 6 · `groups`; 2 · `pairs` bytes can be written at the
+/// three places.
 //
 // | register    | in the loop over groups                    | around it                          |
 // |-------------|--------------------------------------------|------------------------------------|
