@@ -1,7 +1,7 @@
 //! The demo: a microcontroller listens to a WAV file block by block, as a microphone's DMA gives it, draws what it hears, and says when
 //! it hears the word.
 //!
-//! The pipeline is the five lines of [`Listener::new`] and [`Listener::block`]; the rest reads the file, draws and counts.
+//! The pipeline is the five lines of `Listener::new` and `Listener::block`; the rest reads the file, draws and counts.
 //! `cargo xtask demo wake-word` runs it on a board under QEMU, `cargo xtask demo wake-word --host` natively.
 #![no_std]
 

@@ -242,10 +242,13 @@ pub(super) fn prelu_call(context: &Context<'_>) -> Result<Lowered, Problem> {
 mod tests {
     use super::*;
 
+    /// A function with its quantisations, and outputs by input.
+    type Observed<'a> = (UnaryKind, Affine, Affine, &'a [(i8, i8)]);
+
     /// Observed in TensorFlow 2.21's reference kernels, inside of converted networks.
     #[test]
     fn tables_are_those_of_tensorflow() {
-        let observed: [(UnaryKind, Affine, Affine, &[(i8, i8)]); 4] = [
+        let observed: [Observed<'_>; 4] = [
             (
                 UnaryKind::Sqrt,
                 Affine::new(0.003_362_555_5, -128),
