@@ -1,14 +1,18 @@
-//! Compiles the golden models for the target of the build, and a float model of the project's own. Where `../shared/golden` is
-//! absent that one is alone.
+//! Compiles the golden models for the target of the build, and float models. Where `../shared/golden` is absent the
+//! project's own float model is alone.
 
 use smolnn_testkit::golden::{self, Golden};
+
+/// Models in f32: one of the project's own, and a network large enough that its layers are what is measured.
+const FLOAT_MODELS: [&str; 2] = ["tests/data/converter/float_model", "../shared/golden/tf/cnn_float"];
 
 fn main() {
     println!("cargo::rerun-if-changed=../../../shared/golden/models");
     println!("cargo::rerun-if-changed=../data/converter/float_model");
+    println!("cargo::rerun-if-changed=../../../shared/golden/tf/cnn_float");
     let mut writer = embed::Writer::for_build();
     let mut models = golden::all("../shared/golden/models");
-    models.extend(golden::folder("tests/data/converter/float_model").map(|folder| Golden::read(&folder)));
+    models.extend(FLOAT_MODELS.iter().filter_map(|folder| golden::folder(folder)).map(|folder| Golden::read(&folder)));
     writer.group("models", models);
     writer.write("models.rs");
 }

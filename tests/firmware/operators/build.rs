@@ -19,18 +19,19 @@ const WAKE: &str = "../shared/golden/wake";
 /// Most bytes of a whole model and of what was recorded of it: every board holds all of them.
 const LARGEST: usize = 64 << 10;
 
-/// Whether a whole model is small, and what was recorded of it can be expected.
-fn small_and_right(golden: &Golden) -> bool {
+/// Whether a whole model is small, and what was recorded of it is to be compared here.
+fn small_and_comparable(golden: &Golden) -> bool {
     let recorded = golden.cases.iter().flat_map(|case| case.inputs.iter().chain(&case.outputs));
     let bytes = golden.model.len() + recorded.map(|(_, bytes)| bytes.len()).sum::<usize>();
-    // Its recorded outputs are no function of its input: tests/host/golden/models.rs.
-    bytes <= LARGEST && golden.name != "tcn_dilated_dyn"
+    // The recorded outputs of the one are no function of its input (tests/host/golden/models.rs); the other is measured too, and
+    // embedded where the measured models are.
+    bytes <= LARGEST && !["tcn_dilated_dyn", "cnn_float"].contains(&golden.name.as_str())
 }
 
 /// The small whole models, by names that no single operator has.
 fn whole_models() -> impl Iterator<Item = Golden> {
     let named = |golden: Golden| Golden { name: format!("whole_{}", golden.name), ..golden };
-    golden::all("../shared/golden/tf").into_iter().filter(small_and_right).map(named)
+    golden::all("../shared/golden/tf").into_iter().filter(small_and_comparable).map(named)
 }
 
 /// Models of `tests/data/converter` that compute in f32, in whole or in part.
