@@ -6,7 +6,6 @@ use smolnn_core::{Axis, Broadcast, Comparison, Conv2dShape, Image, ShapeError, W
 use smolnn_float::act::softmax_scaled;
 use smolnn_float::axis::{arg_max, arg_min, cumsum};
 use smolnn_float::conv::{conv2d, transposed};
-use smolnn_float::elementary::remainder;
 use smolnn_float::elementwise::{self, Bounds, clamp};
 use smolnn_float::l2_norm::l2_norm;
 use smolnn_float::matmul::{MatmulShape, matmul};
@@ -17,7 +16,7 @@ use smolnn_float::reduce::{Reduction, reduce_max, reduce_mean, reduce_min, reduc
 use smolnn_float::resize::{ResizeShape, Sampling, resize_bilinear, resize_nearest};
 use smolnn_float::rnn::convert::{self, Format, Tensors};
 use smolnn_float::rnn::{Cell, Keep, Lstm, LstmLayer, Sequence, Svdf, SvdfWeights, lstm_batch, svdf_batch};
-use smolnn_float::{Rows, rnn};
+use smolnn_float::{Real, Rows, rnn};
 use smolnn_testkit::Random;
 
 fn generator(seed: u64) -> Pcg32 {
@@ -655,7 +654,7 @@ fn remainders_are_exact() {
         } else {
             x * ((random.bits() % 1999) as f32 - 999.0) / 500.0
         };
-        let (found, expected) = (remainder(x, y), x % y);
+        let (found, expected) = (Real::remainder(x, y), x % y);
         assert!(
             found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
             "{x:e} % {y:e}: {found:e} instead of {expected:e}"

@@ -33,7 +33,7 @@ mod vector;
 pub use erf::{erf, erf_slice};
 pub use expm1::{expm1, expm1_slice};
 pub use log::{log, log_slice};
-pub use remainder::remainder;
+pub(crate) use remainder::remainder;
 pub use softplus::{softplus, softplus_slice};
 
 /// Every body, for tests and measurements.

@@ -22,7 +22,7 @@ fn unit(exponent: u32) -> f32 {
 }
 
 /// What is left of `x` when multiples of `y` are taken from it towards 0.
-pub fn remainder(x: f32, y: f32) -> f32 {
+pub(crate) fn remainder(x: f32, y: f32) -> f32 {
     let (dividend, divisor) = (x.to_bits() & !SIGN, y.to_bits() & !SIGN);
     if dividend >= INFINITE || divisor > INFINITE {
         return f32::NAN;
