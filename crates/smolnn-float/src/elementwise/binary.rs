@@ -16,7 +16,9 @@ fn combine<T: Real>(
     output: &mut [T],
     function: impl Fn(T, T) -> T,
 ) -> Result<(), ShapeError> {
-    meet(shape, left, right, output, |l, r| bounds.apply(function(l, r)))
+    // Bounds of its own, which no write to the output can change: they stay in registers, and the loop becomes one of vectors.
+    let bounds = *bounds;
+    meet(shape, left, right, output, move |l, r| bounds.apply(function(l, r)))
 }
 
 /// Writes `function(left, right)` for every element of the output, run by run.
