@@ -15,7 +15,7 @@ use super::argument::{Lengths, Made};
 use super::call::{Body, call, made, typed};
 use super::context::{Context, activation_label, bounds, fused};
 use crate::error::Problem;
-use crate::net::{self, Activation, BinaryKind, Element, Tensor, TensorId, broadcast_lengths};
+use crate::net::{Activation, BinaryKind, Element, Tensor, TensorId, broadcast_lengths};
 
 pub(super) fn lower(context: &Context<'_>, kind: BinaryKind, activation: Activation) -> Result<Lowered, Problem> {
     if context.is_real(0) {
@@ -180,10 +180,9 @@ fn int32<P: Pairs + 'static>(
     Ok(call!(arithmetic_int32(arithmetic, range, pairs; operands<i32>)))
 }
 
-pub(super) fn compare_call(context: &Context<'_>, comparison: net::Comparison) -> Result<Lowered, Problem> {
+pub(super) fn compare_call(context: &Context<'_>, comparison: Comparison) -> Result<Lowered, Problem> {
     let (left, right) = (context.input(0)?, context.input(1)?);
     if context.is_real(0) {
-        let comparison = relation(comparison);
         let ((_, of_left), (_, of_right)) = (context.real(0)?, context.real(1)?);
         let shapes = [Lengths(of_left.to_vec()), Lengths(of_right.to_vec())];
         let body = call!(float::elementwise::compare(
@@ -199,24 +198,11 @@ pub(super) fn compare_call(context: &Context<'_>, comparison: net::Comparison) -
     Ok(context.call(&[left, right], body)?.into())
 }
 
-/// The comparison as the kernels have it.
-fn relation(comparison: net::Comparison) -> Comparison {
-    match comparison {
-        net::Comparison::Equal => Comparison::Equal,
-        net::Comparison::NotEqual => Comparison::NotEqual,
-        net::Comparison::Less => Comparison::Less,
-        net::Comparison::LessEqual => Comparison::LessEqual,
-        net::Comparison::Greater => Comparison::Greater,
-        net::Comparison::GreaterEqual => Comparison::GreaterEqual,
-    }
-}
-
 fn comparison_of<P: Pairs + 'static>(
     context: &Context<'_>,
-    comparison: net::Comparison,
+    comparison: Comparison,
     pairs: Made<P>,
 ) -> Result<Body, Problem> {
-    let comparison = relation(comparison);
     let (left, right) = (context.input(0)?, context.input(1)?);
     let element = context.element(left, &[Element::I8, Element::I16, Element::I32, Element::Bool])?;
     context.element(right, &[element])?;

@@ -5,6 +5,8 @@
 
 use std::ops::RangeInclusive;
 
+pub use smolnn_core::Comparison;
+
 use super::tensor::TensorId;
 
 /// What a node computes.
@@ -451,23 +453,6 @@ pub enum BinaryKind {
     LogicalAnd,
     /// Of truth values: at least one is true.
     LogicalOr,
-}
-
-/// What is asked of two operands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// left = right.
-    Equal,
-    /// left ≠ right.
-    NotEqual,
-    /// left < right.
-    Less,
-    /// left ≤ right.
-    LessEqual,
-    /// left > right.
-    Greater,
-    /// left ≥ right.
-    GreaterEqual,
 }
 
 /// What a reduction makes of the elements along its axes.
