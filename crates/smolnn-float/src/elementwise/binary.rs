@@ -16,9 +16,17 @@ fn combine<T: Real>(
     output: &mut [T],
     function: impl Fn(T, T) -> T,
 ) -> Result<(), ShapeError> {
-    // Bounds of its own, which no write to the output can change: they stay in registers, and the loop becomes one of vectors.
-    let bounds = *bounds;
-    meet(shape, left, right, output, move |l, r| bounds.apply(function(l, r)))
+    if *bounds == Bounds::NONE {
+        meet(shape, left, right, output, function)
+    } else if cfg!(body = "vector") {
+        // A copy, which no write to the output can change: both bounds stay in registers, and the loop becomes one of vectors.
+        let bounds = *bounds;
+        meet(shape, left, right, output, move |l, r| bounds.apply(function(l, r)))
+    } else {
+        // Without vectors two branches are fewer instructions than two selections: an element below the range is done after one
+        // comparison, which without an FPU is a call.
+        meet(shape, left, right, output, |l, r| bounds.apply(function(l, r)))
+    }
 }
 
 /// Writes `function(left, right)` for every element of the output, run by run.
