@@ -7,6 +7,14 @@ use smolnn_testkit::golden::{self, Golden};
 const FLOAT_MODELS: [&str; 2] = ["tests/data/converter/float_model", "../shared/golden/tf/cnn_float"];
 
 fn main() {
+    // Which instructions the loops of `cycles` may have.
+    println!("cargo::rustc-check-cfg=cfg(thumb2, fpu)");
+    let target = std::env::var("TARGET").unwrap_or_default();
+    for (cfg, is_there) in [("thumb2", !target.starts_with("thumbv6m")), ("fpu", target.ends_with("eabihf"))] {
+        if is_there {
+            println!("cargo::rustc-cfg={cfg}");
+        }
+    }
     println!("cargo::rerun-if-changed=../../../shared/golden/models");
     println!("cargo::rerun-if-changed=../data/converter/float_model");
     println!("cargo::rerun-if-changed=../../../shared/golden/tf/cnn_float");

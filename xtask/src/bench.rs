@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::boards::{self, Board};
 use crate::expected::{self, Table};
-use crate::firmware::{self, Variant};
+use crate::firmware::{self, Run, Variant};
 use crate::setup;
 use crate::shell::{self, Kind, fault};
 use crate::suite::Tally;
@@ -100,7 +100,7 @@ impl Figure {
     }
 
     /// The row of the expected figures.
-    fn key(&self) -> String {
+    pub fn key(&self) -> String {
         format!("{:<9} {:<6} {:<22} {}", self.board, self.kind, self.name, self.shape).trim_end().to_owned()
     }
 }
@@ -114,10 +114,20 @@ fn measure(board: &Board, variant: &Variant, options: &[&str], other: impl FnMut
 /// Measures on one board, for which `bench` is built.
 fn figures(board: &Board, image: &Path, options: &[&str], mut other: impl FnMut(&str)) -> Result<Vec<Figure>> {
     let run = firmware::run(board, image, options, DEADLINE, |line| {
-        if !line.starts_with("bench ") && line != "done" {
+        if !is_result(line) {
             other(line);
         }
     })?;
+    read(board, &run)
+}
+
+/// Whether the firmware printed a figure, or that it is done.
+pub fn is_result(line: &str) -> bool {
+    line.starts_with("bench ") || line == "done"
+}
+
+/// The figures that a run of `bench` printed.
+pub fn read(board: &Board, run: &Run) -> Result<Vec<Figure>> {
     run.end.check(&format!("bench on {}", board.label()))?;
     if run.lines.last().is_none_or(|line| line != "done") {
         bail!("bench on {} ended too early", board.label());
@@ -154,15 +164,14 @@ fn table(figures: &[Figure]) -> Table {
 /// The measured model that is part of the project, and so is measured where the golden models are absent.
 const OWN_MODEL: &str = "float_model";
 
-/// The expected rows that a run over the boards and kinds should give.
-fn expected_rows(boards: &[&Board], arguments: Option<&Arguments>) -> Result<Table> {
+/// The rows of an expected file that a run over the boards, of one kernel or one model alone, should give.
+pub fn expected_rows(file: &str, boards: &[&Board], kernel: Option<&str>, model: Option<&str>) -> Result<Table> {
     let labels: Vec<String> = boards.iter().map(|board| board.label()).collect();
     let golden = expected::golden_data();
-    let mut table = Table::read(FILE)?;
+    let mut table = Table::read(file)?;
     table.retain(|key| {
         let mut words = key.split_whitespace();
         let (board, kind, name) = (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
-        let (kernel, model) = arguments.map_or((None, None), |a| (a.kernel.as_deref(), a.figures.model.as_deref()));
         let wanted = match kind {
             "model" => (golden || name == OWN_MODEL) && kernel.is_none() && model.is_none_or(|model| model == name),
             _ => model.is_none() && kernel.is_none_or(|kernel| kernel == name),
@@ -216,13 +225,21 @@ fn print_table(figures: &[Figure]) {
 /// Measures everything on a board, for which `bench` is built, and holds it against the file; the tally counts the figures.
 pub fn gate(board: &Board) -> Result<Tally> {
     let figures = figures(board, &firmware::image(board, "bench", &Variant::default()), &[], shell::say_line)?;
-    expected::judge(&expected_rows(&[board], None)?.compare(&table(&figures), MARGIN), FILE)?;
+    expected::judge(&expected_rows(FILE, &[board], None, None)?.compare(&table(&figures), MARGIN), FILE)?;
     Ok(Tally { passed: figures.len() as u32, failed: 0 })
 }
 
 /// Shows the gate figures that have grown by 3 %: it must refuse each row. Gives their number.
 pub fn prove_gate() -> Result<usize> {
     expected::prove_gate(FILE, MARGIN, 1.03)
+}
+
+/// The options of the firmware that measure one kernel or one model alone.
+pub fn options<'a>(kernel: Option<&'a str>, model: Option<&'a str>) -> Vec<&'a str> {
+    match (kernel, model) {
+        (None, None) => Vec::new(),
+        (kernel, model) => vec!["--kernel", kernel.unwrap_or("none"), "--model", model.unwrap_or("none")],
+    }
 }
 
 /// `xtask bench`.
@@ -232,14 +249,7 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     setup::ensure(&boards, install)?;
     let variant =
         Variant { size: arguments.small, quiet: common.json, ..Variant::with_backend(arguments.backend.as_deref())? };
-    let mut options = Vec::new();
-    match (&arguments.kernel, &common.model) {
-        (None, None) => {}
-        (kernel, model) => {
-            options.extend(["--kernel", kernel.as_deref().unwrap_or("none")]);
-            options.extend(["--model", model.as_deref().unwrap_or("none")]);
-        }
-    }
+    let options = options(arguments.kernel.as_deref(), common.model.as_deref());
     let mut figures = Vec::new();
     for &board in &boards {
         figures.extend(measure(board, &variant, &options, |line| eprintln!("{}: {line}", board.label()))?);
@@ -256,7 +266,7 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     } else {
         print_table(&figures);
     }
-    let scope = expected_rows(&boards, Some(arguments))?;
+    let scope = expected_rows(FILE, &boards, arguments.kernel.as_deref(), common.model.as_deref())?;
     common.settle(FILE, HEAD, MARGIN, &scope, &table(&figures))?;
     if !common.json {
         println!("{}", verdict(&figures, &boards));

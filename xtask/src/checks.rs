@@ -10,7 +10,7 @@ use crate::boards::{self, Board, Name};
 use crate::firmware::{self, Variant};
 use crate::shell::{self, End, Kind, fault, say};
 use crate::suite::{Lane, Step, Suite, Tally};
-use crate::{bench, demo, panics, selftest, setup, size, toolchains, wake_word};
+use crate::{bench, cycles, demo, panics, selftest, setup, size, toolchains, wake_word};
 
 /// Longest that the host's tests may take.
 const HOST_TESTS: Duration = Duration::from_secs(40 * 60);
@@ -86,17 +86,17 @@ pub fn counted(cargo: &mut std::process::Command) -> Result<Tally> {
     }
 }
 
-/// The library for every target.
-fn cross_builds(suite: &mut Suite<'_>, boards: &[&'static Board]) {
+/// The library for every target. `command` is `build`, or `check` where firmware makes machine code of the same crates anyway.
+fn cross_builds(suite: &mut Suite<'_>, boards: &[&'static Board], command: &'static str) {
     let mut seen = BTreeSet::new();
     for &board in boards {
         let name = [Some(board.triple), board.cpu].into_iter().flatten().collect::<Vec<_>>().join(", ");
         if !seen.insert(name.clone()) {
             continue;
         }
-        suite.step(format!("cross build for {name}"), Lane::Cross, &[], move || {
+        suite.step(format!("cross {command} for {name}"), Lane::Cross, &[], move || {
             let mut cargo = shell::cargo();
-            cargo.args(["build", "--release", "--quiet", "-p", "smolnn", "--target", board.triple]);
+            cargo.args([command, "--release", "--quiet", "-p", "smolnn", "--target", board.triple]);
             cargo.arg("--target-dir").arg(shell::root().join("target/cross"));
             let cpu = board.cpu.map_or(String::new(), |cpu| format!("-Ctarget-cpu={cpu}"));
             one(cargo.env("CARGO_ENCODED_RUSTFLAGS", cpu).env_remove("RUSTFLAGS"))
@@ -199,7 +199,7 @@ pub fn run_check(install: bool) -> Result<()> {
 pub fn run_cross(boards: &[&'static Board], install: bool) -> Result<()> {
     setup::ensure_targets(boards, install)?;
     let mut suite = Suite::default();
-    cross_builds(&mut suite, boards);
+    cross_builds(&mut suite, boards, "build");
     suite.run()
 }
 
@@ -226,10 +226,16 @@ pub fn run_test(boards: &[&'static Board], install: bool) -> Result<()> {
     for &board in boards {
         let image = [built[board.image]];
         suite.step(format!("instructions on {}", board.label()), Lane::Apart, &image, move || bench::gate(board));
+        if cycles::is_modelled(board) {
+            suite.step(format!("cycles on {}", board.label()), Lane::Apart, &image, move || cycles::gate(board));
+        }
         suite.step(format!("demo on {}", board.label()), Lane::Apart, &image, move || {
             demo::show(board, &firmware::image(board, "demo", &Variant::default()))?;
             Ok(Tally::ONE)
         });
+    }
+    for &board in boards.iter().filter(|board| cycles::is_modelled(board)) {
+        suite.step(format!("timings of the {}", board.core), Lane::Firmware, &[], move || cycles::rules(board));
     }
     for board in panics::inspected(boards) {
         let sized = size::measured(&[board]).len() == 1;
@@ -253,7 +259,7 @@ pub fn run_test(boards: &[&'static Board], install: bool) -> Result<()> {
         accuracy(&[])?;
         Ok(Tally::ONE)
     });
-    cross_builds(&mut suite, boards);
+    cross_builds(&mut suite, boards, "check");
     toolchains::miri(&mut suite, install);
     toolchains::oldest_rust(&mut suite, install)?;
     suite.run()

@@ -1,5 +1,6 @@
 //! Builds firmware for a board and runs it under QEMU.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -195,10 +196,16 @@ impl Verdict {
 }
 
 /// Runs an image. Every line goes to `line` as it comes, and into the result.
-pub fn run(
+pub fn run(board: &Board, image: &Path, options: &[&str], deadline: Duration, line: impl FnMut(&str)) -> Result<Run> {
+    run_under(board, image, options, None, deadline, line)
+}
+
+/// The same under a plugin of QEMU's, which is given with its options.
+pub fn run_under(
     board: &Board,
     image: &Path,
     options: &[&str],
+    plugin: Option<&OsStr>,
     deadline: Duration,
     mut line: impl FnMut(&str),
 ) -> Result<Run> {
@@ -216,6 +223,9 @@ pub fn run(
     }
     qemu.args(["-nographic", "-monitor", "none", "-serial", "none", "-semihosting-config", &semihosting]);
     qemu.args(["-icount", "shift=0", "-kernel"]).arg(image);
+    if let Some(plugin) = plugin {
+        qemu.arg("-plugin").arg(plugin);
+    }
     let mut lines = Vec::new();
     let end = shell::watch(&mut qemu, deadline, |text| {
         line(&text);

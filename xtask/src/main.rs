@@ -5,10 +5,10 @@
 mod bench;
 mod boards;
 mod checks;
+mod cycles;
 mod demo;
 mod expected;
 mod firmware;
-
 mod panics;
 mod perturb;
 mod report;
@@ -53,6 +53,8 @@ enum Command {
     Qemu(QemuArguments),
     /// Counts instructions per kernel and model.
     Bench(bench::Arguments),
+    /// Models cycles per kernel and model by the published timings of the core.
+    Cycles(cycles::Arguments),
     /// Flash, RAM and stack of each model's firmware.
     Size(expected::Arguments),
     /// Looks for panicking code in release firmware of the kernels and models.
@@ -120,6 +122,7 @@ enum Program {
     Demo,
     WakeWord,
     Bench,
+    Cycles,
     Nopanic,
     Hang,
     Panic,
@@ -153,6 +156,7 @@ fn main() -> ExitCode {
         }
         Command::Qemu(arguments) => qemu(&arguments, install),
         Command::Bench(arguments) => bench::run(&arguments, install),
+        Command::Cycles(arguments) => cycles::run(&arguments, install),
         Command::Size(arguments) => size::run(&arguments, install),
         Command::CheckPanics(arguments) => panics::run(&boards::chosen(&arguments.boards), install),
     };

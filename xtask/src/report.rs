@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::boards::BOARDS;
 use crate::expected::Table;
-use crate::{bench, shell, size};
+use crate::{bench, cycles, shell, size};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}\
 h1,h2{font-weight:600}table{border-collapse:collapse;margin:1rem 0}td,th{padding:.15rem .7rem;text-align:right;\
@@ -30,6 +30,7 @@ pub fn run() -> Result<()> {
         bail!("tests/expected/instructions.txt holds no figures: run `cargo xtask bench --bless`");
     }
     models(&mut page, &figures);
+    cycles(&mut page)?;
     kernels(&mut page, &figures);
     sizes(&mut page)?;
     for (title, file) in [("Accuracy", "accuracy.txt")] {
@@ -85,6 +86,25 @@ fn models(page: &mut String, figures: &[Figure]) {
         let _ = write!(page, "<h3>{board}: {mean:.3} in the geometric mean</h3>");
         bars(page, &rows);
     }
+}
+
+/// Modelled cycles of whole models, beside the best that were published.
+fn cycles(page: &mut String) -> Result<()> {
+    page.push_str(
+        "<h2>Modelled cycles of whole models</h2><p>No wait states, not measured on silicon. Published: MLPerf Tiny, closed, best of its rounds.</p>\
+         <table><tr><th>model<th>board<th>million cycles<th>published<th>ratio</tr>",
+    );
+    for (key, numbers) in Table::read(cycles::FILE)?.rows() {
+        let words: Vec<&str> = key.split_whitespace().collect();
+        let (&[board, "model", name, ..], Some(&cycles)) = (&words[..], numbers.first()) else { continue };
+        let _ = write!(page, "<tr><td>{}<td>{board}<td>{:.3}", escape(name), cycles / 1e6);
+        let _ = match cycles::published(board, name) {
+            Some(best) => write!(page, "<td>{:.3}<td>{:.3}</tr>", best / 1e6, cycles / best),
+            None => write!(page, "<td><td></tr>"),
+        };
+    }
+    page.push_str("</table>");
+    Ok(())
 }
 
 /// A bar chart; a line marks 0.5, another 1.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::boards::{Board, Name};
+use crate::cycles::{self, Listening};
 use crate::firmware::{self, Run, Variant};
 use crate::shell::{self, Kind, fault, say};
 use crate::suite::Tally;
@@ -20,6 +21,9 @@ const OWN_SOUND: &str = "tests/data/hello_ferris/hello_ferris.wav";
 
 /// What firmware reads: a path without surprises for QEMU's options.
 const COPY: &str = "target/wake-word.wav";
+
+/// The clock rate for which the load is told.
+const MEGAHERTZ: f64 = 64.0;
 
 /// What `demo wake-word` takes.
 #[derive(clap::Args)]
@@ -67,11 +71,35 @@ fn listen(board: &Board, wav: &Path, model: Option<PathBuf>) -> Result<Run> {
     let images = firmware::build(board, &["wake-word"], &Variant { model, ..Variant::default() })?;
     fs::copy(wav, shell::root().join(COPY)).with_context(|| format!("cannot copy {}", wav.display()))?;
     say!("{} ({}) listens to {}:\n", board.core, board.machine, wav.display());
-    let run = firmware::run(board, &images[0], &["--wav", COPY], Duration::from_secs(600), shell::say_line)?;
+    let options = ["--wav", COPY];
+    let run = if cycles::is_modelled(board) {
+        let (run, cycles) = cycles::listen(board, &images[0], &options, shell::say_line)?;
+        say_cycles(board, &run, &cycles);
+        run
+    } else {
+        firmware::run(board, &images[0], &options, Duration::from_secs(600), shell::say_line)?
+    };
     run.end.check(&format!("the wake word on {}", board.label()))?;
     let (code, constants, _) = size::sections(&images[0])?;
     say!("flash       {} bytes, the text and the drawing of this demo included", code + constants);
     Ok(run)
+}
+
+/// Says what the instructions that the demo counted take in modelled cycles.
+fn say_cycles(board: &Board, run: &Run, cycles: &Listening) {
+    // `front end   N instructions per frame of 10 ms, M per second of sound`
+    let counted = |label: &str| -> Option<(f64, f64)> {
+        let (each, per_second) = run.lines.iter().find_map(|line| line.strip_prefix(label))?.split_once(", ")?;
+        let number = |text: &str| text.split_whitespace().next()?.parse().ok();
+        Some((number(each)?, number(per_second)?))
+    };
+    let (Some((frame, front_end)), Some((call, model))) = (counted("front end"), counted("model")) else { return };
+    let (frame, call) = (frame * cycles.front_end, call * cycles.model);
+    let load = (front_end * cycles.front_end + model * cycles.model) / (MEGAHERTZ * 1e4);
+    say!(
+        "cycles      {frame:.0} per frame and {call:.0} per call as modelled for the {}: {load:.1} % of {MEGAHERTZ} MHz",
+        board.core
+    );
 }
 
 /// The project's word in the project's sound, on a Cortex-M4: heard once.

@@ -42,6 +42,7 @@ fn run() -> board::Exit {
     let counter = counter::Counter::start_from_options();
     let clock = Clock {
         ticks: counter::ticks,
+        model_ticks: counter::inner_ticks,
         mask: counter::MASK,
         instructions_per_1000_ticks: counter.instructions_per_1000_ticks(),
     };
