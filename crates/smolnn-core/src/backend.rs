@@ -33,6 +33,18 @@ impl Backend {
         }
     }
 
+    /// The cores that it is for, in a few words.
+    pub const fn cores(self) -> &'static str {
+        match self {
+            Self::Portable => "any core",
+            Self::Dsp => "Cortex-M4, M7, M33",
+            Self::Helium => "Cortex-M55, M85",
+            Self::V7m => "Cortex-M3",
+            Self::V6m => "Cortex-M0, M0+, M23",
+            Self::Rv32 => "RISC-V of 32 bits that multiplies",
+        }
+    }
+
     /// The backend of the given name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|backend| backend.name() == name)

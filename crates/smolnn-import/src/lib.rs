@@ -16,7 +16,7 @@
 //! let model = Model::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/digits/digits.tflite"))?;
 //! let program = model.compile(Backend::CURRENT)?;
 //! # #[cfg(feature = "cli")]
-//! println!("{}", program.table());
+//! println!("{}", program.report().table(None));
 //! assert!(program.arena_bytes() < 2048);
 //!
 //! let mut runner = program.runner()?;
@@ -37,9 +37,9 @@
 //! 5. `lower`: each node becomes one or several calls of kernels, its weights packed for the [`Backend`]. What is not supported is listed in full by
 //!    [`Error::Unsupported`], with operator, tensor, what was found and what would work.
 //! 6. `plan`: orders the calls and places the tensors in one arena; outputs overlap dying inputs where the kernel runs row by row.
-//! 7. `write`, `run`, `report`: [`Program::source`] writes Rust, [`Program::runner`] runs the plan here, `Program::table` shows it.
+//! 7. `write`, `run`, `report`: [`Program::source`] writes Rust, [`Program::runner`] runs the plan here, `Program::report` says what it takes.
 //!
-//! The feature `cli` is the command and the table, on by default so that `cargo install smolnn-import` gives `smolnn`; a build script
+//! The feature `cli` is the command and the report, on by default so that `cargo install smolnn-import` gives `smolnn`; a build script
 //! needs neither.
 //!
 //! The accessors of the flatbuffer (`read::tflite::schema`) hold the crate's only `unsafe` code, behind the flatbuffers verifier.
@@ -68,6 +68,8 @@ pub use net::{
 };
 pub use plan::Program;
 pub use quantise::recurrent;
+#[cfg(feature = "cli")]
+pub use report::{Layer, Memory, Overlap, Report, ReportedTensor};
 pub use run::Runner;
 pub use smolnn_core::{CustomOperator, CustomTensor};
 pub use smolnn_fixed::Backend;

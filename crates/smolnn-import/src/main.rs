@@ -22,13 +22,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Prints a table of the model's layers: operator, shapes, quantisation, multiply-accumulates, flash, live memory.
+    /// Prints a table of the model's layers: operator, shapes, quantisation, multiply-accumulates, flash, memory.
     Inspect {
         /// The .tflite file.
         model: PathBuf,
-        /// Count for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
-        #[arg(long, default_value = "portable", value_parser = backend)]
-        backend: Backend,
+        /// Count for this backend, or for this chip (rp2040, nrf52840, stm32f411 …). Without it, for a Cortex-M4.
+        #[arg(long, value_parser = backend)]
+        backend: Option<Core>,
+        /// Print JSON: the fields of `smolnn_import::Report`.
+        #[arg(long, conflicts_with = "width")]
+        json: bool,
+        /// Longest line of the table, in characters; 0: any. Without it, the width of the terminal.
+        #[arg(long)]
+        width: Option<usize>,
     },
     /// Compiles the model to a Rust module for `smolnn`.
     Compile {
@@ -39,10 +45,18 @@ enum Command {
         output: PathBuf,
         /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
         #[arg(long, default_value = "portable", value_parser = backend)]
-        backend: Backend,
+        backend: Core,
     },
     /// Runs the model here, with the kernels that the firmware uses.
     Run(Session),
+}
+
+/// The core to count or to pack for.
+#[derive(Clone)]
+struct Core {
+    backend: Backend,
+    /// The backend's or the chip's name, as it was given.
+    name: String,
 }
 
 /// Beginnings of the names of chips, and the backend of their cores.
@@ -81,21 +95,22 @@ const CHIPS: [(&str, Backend); 32] = [
     ("ra8", Backend::Helium),
 ];
 
-/// The backend of this name, or of a chip.
-fn backend(name: &str) -> std::result::Result<Backend, String> {
-    let name = name.to_ascii_lowercase();
-    let chip = || CHIPS.iter().find(|(chip, _)| name.starts_with(chip)).map(|&(_, backend)| backend);
-    Backend::from_name(&name).or_else(chip).ok_or_else(|| {
+/// The core of this name: of a backend, or of a chip.
+fn backend(name: &str) -> std::result::Result<Core, String> {
+    let lower = name.to_ascii_lowercase();
+    let chip = || CHIPS.iter().find(|(chip, _)| lower.starts_with(chip)).map(|&(_, backend)| backend);
+    let backend = Backend::from_name(&lower).or_else(chip).ok_or_else(|| {
         let names = Backend::ALL.map(Backend::name).join(", ");
         let chips = CHIPS.map(|(chip, _)| chip).join(", ");
         format!("the backends are {names}; chips whose names begin with {chips} stand for theirs")
-    })
+    })?;
+    Ok(Core { backend, name: name.into() })
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Inspect { model, backend } => inspect(&model, backend),
-        Command::Compile { model, output, backend } => compile(&model, &output, backend),
+        Command::Inspect { model, backend, json, width } => inspect(&model, backend, json, width),
+        Command::Compile { model, output, backend } => compile(&model, &output, backend.backend),
         Command::Run(session) => session.run(),
     };
     match done {
@@ -107,9 +122,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn inspect(model: &Path, backend: Backend) -> Result<()> {
-    let model = Model::open(model)?;
-    say(&model.compile(backend)?.table())
+fn inspect(model: &Path, core: Option<Core>, json: bool, width: Option<usize>) -> Result<()> {
+    let (backend, note) = match core {
+        Some(Core { backend, name }) if name == backend.name() => (backend, String::new()),
+        Some(Core { backend, name }) => (backend, format!("As {name} runs it.\n")),
+        None => (Backend::Dsp, "For a Cortex-M4, the default: --backend takes other chips.\n".into()),
+    };
+    let program = Model::open(model)?.compile(backend)?;
+    let report = program.report();
+    if json {
+        return say(&report.json());
+    }
+    // Output that is piped is not cut.
+    let terminal = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0.into());
+    let width = width.or_else(terminal).filter(|&width| width > 0);
+    say(&format!("{note}{}", report.table(width)))
 }
 
 fn compile(model: &Path, output: &Path, backend: Backend) -> Result<()> {

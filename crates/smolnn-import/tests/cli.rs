@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use smolnn_import::{Backend, Model, ReportedTensor};
+
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data").join(name)
 }
@@ -104,16 +106,108 @@ fn run_gives_the_recorded_outputs_raw_and_npy() {
 }
 
 #[test]
-fn live_memory_of_a_layer_is_within_the_arena() {
-    let table = success(&["inspect", text(&digits())]);
-    let number = |cell: &str| cell.replace(' ', "").parse::<usize>().unwrap_or_else(|_| panic!("{cell} in:\n{table}"));
-    let mut cells: Vec<usize> = table
-        .lines()
-        .filter(|line| line.starts_with('│') && !line.contains("live RAM"))
-        .map(|line| number(line.split('┆').nth(8).expect("a column of live memory")))
-        .collect();
-    let arena = cells.pop().expect("the total");
-    assert!(!cells.is_empty() && cells.iter().all(|&bytes| (1..=arena).contains(&bytes)), "{table}");
+fn inspect_says_for_which_core_it_counts() {
+    let by_default = success(&["inspect", text(&digits())]);
+    assert!(by_default.contains("backend dsp (Cortex-M4") && by_default.contains("the default"), "{by_default}");
+    let by_chip = success(&["inspect", text(&digits()), "--backend", "RP2040"]);
+    assert!(by_chip.contains("backend v6m (Cortex-M0") && by_chip.contains("As RP2040 runs it"), "{by_chip}");
+    assert!(!by_chip.contains("the default"), "{by_chip}");
+}
+
+#[test]
+fn inspect_fits_a_width_and_says_what_it_left_out() {
+    let longest = |table: &str| table.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    let whole = success(&["inspect", text(&digits())]);
+    assert!(longest(&whole) > 130 && !whole.contains("too narrow"), "piped output is not cut:\n{whole}");
+    for width in [60, 80, 100, 130] {
+        let table = success(&["inspect", text(&digits()), "--width", &width.to_string()]);
+        assert!(longest(&table) <= width, "{width}:\n{table}");
+        assert!(table.contains("too narrow") && table.contains("arena"), "{width}:\n{table}");
+    }
+    assert_eq!(success(&["inspect", text(&digits()), "--width", "0"]), whole);
+}
+
+/// The report of a model as JSON.
+fn report(arguments: &[&str]) -> serde_json::Value {
+    let text = success(&[&["inspect", "--json"], arguments].concat());
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}:\n{text}"))
+}
+
+#[test]
+fn inspect_gives_json() {
+    let report = report(&[text(&digits()), "--backend", "v7m"]);
+    assert_eq!((&report["model"], &report["backend"]), (&"digits".into(), &"v7m".into()));
+    assert_eq!(report["macs"], 33504);
+    assert_eq!(report["inputs"][0]["shape"], serde_json::json!([1, 8, 8, 1]));
+    assert_eq!(report["outputs"][0]["zero_points"], serde_json::json!([-128]));
+    let layers = report["layers"].as_array().expect("layers");
+    let names: Vec<&str> = layers.iter().filter_map(|layer| layer["operator"].as_str()).collect();
+    assert_eq!(names.len(), 7);
+    assert_eq!((names[0], names[6]), ("CONV_2D", "SOFTMAX"));
+    assert_eq!((&layers[0]["overlap"], &layers[6]["overlap"]), (&"partial".into(), &"in_place".into()));
+    let sum = |field: &str| layers.iter().filter_map(|layer| layer[field].as_u64()).sum::<u64>();
+    assert_eq!((sum("macs"), Some(sum("constant_bytes"))), (33504, report["constant_bytes"].as_u64()));
+}
+
+/// The models of tests/data.
+fn models() -> Vec<PathBuf> {
+    let mut models = vec![digits()];
+    for folder in ["converter", "ops"] {
+        let entries = std::fs::read_dir(data(folder)).expect("a folder");
+        models.extend(entries.map(|entry| entry.expect("an entry").path().join("model.tflite")));
+    }
+    models.retain(|path| path.is_file());
+    models
+}
+
+#[test]
+fn the_arena_is_the_largest_of_its_column_and_each_is_the_sum_of_its_parts() {
+    let (mut models, mut padded, mut scratched) = (models(), 0, 0);
+    models.sort();
+    assert!(models.len() > 50);
+    for (path, backend) in models.iter().flat_map(|path| Backend::ALL.map(|backend| (path, backend))) {
+        let program = Model::open(path).and_then(|model| model.compile(backend)).expect("the model compiles");
+        let report = program.report();
+        let layers = report.layers.iter().map(|layer| layer.memory);
+        let moments: Vec<_> = [report.memory_before, report.memory_after].into_iter().chain(layers).collect();
+        for moment in &moments {
+            let parts = moment.live_bytes + moment.scratch_bytes + moment.padding_bytes;
+            assert_eq!(parts, moment.arena_bytes, "{} {backend:?}: {moment:?}", path.display());
+            padded += usize::from(moment.padding_bytes > 0);
+            scratched += usize::from(moment.scratch_bytes > 0);
+        }
+        let largest = moments.iter().map(|moment| moment.arena_bytes).max();
+        assert_eq!(largest, Some(program.arena_bytes()), "{} {backend:?}", path.display());
+        // What a layer reads and writes is live, once where it overlaps.
+        for layer in &report.layers {
+            let bytes = |tensor: &ReportedTensor| {
+                let width = match &tensor.element[..] {
+                    "INT32" | "FLOAT32" => 4,
+                    "INT16" => 2,
+                    _ => 1,
+                };
+                tensor.shape.iter().product::<usize>() * width
+            };
+            let largest = layer.outputs.iter().map(bytes).max().unwrap_or(0);
+            let in_state = report.state_bytes > 0;
+            assert!(in_state || layer.memory.live_bytes >= largest, "{} {layer:?}", path.display());
+        }
+    }
+    assert!(padded > 0 && scratched > 0, "{padded} with padding, {scratched} with scratch");
+}
+
+#[test]
+fn inspect_names_the_layers_that_portable_code_runs() {
+    let model = data("converter/int16_activations/model.tflite");
+    let table = success(&["inspect", text(&model), "--backend", "dsp"]);
+    assert!(table.contains("Portable code runs 0 CONV_2D") && table.contains("int16 activations"), "{table}");
+    assert!(!success(&["inspect", text(&model), "--backend", "portable"]).contains("Portable code runs"));
+    assert!(!success(&["inspect", text(&digits())]).contains("Portable code runs"));
+    let digits = report(&[text(&digits())]);
+    assert!(digits["layers"][0]["portable"].is_null(), "{digits}");
+    let report = report(&[text(&model)]);
+    let reasons: Vec<_> = report["layers"].as_array().expect("layers").iter().map(|layer| &layer["portable"]).collect();
+    assert!(reasons.iter().any(|reason| reason.is_string()), "{reasons:?}");
 }
 
 #[test]
@@ -134,8 +228,22 @@ fn errors_name_the_file_and_what_it_is() {
     for (name, bytes, words) in [
         ("empty.tflite", &b""[..], "the file is empty"),
         ("pointer.tflite", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
-        ("model.keras", b"PK\x03\x04rest", "TFLiteConverter"),
-        ("image.tflite", b"\x89PNG\r\n\x1a\n", "TFL3 is missing"),
+        ("archive.zip", b"PK\x03\x04rest", "a ZIP archive"),
+        (
+            "model.keras",
+            b"PK\x03\x04....metadata.json....config.json",
+            "a Keras model; convert it with TFLiteConverter",
+        ),
+        ("model.pt", b"PK\x03\x04....archive/data.pkl", "a PyTorch model; convert the network with litert-torch"),
+        ("model.h5", b"\x89HDF\r\n", "TFLiteConverter"),
+        ("model.onnx", b"\x08\x07\x12\x07pytorch\x1a\x052.0.1", "an ONNX model"),
+        ("image.tflite", b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+        ("image.jpg", b"\xFF\xD8\xFF\xE0\0\x10JFIF", "a JPEG picture"),
+        ("firmware", b"\x7FELF\x01\x01\x01", "an ELF file"),
+        ("page.tflite", b"<!DOCTYPE html>", "a web page"),
+        ("weights.safetensors", b"\x40\0\0\0\0\0\0\0{\"w\":{\"data_offsets\":[0,4]}}", "weights without a network"),
+        ("model.cc", b"const unsigned char model[] = {0x1c};", "C source"),
+        ("unknown", b"something else", "TFL3 is missing"),
     ] {
         let path = scratch(name);
         std::fs::write(&path, bytes).expect("written");

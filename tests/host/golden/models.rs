@@ -124,7 +124,7 @@ fn dilated_convolutions_of_an_open_batch_match_tensorflow() {
         let program = Model::read(&golden.name, &golden.model)
             .and_then(|model| model.compile(Backend::CURRENT))
             .expect("the model compiles");
-        let table = program.table();
+        let table = program.report().table(None);
         assert!(!table.contains("BATCH"), "the blocks are fused: {table}");
         let mut runner = program.runner().expect("this machine's backend");
         for (case, expected) in golden.cases.iter().zip(OUTPUTS) {

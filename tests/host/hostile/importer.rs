@@ -28,7 +28,7 @@ fn compile(bytes: &[u8]) -> Result<(), Error> {
     let program = model.compile(Backend::CURRENT)?;
     if program.constant_bytes() < 1 << 16 {
         assert!(program.source().contains("pub struct Model"));
-        let _ = program.table();
+        let _ = (program.report().table(None), program.report().table(Some(60)), program.report().json());
     }
     if program.macs() < 1 << 20 && program.arena_bytes() < 1 << 20 {
         program.runner()?.run()?;

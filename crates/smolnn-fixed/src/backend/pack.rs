@@ -251,7 +251,7 @@ pub(crate) struct Needs {
 
 /// The layout that the backend has for the shape, or the portable one where it has none. Packing falls back to another one where the
 /// weights do not allow it.
-const fn layout(backend: Backend, shape: &PackedShape) -> Layout {
+pub const fn layout(backend: Backend, shape: &PackedShape) -> Layout {
     let shape = shape.run_as(backend);
     match backend {
         Backend::Portable => Layout::Portable,

@@ -33,6 +33,8 @@ pub(crate) struct Call {
     pub body: Body,
     /// The same with the first two inputs exchanged, where that can be: the input that overlaps the output comes first.
     pub exchanged: Option<Body>,
+    /// Why the portable body computes its products, where it does though the program is for another backend.
+    pub portable: Option<&'static str>,
     /// The custom operator that it is: the runner runs it by a function of the user's.
     pub custom: Option<Box<Custom>>,
 }
@@ -65,6 +67,12 @@ impl Call {
     /// Asks for words of scratch memory.
     pub(crate) fn scratch(mut self, words: usize) -> Self {
         self.scratch_words = words;
+        self
+    }
+
+    /// Says why the portable body computes the call's products, if it does.
+    pub(crate) fn portable(mut self, reason: Option<&'static str>) -> Self {
+        self.portable = reason;
         self
     }
 

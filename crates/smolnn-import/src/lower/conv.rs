@@ -6,6 +6,7 @@ use smolnn_fixed::conv::{
     conv2d, conv2d_int16, depthwise_conv2d, depthwise_conv2d_int16, grouped_conv2d, transpose_conv2d,
     transpose_conv2d_int16,
 };
+use smolnn_fixed::pack::PackedShape;
 use smolnn_fixed::{Weights, pack};
 use smolnn_float as float;
 
@@ -13,7 +14,7 @@ use super::Lowered;
 use super::argument::Made;
 use super::call::call;
 use super::context::{Context, activated, activation_label};
-use super::weights::{LayerWeights, Owned, PackedWeights};
+use super::weights::{LayerWeights, Owned, PackedWeights, never_packed, why_portable};
 use crate::error::Problem;
 use crate::net::{Activation, Element, Padding, SlidingWindow, TensorId};
 
@@ -146,13 +147,16 @@ pub(super) fn conv2d_call(
     let range = output.range(activation);
     let multipliers = weights.multipliers(context, &input, &output)?;
     let (macs, gap) = (shape.macs(), shape.overlap_gap() * input.element_bytes());
-    let (body, scratch) = if input.tensor.element == Element::I16 {
+    let backend = context.backend;
+    let (body, scratch, portable) = if input.tensor.element == Element::I16 {
         let (weights, sums) = weights.int16(context, outputs, multipliers, narrow_sums)?;
-        (call!(conv2d_int16(&Conv2dInt16::with_sums(shape, weights, sums, range); tensors)), 0)
+        let body = call!(conv2d_int16(&Conv2dInt16::with_sums(shape, weights, sums, range); tensors));
+        (body, 0, never_packed(backend, CONV_INT16))
     } else if groups > 1 {
         let bias = weights.bias(context, outputs)?;
         let weights = Owned { values: weights.values, bias, multipliers, input_zero_point: input.zero_point };
-        (call!(grouped_conv2d(&GroupedConv2d::new(shape, weights, range); tensors)), 0)
+        let body = call!(grouped_conv2d(&GroupedConv2d::new(shape, weights, range); tensors));
+        (body, 0, never_packed(backend, "no backend has a body for convolutions in groups"))
     } else {
         let (bias, input_zero_point) = (weights.bias(context, outputs)?, input.zero_point);
         let weights = Weights { values: &weights.values, bias: &bias, multipliers: &multipliers, input_zero_point };
@@ -161,16 +165,21 @@ pub(super) fn conv2d_call(
             pack::conv2d(context.backend, &shape, &weights, &range, words, channels)
         }))?;
         let PackedWeights { words, channels, layout, scratch } = packed;
+        let portable = why_portable(backend, &PackedShape::Conv2d(shape.value), layout);
         let layer = call!(conv2d(
             &Conv2d::new(shape, words, channels, layout, range, input_zero_point);
             tensors, scratch
         ));
-        (layer, scratch)
+        (layer, scratch, portable)
     };
     let in_groups = if groups == 1 { String::new() } else { format!(" {groups} groups") };
     let label = sliding.label() + &in_groups + activation_label(activation);
-    Ok(context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch).label(label).into())
+    let call = context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch);
+    Ok(call.label(label).portable(portable).into())
 }
+
+/// Why convolutions of int16 activations run portably.
+const CONV_INT16: &str = "no backend has a body for convolutions of int16 activations";
 
 pub(super) fn depthwise_call(
     context: &Context<'_>,
@@ -190,9 +199,12 @@ pub(super) fn depthwise_call(
     let range = output.range(activation);
     let multipliers = weights.multipliers(context, &input, &output)?;
     let (macs, gap) = (shape.macs(), shape.overlap_gap() * input.element_bytes());
-    let (body, scratch) = if input.tensor.element == Element::I16 {
+    let backend = context.backend;
+    let (body, scratch, portable) = if input.tensor.element == Element::I16 {
         let (weights, sums) = weights.int16(context, outputs, multipliers, false)?;
-        (call!(depthwise_conv2d_int16(&DepthwiseConv2dInt16::with_sums(shape, weights, sums, range); tensors)), 0)
+        let body =
+            call!(depthwise_conv2d_int16(&DepthwiseConv2dInt16::with_sums(shape, weights, sums, range); tensors));
+        (body, 0, never_packed(backend, CONV_INT16))
     } else {
         let (bias, input_zero_point) = (weights.bias(context, outputs)?, input.zero_point);
         let weights = Weights { values: &weights.values, bias: &bias, multipliers: &multipliers, input_zero_point };
@@ -201,15 +213,17 @@ pub(super) fn depthwise_call(
             pack::depthwise_conv2d(context.backend, &shape, &weights, &range, words, channels)
         }))?;
         let PackedWeights { words, channels, layout, scratch } = packed;
+        let portable = why_portable(backend, &PackedShape::DepthwiseConv2d(shape.value), layout);
         let layer = call!(depthwise_conv2d(
             &DepthwiseConv2d::new(shape, words, channels, layout, range, input_zero_point);
             tensors, scratch
         ));
-        (layer, scratch)
+        (layer, scratch, portable)
     };
     let multiplier = if outputs == inputs { String::new() } else { format!(" m{}", outputs / inputs) };
     let label = sliding.label() + &multiplier + activation_label(activation);
-    Ok(context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch).label(label).into())
+    let call = context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch);
+    Ok(call.label(label).portable(portable).into())
 }
 
 pub(super) fn transpose_call(
@@ -242,7 +256,8 @@ pub(super) fn transpose_call(
         call!(transpose_conv2d(&TransposeConv2d::new(adjoint, weights, range); input(0), output(0)))
     };
     let label = sliding.label() + activation_label(activation);
-    Ok(context.call(&[input.id], body)?.macs(macs).label(label).into())
+    let portable = never_packed(context.backend, "no backend has a body for transposed convolutions");
+    Ok(context.call(&[input.id], body)?.macs(macs).label(label).portable(portable).into())
 }
 
 fn real_conv2d_call(context: &Context<'_>, window: &SlidingWindow, activation: Activation) -> Result<Lowered, Problem> {

@@ -5,13 +5,14 @@ use smolnn_fixed::conv::{LARGEST_SUM, Sums};
 use smolnn_fixed::dense::{Dense, dense};
 use smolnn_fixed::dense_int16::{DenseInt16, dense_int16};
 use smolnn_fixed::matmul::{Matmul, MatmulShape, matmul};
+use smolnn_fixed::pack::PackedShape;
 use smolnn_fixed::{Weights, pack};
 use smolnn_float as float;
 
 use super::Lowered;
 use super::call::{call, made, typed};
 use super::context::{Context, activated, activation_label};
-use super::weights::{LayerWeights, PackedWeights, bias, bias_and_sums, check_size};
+use super::weights::{LayerWeights, PackedWeights, bias, bias_and_sums, check_size, never_packed, why_portable};
 use crate::error::Problem;
 use crate::net::{Activation, Element};
 
@@ -42,8 +43,9 @@ pub(super) fn lower(context: &Context<'_>, activation: Activation, narrow_sums: 
     if input.tensor.element == Element::I16 {
         let (weights, sums) = weights.int16(context, outputs, multipliers, narrow_sums)?;
         let weights = if sums == Sums::Bits64 { weights.shorten(inputs, outputs) } else { weights };
+        let portable = weights.why_portable(context.backend);
         let body = call!(dense_int16(&DenseInt16::with_sums(shape, weights, sums, range); input(0), output(0)));
-        return Ok(context.call(&[input.id], body)?.macs(macs).label(label).into());
+        return Ok(context.call(&[input.id], body)?.macs(macs).label(label).portable(portable).into());
     }
     let bias = weights.bias(context, outputs)?;
     let weights =
@@ -54,8 +56,10 @@ pub(super) fn lower(context: &Context<'_>, activation: Activation, narrow_sums: 
     }))?;
     let PackedWeights { words, channels, layout, scratch } = packed;
     let gap = shape.overlap_gap();
+    let portable = why_portable(context.backend, &PackedShape::Dense(shape.value), layout);
     let body = call!(dense(&Dense::new(shape, words, channels, layout, range); tensors, scratch));
-    Ok(context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch).label(label).into())
+    let call = context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch);
+    Ok(call.label(label).portable(portable).into())
 }
 
 /// The layer as a product with its weights, transposed: they need be neither constant nor symmetric.
@@ -84,7 +88,9 @@ fn product(context: &Context<'_>, activation: Activation, narrow_sums: bool) -> 
     });
     let label = format!("{inputs}->{outputs}{}", activation_label(activation));
     let macs = (batch * inputs * outputs) as u64;
-    Ok(context.call(&[input.id, weights.id], body)?.macs(macs).label(label).into())
+    let portable =
+        never_packed(context.backend, "no backend has a body for products with computed or asymmetric weights");
+    Ok(context.call(&[input.id, weights.id], body)?.macs(macs).label(label).portable(portable).into())
 }
 
 /// Checks that the bias, if it states a scale, has that of the products, to a fiftieth of the output's: what the reference asks for.

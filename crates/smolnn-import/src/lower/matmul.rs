@@ -8,6 +8,7 @@ use super::Lowered;
 use super::argument::Lengths;
 use super::call::{call, made, typed};
 use super::context::Context;
+use super::weights::never_packed;
 use crate::error::Problem;
 use crate::net::{Activation, Element};
 
@@ -39,7 +40,8 @@ pub(super) fn lower(context: &Context<'_>, left_transposed: bool, right_transpos
         call!(matmul(&Matmul::new(shape, x, y, bias, sums, scale, range); input<T>(0), input<T>(1), output<T>(0)))
     });
     let label = format!("{} of {rows}x{depth}x{columns}", shape.output_len() / (rows * columns));
-    Ok(context.call(&[left.id, right.id], body)?.macs(macs).label(label).into())
+    let portable = never_packed(context.backend, "no backend has a body for products of two computed matrices");
+    Ok(context.call(&[left.id, right.id], body)?.macs(macs).label(label).portable(portable).into())
 }
 
 /// The product of matrices of real numbers.

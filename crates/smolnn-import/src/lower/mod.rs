@@ -57,7 +57,7 @@ enum Lowered {
     /// Calls, one after the other.
     Calls(Vec<Call>),
     /// A call that writes a variable, whose memory the output then shares.
-    Variable { call: Call, variable: TensorId, output: TensorId },
+    Variable { call: Box<Call>, variable: TensorId, output: TensorId },
 }
 
 impl From<Call> for Lowered {
@@ -196,7 +196,7 @@ pub(crate) fn lower(net: &Net, backend: Backend) -> Result<Calls, Error> {
             Ok(Lowered::Variable { call, variable, output }) => {
                 problems.extend(call.inputs.iter().filter_map(|&input| variable_problem(&view, input)));
                 roots[output] = roots[variable];
-                calls.push(Lowering { node: position, call });
+                calls.push(Lowering { node: position, call: *call });
             }
             Ok(Lowered::Calls(lowered)) => {
                 roots.extend(roots.len()..net.tensors.len() + temporaries.borrow().len());

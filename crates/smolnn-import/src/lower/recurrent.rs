@@ -48,7 +48,8 @@ pub(super) fn lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32)
 
     let gates = Gates { context, hidden };
     let products = hidden * GATES * (inputs + hidden) * batch * steps;
-    let (body, scratch) = if element == Element::I16 {
+    let backend = context.backend;
+    let (body, scratch, portable) = if element == Element::I16 {
         let mut biases = Vec::new();
         for gate in 0..GATES {
             let bias = bias_int64(context, BIAS + gate, hidden)?;
@@ -57,11 +58,12 @@ pub(super) fn lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32)
         }
         let input = gates.int16(WEIGHTS, inputs, x.scale, biases)?;
         let recurrent = gates.int16(RECURRENT, hidden, h.scale, Vec::new())?;
+        let portable = input.why_portable(backend).or(recurrent.why_portable(backend));
         let body = call!(rnn::lstm::lstm_batch(
             &rnn::lstm::Lstm::new_int16(steps, input, recurrent, cell_scale_log2, cell_clip, y), time_major;
             state(0), state(1), input(0), output(0), scratch
         ));
-        (body, 0)
+        (body, 0, portable)
     } else {
         let mut biases = Vec::new();
         for gate in 0..GATES {
@@ -70,17 +72,18 @@ pub(super) fn lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32)
         let input = gates.int8(WEIGHTS, inputs, &x, &biases)?;
         let recurrent = gates.int8(RECURRENT, hidden, &h, &[])?;
         let scratch = input.scratch_words().max(recurrent.scratch_words());
+        let portable = input.why_portable(backend).or(recurrent.why_portable(backend));
         let body = call!(rnn::lstm::lstm_batch(
             &rnn::lstm::Lstm::new(steps, input, recurrent, cell_scale_log2, cell_clip, y), time_major;
             state(0), state(1), input(0), output(0), scratch
         ));
-        (body, scratch)
+        (body, scratch, portable)
     };
     // Two vectors of gates in int16, and what the layers take.
     let scratch = GATES * hidden + scratch;
     let label = format!("{inputs}->{hidden}, {steps} steps");
     let call = context.call(&[x.id], body)?.states(&[h.id, c.id]);
-    Ok(call.macs(products as u64).scratch(scratch).label(label).into())
+    Ok(call.macs(products as u64).scratch(scratch).label(label).portable(portable).into())
 }
 
 /// The LSTM of real numbers.
@@ -183,6 +186,7 @@ pub(super) fn svdf_call(context: &Context<'_>, rank: usize, activation: Activati
     let weights = Weights { values: &values, bias: &[], multipliers: &[first], input_zero_point: x.zero_point };
     let features = context.shape(PackedToInt16::new(context.backend, inputs, count, &weights))?;
     let scratch = count.div_ceil(2) + features.scratch_words();
+    let portable = features.why_portable(context.backend);
     let macs = batch as u64 * (features.shape.macs() + (count * memory) as u64);
     // The reference does not apply the fused activation.
     let range = OutputRange::int8(output.zero_point);
@@ -201,7 +205,7 @@ pub(super) fn svdf_call(context: &Context<'_>, rank: usize, activation: Activati
     };
     let label = format!("{inputs}->{units}, rank {rank}, memory {memory}");
     let call = context.call(&[x.id], body)?.states(&[state.id]);
-    Ok(call.macs(macs).scratch(scratch).label(label).into())
+    Ok(call.macs(macs).scratch(scratch).label(label).portable(portable).into())
 }
 
 /// The SVDF of real numbers.

@@ -30,5 +30,5 @@ pub(super) fn slide_call(context: &Context<'_>) -> Result<Lowered, Problem> {
     });
     let label = format!("by {} of {}", context.tensor(values).len(), context.tensor(variable).len());
     let call = context.call_to(&[values], &[], body)?.states(&[variable]).label(label);
-    Ok(Lowered::Variable { call, variable, output: context.output(0)? })
+    Ok(Lowered::Variable { call: Box::new(call), variable, output: context.output(0)? })
 }

@@ -4,7 +4,7 @@ use smolnn_core::{DenseShape, ShapeError};
 use smolnn_fixed::conv::{LARGEST_SUM, Sums, WeightsInt16};
 use smolnn_fixed::dense::DenseToInt16;
 use smolnn_fixed::dense_int16::DenseInt16;
-use smolnn_fixed::pack::{self, Layout, Packed};
+use smolnn_fixed::pack::{self, Layout, Packed, PackedShape};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Backend, Channel, Weights};
 
@@ -180,6 +180,26 @@ impl PackedWeights {
     }
 }
 
+/// Why the portable body runs a layer of that shape though its weights were packed for another backend; `None` where it does not.
+pub(super) fn why_portable(backend: Backend, shape: &PackedShape, packed: Layout) -> Option<&'static str> {
+    match (packed, pack::layout(backend, shape)) {
+        _ if backend == Backend::Portable => None,
+        (Layout::Portable, Layout::Portable) => Some(match shape {
+            PackedShape::DenseToInt16(_) => {
+                "the backend has no body for products that stay in 16 bits, as gates take them"
+            }
+            _ => "the backend has no body for layers of this shape",
+        }),
+        (Layout::Portable, _) => Some("a weight, bias or scale is beyond what the backend's arithmetic is exact for"),
+        _ => None,
+    }
+}
+
+/// Why the portable body runs a layer that no backend has a body for; `None` where the program is portable as a whole.
+pub(super) fn never_packed(backend: Backend, reason: &'static str) -> Option<&'static str> {
+    (backend != Backend::Portable).then_some(reason)
+}
+
 /// A dense layer from int8 to int16, packed; as an argument it is the layer.
 #[derive(Debug)]
 pub(super) struct PackedToInt16 {
@@ -204,6 +224,11 @@ impl PackedToInt16 {
 
     pub(super) fn scratch_words(&self) -> usize {
         self.packed.scratch
+    }
+
+    /// As [`why_portable`].
+    pub(super) fn why_portable(&self, backend: Backend) -> Option<&'static str> {
+        why_portable(backend, &PackedShape::DenseToInt16(self.shape.value), self.packed.layout)
     }
 }
 
@@ -291,6 +316,16 @@ impl OwnedInt16 {
         WeightsInt16 { values, bias, multipliers, short }
     }
 
+    /// Why the portable body runs the layer, if it is dense; `None` where it does not.
+    pub(super) fn why_portable(&self, backend: Backend) -> Option<&'static str> {
+        match backend.bodies() {
+            "portable" => None,
+            "scalar" => Some("cores that multiply one pair at a time have no body of their own for int16 activations"),
+            _ if self.short.is_empty() => Some("a bias or scale has no short form: sums of 64 bits are scaled as such"),
+            _ => None,
+        }
+    }
+
     /// Puts the short form in the place of biases and multipliers, if rows of `depth` weights have one.
     pub(super) fn shorten(mut self, depth: usize, channels: usize) -> Self {
         let mut short = vec![Channel::default(); channels];
@@ -331,6 +366,11 @@ impl OwnedDenseInt16 {
     pub(super) fn new(shape: Made<DenseShape>, weights: OwnedInt16, output: OutputRange) -> Self {
         let weights = weights.shorten(shape.inputs(), shape.outputs());
         Self { shape, weights, output }
+    }
+
+    /// As [`OwnedInt16::why_portable`].
+    pub(super) fn why_portable(&self, backend: Backend) -> Option<&'static str> {
+        self.weights.why_portable(backend)
     }
 }
 

@@ -4,5 +4,7 @@ mod order;
 mod place;
 mod program;
 
+#[cfg(feature = "cli")]
+pub(crate) use program::ArenaUse;
 pub use program::Program;
 pub(crate) use program::{Step, plan};

@@ -1,6 +1,7 @@
 //! From calls to a program: ordered, and placed in memory.
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use smolnn_fixed::Backend;
@@ -21,9 +22,20 @@ pub(crate) struct Step {
     pub node: usize,
     pub call: Call,
     pub io: Io,
-    /// Bytes of the arena in use while it runs.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the table shows it"))]
-    pub live_bytes: usize,
+    /// The arena while it runs.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
+    pub memory: ArenaUse,
+}
+
+/// The arena at one moment, in bytes.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
+pub(crate) struct ArenaUse {
+    /// Tensors that are needed. What two of them have in common counts once.
+    pub live: usize,
+    pub scratch: usize,
+    /// Up to the end of the last of these.
+    pub extent: usize,
 }
 
 impl Step {
@@ -43,6 +55,9 @@ pub struct Program {
     pub(crate) backend: Backend,
     pub(crate) net: Net,
     pub(crate) steps: Vec<Step>,
+    /// The arena before the first step, with the inputs in it, and behind the last one, with the outputs.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
+    pub(crate) ends: [ArenaUse; 2],
     pub(crate) arena_words: usize,
     pub(crate) state_words: usize,
     /// Word ranges of the state and the word each starts from.
@@ -106,11 +121,14 @@ pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls) -> Result<Progr
     let states = layout.states();
     let offsets = layout.offsets(&placed.placement);
     let arena_words = placed.placement.bytes / 4;
-    let steps = layout.steps(calls, &placed, &states, &offsets)?;
+    let uses = placed.uses();
+    let ends = [uses[0], uses[uses.len() - 1]];
+    let steps = layout.steps(calls, &placed, &uses, &states, &offsets)?;
     Ok(Program {
         name: name.into(),
         backend,
         steps,
+        ends,
         arena_words,
         state_words: states.words,
         state_values: states.values,
@@ -146,6 +164,43 @@ struct Placed {
     order: Vec<usize>,
     items: Vec<Item>,
     placement: Placement,
+}
+
+impl Placed {
+    /// The arena at every moment: the first has the inputs in it, then comes one per call, then one with the outputs. The bytes that two tensors
+    /// have in common still count twice.
+    fn uses(&self) -> Vec<ArenaUse> {
+        let Self { order, items, placement } = self;
+        let moments = order.len() + 2;
+        let (mut born, mut dead) = (vec![Vec::new(); moments], vec![Vec::new(); moments + 1]);
+        for (index, item) in items.iter().enumerate().filter(|(_, item)| item.bytes > 0) {
+            born[item.first].push(index);
+            dead[item.last + 1].push(index);
+        }
+        let first_scratch = items.len() - order.len();
+        let (mut live, mut scratch) = (0, 0);
+        // How many live items end at a byte of the arena.
+        let mut ends = BTreeMap::new();
+        let end = |index: usize| placement.offsets[index] + items[index].bytes.next_multiple_of(place::ALIGNMENT);
+        let uses = born.iter().zip(&dead).map(|(born, dead)| {
+            for &index in dead {
+                *(if index < first_scratch { &mut live } else { &mut scratch }) -= items[index].bytes;
+                if let Entry::Occupied(mut count) = ends.entry(end(index)) {
+                    *count.get_mut() -= 1;
+                    if *count.get() == 0 {
+                        count.remove();
+                    }
+                }
+            }
+            for &index in born {
+                *(if index < first_scratch { &mut live } else { &mut scratch }) += items[index].bytes;
+                *ends.entry(end(index)).or_insert(0) += 1;
+            }
+            let extent = ends.last_key_value().map_or(0, |(&end, _)| end);
+            ArenaUse { live, scratch, extent }
+        });
+        uses.collect()
+    }
 }
 
 impl<'a> Layout<'a> {
@@ -303,11 +358,11 @@ impl<'a> Layout<'a> {
         &self,
         calls: Vec<Lowering>,
         placed: &Placed,
+        uses: &[ArenaUse],
         states: &States,
         offsets: &HashMap<TensorId, usize>,
     ) -> Result<Vec<Step>> {
         let Placed { order, items, placement } = placed;
-        let live = live_bytes(items, order.len() + 1);
         let mut calls: Vec<Option<Lowering>> = calls.into_iter().map(Some).collect();
         let mut steps = Vec::with_capacity(order.len());
         for (position, &index) in order.iter().enumerate() {
@@ -336,8 +391,9 @@ impl<'a> Layout<'a> {
             let (inputs, outputs) = (operands(&call.inputs)?, operands(&call.outputs)?);
             let (states, scratch) = (operands(&call.states)?, scratch..scratch + call.scratch_words);
             let io = Io::new(inputs, outputs, states, scratch, shared.is_some());
-            let live_bytes = live[moment] - shared.map_or(0, |(_, common)| common);
-            steps.push(Step { node, call, io, live_bytes });
+            let mut memory = uses[moment];
+            memory.live -= shared.map_or(0, |(_, common)| common);
+            steps.push(Step { node, call, io, memory });
         }
         Ok(steps)
     }
@@ -354,23 +410,6 @@ fn start_of_state(tensor: &Tensor) -> Vec<u32> {
         _ => 0,
     };
     vec![u32::from_le_bytes([byte; 4]); tensor.bytes().div_ceil(4)]
-}
-
-/// Bytes of the items in use, at each moment up to the last one.
-fn live_bytes(items: &[Item], last: usize) -> Vec<usize> {
-    let (mut born, mut dead) = (vec![0; last + 1], vec![0; last + 2]);
-    for item in items {
-        born[item.first] += item.bytes;
-        dead[item.last + 1] += item.bytes;
-    }
-    let mut live = 0;
-    let moments = born.iter().zip(&dead);
-    moments
-        .map(|(born, dead)| {
-            live = live + born - dead;
-            live
-        })
-        .collect()
 }
 
 /// The bytes of a constant as whole words.

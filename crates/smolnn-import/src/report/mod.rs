@@ -1,129 +1,187 @@
-//! The table that `smolnn inspect` prints.
+//! What `smolnn inspect` says of a program: a [`Report`], shown as a table for people or as JSON for programs.
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Cell, CellAlignment, Row, Table};
+mod table;
+
+use serde::{Serialize, Serializer};
+use smolnn_fixed::Backend;
 
 use crate::net::TensorId;
-use crate::plan::{Program, Step};
+use crate::plan::{ArenaUse, Program, Step};
+
+/// What is known of a program before it runs. [`Program::report`] makes it.
+///
+/// All sizes are in bytes. [`json`](Self::json) has the fields under their names here.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The model's name.
+    pub model: String,
+    /// The backend that weights are packed for: `portable`, `dsp`, `helium`, `v7m`, `v6m` or `rv32`.
+    #[serde(serialize_with = "name")]
+    pub backend: Backend,
+    /// The arena: inputs, outputs, everything between, and scratch memory. It is the largest [`Memory::arena_bytes`] below.
+    pub arena_bytes: usize,
+    /// States that are kept from run to run.
+    pub state_bytes: usize,
+    /// Weights, biases and tables, in flash.
+    pub constant_bytes: usize,
+    /// Multiply-accumulates of one run.
+    pub macs: u64,
+    /// The model's inputs.
+    pub inputs: Vec<ReportedTensor>,
+    /// The model's outputs.
+    pub outputs: Vec<ReportedTensor>,
+    /// The arena before the first layer, with the inputs in it.
+    pub memory_before: Memory,
+    /// The layers in the order in which they run.
+    pub layers: Vec<Layer>,
+    /// The arena behind the last layer, with the outputs in it.
+    pub memory_after: Memory,
+}
+
+/// A call of a kernel. An operator of the file is one or several of them, or none where the importer computed or fused it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Layer {
+    /// The operator's number in the file.
+    pub index: usize,
+    /// The operator's name in the schema of `.tflite` files.
+    pub operator: String,
+    /// Its options in a few words.
+    pub options: String,
+    /// The tensors that it reads. Packed weights are not among them.
+    pub inputs: Vec<ReportedTensor>,
+    /// The tensors that it writes.
+    pub outputs: Vec<ReportedTensor>,
+    /// Multiply-accumulates of one run.
+    pub macs: u64,
+    /// Weights, biases and tables, in flash.
+    pub constant_bytes: usize,
+    /// The arena while the layer runs.
+    pub memory: Memory,
+    /// How the first output lies to the input that ends here.
+    pub overlap: Overlap,
+    /// Why the portable body computes the layer's products although the program is for another backend, which would take fewer instructions; `null`
+    /// where the backend's own body does, or where there are no products.
+    pub portable: Option<&'static str>,
+}
+
+/// A tensor.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ReportedTensor {
+    /// The name in the file.
+    pub name: String,
+    /// The type of its elements as the schema names it, such as `INT8`.
+    pub element: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// The scales: none, one, or one per channel. Real value = scale · (stored value − zero point).
+    pub scales: Vec<f32>,
+    /// The zero points, as many as there are scales.
+    pub zero_points: Vec<i64>,
+}
+
+/// The arena at one moment, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Memory {
+    /// Tensors that are needed at the moment, this layer's and those that wait for a later one. What an input and an output have in common counts once.
+    pub live_bytes: usize,
+    /// Scratch memory of the layer.
+    pub scratch_bytes: usize,
+    /// What lies unused between these: tensors end at whole words, and an input overlaps the output only as far as the layer allows it.
+    pub padding_bytes: usize,
+    /// The sum of the three: what the arena would take if it had this moment alone. The largest of all moments is the arena.
+    pub arena_bytes: usize,
+}
+
+impl From<ArenaUse> for Memory {
+    fn from(ArenaUse { live, scratch, extent }: ArenaUse) -> Self {
+        debug_assert!(live + scratch <= extent, "tensors lie in the arena and apart");
+        let padding_bytes = extent.saturating_sub(live + scratch);
+        Self { live_bytes: live, scratch_bytes: scratch, padding_bytes, arena_bytes: extent }
+    }
+}
+
+/// How a layer's first output lies to the input that is not needed after the layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// Apart.
+    None,
+    /// They have bytes in common: the layer writes behind where it reads.
+    Partial,
+    /// The output takes the place of the input, element by element.
+    InPlace,
+}
+
+fn name<S: Serializer>(backend: &Backend, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(backend.name())
+}
 
 impl Program {
-    /// A table of the steps: operator, shapes, quantisation, multiply-accumulates, bytes of constants and of live memory; and totals.
-    pub fn table(&self) -> String {
-        let mut table = Table::new();
-        table.load_preset(UTF8_FULL_CONDENSED);
-        table.set_header([
-            "#",
-            "operator",
-            "options",
-            "input",
-            "output",
-            "scale, zero point",
-            "MACs",
-            "flash",
-            "live RAM",
-            "in place",
-        ]);
-        for step in &self.steps {
-            table.add_row(self.row(step));
+    /// What is known of the program before it runs.
+    pub fn report(&self) -> Report {
+        let [before, after] = self.ends;
+        Report {
+            model: self.name.clone(),
+            backend: self.backend,
+            arena_bytes: self.arena_bytes(),
+            state_bytes: self.state_bytes(),
+            constant_bytes: self.constant_bytes(),
+            macs: self.macs(),
+            inputs: self.reported(&self.net.inputs),
+            outputs: self.reported(&self.net.outputs),
+            memory_before: before.into(),
+            layers: self.steps.iter().map(|step| self.layer(step)).collect(),
+            memory_after: after.into(),
         }
-        let mut totals = Row::new();
-        let total_flash = group(self.constant_bytes() as u64);
-        for text in ["", "total", "", "", "", "", &group(self.macs()), &total_flash, &group(self.arena_bytes() as u64)]
-        {
-            totals.add_cell(Cell::new(text));
-        }
-        totals.add_cell(Cell::new("arena"));
-        table.add_row(totals);
-        for index in [0, 6, 7, 8] {
-            if let Some(column) = table.column_mut(index) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        let list = |ids: &[TensorId], what: &str| {
-            ids.iter()
-                .map(|&id| {
-                    format!(
-                        "{what} {} \"{}\", {}\n",
-                        self.tensor_text(id),
-                        self.net.tensors[id].name.escape_debug(),
-                        self.quantisation(id)
-                    )
-                })
-                .collect::<String>()
-        };
-        let inputs = list(&self.net.inputs, "input ") + &list(&self.net.outputs, "output");
-        let state = if self.state_words == 0 {
-            String::new()
-        } else {
-            format!(", {} bytes of state", group(self.state_bytes() as u64))
-        };
-        format!(
-            "{} for the backend {}\n{inputs}{table}\n{} bytes of constants in flash, {} bytes of arena{state}, {} MACs",
-            self.name,
-            self.backend.name(),
-            group(self.constant_bytes() as u64),
-            group(self.arena_bytes() as u64),
-            group(self.macs())
-        )
     }
 
-    fn row(&self, step: &Step) -> Row {
-        let shapes = |ids: &[TensorId]| {
-            ids.iter().map(|&id| format!("{:?}", self.net.tensors[id].shape)).collect::<Vec<_>>().join(" ")
+    fn reported(&self, ids: &[TensorId]) -> Vec<ReportedTensor> {
+        let reported = |&id: &TensorId| {
+            let tensor = &self.net.tensors[id];
+            let quantisation = tensor.quantisation.as_ref();
+            ReportedTensor {
+                name: tensor.name.clone(),
+                element: tensor.element.to_string(),
+                shape: tensor.shape.clone(),
+                scales: quantisation.map_or_else(Vec::new, |of| of.scales.clone()),
+                zero_points: quantisation
+                    .map_or_else(Vec::new, |of| of.zero_points.iter().map(|&point| point.into()).collect()),
+            }
         };
+        ids.iter().map(reported).collect()
+    }
+
+    fn layer(&self, step: &Step) -> Layer {
         let node = &self.net.nodes[step.node];
-        let in_place = match (step.io.shared, step.call.gaps.first()) {
-            (true, Some(Some(0))) => "yes",
-            (true, _) => "overlaps",
-            (false, _) => "",
-        };
-        let mut row = Row::new();
-        for text in [
-            node.index.to_string(),
-            node.name.clone(),
-            step.call.label.clone(),
-            shapes(&step.call.inputs),
-            shapes(&step.call.outputs),
-            step.call.outputs.first().map(|&id| self.quantisation(id)).unwrap_or_default(),
-            group(step.call.macs),
-            group(step.constant_bytes() as u64),
-            group(step.live_bytes as u64),
-            in_place.into(),
-        ] {
-            row.add_cell(Cell::new(text));
-        }
-        row
-    }
-
-    fn quantisation(&self, id: TensorId) -> String {
-        match &self.net.tensors[id].quantisation {
-            Some(quantisation) if quantisation.scales.len() == 1 => {
-                format!("{}, {}", four_digits(quantisation.scales[0]), quantisation.zero_points[0])
-            }
-            Some(quantisation) => format!("{} scales", quantisation.scales.len()),
-            None => "none".into(),
+        Layer {
+            index: node.index,
+            operator: node.name.clone(),
+            options: step.call.label.clone(),
+            inputs: self.reported(&step.call.inputs),
+            outputs: self.reported(&step.call.outputs),
+            macs: step.call.macs,
+            constant_bytes: step.constant_bytes(),
+            memory: step.memory.into(),
+            overlap: match (step.io.shared, step.call.gaps.first()) {
+                (true, Some(Some(0))) => Overlap::InPlace,
+                (true, _) => Overlap::Partial,
+                (false, _) => Overlap::None,
+            },
+            portable: step.call.portable,
         }
     }
 }
 
-/// A number with four significant digits: `0.02448`, `16.00`, `3.052e-5`.
-fn four_digits(number: f32) -> String {
-    if !(1e-4..1e4).contains(&number) {
-        return format!("{number:.3e}");
+impl Report {
+    /// The report as JSON, with the fields of [`Report`] under their names.
+    pub fn json(&self) -> String {
+        let text = serde_json::to_string_pretty(self);
+        // Only maps with keys that are no strings and failing writers give errors.
+        debug_assert!(text.is_ok(), "a report is JSON");
+        text.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
     }
-    let decimals = (3 - number.log10().floor() as i32).max(0) as usize;
-    format!("{number:.decimals$}")
-}
-
-/// Digits in groups of three.
-fn group(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -1,0 +1,218 @@
+//! The report as a table that fits the terminal.
+
+use std::collections::BTreeMap;
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+use super::{Layer, Memory, Overlap, Report, ReportedTensor};
+
+/// The columns: title, and whether its cells are numbers.
+const COLUMNS: [(&str, bool); 13] = [
+    ("#", true),
+    ("operator", false),
+    ("options", false),
+    ("input", false),
+    ("output", false),
+    ("scale, zero point", false),
+    ("MACs", true),
+    ("flash", true),
+    ("live", true),
+    ("scratch", true),
+    ("padding", true),
+    ("arena", true),
+    ("in place", false),
+];
+
+/// The columns that a narrow terminal does without, the first ones first.
+const LEFT_OUT_FIRST: [usize; 7] = [12, 5, 3, 2, 10, 9, 8];
+
+type Cells = [String; COLUMNS.len()];
+
+impl Report {
+    /// The report as text: inputs and outputs, a table of the layers, totals. Lines are at most `width` characters long where one is given: columns
+    /// are left out, and said to be, until the table fits.
+    pub fn table(&self, width: Option<usize>) -> String {
+        let rows = self.rows();
+        let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
+        let mut dropped = LEFT_OUT_FIRST.into_iter();
+        let table = loop {
+            let mut table = draw(&rows, &shown);
+            let natural = table.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+            let Some(width) = width.filter(|&width| natural > width) else { break table };
+            match dropped.next() {
+                Some(column) => shown.retain(|&other| other != column),
+                None => {
+                    let narrow = u16::try_from(width).unwrap_or(u16::MAX);
+                    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(narrow);
+                    break table;
+                }
+            }
+        };
+        let left_out: Vec<&str> =
+            (0..COLUMNS.len()).filter(|column| !shown.contains(column)).map(|column| COLUMNS[column].0).collect();
+        let mut text = String::new();
+        let mut say = |line: &str| fold(&mut text, line, width);
+        say(&format!("{} for the backend {} ({})", self.model, self.backend.name(), self.backend.cores()));
+        for (what, tensors) in [("input ", &self.inputs), ("output", &self.outputs)] {
+            for tensor in tensors {
+                let (name, quantisation) = (tensor.name.escape_debug(), tensor.quantisation());
+                say(&format!("{what} {}{:?} \"{name}\", {quantisation}", tensor.element.to_lowercase(), tensor.shape));
+            }
+        }
+        table.lines().for_each(|line| {
+            text.push_str(&line);
+            text.push('\n');
+        });
+        let mut say = |line: &str| fold(&mut text, line, width);
+        let state =
+            if self.state_bytes == 0 { String::new() } else { format!(", {} bytes of state", group(self.state_bytes)) };
+        say(&format!(
+            "{} bytes of constants in flash, {} bytes of arena{state}, {} MACs",
+            group(self.constant_bytes),
+            group(self.arena_bytes),
+            group(self.macs as usize)
+        ));
+        say(
+            "In bytes: live (tensors that are needed) + scratch + padding = arena; the column's largest is what the model reserves.",
+        );
+        if !left_out.is_empty() {
+            let list = left_out.join(", ");
+            say(&format!("The terminal is too narrow for: {list} (--width 0 shows them)."));
+        }
+        self.portable_layers().iter().for_each(|line| say(line));
+        text.truncate(text.trim_end().len());
+        text
+    }
+
+    /// A line per reason for which layers run portably.
+    fn portable_layers(&self) -> Vec<String> {
+        let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for layer in &self.layers {
+            if let Some(reason) = layer.portable {
+                reasons.entry(reason).or_default().push(format!("{} {}", layer.index, layer.operator));
+            }
+        }
+        let line =
+            |(reason, layers): (&str, Vec<String>)| format!("Portable code runs {}: {reason}.", layers.join(", "));
+        reasons.into_iter().map(line).collect()
+    }
+
+    fn rows(&self) -> Vec<Cells> {
+        let end = |operator: &str, memory: &Memory| {
+            let [live, scratch, padding, arena] = memory.cells();
+            let mut cells = Cells::default();
+            (cells[1], cells[8], cells[9], cells[10], cells[11]) = (operator.into(), live, scratch, padding, arena);
+            cells
+        };
+        let mut total = Cells::default();
+        (total[1], total[6], total[7], total[11]) =
+            ("total".into(), group(self.macs as usize), group(self.constant_bytes), group(self.arena_bytes));
+        let mut rows = vec![end("(inputs)", &self.memory_before)];
+        rows.extend(self.layers.iter().map(Layer::cells));
+        rows.extend([end("(outputs)", &self.memory_after), total]);
+        rows
+    }
+}
+
+impl Layer {
+    fn cells(&self) -> Cells {
+        let shapes = |tensors: &[ReportedTensor]| {
+            tensors.iter().map(|tensor| format!("{:?}", tensor.shape)).collect::<Vec<_>>().join(" ")
+        };
+        let [live, scratch, padding, arena] = self.memory.cells();
+        [
+            self.index.to_string(),
+            self.operator.clone(),
+            self.options.clone(),
+            shapes(&self.inputs),
+            shapes(&self.outputs),
+            self.outputs.first().map(ReportedTensor::quantisation).unwrap_or_default(),
+            group(self.macs as usize),
+            group(self.constant_bytes),
+            live,
+            scratch,
+            padding,
+            arena,
+            match self.overlap {
+                Overlap::None => "",
+                Overlap::Partial => "overlaps",
+                Overlap::InPlace => "yes",
+            }
+            .into(),
+        ]
+    }
+}
+
+impl Memory {
+    fn cells(&self) -> [String; 4] {
+        [self.live_bytes, self.scratch_bytes, self.padding_bytes, self.arena_bytes].map(group)
+    }
+}
+
+impl ReportedTensor {
+    fn quantisation(&self) -> String {
+        match (&self.scales[..], &self.zero_points[..]) {
+            ([], _) => "none".into(),
+            (&[scale], &[zero_point]) => format!("{}, {zero_point}", four_digits(scale)),
+            (scales, _) => format!("{} scales", scales.len()),
+        }
+    }
+}
+
+/// The table of some of the columns, as wide as its cells.
+fn draw(rows: &[Cells], shown: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED);
+    table.set_header(shown.iter().map(|&column| COLUMNS[column].0));
+    for row in rows {
+        table.add_row(shown.iter().map(|&column| &row[column]));
+    }
+    for (place, &column) in shown.iter().enumerate() {
+        if let (true, Some(drawn)) = (COLUMNS[column].1, table.column_mut(place)) {
+            drawn.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// Adds a line, folded at spaces where it is longer than `width`; what follows is indented.
+fn fold(text: &mut String, line: &str, width: Option<usize>) {
+    let width = width.unwrap_or(usize::MAX);
+    let mut used = 0;
+    for word in line.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            text.push_str("\n  ");
+            used = 2;
+        } else if used > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(word);
+        used += length;
+    }
+    text.push('\n');
+}
+
+/// A number with four significant digits: `0.02448`, `16.00`, `3.052e-5`.
+fn four_digits(number: f32) -> String {
+    if !(1e-4..1e4).contains(&number) {
+        return format!("{number:.3e}");
+    }
+    let decimals = (3 - number.log10().floor() as i32).max(0) as usize;
+    format!("{number:.decimals$}")
+}
+
+/// Digits in groups of three.
+fn group(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
