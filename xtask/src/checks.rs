@@ -38,6 +38,7 @@ fn check(suite: &mut Suite<'_>, linted: &'static [Name]) {
         cargo.args(["doc", "--no-deps", "--all-features", "--quiet"]).env("RUSTDOCFLAGS", "-Dwarnings");
         one(&mut cargo)
     });
+    suite.step("packages of the crates", Lane::Apart, &[], packages);
     suite.step("clippy of the firmware", Lane::Firmware, &[], move || {
         for &name in linted {
             let mut cargo = firmware::cargo("clippy", name.board(), &Variant::default());
@@ -50,6 +51,25 @@ fn check(suite: &mut Suite<'_>, linted: &'static [Name]) {
         }
         Ok(Tally::ONE)
     });
+}
+
+/// The crates that are published, in the order in which they depend on each other.
+const PUBLISHED: [&str; 6] =
+    ["smolnn-core", "smolnn-fixed", "smolnn-float", "smolnn-signal", "smolnn", "smolnn-import"];
+
+/// Packs each crate as it would be published, and holds its licences against the project's.
+fn packages() -> Result<Tally> {
+    for name in PUBLISHED {
+        for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
+            let own = fs::read(shell::root().join("crates").join(name).join(licence));
+            let same = own.is_ok_and(|own| fs::read(shell::root().join(licence)).is_ok_and(|ours| ours == own));
+            ensure!(same, "crates/{name} needs a copy of {licence}");
+        }
+    }
+    let mut cargo = shell::cargo();
+    cargo.args(["package", "--no-verify", "--allow-dirty", "--quiet"]);
+    cargo.args(PUBLISHED.iter().flat_map(|name| ["-p", name])).env_remove("RUSTFLAGS");
+    one(&mut cargo)
 }
 
 /// Unit, integration and documentation tests on the host.
