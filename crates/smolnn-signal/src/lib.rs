@@ -16,9 +16,22 @@
 //! assert_eq!(frames, 98);
 //! ```
 //!
-//! The stages are functions of their own in [`fft`] and [`micro`], for those who want one of them.
+//! [`mel`] gives mel spectrograms and MFCC with the conventions of librosa and of torchaudio, in f32 and in 16-bit integers.
+//!
+//! For other sensors: [`filter`] has biquads, FIR filters and decimation, [`delta`] differences over time, [`running`] mean and variance, and
+//! [`statistics`] what models of accelerometers take of a window.
+//!
+//! The stages are functions of their own in [`fft`], [`fft_f32`] and [`micro`], for those who want one of them.
 #![no_std]
 
+pub mod delta;
 pub mod fft;
+pub mod fft_f32;
+pub mod filter;
+pub mod frames;
+pub mod mel;
 pub mod micro;
 mod real;
+pub mod running;
+pub mod statistics;
+mod window;

@@ -99,6 +99,18 @@ pub(crate) const fn exp(x: f64) -> f64 {
     sum * f64::from_bits(((n + 1023) as u64) << 52)
 }
 
+/// The square root of a number between 1e-12 and 1e12, by Newton's method from above.
+pub(crate) const fn sqrt(x: f64) -> f64 {
+    let mut root = if x > 1.0 { x } else { 1.0 };
+    loop {
+        let next = 0.5 * (root + x / root);
+        if next >= root {
+            return root;
+        }
+        root = next;
+    }
+}
+
 /// ⌊x + ½⌋, the rounding of the front end's tables.
 pub(crate) const fn round_half_up(x: f64) -> i64 {
     let shifted = x + 0.5;
@@ -109,7 +121,7 @@ pub(crate) const fn round_half_up(x: f64) -> i64 {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::{cos, exp, ln, round_half_up, sin};
+    use super::{cos, exp, ln, round_half_up, sin, sqrt};
 
     #[test]
     fn the_const_functions_agree_with_the_standard_library() {
@@ -119,6 +131,7 @@ mod tests {
             assert!(x.abs() > 6.0 || (cos(x) - x.cos()).abs() < 1e-14, "cos {x}");
             assert!((exp(x) / x.exp() - 1.0).abs() < 1e-14, "exp {x}");
             let positive = x.exp();
+            assert!((sqrt(positive) / positive.sqrt() - 1.0).abs() < 1e-14, "sqrt {positive}");
             assert!((ln(positive) - positive.ln()).abs() < 1e-14, "ln {positive}");
         }
     }

@@ -1,5 +1,5 @@
 //! Wall-clock time of every kernel and shape that the firmware's `bench` counts the instructions of, on this machine, beside
-//! what one would write or take instead: plain loops, `libm`, `micromath`.
+//! what one would write or take instead: plain loops, `libm`, `micromath`, `microfft`.
 //!
 //! `cargo bench -p benches [-- FILTER]`; `-- --test` runs each once. The build is that of the host, whose
 //! backend is the portable one: it says how far the specification is from naive code, not how fast a microcontroller is.
@@ -25,7 +25,7 @@ impl Meter for Stopwatch {
 
     fn kernel(&mut self, name: &'static str, shape: &'static str, work: Work, call: &mut dyn FnMut()) {
         // Peers that the list itself has stand beside their kernel.
-        let peer = ["libm", "micromath"].into_iter().find_map(|peer| {
+        let peer = ["libm", "micromath", "microfft"].into_iter().find_map(|peer| {
             let name = name.strip_suffix(peer)?.strip_suffix('_')?;
             Some((name, peer))
         });

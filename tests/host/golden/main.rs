@@ -1,6 +1,8 @@
 //! Kernels and imported models against what the reference interpreter and PyTorch recorded.
 
+mod filters;
 mod float;
+mod mel;
 mod models;
 mod operators;
 mod random_models;

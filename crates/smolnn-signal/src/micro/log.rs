@@ -77,3 +77,11 @@ const fn log2_fraction(x: u32, integer: u32) -> u32 {
     let inside = (fraction - (segment << (LOG_BITS - SEGMENT_BITS))) as i32;
     (fraction as i32 + low + (((high - low) * inside) >> LOG_BITS)) as u32
 }
+
+/// log2 of a sum above 0, in Q16: of its upper 32 bits. The error is below 1e-4.
+pub(crate) const fn log2(sum: u64) -> u32 {
+    let shift = 32_u32.saturating_sub(sum.leading_zeros());
+    let upper = (sum >> shift) as u32;
+    let integer = significant_bits(if upper == 0 { 1 } else { upper }) - 1;
+    ((shift + integer) << LOG_BITS) + log2_fraction(if upper == 0 { 1 } else { upper }, integer)
+}

@@ -25,12 +25,14 @@ mod window;
 pub use filter_bank::{FilterBank, energy, root};
 pub use gain::GainControl;
 pub use log::LogScale;
+pub(crate) use log::log2;
 pub use noise::NoiseReduction;
 pub use window::{common_shift, hann, windowed};
 
 use smolnn_core::ShapeError;
 
 use crate::fft::{Complex, RealFft};
+use crate::frames::drop_front;
 
 /// Fraction bits of the filter bank's weights.
 const FILTER_BANK_BITS: u32 = 12;
@@ -294,19 +296,10 @@ impl<const WINDOW: usize, const HALF: usize, const CHANNELS: usize> MicroFronten
         }
     }
 
-    /// Drops the samples that the next window does not see: the rest moves to the front, a step at a time.
+    /// Drops the samples that the next window does not see.
     fn forget_step(&mut self) {
         let step = self.tables.step;
-        let mut samples = &mut self.state.samples[..];
-        while let Some((gone, rest)) = samples.split_at_mut_checked(step)
-            && !rest.is_empty()
-        {
-            let count = step.min(rest.len());
-            if let (Some(gone), Some(kept)) = (gone.get_mut(..count), rest.get(..count)) {
-                gone.copy_from_slice(kept);
-            }
-            samples = rest;
-        }
+        drop_front(&mut self.state.samples, step);
         self.state.filled = WINDOW.saturating_sub(step);
     }
 }

@@ -1,10 +1,21 @@
-//! The micro audio front end: a whole frame of 10 ms, and each of its stages, with the parameters that published wake words have.
+//! The micro audio front end: a whole frame of 10 ms, and each of its stages, with the parameters that published wake words have. Then
+//! the other features of `smolnn-signal`, and its filters.
 
+use smolnn_signal::delta::Deltas;
 use smolnn_signal::fft::{Complex, RealFft};
+use smolnn_signal::fft_f32::{ComplexF32, RealFftF32};
+use smolnn_signal::filter::{
+    Biquad, BiquadQ15, BiquadQ31, Coefficients, Decimator, Filter, Fir, FirQ15, low_pass_taps,
+};
+use smolnn_signal::mel::{
+    self, Dct, DctNorm, DctQ15, Log, MelSpectrogram, MelSpectrogramQ15, Mfcc, MfccQ15, Tables, TablesQ15,
+};
 use smolnn_signal::micro::{
     DEFAULT, FilterBank, GainControl, LogScale, MicroFrontend, NoiseReduction, Parameters, common_shift, hann, root,
     to_int8, windowed,
 };
+use smolnn_signal::running::{Exponential, Welford};
+use smolnn_signal::statistics::{Peak, PowerSpectrum, Statistics, peaks};
 
 use super::{Meter, Random, Work, one};
 use smolnn_core::shape;
@@ -92,4 +103,180 @@ pub(super) fn all(meter: &mut dyn Meter) {
         Ok(())
     });
     core::hint::black_box((&features, &shift, &spectrum, &found, &results, &logs));
+    mel(meter, &mut random);
+    filters(meter, &mut random);
+    statistics(meter, &mut random);
+}
+
+/// What `librosa.feature.mfcc` takes for speech: 512 points, 40 bands in dB, 13 coefficients.
+const MEL: mel::Parameters = mel::Parameters {
+    sample_rate: 16_000,
+    window: 400,
+    hop: STEP,
+    log: Log::Decibel { reference: 1.0, least: 1e-10 },
+    ..mel::Parameters::LIBROSA
+};
+static TABLES: Tables<256, CHANNELS> = shape!(Tables::new(&MEL));
+static TABLES_Q15: TablesQ15<256, CHANNELS> = shape!(TablesQ15::new(&MEL));
+static DCT: Dct<CHANNELS, 13> = shape!(Dct::new(DctNorm::Orthonormal, 0.0));
+static DCT_Q15: DctQ15<CHANNELS, 13> = shape!(DctQ15::new(DctNorm::Orthonormal, 0.0));
+static FFT_F32: RealFftF32 = shape!(RealFftF32::new(512));
+
+/// Mel spectrograms and MFCC.
+#[inline(never)]
+fn mel(meter: &mut dyn Meter, random: &mut Random) {
+    let samples: [i16; 512] = core::array::from_fn(|_| (random.bits() >> 18) as i16 - 8192);
+    let floats = samples.map(|sample| f32::from(sample) / 32_768.0);
+    {
+        let mut spectrum = [ComplexF32::default(); 257];
+        one(meter, "real_fft_f32", "512", Work::Elements(512), &FFT_F32, |fft| fft.transform(&floats, &mut spectrum));
+        core::hint::black_box(&spectrum);
+        let mut memory = floats;
+        one(meter, "real_fft_f32_microfft", "512", Work::Elements(512), &(), |()| {
+            memory = floats;
+            core::hint::black_box(microfft::real::rfft_512(&mut memory));
+            Ok(())
+        });
+    }
+    let frame = Work::Elements(STEP);
+    // The first frame is padded in front: all but one step of it, and each push is a frame from now on.
+    let first = &samples[..256 - STEP];
+    {
+        let mut bands = [0.0; CHANNELS];
+        let mut spectrogram = MelSpectrogram::new(&TABLES);
+        spectrogram.push_int16(first, |_| {});
+        one(meter, "mel_spectrogram", "frame", frame, &(), |()| {
+            spectrogram.push_int16(&samples[..STEP], |frame| bands = *frame);
+            Ok(())
+        });
+        let mut coefficients = [0.0; 13];
+        one(meter, "dct", "40 to 13", Work::Macs(520), &DCT, |dct| {
+            dct.apply(&bands, &mut coefficients);
+            Ok(())
+        });
+        core::hint::black_box(&coefficients);
+    }
+    {
+        let mut coefficients = [0.0; 13];
+        let mut mfcc = Mfcc::new(&TABLES, &DCT);
+        mfcc.push_int16(first, |_| {});
+        one(meter, "mfcc", "frame", frame, &(), |()| {
+            mfcc.push_int16(&samples[..STEP], |frame| coefficients = *frame);
+            Ok(())
+        });
+        core::hint::black_box(&coefficients);
+    }
+    let mut bands = [0; CHANNELS];
+    let mut spectrogram = MelSpectrogramQ15::new(&TABLES_Q15);
+    spectrogram.push(first, |_| {});
+    one(meter, "mel_spectrogram_q15", "frame", frame, &(), |()| {
+        spectrogram.push(&samples[..STEP], |frame| bands = *frame);
+        Ok(())
+    });
+    let mut coefficients = [0; 13];
+    one(meter, "dct_q15", "40 to 13", Work::Macs(520), &DCT_Q15, |dct| {
+        dct.apply(&bands, &mut coefficients);
+        Ok(())
+    });
+    let mut mfcc = MfccQ15::new(&TABLES_Q15, &DCT_Q15);
+    mfcc.push(first, |_| {});
+    one(meter, "mfcc_q15", "frame", frame, &(), |()| {
+        mfcc.push(&samples[..STEP], |frame| coefficients = *frame);
+        Ok(())
+    });
+    // The frames behind the last sample, so that the panic gate sees them too.
+    let ends = [mfcc.finish(|frame| coefficients = *frame).is_ok(), spectrogram.finish(|frame| bands = *frame).is_ok()];
+    core::hint::black_box((&coefficients, &bands, ends));
+}
+
+const LOW_PASS: Coefficients = shape!(Coefficients::low_pass(0.1, core::f64::consts::FRAC_1_SQRT_2));
+const TAPS: [f64; 31] = shape!(low_pass_taps(0.15));
+
+/// Filters over a block of 160 samples.
+#[inline(never)]
+fn filters(meter: &mut dyn Meter, random: &mut Random) {
+    const SHAPE: &str = "160 samples";
+    let mut samples: [i16; STEP] = core::array::from_fn(|_| (random.bits() >> 16) as i16);
+    let mut floats = samples.map(|sample| f32::from(sample) / 32_768.0);
+    let mut words = samples.map(|sample| i32::from(sample) << 16);
+    let elements = Work::Elements(STEP);
+    let mut biquad = Biquad::new(&LOW_PASS);
+    one(meter, "biquad", SHAPE, elements, &(), |()| {
+        biquad.run(&mut floats);
+        Ok(())
+    });
+    static BIQUAD_Q15: BiquadQ15 = shape!(BiquadQ15::new(&LOW_PASS));
+    let mut biquad = BIQUAD_Q15.clone();
+    one(meter, "biquad_q15", SHAPE, elements, &(), |()| {
+        biquad.run(&mut samples);
+        Ok(())
+    });
+    static BIQUAD_Q31: BiquadQ31 = shape!(BiquadQ31::new(&LOW_PASS));
+    let mut biquad = BIQUAD_Q31.clone();
+    one(meter, "biquad_q31", SHAPE, elements, &(), |()| {
+        biquad.run(&mut words);
+        Ok(())
+    });
+    let mut fir = Fir::new(&TAPS);
+    one(meter, "fir", "160 by 31 taps", Work::Macs(160 * 31), &(), |()| {
+        fir.run(&mut floats);
+        Ok(())
+    });
+    static FIR_Q15: FirQ15<31> = shape!(FirQ15::new(&TAPS));
+    let mut fir = FIR_Q15.clone();
+    one(meter, "fir_q15", "160 by 31 taps", Work::Macs(160 * 31), &(), |()| {
+        fir.run(&mut samples);
+        Ok(())
+    });
+    let mut last = 0;
+    if let Ok(mut decimator) = Decimator::new(FIR_Q15.clone(), 4) {
+        one(meter, "decimator", "160 to 40, 31 taps", Work::Macs(40 * 31), &(), |()| {
+            decimator.push(&samples, |sample| last = sample);
+            Ok(())
+        });
+    }
+    core::hint::black_box((&samples, &floats, &words, last));
+}
+
+/// Deltas, running statistics and those of windows.
+#[inline(never)]
+fn statistics(meter: &mut dyn Meter, random: &mut Random) {
+    let values: [f32; 128] = core::array::from_fn(|_| (random.bits() >> 16) as i16 as f32);
+    let elements = Work::Elements(values.len());
+    let mut delta = [0.0; 13];
+    if let (Ok(mut deltas), Some(frame)) = (Deltas::<13, 9>::first(), values.first_chunk::<13>()) {
+        one(meter, "deltas", "13 over 9", Work::Macs(13 * 9), &(), |()| {
+            deltas.push(frame, |found| delta = *found);
+            Ok(())
+        });
+    }
+    let (mut welford, mut fading) = (Welford::new(), Exponential::new(0.1));
+    one(meter, "welford", "128", elements, &(), |()| {
+        values.iter().for_each(|&value| welford.push(value));
+        Ok(())
+    });
+    if let Ok(fading) = &mut fading {
+        one(meter, "exponential", "128", elements, &(), |()| {
+            values.iter().for_each(|&value| fading.push(value));
+            Ok(())
+        });
+    }
+    let mut found = None;
+    one(meter, "window_statistics", "128", elements, &(), |()| {
+        found = Statistics::of(&values).ok();
+        Ok(())
+    });
+    static SPECTRUM: PowerSpectrum<64> = shape!(PowerSpectrum::new());
+    let mut spectrum = SPECTRUM.clone();
+    one(meter, "power_spectrum", "128", elements, &(), |()| {
+        spectrum.of(&values);
+        Ok(())
+    });
+    let (mut strongest, mut count) = ([Peak::default(); 3], 0);
+    let powers = *spectrum.of(&values);
+    one(meter, "peaks", "3 of 64", Work::Elements(64), &(), |()| {
+        count = peaks(&powers, &mut strongest);
+        Ok(())
+    });
+    core::hint::black_box((&delta, &welford, &fading, &found, &strongest, count));
 }
