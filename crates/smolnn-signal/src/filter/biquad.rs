@@ -41,8 +41,8 @@ impl Filter for Biquad {
         let ([b0, b1, b2], [a1, a2], [first, second]) = (self.b, self.a, self.state.0);
         let y = b0 * x + first;
         let state = [b1 * x - a1 * y + second, b2 * x - a2 * y];
-        // An infinite input can leave a finite output where b0 is 0, so that the state is what decides.
-        let finite = y.is_finite() && state.iter().all(|value| value.is_finite());
+        // The sum is finite only where all three are: an infinite input can leave a finite output where b0 is 0.
+        let finite = (y + (state[0] + state[1])).is_finite();
         self.state.0 = if finite { state } else { [0.0; 2] };
         y
     }

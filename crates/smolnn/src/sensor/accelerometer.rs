@@ -15,6 +15,21 @@ pub trait Registers {
     fn read(&mut self, first: u8, bytes: &mut [u8]) -> Result<(), Self::Error>;
 }
 
+/// [`Registers`] for executors.
+#[cfg(feature = "embedded-hal-async")]
+// Whether a future can be sent between threads is the bus's affair, as in `embedded-hal-async`.
+#[allow(async_fn_in_trait)]
+pub trait AsyncRegisters {
+    /// The error of the bus.
+    type Error;
+
+    /// Reads neighbouring registers from `first` on.
+    ///
+    /// # Errors
+    /// Those of the bus.
+    async fn read(&mut self, first: u8, bytes: &mut [u8]) -> Result<(), Self::Error>;
+}
+
 /// Registers over I²C.
 #[derive(Clone, Debug)]
 pub struct I2cRegisters<I> {
@@ -24,7 +39,7 @@ pub struct I2cRegisters<I> {
     next: u8,
 }
 
-impl<I: I2c> I2cRegisters<I> {
+impl<I> I2cRegisters<I> {
     /// The sensor at an address of 7 bits; `next` is set in a register's number when several are read: 0x80 for sensors of ST's LIS family,
     /// 0 where the sensor always goes on.
     pub const fn new(bus: I, address: u8, next: u8) -> Self {
@@ -37,15 +52,6 @@ impl<I: I2c> I2cRegisters<I> {
     }
 }
 
-impl<I: I2c> Registers for I2cRegisters<I> {
-    type Error = I::Error;
-
-    fn read(&mut self, first: u8, bytes: &mut [u8]) -> Result<(), I::Error> {
-        let next = if bytes.len() > 1 { self.next } else { 0 };
-        self.bus.write_read(self.address, &[first | next], bytes)
-    }
-}
-
 /// Registers over SPI: a byte with the register's number, then the bytes that are read.
 #[derive(Clone, Debug)]
 pub struct SpiRegisters<S> {
@@ -54,7 +60,7 @@ pub struct SpiRegisters<S> {
     next: u8,
 }
 
-impl<S: SpiDevice> SpiRegisters<S> {
+impl<S> SpiRegisters<S> {
     /// `read` is set in the register's number for a read, mostly 0x80; `next` when several are read: 0x40 for sensors of ST's LIS family, 0 where the
     /// sensor always goes on.
     pub const fn new(device: S, read: u8, next: u8) -> Self {
@@ -67,14 +73,41 @@ impl<S: SpiDevice> SpiRegisters<S> {
     }
 }
 
-impl<S: SpiDevice> Registers for SpiRegisters<S> {
-    type Error = S::Error;
+/// The two kinds of buses: the same lines, with and without `await`.
+macro_rules! registers {
+    ($(#[$cfg:meta])? $trait:ident, $spi:path, $i2c:path $(, $async:ident, $await:tt)?) => {
+        $(#[$cfg])?
+        impl<I: $i2c> $trait for I2cRegisters<I> {
+            type Error = I::Error;
 
-    fn read(&mut self, first: u8, bytes: &mut [u8]) -> Result<(), S::Error> {
-        let next = if bytes.len() > 1 { self.next } else { 0 };
-        self.device.transaction(&mut [Operation::Write(&[first | self.read | next]), Operation::Read(bytes)])
-    }
+            $($async)? fn read(&mut self, first: u8, bytes: &mut [u8]) -> Result<(), I::Error> {
+                let next = if bytes.len() > 1 { self.next } else { 0 };
+                self.bus.write_read(self.address, &[first | next], bytes)$(.$await)?
+            }
+        }
+
+        $(#[$cfg])?
+        impl<S: $spi> $trait for SpiRegisters<S> {
+            type Error = S::Error;
+
+            $($async)? fn read(&mut self, first: u8, bytes: &mut [u8]) -> Result<(), S::Error> {
+                let next = if bytes.len() > 1 { self.next } else { 0 };
+                let command = [first | self.read | next];
+                self.device.transaction(&mut [Operation::Write(&command), Operation::Read(bytes)])$(.$await)?
+            }
+        }
+    };
 }
+
+registers!(Registers, SpiDevice, I2c);
+registers!(
+    #[cfg(feature = "embedded-hal-async")]
+    AsyncRegisters,
+    embedded_hal_async::spi::SpiDevice,
+    embedded_hal_async::i2c::I2c,
+    async,
+    await
+);
 
 /// Where a sensor's samples are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,29 +146,10 @@ pub struct Accelerometer<R> {
     gap: bool,
 }
 
-impl<R: Registers> Accelerometer<R> {
+impl<R> Accelerometer<R> {
     /// A sensor whose samples lie as the layout says.
     pub const fn new(registers: R, layout: Layout) -> Self {
         Self { registers, layout, gap: false }
-    }
-
-    /// Reads the next sample; `None` when there is none yet.
-    ///
-    /// # Errors
-    /// Those of the bus. The next call goes on: an overrun that was seen before the error is told with the next sample.
-    pub fn poll(&mut self) -> Result<Option<Sample>, R::Error> {
-        let mut status = [0];
-        self.registers.read(self.layout.status, &mut status)?;
-        let [status] = status;
-        self.gap |= status & self.layout.overrun != 0;
-        if status & self.layout.ready == 0 {
-            return Ok(None);
-        }
-        let mut bytes = [0; 6];
-        self.registers.read(self.layout.data, &mut bytes)?;
-        let [a, b, c, d, e, f] = bytes;
-        let axes = [[a, b], [c, d], [e, f]].map(i16::from_le_bytes);
-        Ok(Some(Sample { axes, after_gap: core::mem::take(&mut self.gap) }))
     }
 
     /// Gives the registers back.
@@ -143,6 +157,42 @@ impl<R: Registers> Accelerometer<R> {
         self.registers
     }
 }
+
+/// The two kinds of polls: the same lines, with and without `await`.
+macro_rules! polls {
+    ($(#[$cfg:meta])? $trait:ident, $poll:ident $(, $async:ident, $await:tt)?) => {
+        $(#[$cfg])?
+        impl<R: $trait> Accelerometer<R> {
+            /// Reads the next sample; `None` when there is none yet.
+            ///
+            /// # Errors
+            /// Those of the bus. The next call goes on: an overrun that was seen before the error is told with the next sample.
+            pub $($async)? fn $poll(&mut self) -> Result<Option<Sample>, R::Error> {
+                let mut status = [0];
+                self.registers.read(self.layout.status, &mut status)$(.$await)??;
+                let [status] = status;
+                self.gap |= status & self.layout.overrun != 0;
+                if status & self.layout.ready == 0 {
+                    return Ok(None);
+                }
+                let mut bytes = [0; 6];
+                self.registers.read(self.layout.data, &mut bytes)$(.$await)??;
+                let [a, b, c, d, e, f] = bytes;
+                let axes = [[a, b], [c, d], [e, f]].map(i16::from_le_bytes);
+                Ok(Some(Sample { axes, after_gap: core::mem::take(&mut self.gap) }))
+            }
+        }
+    };
+}
+
+polls!(Registers, poll);
+polls!(
+    #[cfg(feature = "embedded-hal-async")]
+    AsyncRegisters,
+    poll_async,
+    async,
+    await
+);
 
 #[cfg(test)]
 mod tests {
@@ -204,6 +254,37 @@ mod tests {
         ]);
         let mut sensor = Accelerometer::new(SpiRegisters::new(&mut device, 0x80, 0x40), Layout::LIS3DH);
         assert_eq!(sensor.poll(), Ok(Some(Sample { axes: AXES, after_gap: true })));
+        device.done();
+    }
+
+    #[cfg(feature = "embedded-hal-async")]
+    #[test]
+    fn polling_asynchronously_gives_the_same() {
+        use crate::sensor::ready;
+        let mut bus = I2c::new(&[
+            status(0x00),
+            status(0x88),
+            data().with_error(ErrorKind::Bus),
+            status(0x08),
+            data(),
+            status(0x08),
+            data(),
+        ]);
+        let mut sensor = Accelerometer::new(I2cRegisters::new(&mut bus, ADDRESS, 0x80), Layout::LIS3DH);
+        let sample = |after_gap| Ok(Some(Sample { axes: AXES, after_gap }));
+        assert_eq!(ready(sensor.poll_async()), Ok(None));
+        assert_eq!(ready(sensor.poll_async()), Err(ErrorKind::Bus));
+        assert_eq!(ready(sensor.poll_async()), sample(true), "the overrun was seen before the bus failed");
+        assert_eq!(ready(sensor.poll_async()), sample(false));
+        bus.done();
+        let mut device = Spi::new(&[
+            OnSpi::transaction_start(),
+            OnSpi::write_vec(vec![0xA7]),
+            OnSpi::read_vec(vec![0x00]),
+            OnSpi::transaction_end(),
+        ]);
+        let mut sensor = Accelerometer::new(SpiRegisters::new(&mut device, 0x80, 0x40), Layout::LIS3DH);
+        assert_eq!(ready(sensor.poll_async()), Ok(None));
         device.done();
     }
 }
