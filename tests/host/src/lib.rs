@@ -1,5 +1,6 @@
 //! Host tests of smolnn: each folder beside this one is one test program. Here is what several of them share.
 
+pub mod fields;
 pub mod gradient;
 pub mod models;
 pub mod oracle;
