@@ -15,6 +15,7 @@ use smolnn_core::ShapeError;
 use crate::quantise::{Multiplier, clamp, round};
 use crate::real;
 use crate::tensors::{Source, Tensors};
+use crate::transcendental::interpolate;
 
 /// 513 corners of a function over `least..=largest`, outputs in steps of 2^−15. Every step is in f32, as the reference has it.
 const fn corners(least: f32, largest: f32, is_exp: bool) -> [i16; 513] {
@@ -46,14 +47,6 @@ const fn corners(least: f32, largest: f32, is_exp: bool) -> [i16; 513] {
 static EXP: [i16; 513] = corners(-10.0, 0.0, true);
 /// 1 / (1 + x) from 0 to 1.
 static RECIPROCAL: [i16; 513] = corners(0.0, 1.0, false);
-
-/// The function at `value`, −32768 standing for the first corner.
-#[inline(always)]
-fn interpolate(table: &[i16; 513], value: i32) -> i32 {
-    let index = ((value >> 7) + 256) as usize & 511;
-    let (low, high) = (i32::from(table[index]), i32::from(table[index + 1]));
-    low + (((high - low) * (value & 127) + 64) >> 7)
-}
 
 /// An int16 softmax over the rows of a tensor of rows × columns, checked.
 #[derive(Clone, Copy, Debug)]

@@ -208,3 +208,11 @@ pub(crate) const fn inverse_square_root(value: i32) -> Multiplier {
     }
     Multiplier { mantissa, shift: -shift }
 }
+
+/// A function of int16 at `value`, linearly between its values at −32768, −32640, … 32768; rounded half up.
+#[inline(always)]
+pub(crate) fn interpolate(corners: &[i16; 513], value: i32) -> i32 {
+    let index = ((value >> 7) + 256) as usize & 511;
+    let (low, high) = (i32::from(corners[index]), i32::from(corners[index + 1]));
+    low + (((high - low) * (value & 127) + 64) >> 7)
+}

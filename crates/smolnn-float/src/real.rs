@@ -96,6 +96,8 @@ pub trait Real: Number + Display + Sum + Div<Output = Self> + DivAssign {
     fn round_ties_even(self) -> Self;
     /// What is left of `self` when multiples of `divisor` are taken from it towards 0: exact, with the sign of `self`.
     fn remainder(self, divisor: Self) -> Self;
+    /// `self` raised to a real power; NaN below zero unless the exponent is a whole number.
+    fn power(self, exponent: Self) -> Self;
 
     /// [`exp`](Self::exp) of every element; the shorter slice sets the length. The slice forms are the fastest.
     fn exp_slice(x: &[Self], y: &mut [Self]) {
@@ -241,6 +243,10 @@ impl Real for f32 {
     fn remainder(self, divisor: Self) -> Self {
         elementary::remainder(self, divisor)
     }
+    #[inline]
+    fn power(self, exponent: Self) -> Self {
+        libm::powf(self, exponent)
+    }
     fn exp_slice(x: &[Self], y: &mut [Self]) {
         elementary::exp_slice(x, y);
     }
@@ -317,5 +323,9 @@ impl Real for f64 {
     #[inline]
     fn remainder(self, divisor: Self) -> Self {
         libm::fmod(self, divisor)
+    }
+    #[inline]
+    fn power(self, exponent: Self) -> Self {
+        libm::pow(self, exponent)
     }
 }

@@ -291,12 +291,28 @@ def custom_operator():
     return converter.convert()
 
 
-@unsupported
-def several_subgraphs():
-    """A loop: WHILE with its condition and its body as further subgraphs."""
+@real
+def counted_loop():
+    """A loop of three rounds: WHILE with its condition and its body as further subgraphs."""
     @tf.function(input_signature=[tf.TensorSpec((1, 4), tf.float32)])
     def network(x):
         return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.tanh(y + x)), (0, x))[1]
+    return convert(network, mode="float")
+
+
+@real
+def recurrent_loops():
+    """A Keras GRU that gives its sequence and an LSTM behind it, as the converter writes them without `unroll`: a WHILE each."""
+    frames = keras.Input((5, 3), batch_size=1)
+    return convert(keras.Model(frames, layers.LSTM(3)(layers.GRU(4, return_sequences=True)(frames))), mode="float")
+
+
+@unsupported
+def several_subgraphs():
+    """A loop that goes on until its values are large: how often depends on the input."""
+    @tf.function(input_signature=[tf.TensorSpec((1, 4), tf.float32)])
+    def network(x):
+        return tf.while_loop(lambda y: tf.reduce_sum(y) < 3.0, lambda y: (y + tf.exp(y),), (x,))[0]
     return convert(network, mode="float")
 
 
@@ -357,7 +373,21 @@ def with_real_weights(data):
     return golden.pack(model)
 
 
-def write_real(directory, data):
+def run_in_tensorflow(data, inputs):
+    """As `golden.run` by TensorFlow's reference kernels: the reference has no tensors whose lengths change from round to round of a loop."""
+    kernels = tf.lite.experimental.OpResolverType.BUILTIN_REF
+    interpreter = tf.lite.Interpreter(model_content=data, experimental_op_resolver_type=kernels)
+    interpreter.allocate_tensors()
+    outputs = []
+    for arrays in inputs:
+        for detail, array in zip(interpreter.get_input_details(), arrays):
+            interpreter.set_tensor(detail["index"], array)
+        interpreter.invoke()
+        outputs.append([interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()])
+    return outputs
+
+
+def write_real(directory, data, run):
     """Writes a float model with `io.txt`: inputs and outputs without a manifest."""
     os.makedirs(directory, exist_ok=True)
     (_, (inputs,)), = cases(data)[:1]
@@ -365,7 +395,7 @@ def write_real(directory, data):
     files = {"model.tflite": data}
     lines = ["calls 1", f"in 0 {inputs.dtype} {','.join(str(size) for size in inputs[0].shape)}"]
     for case, array in enumerate(inputs):
-        (output,), = golden.run(reference, [[array]])
+        (output,), = run(reference, [[array]])
         files[f"c{case}_in0.bin"], files[f"c{case}_out0.bin"] = array.tobytes(), output.tobytes()
     lines.append(f"out 0 {output.dtype} {','.join(str(size) for size in output.shape)}")
     files["io.txt"] = ("\n".join(lines) + "\n").encode()
@@ -391,7 +421,7 @@ def main(chosen):
                 file.write(data)
             continue
         if name in REAL:
-            write_real(os.path.join(HERE, name), data)
+            write_real(os.path.join(HERE, name), data, run_in_tensorflow if name == "recurrent_loops" else golden.run)
             continue
         results = golden.write(os.path.join(HERE, name), data, cases(data))
         spread = [len(np.unique(output)) for case in results for output in case]

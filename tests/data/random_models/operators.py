@@ -1,4 +1,4 @@
-"""Random models of one operator each. `FAMILIES` has them all: name -> (function, types that the reference runs).
+"""Random models of one operator each. `FAMILIES` has them all: name -> (function, types that the reference runs). `TENSORFLOW` has what only TensorFlow runs.
 
 A type is that of the activations, then `>` and the output's type where it is another one, or a variant of the operator.
 """
@@ -10,19 +10,24 @@ import numpy as np
 from sample import LIMITS, Redraw, type_code
 from tflite_file import ACTIVATIONS, PADDINGS
 
-FAMILIES = {}
+FAMILIES, TENSORFLOW = {}, {}
 # The types of operators that move elements of any kind.
 EVERY = ("int8", "uint8", "int16", "int32", "int64", "bool", "f32")
 
 
-def family(types):
+def family(types, families=FAMILIES):
     """Registers a function for several operators: a dictionary from space-separated names to space-separated types."""
     def register(function):
         for names, kinds in types.items():
             for name in names.split():
-                FAMILIES[name] = (function, tuple(kinds.split()) if isinstance(kinds, str) else tuple(kinds))
+                families[name] = (function, tuple(kinds.split()) if isinstance(kinds, str) else tuple(kinds))
         return function
     return register
+
+
+def tensorflow(types):
+    """As `family`, for operators and types that TensorFlow's reference kernels run and the other reference does not."""
+    return family(types, TENSORFLOW)
 
 
 # ---- elementwise -----------------------------------------------------------------------------------------------------
@@ -873,3 +878,67 @@ def lstm(s, name, dtype):
     y = s.output([*lead, units], dtype, output_q)
     operands = [x, *(k[0] for k in kernels), *(r[0] for r in recurrent), -1, -1, -1, *biases, -1, -1, state, cell, -1, -1, -1, -1]
     s.operator(name, operands, [y], activation=ACTIVATIONS["TANH"], cell_clip=s.choose([0.0, 0.0, 10.0, 0.5]), proj_clip=0.0, time_major=time_major)
+
+
+# ---- TensorFlow alone ------------------------------------------------------------------------------------------------
+
+@tensorflow({"EXP LOG": "int8 int16", "SQRT": "int8"})
+def tabulated(s, name, dtype):
+    shape = s.unary_shape()
+    zero_point = s.zero_point(dtype)
+    # SQRT and LOG of what is not positive is undefined, and EXP must not leave f32.
+    low = zero_point + (name == "LOG") if name in ("SQRT", "LOG") else LIMITS[dtype][0]
+    if LIMITS[dtype][1] - low < 2:
+        raise Redraw
+    reach = max(abs(LIMITS[dtype][1] - zero_point), abs(low - zero_point))
+    scale = s.scale(0.1, 8.0) / reach
+    q1 = float(np.float32(scale)), zero_point
+    largest = {"EXP": math.exp(min(scale * reach, 20.0)), "LOG": abs(math.log(scale)) + 1.0, "GELU": scale * reach, "SQRT": math.sqrt(scale * reach)}[name]
+    q2 = s.quantisation(dtype, s.near(largest / (100 if dtype == "int8" else 30000), 3))
+    options = {"approximate": s.chance(0.5)} if name == "GELU" else {}
+    x = s.input(shape, dtype, q1, **({} if low == LIMITS[dtype][0] else {"low": low, "high": LIMITS[dtype][1]}))
+    s.operator(name, [x], [s.output(shape, dtype, q2)], version=2 if name == "SQRT" else 1, **options)
+
+
+@tensorflow({"SIGN RELU_N1_TO_1": "f32"})
+def real_unary(s, name, dtype):
+    shape = s.unary_shape()
+    # Far below 0 GELU is what is left of 1 - 1, whose last bits are anybody's.
+    options, bounds = ({"approximate": s.chance(0.5)}, {"low": -1, "high": 20}) if name == "GELU" else ({}, {})
+    s.operator(name, [s.input(shape, dtype, **bounds)], [s.output(shape, dtype)], **options)
+
+
+TENSORFLOW["GELU"] = (lambda s, name, dtype: (real_unary if dtype == "f32" else tabulated)(s, name, dtype), ("int8", "int16", "f32"))
+
+
+@tensorflow({"POW": "f32"})
+def power(s, name, dtype):
+    first, second, result = broadcast_pair(s)
+    if s.chance(0.5):
+        a = s.input(first, dtype, draw=lambda: s.rng.uniform(0.01, 5, math.prod(first)))
+        b = s.constant(s.choose([2, 3, 0.5, -1, 1.7]) * np.ones(second), dtype)
+    else:
+        a = s.input(first, dtype, draw=lambda: s.rng.normal(0, 3, math.prod(first)))
+        b = s.input(second, dtype, draw=lambda: s.rng.integers(-3, 4, math.prod(second)))
+    s.operator(name, [a, b], [s.output(result, dtype)])
+
+
+@tensorflow({"TILE": "int8 int32 bool f32"})
+def tile(s, name, dtype):
+    shape = s.shape(high=4, elements=60, extent=5)
+    times = [s.integer(1, 3) for _ in shape]
+    q = s.quantisation(dtype)
+    x = s.input(shape, dtype, q)
+    s.operator(name, [x, s.constant(times, "int32")], [s.output([n * t for n, t in zip(shape, times)], dtype, q)])
+
+
+@tensorflow({"REDUCE_ANY": "bool"})
+def any_(s, name, dtype):
+    reduction(s, name, dtype)
+
+
+@tensorflow({"SELECT": "int8 int16 int32 bool f32"})
+def select_v1(s, name, dtype):
+    shape, q = s.shape(high=4), s.quantisation(dtype)
+    c, a, b = s.operand(shape, "bool"), s.operand(shape, dtype, q), s.operand(shape, dtype, q)
+    s.operator(name, [c, a, b], [s.output(shape, dtype, q)])

@@ -1,4 +1,4 @@
-"""Runs models in the reference interpreter, PyPI's `tflite-micro`, each in a process that may die of it.
+"""Runs models in the reference interpreter, PyPI's `tflite-micro`, or in TensorFlow's reference kernels, each in a process that may die of it.
 
 The interpreter ends the whole process when one of its own assertions fails, so a child process runs the models and its
 parent starts another one for those that are left.
@@ -14,7 +14,13 @@ from importlib import metadata
 
 import numpy as np
 
-GENERATOR = f"tflite-micro {metadata.version('tflite_micro')}"
+
+def generator(reference):
+    """Name and version of a reference."""
+    package = {"tflite-micro": "tflite_micro", "tensorflow": "tensorflow_cpu"}[reference]
+    return f"{reference} {metadata.version(package)}"
+
+
 ARENA_BYTES = 1 << 20
 
 
@@ -31,6 +37,9 @@ def run(model, calls, output_count):
         outputs = []
         for inputs in calls:
             for index, value in enumerate(inputs):
+                if isinstance(value, bytes):
+                    detail = interpreter.get_input_details(index)
+                    value = np.frombuffer(value, detail["dtype"]).reshape(detail["shape"])
                 interpreter.set_input(value, index)
             interpreter.invoke()
             outputs.append([np.array(interpreter.get_output(index)) for index in range(output_count)])
@@ -39,16 +48,39 @@ def run(model, calls, output_count):
         raise Refused(str(error)) from error
 
 
-def run_all(samples, progress=None):
+def run_in_tensorflow(model, calls, output_count):
+    """As `run`, by TensorFlow's reference kernels."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
+    try:
+        kernels = tf.lite.experimental.OpResolverType.BUILTIN_REF
+        interpreter = tf.lite.Interpreter(model_content=model, experimental_op_resolver_type=kernels)
+        interpreter.allocate_tensors()
+        outputs = []
+        for inputs in calls:
+            for detail, value in zip(interpreter.get_input_details(), inputs):
+                interpreter.set_tensor(detail["index"], value)
+            interpreter.invoke()
+            outputs.append([interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()])
+        return outputs
+    except Exception as error:
+        raise Refused(str(error)) from error
+
+
+RUNNERS = {"tflite-micro": run, "tensorflow": run_in_tensorflow}
+
+
+def run_all(samples, reference, progress=None):
     """For each model, its calls and its count of outputs: the outputs, or a `Refused`."""
     results = []
     with tempfile.TemporaryFile() as said:
         while len(results) < len(samples):
-            _run_child(samples, results, said, progress)
+            _run_child(samples, results, said, RUNNERS[reference], progress)
     return results
 
 
-def _run_child(samples, results, said, progress):
+def _run_child(samples, results, said, run, progress):
     """Runs samples from `len(results)` on in one child; a death counts as the answer of the model it was at."""
     source, sink = os.pipe()
     sys.stdout.flush()
@@ -56,7 +88,7 @@ def _run_child(samples, results, said, progress):
     child = os.fork()
     if child == 0:
         os.close(source)
-        _serve(samples[len(results):], sink, said)
+        _serve(samples[len(results):], sink, said, run)
     os.close(sink)
     with os.fdopen(source, "rb") as stream:
         while len(header := stream.read(4)) == 4:
@@ -68,7 +100,7 @@ def _run_child(samples, results, said, progress):
         results.append(Refused(f"process ended by signal {os.WTERMSIG(status)}: {_text(said)}"))
 
 
-def _serve(samples, sink, said):
+def _serve(samples, sink, said, run):
     """The child: answers go into the pipe, what the interpreter prints becomes the text of a refusal."""
     os.dup2(said.fileno(), 1)
     os.dup2(said.fileno(), 2)

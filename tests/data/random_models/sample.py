@@ -61,7 +61,7 @@ class Sample:
     def near(self, scale, spread=4.0):
         """A scale not further than a factor of `spread` from this one; one draw in four is the same."""
         if self.chance(0.25):
-            return scale
+            return float(np.float32(scale))
         return float(np.float32(scale * math.exp(self.rng.uniform(-math.log(spread), math.log(spread)))))
 
     def zero_point(self, dtype):

@@ -124,6 +124,7 @@ class Graph:
     def __init__(self):
         self.tensors = []
         self.operators = []
+        self.versions = {}
 
     def tensor(self, shape, dtype, scales=(), zero_points=(), axis=0, data=None, variable=False):
         """Adds a tensor and gives its index; `data` makes it a constant."""
@@ -133,9 +134,10 @@ class Graph:
         self.tensors.append((tuple(int(n) for n in shape), dtype, list(scales), list(zero_points), int(axis), data, variable))
         return len(self.tensors) - 1
 
-    def operator(self, name, inputs, outputs, **options):
+    def operator(self, name, inputs, outputs, version=1, **options):
         """Adds an operator; an input of −1 is left out."""
         self.operators.append((name, [int(i) for i in inputs], [int(i) for i in outputs], options))
+        self.versions[name] = version
 
     def write(self, inputs, outputs):
         """The bytes of the file."""
@@ -156,7 +158,7 @@ class Graph:
             tensors.append(fields)
         tensors = _tables(builder, tensors)
         names = sorted({operator[0] for operator in self.operators})
-        codes = _tables(builder, [{0: ("int8", min(OPERATOR_CODES[name], 127)), 2: ("int32", 1), 3: ("int32", OPERATOR_CODES[name])}
+        codes = _tables(builder, [{0: ("int8", min(OPERATOR_CODES[name], 127)), 2: ("int32", self.versions[name]), 3: ("int32", OPERATOR_CODES[name])}
                                   for name in names])
         operators = []
         for name, arguments, results, options in self.operators:

@@ -245,6 +245,9 @@ fn comparisons_and_quotients_rounded_down() {
     elementwise::floor_mod(&shape, &x, &y, &mut found).unwrap();
     assert_eq!(found[..5], [1.0, 1.0, -1.0, -1.0, 0.0]);
     assert!(found[5].is_nan());
+    elementwise::power(&shape, &x, &y, &mut found).unwrap();
+    assert_eq!(found[..5], [49.0, 49.0, 1.0 / 49.0, 1.0 / 49.0, 4.0]);
+    assert!(found[5].is_nan());
     for (comparison, expected) in [
         (Comparison::Equal, [0, 0, 0, 0, 1, 0]),
         (Comparison::NotEqual, [1, 1, 1, 1, 0, 1]),

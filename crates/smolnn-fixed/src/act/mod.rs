@@ -7,6 +7,7 @@
 #![doc = include_str!("cost.md")]
 
 mod abs;
+mod corners;
 mod elu;
 mod hard_swish;
 mod int16;
@@ -21,6 +22,7 @@ mod rsqrt;
 mod table;
 
 pub use abs::{AbsInt16, abs_int16};
+pub use corners::{Corners, interpolate_int16};
 pub use int16::{Interpolation, logistic_int16, tanh_int16};
 pub(crate) use int16::{logistic_q12, tanh_value};
 pub use leaky_relu::{LeakyRelu, leaky_relu_int16};

@@ -210,3 +210,11 @@ pub fn floor_mod<T: Real>(shape: &Broadcast<2>, left: &[T], right: &[T], output:
         if rest != T::ZERO && (rest < T::ZERO) != (r < T::ZERO) { rest + r } else { rest }
     })
 }
+
+/// Power: y = l^r; NaN for a negative base with an exponent that is no whole number, 1 for an exponent of 0.
+///
+/// # Errors
+/// As [`add`].
+pub fn power<T: Real>(shape: &Broadcast<2>, left: &[T], right: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    meet(shape, left, right, output, T::power)
+}

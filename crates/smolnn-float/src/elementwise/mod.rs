@@ -12,8 +12,10 @@
 mod binary;
 mod unary;
 
-pub use binary::{add, compare, div, floor_div, floor_mod, maximum, minimum, mul, prelu, squared_difference, sub};
-pub use unary::{abs, ceil, clamped, cos, exp, floor, log, neg, round, rsqrt, sin, sqrt, square};
+pub use binary::{
+    add, compare, div, floor_div, floor_mod, maximum, minimum, mul, power, prelu, squared_difference, sub,
+};
+pub use unary::{abs, ceil, clamped, cos, exp, floor, log, neg, round, rsqrt, sign, sin, sqrt, square};
 
 use crate::Real;
 

@@ -79,6 +79,22 @@ pub fn log<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, T::log)
 }
 
+/// 1 above 0 and −1 below; 0 and NaN stay.
+///
+/// # Errors
+/// As [`abs`].
+pub fn sign<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    each(input, output, |x| {
+        if x > T::ZERO {
+            T::ONE
+        } else if x < T::ZERO {
+            -T::ONE
+        } else {
+            x
+        }
+    })
+}
+
 /// y = sin x, x in radians.
 ///
 /// # Errors

@@ -1,16 +1,16 @@
 //! Functions of one operand: RELU and its kinds, LEAKY_RELU, ELU, HARD_SWISH, LOGISTIC, TANH, ABS, RSQRT, SQRT, EXP, LOG, GELU, LOGICAL_NOT;
-//! NEG, SQUARE, SIN, COS, FLOOR, CEIL, ROUND of real numbers; and PRELU. int8 ones are tables of 256 values, which generated code computes when it
+//! NEG, SQUARE, SIGN, SIN, COS, FLOOR, CEIL, ROUND of real numbers; and PRELU. int8 ones are tables of 256 values, which generated code computes when it
 //! is compiled; some exist for int16 as well, all of them for f32.
 
 use smolnn_core::{Broadcast, ShapeError};
 use smolnn_fixed::act::{
-    AbsInt16, Interpolation, LeakyRelu, Prelu, RsqrtInt16, Table, abs_int16, leaky_relu_int16, logistic_int16, lookup,
-    prelu, rsqrt_int16, tanh_int16,
+    AbsInt16, Corners, Interpolation, LeakyRelu, Prelu, ReluInt16, RsqrtInt16, Table, abs_int16, interpolate_int16,
+    leaky_relu_int16, logistic_int16, lookup, prelu, relu_int16, rsqrt_int16, tanh_int16,
 };
 use smolnn_fixed::elementwise::{Pairing, logical_not};
 use smolnn_fixed::quantise::{Affine, FusedActivation};
 use smolnn_float as float;
-use smolnn_float::act::Activation as _;
+use smolnn_float::Real;
 
 use super::Lowered;
 use super::argument::{Borrowed, Lengths, float_text};
@@ -42,12 +42,18 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
     let supported: &[Element] = match kind {
         UnaryKind::Negate
         | UnaryKind::Square
+        | UnaryKind::Sign
         | UnaryKind::Sin
         | UnaryKind::Cos
         | UnaryKind::Floor
         | UnaryKind::Ceil
         | UnaryKind::Round => &[Element::F32],
         UnaryKind::Relu
+        | UnaryKind::Relu6
+        | UnaryKind::ReluN1To1
+        | UnaryKind::Exp
+        | UnaryKind::Log
+        | UnaryKind::Gelu { .. }
         | UnaryKind::LeakyRelu { .. }
         | UnaryKind::Logistic
         | UnaryKind::Tanh
@@ -73,6 +79,8 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
     let (length, scale) = (input.tensor.len(), input.scale);
     let (x, y) = (input.affine(), output.affine());
     let relu = |activation: FusedActivation| call!(lookup(&Table::relu(activation, x, y), length; tensors));
+    let relu_int16_of =
+        |activation: FusedActivation| call!(relu_int16(&ReluInt16::new(length, activation, x, y); tensors));
     let body = match (is_int8, kind) {
         (true, UnaryKind::Relu) => relu(FusedActivation::Relu),
         (true, UnaryKind::Relu6) => relu(FusedActivation::Relu6),
@@ -96,29 +104,23 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         (false, UnaryKind::LeakyRelu { alpha }) => {
             call!(leaky_relu_int16(&LeakyRelu::new(length, alpha, x, y); tensors))
         }
-        // A slope of 0 leaves what RELU does.
-        (false, UnaryKind::Relu) => {
-            let alpha: f32 = 0.0;
-            call!(leaky_relu_int16(&LeakyRelu::new(length, alpha, x, y); tensors))
+        (false, UnaryKind::Relu) => relu_int16_of(FusedActivation::Relu),
+        (false, UnaryKind::Relu6) => relu_int16_of(FusedActivation::Relu6),
+        (false, UnaryKind::ReluN1To1) => relu_int16_of(FusedActivation::ReluN1To1),
+        (false, UnaryKind::Exp | UnaryKind::Log | UnaryKind::Gelu { .. }) => {
+            let corners =
+                corners(kind, x, y).map_err(|error| context.fault(error.to_string(), "a function that has a table"))?;
+            call!(interpolate_int16(&Corners::new(corners), length; tensors))
         }
         (false, UnaryKind::Logistic) => call!(logistic_int16(&Interpolation::logistic(scale), length; tensors)),
         (false, UnaryKind::Tanh) => call!(tanh_int16(&Interpolation::tanh(scale), length; tensors)),
-        (
-            false,
-            UnaryKind::Relu6
-            | UnaryKind::ReluN1To1
-            | UnaryKind::Elu
-            | UnaryKind::HardSwish
-            | UnaryKind::Sqrt
-            | UnaryKind::Exp
-            | UnaryKind::Log
-            | UnaryKind::Gelu { .. },
-        )
+        (false, UnaryKind::Elu | UnaryKind::HardSwish | UnaryKind::Sqrt)
         | (
             _,
             UnaryKind::LogicalNot
             | UnaryKind::Negate
             | UnaryKind::Square
+            | UnaryKind::Sign
             | UnaryKind::Sin
             | UnaryKind::Cos
             | UnaryKind::Floor
@@ -134,21 +136,56 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
     Ok(context.call(&[input.id], body)?.overlap(0, 0).label(label).into())
 }
 
+/// A function as TensorFlow Lite's reference kernels evaluate it for their tables: in f32, where `least` is the output's least value as a real number.
+fn of_real(kind: UnaryKind, x: f32, least: f32) -> Result<f32, ShapeError> {
+    use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+    // Elementary functions of f64, rounded: those of the reference's f32 are a step off at most.
+    let of_f64 = |function: fn(f64) -> f64, x: f32| function(x.into()) as f32;
+    Ok(match kind {
+        UnaryKind::Sqrt => of_f64(Real::sqrt, x),
+        UnaryKind::Exp => of_f64(Real::exp, x),
+        UnaryKind::Log if x <= 0.0 => least,
+        UnaryKind::Log => of_f64(Real::log, x),
+        UnaryKind::Gelu { approximate: false } => 0.5 * x * (1.0 + of_f64(Real::erf, x * FRAC_1_SQRT_2 as f32)),
+        UnaryKind::Gelu { approximate: true } => {
+            let inner = (FRAC_2_SQRT_PI * FRAC_1_SQRT_2) as f32 * (x + 0.044715 * x * x * x);
+            0.5 * x * (1.0 + of_f64(Real::tanh, inner))
+        }
+        _ => return Err(ShapeError::Range("the function has no table")),
+    })
+}
+
+/// The 513 corners between which TensorFlow Lite interpolates a function of int16 values: its results over 512 equal steps of the input, each shifted by half of
+/// what the middle of its interval lacks, in f32 throughout.
+fn corners(kind: UnaryKind, x: Affine, y: Affine) -> Result<Vec<i16>, ShapeError> {
+    let least = x.scale * (-32768 - x.zero_point) as f32;
+    let step = (x.scale * (32767 - x.zero_point) as f32 - least) / 512.0;
+    let inverse = 65536.0 / (y.scale * (32767 - y.zero_point) as f32 - y.scale * (-32768 - y.zero_point) as f32);
+    let lowest = y.scale * (-32768 - y.zero_point) as f32;
+    let at = |shift: f32| -> Result<Vec<f32>, ShapeError> {
+        (0..=512).map(|index| of_real(kind, least + index as f32 * step + shift, lowest)).collect()
+    };
+    let (values, middles) = (at(0.0)?, at(step / 2.0)?);
+    let integer = |value: f32| value.clamp(-32768.0, 32767.0) as i16;
+    let corner = |index: usize| {
+        let value = (values[index] * inverse).round();
+        let Some(next) = values.get(index + 1) else { return integer(value) };
+        let interpolated = ((next * inverse + value) / 2.0).round();
+        let lacking = interpolated - (middles[index] * inverse).round();
+        integer(value - (lacking / 2.0).round())
+    };
+    Ok((0..=512).map(corner).collect())
+}
+
 /// The table of a function that TensorFlow Lite evaluates in f32 at each int8 value, made here by the kernel that serves f32 tensors: the result
 /// times the rounded inverse of the output's scale, halves away from zero (roots are rounded down), clamped. What is no number becomes real 0.
 fn tabulated(kind: UnaryKind, x: Affine, y: Affine) -> Result<[i8; 256], ShapeError> {
-    let input: [f32; 256] = std::array::from_fn(|index| x.scale * (index as i32 - 128 - x.zero_point) as f32);
-    let mut reals = [0.0; 256];
-    match kind {
-        UnaryKind::Sqrt => float::elementwise::sqrt(&input, &mut reals),
-        UnaryKind::Exp => float::elementwise::exp(&input, &mut reals),
-        UnaryKind::Log => float::elementwise::log(&input, &mut reals),
-        UnaryKind::Gelu { approximate } => float::act::Gelu(gelu_kind(approximate)).forward(&input, &mut reals),
-        _ => Err(ShapeError::Range("the function has no table")),
-    }?;
+    let least = y.scale * (-128 - y.zero_point) as f32;
+    let reals = (-128..128).map(|value| of_real(kind, x.scale * (value - x.zero_point) as f32, least));
+    let reals = reals.collect::<Result<Vec<_>, _>>()?;
     let inverse = 1.0 / y.scale;
-    Ok(reals.map(|real| {
-        let steps = real * inverse;
+    Ok(std::array::from_fn(|index| {
+        let steps = reals[index] * inverse;
         let steps = if kind == UnaryKind::Sqrt { steps.floor() } else { steps.round() } as i32;
         steps.saturating_add(y.zero_point).clamp(-128, 127) as i8
     }))
@@ -199,6 +236,7 @@ fn real_unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, Problem
         UnaryKind::Sqrt => elementwise!(sqrt),
         UnaryKind::Exp => elementwise!(exp),
         UnaryKind::Log => elementwise!(log),
+        UnaryKind::Sign => elementwise!(sign),
         UnaryKind::Sin => elementwise!(sin),
         UnaryKind::Cos => elementwise!(cos),
         UnaryKind::Floor => elementwise!(floor),

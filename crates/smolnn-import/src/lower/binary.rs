@@ -1,5 +1,5 @@
 //! Functions of two operands, which repeat along any axes: ADD, SUB, MUL, SQUARED_DIFFERENCE, int8, int16, int32 and f32; DIV, int8, int32 and
-//! f32; MINIMUM, MAXIMUM, int8, uint8, int16, int32 and f32; FLOOR_DIV, FLOOR_MOD, f32; LOGICAL_AND, LOGICAL_OR;
+//! f32; MINIMUM, MAXIMUM, int8, uint8, int16, int32 and f32; FLOOR_DIV, FLOOR_MOD, POW, f32; LOGICAL_AND, LOGICAL_OR;
 //! comparisons of int8, of int32, f32 and truth values, and of int16 with one scale. SELECT_V2 of any elements, and ADD_N, int8 and f32.
 
 use smolnn_core::Broadcast;
@@ -85,7 +85,8 @@ fn body_of<P: Pairs + 'static>(
     let element = context.tensor(operands[0]).element;
     match kind {
         BinaryKind::Minimum | BinaryKind::Maximum => {
-            let element = context.moved(&operands)?;
+            // As the reference, stored integers are compared whatever the scales; converters give all three tensors the same.
+            context.element(operands[1], &[element])?;
             let pairs = pairs.by_reference();
             return Ok(typed!(context, element, T: I8 U8 I16 I32 => match kind {
                 BinaryKind::Minimum => call!(minimum(pairs; operands<T>)),
@@ -102,7 +103,7 @@ fn body_of<P: Pairs + 'static>(
                 _ => call!(logical_or(pairs; operands<u8>)),
             });
         }
-        BinaryKind::FloorDivide | BinaryKind::FloorModulo => {
+        BinaryKind::FloorDivide | BinaryKind::FloorModulo | BinaryKind::Power => {
             return Err(context.tensor_fault(operands[0], element.to_string(), "FLOAT32"));
         }
         _ if element == Element::I32 => return int32(context, kind, activation, operands, pairs),
@@ -165,7 +166,8 @@ fn int32<P: Pairs + 'static>(
         | BinaryKind::LogicalAnd
         | BinaryKind::LogicalOr
         | BinaryKind::FloorDivide
-        | BinaryKind::FloorModulo => {
+        | BinaryKind::FloorModulo
+        | BinaryKind::Power => {
             debug_assert!(false, "{kind:?} is no arithmetic");
             return Err(context.fault(format!("{kind:?} of INT32"), "arithmetic"));
         }
@@ -273,6 +275,7 @@ fn real(context: &Context<'_>, kind: BinaryKind, activation: Activation) -> Resu
         BinaryKind::Divide => function!(div, bounds),
         BinaryKind::FloorDivide => function!(floor_div),
         BinaryKind::FloorModulo => function!(floor_mod),
+        BinaryKind::Power => function!(power),
         BinaryKind::LogicalAnd | BinaryKind::LogicalOr => {
             return Err(context.tensor_fault(left, Element::F32.to_string(), "BOOL"));
         }

@@ -288,6 +288,19 @@ impl<'a> Context<'a> {
         Err(self.tensor_fault(output.id, found, format!("scale {scale} and zero point {zero_point}")))
     }
 
+    /// As [`fixed_quantisation`](Self::fixed_quantisation), of which the scale may be off by a thousandth: the reference takes 1/32767 for 1/32768.
+    pub fn nearly_fixed_quantisation(
+        &self,
+        output: &Quantised<'_>,
+        scale: f32,
+        zero_point: i32,
+    ) -> Result<(), Problem> {
+        if (output.scale - scale).abs() <= 0.001 * scale && output.zero_point == zero_point {
+            return Ok(());
+        }
+        self.fixed_quantisation(output, scale, zero_point)
+    }
+
     /// Input `index`, which must be a variable: a tensor that keeps its value from run to run, and has none in the file.
     pub fn variable(&self, index: usize) -> Result<TensorId, Problem> {
         let id = self.input(index)?;

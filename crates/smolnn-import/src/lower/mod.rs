@@ -149,11 +149,15 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         Operator::ReadVariable => state::read_call(context),
         Operator::AssignVariable => state::assign_call(context),
         Operator::SlideVariable => state::slide_call(context),
-        // Folding gives those of constants their values, so that none of them is left.
-        Operator::Shape | Operator::Where => {
+        // Folding gives shapes their values, but for outputs of the model.
+        Operator::Shape => movement::shape_call(context),
+        // Folding gives positions of constants their values, so that none of them is left.
+        Operator::Where => {
             Err(context.fault("an operator whose result depends on the model's input", "operands that are constant"))
         }
         Operator::Custom { name, options, function } => custom::lower(context, name, options, function.as_deref()),
+        // Inference refused what is left of loops.
+        Operator::Loop { .. } => Err(context.fault("a loop", "loops that are unrolled")),
         // Inference refused it.
         Operator::Unsupported { found, supported, .. } => Err(context.fault(found, supported)),
     }

@@ -56,13 +56,31 @@ pub(super) fn zeros_call(context: &Context<'_>) -> Result<Lowered, Problem> {
     let (id, output) = (context.input(0)?, context.output(0)?);
     let element = context.element(output, &[Element::I8, Element::U8, Element::I16, Element::I32, Element::F32])?;
     let zero = context.constant_tensor(id, element, vec![1], vec![0; element.bits() / 8]);
-    let length = context.tensor(output).len();
+    constant_copy(context, zero, [0; RANK])
+}
+
+/// The shape of the input, as a copy of a constant.
+pub(super) fn shape_call(context: &Context<'_>) -> Result<Lowered, Problem> {
+    let (id, output) = (context.input(0)?, context.output(0)?);
+    let element = context.element(output, &[Element::I32])?;
+    let shape = &context.tensor(id).shape;
+    let bytes = shape.iter().flat_map(|&length| (length as i32).to_le_bytes()).collect();
+    let constant = context.constant_tensor(output, element, vec![shape.len()], bytes);
+    let mut along = [0; RANK];
+    along[RANK - 1] = 1;
+    constant_copy(context, constant, along)
+}
+
+/// A copy of a constant to the output, through these strides.
+fn constant_copy(context: &Context<'_>, constant: TensorId, strides: [isize; RANK]) -> Result<Lowered, Problem> {
+    let output = context.output(0)?;
+    let (element, length) = (context.tensor(output).element, context.tensor(output).len());
     let (mut lengths, mut to) = ([1; RANK], [1; RANK]);
     (lengths[RANK - 1], to[RANK - 1]) = (length, 1);
-    let from = Walk { length: 1, start: 0, strides: [0; RANK] };
+    let from = Walk { length: if strides[RANK - 1] == 0 { 1 } else { length }, start: 0, strides };
     let to = Walk { length, start: 0, strides: to };
     let body = typed!(context, element, T: any => {
         call!(copy(&StridedCopy::new(lengths, from, to); input<T>(0), output<T>(0)))
     });
-    Ok(context.call(&[zero], body)?.table_bytes(size_of::<StridedCopy>()).into())
+    Ok(context.call(&[constant], body)?.table_bytes(size_of::<StridedCopy>()).into())
 }

@@ -38,7 +38,7 @@ pub(super) fn softmax_call(context: &Context<'_>, beta: f32) -> Result<Lowered, 
     let label = if beta == 1.0 { String::new() } else { format!("beta {beta}") };
     let call = if input.tensor.element == Element::I16 {
         let output = context.quantised_output(0, &[Element::I16])?;
-        context.fixed_quantisation(&output, 1.0 / 32768.0, 0)?;
+        context.nearly_fixed_quantisation(&output, 1.0 / 32768.0, 0)?;
         let body = call!(softmax_int16(&SoftmaxInt16::new(rows, columns, beta, scale); tensors));
         context.call(&[input.id], body)?.overlap(0, 0).table_bytes(size_of::<SoftmaxInt16>())
     } else {
@@ -48,7 +48,7 @@ pub(super) fn softmax_call(context: &Context<'_>, beta: f32) -> Result<Lowered, 
             let body = call!(softmax(&Softmax::new(rows, columns, beta, scale); tensors));
             context.call(&[input.id], body)?.overlap(0, 0).table_bytes(size_of::<Softmax>())
         } else {
-            context.fixed_quantisation(&output, 1.0 / 65536.0, -32768)?;
+            context.nearly_fixed_quantisation(&output, 1.0 / 65536.0, -32768)?;
             let body = call!(softmax_to_int16(&Softmax::new(rows, columns, beta, scale); input(0), output(0)));
             context.call(&[input.id], body)?.table_bytes(size_of::<Softmax>())
         }

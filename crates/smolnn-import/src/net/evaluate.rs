@@ -219,7 +219,7 @@ fn binary(kind: BinaryKind, left: f64, right: f64, element: Element) -> Option<f
         BinaryKind::Divide if right == 0.0 => return None,
         BinaryKind::Divide => (left / right).trunc(),
         BinaryKind::FloorDivide if element.is_float() => (left / right).floor(),
-        BinaryKind::FloorDivide | BinaryKind::FloorModulo => return None,
+        BinaryKind::FloorDivide | BinaryKind::FloorModulo | BinaryKind::Power => return None,
         BinaryKind::LogicalAnd => truth(left != 0.0 && right != 0.0),
         BinaryKind::LogicalOr => truth(left != 0.0 || right != 0.0),
     })

@@ -5,7 +5,7 @@ use super::tensor::{Element, Tensor, TensorId};
 use crate::error::{Error, Result};
 
 /// A node: an operator with its operands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// Its index in the file.
     pub index: usize,
@@ -27,7 +27,7 @@ pub(crate) fn members(ids: &[TensorId], count: usize) -> Vec<bool> {
 }
 
 /// A model: tensors, nodes in an order in which they can run, inputs, outputs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Net {
     /// All tensors: those of the file at its indices, then what compiling added.
     pub tensors: Vec<Tensor>,

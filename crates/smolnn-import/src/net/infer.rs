@@ -199,6 +199,10 @@ pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
             like_input(0, vec![first, second, hidden])
         }
         Operator::Svdf { rank, .. } => like_input(0, svdf(view, *rank)?),
+        Operator::Loop { .. } => Err(view.fault(
+            "a loop whose rounds cannot be counted before the model runs",
+            "loops that end after a number of rounds that does not depend on the model's input, and whose values keep their shapes",
+        )),
         Operator::Custom { .. } => (0..view.node.outputs.len())
             .map(|index| {
                 let tensor = view.tensor(view.output(index)?);

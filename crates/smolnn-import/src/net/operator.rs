@@ -4,9 +4,11 @@
 //! since models compute them; they have to be constant once the passes ran, except where inference can do without them.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 pub use smolnn_core::Comparison;
 
+use super::graph::Net;
 use super::tensor::TensorId;
 
 /// What a node computes.
@@ -230,6 +232,13 @@ pub enum Operator {
         /// Applied to the results.
         activation: Activation,
     },
+    /// Values that pass from round to round: as long as the condition holds of them, the body makes those of the next round. The outputs are the last ones.
+    Loop {
+        /// From the values one truth value.
+        condition: Arc<Net>,
+        /// From the values as many.
+        body: Arc<Net>,
+    },
     /// Any number of tensors, for a function of the user's.
     Custom {
         /// Its name in the file.
@@ -304,11 +313,11 @@ impl Operator {
             Operator::StridedSlice { .. } => 4..=4,
             Operator::Svdf { .. } => 5..=5,
             Operator::Lstm { .. } => 15..=15,
-            Operator::AddN | Operator::Concatenate { .. } | Operator::Pack { .. } => 1..=MANY,
+            Operator::AddN | Operator::Concatenate { .. } | Operator::Pack { .. } | Operator::Loop { .. } => 1..=MANY,
             Operator::Custom { .. } | Operator::Unsupported { .. } => 0..=MANY,
         };
         let outputs = match self {
-            Operator::Split | Operator::Unpack { .. } | Operator::Custom { .. } => 1..=MANY,
+            Operator::Split | Operator::Unpack { .. } | Operator::Loop { .. } | Operator::Custom { .. } => 1..=MANY,
             Operator::AssignVariable => 0..=0,
             Operator::Unsupported { .. } => 0..=MANY,
             _ => 1..=1,
@@ -409,6 +418,8 @@ pub enum UnaryKind {
     Exp,
     /// ln x.
     Log,
+    /// 1 above 0, −1 below, 0 at 0.
+    Sign,
     /// sin x.
     Sin,
     /// cos x.
@@ -449,6 +460,8 @@ pub enum BinaryKind {
     FloorDivide,
     /// What is left of that quotient, with the sign of right.
     FloorModulo,
+    /// left raised to the power right.
+    Power,
     /// Of truth values: both are true.
     LogicalAnd,
     /// Of truth values: at least one is true.

@@ -93,6 +93,12 @@ impl Constant {
     }
 }
 
+impl PartialEq for Constant {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
 impl fmt::Debug for Constant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.range.len())
@@ -100,7 +106,7 @@ impl fmt::Debug for Constant {
 }
 
 /// A tensor of the net. Only tensors that a node, an input or an output uses are checked and kept complete; others are placeholders.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// The name in the file: for people, not unique.
     pub name: String,

@@ -7,29 +7,39 @@
 use crate::net::{Inferred, Net, View, evaluate, infer, members};
 
 /// Most elements that are computed in all: a file must not make us compute much.
-const MOST: usize = 1 << 24;
+pub(super) const MOST: usize = 1 << 24;
 
 /// Gives every tensor its values that depends on constants alone. Outputs of the model stay computed: they are written when it runs.
 pub(super) fn apply(net: &mut Net) {
     let outputs = members(&net.outputs, net.tensors.len());
     let mut left = MOST;
     for position in 0..net.nodes.len() {
-        close(net, position);
-        let node = &net.nodes[position];
-        if node.outputs.is_empty() || node.outputs.iter().any(|&id| outputs[id]) {
-            continue;
-        }
-        let Some(values) = evaluate(&View { net, node }, left) else { continue };
-        let ids = node.outputs.clone();
-        debug_assert_eq!(ids.len(), values.len(), "one constant per output");
-        for (id, constant) in ids.into_iter().zip(values) {
-            debug_assert_eq!(constant.bytes().len(), net.tensors[id].bytes(), "as many bytes as the tensor has");
-            left = left.saturating_sub(net.tensors[id].len());
-            net.tensors[id].data = Some(constant);
+        if net.nodes[position].outputs.iter().any(|&id| outputs[id]) {
+            close(net, position);
+        } else {
+            fold(net, position, &mut left);
         }
     }
     // What is constant now is written by no node.
     net.nodes.retain(|node| node.outputs.is_empty() || node.outputs.iter().any(|&id| net.tensors[id].data.is_none()));
+}
+
+/// Gives the outputs of a node their values where it depends on constants alone, of which `left` elements may be computed. Tells whether it does.
+pub(super) fn fold(net: &mut Net, position: usize, left: &mut usize) -> bool {
+    close(net, position);
+    let node = &net.nodes[position];
+    if node.outputs.is_empty() {
+        return false;
+    }
+    let Some(values) = evaluate(&View { net, node }, *left) else { return false };
+    let ids = node.outputs.clone();
+    debug_assert_eq!(ids.len(), values.len(), "one constant per output");
+    for (id, constant) in ids.into_iter().zip(values) {
+        debug_assert_eq!(constant.bytes().len(), net.tensors[id].bytes(), "as many bytes as the tensor has");
+        *left = left.saturating_sub(net.tensors[id].len());
+        net.tensors[id].data = Some(constant);
+    }
+    true
 }
 
 /// Gives open dimensions of a node's outputs the lengths that are inferred. Where nothing can be inferred they stay open, and lowering says why.

@@ -5,8 +5,10 @@ mod fold_constants;
 mod fuse_dilation;
 mod fuse_padding;
 mod group_of_one;
+mod narrow_positions;
 mod real_constants;
 mod slide_variables;
+mod unroll_loops;
 mod uses;
 
 use crate::net::Net;
@@ -20,11 +22,14 @@ struct Pass {
 /// All passes, in the order in which they run.
 const PASSES: &[Pass] = &[
     Pass { name: "fold_constants", apply: fold_constants::apply },
+    Pass { name: "unroll_loops", apply: unroll_loops::apply },
+    Pass { name: "fold_constants", apply: fold_constants::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
     Pass { name: "real_constants", apply: real_constants::apply },
     Pass { name: "group_of_one", apply: group_of_one::apply },
     Pass { name: "fuse_dilation", apply: fuse_dilation::apply },
     Pass { name: "fuse_padding", apply: fuse_padding::apply },
+    Pass { name: "narrow_positions", apply: narrow_positions::apply },
     Pass { name: "slide_variables", apply: slide_variables::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
 ];

@@ -1,7 +1,7 @@
 //! Cases of the activations.
 
 use smolnn_fixed::act::q15::Q12;
-use smolnn_fixed::act::{self, AbsInt16, Interpolation, LeakyRelu, Prelu, ReluInt16, RsqrtInt16, Table};
+use smolnn_fixed::act::{self, AbsInt16, Corners, Interpolation, LeakyRelu, Prelu, ReluInt16, RsqrtInt16, Table};
 use smolnn_fixed::q::Q15;
 use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange};
 
@@ -24,6 +24,12 @@ pub(super) static CASES: &[Case] = &[
         domain: "all of int16, scales 2^-15..2^-3",
         tolerance: 3,
         run: tanh_int16,
+    },
+    Case {
+        kernel: "act/corners.rs::interpolate_int16",
+        domain: "random corners, all of int16",
+        tolerance: 0,
+        run: interpolate_int16,
     },
     Case { kernel: "act/q15.rs::sigmoid_q15", domain: "all of Q3.12", tolerance: 0, run: sigmoid_q15 },
     Case { kernel: "act/q15.rs::tanh_q15", domain: "all of Q3.12", tolerance: 0, run: tanh_q15 },
@@ -61,6 +67,22 @@ pub(super) fn lookup(trial: Trial<'_>) -> Result<(), Failure> {
     let expected = |index: usize| outputs[(i32::from(input[index]) + 128) as usize];
     apart_and_overlapping!(memory, tolerance, input, length, 0, expected, |tensors| {
         dispatch!(|tensors| act::lookup(&table, length, tensors), tensors)
+    })
+}
+
+pub(super) fn interpolate_int16(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
+    let corners: [i16; 513] = core::array::from_fn(|_| random.int16());
+    let layer = Corners::new(&corners).map_err(Failure::refused("the corners"))?;
+    let length = random.length(1, 90);
+    let input = memory.filled(length, || random.int16())?;
+    let expected = |index: usize| {
+        let place = i32::from(input[index]) + 32768;
+        let [low, high] = [0, 1].map(|corner| i32::from(corners[(place / 128 + corner) as usize]));
+        libm::floor(f64::from(low) + f64::from((high - low) * (place % 128)) / 128.0 + 0.5) as i16
+    };
+    apart_and_overlapping!(memory, tolerance, input, length, 0, expected, |tensors| {
+        dispatch!(|tensors| act::interpolate_int16(&layer, length, tensors), tensors)
     })
 }
 

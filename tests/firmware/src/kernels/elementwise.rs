@@ -1,7 +1,9 @@
 //! Kernels over any broadcast, of int32 and of truth values, along axes and between types: one shape each.
 
 use smolnn_core::{Broadcast, shape};
-use smolnn_fixed::act::{AbsInt16, ReluInt16, RsqrtInt16, abs_int16, relu_int16, rsqrt_int16};
+use smolnn_fixed::act::{
+    AbsInt16, Corners, ReluInt16, RsqrtInt16, abs_int16, interpolate_int16, relu_int16, rsqrt_int16,
+};
 use smolnn_fixed::axis::{Axis, CumSum, arg_max, arg_min, cumsum};
 use smolnn_fixed::convert::{cast, cast_to_bool};
 use smolnn_fixed::elementwise::{
@@ -38,6 +40,7 @@ static ADD_N: AddN = shape!(AddN::new(4, ROOM, AFFINE, AFFINE));
 static ABS: AbsInt16 = shape!(AbsInt16::new(ROOM, WIDE, WIDE));
 static RSQRT: RsqrtInt16 = shape!(RsqrtInt16::new(ROOM, WIDE, WIDE));
 static RELU: ReluInt16 = shape!(ReluInt16::new(ROOM, FusedActivation::Relu, WIDE, Affine::new(0.0002, 0)));
+static CORNERS: Corners<'static> = shape!(Corners::new(&[300; 513]));
 static REDUCTION: Reduction = shape!(Reduction::new(1, 64, 16));
 /// First and last axis of three.
 static ENDS: Reduction = shape!(Reduction::over(&[8, 16, 8], &[0, 2]));
@@ -123,6 +126,9 @@ fn int16(meter: &mut dyn Meter, random: &mut Random) {
     });
     one(meter, "relu_int16", "1024", elements, &RELU, |layer| {
         relu_int16(layer, Separate { input: &left, output: &mut output })
+    });
+    one(meter, "interpolate_int16", "1024", elements, &CORNERS, |corners| {
+        interpolate_int16(corners, ROOM, Separate { input: &left, output: &mut output })
     });
 }
 

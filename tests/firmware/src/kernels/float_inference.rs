@@ -64,7 +64,7 @@ pub(super) fn all(meter: &mut dyn Meter) {
     });
 
     type Unary = fn(&[f32], &mut [f32]) -> Result<(), ShapeError>;
-    let unaries: [(&str, Unary); 12] = [
+    let unaries: [(&str, Unary); 13] = [
         ("f32_abs", elementwise::abs),
         ("f32_neg", elementwise::neg),
         ("f32_square", elementwise::square),
@@ -72,6 +72,7 @@ pub(super) fn all(meter: &mut dyn Meter) {
         ("f32_rsqrt", elementwise::rsqrt),
         ("f32_exp_elementwise", elementwise::exp),
         ("f32_log_elementwise", elementwise::log),
+        ("f32_sign", elementwise::sign),
         ("f32_sin", elementwise::sin),
         ("f32_cos", elementwise::cos),
         ("f32_floor", elementwise::floor),
@@ -101,6 +102,9 @@ pub(super) fn all(meter: &mut dyn Meter) {
     });
     meter.kernel("f32_floor_mod", "256", elements, &mut || {
         let _ = elementwise::floor_mod(same, &left, &right, &mut output);
+    });
+    meter.kernel("f32_power", "256", elements, &mut || {
+        let _ = elementwise::power(same, &left, &right, &mut output);
     });
     meter.kernel("f32_cumsum", "4x16x4", elements, &mut || {
         let _ = cumsum(axis, false, false, &left, &mut output);

@@ -3,6 +3,7 @@
 //! Everything is checked that can be checked without knowing what the operators compute: offsets, indices, shapes, buffer sizes, quantisation,
 //! the order of operators. Nothing that a file says is trusted.
 
+mod loops;
 mod operators;
 mod schema;
 mod variables;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use flatbuffers::InvalidFlatbuffer;
 
+use self::loops::Loops;
 use self::operators::{Line, Stated, attributes};
 use crate::error::{Error, Problem, Result};
 use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId, members};
@@ -63,20 +65,22 @@ pub(super) fn read(file: &[u8]) -> Result<Net> {
     if let Some(problem) = control_flow(&entries, subgraphs.len()) {
         return Err(Error::Unsupported(vec![problem]));
     }
-    if !(1..=others.len()).all(|index| once.contains(&index)) {
-        let supported = "one, besides those that CALL_ONCE runs (no control flow: IF, WHILE)";
-        let list = file.codes.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>().join(", ");
-        let found = format!("{} subgraphs, with operators {list}", subgraphs.len());
-        return Err(Error::Unsupported(vec![Problem::model(found, supported)]));
-    }
     let mut starts = HashMap::new();
-    for index in once {
+    for &index in &once {
         let Some(&subgraph) = subgraphs.get(index) else {
             return Err(Error::Malformed(format!("CALL_ONCE refers to subgraph {index} of {}", subgraphs.len())));
         };
         starts.extend(Reader { file: &file, subgraph }.starts()?);
     }
-    reader.read(entries, &starts)
+    let mut loops = Loops::new(&file, &subgraphs);
+    let net = reader.read(entries, &starts, &mut loops)?;
+    if !(1..=others.len()).all(|index| once.contains(&index) || loops.has_read(index)) {
+        let supported = "one, besides those of CALL_ONCE and WHILE";
+        let list = file.codes.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>().join(", ");
+        let found = format!("{} subgraphs, with operators {list}", subgraphs.len());
+        return Err(Error::Unsupported(vec![Problem::model(found, supported)]));
+    }
+    Ok(net)
 }
 
 /// The problem of a file whose operators are commands for an accelerator, by the name of an operator.
@@ -94,14 +98,14 @@ fn accelerator(name: &str) -> Option<Problem> {
 
 /// The problem of a model with control flow, with all operators that are of it.
 fn control_flow(entries: &[Entry<'_>], subgraphs: usize) -> Option<Problem> {
-    const NAMES: [&str; 5] = ["CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_WHILE", "WHILE"];
+    const NAMES: [&str; 4] = ["CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_WHILE"];
     let list = |entry: &Entry<'_>| format!("operator {} {}", entry.index, entry.name);
     let found: Vec<String> = entries.iter().filter(|entry| NAMES.contains(&&entry.name[..])).map(list).collect();
     if found.is_empty() {
         return None;
     }
     let found = format!("control flow: {}, in {subgraphs} subgraphs", found.join(", "));
-    let supported = "operators that run one after the other: loops unrolled (Keras: unroll=True), branches taken before the conversion";
+    let supported = "operators that run one after the other, and WHILE: branches taken before the conversion";
     Some(Problem::model(found, supported))
 }
 
@@ -240,12 +244,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The net of the subgraph with these operators, whose variables start as stated.
-    fn read(&self, entries: Vec<Entry<'_>>, starts: &variables::Starts) -> Result<Net> {
+    fn read(&self, entries: Vec<Entry<'_>>, starts: &variables::Starts, loops: &mut Loops<'_>) -> Result<Net> {
         let inputs = self.ids(self.subgraph.inputs(), "the list of inputs")?;
         let outputs = self.ids(self.subgraph.outputs(), "the list of outputs")?;
         let mut tensors = self.tensors(&entries, &inputs, &outputs)?;
         let entries = variables::resolve(entries, &mut tensors, starts)?;
-        let nodes = entries.into_iter().map(node).collect();
+        let nodes = entries.into_iter().map(|entry| node(entry, loops)).collect::<Result<_>>()?;
         let net = Net { tensors, nodes, inputs, outputs };
         net.check_flow()?;
         Ok(net)
@@ -434,18 +438,19 @@ fn quantisation(
 
 /// The node of an operator. What has no counterpart in the net becomes [`Operator::Unsupported`], so that all such operators are named at once, and
 /// those that nothing needs are no hindrance.
-fn node(entry: Entry<'_>) -> Node {
+fn node(entry: Entry<'_>, loops: &mut Loops<'_>) -> Result<Node> {
+    let parts = loops.parts(&entry)?;
     let Entry { index, name, version, operator, inputs, outputs } = entry;
     if let Some(custom) = name.strip_prefix(CUSTOM) {
         let (custom, options) = (custom.to_string(), operator.custom_options().to_vec());
         let operator = Operator::Custom { name: custom, options, function: None };
-        return Node { index, name, operator, inputs, outputs };
+        return Ok(Node { index, name, operator, inputs, outputs });
     }
-    let mut stated = Stated { options: operator.options(), inputs, outputs };
+    let mut stated = Stated { options: operator.options(), inputs, outputs, parts };
     let operator = attributes(&name, version, &mut stated).unwrap_or_else(|refusal| Operator::Unsupported {
         tensor: refusal.tensor,
         found: refusal.found,
         supported: refusal.supported,
     });
-    Node { index, name, operator, inputs: stated.inputs, outputs: stated.outputs }
+    Ok(Node { index, name, operator, inputs: stated.inputs, outputs: stated.outputs })
 }

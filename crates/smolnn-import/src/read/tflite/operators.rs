@@ -1,11 +1,12 @@
 //! The table of operators: for each its name in the schema, the versions whose meaning is known, and how its options become attributes.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use super::element;
 use super::schema::Options;
 use crate::net::{
-    Activation, BinaryKind, Comparison, Element, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, TensorId,
+    Activation, BinaryKind, Comparison, Element, Net, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, TensorId,
     UnaryKind,
 };
 
@@ -38,6 +39,7 @@ const LINES: &[Line] = &[
     // Of ADD and SUB the reference ignores the option `pot_scale_int16`.
     line!("ADD", 1..=5, of => Operator::Binary(BinaryKind::Add, activation(options!(of, Add).activation)?)),
     line!("ADD_N", 1..=1, _ => Operator::AddN),
+    // Whatever the option `output_type` says, a pass makes positions int32.
     line!("ARG_MAX", 1..=3, _ => Operator::ArgExtreme { largest: true }),
     line!("ARG_MIN", 1..=3, _ => Operator::ArgExtreme { largest: false }),
     line!("ASSIGN_VARIABLE", 1..=1, _ => Operator::AssignVariable),
@@ -152,6 +154,7 @@ const LINES: &[Line] = &[
     line!("PACK", 1..=4, of => Operator::Pack { axis: options!(of, Pack).axis.into() }),
     line!("PAD", 1..=4, _ => Operator::Pad),
     line!("PADV2", 1..=4, _ => Operator::Pad),
+    line!("POW", 1..=1, _ => Operator::Binary(BinaryKind::Power, Activation::None)),
     line!("PRELU", 1..=1, _ => Operator::Prelu),
     line!("QUANTIZE", 1..=3, _ => Operator::Quantise),
     line!("READ_VARIABLE", 1..=1, _ => Operator::ReadVariable),
@@ -180,6 +183,7 @@ const LINES: &[Line] = &[
     line!("SELECT", 1..=2, _ => Operator::Select { broadcasts: false }),
     line!("SELECT_V2", 1..=2, _ => Operator::Select { broadcasts: true }),
     line!("SHAPE", 1..=2, _ => Operator::Shape),
+    line!("SIGN", 1..=2, _ => Operator::Unary(UnaryKind::Sign)),
     line!("SIN", 1..=1, _ => Operator::Unary(UnaryKind::Sin)),
     line!("SLICE", 1..=6, _ => Operator::Slice),
     line!("SOFTMAX", 1..=3, of => Operator::Softmax { beta: options!(of, Softmax).beta }),
@@ -229,6 +233,10 @@ const LINES: &[Line] = &[
     line!("UNIDIRECTIONAL_SEQUENCE_LSTM", 1..=4, of => lstm(of)?),
     line!("UNPACK", 1..=4, of => Operator::Unpack { axis: options!(of, Unpack).axis.into() }),
     line!("WHERE", 1..=2, _ => Operator::Where),
+    line!("WHILE", 1..=1, of => match of.parts.take() {
+        Some([condition, body]) => Operator::Loop { condition, body },
+        None => return Err(refuse("no options of its kind", "a loop with condition and body (the file is damaged)")),
+    }),
     line!("ZEROS_LIKE", 1..=1, _ => Operator::ZerosLike),
 ];
 
@@ -244,6 +252,8 @@ pub(super) struct Stated {
     pub options: Options,
     pub inputs: Vec<Option<TensorId>>,
     pub outputs: Vec<TensorId>,
+    /// The condition and the body of a loop.
+    pub parts: Option<[Arc<Net>; 2]>,
 }
 
 /// Why an operator has no counterpart in the net.

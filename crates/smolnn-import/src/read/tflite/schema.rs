@@ -302,6 +302,7 @@ options! {
     75 LeakyRelu { 0 alpha: f32 = 0.0 }
     77 MirrorPad { 0 mode: i8 = 0 }
     79 SplitV { 0 num_splits: i32 = 0 }
+    93 While { 0 condition: i32 = 0, 1 body: i32 = 0 }
     94 DepthToSpace { 0 block_size: i32 = 0 }
     101 BatchMatMul { 0 adj_x: bool = false, 1 adj_y: bool = false, 2 asymmetric_quantize_inputs: bool = false }
     102 Cumsum { 0 exclusive: bool = false, 1 reverse: bool = false }
