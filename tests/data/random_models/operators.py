@@ -331,7 +331,7 @@ def weights(s, dtype, shape, axis, scale_x, outputs, groups=None):
     """int8 (or f32) weights, per tensor or per channel: constant tensor, and the scales of the products."""
     if dtype == "f32":
         taps = math.prod(shape) // outputs
-        return s.constant(s.values(shape, "f32") / math.sqrt(taps), "f32"), None
+        return s.constant(s.values(shape, "f32", -1, 1) / math.sqrt(taps), "f32"), None
     per_channel = s.chance(0.7)
     scales = [s.scale(1e-3, 2e-2) for _ in range(outputs if per_channel else 1)]
     if per_channel and outputs > 1 and s.chance(0.1):
@@ -351,13 +351,14 @@ def bias(s, dtype, outputs, q, q2, products, bias_dtype=None):
     """A bias of the type that belongs to the activations, or −1; the output's quantisation; bounds of the input.
 
     One layer in eight adds nothing to its bias: the input is its zero point, the output's scale large, and the biases lie near halves.
+    Floats are small, so that a fused activation leaves outputs beside which the rounding of the sums is small as well.
     """
+    bounds = {"low": -4, "high": 4} if dtype == "f32" else {}
     if s.chance(0.25):
-        return -1, q2, {}
+        return -1, q2, bounds
     if dtype == "f32":
-        return s.constant(s.values([outputs], "f32"), "f32"), q2, {}
+        return s.constant(s.values([outputs], "f32", -4, 4), "f32"), q2, bounds
     bias_dtype = bias_dtype or {"int16": "int64"}.get(dtype, "int32")
-    bounds = {}
     if s.chance(0.125):
         q2, bounds = (float(np.float32(max(products) * 2.0**30 / 100)), q2[1]), {"low": q[1], "high": q[1]}
         values = [near_halves(s, product / q2[0]) for product in np.broadcast_to(products, [outputs])]
@@ -450,7 +451,7 @@ def fully_connected(s, name, dtype):
     keep = len(lead) > 1 and s.chance(0.8)
     if base == "f32":
         products = None
-        w = s.input([outputs, inputs], "f32") if computed else weights(s, "f32", [outputs, inputs], 0, None, outputs)[0]
+        w = s.input([outputs, inputs], "f32", low=-1, high=1) if computed else weights(s, "f32", [outputs, inputs], 0, None, outputs)[0]
     elif more in ("weight zero points", "computed weights"):
         wq = s.scale(1e-3, 2e-2), s.integer(-128, 127) if more == "weight zero points" or s.chance(0.3) else 0
         products = [float(np.float32(q[0]) * np.float32(wq[0]))]

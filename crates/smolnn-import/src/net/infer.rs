@@ -78,10 +78,19 @@ pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
             axis_lengths(view)?;
             like_input(0, view.input_shape(0)?.to_vec())
         }
-        Operator::Where => Err(view.fault(
-            "a number of positions that depends on the model's input",
-            "truth values that are constant, since shapes are static",
-        )),
+        Operator::Where => {
+            let values = view.tensor(view.input(0)?);
+            let Some(values) = values.integers().filter(|_| values.element == Element::Bool) else {
+                return Err(view.fault(
+                    "a number of positions that depends on the model's input",
+                    "truth values that are constant, since shapes are static",
+                ));
+            };
+            let positions = values.iter().filter(|&&value| value != 0).count();
+            let shape = vec![positions, view.input_shape(0)?.len()];
+            view.bounded(&shape)?;
+            of_type(Some(Element::I64), shape)
+        }
         Operator::ZerosLike => like_input(0, view.input_shape(0)?.to_vec()),
         Operator::Unary(_) | Operator::LogSoftmax | Operator::L2Normalise { .. } => {
             like_input(0, view.input_shape(0)?.to_vec())

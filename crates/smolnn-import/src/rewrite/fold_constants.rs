@@ -57,3 +57,36 @@ fn close(net: &mut Net, position: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Constant, Element, Node, Operator, Tensor};
+
+    fn tensor(element: Element, shape: Vec<usize>, open: Vec<usize>, data: Option<Vec<u8>>) -> Tensor {
+        let data = data.map(Constant::new);
+        Tensor { name: String::new(), element, shape, open, quantisation: None, data, variable: false, start: None }
+    }
+
+    /// The positions of constant truth values: as many as are true, whatever length the file holds their place with.
+    #[test]
+    fn positions_of_constants_are_constant() {
+        let truths = tensor(Element::Bool, vec![2, 3], vec![], Some(vec![0, 1, 0, 0, 0, 1]));
+        let positions = tensor(Element::I64, vec![1, 2], vec![0], None);
+        let end = tensor(Element::I64, vec![4], vec![], None);
+        let node = |operator, inputs: Vec<Option<usize>>, outputs| Node {
+            index: 0,
+            name: String::new(),
+            operator,
+            inputs,
+            outputs,
+        };
+        let nodes =
+            vec![node(Operator::Where, vec![Some(0)], vec![1]), node(Operator::Reshape, vec![Some(1)], vec![2])];
+        let mut net = Net { tensors: vec![truths, positions, end], nodes, inputs: vec![], outputs: vec![2] };
+        apply(&mut net);
+        assert_eq!((&net.tensors[1].shape[..], &net.tensors[1].open[..]), (&[2, 2][..], &[][..]));
+        assert_eq!(net.tensors[1].integers(), Some(vec![0, 1, 1, 2]));
+        assert_eq!(net.nodes.len(), 1, "the reshape writes an output of the model and stays");
+    }
+}

@@ -169,7 +169,9 @@ fn inputs(program: &Program, seed: u64) -> Vec<Vec<u8>> {
     let input = |&id: &usize| {
         let tensor = &program.net().tensors[id];
         match tensor.element {
-            Element::F32 => (0..tensor.len()).flat_map(|_| (random.between(-4000, 4000) as f32 / 1000.0).to_le_bytes()).collect(),
+            Element::F32 => {
+                (0..tensor.len()).flat_map(|_| (random.between(-4000, 4000) as f32 / 1000.0).to_le_bytes()).collect()
+            }
             Element::Bool => (0..tensor.len()).map(|_| random.bits() as u8 & 1).collect(),
             _ => (0..tensor.bytes()).map(|_| random.bits() as u8).collect(),
         }
