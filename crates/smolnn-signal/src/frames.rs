@@ -147,7 +147,8 @@ impl<T: Copy + Default, const HALF: usize> Tail<'_, T, HALF> {
         [self.sample(2 * index), self.sample(2 * index + 1)]
     }
 
-    fn sample(&self, index: usize) -> T {
+    /// A sample of the frame.
+    pub(crate) fn sample(&self, index: usize) -> T {
         let (samples, filled) = (self.state.samples.as_flattened(), self.state.filled);
         let mut index = self.offset + index;
         if index >= filled {

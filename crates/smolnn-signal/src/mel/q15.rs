@@ -112,18 +112,13 @@ impl<const HALF: usize, const BANDS: usize> TablesQ15<HALF, BANDS> {
         Ok(Self { framing, window, fft, bank, offsets, zeros, factor, least })
     }
 
-    /// The features of one frame, whose samples `pair` gives.
-    fn frame(&self, spectrum: &mut [Complex; HALF], bands: &mut [i16; BANDS], pair: impl Fn(usize) -> [i16; 2]) {
-        let windowed = |index: usize| {
-            let ([a, b], [x, y]) = (self.window.get(index).copied().unwrap_or_default(), pair(index));
-            [product(a, x), product(b, y)]
-        };
-        let shift = common_shift((0..HALF).flat_map(windowed));
+    /// The features of one frame, whose samples `sample` gives.
+    fn frame(&self, spectrum: &mut [Complex; HALF], bands: &mut [i16; BANDS], sample: impl Fn(usize) -> i16) {
+        let window = self.window.as_flattened();
+        let windowed = |index: usize| product(window.get(index).copied().unwrap_or(0), sample(index));
+        let shift = common_shift((0..2 * HALF).map(windowed));
         // The windowed samples are computed again rather than kept: that saves their memory.
-        self.fft.transform_with(spectrum, |index| {
-            let [even, odd] = windowed(index / 2);
-            (if index.is_multiple_of(2) { even } else { odd }).wrapping_shl(shift)
-        });
+        self.fft.transform_with(spectrum, |index| windowed(index).wrapping_shl(shift));
         // Taken back from log2 of a power, in Q16.
         let shift_log2 = ((2 * shift) << LOG2_BITS) as i32;
         let constants = self.offsets.iter().zip(&self.zeros);
@@ -175,7 +170,8 @@ impl<const HALF: usize, const BANDS: usize> MelSpectrogramQ15<HALF, BANDS> {
             samples,
             |sample| sample,
             |frame| {
-                tables.frame(spectrum, bands, |pair| frame.get(pair).copied().unwrap_or_default());
+                let samples = frame.as_flattened();
+                tables.frame(spectrum, bands, |index| samples.get(index).copied().unwrap_or(0));
                 on_frame(bands);
             },
         );
@@ -188,7 +184,7 @@ impl<const HALF: usize, const BANDS: usize> MelSpectrogramQ15<HALF, BANDS> {
     pub fn finish(&mut self, mut on_frame: impl FnMut(&[i16; BANDS])) -> Result<(), ShapeError> {
         let Self { tables, state, spectrum, bands } = self;
         state.finish(tables.framing, |frame| {
-            tables.frame(spectrum, bands, |pair| frame.pair(pair));
+            tables.frame(spectrum, bands, |index| frame.sample(index));
             on_frame(bands);
         })
     }
