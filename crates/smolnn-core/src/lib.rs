@@ -33,6 +33,7 @@ mod cost;
 mod custom;
 mod error;
 mod gru;
+mod history;
 mod shape;
 mod window;
 
@@ -46,6 +47,8 @@ pub use error::ShapeError;
 #[doc(hidden)]
 pub use error::{excluded, excluded_run};
 pub use gru::{Reset, Update};
+#[doc(hidden)]
+pub use history::forget_oldest;
 pub use shape::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, Window2d, WindowSize};
 pub use window::{Window, same_padding};
 

@@ -248,13 +248,21 @@ pub fn matmul<L: Element, R: Element>(
 
 /// A sum of products.
 trait Sum: Copy + Default + Into<i64> {
+    /// The sum, and a product more.
     fn add(self, left: i32, right: i32) -> Self;
+    /// The sum, less `times` another.
+    fn subtract(self, other: Self, times: i32) -> Self;
 }
 
 impl Sum for i32 {
     #[inline(always)]
     fn add(self, left: i32, right: i32) -> Self {
         self.wrapping_add(left.wrapping_mul(right))
+    }
+
+    #[inline(always)]
+    fn subtract(self, other: Self, times: i32) -> Self {
+        self.wrapping_sub(other.wrapping_mul(times))
     }
 }
 
@@ -263,25 +271,73 @@ impl Sum for i64 {
     fn add(self, left: i32, right: i32) -> Self {
         self.wrapping_add(i64::from(left) * i64::from(right))
     }
+
+    #[inline(always)]
+    fn subtract(self, other: Self, times: i32) -> Self {
+        self.wrapping_sub(other.wrapping_mul(i64::from(times)))
+    }
 }
+
+/// Neighbouring columns of a row of the output that share what is loaded of the left matrix.
+const TILE: usize = 4;
 
 /// One product of the matrices that `left` and `right` start with.
 #[inline(always)]
 fn product<L: Element, R: Element, S: Sum>(layer: &Matmul<'_>, left: &[L], right: &[R], output: &mut [L]) {
-    let MatmulShape { rows, depth, columns, left_transposed, right_transposed, .. } = layer.shape;
-    let (left_row, left_step) = if left_transposed { (1, rows) } else { (depth, 1) };
-    let (right_column, right_step) = if right_transposed { (depth, 1) } else { (1, columns) };
-    let (left_zero_point, right_zero_point) = (layer.left_zero_point, layer.right_zero_point);
+    let MatmulShape { rows, depth, columns, left_transposed, .. } = layer.shape;
+    let (row_step, step) = if left_transposed { (1, rows) } else { (depth, 1) };
     for (row, output) in output.chunks_exact_mut(columns.max(1)).enumerate() {
-        let lefts = left.get(row * left_row..).unwrap_or_else(excluded);
-        for (column, result) in output.iter_mut().enumerate() {
-            let rights = right.get(column * right_column..).unwrap_or_else(excluded);
-            let pairs = lefts.iter().step_by(left_step.max(1)).zip(rights.iter().step_by(right_step.max(1)));
-            let sum = pairs.take(depth).fold(S::default(), |sum, (&left, &right)| {
-                let (left, right): (i32, i32) = (left.into(), right.into());
-                sum.add(left - left_zero_point, right - right_zero_point)
-            });
-            *result = L::wrap(layer.finish(column, sum.into()));
+        let left = left.get(row * row_step..).unwrap_or_else(excluded);
+        let (tiles, rest) = output.as_chunks_mut::<TILE>();
+        let mut column = 0;
+        for results in tiles {
+            tile::<_, _, S, TILE>(layer, left, step, right, column, results);
+            column += TILE;
         }
+        for result in rest {
+            tile::<_, _, S, 1>(layer, left, step, right, column, core::array::from_mut(result));
+            column += 1;
+        }
+    }
+}
+
+/// The outputs of `N` columns from `column` on. `left` starts with the row, whose elements are `left_step` apart.
+///
+/// Σ (a − z_a)·(b − z_b) = Σ (a − z_a)·b − z_b · Σ (a − z_a), so that no element of the right matrix needs its zero point.
+#[inline(always)]
+fn tile<L: Element, R: Element, S: Sum, const N: usize>(
+    layer: &Matmul<'_>,
+    left: &[L],
+    left_step: usize,
+    right: &[R],
+    column: usize,
+    results: &mut [L; N],
+) {
+    let MatmulShape { depth, columns, right_transposed, .. } = layer.shape;
+    let (column_step, step) = if right_transposed { (depth, 1) } else { (1, columns) };
+    // All columns are cut to one length, so that one comparison serves their elements at an index of the depth.
+    let length = (depth - 1) * step + 1;
+    let mut rights: [&[R]; N] = [&[]; N];
+    for (index, slot) in rights.iter_mut().enumerate() {
+        let start = (column + index) * column_step;
+        let Some(elements) = right.get(start..start.wrapping_add(length)) else { return excluded() };
+        *slot = elements;
+    }
+    let (mut sums, mut total) = ([S::default(); N], S::default());
+    let (mut left_at, mut at) = (0, 0);
+    for _ in 0..depth {
+        let Some(&value) = left.get(left_at) else { return excluded() };
+        let value: i32 = value.into() - layer.left_zero_point;
+        total = total.add(value, 1);
+        for (sum, right) in sums.iter_mut().zip(rights) {
+            let Some(&factor) = right.get(at) else { return excluded() };
+            *sum = sum.add(value, factor.into());
+        }
+        left_at += left_step;
+        at += step;
+    }
+    for (index, (result, sum)) in results.iter_mut().zip(sums).enumerate() {
+        let sum = sum.subtract(total, layer.right_zero_point);
+        *result = L::wrap(layer.finish(column + index, sum.into()));
     }
 }

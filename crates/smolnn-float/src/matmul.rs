@@ -8,7 +8,7 @@
 use smolnn_core::{Broadcast, ShapeError};
 
 use crate::Number;
-use crate::slices::{at, part, vectors, vectors_mut};
+use crate::slices::{behind, part, vectors, vectors_mut};
 
 /// Shape and layout of the matrices, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,14 +134,31 @@ fn product<T: Number>(shape: &MatmulShape, left: &[T], right: &[T], output: &mut
                 T::rows_outer(output, columns, a, b);
             }
         }
+        // Four rows of B at a time share what is loaded of a column of A.
         (true, true) => {
             for (row, y) in vectors_mut(output, columns).enumerate() {
-                for (y, b) in y.iter_mut().zip(vectors(right, depth)) {
-                    let mut place = row;
-                    for &b in b {
-                        *y += at(left, place) * b;
-                        place += rows;
+                let left = behind(left, row);
+                let (fours, rest) = y.as_chunks_mut::<4>();
+                let mut first = 0;
+                for y in fours {
+                    let [b0, b1, b2, b3] = [0, 1, 2, 3].map(|index| part(right, (first + index) * depth, depth));
+                    let [mut y0, mut y1, mut y2, mut y3] = *y;
+                    for ((((&a, &b0), &b1), &b2), &b3) in
+                        left.iter().step_by(rows.max(1)).zip(b0).zip(b1).zip(b2).zip(b3)
+                    {
+                        y0 += a * b0;
+                        y1 += a * b1;
+                        y2 += a * b2;
+                        y3 += a * b3;
                     }
+                    *y = [y0, y1, y2, y3];
+                    first += 4;
+                }
+                for y in rest {
+                    for (&a, &b) in left.iter().step_by(rows.max(1)).zip(part(right, first * depth, depth)) {
+                        *y += a * b;
+                    }
+                    first += 1;
                 }
             }
         }

@@ -14,6 +14,7 @@ use smolnn_core::ShapeError;
 
 use super::{Pairing, Pairs};
 use crate::Operands;
+use crate::backend::{Bodies, Chosen};
 use crate::quantise::{Affine, FusedActivation, Multiplier, OutputRange, clamp};
 
 /// The multipliers of both operands and of the sum.
@@ -243,18 +244,35 @@ impl<P: Pairs> AddInt16<P> {
         i32::from(large).wrapping_mul(self.factor).wrapping_add(small.wrapping_mul(2 * self.small_sign))
     }
 
+    /// The output before its clamp.
     #[inline(always)]
-    fn element(&self, small: i16, large: i16) -> i16 {
+    fn element(&self, small: i16, large: i16) -> i32 {
         let high = product_high(self.doubled(small, large), self.multiplier.mantissa);
-        let value = round_away(high, -self.multiplier.shift as u32);
-        clamp(value, self.output.minimum, self.output.maximum) as i16
+        // Halves away from zero: half up, and one less below 0. The shift is 1 at least.
+        let shift = -self.multiplier.shift as u32 & 31;
+        let half = (1_i32 << shift) >> 1;
+        high.wrapping_add(high >> 31).wrapping_add(half) >> shift
     }
 }
 
-/// (`doubled` · `mantissa` + 2^31) >> 32.
+/// (`doubled` · `mantissa` + 2^31) >> 32, of a mantissa that is not negative.
 #[inline(always)]
 fn product_high(doubled: i32, mantissa: i32) -> i32 {
-    ((i64::from(doubled) * i64::from(mantissa) + (1 << 31)) >> 32) as i32
+    if Chosen::HAS_LONG_PRODUCTS {
+        ((i64::from(doubled) * i64::from(mantissa) + (1 << 31)) >> 32) as i32
+    } else {
+        product_high_of_halves(doubled, mantissa)
+    }
+}
+
+/// [`product_high`] of four products of 16 bits, where one of 64 bits is a call.
+#[inline(always)]
+fn product_high_of_halves(doubled: i32, mantissa: i32) -> i32 {
+    let [(high, low), (factor_high, factor_low)] = [doubled, mantissa].map(|value| (value >> 16, value & 0xFFFF));
+    let (left, right) = (high.wrapping_mul(factor_low), low.wrapping_mul(factor_high));
+    let lowest = (low.wrapping_mul(factor_low) as u32 >> 16) as i32;
+    let carried = (left & 0xFFFF).wrapping_add(right & 0xFFFF).wrapping_add(lowest).wrapping_add(1 << 15) >> 16;
+    high.wrapping_mul(factor_high).wrapping_add(left >> 16).wrapping_add(right >> 16).wrapping_add(carried)
 }
 
 /// `value` / 2^`shift` to nearest, halves away from zero, for |value| ≤ 2^30 and shifts of 0..=31.
@@ -270,20 +288,31 @@ fn round_away(value: i32, shift: u32) -> i32 {
 ///
 /// # Errors
 /// As [`add`].
-// Inlined, so that of a constant layer the path that it does not take is not linked.
+// Inlined, so that of a constant layer the paths that it does not take are not linked.
 #[inline(always)]
 pub fn add_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {
-    if layer.multiplier.shift >= 0 { add_plain_int16(layer, operands) } else { add_shifted_int16(layer, operands) }
+    match (layer.multiplier.shift, layer.small_is_left, layer.output != OutputRange::int16()) {
+        (0.., ..) => add_plain_int16(layer, operands),
+        (_, false, false) => add_shifted_int16::<P, false, false>(layer, operands),
+        (_, false, true) => add_shifted_int16::<P, false, true>(layer, operands),
+        (_, true, false) => add_shifted_int16::<P, true, false>(layer, operands),
+        (_, true, true) => add_shifted_int16::<P, true, true>(layer, operands),
+    }
 }
 
-/// Sums whose multiplier is a shift to the right.
+/// Sums whose multiplier is a shift to the right: `SMALL_LEFT` says whose scale is the smaller one, `CLAMPS` whether there is an
+/// activation.
 #[inline(never)]
-fn add_shifted_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {
-    if layer.small_is_left {
-        layer.pairs.combine(operands, |left, right| layer.element(left, right))
-    } else {
-        layer.pairs.combine(operands, |left, right| layer.element(right, left))
-    }
+fn add_shifted_int16<P: Pairs, const SMALL_LEFT: bool, const CLAMPS: bool>(
+    layer: &AddInt16<P>,
+    operands: impl Operands<i16>,
+) -> Result<(), ShapeError> {
+    // As in [`add_shifted`]: without an activation the clamp needs no registers.
+    let OutputRange { minimum, maximum, .. } = if CLAMPS { layer.output } else { OutputRange::int16() };
+    layer.pairs.combine(operands, |left, right| {
+        let (small, large) = if SMALL_LEFT { (left, right) } else { (right, left) };
+        clamp(layer.element(small, large), minimum, maximum) as i16
+    })
 }
 
 /// Sums whose output has a scale far below the operands'.
@@ -296,4 +325,25 @@ fn add_plain_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) 
             if layer.small_is_left { element(left, right) } else { element(right, left) }
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::product_high_of_halves;
+
+    #[test]
+    fn products_of_halves_are_those_of_64_bits() {
+        let mut state = 1_u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state ^ state >> 15) as i32
+        };
+        let edges = [0, 1, -1, 0x7FFF, 0x8000, 0xFFFF, 0x1_0000, -0x8000, -0x1_0000, i32::MAX, i32::MIN, i32::MIN + 1];
+        for index in 0..1_000_000 {
+            let doubled = edges.get(index % 24).copied().unwrap_or_else(&mut random);
+            let mantissa = edges.get(index / 24 % 24).copied().unwrap_or_else(&mut random) & i32::MAX;
+            let expected = ((i64::from(doubled) * i64::from(mantissa) + (1 << 31)) >> 32) as i32;
+            assert_eq!(product_high_of_halves(doubled, mantissa), expected, "{doubled} · {mantissa}");
+        }
+    }
 }

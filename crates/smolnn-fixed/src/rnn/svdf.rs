@@ -11,7 +11,7 @@
 //! - Rounding: [`Multiplier::apply`].
 //! - Held by: `svdf_*` goldens (tests/host/golden/recurrent.rs).
 
-use smolnn_core::{ShapeError, excluded_run};
+use smolnn_core::{ShapeError, excluded_run, forget_oldest};
 
 use crate::dense::{DenseToInt16, dense_to_int16};
 use crate::element::Element;
@@ -116,11 +116,13 @@ pub fn step<S: Element>(
     let features: &mut [i16] = bytemuck::must_cast_slice_mut(features);
     let Some(features) = features.get_mut(..count) else { return excluded_run() };
     dense_to_int16(&layer.features, input, features, scratch)?;
+    // All histories move in one run, over whose ends the newest features are written.
+    forget_oldest(state);
     for (history, &feature) in state.chunks_exact_mut(layer.memory.max(1)).zip(features.iter()) {
         let feature = clamp(i32::from(feature), S::LEAST, S::LARGEST) + layer.state_zero_point;
-        let mut next = S::wrap(if size_of::<S>() == 1 { feature } else { clamp(feature, S::LEAST, S::LARGEST) });
-        for value in history.iter_mut().rev() {
-            core::mem::swap(value, &mut next);
+        let newest = S::wrap(if size_of::<S>() == 1 { feature } else { clamp(feature, S::LEAST, S::LARGEST) });
+        if let Some(last) = history.last_mut() {
+            *last = newest;
         }
     }
     let filter = (layer.memory * layer.rank).max(1);

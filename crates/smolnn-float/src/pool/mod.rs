@@ -40,18 +40,29 @@ impl Seen<'_> {
     /// Calls `visit(tap, offset of the input pixel)` for every tap that sees input.
     #[inline]
     fn for_each_tap(&self, mut visit: impl FnMut(usize, usize)) {
-        for u in self.rows.0..self.rows.1 {
-            for v in self.columns.0..self.columns.1 {
-                visit(u * self.shape.columns().kernel() + v, self.pixel(u, v));
+        let (rows, columns) = (self.shape.rows(), self.shape.columns());
+        let column_step = columns.dilation() * self.shape.input().channels;
+        let row_step = rows.dilation() * self.shape.input().width * self.shape.input().channels;
+        let (mut row_tap, mut row_pixel) =
+            (self.rows.0 * columns.kernel() + self.columns.0, self.pixel(self.rows.0, self.columns.0));
+        for _ in self.rows.0..self.rows.1 {
+            let (mut tap, mut pixel) = (row_tap, row_pixel);
+            for _ in self.columns.0..self.columns.1 {
+                visit(tap, pixel);
+                tap += 1;
+                pixel = pixel.wrapping_add(column_step);
             }
+            row_tap += columns.kernel();
+            row_pixel = row_pixel.wrapping_add(row_step);
         }
     }
 
-    /// Offset of the input pixel at a tap that sees input.
+    /// Offset of the input pixel at a tap that sees input. For other taps it means nothing.
     #[inline]
     fn pixel(&self, u: usize, v: usize) -> usize {
-        let row = self.image * self.shape.input().height + self.shape.rows().position(self.y, u);
-        (row * self.shape.input().width + self.shape.columns().position(self.x, v)) * self.shape.input().channels
+        let (input, column) = (self.shape.input(), self.shape.columns().position(self.x, v));
+        let row = self.shape.rows().position(self.y, u).wrapping_add(self.image * input.height);
+        row.wrapping_mul(input.width).wrapping_add(column).wrapping_mul(input.channels)
     }
 
     /// Taps that see input.

@@ -8,7 +8,9 @@
 //! - Error: a sum of n products in f32 is within n·2⁻²³ times the sum of their sizes of the real one.
 //! - Held by: random shapes and sequences against naive loops in f64 (tests/host/registry/float_inference.rs).
 
-use smolnn_core::ShapeError;
+use core::slice;
+
+use smolnn_core::{ShapeError, forget_oldest};
 
 use crate::Real;
 use crate::elementwise::Bounds;
@@ -85,6 +87,8 @@ impl Svdf {
             Some(bias) => super::copy(output, bias),
             None => output.fill(T::ZERO),
         }
+        // The states move in one run, over whose ends the newest products are written.
+        forget_oldest(state);
         let features = vectors(weights.feature, rank * inputs);
         let times = vectors(weights.time, rank * memory);
         for ((y, states), (features, times)) in
@@ -92,13 +96,11 @@ impl Svdf {
         {
             let filters = vectors(features, inputs).zip(vectors(times, memory));
             for (state, (feature, time)) in vectors_mut(states, memory).zip(filters) {
-                let mut newest = [T::ZERO];
-                T::rows_dot(feature, inputs, input, &mut newest);
-                // From the newest step to the oldest, each takes the place of the one before it.
-                for place in state.iter_mut().rev() {
-                    core::mem::swap(place, &mut newest[0]);
+                if let Some(newest) = state.last_mut() {
+                    *newest = T::ZERO;
+                    T::rows_dot(feature, inputs, input, slice::from_mut(newest));
                 }
-                T::rows_dot(time, memory, state, core::slice::from_mut(y));
+                T::rows_dot(time, memory, state, slice::from_mut(y));
             }
             *y = bounds.apply(*y);
         }

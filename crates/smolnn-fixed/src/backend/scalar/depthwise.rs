@@ -5,7 +5,7 @@ use smolnn_core::excluded;
 
 use super::kernels::{Core, GEOMETRY};
 use super::rounding::{Rounding, Way};
-use super::{Cpu, pack};
+use super::{Cpu, any, pack};
 use crate::Tensors;
 use crate::conv::DepthwiseConv2d;
 use crate::pack::Channel;
@@ -13,7 +13,8 @@ use crate::pack::Channel;
 pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let (input, output) = tensors.pointers();
     // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
-    unsafe { run(layer, input, output, scratch) }
+    // Other kernels than those of 3×3 gain by a copy of their own.
+    unsafe { run(if pack::is_by_channel(&layer.shape) { any(layer) } else { layer }, input, output, scratch) }
 }
 
 /// Runs the layer.
