@@ -5,6 +5,7 @@
 mod bench;
 mod boards;
 mod checks;
+mod chips;
 mod cycles;
 mod demo;
 mod expected;
@@ -59,6 +60,8 @@ enum Command {
     Size(expected::Arguments),
     /// Looks for panicking code in release firmware of the kernels and models.
     CheckPanics(Boards),
+    /// Builds and links the examples for chips, and prints what they take.
+    Chips(chips::Arguments),
     /// Measures the errors of the elementary functions over all their inputs, against tests/expected/accuracy.txt.
     Accuracy(AccuracyArguments),
     /// Writes one HTML page of all figures in tests/expected.
@@ -158,6 +161,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments, install),
         Command::Cycles(arguments) => cycles::run(&arguments, install),
         Command::Size(arguments) => size::run(&arguments, install),
+        Command::Chips(arguments) => chips::run(&arguments, install),
         Command::CheckPanics(arguments) => panics::run(&boards::chosen(&arguments.boards), install),
     };
     match result {

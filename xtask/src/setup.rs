@@ -15,11 +15,17 @@ pub fn ensure(boards: &[&Board], install: bool) -> Result<()> {
 
 /// Makes sure that the standard library of each board's target is there.
 pub fn ensure_targets(boards: &[&Board], install: bool) -> Result<()> {
+    let triples: Vec<&str> = boards.iter().map(|board| board.triple).collect();
+    ensure_triples(&triples, install)
+}
+
+/// Makes sure that the standard library of each target is there.
+pub fn ensure_triples(triples: &[&str], install: bool) -> Result<()> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let sysroot = shell::output(shell::command(rustc).args(["--print", "sysroot"]))?;
     let library = std::path::Path::new(sysroot.trim()).join("lib/rustlib");
     let mut missing: Vec<&str> =
-        boards.iter().map(|board| board.triple).filter(|triple| !library.join(triple).join("lib").is_dir()).collect();
+        triples.iter().copied().filter(|triple| !library.join(triple).join("lib").is_dir()).collect();
     missing.sort_unstable();
     missing.dedup();
     if missing.is_empty() {
