@@ -28,11 +28,11 @@ fn main() -> Result<()> {
             entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         for name in names {
-            // A folder with a model, or a streaming model beside the recording of its calls.
-            let streaming =
-                name.strip_suffix(".tflite").filter(|name| path.join(format!("{name}.random_in.bin")).is_file());
+            // A folder with a model, or a model with state, beside which its calls are recorded.
+            let stem = name.strip_suffix(".tflite");
+            let streaming = stem.filter(|name| path.join(format!("{name}.random_in.bin")).is_file());
             let file = path.join(&name).join("model.tflite");
-            let (file, name) = match streaming {
+            let (file, name) = match stem {
                 Some(stem) => (path.join(&name), stem.to_owned()),
                 None => (file, name.clone()),
             };

@@ -45,6 +45,39 @@ impl Complex {
     }
 }
 
+/// A place for a complex number: the number itself, or the word that holds it in memory that was handed out as words.
+pub(crate) trait Bin: Copy {
+    /// The place of a number.
+    fn of(number: Complex) -> Self;
+
+    /// The number.
+    fn number(self) -> Complex;
+}
+
+impl Bin for Complex {
+    #[inline(always)]
+    fn of(number: Complex) -> Self {
+        number
+    }
+
+    #[inline(always)]
+    fn number(self) -> Complex {
+        self
+    }
+}
+
+impl Bin for u32 {
+    #[inline(always)]
+    fn of(number: Complex) -> Self {
+        number.0
+    }
+
+    #[inline(always)]
+    fn number(self) -> Complex {
+        Complex(self)
+    }
+}
+
 impl fmt::Debug for Complex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} + {}i", self.re(), self.im())
@@ -180,10 +213,28 @@ impl RealFft {
     /// The spectrum of the samples that `sample` gives by index: frequencies below N/2 go to `body`, which has N/2 places, and that
     /// of N/2 is the result.
     #[inline]
-    pub(crate) fn transform_with(&self, body: &mut [Complex], sample: impl Fn(usize) -> i16) -> Complex {
+    pub(crate) fn transform_with<B: Bin>(&self, body: &mut [B], sample: impl Fn(usize) -> i16) -> Complex {
+        debug_assert_eq!(body.len(), self.points / 2, "the spectrum is as long as its FFT says");
+        load(body, |index| Complex::new(sample(2 * index), sample(2 * index + 1)));
+        self.stages(body);
+        split(body, self.split)
+    }
+
+    /// The samples of the spectrum that `bin` gives by index, 0 to N/2: two samples in each of the N/2 places of `body`, the even one
+    /// as its real part. They are those of the inverse transform divided by N, as the division by each stage's radix wants it.
+    pub(crate) fn inverse_with<B: Bin>(&self, body: &mut [B], bin: impl Fn(usize) -> Complex) {
         let half = self.points / 2;
-        debug_assert_eq!(body.len(), half, "the spectrum is as long as its FFT says");
-        load(body, sample);
+        debug_assert_eq!(body.len(), half, "there are as many samples as points");
+        // An inverse transform is the transform with real and imaginary parts exchanged before and after it, to the bit: its factors
+        // are the conjugates, so that the same products are added up and rounded.
+        load(body, |index| exchanged(merge(&bin, index, half, self.split)));
+        self.stages(body);
+        body.iter_mut().for_each(|place| *place = B::of(exchanged(place.number())));
+    }
+
+    /// The transform of N/2 complex numbers in the order of [`load`], without the split of the spectrum.
+    fn stages<B: Bin>(&self, body: &mut [B]) {
+        let half = self.points / 2;
         // The first stage of radix 4 needs no factors: they are all 1, and after the division by 4 a product with 32 767/32 768
         // rounds to the number itself. After the division by 2 it does not at −16 384, so that radix 2 multiplies.
         let mut length = first_length(half);
@@ -201,7 +252,6 @@ impl RealFft {
             length *= 4;
         }
         debug_assert_eq!(length, half, "the factors are those of all stages");
-        split(body, self.split)
     }
 }
 
@@ -236,27 +286,28 @@ fn complex(re: i32, im: i32) -> Complex {
     Complex::new(re as i16, im as i16)
 }
 
-/// Writes the samples in the order in which the stages want them: the digits of the index reversed. The last stage has radix 4 and
+/// Writes the numbers that `number` gives by index in the order in which the stages want them: the digits of the index reversed. The last stage has radix 4 and
 /// takes every fourth number, and so on down to the first, which has radix 2 or 4 and takes neighbours. Reversing the digits of
 /// base 4 is reversing the bits and then swapping the two of each digit; a digit of base 2 ends up at the top.
 #[inline(always)]
-fn load(body: &mut [Complex], sample: impl Fn(usize) -> i16) {
+fn load<B: Bin>(body: &mut [B], number: impl Fn(usize) -> Complex) {
     let bits = body.len().trailing_zeros();
     let digits = (1_u32 << (bits & !1)) - 1;
     for (place, index) in body.iter_mut().zip(0_u32..) {
         let reversed = index.reverse_bits() >> (32 - bits);
         let paired = reversed & digits;
         let from = (reversed & !digits | (paired >> 1) & 0x5555_5555 | (paired << 1) & 0xAAAA_AAAA) as usize;
-        *place = Complex::new(sample(2 * from), sample(2 * from + 1));
+        *place = B::of(number(from));
     }
 }
 
 /// Radix-2 butterflies over neighbours, the factor 1 included.
-fn radix_2_first(body: &mut [Complex]) {
-    for [a, b] in body.as_chunks_mut::<2>().0 {
+fn radix_2_first<B: Bin>(body: &mut [B]) {
+    for pair in body.as_chunks_mut::<2>().0 {
+        let [a, b] = pair.map(B::number);
         let (t_re, t_im) = times((half(b.re()), half(b.im())), const { factor(0.0) });
         let (a_re, a_im) = (half(a.re()), half(a.im()));
-        (*a, *b) = (complex(a_re + t_re, a_im + t_im), complex(a_re - t_re, a_im - t_im));
+        *pair = [complex(a_re + t_re, a_im + t_im), complex(a_re - t_re, a_im - t_im)].map(B::of);
     }
 }
 
@@ -276,16 +327,16 @@ fn butterfly(a: (i32, i32), b: (i32, i32), c: (i32, i32), d: (i32, i32)) -> [Com
 }
 
 /// Radix-4 butterflies over neighbours.
-fn radix_4_first(body: &mut [Complex]) {
+fn radix_4_first<B: Bin>(body: &mut [B]) {
     for four in body.as_chunks_mut::<4>().0 {
-        let [a, b, c, d] = four.map(quarters);
-        *four = butterfly(a, b, c, d);
+        let [a, b, c, d] = four.map(|place| quarters(place.number()));
+        *four = butterfly(a, b, c, d).map(B::of);
     }
 }
 
 /// The four transforms of a block.
 #[inline(always)]
-fn fourths(block: &mut [Complex], length: usize) -> Option<[&mut [Complex]; 4]> {
+fn fourths<B>(block: &mut [B], length: usize) -> Option<[&mut [B]; 4]> {
     let (a, rest) = block.split_at_mut_checked(length)?;
     let (b, rest) = rest.split_at_mut_checked(length)?;
     let (c, d) = rest.split_at_mut_checked(length)?;
@@ -293,7 +344,7 @@ fn fourths(block: &mut [Complex], length: usize) -> Option<[&mut [Complex]; 4]> 
 }
 
 /// Radix-4 butterflies over four transforms of as many numbers as there are factors.
-fn radix_4(body: &mut [Complex], factors: &[[Complex; 3]]) {
+fn radix_4<B: Bin>(body: &mut [B], factors: &[[Complex; 3]]) {
     let length = factors.len();
     let mut blocks = body;
     while let Some((block, others)) = blocks.split_at_mut_checked(4 * length)
@@ -305,26 +356,28 @@ fn radix_4(body: &mut [Complex], factors: &[[Complex; 3]]) {
             return;
         };
         for ((((a, b), c), d), &[once, twice, thrice]) in a.iter_mut().zip(b).zip(c).zip(d).zip(factors) {
-            let second = times(quarters(*b), once);
-            let third = times(quarters(*c), twice);
-            let fourth = times(quarters(*d), thrice);
-            [*a, *b, *c, *d] = butterfly(quarters(*a), second, third, fourth);
+            let second = times(quarters(b.number()), once);
+            let third = times(quarters(c.number()), twice);
+            let fourth = times(quarters(d.number()), thrice);
+            [*a, *b, *c, *d] = butterfly(quarters(a.number()), second, third, fourth).map(B::of);
         }
     }
 }
 
 /// Turns the transform of N/2 complex numbers into the spectrum of the N real ones, in place: with E and O the transforms of the even
 /// and odd samples, X\[k\] = (E\[k\] + e^(−2πik/N) O\[k\]) / 2, two frequencies k and N/2 − k at a time. Gives the bin of N/2.
-fn split(body: &mut [Complex], factors: &[Complex]) -> Complex {
+fn split<B: Bin>(body: &mut [B], factors: &[Complex]) -> Complex {
     let [first, middle @ ..] = body else { return Complex::default() };
-    let (re, im) = (half(first.re()), half(first.im()));
-    *first = complex(re + im, 0);
+    let number = first.number();
+    let (re, im) = (half(number.re()), half(number.im()));
+    *first = B::of(complex(re + im, 0));
     // An odd number of bins: the one in the middle is its own mirror, and what counts is its value as the upper of the two.
     let (low, rest) = middle.split_at_mut(middle.len() / 2);
     if let ([centre, high @ ..], Some((last, factors))) = (rest, factors.split_last()) {
-        (_, *centre) = split_pair(*centre, *centre, *last);
+        *centre = B::of(split_pair(centre.number(), centre.number(), *last).1);
         for ((low, high), &factor) in low.iter_mut().zip(high.iter_mut().rev()).zip(factors) {
-            (*low, *high) = split_pair(*low, *high, factor);
+            let (at_low, at_high) = split_pair(low.number(), high.number(), factor);
+            (*low, *high) = (B::of(at_low), B::of(at_high));
         }
     }
     complex(re - im, 0)
@@ -342,6 +395,35 @@ fn split_pair(low: Complex, high: Complex, factor: Complex) -> (Complex, Complex
         complex((sum_re + turned_re) >> 1, (sum_im + turned_im) >> 1),
         complex((sum_re - turned_re) >> 1, (turned_im - sum_im) >> 1),
     )
+}
+
+/// The opposite of [`split`]: of the spectrum of N real samples, number `index` of the spectrum of N/2 complex ones.
+fn merge(bin: &impl Fn(usize) -> Complex, index: usize, half_points: usize, factors: &[Complex]) -> Complex {
+    if index == 0 {
+        let (first, last) = (bin(0).re(), bin(half_points).re());
+        return complex(half(first.wrapping_add(last)), half(first.wrapping_sub(last)));
+    }
+    // Two mirrored frequencies share their factor; the one in the middle counts as the upper of the two.
+    let mirrored = 2 * index >= half_points;
+    let low = if mirrored { half_points - index } else { index };
+    let (at_low, at_high) = (bin(low), bin(half_points - low));
+    let (low_re, low_im) = (half(at_low.re()), half(at_low.im()));
+    let (high_re, high_im) = (half(at_high.re()), half(at_high.im().wrapping_neg()));
+    let (sum_re, sum_im) = (low_re + high_re, low_im + high_im);
+    let factor = factors.get(low - 1).copied().unwrap_or_default();
+    // The product with the conjugate is that of the exchanged numbers.
+    let (turned_im, turned_re) = times((low_im - high_im, low_re - high_re), factor);
+    if mirrored {
+        complex(sum_re - turned_re, turned_im - sum_im)
+    } else {
+        complex(sum_re + turned_re, sum_im + turned_im)
+    }
+}
+
+/// Real and imaginary part exchanged.
+#[inline(always)]
+const fn exchanged(number: Complex) -> Complex {
+    Complex(number.0.rotate_left(16))
 }
 
 #[cfg(test)]

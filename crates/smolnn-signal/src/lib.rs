@@ -31,6 +31,7 @@ pub mod filter;
 pub mod frames;
 pub mod mel;
 pub mod micro;
+pub mod operators;
 mod real;
 pub mod running;
 pub mod statistics;

@@ -54,14 +54,38 @@ pub fn all(path: &str) -> Vec<Golden> {
 /// # Panics
 /// When a file cannot be read, or fewer calls were recorded.
 pub fn streaming(folder: &str, name: &str, steps: usize) -> Option<Golden> {
-    let model = blob(&format!("{folder}/{name}.tflite"))?;
-    let read = |what: &str| blob(&format!("{folder}/{name}.random_{what}.bin")).expect("the recording is there");
-    let (mut input, mut output) = (read("in"), read("out"));
+    let recording = [format!("{name}.random_in"), format!("{name}.random_out")];
     // The models of this collection give one byte per call.
-    let calls = output.len();
+    calls(folder, name, &recording, ["INT8", "UINT8"], 1, steps)
+}
+
+/// The audio front end that is itself a model, with features of this kind, `int8` or `float`, over the first `steps` windows;
+/// none when the folder is absent.
+///
+/// # Panics
+/// As [`streaming`].
+pub fn front_end(folder: &str, kind: &str, steps: usize) -> Option<Golden> {
+    let recording = ["preprocessor.in_i16".into(), format!("preprocessor_{kind}.out")];
+    let (element, bytes) = if kind == "float" { ("FLOAT32", 4) } else { ("INT8", 1) };
+    calls(folder, &format!("audio_preprocessor_{kind}"), &recording, ["INT16", element], 40 * bytes, steps)
+}
+
+/// A model with state beside the recording of its calls, which gave `bytes` bytes each.
+fn calls(
+    folder: &str,
+    name: &str,
+    recording: &[String; 2],
+    elements: [&str; 2],
+    bytes: usize,
+    steps: usize,
+) -> Option<Golden> {
+    let model = blob(&format!("{folder}/{name}.tflite"))?;
+    let read = |file: &str| blob(&format!("{folder}/{file}.bin")).expect("the recording is there");
+    let (mut input, mut output) = (read(&recording[0]), read(&recording[1]));
+    let calls = output.len() / bytes;
     assert!(steps <= calls && input.len().is_multiple_of(calls), "{name}: {calls} calls were recorded");
     input.truncate(input.len() / calls * steps);
-    output.truncate(steps);
+    output.truncate(bytes * steps);
     let tensor = |dtype: &str| Tensor {
         dtype: dtype.into(),
         shape: Vec::new(),
@@ -70,15 +94,16 @@ pub fn streaming(folder: &str, name: &str, steps: usize) -> Option<Golden> {
         name: String::new(),
         constant: None,
     };
+    let [of_input, of_output] = elements.map(tensor);
     let (inputs, outputs) = (vec![(0, input)], vec![(OUTPUTS, output)]);
-    let case = Case { label: "random".into(), steps, inputs, outputs, between: Vec::new() };
+    let case = Case { label: "recorded".into(), steps, inputs, outputs, between: Vec::new() };
     Some(Golden {
         name: name.into(),
         folder: project().join(folder),
         model,
         inputs: vec![0],
         outputs: vec![OUTPUTS],
-        tensors: BTreeMap::from([(0, tensor("INT8")), (OUTPUTS, tensor("UINT8"))]),
+        tensors: BTreeMap::from([(0, of_input), (OUTPUTS, of_output)]),
         operators: Vec::new(),
         cases: vec![case],
     })

@@ -104,7 +104,7 @@ pub mod generated {
     pub use smolnn_fixed::state::*;
     pub use smolnn_fixed::update_slice::*;
     pub use smolnn_fixed::{Overlapping, Separate, SeparatePair, WithRight};
-    pub use smolnn_float as float;
+    pub use {smolnn_float as float, smolnn_signal as signal};
 
     /// Ends a run whose kernel refused its memory. The importer lays the memory out by the layers' own lengths, so that no run gets here; were it wrong,
     /// nothing that was not computed is given out: a build with debug assertions panics with the error, another one stands still.

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+import audio  # noqa: F401  (adds to FAMILIES)
 from operators import FAMILIES, TENSORFLOW
 from reference import Refused, generator, run_all
 from sample import Redraw, Sample
@@ -31,7 +32,7 @@ REFERENCES = {"tflite-micro": FAMILIES, "tensorflow": TENSORFLOW}
 
 
 def draw(families, seed, name, dtype, index, small):
-    """The model with this index: file, calls, output types. The index alone decides, not the models before it."""
+    """The model with this index: file, calls, output types, and what clears outputs that the reference leaves unwritten. The index alone decides, not the models before it."""
     rng = np.random.default_rng([seed, zlib.crc32(f"{name} {dtype}".encode()), index])
     while True:
         sample = Sample(rng, small)
@@ -39,7 +40,7 @@ def draw(families, seed, name, dtype, index, small):
             families[name][0](sample, name, dtype)
         except Redraw:
             continue
-        return sample.finish()
+        return *sample.finish(), sample.clear_unwritten
 
 
 def record(name, model, calls, outputs, kinds):
@@ -64,12 +65,14 @@ def write(folder, reference, count, seed, names, small):
         pack, kept, why = b"", [], collections.Counter()
         for dtype in families[name][1]:
             models = [draw(families, seed, name, dtype, index, small) for index in range(count)]
-            answers = run_all([(model, calls, len(kinds)) for model, calls, kinds in models], reference)
+            answers = run_all([(model, calls, len(kinds)) for model, calls, kinds, _ in models], reference)
             good = 0
-            for index, ((model, calls, kinds), answer) in enumerate(zip(models, answers)):
+            for index, ((model, calls, kinds, clear_unwritten), answer) in enumerate(zip(models, answers)):
                 if isinstance(answer, Refused):
                     why[str(answer)[:120]] += 1
                     continue
+                for call, outputs in enumerate(answer):
+                    clear_unwritten(call, outputs)
                 pack += record(f"{name} {dtype} #{index}", model, calls, answer, kinds)
                 good += 1
             kept.append(f"{dtype.replace(' ', '_')}={good}")

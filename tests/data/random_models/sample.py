@@ -24,6 +24,10 @@ class Sample:
         self.inputs = []
         self.outputs = []
         self.small = small
+        # Calls beyond those that every model has, for models with state.
+        self.more_calls = 0
+        # Takes the number of a call and its outputs.
+        self.clear_unwritten = lambda call, outputs: None
 
     # ---- draws ---------------------------------------------------------------------------------------------------
 
@@ -135,6 +139,7 @@ class Sample:
         """The file, the inputs of each call, and the outputs' types."""
         model = self.graph.write([tensor[0] for tensor in self.inputs], [tensor[0] for tensor in self.outputs])
         fillings = ["ramp", "random"] if self.small else ["ramp", "random", "least", "largest", "random"]
+        fillings += ["random"] * self.more_calls
         calls = [[self._filled(entry, filling) for entry in self.inputs] for filling in fillings]
         return model, calls, [dtype for _, _, dtype in self.outputs]
 

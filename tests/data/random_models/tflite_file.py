@@ -8,6 +8,7 @@ from pathlib import Path
 
 import flatbuffers
 import numpy as np
+from flatbuffers import flexbuffers
 
 # The operators' names in the order of their codes: the importer's own list.
 _NAMES = Path(__file__).parents[3] / "crates/smolnn-import/src"
@@ -18,10 +19,10 @@ OPERATOR_CODES = {
 
 # Codes of `TensorType`, and the numpy types that hold their elements.
 TYPE_CODES = {"f32": 0, "f16": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9, "f64": 10,
-              "uint32": 15, "uint16": 16}
+              "uint64": 12, "uint32": 15, "uint16": 16}
 NUMPY_TYPES = {"f32": np.float32, "f16": np.float16, "int32": np.int32, "uint8": np.uint8, "int64": np.int64,
                "bool": np.bool_, "int16": np.int16, "int8": np.int8, "f64": np.float64, "uint32": np.uint32,
-               "uint16": np.uint16}
+               "uint64": np.uint64, "uint16": np.uint16}
 
 ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3, "TANH": 4, "SIGN_BIT": 5}
 PADDINGS = {"SAME": 0, "VALID": 1}
@@ -158,8 +159,7 @@ class Graph:
             tensors.append(fields)
         tensors = _tables(builder, tensors)
         names = sorted({operator[0] for operator in self.operators})
-        codes = _tables(builder, [{0: ("int8", min(OPERATOR_CODES[name], 127)), 2: ("int32", self.versions[name]), 3: ("int32", OPERATOR_CODES[name])}
-                                  for name in names])
+        codes = _tables(builder, [_code(builder, name, self.versions[name]) for name in names])
         operators = []
         for name, arguments, results, options in self.operators:
             fields = {0: ("uint32", names.index(name)), 1: _vector(builder, "int32", arguments), 2: _vector(builder, "int32", results)}
@@ -170,6 +170,8 @@ class Graph:
                     slot, kind = slots[option]
                     table[slot] = _vector(builder, "int32", value) if kind == "int32 vector" else (kind, value)
                 fields[3], fields[4] = ("uint8", code), _table(builder, table)
+            elif name not in OPERATOR_CODES:
+                fields[5] = _bytes(builder, bytes(flexbuffers.Dumps(options)))
             else:
                 assert not options, (name, options)
             operators.append(fields)
@@ -182,6 +184,15 @@ class Graph:
 
 _PREPEND = {"int8": "Int8", "uint8": "Uint8", "bool": "Bool", "int32": "Int32", "uint32": "Uint32", "int64": "Int64", "f32": "Float32"}
 _WIDTHS = {"int32": 4, "f32": 4, "int64": 8}
+
+
+def _code(builder, name, version):
+    """An entry of the table of operator codes; what is no builtin operator is a custom one."""
+    code = OPERATOR_CODES.get(name, OPERATOR_CODES["CUSTOM"])
+    fields = {0: ("int8", min(code, 127)), 2: ("int32", version), 3: ("int32", code)}
+    if name not in OPERATOR_CODES:
+        fields[1] = builder.CreateString(name)
+    return fields
 
 
 def _table(builder, fields):

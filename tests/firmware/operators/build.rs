@@ -57,6 +57,7 @@ fn main() {
         operators.extend(golden::all("tests/data/japanese_vowels"));
         operators.extend(whole_models());
         operators.extend(["okay_nabu_v1", "okay_nabu_v2"].iter().filter_map(|name| golden::streaming(WAKE, name, 60)));
+        operators.extend(["int8", "float"].iter().filter_map(|kind| golden::front_end(WAKE, kind, 20)));
         let float = FLOAT_MODELS.map(|name| golden::folder(&format!("tests/data/converter/{name}")));
         operators.extend(float.iter().flatten().map(|folder| Golden::read(folder)));
     }

@@ -3,23 +3,22 @@
 use generated_tests::{MODELS, REFUSED, Run};
 use smolnn_testkit::golden::{self, Golden};
 
-/// Runs the recorded calls of a streaming model one after the other; gives how many were compared.
-fn check_streaming(path: &str, run: Run) -> usize {
-    let read = |what: &str| golden::blob(&format!("{path}.random_{what}.bin")).expect("the recording is there");
-    let (inputs, expected) = (read("in"), read("out"));
-    let calls: Vec<Vec<Vec<u8>>> =
-        inputs.chunks_exact(inputs.len() / expected.len()).map(|input| vec![input.to_vec()]).collect();
-    let found: Vec<u8> = run(&calls).into_iter().flatten().flatten().collect();
-    assert_eq!(found, expected, "{path}");
-    expected.len()
+const WAKE: &str = "../shared/golden/wake";
+
+/// A model with its recorded cases.
+fn recorded(path: &str) -> Golden {
+    let streaming = path.strip_prefix(WAKE).map(|name| name.trim_start_matches('/'));
+    let golden = match (streaming, streaming.and_then(|name| name.strip_prefix("audio_preprocessor_"))) {
+        (_, Some(kind)) => golden::front_end(WAKE, kind, 341),
+        (Some(name), None) => golden::streaming(WAKE, name, 200),
+        (None, None) => Some(Golden::read(&golden::project().join(path))),
+    };
+    golden.expect("a model that was compiled is there")
 }
 
 /// Runs all cases of a model; gives how many calls were compared.
 fn check(folder: &str, run: Run) -> usize {
-    if folder.contains("golden/wake") {
-        return check_streaming(folder, run);
-    }
-    let golden = Golden::read(&golden::project().join(folder));
+    let golden = recorded(folder);
     let mut compared = 0;
     for case in &golden.cases {
         let part = |bytes: &[u8], step: usize| {

@@ -7,7 +7,7 @@ use smolnn_signal::micro::{
 use smolnn_testkit::golden::{blob, to_i16, to_i32};
 
 pub(crate) const WAKE: &str = "../shared/golden/wake";
-const WINDOW: usize = 480;
+pub(crate) const WINDOW: usize = 480;
 const BINS: usize = 257;
 pub(crate) const CHANNELS: usize = 40;
 /// Recorded calls of every stage.

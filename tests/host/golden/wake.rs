@@ -1,10 +1,11 @@
 //! Streaming wake-word models against recordings of the reference: state kept over many calls, from random inputs and from sound.
 
+use host_tests::models::{Outcome, compare};
 use smolnn_import::{Backend, Model, Program};
 use smolnn_signal::micro::MicroFrontend;
-use smolnn_testkit::golden::blob;
+use smolnn_testkit::golden::{self, blob};
 
-use crate::signal::{CHANNELS, SOUNDS, WAKE, samples};
+use crate::signal::{CHANNELS, SOUNDS, WAKE, WINDOW, samples};
 
 /// The models, and the frames of features that each takes per call.
 const MODELS: [(&str, usize); 4] = [("okay_nabu_v2", 3), ("hey_jarvis_v2", 3), ("vad_v2", 3), ("okay_nabu_v1", 1)];
@@ -69,5 +70,22 @@ fn arena_and_states_take_less_than_a_quarter_of_what_interpreters_reserve() {
         let bytes = program.arena_bytes() + program.state_bytes();
         println!("{name}: {bytes} bytes of arena and state, {reserved} reserved elsewhere");
         assert!(bytes * 4 < reserved, "{name}: {bytes} bytes");
+    }
+}
+
+/// The front end as a model of TensorFlow Lite Micro, by the element type of its features.
+#[test]
+fn imported_front_ends_equal_the_reference_over_341_windows() {
+    for kind in ["int8", "float"] {
+        let Some(golden) = golden::front_end(WAKE, kind, 341) else { return };
+        match compare(&golden) {
+            Ok(Outcome::Equal(compared)) => assert!(compared > 0, "{kind}: nothing was compared"),
+            Ok(Outcome::Different(text)) => panic!("{text}"),
+            Err(error) => panic!("{kind}: {error}"),
+        }
+        // Features of floats are compared within a tolerance above; here they are equal to the bit.
+        let program = program(&golden.name).expect("the model is there");
+        let found = outputs(&program, golden.cases[0].input(golden.inputs[0]), 2 * WINDOW);
+        assert!(found == golden.cases[0].output(golden.outputs[0]), "{kind}");
     }
 }

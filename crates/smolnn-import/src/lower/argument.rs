@@ -69,6 +69,7 @@ plain! {
     i8: value => format!("{value}_i8");
     i16: value => format!("{value}_i16");
     i32: value => value.to_string();
+    u32: value => value.to_string();
     bool: value => value.to_string();
     f32: value => float_text(*value);
     (usize, usize): value => format!("{value:?}");

@@ -180,6 +180,21 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// A state of the node that the file does not have as a tensor; it starts from `start`, or from 0.
+    pub fn state(&self, element: Element, length: usize, start: Option<Vec<u8>>) -> Result<TensorId, Problem> {
+        self.bounded(&[length])?;
+        Ok(self.add(Tensor {
+            name: format!("state of operator {} {}", self.node.index, self.node.name),
+            element,
+            shape: vec![length],
+            open: Vec::new(),
+            quantisation: None,
+            data: None,
+            variable: true,
+            start: start.map(Constant::new),
+        }))
+    }
+
     /// A constant of the node that stands for the constant `like`.
     pub fn constant_tensor(&self, like: TensorId, element: Element, shape: Vec<usize>, bytes: Vec<u8>) -> TensorId {
         let (name, data) = (self.tensor(like).name.clone(), Some(Constant::new(bytes)));

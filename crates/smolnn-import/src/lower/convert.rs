@@ -39,6 +39,12 @@ pub(super) fn quantise_call(context: &Context<'_>) -> Result<Lowered, Problem> {
 pub(super) fn cast_call(context: &Context<'_>) -> Result<Lowered, Problem> {
     const NUMBERS: [Element; 6] = [Element::I8, Element::U8, Element::I16, Element::I32, Element::F32, Element::Bool];
     let (id, output) = (context.input(0)?, context.output(0)?);
+    if let (Element::I32, Element::U32) | (Element::U32, Element::I32) =
+        (context.tensor(id).element, context.tensor(output).element)
+    {
+        // The bits are the same.
+        return Ok(Lowered::Alias { input: id, output });
+    }
     let (from, to) = (context.element(id, &NUMBERS)?, context.element(output, &NUMBERS)?);
     let body = typed!(context, from, A: any => match to {
         Element::Bool => call!(cast_to_bool(; input<A>(0), output<u8>(0))),

@@ -70,7 +70,7 @@ impl<'a, 'm> CustomTensors<'a, 'm> {
         Self { memory }
     }
 
-    /// Input `index`, whose elements are `i8`, `u8` (truth values as well), `i16`, `i32` or `f32`.
+    /// Input `index`, whose elements are `i8`, `u8` (truth values as well), `i16`, `i32`, `u32` or `f32`.
     ///
     /// # Errors
     /// [`ShapeError`] when the operator has no such input, or its elements are of another type.
@@ -116,7 +116,8 @@ pub(super) fn lower(
     let inputs = (0..context.node.inputs.len()).map(|index| context.input(index)).collect::<Result<Vec<_>, _>>()?;
     let check = |&id: &TensorId| {
         let element = context.tensor(id).element;
-        let fault = || context.tensor_fault(id, element.to_string(), "INT8, UINT8, INT16, INT32, BOOL, FLOAT32");
+        let fault =
+            || context.tensor_fault(id, element.to_string(), "INT8, UINT8, INT16, INT32, UINT32, BOOL, FLOAT32");
         Storage::of(element).map(|_| Description::of(context.tensor(id))).ok_or_else(fault)
     };
     let custom = Custom {

@@ -9,7 +9,7 @@ use smolnn_fixed::{Overlapping, Separate, SeparatePair, WithRight};
 
 use super::argument::float_text;
 use super::source::Source;
-use crate::net::Element;
+use crate::net::{Element, Tensor};
 
 /// Where a tensor lies.
 #[derive(Clone, Debug)]
@@ -29,6 +29,7 @@ pub(crate) enum Storage {
     U8,
     I16,
     I32,
+    U32,
     F32,
 }
 
@@ -41,9 +42,18 @@ impl Storage {
             Element::U8 | Element::Bool => Storage::U8,
             Element::I16 => Storage::I16,
             Element::I32 => Storage::I32,
+            Element::U32 => Storage::U32,
             Element::F32 => Storage::F32,
             _ => return None,
         })
+    }
+
+    /// The type of a tensor's elements between kernels, and how many there are: a UINT64 is two words, the low one first.
+    pub(crate) fn within(tensor: &Tensor) -> Option<(Self, usize)> {
+        match tensor.element {
+            Element::U64 => Some((Storage::U32, 2 * tensor.len())),
+            element => Some((Self::of(element)?, tensor.len())),
+        }
     }
 
     /// The type in Rust.
@@ -53,6 +63,7 @@ impl Storage {
             Storage::U8 => "u8",
             Storage::I16 => "i16",
             Storage::I32 => "i32",
+            Storage::U32 => "u32",
             Storage::F32 => "f32",
         }
     }
@@ -62,7 +73,7 @@ impl Storage {
         match self {
             Storage::I8 | Storage::U8 => 1,
             Storage::I16 => 2,
-            Storage::I32 | Storage::F32 => 4,
+            Storage::I32 | Storage::U32 | Storage::F32 => 4,
         }
     }
 
@@ -74,6 +85,7 @@ impl Storage {
             Storage::U8 => bytes.iter().map(u8::to_string).collect(),
             Storage::I16 => bytes.as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes).to_string()).collect(),
             Storage::I32 => words.iter().map(|&word| (word as i32).to_string()).collect(),
+            Storage::U32 => words.iter().map(u32::to_string).collect(),
             Storage::F32 => words.iter().map(|&word| float_text(f32::from_bits(word))).collect(),
         }
     }

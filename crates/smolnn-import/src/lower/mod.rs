@@ -30,6 +30,7 @@ mod pool;
 mod recurrent;
 mod reduce;
 mod resize;
+mod signal;
 mod source;
 mod state;
 mod weights;
@@ -155,6 +156,7 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         Operator::Where => {
             Err(context.fault("an operator whose result depends on the model's input", "operands that are constant"))
         }
+        Operator::Signal(kind) => signal::lower(context, *kind),
         Operator::Custom { name, options, function } => custom::lower(context, name, options, function.as_deref()),
         // Inference refused what is left of loops.
         Operator::Loop { .. } => Err(context.fault("a loop", "loops that are unrolled")),
@@ -255,7 +257,7 @@ fn ends(net: &Net, roots: &[TensorId]) -> Vec<Problem> {
                 });
             };
             if Storage::of(tensor.element).is_none() {
-                fault(format!("an {what} of {}", tensor.element), "INT8, UINT8, INT16, INT32, BOOL, FLOAT32");
+                fault(format!("an {what} of {}", tensor.element), "INT8, UINT8, INT16, INT32, UINT32, BOOL, FLOAT32");
             }
             if root.data.is_some() {
                 fault(format!("an {what} that is a constant"), "outputs that are computed");

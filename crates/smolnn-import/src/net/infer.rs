@@ -5,7 +5,7 @@
 
 use super::geometry::{axis_lengths, blocks, broadcast, gather_lengths, lengths, marked_axes, pad_amounts, resized};
 use super::movement::movement;
-use super::operator::{Operator, SlidingWindow};
+use super::operator::{Operator, SignalKind, SlidingWindow};
 use super::tensor::Element;
 use super::view::View;
 use crate::error::Problem;
@@ -212,6 +212,7 @@ pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
             "a loop whose rounds cannot be counted before the model runs",
             "loops that end after a number of rounds that does not depend on the model's input, and whose values keep their shapes",
         )),
+        Operator::Signal(kind) => signal(view, *kind),
         Operator::Custom { .. } => (0..view.node.outputs.len())
             .map(|index| {
                 let tensor = view.tensor(view.output(index)?);
@@ -407,4 +408,75 @@ fn svdf(view: &View<'_>, rank: usize) -> Result<Vec<usize>, Problem> {
         return Err(view.fault(format!("rank {rank} of {count} features"), "a rank that divides the features"));
     }
     Ok(vec![batch, count / rank])
+}
+
+/// The outputs of a stage of an audio front end.
+fn signal(view: &View<'_>, kind: SignalKind) -> Result<Vec<Inferred>, Problem> {
+    let shape = view.input_shape(0)?;
+    let Some((&last, rows)) = shape.split_last() else {
+        return Err(view.fault_of_input(0, "a scalar", "at least one dimension"));
+    };
+    let output = |element: Element, shape: Vec<usize>| {
+        view.bounded(&shape)?;
+        Ok(Inferred { shape, element: Some(element) })
+    };
+    let row_of = |length: usize| [rows, &[length]].concat();
+    let stated = |what: &str, wanted: usize, found: usize| {
+        let fault = || view.fault_of_input(0, format!("{found} {what}"), format!("{wanted}, as the options state"));
+        (wanted == found).then_some(()).ok_or_else(fault)
+    };
+    let flag = |element: Element| Inferred { shape: Vec::new(), element: Some(element) };
+    Ok(match kind {
+        SignalKind::Window { .. } => {
+            let factors = view.tensor(view.input(1)?).len();
+            if !view.tensor(view.input(0)?).len().is_multiple_of(factors) {
+                let supported = format!("a multiple of the window's {factors} factors");
+                return Err(view.fault_of_input(0, format!("samples of shape {shape:?}"), supported));
+            }
+            vec![output(Element::I16, shape.to_vec())?]
+        }
+        SignalKind::AutoScale => vec![output(Element::I16, shape.to_vec())?, flag(Element::I32)],
+        SignalKind::Fft { points } => {
+            if last > points {
+                return Err(view.fault_of_input(0, format!("{last} samples"), format!("at most {points} points")));
+            }
+            vec![output(Element::I16, row_of(points + 2))?]
+        }
+        SignalKind::InverseFft { points } => {
+            stated("numbers", points + 2, last)?;
+            vec![output(Element::I16, row_of(points))?]
+        }
+        SignalKind::Energy { .. } if !rows.is_empty() || !last.is_multiple_of(2) => {
+            return Err(view.fault_of_input(0, format!("a spectrum of shape {shape:?}"), "pairs in one dimension"));
+        }
+        SignalKind::Energy { .. } => vec![output(Element::U32, vec![last / 2])?],
+        SignalKind::FilterBank { channels } => vec![output(Element::U64, vec![channels])?],
+        SignalKind::SquareRoot | SignalKind::GainControl { .. } => vec![output(Element::U32, shape.to_vec())?],
+        SignalKind::SpectralSubtraction { .. } => {
+            vec![output(Element::U32, shape.to_vec())?, output(Element::U32, shape.to_vec())?]
+        }
+        SignalKind::Logarithm { .. } | SignalKind::Delay { .. } => vec![output(Element::I16, shape.to_vec())?],
+        SignalKind::Stack { channels, left, right, .. } => {
+            stated("numbers", channels, view.tensor(view.input(0)?).len())?;
+            let frames = left.saturating_add(right).saturating_add(1);
+            vec![output(Element::I16, vec![channels.saturating_mul(frames)])?, flag(Element::Bool)]
+        }
+        SignalKind::Frame { size, step, .. } => {
+            let Some(frames) = last.checked_div(step).filter(|&frames| frames * step == last) else {
+                return Err(view.fault_of_input(
+                    0,
+                    format!("{last} samples"),
+                    format!("a multiple of the step {step}"),
+                ));
+            };
+            vec![output(Element::I16, [rows, &[frames, size]].concat())?, flag(Element::Bool)]
+        }
+        SignalKind::OverlapAdd { step } => {
+            let Some((&frames, rows)) = rows.split_last() else {
+                return Err(view.fault_of_input(0, format!("shape {shape:?}"), "frames of samples"));
+            };
+            let element = view.tensor(view.input(0)?).element;
+            vec![output(element, [rows, &[frames.saturating_mul(step)]].concat())?]
+        }
+    })
 }

@@ -29,7 +29,7 @@ pub use graph::{Net, Node};
 pub(crate) use infer::{Inferred, check_elements, check_shapes, infer};
 pub(crate) use movement::{Move, movement, padding};
 pub use operator::{
-    Activation, BinaryKind, Comparison, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, UnaryKind,
+    Activation, BinaryKind, Comparison, Operator, Padding, PoolKind, ReduceKind, SignalKind, SlidingWindow, UnaryKind,
 };
 pub use tensor::{Constant, Element, Quantisation, Tensor, TensorId};
 pub(crate) use view::View;

@@ -239,6 +239,8 @@ pub enum Operator {
         /// From the values as many.
         body: Arc<Net>,
     },
+    /// A stage of an audio front end.
+    Signal(SignalKind),
     /// Any number of tensors, for a function of the user's.
     Custom {
         /// Its name in the file.
@@ -263,6 +265,10 @@ impl Operator {
     /// How many inputs, left-out ones included, and how many outputs the operator takes.
     pub(crate) fn arity(&self) -> (RangeInclusive<usize>, RangeInclusive<usize>) {
         const MANY: usize = usize::MAX;
+        if let Operator::Signal(kind) = self {
+            let (inputs, outputs) = kind.arity();
+            return (inputs..=inputs, outputs..=outputs);
+        }
         let inputs = match self {
             Operator::Unary(_)
             | Operator::Pool2d { .. }
@@ -314,7 +320,7 @@ impl Operator {
             Operator::Svdf { .. } => 5..=5,
             Operator::Lstm { .. } => 15..=15,
             Operator::AddN | Operator::Concatenate { .. } | Operator::Pack { .. } | Operator::Loop { .. } => 1..=MANY,
-            Operator::Custom { .. } | Operator::Unsupported { .. } => 0..=MANY,
+            Operator::Signal(_) | Operator::Custom { .. } | Operator::Unsupported { .. } => 0..=MANY,
         };
         let outputs = match self {
             Operator::Split | Operator::Unpack { .. } | Operator::Loop { .. } | Operator::Custom { .. } => 1..=MANY,
@@ -485,4 +491,118 @@ pub enum ReduceKind {
     Any,
     /// Their product.
     Product,
+}
+
+/// A stage of an audio front end. Samples are int16; energies and signals are uint32, and sums of a filter bank uint64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalKind {
+    /// Samples, the window's factors.
+    Window {
+        /// Bits by which products are shifted to the right.
+        shift: usize,
+    },
+    /// Samples: shifted to the left so that the largest uses all bits, and the shift.
+    AutoScale,
+    /// Rows of samples: their spectra, real and imaginary parts in turn.
+    Fft {
+        /// Points of the transform.
+        points: usize,
+    },
+    /// Rows of spectra: their samples.
+    InverseFft {
+        /// Points of the transform.
+        points: usize,
+    },
+    /// A spectrum: the energies of its bins.
+    Energy {
+        /// The first bin that counts.
+        first: usize,
+        /// The bin behind the last one that counts.
+        end: usize,
+    },
+    /// Energies; weights of the bins in their channel and in the next one; of each channel's stretch the first bin, the first weight and the width.
+    FilterBank {
+        /// Channels that come out.
+        channels: usize,
+    },
+    /// Sums, the bits by which their roots are shifted to the right.
+    SquareRoot,
+    /// Signals: without their noise, and the noise estimate, which is a state.
+    SpectralSubtraction {
+        /// Shares in the noise estimate, of the signal and of the old estimate, in even channels.
+        even: [usize; 2],
+        /// The same in odd channels.
+        odd: [usize; 2],
+        /// The share of the signal that remains at least.
+        remaining: usize,
+        /// Bits by which the estimate is finer than the signal.
+        smoothing_bits: usize,
+        /// Fraction bits of the shares.
+        share_bits: usize,
+        /// Whether an estimate above the signal falls to it.
+        clamps: bool,
+    },
+    /// Signals, noise estimates, the table of gains.
+    GainControl {
+        /// Bits by which products with the gain are shifted to the right.
+        ratio_shift: usize,
+    },
+    /// Signals: their natural logarithms.
+    Logarithm {
+        /// Their factor.
+        scale: usize,
+        /// Bits by which signals are shifted to the left before.
+        correction: usize,
+    },
+    /// A frame: the stack of frames that it completes, and whether it does. Frames that wait are a state.
+    Stack {
+        /// Numbers of a frame.
+        channels: usize,
+        /// Frames before the one that counts.
+        left: usize,
+        /// Frames behind it.
+        right: usize,
+        /// Frames from one stack to the next.
+        step: usize,
+    },
+    /// Rows of samples: the same later. The samples between are a state.
+    Delay {
+        /// Samples by which they are late.
+        samples: usize,
+    },
+    /// Rows of samples: the frames that they complete, and whether all are complete. Samples that wait are a state.
+    Frame {
+        /// Samples of a frame.
+        size: usize,
+        /// Samples from one frame to the next.
+        step: usize,
+        /// Whether it begins as if there had been silence.
+        prefill: bool,
+    },
+    /// Rows of frames that overlap: their sums. Sums that are not complete are a state.
+    OverlapAdd {
+        /// Samples from one frame to the next.
+        step: usize,
+    },
+}
+
+impl SignalKind {
+    /// How many inputs and outputs the operator has.
+    fn arity(self) -> (usize, usize) {
+        match self {
+            SignalKind::Window { .. } | SignalKind::SquareRoot => (2, 1),
+            SignalKind::FilterBank { .. } => (6, 1),
+            SignalKind::GainControl { .. } => (3, 1),
+            SignalKind::AutoScale
+            | SignalKind::SpectralSubtraction { .. }
+            | SignalKind::Stack { .. }
+            | SignalKind::Frame { .. } => (1, 2),
+            SignalKind::Fft { .. }
+            | SignalKind::InverseFft { .. }
+            | SignalKind::Energy { .. }
+            | SignalKind::Logarithm { .. }
+            | SignalKind::Delay { .. }
+            | SignalKind::OverlapAdd { .. } => (1, 1),
+        }
+    }
 }

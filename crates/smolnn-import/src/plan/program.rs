@@ -343,8 +343,8 @@ impl<'a> Layout<'a> {
             (_, _, Some(&offset)) => Some(Place::Arena(offset)),
             (None, None, None) => None,
         };
-        match (place, Storage::of(tensor.element)) {
-            (Some(place), Some(storage)) => Ok(Operand { place, storage, length: tensor.len() }),
+        match (place, Storage::within(tensor)) {
+            (Some(place), Some((storage, length))) => Ok(Operand { place, storage, length }),
             _ => {
                 // Lowering checked the element types, and every tensor of a call has an item.
                 debug_assert!(false, "tensor {id} has no place");

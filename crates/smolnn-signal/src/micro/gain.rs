@@ -57,6 +57,29 @@ impl GainControl {
         Ok(gain)
     }
 
+    /// The gain of a table as models carry it: the gains of 0 and 1, then value, slope, curvature and an unused number for the noise
+    /// estimates with 2, 3, …, 32 significant bits. The product with the gain is shifted to the right by `ratio_shift`.
+    ///
+    /// # Errors
+    /// [`ShapeError::Length`] when the table is shorter than 125 numbers, [`ShapeError::Range`] when the shift is above 31.
+    pub const fn from_table(table: &[i16], ratio_shift: u32) -> Result<Self, ShapeError> {
+        const NUMBERS: usize = 2 + 4 * (STRETCHES - 1) + 3;
+        if table.len() < NUMBERS {
+            return Err(ShapeError::Length { what: "the gain's table", expected: NUMBERS, found: table.len() });
+        }
+        if ratio_shift > 31 {
+            return Err(ShapeError::Range("the shift of a product of 64 bits to a ratio is below 32"));
+        }
+        let mut gain = Self { small: [table[0], table[1]], parabolas: [[0; 3]; STRETCHES], ratio_shift };
+        let mut stretch = 0;
+        while stretch < STRETCHES {
+            let first = 2 + 4 * stretch;
+            gain.parabolas[stretch] = [table[first], table[first + 1], table[first + 2]];
+            stretch += 1;
+        }
+        Ok(gain)
+    }
+
     /// The gain for a noise estimate.
     const fn gain(&self, noise: u32) -> i16 {
         if noise < 2 {

@@ -57,13 +57,24 @@ impl LogScale {
     }
 }
 
+/// Half of one in Q16, for rounding.
+const HALF: u64 = 1 << (LOG_BITS - 1);
+
 /// ln x with `scale_shift` fraction bits, x > 0.
 const fn ln(x: u32, scale_shift: u32) -> u32 {
+    ((((natural(x) as u64) << scale_shift) + HALF) >> LOG_BITS) as u32
+}
+
+/// ln x in Q16, x > 0.
+const fn natural(x: u32) -> u32 {
     let integer = significant_bits(x) - 1;
     let log2 = (integer << LOG_BITS) + log2_fraction(x, integer);
-    let half = 1_u64 << (LOG_BITS - 1);
-    let ln = (LN_2 * log2 as u64 + half) >> LOG_BITS;
-    (((ln << scale_shift) + half) >> LOG_BITS) as u32
+    ((LN_2 * log2 as u64 + HALF) >> LOG_BITS) as u32
+}
+
+/// ln x times `scale`, rounded; the product and its rounding are in 32 bits, as the reference has them. 0 for x of 0 or 1.
+pub(crate) const fn scaled_ln(x: u32, scale: u32) -> u32 {
+    if x > 1 { scale.wrapping_mul(natural(x)).wrapping_add(HALF as u32) >> LOG_BITS } else { 0 }
 }
 
 /// The fraction of log2 x in Q16, x = 2^`integer` · (1 + fraction): the fraction itself plus a correction, linear between 128 points.

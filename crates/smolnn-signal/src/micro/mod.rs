@@ -25,7 +25,7 @@ mod window;
 pub use filter_bank::{FilterBank, energy, root};
 pub use gain::GainControl;
 pub use log::LogScale;
-pub(crate) use log::log2;
+pub(crate) use log::{log2, scaled_ln};
 pub use noise::NoiseReduction;
 pub use window::{common_shift, hann, windowed};
 

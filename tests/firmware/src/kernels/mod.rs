@@ -13,6 +13,7 @@ pub mod int8;
 mod others;
 mod recurrent;
 mod signal;
+mod signal_operators;
 
 use core::hint::black_box;
 
@@ -75,6 +76,7 @@ pub fn all(meter: &mut dyn Meter) {
     others::all(meter);
     elementwise::all(meter);
     signal::all(meter);
+    signal_operators::all(meter);
 }
 
 /// Deterministic values without a pattern that a kernel could profit from.

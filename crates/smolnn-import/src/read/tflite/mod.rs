@@ -3,6 +3,7 @@
 //! Everything is checked that can be checked without knowing what the operators compute: offsets, indices, shapes, buffer sizes, quantisation,
 //! the order of operators. Nothing that a file says is trusted.
 
+mod flexbuffer;
 mod loops;
 mod operators;
 mod schema;
@@ -441,16 +442,16 @@ fn quantisation(
 fn node(entry: Entry<'_>, loops: &mut Loops<'_>) -> Result<Node> {
     let parts = loops.parts(&entry)?;
     let Entry { index, name, version, operator, inputs, outputs } = entry;
-    if let Some(custom) = name.strip_prefix(CUSTOM) {
-        let (custom, options) = (custom.to_string(), operator.custom_options().to_vec());
+    let custom_options = operator.custom_options();
+    let custom = name.strip_prefix(CUSTOM);
+    if let Some(custom) = custom.filter(|custom| !Line::is_of_custom(custom)) {
+        let (custom, options) = (custom.to_string(), custom_options.to_vec());
         let operator = Operator::Custom { name: custom, options, function: None };
         return Ok(Node { index, name, operator, inputs, outputs });
     }
-    let mut stated = Stated { options: operator.options(), inputs, outputs, parts };
-    let operator = attributes(&name, version, &mut stated).unwrap_or_else(|refusal| Operator::Unsupported {
-        tensor: refusal.tensor,
-        found: refusal.found,
-        supported: refusal.supported,
+    let mut stated = Stated { options: operator.options(), custom_options, inputs, outputs, parts };
+    let operator = attributes(custom.unwrap_or(&name), version, &mut stated).unwrap_or_else(|refusal| {
+        Operator::Unsupported { tensor: refusal.tensor, found: refusal.found, supported: refusal.supported }
     });
     Ok(Node { index, name, operator, inputs: stated.inputs, outputs: stated.outputs })
 }

@@ -4,18 +4,22 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::element;
+use super::flexbuffer;
 use super::schema::Options;
 use crate::net::{
-    Activation, BinaryKind, Comparison, Element, Net, Operator, Padding, PoolKind, ReduceKind, SlidingWindow, TensorId,
-    UnaryKind,
+    Activation, BinaryKind, Comparison, Element, Net, Operator, Padding, PoolKind, ReduceKind, SignalKind,
+    SlidingWindow, TensorId, UnaryKind,
 };
 
 /// A line of the table.
 pub(super) struct Line {
     name: &'static str,
     versions: RangeInclusive<i32>,
-    attributes: fn(&mut Stated) -> Result<Operator, Refusal>,
+    attributes: fn(&mut Stated<'_>) -> Result<Operator, Refusal>,
 }
+
+/// The largest number that an option of a custom operator has: any real one is less, and products of two fit.
+const MOST_OF_AN_OPTION: usize = 1 << 24;
 
 /// The options of an operator, which must be of this kind; otherwise the line's function returns.
 macro_rules! options {
@@ -222,6 +226,47 @@ const LINES: &[Line] = &[
         let activation = activation(options.activation)?;
         Operator::Svdf { rank, activation }
     }),
+    line!("SignalDelay", 1..=1, of => Operator::Signal(SignalKind::Delay { samples: of.count("delay_length")? })),
+    line!("SignalEnergy", 1..=1, of => {
+        Operator::Signal(SignalKind::Energy { first: of.count("start_index")?, end: of.count("end_index")? })
+    }),
+    line!("SignalFftAutoScale", 1..=1, _ => Operator::Signal(SignalKind::AutoScale)),
+    line!("SignalFilterBank", 1..=1, of => {
+        Operator::Signal(SignalKind::FilterBank { channels: of.count("num_channels")? })
+    }),
+    line!("SignalFilterBankLog", 1..=1, of => {
+        let (scale, correction) = (of.count("output_scale")?, of.count("input_correction_bits")?);
+        Operator::Signal(SignalKind::Logarithm { scale, correction })
+    }),
+    // The option `num_channels` repeats what the shapes say.
+    line!("SignalFilterBankSpectralSubtraction", 1..=1, of => Operator::Signal(SignalKind::SpectralSubtraction {
+        even: [of.count("smoothing")?, of.count("one_minus_smoothing")?],
+        odd: [of.count("alternate_smoothing")?, of.count("alternate_one_minus_smoothing")?],
+        remaining: of.count("min_signal_remaining")?,
+        smoothing_bits: of.count("smoothing_bits")?,
+        share_bits: of.count("spectral_subtraction_bits")?,
+        clamps: of.count("clamping")? != 0,
+    })),
+    line!("SignalFilterBankSquareRoot", 1..=1, _ => Operator::Signal(SignalKind::SquareRoot)),
+    line!("SignalFramer", 1..=1, of => Operator::Signal(SignalKind::Frame {
+        size: of.count("frame_size")?,
+        step: of.count("frame_step")?,
+        prefill: of.count("prefill")? != 0,
+    })),
+    // The element type, the option `T` of transforms and sums, is that of the tensors.
+    line!("SignalIrfft", 1..=1, of => Operator::Signal(SignalKind::InverseFft { points: of.count("fft_length")? })),
+    line!("SignalOverlapAdd", 1..=1, of => Operator::Signal(SignalKind::OverlapAdd { step: of.count("frame_step")? })),
+    line!("SignalPCAN", 1..=1, of => {
+        Operator::Signal(SignalKind::GainControl { ratio_shift: of.count("snr_shift")? })
+    }),
+    line!("SignalRfft", 1..=1, of => Operator::Signal(SignalKind::Fft { points: of.count("fft_length")? })),
+    line!("SignalStacker", 1..=1, of => Operator::Signal(SignalKind::Stack {
+        channels: of.count("num_channels")?,
+        left: of.count("stacker_left_context")?,
+        right: of.count("stacker_right_context")?,
+        step: of.count("stacker_step")?,
+    })),
+    line!("SignalWindow", 1..=1, of => Operator::Signal(SignalKind::Window { shift: of.count("shift")? })),
     line!("TANH", 1..=3, _ => Operator::Unary(UnaryKind::Tanh)),
     line!("TILE", 1..=3, _ => Operator::Tile),
     line!("TRANSPOSE", 1..=6, _ => Operator::Transpose),
@@ -245,11 +290,18 @@ impl Line {
     pub(super) fn of(name: &str) -> Option<&'static Self> {
         LINES.binary_search_by(|line| line.name.cmp(name)).ok().map(|index| &LINES[index])
     }
+
+    /// Whether a custom operator of this name has a line. Only names of custom operators have small letters.
+    pub(super) fn is_of_custom(name: &str) -> bool {
+        name.contains(|character: char| character.is_ascii_lowercase()) && Self::of(name).is_some()
+    }
 }
 
 /// What a file says about an operator.
-pub(super) struct Stated {
+pub(super) struct Stated<'a> {
     pub options: Options,
+    /// The options of a custom operator.
+    pub custom_options: &'a [u8],
     pub inputs: Vec<Option<TensorId>>,
     pub outputs: Vec<TensorId>,
     /// The condition and the body of a loop.
@@ -275,7 +327,7 @@ pub(super) fn unknown() -> (String, String) {
 }
 
 /// The operator of this name and version with its attributes. Inputs come in the order in which the net has them.
-pub(super) fn attributes(name: &str, version: i32, stated: &mut Stated) -> Result<Operator, Refusal> {
+pub(super) fn attributes(name: &str, version: i32, stated: &mut Stated<'_>) -> Result<Operator, Refusal> {
     let Some(line) = Line::of(name) else {
         let (found, supported) = unknown();
         return Err(refuse(found, supported));
@@ -287,7 +339,16 @@ pub(super) fn attributes(name: &str, version: i32, stated: &mut Stated) -> Resul
     (line.attributes)(stated)
 }
 
-impl Stated {
+impl Stated<'_> {
+    /// An option of a custom operator, which is a number and not negative.
+    fn count(&self, key: &str) -> Result<usize, Refusal> {
+        let Some(number) = flexbuffer::integer(self.custom_options, key) else {
+            return Err(refuse(format!("no option {key:?}"), "a map of options with all that the operator has"));
+        };
+        let count = usize::try_from(number).ok().filter(|&count| count <= MOST_OF_AN_OPTION);
+        count.ok_or_else(|| refuse(format!("option {key:?} of {number}"), format!("0 to {MOST_OF_AN_OPTION}")))
+    }
+
     fn input(&self, index: usize) -> Option<TensorId> {
         self.inputs.get(index).copied().flatten()
     }
@@ -336,7 +397,7 @@ fn positive(what: &str, [height, width]: [i32; 2]) -> Result<[usize; 2], Refusal
     }
 }
 
-fn pool(of: &Stated, kind: PoolKind) -> Result<Operator, Refusal> {
+fn pool(of: &Stated<'_>, kind: PoolKind) -> Result<Operator, Refusal> {
     let options = options!(of, Pool2d);
     Ok(Operator::Pool2d {
         kind,
@@ -346,7 +407,7 @@ fn pool(of: &Stated, kind: PoolKind) -> Result<Operator, Refusal> {
     })
 }
 
-fn reduce(of: &Stated, kind: ReduceKind) -> Result<Operator, Refusal> {
+fn reduce(of: &Stated<'_>, kind: ReduceKind) -> Result<Operator, Refusal> {
     Ok(Operator::Reduce { kind, keep_dims: options!(of, Reducer).keep_dims })
 }
 
@@ -356,7 +417,7 @@ fn block(size: i32) -> Result<usize, Refusal> {
 }
 
 /// An LSTM, whose 20 to 24 inputs in the file have room for what is not supported.
-fn lstm(of: &mut Stated) -> Result<Operator, Refusal> {
+fn lstm(of: &mut Stated<'_>) -> Result<Operator, Refusal> {
     /// What is not supported, by first and last input.
     const LEFT_OUT: [(usize, usize, &str); 3] =
         [(9, 11, "peephole connections"), (16, 17, "a projection"), (20, 23, "layer normalisation")];
@@ -394,11 +455,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lines_are_sorted_and_name_operators_of_the_schema() {
+    fn the_lines_are_sorted_and_name_operators_of_the_schema_or_custom_ones() {
         assert!(LINES.is_sorted_by(|a, b| a.name < b.name));
         let schema = include_str!("builtin_operators.txt");
         for line in LINES {
-            assert!(schema.lines().any(|name| name == line.name), "{}", line.name);
+            let builtin = schema.lines().any(|name| name == line.name);
+            assert!(builtin != Line::is_of_custom(line.name), "{}", line.name);
         }
     }
 
