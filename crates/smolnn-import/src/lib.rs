@@ -56,6 +56,7 @@ mod read;
 mod report;
 mod rewrite;
 mod run;
+mod streaming;
 mod write;
 
 pub use error::{Error, Problem, Result};

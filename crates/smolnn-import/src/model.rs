@@ -13,6 +13,7 @@ use crate::net::{Net, Operator};
 use crate::plan::{Program, plan};
 use crate::read::read;
 use crate::rewrite::rewrite;
+use crate::streaming::streaming;
 
 /// What this build script wrote, by file: two models of one name would overwrite each other.
 static EMITTED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
@@ -92,6 +93,31 @@ impl Model {
             self.unknown_customs.push(name.into());
         }
         self
+    }
+
+    /// The model over a stream, of one that was trained over a whole window: it takes the `step` newest rows along `axis`, the axis of time of
+    /// its input, keeps what it needs of the older ones in its state, and gives what the model gives over the window that ends with these rows.
+    ///
+    /// From reset on, outputs count once as many rows came as the window has; those of integer models are then equal bit for bit. With causal
+    /// padding the first window is equal, and later ones see the rows before them where the model over a window sees padding. An output that has
+    /// the axis of time gives its newest rows. [`Program::macs`] says what a step computes. An operator that needs all rows at once, such as a mean over
+    /// time, gets the window of its input from the state, and it and what follows are computed as before.
+    ///
+    /// ```no_run
+    /// # fn main() -> smolnn_import::Result<()> {
+    /// smolnn_import::Model::open("kws.tflite")?.streaming(1, 2)?.emit() // in: [1, 49, 10, 1] before, [1, 2, 10, 1] now
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the operator that prevents it: padding behind the window in time (SAME), whose rows are the future's; a state; a
+    /// stride in time that does not divide the rows of a step. Also without exactly one input, when time is not its first axis that is
+    /// longer than 1, or when the step is not between 1 and the rows of the window.
+    pub fn streaming(self, axis: usize, step: usize) -> Result<Self> {
+        match streaming(&self.net, axis, step) {
+            Ok(net) => Ok(Self { net, ..self }),
+            Err(problem) => Err(Error::Unsupported(vec![problem]).of(self.path.as_deref())),
+        }
     }
 
     /// The name.

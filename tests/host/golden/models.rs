@@ -251,3 +251,60 @@ fn custom_operators_run_by_functions_of_the_users() {
     drop(runner);
     assert_eq!(calls, 1);
 }
+
+/// MLPerf Tiny's streaming wake word, which was trained over windows of 30 rows, gives over a stream what it gives over windows.
+#[test]
+fn a_model_over_a_stream_gives_what_it_gives_over_windows() {
+    const ROWS: usize = 30;
+    const ROW: usize = 40;
+    for golden in golden::all("../shared/golden/models").iter().filter(|golden| golden.name == "str_ww_ref_model") {
+        let model = Model::read(&golden.name, &golden.model).expect("the model is read");
+        let whole = model.compile(Backend::CURRENT).expect("the model compiles");
+        let mut over_windows = whole.runner().expect("this machine's backend");
+        for (step, windows) in [(1, 150), (3, 50), (7, 10)] {
+            let stream = model.clone().streaming(1, step).expect("it has no padding in time");
+            let program = stream.compile(Backend::CURRENT).expect("the model over a stream compiles");
+            println!(
+                "steps of {step}: {} MACs of {}, arena {} of {} bytes, state {}",
+                program.macs(),
+                whole.macs(),
+                program.arena_bytes(),
+                whole.arena_bytes(),
+                program.state_bytes()
+            );
+            assert!(program.macs() * 2 < whole.macs(), "steps of {step} compute little");
+            let mut over_stream = program.runner().expect("this machine's backend");
+            let (mut rows, mut seen, mut compared) = (Vec::new(), std::collections::BTreeSet::new(), 0);
+            // Values without a pattern, loud and quiet by turns.
+            let mut value = step as u32;
+            while compared < windows {
+                let new: Vec<u8> = (0..step * ROW)
+                    .map(|_| {
+                        value = value.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        ((value >> 24) as i8 >> (rows.len() / 1000 % 4)) as u8
+                    })
+                    .collect();
+                rows.extend(&new);
+                over_stream.set_input(0, &new).expect("the rows fit");
+                over_stream.run().expect("it runs");
+                let Some(start) = rows.len().checked_sub(ROWS * ROW) else { continue };
+                over_windows.set_input(0, &rows[start..]).expect("the window fits");
+                over_windows.run().expect("it runs");
+                let expected = over_windows.output(0).expect("an output");
+                assert_eq!(over_stream.output(0).expect("an output"), expected, "window {compared}, steps of {step}");
+                seen.insert(expected.to_vec());
+                compared += 1;
+            }
+            assert!(seen.len() > 3, "the outputs tell nothing");
+        }
+    }
+}
+
+#[test]
+fn a_model_with_same_padding_in_time_is_no_stream_and_says_where() {
+    for golden in golden::all("../shared/golden/models").iter().filter(|golden| golden.name == "kws_ref_model") {
+        let model = Model::read(&golden.name, &golden.model).expect("the model is read");
+        let text = model.streaming(1, 2).expect_err("it is refused").to_string();
+        assert!(text.contains("operator 0 CONV_2D") && text.contains("SAME padding in time"), "{text}");
+    }
+}
