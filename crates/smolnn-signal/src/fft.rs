@@ -9,6 +9,7 @@
 //! spectra are equal bit for bit (tests/host, golden `stage_rfft`).
 
 use core::fmt;
+use core::hint::black_box;
 
 use smolnn_core::ShapeError;
 
@@ -215,8 +216,7 @@ impl RealFft {
     #[inline]
     pub(crate) fn transform_with<B: Bin>(&self, body: &mut [B], sample: impl Fn(usize) -> i16) -> Complex {
         debug_assert_eq!(body.len(), self.points / 2, "the spectrum is as long as its FFT says");
-        load(body, |index| Complex::new(sample(2 * index), sample(2 * index + 1)));
-        self.stages(body);
+        self.stages(body, |index| Complex::new(sample(2 * index), sample(2 * index + 1)));
         split(body, self.split)
     }
 
@@ -227,21 +227,19 @@ impl RealFft {
         debug_assert_eq!(body.len(), half, "there are as many samples as points");
         // An inverse transform is the transform with real and imaginary parts exchanged before and after it, to the bit: its factors
         // are the conjugates, so that the same products are added up and rounded.
-        load(body, |index| exchanged(merge(&bin, index, half, self.split)));
-        self.stages(body);
+        self.stages(body, |index| exchanged(merge(&bin, index, half, self.split)));
         body.iter_mut().for_each(|place| *place = B::of(exchanged(place.number())));
     }
 
-    /// The transform of N/2 complex numbers in the order of [`load`], without the split of the spectrum.
-    fn stages<B: Bin>(&self, body: &mut [B]) {
+    /// The transform of the N/2 complex numbers that `number` gives by index.
+    #[inline(always)]
+    fn stages<B: Bin>(&self, body: &mut [B], number: impl Fn(usize) -> Complex) {
         let half = self.points / 2;
-        // The first stage of radix 4 needs no factors: they are all 1, and after the division by 4 a product with 32 767/32 768
-        // rounds to the number itself. After the division by 2 it does not at −16 384, so that radix 2 multiplies.
         let mut length = first_length(half);
         if length == 2 {
-            radix_2_first(body);
+            radix_2_first(body, number);
         } else {
-            radix_4_first(body);
+            radix_4_first(body, number);
         }
         let mut stages = self.stages;
         while let Some((factors, rest)) = stages.split_at_checked(length)
@@ -257,28 +255,44 @@ impl RealFft {
 
 /// A product of Q15 numbers, given as the sum of its parts, rounded.
 #[inline(always)]
-const fn rounded(product: i32) -> i16 {
-    ((product + (1 << 14)) >> 15) as i16
+const fn rounded(product: i32) -> i32 {
+    (product + (1 << 14)) >> 15
 }
 
-/// x/2 as the reference divides: x · 16 383/32 768, rounded.
+/// A divisor as the reference divides: by a product with the largest Q15 number that is not above 1/divisor, rounded. Here is twice
+/// that number, so that the quotient is the upper half of a word.
+///
+/// It is hidden from the compiler, which would make shifts and additions of the product: cores multiply and add in one instruction.
 #[inline(always)]
-const fn half(x: i16) -> i32 {
-    rounded(x as i32 * 16383) as i32
+fn reciprocal(divisor: i16) -> i16 {
+    black_box(2 * (i16::MAX / divisor))
 }
 
-/// Both parts divided by 4 as the reference divides: x · 8 191/32 768, rounded.
+/// A number divided.
 #[inline(always)]
-const fn quarters(x: Complex) -> (i32, i32) {
+const fn divided(x: i32, reciprocal: i16) -> i32 {
+    (x * reciprocal as i32 + (1 << 15)) >> 16
+}
+
+/// Both parts divided.
+#[inline(always)]
+const fn parts_divided(x: Complex, reciprocal: i16) -> (i32, i32) {
     let (re, im) = x.parts();
-    (rounded(re * 8191) as i32, rounded(im * 8191) as i32)
+    (divided(re, reciprocal), divided(im, reciprocal))
 }
 
-/// A complex product, each part rounded once.
+/// The product of a number with a factor of length 1, each part rounded once.
 #[inline(always)]
-fn times((re, im): (i32, i32), factor: Complex) -> (i32, i32) {
+const fn turned((re, im): (i32, i32), factor: Complex) -> (i32, i32) {
     let (c, s) = factor.parts();
-    (rounded(re * c - im * s).into(), rounded(re * s + im * c).into())
+    (rounded(re * c - im * s), rounded(re * s + im * c))
+}
+
+/// The same in 16 bits, as the reference keeps it, for numbers that may be too large for it.
+#[inline(always)]
+const fn turned_in_16_bits(number: (i32, i32), factor: Complex) -> (i32, i32) {
+    let (re, im) = turned(number, factor);
+    (re as i16 as i32, im as i16 as i32)
 }
 
 #[inline(always)]
@@ -286,51 +300,53 @@ fn complex(re: i32, im: i32) -> Complex {
     Complex::new(re as i16, im as i16)
 }
 
-/// Writes the numbers that `number` gives by index in the order in which the stages want them: the digits of the index reversed. The last stage has radix 4 and
-/// takes every fourth number, and so on down to the first, which has radix 2 or 4 and takes neighbours. Reversing the digits of
-/// base 4 is reversing the bits and then swapping the two of each digit; a digit of base 2 ends up at the top.
+/// The first of the numbers that the butterfly at place `index` of the first stage takes; the others follow at equal distances.
+///
+/// The last stage has radix 4 and takes every fourth number, and so on down to the first: in places the digits of the index are
+/// reversed. Reversing the digits of base 4 is reversing the bits and then swapping the two of each digit.
 #[inline(always)]
-fn load<B: Bin>(body: &mut [B], number: impl Fn(usize) -> Complex) {
-    let bits = body.len().trailing_zeros();
-    let digits = (1_u32 << (bits & !1)) - 1;
-    for (place, index) in body.iter_mut().zip(0_u32..) {
-        let reversed = index.reverse_bits() >> (32 - bits);
-        let paired = reversed & digits;
-        let from = (reversed & !digits | (paired >> 1) & 0x5555_5555 | (paired << 1) & 0xAAAA_AAAA) as usize;
-        *place = B::of(number(from));
-    }
+const fn first_number(index: u32, butterflies: usize) -> usize {
+    let bits = butterflies.trailing_zeros();
+    let reversed = index.reverse_bits() >> (32 - bits);
+    ((reversed >> 1) & 0x5555_5555 | (reversed << 1) & 0xAAAA_AAAA) as usize
 }
 
-/// Radix-2 butterflies over neighbours, the factor 1 included.
-fn radix_2_first<B: Bin>(body: &mut [B]) {
-    for pair in body.as_chunks_mut::<2>().0 {
-        let [a, b] = pair.map(B::number);
-        let (t_re, t_im) = times((half(b.re()), half(b.im())), const { factor(0.0) });
-        let (a_re, a_im) = (half(a.re()), half(a.im()));
+/// Radix-2 butterflies of numbers half the length apart, the factor 1 included: after the division by 2 a product with
+/// 32 767/32 768 does not round to the number itself at −16 384.
+#[inline(always)]
+fn radix_2_first<B: Bin>(body: &mut [B], number: impl Fn(usize) -> Complex) {
+    let (butterflies, by_2) = (body.len() / 2, reciprocal(2));
+    for (pair, index) in body.as_chunks_mut::<2>().0.iter_mut().zip(0_u32..) {
+        let from = first_number(index, butterflies);
+        let (a_re, a_im) = parts_divided(number(from), by_2);
+        let (t_re, t_im) = turned(parts_divided(number(from + butterflies), by_2), const { factor(0.0) });
         *pair = [complex(a_re + t_re, a_im + t_im), complex(a_re - t_re, a_im - t_im)].map(B::of);
     }
 }
 
-/// The four results of a radix-4 butterfly over numbers that are divided and turned already.
+/// The four results of a radix-4 butterfly, from the sum and the difference of the first and the third number, and those of the second
+/// and the fourth.
 #[inline(always)]
-fn butterfly(a: (i32, i32), b: (i32, i32), c: (i32, i32), d: (i32, i32)) -> [Complex; 4] {
-    let (sum_re, sum_im) = (a.0 + c.0, a.1 + c.1);
-    let (difference_re, difference_im) = (a.0 - c.0, a.1 - c.1);
-    let (outer_re, outer_im) = (b.0 + d.0, b.1 + d.1);
-    let (turned_re, turned_im) = (b.0 - d.0, b.1 - d.1);
+fn outputs(sum: (i32, i32), difference: (i32, i32), outer: (i32, i32), turned: (i32, i32)) -> [Complex; 4] {
     [
-        complex(sum_re + outer_re, sum_im + outer_im),
-        complex(difference_re + turned_im, difference_im - turned_re),
-        complex(sum_re - outer_re, sum_im - outer_im),
-        complex(difference_re - turned_im, difference_im + turned_re),
+        complex(sum.0 + outer.0, sum.1 + outer.1),
+        complex(difference.0 + turned.1, difference.1 - turned.0),
+        complex(sum.0 - outer.0, sum.1 - outer.1),
+        complex(difference.0 - turned.1, difference.1 + turned.0),
     ]
 }
 
-/// Radix-4 butterflies over neighbours.
-fn radix_4_first<B: Bin>(body: &mut [B]) {
-    for four in body.as_chunks_mut::<4>().0 {
-        let [a, b, c, d] = four.map(|place| quarters(place.number()));
-        *four = butterfly(a, b, c, d).map(B::of);
+/// Radix-4 butterflies of numbers a quarter of the length apart. They need no factors: these are all 1, and after the division by 4 a
+/// product with 32 767/32 768 rounds to the number itself.
+#[inline(always)]
+fn radix_4_first<B: Bin>(body: &mut [B], number: impl Fn(usize) -> Complex) {
+    let (butterflies, by_4) = (body.len() / 4, reciprocal(4));
+    for (four, index) in body.as_chunks_mut::<4>().0.iter_mut().zip(0_u32..) {
+        let from = first_number(index, butterflies);
+        let [a, b, c, d] = [0, 1, 2, 3].map(|part| parts_divided(number(from + part * butterflies), by_4));
+        let (sum, difference) = ((a.0 + c.0, a.1 + c.1), (a.0 - c.0, a.1 - c.1));
+        let (outer, turned) = ((b.0 + d.0, b.1 + d.1), (b.0 - d.0, b.1 - d.1));
+        *four = outputs(sum, difference, outer, turned).map(B::of);
     }
 }
 
@@ -345,7 +361,7 @@ fn fourths<B>(block: &mut [B], length: usize) -> Option<[&mut [B]; 4]> {
 
 /// Radix-4 butterflies over four transforms of as many numbers as there are factors.
 fn radix_4<B: Bin>(body: &mut [B], factors: &[[Complex; 3]]) {
-    let length = factors.len();
+    let (length, by_4) = (factors.len(), reciprocal(4));
     let mut blocks = body;
     while let Some((block, others)) = blocks.split_at_mut_checked(4 * length)
         && !block.is_empty()
@@ -355,11 +371,19 @@ fn radix_4<B: Bin>(body: &mut [B], factors: &[[Complex; 3]]) {
             debug_assert!(false, "a block has four transforms");
             return;
         };
-        for ((((a, b), c), d), &[once, twice, thrice]) in a.iter_mut().zip(b).zip(c).zip(d).zip(factors) {
-            let second = times(quarters(b.number()), once);
-            let third = times(quarters(c.number()), twice);
-            let fourth = times(quarters(d.number()), thrice);
-            [*a, *b, *c, *d] = butterfly(quarters(a.number()), second, third, fourth).map(B::of);
+        // Two passes, since a whole butterfly has more numbers than a core has registers. The sum and the difference of the second and
+        // the fourth number fit 16 bits: each is at most 2^13 · √2.
+        for ((b, d), &[once, _, thrice]) in b.iter_mut().zip(d.iter_mut()).zip(factors) {
+            let (b_re, b_im) = turned(parts_divided(b.number(), by_4), once);
+            let (d_re, d_im) = turned(parts_divided(d.number(), by_4), thrice);
+            *b = B::of(complex(b_re + d_re, b_im + d_im));
+            *d = B::of(complex(b_re - d_re, b_im - d_im));
+        }
+        for ((((a, b), c), d), &[_, twice, _]) in a.iter_mut().zip(b).zip(c).zip(d).zip(factors) {
+            let (a_re, a_im) = parts_divided(a.number(), by_4);
+            let (c_re, c_im) = turned(parts_divided(c.number(), by_4), twice);
+            let (sum, difference) = ((a_re + c_re, a_im + c_im), (a_re - c_re, a_im - c_im));
+            [*a, *b, *c, *d] = outputs(sum, difference, b.number().parts(), d.number().parts()).map(B::of);
         }
     }
 }
@@ -368,15 +392,15 @@ fn radix_4<B: Bin>(body: &mut [B], factors: &[[Complex; 3]]) {
 /// and odd samples, X\[k\] = (E\[k\] + e^(−2πik/N) O\[k\]) / 2, two frequencies k and N/2 − k at a time. Gives the bin of N/2.
 fn split<B: Bin>(body: &mut [B], factors: &[Complex]) -> Complex {
     let [first, middle @ ..] = body else { return Complex::default() };
-    let number = first.number();
-    let (re, im) = (half(number.re()), half(number.im()));
+    let by_2 = reciprocal(2);
+    let (re, im) = parts_divided(first.number(), by_2);
     *first = B::of(complex(re + im, 0));
     // An odd number of bins: the one in the middle is its own mirror, and what counts is its value as the upper of the two.
     let (low, rest) = middle.split_at_mut(middle.len() / 2);
     if let ([centre, high @ ..], Some((last, factors))) = (rest, factors.split_last()) {
-        *centre = B::of(split_pair(centre.number(), centre.number(), *last).1);
+        *centre = B::of(split_pair(centre.number(), centre.number(), *last, by_2).1);
         for ((low, high), &factor) in low.iter_mut().zip(high.iter_mut().rev()).zip(factors) {
-            let (at_low, at_high) = split_pair(low.number(), high.number(), factor);
+            let (at_low, at_high) = split_pair(low.number(), high.number(), factor, by_2);
             (*low, *high) = (B::of(at_low), B::of(at_high));
         }
     }
@@ -385,12 +409,11 @@ fn split<B: Bin>(body: &mut [B], factors: &[Complex]) -> Complex {
 
 /// The spectrum at two mirrored frequencies.
 #[inline(always)]
-fn split_pair(low: Complex, high: Complex, factor: Complex) -> (Complex, Complex) {
-    let (low_re, low_im) = (half(low.re()), half(low.im()));
-    // The conjugate: the reference negates in 16 bits before it divides.
-    let (high_re, high_im) = (half(high.re()), half(high.im().wrapping_neg()));
+fn split_pair(low: Complex, high: Complex, factor: Complex, by_2: i16) -> (Complex, Complex) {
+    let (low_re, low_im) = parts_divided(low, by_2);
+    let (high_re, high_im) = parts_divided(conjugate(high), by_2);
     let (sum_re, sum_im) = (low_re + high_re, low_im + high_im);
-    let (turned_re, turned_im) = times((low_re - high_re, low_im - high_im), factor);
+    let (turned_re, turned_im) = turned_in_16_bits(halves((low_re - high_re, low_im - high_im)), factor);
     (
         complex((sum_re + turned_re) >> 1, (sum_im + turned_im) >> 1),
         complex((sum_re - turned_re) >> 1, (turned_im - sum_im) >> 1),
@@ -399,25 +422,39 @@ fn split_pair(low: Complex, high: Complex, factor: Complex) -> (Complex, Complex
 
 /// The opposite of [`split`]: of the spectrum of N real samples, number `index` of the spectrum of N/2 complex ones.
 fn merge(bin: &impl Fn(usize) -> Complex, index: usize, half_points: usize, factors: &[Complex]) -> Complex {
+    let by_2 = reciprocal(2);
     if index == 0 {
         let (first, last) = (bin(0).re(), bin(half_points).re());
-        return complex(half(first.wrapping_add(last)), half(first.wrapping_sub(last)));
+        let (sum, difference) = parts_divided(Complex::new(first.wrapping_add(last), first.wrapping_sub(last)), by_2);
+        return complex(sum, difference);
     }
     // Two mirrored frequencies share their factor; the one in the middle counts as the upper of the two.
     let mirrored = 2 * index >= half_points;
     let low = if mirrored { half_points - index } else { index };
     let (at_low, at_high) = (bin(low), bin(half_points - low));
-    let (low_re, low_im) = (half(at_low.re()), half(at_low.im()));
-    let (high_re, high_im) = (half(at_high.re()), half(at_high.im().wrapping_neg()));
+    let (low_re, low_im) = parts_divided(at_low, by_2);
+    let (high_re, high_im) = parts_divided(conjugate(at_high), by_2);
     let (sum_re, sum_im) = (low_re + high_re, low_im + high_im);
     let factor = factors.get(low - 1).copied().unwrap_or_default();
     // The product with the conjugate is that of the exchanged numbers.
-    let (turned_im, turned_re) = times((low_im - high_im, low_re - high_re), factor);
+    let (turned_im, turned_re) = turned_in_16_bits(halves((low_im - high_im, low_re - high_re)), factor);
     if mirrored {
         complex(sum_re - turned_re, turned_im - sum_im)
     } else {
         complex(sum_re + turned_re, sum_im + turned_im)
     }
+}
+
+/// The number with the opposite imaginary part; as the reference, which negates in 16 bits.
+#[inline(always)]
+const fn conjugate(number: Complex) -> Complex {
+    Complex::new(number.re(), number.im().wrapping_neg())
+}
+
+/// The difference of two numbers that were divided by 2, which 16 bits hold: the compiler does not see that.
+#[inline(always)]
+const fn halves((re, im): (i32, i32)) -> (i32, i32) {
+    (re as i16 as i32, im as i16 as i32)
 }
 
 /// Real and imaginary part exchanged.
