@@ -278,5 +278,10 @@ fn statistics(meter: &mut dyn Meter, random: &mut Random) {
         count = peaks(&powers, &mut strongest);
         Ok(())
     });
-    core::hint::black_box((&delta, &welford, &fading, &found, &strongest, count));
+    let mut decibels = powers;
+    one(meter, "limit_range", "64", Work::Elements(64), &(), |()| {
+        mel::limit_range(&mut decibels, 80.0);
+        Ok(())
+    });
+    core::hint::black_box((&delta, &welford, &fading, &found, &strongest, count, &decibels));
 }
