@@ -93,7 +93,7 @@ pub fn arg_max<T: Element>(axis: &Axis, input: &[T], output: &mut [i32]) -> Resu
 /// The index of the least element along the axis.
 ///
 /// # Errors
-/// As [`arg_max`].
+/// The errors are those of [`arg_max`].
 pub fn arg_min<T: Element>(axis: &Axis, input: &[T], output: &mut [i32]) -> Result<(), ShapeError> {
     extreme(axis, input, output, |value, best| value < best)
 }

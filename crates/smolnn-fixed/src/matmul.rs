@@ -155,13 +155,12 @@ impl<'a> Matmul<'a> {
         if let Err(error) = shape.check() {
             return Err(error);
         }
-        let tensors = [left, right, Affine::new(output_scale, output.zero_point)];
-        let mut index = 0;
-        while index < tensors.len() {
-            if let Err(error) = tensors[index].check(i16::MIN as i32, i16::MAX as i32) {
-                return Err(error);
-            }
-            index += 1;
+        if let Err(error) = Affine::check_all(
+            &[left, right, Affine::new(output_scale, output.zero_point)],
+            i16::MIN as i32,
+            i16::MAX as i32,
+        ) {
+            return Err(error);
         }
         if let Err(error) = output.check_int16() {
             return Err(error);

@@ -46,7 +46,7 @@ impl Multiplier {
         Self { mantissa: mantissa as i32, shift: exponent }
     }
 
-    /// As [`from_f64`](Self::from_f64), for factors that come from the scales of a model.
+    /// The multiplier that [`from_f64`](Self::from_f64) gives, for factors that come from the scales of a model.
     ///
     /// # Errors
     /// [`ShapeError::Range`] for a factor of 2^30 or more, or one that is not a number: no shift expresses it, and the
@@ -102,8 +102,8 @@ impl Multiplier {
         rounding_shift_right(high, right)
     }
 
-    /// As [`apply`](Self::apply) for 64-bit accumulators (int16 activations): the mantissa is rounded to 15 bits and
-    /// there is one rounding, half up. |value| < 2^47.
+    /// The product that [`apply`](Self::apply) gives, for 64-bit accumulators (int16 activations): the mantissa is rounded to
+    /// 15 bits and there is one rounding, half up. |value| < 2^47.
     #[inline]
     pub const fn apply_i64(self, value: i64) -> i32 {
         let reduced = if self.mantissa < 0x7FFF_0000 { (self.mantissa + (1 << 15)) >> 16 } else { 0x7FFF };
@@ -193,6 +193,18 @@ impl Affine {
         }
         if self.zero_point < least || self.zero_point > largest {
             return Err(ShapeError::Range("a zero point lies outside of the tensor's type"));
+        }
+        Ok(())
+    }
+
+    /// [`check`](Self::check) of each of some tensors of one type.
+    pub(crate) const fn check_all(tensors: &[Self], least: i32, largest: i32) -> Result<(), ShapeError> {
+        let mut index = 0;
+        while index < tensors.len() {
+            if let Err(error) = tensors[index].check(least, largest) {
+                return Err(error);
+            }
+            index += 1;
         }
         Ok(())
     }

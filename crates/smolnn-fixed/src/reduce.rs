@@ -249,7 +249,7 @@ impl Mean {
     /// The mean over the axes. `output` gives zero point and range of the output, `output_scale` its scale.
     ///
     /// # Errors
-    /// As [`Sum::new`].
+    /// The errors are those of [`Sum::new`].
     pub const fn over(
         reduction: Reduction,
         input: Affine,
@@ -275,7 +275,7 @@ impl Mean {
     /// The mean over the middle axis of outer × reduced × inner.
     ///
     /// # Errors
-    /// As [`Reduction::new`] and [`Sum::new`].
+    /// The errors are those of [`Reduction::new`] and [`Sum::new`].
     pub const fn new(
         (outer, reduced, inner): (usize, usize, usize),
         input: Affine,
@@ -315,7 +315,7 @@ pub fn mean<T: Element>(layer: &Mean, tensors: impl Tensors<T>) -> Result<(), Sh
 /// Runs the sum.
 ///
 /// # Errors
-/// As [`mean`].
+/// The errors are those of [`mean`].
 pub fn reduce_sum<T: Element>(layer: &Sum, tensors: impl Tensors<T>) -> Result<(), ShapeError> {
     layer.reduction.run(
         tensors,
@@ -336,7 +336,7 @@ pub fn reduce_max<T: Element>(reduction: &Reduction, tensors: impl Tensors<T>) -
 /// The least element along the axes.
 ///
 /// # Errors
-/// As [`reduce_max`].
+/// The errors are those of [`reduce_max`].
 pub fn reduce_min<T: Element>(reduction: &Reduction, tensors: impl Tensors<T>) -> Result<(), ShapeError> {
     reduction.run(tensors, T::LARGEST, |least, value| if value < least { value } else { least }, |least| least)
 }

@@ -127,7 +127,7 @@ impl Softmax {
     }
 }
 
-/// As [`Source::map`], four elements read at once where that is one instruction.
+/// Does what [`Source::map`] does, with four elements read at once where that is one instruction.
 #[inline(always)]
 fn map_groups<T>(input: impl Source<i8>, output: &[Cell<T>], function: impl Fn(i8) -> T) {
     if !Chosen::READS_WORDS {

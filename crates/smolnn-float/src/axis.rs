@@ -46,7 +46,7 @@ pub fn arg_max<T: Real>(axis: &Axis, input: &[T], output: &mut [i32]) -> Result<
 /// The position of the least element along the axis.
 ///
 /// # Errors
-/// As [`arg_max`].
+/// The errors are those of [`arg_max`].
 pub fn arg_min<T: Real>(axis: &Axis, input: &[T], output: &mut [i32]) -> Result<(), ShapeError> {
     extreme(axis, input, output, |value, best| value < best)
 }

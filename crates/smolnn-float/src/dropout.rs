@@ -31,7 +31,7 @@ pub fn forward<T: Real>(
 /// Adds ∂L/∂x to `d_input`, with the mask that a generator in the same state gave [`forward`].
 ///
 /// # Errors
-/// As [`forward`].
+/// The errors are those of [`forward`].
 pub fn backward<T: Real>(
     rate: T,
     generator: &mut impl Generator,

@@ -79,7 +79,7 @@ pub fn forward<T: Number>(
 /// Adds ∂L/∂table to `d_table`, given ∂L/∂y in `d_output`.
 ///
 /// # Errors
-/// As [`forward`].
+/// The errors are those of [`forward`].
 pub fn backward<T: Number>(
     shape: &Embedding,
     indices: &[usize],

@@ -67,7 +67,7 @@ impl Reduction {
     /// The middle axis of outer × reduced × inner.
     ///
     /// # Errors
-    /// As [`over`](Self::over).
+    /// The errors are those of [`over`](Self::over).
     pub const fn new(outer: usize, reduced: usize, inner: usize) -> Result<Self, ShapeError> {
         Self::over(&[outer, reduced, inner], &[1])
     }
@@ -130,7 +130,7 @@ pub fn reduce_sum<T: Real>(reduction: &Reduction, input: &[T], output: &mut [T])
 /// y = Σ x / n along the axes, n the elements that make one of the output.
 ///
 /// # Errors
-/// As [`reduce_sum`].
+/// The errors are those of [`reduce_sum`].
 pub fn reduce_mean<T: Real>(reduction: &Reduction, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     reduce_sum(reduction, input, output)?;
     let count = T::from_usize(reduction.reduced_len());
@@ -143,7 +143,7 @@ pub fn reduce_mean<T: Real>(reduction: &Reduction, input: &[T], output: &mut [T]
 /// y = Π x along the axes.
 ///
 /// # Errors
-/// As [`reduce_sum`].
+/// The errors are those of [`reduce_sum`].
 pub fn reduce_prod<T: Real>(reduction: &Reduction, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     reduction.gather(T::ONE, input, output, |product, x| product * x)
 }
@@ -151,7 +151,7 @@ pub fn reduce_prod<T: Real>(reduction: &Reduction, input: &[T], output: &mut [T]
 /// The largest element along the axes.
 ///
 /// # Errors
-/// As [`reduce_sum`].
+/// The errors are those of [`reduce_sum`].
 pub fn reduce_max<T: Real>(reduction: &Reduction, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     reduction.gather(T::NEG_INFINITY, input, output, |most, x| if x > most { x } else { most })
 }
@@ -159,7 +159,7 @@ pub fn reduce_max<T: Real>(reduction: &Reduction, input: &[T], output: &mut [T])
 /// The smallest element along the axes.
 ///
 /// # Errors
-/// As [`reduce_sum`].
+/// The errors are those of [`reduce_sum`].
 pub fn reduce_min<T: Real>(reduction: &Reduction, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     reduction.gather(T::INFINITY, input, output, |least, x| if x < least { x } else { least })
 }

@@ -49,7 +49,7 @@ impl Interpolation {
     /// For tanh of inputs with the scale.
     ///
     /// # Errors
-    /// As [`Interpolation::logistic`].
+    /// The errors are those of [`Interpolation::logistic`].
     pub const fn tanh(scale: f32) -> Result<Self, ShapeError> {
         Self::new(scale, 1)
     }
@@ -183,7 +183,7 @@ pub fn logistic_int16(
 /// instructions per element on M3 and M4, 40 on the M0, 27 on RV32, 10 on the M55.
 ///
 /// # Errors
-/// As [`logistic_int16`].
+/// The errors are those of [`logistic_int16`].
 pub fn tanh_int16(
     interpolation: &Interpolation,
     length: usize,

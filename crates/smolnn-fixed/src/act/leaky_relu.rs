@@ -78,7 +78,7 @@ impl Table {
     /// 1/16. Clamped to int8; a slope of 0 makes a ReLU, a negative one is allowed. Run by [`lookup`](super::lookup).
     ///
     /// # Errors
-    /// As [`LeakyRelu::new`].
+    /// The errors are those of [`LeakyRelu::new`].
     pub const fn leaky_relu(alpha: f32, input: Affine, output: Affine) -> Result<Self, ShapeError> {
         let layer = match LeakyRelu::new(1, alpha, input, output) {
             Ok(layer) => layer,

@@ -25,7 +25,7 @@ impl Table {
     /// a radius between 7.5 and 15 on, which the scale decides, the ends: −128 and 127. Run by [`lookup`](super::lookup).
     ///
     /// # Errors
-    /// As [`Table::logistic`].
+    /// The errors are those of [`Table::logistic`].
     pub const fn tanh(input: Affine) -> Result<Self, ShapeError> {
         Self::from_q4(input, false)
     }

@@ -27,13 +27,8 @@ impl<P: Pairs> Prelu<P> {
     /// # Errors
     /// [`ShapeError::Range`] when the scales are not positive or do not fit each other, or a zero point lies outside of int8.
     pub const fn new(pairs: P, input: Affine, alpha: Affine, output: Affine) -> Result<Self, ShapeError> {
-        let tensors = [input, alpha, output];
-        let mut index = 0;
-        while index < 3 {
-            if let Err(error) = tensors[index].check(-128, 127) {
-                return Err(error);
-            }
-            index += 1;
+        if let Err(error) = Affine::check_all(&[input, alpha, output], -128, 127) {
+            return Err(error);
         }
         let (scale_in, scale_out) = (input.scale as f64, output.scale as f64);
         let positive = match Multiplier::try_from_f64(scale_in / scale_out) {

@@ -66,7 +66,7 @@ impl Table {
     /// From one quantisation to another: QUANTIZE of an int8 tensor to int8, with its bits; clamped at the ends.
     ///
     /// # Errors
-    /// As [`Requantise::new`].
+    /// The errors are those of [`Requantise::new`].
     pub const fn requantise(input: Affine, output: Affine) -> Result<Self, ShapeError> {
         let layer = match Requantise::new(input, output) {
             Ok(layer) => layer,

@@ -174,10 +174,10 @@ impl<'a> Conv2dInt16<'a> {
         Self::with_sums(shape, weights, Sums::Bits64, output)
     }
 
-    /// As [`new`](Self::new), with sums of the given width.
+    /// A layer as [`new`](Self::new) makes it, with sums of the given width.
     ///
     /// # Errors
-    /// As [`new`](Self::new); moreover when 32-bit sums are given weights in short form.
+    /// The errors are those of [`new`](Self::new), and one for 32-bit sums with weights in short form.
     pub const fn with_sums(
         shape: Conv2dShape,
         weights: WeightsInt16<'a>,
@@ -232,10 +232,10 @@ impl<'a> DepthwiseConv2dInt16<'a> {
         Self::with_sums(shape, weights, Sums::Bits64, output)
     }
 
-    /// As [`new`](Self::new), with sums of the given width.
+    /// A layer as [`new`](Self::new) makes it, with sums of the given width.
     ///
     /// # Errors
-    /// As [`new`](Self::new); moreover when 32-bit sums are given weights in short form.
+    /// The errors are those of [`new`](Self::new), and one for 32-bit sums with weights in short form.
     pub const fn with_sums(
         shape: DepthwiseConv2dShape,
         weights: WeightsInt16<'a>,

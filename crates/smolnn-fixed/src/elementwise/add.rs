@@ -65,7 +65,7 @@ impl<P: Pairs> Add<P> {
     /// left − right.
     ///
     /// # Errors
-    /// As [`Add::new`].
+    /// The errors are those of [`Add::new`].
     pub const fn subtraction(
         pairs: P,
         left: Affine,
@@ -84,13 +84,8 @@ impl<P: Pairs> Add<P> {
         activation: FusedActivation,
         sign: i32,
     ) -> Result<Self, ShapeError> {
-        let tensors = [left, right, output];
-        let mut index = 0;
-        while index < 3 {
-            if let Err(error) = tensors[index].check(-128, 127) {
-                return Err(error);
-            }
-            index += 1;
+        if let Err(error) = Affine::check_all(&[left, right, output], -128, 127) {
+            return Err(error);
         }
         let [left_multiplier, right_multiplier, multiplier] =
             match multipliers(left.scale, right.scale, output.scale, 20) {
@@ -287,7 +282,7 @@ fn round_away(value: i32, shift: u32) -> i32 {
 /// Runs the int16 sum. The output may take the place of an operand of its length.
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 // Inlined, so that of a constant layer the paths that it does not take are not linked.
 #[inline(always)]
 pub fn add_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {

@@ -50,13 +50,8 @@ impl<P: Pairs> Div<P> {
         output: Affine,
         activation: FusedActivation,
     ) -> Result<Self, ShapeError> {
-        let tensors = [left, right, output];
-        let mut index = 0;
-        while index < 3 {
-            if let Err(error) = tensors[index].check(-128, 127) {
-                return Err(error);
-            }
-            index += 1;
+        if let Err(error) = Affine::check_all(&[left, right, output], -128, 127) {
+            return Err(error);
         }
         let factor = left.scale as f64 / (right.scale as f64 * output.scale as f64);
         let multiplier = match Multiplier::try_from_f64(factor) {

@@ -20,7 +20,7 @@ pub fn minimum<T: Element>(pairs: &impl Pairs, operands: impl Operands<T>) -> Re
 /// Runs the maximum. The output may take the place of an operand of its length.
 ///
 /// # Errors
-/// As [`minimum`].
+/// The errors are those of [`minimum`].
 pub fn maximum<T: Element>(pairs: &impl Pairs, operands: impl Operands<T>) -> Result<(), ShapeError> {
     pairs.combine(operands, |left, right| if left.into() > right.into() { left } else { right })
 }

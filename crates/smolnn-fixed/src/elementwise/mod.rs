@@ -51,7 +51,7 @@ pub trait Pairs: Copy + sealed::Sealed {
         result: impl Fn(T, T) -> U,
     );
 
-    /// As [`walk`](Self::walk), for tensors whose lengths and places are not checked yet.
+    /// Does what [`walk`](Self::walk) does, for tensors whose lengths and places are not checked yet.
     #[doc(hidden)]
     #[inline(always)]
     fn combine<T: Copy>(&self, mut operands: impl Operands<T>, result: impl Fn(T, T) -> T) -> Result<(), ShapeError> {

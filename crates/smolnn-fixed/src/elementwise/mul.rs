@@ -33,13 +33,8 @@ impl<P: Pairs> Mul<P> {
         output_scale: f32,
         output: OutputRange,
     ) -> Result<Self, ShapeError> {
-        let tensors = [left, right, Affine::new(output_scale, output.zero_point)];
-        let mut index = 0;
-        while index < 3 {
-            if let Err(error) = tensors[index].check(-128, 127) {
-                return Err(error);
-            }
-            index += 1;
+        if let Err(error) = Affine::check_all(&[left, right, Affine::new(output_scale, output.zero_point)], -128, 127) {
+            return Err(error);
         }
         let factor = left.scale as f64 * right.scale as f64 / output_scale as f64;
         let multiplier = match Multiplier::try_from_f64(factor) {

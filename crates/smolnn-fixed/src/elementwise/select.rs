@@ -20,7 +20,7 @@ pub fn logical_and(pairs: &impl Pairs, operands: impl Operands<u8>) -> Result<()
 /// Where one of both is true. The output may take the place of an operand of its length.
 ///
 /// # Errors
-/// As [`logical_and`].
+/// The errors are those of [`logical_and`].
 pub fn logical_or(pairs: &impl Pairs, operands: impl Operands<u8>) -> Result<(), ShapeError> {
     pairs.combine(operands, |left, right| u8::from(left != 0 || right != 0))
 }

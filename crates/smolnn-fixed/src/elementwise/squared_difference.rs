@@ -41,13 +41,8 @@ impl<P: Pairs> SquaredDifference<P> {
     /// # Errors
     /// [`ShapeError::Range`] when the scales are not positive or do not fit each other or a zero point lies outside of int8.
     pub const fn new(pairs: P, left: Affine, right: Affine, output: Affine) -> Result<Self, ShapeError> {
-        let tensors = [left, right, output];
-        let mut index = 0;
-        while index < 3 {
-            if let Err(error) = tensors[index].check(-128, 127) {
-                return Err(error);
-            }
-            index += 1;
+        if let Err(error) = Affine::check_all(&[left, right, output], -128, 127) {
+            return Err(error);
         }
         let twice = 2.0 * (if left.scale > right.scale { left.scale } else { right.scale }) as f64;
         let multiplier = match Multiplier::try_from_f64(twice * twice / ((1 << 14) as f64 * output.scale as f64)) {
@@ -115,7 +110,7 @@ impl<P: Pairs> SquaredDifferenceInt16<P> {
 /// Runs the int16 squared difference. The output may take the place of an operand of its length.
 ///
 /// # Errors
-/// As [`squared_difference`].
+/// The errors are those of [`squared_difference`].
 pub fn squared_difference_int16<P: Pairs>(
     layer: &SquaredDifferenceInt16<P>,
     operands: impl Operands<i16>,

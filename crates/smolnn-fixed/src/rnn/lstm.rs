@@ -182,7 +182,7 @@ impl<'a> Lstm<'a, i16> {
     /// An LSTM of int16 activations; all as in [`Lstm::new`], and zero points are 0.
     ///
     /// # Errors
-    /// As [`Lstm::new`]; moreover when the dense layers take more than one vector or clamp to less than int16.
+    /// The errors are those of [`Lstm::new`], and one when the dense layers take more than one vector or clamp to less than int16.
     pub const fn new_int16(
         steps: usize,
         input: DenseInt16<'a>,

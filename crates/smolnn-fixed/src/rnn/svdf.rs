@@ -147,7 +147,7 @@ pub fn step<S: Element>(
 /// Runs one step of several sequences, one state, input and output behind the other: as many as the state's length says.
 ///
 /// # Errors
-/// As [`step`].
+/// The errors are those of [`step`].
 pub fn step_batch<S: Element>(
     layer: &Svdf<'_, S>,
     state: &mut [S],

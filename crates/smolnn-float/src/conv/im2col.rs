@@ -41,7 +41,7 @@ pub fn im2col<T: Number>(shape: &Conv2dShape, row: usize, input: &[T], patches: 
 /// Adds patches of output row `row` back to the input pixels they came from: the adjoint of [`im2col`].
 ///
 /// # Errors
-/// As [`im2col`].
+/// The errors are those of [`im2col`].
 pub fn col2im<T: Number>(shape: &Conv2dShape, row: usize, patches: &[T], input: &mut [T]) -> Result<(), ShapeError> {
     check_row(shape, row, input.len(), patches.len())?;
     for_each_pixel(shape, row, |patch, pixel, channels| {

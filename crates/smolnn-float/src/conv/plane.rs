@@ -130,7 +130,7 @@ pub fn cross_correlate<T: Number>(
 /// Writes W ∗ x (flipped convolution) to `output`, and returns its height and width. In [`Mode::Full`] it commutes.
 ///
 /// # Errors
-/// As [`cross_correlate`].
+/// The errors are those of [`cross_correlate`].
 pub fn convolve<T: Number>(
     kernel: Plane<'_, T>,
     image: Plane<'_, T>,

@@ -86,7 +86,7 @@ pub fn add<T: Real>(
 /// Difference: y = l − r, clamped.
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 pub fn sub<T: Real>(
     shape: &Broadcast<2>,
     bounds: &Bounds<T>,
@@ -100,7 +100,7 @@ pub fn sub<T: Real>(
 /// Product: y = l·r, clamped.
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 pub fn mul<T: Real>(
     shape: &Broadcast<2>,
     bounds: &Bounds<T>,
@@ -114,7 +114,7 @@ pub fn mul<T: Real>(
 /// Quotient: y = l / r, clamped. A divisor of 0 gives ±∞, 0/0 NaN.
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 pub fn div<T: Real>(
     shape: &Broadcast<2>,
     bounds: &Bounds<T>,
@@ -128,7 +128,7 @@ pub fn div<T: Real>(
 /// The larger of two elements, clamped. Of a NaN and a number the right one, as TensorFlow Lite compares.
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 pub fn maximum<T: Real>(
     shape: &Broadcast<2>,
     bounds: &Bounds<T>,
@@ -142,7 +142,7 @@ pub fn maximum<T: Real>(
 /// The smaller of two elements, clamped. Of a NaN and a number the right one, as TensorFlow Lite compares.
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 pub fn minimum<T: Real>(
     shape: &Broadcast<2>,
     bounds: &Bounds<T>,
@@ -156,7 +156,7 @@ pub fn minimum<T: Real>(
 /// Squared difference: y = (l − r)², clamped.
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 pub fn squared_difference<T: Real>(
     shape: &Broadcast<2>,
     bounds: &Bounds<T>,
@@ -170,7 +170,7 @@ pub fn squared_difference<T: Real>(
 /// y = x, negative ones times their slope (PRELU). The slopes broadcast as any operand; to train, use [`act::prelu`](crate::act::prelu).
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 pub fn prelu<T: Real>(shape: &Broadcast<2>, input: &[T], slopes: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     combine(shape, &Bounds::NONE, input, slopes, output, |x, slope| if x < T::ZERO { x * slope } else { x })
 }
@@ -178,7 +178,7 @@ pub fn prelu<T: Real>(shape: &Broadcast<2>, input: &[T], slopes: &[T], output: &
 /// Whether the comparison holds: 1 where it does and 0 elsewhere. With a NaN, none holds but [`Comparison::NotEqual`].
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 pub fn compare<T: Real>(
     shape: &Broadcast<2>,
     comparison: Comparison,
@@ -194,7 +194,7 @@ pub fn compare<T: Real>(
 /// Quotient rounded down: y = ⌊l / r⌋. A divisor of 0 gives ±∞, 0/0 NaN.
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 pub fn floor_div<T: Real>(shape: &Broadcast<2>, left: &[T], right: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     // In f64, as TensorFlow Lite divides: a quotient of f32 just below an integer would round to it.
     meet(shape, left, right, output, |l, r| T::from_f64(Real::floor(l.to_f64() / r.to_f64())))
@@ -203,7 +203,7 @@ pub fn floor_div<T: Real>(shape: &Broadcast<2>, left: &[T], right: &[T], output:
 /// Remainder of the quotient that is rounded down: l − r·⌊l / r⌋, with the sign of r. Of a divisor of 0 it is NaN.
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 pub fn floor_mod<T: Real>(shape: &Broadcast<2>, left: &[T], right: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     meet(shape, left, right, output, |l, r| {
         let rest = l.remainder(r);
@@ -214,7 +214,7 @@ pub fn floor_mod<T: Real>(shape: &Broadcast<2>, left: &[T], right: &[T], output:
 /// Power: y = l^r; NaN for a negative base with an exponent that is no whole number, 1 for an exponent of 0.
 ///
 /// # Errors
-/// As [`add`].
+/// The errors are those of [`add`].
 pub fn power<T: Real>(shape: &Broadcast<2>, left: &[T], right: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     meet(shape, left, right, output, T::power)
 }

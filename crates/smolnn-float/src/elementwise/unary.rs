@@ -18,7 +18,7 @@ fn each<T: Real>(input: &[T], output: &mut [T], function: impl Fn(T) -> T) -> Re
 /// The nearest value in the range: RELU, RELU6 and RELU_N1_TO_1 as functions of their own. NaN stays.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn clamped<T: Real>(bounds: &Bounds<T>, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, |x| bounds.apply(x))
 }
@@ -34,7 +34,7 @@ pub fn abs<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
 /// y = −x.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn neg<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, |x| -x)
 }
@@ -42,7 +42,7 @@ pub fn neg<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
 /// y = x².
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn square<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, |x| x * x)
 }
@@ -50,7 +50,7 @@ pub fn square<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> 
 /// y = √x; NaN below 0.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn sqrt<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, T::sqrt)
 }
@@ -58,7 +58,7 @@ pub fn sqrt<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
 /// y = 1/√x; ∞ at 0, NaN below.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn rsqrt<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, |x| T::ONE / x.sqrt())
 }
@@ -66,7 +66,7 @@ pub fn rsqrt<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
 /// y = e^x.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn exp<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, T::exp)
 }
@@ -74,7 +74,7 @@ pub fn exp<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
 /// y = ln x; −∞ at 0, NaN below.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn log<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, T::log)
 }
@@ -82,7 +82,7 @@ pub fn log<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
 /// 1 above 0 and −1 below; 0 and NaN stay.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn sign<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, |x| {
         if x > T::ZERO {
@@ -98,7 +98,7 @@ pub fn sign<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
 /// y = sin x, x in radians.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn sin<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, T::sin)
 }
@@ -106,7 +106,7 @@ pub fn sin<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
 /// y = cos x, x in radians.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn cos<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, T::cos)
 }
@@ -114,7 +114,7 @@ pub fn cos<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
 /// y = ⌊x⌋.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn floor<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, T::floor)
 }
@@ -122,7 +122,7 @@ pub fn floor<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
 /// y = ⌈x⌉.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn ceil<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, T::ceil)
 }
@@ -130,7 +130,7 @@ pub fn ceil<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
 /// The nearest integer; halves go to the even one, as TensorFlow Lite rounds.
 ///
 /// # Errors
-/// As [`abs`].
+/// The errors are those of [`abs`].
 pub fn round<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, T::round_ties_even)
 }

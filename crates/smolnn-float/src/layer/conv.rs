@@ -48,7 +48,7 @@ macro_rules! convolution {
             /// Weights drawn by one of the [initialisers](crate::init), biases zero.
             ///
             /// # Errors
-            /// As [`zeros`](Self::zeros).
+            /// The errors are those of [`zeros`](Self::zeros).
             pub fn random(
                 shape: $shape,
                 initialise: impl Fn(Fans, &mut Pcg32, &mut [T]),

@@ -60,7 +60,7 @@ impl<C: Cell<T>, T: Real, const I: usize, const O: usize, const S: usize, const 
     /// Parameters drawn as [`Cell::initialise`] draws them.
     ///
     /// # Errors
-    /// As [`zeros`](Self::zeros).
+    /// The errors are those of [`zeros`](Self::zeros).
     pub fn random(cell: C, generator: &mut impl Generator) -> Result<Self, ShapeError> {
         let mut layer = Self::zeros(cell)?;
         layer.cell.initialise(generator, &mut layer.parameters)?;
@@ -83,7 +83,7 @@ impl<C: Cell<T>, T: Real, const I: usize, const O: usize, const S: usize, const 
     /// Runs over `N` steps from `state`, without a stash.
     ///
     /// # Errors
-    /// As [`step`](Self::step).
+    /// The errors are those of [`step`](Self::step).
     pub fn infer<const N: usize>(
         &self,
         state: &mut [T; S],
@@ -116,7 +116,7 @@ impl<C: Cell<T>, T: Real, const I: usize, const O: usize, const S: usize, const 
     /// ∂L/∂ of the state at the end, and becomes that at the start. Adds to `d_input`, where it is wanted, and to `gradients`.
     ///
     /// # Errors
-    /// As [`forward`](Self::forward), and when the tape is not of `N` steps.
+    /// The errors are those of [`forward`](Self::forward), and one when the tape is not of `N` steps.
     pub fn backward<const N: usize>(
         &self,
         keep: Keep,

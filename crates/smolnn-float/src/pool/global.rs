@@ -29,7 +29,7 @@ pub fn average<T: Real>(image: &Image, input: &[T], output: &mut [T]) -> Result<
 /// Adds ∂L/∂x to `d_input`, given ∂L/∂y in `d_output`.
 ///
 /// # Errors
-/// As [`average`].
+/// The errors are those of [`average`].
 pub fn average_backward<T: Real>(image: &Image, d_output: &[T], d_input: &mut [T]) -> Result<(), ShapeError> {
     check(image, d_input, d_output)?;
     let scale = scale::<T>(image);

@@ -76,7 +76,7 @@ pub fn forward<T: Number>(
 /// Adds ∂L/∂x to `d_input`, given the taps that [`forward`] kept and ∂L/∂y in `d_output`.
 ///
 /// # Errors
-/// As [`forward`].
+/// The errors are those of [`forward`].
 pub fn backward<T: Number>(
     shape: &Pool2dShape,
     indices: &[u8],

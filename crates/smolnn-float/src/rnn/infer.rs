@@ -89,7 +89,7 @@ pub fn lstm_batch<T: Real>(
 /// Takes one step of every sequence of a batch, as many as the state says; the weights are those of [`SvdfWeights`].
 ///
 /// # Errors
-/// As [`Svdf::step`].
+/// The errors are those of [`Svdf::step`].
 #[expect(clippy::too_many_arguments, reason = "the operator's operands")]
 pub fn svdf_batch<T: Real>(
     layer: &Svdf,
