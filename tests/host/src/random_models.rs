@@ -8,7 +8,7 @@ use std::path::Path;
 
 use smolnn_import::{Backend, Error, Model};
 
-/// Largest difference of f32 outputs, as a part of the largest output.
+/// Largest difference of f32 outputs, as a part of the largest value that the output has in any of the calls: in a single one, terms may cancel.
 pub const TOLERANCE: f32 = 1e-5;
 
 /// One model of a pack, with its calls; state is kept from call to call.
@@ -99,6 +99,7 @@ impl Record<'_> {
     fn try_compare(&self) -> Result<Option<String>, Error> {
         let program = Model::read("random", self.model)?.compile(Backend::CURRENT)?;
         let mut runner = program.runner()?;
+        let largest_of = |index: usize| self.calls.iter().map(|call| largest(call.outputs[index])).fold(0.0, f32::max);
         for (call, Call { inputs, outputs }) in self.calls.iter().enumerate() {
             for (index, input) in inputs.iter().enumerate() {
                 runner.set_input(index, input)?;
@@ -106,8 +107,10 @@ impl Record<'_> {
             runner.run()?;
             for (index, (expected, &is_float)) in outputs.iter().zip(&self.is_float).enumerate() {
                 let found = runner.output(index)?;
-                let difference =
-                    if is_float { float_difference(expected, found) } else { byte_difference(expected, found) };
+                let difference = match is_float {
+                    true => float_difference(expected, found, largest_of(index)),
+                    false => byte_difference(expected, found),
+                };
                 if let Some(text) = difference {
                     return Ok(Some(format!("call {call}, output {index}: {text}")));
                 }
@@ -128,17 +131,20 @@ fn byte_difference(expected: &[u8], found: &[u8]) -> Option<String> {
     Some(format!("{count} bytes, from byte {first} on {found:?} instead of {expected:?}"))
 }
 
-fn float_difference(expected: &[u8], found: &[u8]) -> Option<String> {
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+}
+
+/// The largest magnitude of the finite floats.
+fn largest(bytes: &[u8]) -> f32 {
+    floats(bytes).into_iter().filter(|value| value.is_finite()).fold(0.0, |largest, value| largest.max(value.abs()))
+}
+
+fn float_difference(expected: &[u8], found: &[u8], largest: f32) -> Option<String> {
     if expected.len() != found.len() {
         return Some(format!("{} bytes instead of {}", found.len(), expected.len()));
     }
-    let floats = |bytes: &[u8]| -> Vec<f32> {
-        bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
-    };
     let (expected, found) = (floats(expected), floats(found));
-    let largest = expected
-        .iter()
-        .fold(0.0, |largest: f32, value| if value.is_finite() { largest.max(value.abs()) } else { largest });
     let agree = |a: f32, b: f32| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= TOLERANCE * largest;
     let first = expected.iter().zip(&found).position(|(&a, &b)| !agree(a, b))?;
     Some(format!("element {first} is {} instead of {}, the largest being {largest}", found[first], expected[first]))
