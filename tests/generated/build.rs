@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
-use smolnn_import::{Error, Model, Result};
+use smolnn_import::{Backend, Error, Model, Result};
 
 /// Folders of golden models, from the project's root. The first ones lie beside the project and may be absent.
 const FOLDERS: [&str; 6] = [
@@ -44,7 +44,9 @@ fn main() -> Result<()> {
                 Model::open(&file).map(|model| model.named(&module)).and_then(|model| model.emit().map(|()| model));
             match emitted {
                 Ok(model) => {
-                    adapter(&mut modules, &model);
+                    // The small models run in a shared arena too, and so do those with states.
+                    let state_bytes = model.compile(Backend::CURRENT)?.state_bytes();
+                    adapter(&mut modules, &model, folder.ends_with("converter") || state_bytes > 0, state_bytes > 0);
                     let _ = writeln!(table, "    (\"{folder}/{name}\", run_{module}),");
                     if streaming.is_some() {
                         let _ = writeln!(listeners, "    (\"{name}\", listen::<{module}::Model>),");
@@ -69,7 +71,7 @@ fn main() -> Result<()> {
 }
 
 /// The module, and a function that runs it on bytes.
-fn adapter(text: &mut String, model: &Model) {
+fn adapter(text: &mut String, model: &Model, shares: bool, has_state: bool) {
     let name = model.name();
     let net = model.net();
     let method =
@@ -93,7 +95,32 @@ fn adapter(text: &mut String, model: &Model) {
             "        bytemuck::cast_slice_mut::<_, u8>(model.{input}_mut()).copy_from_slice(&inputs[{index}]);"
         );
     }
-    let _ = writeln!(text, "        model.run();\n        vec![");
+    if shares {
+        let state = if has_state { ", &mut state" } else { "" };
+        let make = if has_state { format!("let mut state = {name}::State::new();") } else { String::new() };
+        let _ = writeln!(
+            text,
+            "        let mut arena = shared_arena::<{{ {name}::ARENA_WORDS + 5 }}>();\n        {make}\n        let mut other = \
+             {name}::Model::in_arena(&mut arena{state});\n        other.restore(&states);"
+        );
+        for index in 0..inputs {
+            let input = method("input", index, inputs);
+            let _ = writeln!(
+                text,
+                "        bytemuck::cast_slice_mut::<_, u8>(other.{input}_mut()).copy_from_slice(&inputs[{index}]);"
+            );
+        }
+        let _ = writeln!(text, "        (0..{name}::STEPS).for_each(|step| other.run_step(step));");
+    }
+    let _ = writeln!(text, "        model.run();");
+    if shares {
+        for index in 0..outputs {
+            let output = method("output", index, outputs);
+            let _ = writeln!(text, "        assert_eq!(bits(model.{output}()), bits(other.{output}()));");
+        }
+        let _ = writeln!(text, "        assert_eq!(model.save()[..], other.save()[..]);");
+    }
+    let _ = writeln!(text, "        vec![");
     for index in 0..outputs {
         let _ = writeln!(
             text,

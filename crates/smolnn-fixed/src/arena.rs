@@ -46,30 +46,8 @@ impl<const WORDS: usize> Arena<WORDS> {
 
     /// All words.
     #[inline(always)]
-    pub const fn words(&mut self) -> &mut [u32] {
+    pub const fn words(&mut self) -> &mut [u32; WORDS] {
         &mut self.words
-    }
-
-    /// `LENGTH` elements from word `START` on. Positions outside of the arena do not compile.
-    #[inline(always)]
-    pub fn array<T: Element, const START: usize, const LENGTH: usize>(&self) -> &[T; LENGTH] {
-        const { assert!(START + (LENGTH * size_of::<T>()).div_ceil(4) <= WORDS) }
-        match must_cast_slice(&self.words[START..]).first_chunk() {
-            Some(array) => array,
-            // The assertion above excludes it, and the compiler sees that.
-            None => unreachable!(),
-        }
-    }
-
-    /// `LENGTH` elements from word `START` on, to be written. Positions outside of the arena do not compile.
-    #[inline(always)]
-    pub fn array_mut<T: Element, const START: usize, const LENGTH: usize>(&mut self) -> &mut [T; LENGTH] {
-        const { assert!(START + (LENGTH * size_of::<T>()).div_ceil(4) <= WORDS) }
-        match must_cast_slice_mut(&mut self.words[START..]).first_chunk_mut() {
-            Some(array) => array,
-            // The assertion above excludes it, and the compiler sees that.
-            None => unreachable!(),
-        }
     }
 }
 
@@ -77,6 +55,138 @@ impl<const WORDS: usize> Default for Arena<WORDS> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The words of the largest of several arenas: what models share that run one after the other.
+///
+/// ```
+/// use smolnn_fixed::arena::{Arena, largest_arena};
+///
+/// static ARENA: Arena<{ largest_arena(&[288, 120]) }> = Arena::new();
+/// assert_eq!(size_of_val(&ARENA), 4 * 288);
+/// ```
+pub const fn largest_arena(words: &[usize]) -> usize {
+    let (mut largest, mut index) = (0, 0);
+    while index < words.len() {
+        if words[index] > largest {
+            largest = words[index];
+        }
+        index += 1;
+    }
+    largest
+}
+
+/// The memory of a model: an arena of `ARENA` words and states of `STATE` words, in the model itself ([`Own`]) or lent to it ([`Lent`]).
+pub trait Memory<const ARENA: usize, const STATE: usize> {
+    /// The arena.
+    fn arena(&self) -> &[u32; ARENA];
+    /// The states.
+    fn state(&self) -> &[u32; STATE];
+    /// Both, to be written.
+    fn both(&mut self) -> (&mut [u32; ARENA], &mut [u32; STATE]);
+}
+
+/// Memory that a model holds itself.
+#[derive(Clone, Debug)]
+pub struct Own<const ARENA: usize, const STATE: usize> {
+    arena: Arena<ARENA>,
+    state: Arena<STATE>,
+}
+
+impl<const ARENA: usize, const STATE: usize> Own<ARENA, STATE> {
+    /// An arena of zeros beside these states.
+    pub const fn new(state: Arena<STATE>) -> Self {
+        Self { arena: Arena::new(), state }
+    }
+}
+
+impl<const ARENA: usize, const STATE: usize> Memory<ARENA, STATE> for Own<ARENA, STATE> {
+    #[inline(always)]
+    fn arena(&self) -> &[u32; ARENA] {
+        &self.arena.words
+    }
+
+    #[inline(always)]
+    fn state(&self) -> &[u32; STATE] {
+        &self.state.words
+    }
+
+    #[inline(always)]
+    fn both(&mut self) -> (&mut [u32; ARENA], &mut [u32; STATE]) {
+        (&mut self.arena.words, &mut self.state.words)
+    }
+}
+
+/// Memory that is lent to a model: the front of an arena that serves others at other times, and the model's states.
+#[derive(Debug)]
+pub struct Lent<'a, const ARENA: usize, const STATE: usize> {
+    arena: &'a mut [u32; ARENA],
+    state: &'a mut [u32; STATE],
+}
+
+impl<'a, const ARENA: usize, const STATE: usize> Lent<'a, ARENA, STATE> {
+    /// Takes the front of an arena. One that is too small does not compile.
+    #[inline(always)]
+    pub fn new<const WORDS: usize>(arena: &'a mut Arena<WORDS>, state: &'a mut [u32; STATE]) -> Self {
+        const { assert!(WORDS >= ARENA, "the arena has fewer words than the model's ARENA_WORDS") }
+        match arena.words.first_chunk_mut() {
+            Some(arena) => Self { arena, state },
+            // The assertion above excludes it, and the compiler sees that.
+            None => unreachable!(),
+        }
+    }
+}
+
+impl<const ARENA: usize, const STATE: usize> Memory<ARENA, STATE> for Lent<'_, ARENA, STATE> {
+    #[inline(always)]
+    fn arena(&self) -> &[u32; ARENA] {
+        self.arena
+    }
+
+    #[inline(always)]
+    fn state(&self) -> &[u32; STATE] {
+        self.state
+    }
+
+    #[inline(always)]
+    fn both(&mut self) -> (&mut [u32; ARENA], &mut [u32; STATE]) {
+        (self.arena, self.state)
+    }
+}
+
+/// `LENGTH` elements of an arena from word `START` on. Positions outside of the arena do not compile.
+#[inline(always)]
+pub fn array<T: Element, const START: usize, const LENGTH: usize, const WORDS: usize>(
+    words: &[u32; WORDS],
+) -> &[T; LENGTH] {
+    const { assert!(START + (LENGTH * size_of::<T>()).div_ceil(4) <= WORDS) }
+    match must_cast_slice(&words[START..]).first_chunk() {
+        Some(array) => array,
+        // The assertion above excludes it, and the compiler sees that.
+        None => unreachable!(),
+    }
+}
+
+/// As [`array`], to be written.
+#[inline(always)]
+pub fn array_mut<T: Element, const START: usize, const LENGTH: usize, const WORDS: usize>(
+    words: &mut [u32; WORDS],
+) -> &mut [T; LENGTH] {
+    const { assert!(START + (LENGTH * size_of::<T>()).div_ceil(4) <= WORDS) }
+    match must_cast_slice_mut(&mut words[START..]).first_chunk_mut() {
+        Some(array) => array,
+        // The assertion above excludes it, and the compiler sees that.
+        None => unreachable!(),
+    }
+}
+
+/// A slice as an array.
+///
+/// # Errors
+/// [`ShapeError::Length`] when it has another length.
+#[inline(always)]
+pub fn whole<'a, T, const LENGTH: usize>(what: &'static str, slice: &'a [T]) -> Result<&'a [T; LENGTH], ShapeError> {
+    slice.try_into().map_err(|_| ShapeError::Length { what, expected: LENGTH, found: slice.len() })
 }
 
 /// Proves that ranges lie in an arena of `words` words and apart from each other, for constants: where they do not, the module does not compile.

@@ -46,6 +46,9 @@ enum Command {
         /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
         #[arg(long, default_value = "portable", value_parser = backend)]
         backend: Core,
+        /// Put weights and tables into this section of the linker's.
+        #[arg(long, value_name = "SECTION")]
+        link_section: Option<String>,
     },
     /// Runs the model here, with the kernels that the firmware uses.
     Run(Session),
@@ -110,7 +113,9 @@ fn backend(name: &str) -> std::result::Result<Core, String> {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Inspect { model, backend, json, width } => inspect(&model, backend, json, width),
-        Command::Compile { model, output, backend } => compile(&model, &output, backend.backend),
+        Command::Compile { model, output, backend, link_section } => {
+            compile(&model, &output, backend.backend, link_section.as_deref())
+        }
         Command::Run(session) => session.run(),
     };
     match done {
@@ -139,8 +144,16 @@ fn inspect(model: &Path, core: Option<Core>, json: bool, width: Option<usize>) -
     say(&format!("{note}{}", report.table(width)))
 }
 
-fn compile(model: &Path, output: &Path, backend: Backend) -> Result<()> {
-    let program = Model::open(model)?.compile(backend)?;
+fn compile(model: &Path, output: &Path, backend: Backend, link_section: Option<&str>) -> Result<()> {
+    let mut model = Model::open(model)?;
+    // The module that the file is to others.
+    if let Some(name) = output.file_stem() {
+        model = model.named(&name.to_string_lossy());
+    }
+    if let Some(section) = link_section {
+        model = model.link_section(section);
+    }
+    let program = model.compile(backend)?;
     save(output, program.source().as_bytes())?;
     say(&format!(
         "{}: {} bytes of constants, {} bytes of arena, {} bytes of state, {} MACs, backend {}",

@@ -11,7 +11,7 @@ use crate::lower::lower;
 use crate::manifest::Manifest;
 use crate::net::{Net, Operator};
 use crate::plan::{Program, plan};
-use crate::read::read;
+use crate::read::{label_lists, read};
 use crate::rewrite::rewrite;
 use crate::streaming::streaming;
 
@@ -25,6 +25,9 @@ pub struct Model {
     path: Option<PathBuf>,
     net: Net,
     manifest: Option<Manifest>,
+    link_section: Option<String>,
+    /// Lists of labels that came with the file.
+    labels: Vec<Vec<String>>,
     /// Names given to [`custom`](Self::custom) that the model has no operator of.
     unknown_customs: Vec<String>,
 }
@@ -66,7 +69,15 @@ impl Model {
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
         let mut net = read(bytes)?;
         rewrite(&mut net);
-        Ok(Self { name: identifier(name), path: None, net, manifest: None, unknown_customs: Vec::new() })
+        Ok(Self {
+            name: identifier(name),
+            path: None,
+            net,
+            manifest: None,
+            link_section: None,
+            labels: label_lists(bytes),
+            unknown_customs: Vec::new(),
+        })
     }
 
     /// Gives the model another name, which the generated file and [`include_model!`](https://docs.rs/smolnn) use.
@@ -120,6 +131,15 @@ impl Model {
         }
     }
 
+    /// Puts the weights and tables into a section of the linker's, such as one in a slower, larger memory: `.link_section(".external_flash")`. The linker
+    /// script says where it lies. Tables that a layer computes from its arguments when it is compiled stay among the other constants.
+    ///
+    /// A section's name is an unsafe attribute in Rust, so that the generated module then does not compile under `#![forbid(unsafe_code)]`.
+    pub fn link_section(mut self, section: &str) -> Self {
+        self.link_section = Some(section.into());
+        self
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
@@ -158,6 +178,11 @@ impl Model {
             return Err(Error::Environment(text).of(self.path.as_deref()));
         }
         let compiled = lower(&self.net, backend).and_then(|calls| plan(&self.name, backend, calls));
+        let compiled = compiled.map(|program| Program {
+            link_section: self.link_section.clone(),
+            labels: self.labels.clone(),
+            ..program
+        });
         compiled.map_err(|error| error.of(self.path.as_deref()))
     }
 

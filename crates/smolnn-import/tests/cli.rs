@@ -75,6 +75,51 @@ fn compile_writes_a_module() {
 }
 
 #[test]
+fn compile_names_the_module_after_its_file_and_puts_weights_into_a_section() {
+    let output = scratch("my-net.rs");
+    success(&["compile", text(&digits()), "-o", text(&output), "--link-section", ".external_flash"]);
+    let source = std::fs::read_to_string(&output).expect("the module");
+    assert!(source.contains("mod my_net;"), "{}", &source[..400]);
+    let statics = source.lines().filter(|line| line.starts_with("static ")).count();
+    assert!(statics > 5, "{statics}");
+    assert_eq!(source.matches("#[unsafe(link_section = \".external_flash\")]").count(), statics);
+}
+
+/// A ZIP archive of one file that is stored as it is.
+fn archive(name: &str, contents: &str) -> Vec<u8> {
+    let (name_length, length) = ((name.len() as u16).to_le_bytes(), (contents.len() as u32).to_le_bytes());
+    let sizes = [length, length].concat();
+    let header =
+        [b"PK\x03\x04", &[0; 14][..], &sizes, &name_length, &[0; 2], name.as_bytes(), contents.as_bytes()].concat();
+    let entry = [b"PK\x01\x02", &[0; 16][..], &sizes, &name_length, &[0; 16], name.as_bytes()].concat();
+    let (at, entries) = ((header.len() as u32).to_le_bytes(), (entry.len() as u32).to_le_bytes());
+    let end = [b"PK\x05\x06", &[0; 4][..], &[1, 0, 1, 0], &entries, &at, &[0; 2]].concat();
+    [header, entry, end].concat()
+}
+
+#[test]
+fn labels_that_come_with_the_file_are_constants() {
+    let model = std::fs::read(digits()).expect("the model");
+    let names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "\"nine\""];
+    let (path, output) = (scratch("labelled.tflite"), scratch("labelled.rs"));
+    let source = |archive: Vec<u8>| {
+        std::fs::write(&path, [model.clone(), archive].concat()).expect("written");
+        success(&["compile", text(&path), "-o", text(&output)]);
+        std::fs::read_to_string(&output).expect("the module")
+    };
+    let labelled = source(archive("labels.txt", &(names.join("\n") + "\n")));
+    assert!(labelled.contains(&format!("pub const OUTPUT_LABELS: [&str; 10] = {names:?};")), "{}", &labelled[..2000]);
+    // Lists of another length, files of another kind and damaged archives give none.
+    let whole = archive("labels.txt", &names.join("\n"));
+    for other in [archive("labels.txt", "yes\nno"), archive("labels.bin", &names.join("\n")), whole[1..].to_vec()] {
+        assert!(!source(other).contains("LABELS"));
+    }
+    for end in (0..whole.len()).step_by(11) {
+        assert!(!source(whole[..end].to_vec()).contains("LABELS"), "{end}");
+    }
+}
+
+#[test]
 fn run_gives_the_recorded_outputs_raw_and_npy() {
     let images = std::fs::read(data("digits/images.bin")).expect("the images");
     let expected = std::fs::read(data("digits/outputs.bin")).expect("the outputs");

@@ -15,7 +15,7 @@
 //! static MODEL: ConstStaticCell<digits::Model> = ConstStaticCell::new(digits::Model::new()); // its RAM is a constant
 //!
 //! let model = MODEL.take();
-//! let scores: &[i8; 10] = model.infer(&image); // no Result: nothing is left to go wrong
+//! let digit = model.infer(&image).argmax(); // no Result: nothing is left to go wrong
 //! ```
 //!
 //! By hand, the kernels take shapes that are checked where they are made, and slices:
@@ -46,23 +46,76 @@
 //! shapes and errors, which both share, stand here at the top.
 #![no_std]
 
+mod argmax;
 #[cfg(feature = "embedded-hal")]
 pub mod sensor;
 pub mod stream;
 
+pub use argmax::Argmax;
 pub use smolnn_core::*;
+pub use smolnn_fixed::arena::{Arena, largest_arena};
 pub use {smolnn_fixed as fixed, smolnn_float as float, smolnn_signal as signal};
 
 /// Includes the model that a build script emitted with `smolnn_import::Model::emit`, as a module of its name.
 ///
-/// `include_model!(digits)` gives `digits::Model` with `new`, `infer`, `input_mut`, `run`, `output` and `reset`, the
-/// types `digits::Input` and `digits::Output`, their shapes, scales and zero points, and `digits::ARENA_BYTES`. With several
-/// inputs or outputs these are numbered: `Input0`, `input_1_mut`, `OUTPUT_1_SCALE`.
+/// Keep the model in a static (`ConstStaticCell` of the crate `static_cell`): the linker then finds the place of its memory, and says so when the RAM is
+/// too small. A local takes the whole arena from the stack, several times in a debug build; that is for programs on a computer.
 ///
-/// `include_model!(pub digits)` makes the module public.
+/// ```text
+/// smolnn::include_model!(digits);
 ///
-/// The model holds its arena. Keep it in a static (`ConstStaticCell` of the crate `static_cell`): the linker then finds its place, and says so
-/// when the RAM is too small. A local takes the whole arena from the stack, several times in a debug build.
+/// static MODEL: ConstStaticCell<digits::Model> = ConstStaticCell::new(digits::Model::new());
+///
+/// let model = MODEL.take();
+/// let digit = model.infer(&image).argmax();
+/// ```
+///
+/// `include_model!(pub digits)` makes the module public. In it:
+///
+/// | item | what it is |
+/// |---|---|
+/// | `Model::new` | the model with memory of its own, a constant |
+/// | `Model::in_arena` | the model in an arena that it shares with others, see below |
+/// | `infer` | copies the inputs, runs, gives the outputs |
+/// | `infer_slice` | the same for slices, such as DMA buffers and `heapless::Vec`; an error where a length differs |
+/// | `input_mut`, `run`, `output` | the same in three steps, without the copy |
+/// | `run_step`, `STEPS` | a run layer by layer, so that others get the core between the layers |
+/// | `dequantised` | an element of the output as a real number |
+/// | `reset`, `save`, `restore` | of the states that the model keeps between runs |
+/// | `Input`, `Output`, `INPUT_SHAPE`, `INPUT_SCALE`, `INPUT_ZERO_POINT`, … | types, shapes and quantisation |
+/// | `OUTPUT_LABELS` | the names of the output's classes, where the file has them |
+/// | `ARENA_BYTES`, `ARENA_WORDS`, `STATE_BYTES`, `CONSTANT_BYTES`, `MACS` | what the model takes |
+///
+/// With several inputs or outputs their items are numbered: `Input0`, `input_1_mut`, `OUTPUT_1_SCALE`. [`Argmax`](crate::Argmax) has `argmax`.
+///
+/// # Several models in one arena
+///
+/// An arena is needed only while a model runs, so that models that run in turn take the largest of their arenas, not the sum:
+///
+/// ```text
+/// const WORDS: usize = smolnn::largest_arena(&[wake::ARENA_WORDS, gesture::ARENA_WORDS]);
+/// static ARENA: ConstStaticCell<smolnn::Arena<WORDS>> = ConstStaticCell::new(smolnn::Arena::new());
+/// static STATE: ConstStaticCell<wake::State> = ConstStaticCell::new(wake::State::new());
+///
+/// let (arena, state) = (ARENA.take(), STATE.take());
+/// let gesture = gesture::Model::in_arena(arena).infer(&window).argmax();
+/// let heard = wake::Model::in_arena(arena, state).infer(&features)[0] > 200;
+/// ```
+///
+/// `State` and the second argument are there for models that keep states between runs. An arena that is too small does not compile.
+///
+/// # A run in pieces
+///
+/// A large model keeps an executor busy for its whole run. Steps of one layer each leave room for other tasks between them:
+///
+/// ```text
+/// *model.input_mut() = image;
+/// for step in 0..digits::STEPS {
+///     model.run_step(step);
+///     embassy_futures::yield_now().await;
+/// }
+/// let digit = model.output().argmax();
+/// ```
 #[macro_export]
 macro_rules! include_model {
     ($visibility:vis $name:ident) => {
@@ -79,7 +132,7 @@ macro_rules! include_model {
 pub mod generated {
     pub use smolnn_core::*;
     pub use smolnn_fixed::act::*;
-    pub use smolnn_fixed::arena::{Arena, prove_apart, regions, view};
+    pub use smolnn_fixed::arena::{Arena, Lent, Memory, Own, array, array_mut, prove_apart, regions, view, whole};
     pub use smolnn_fixed::axis::*;
     pub use smolnn_fixed::conv::*;
     pub use smolnn_fixed::convert::*;

@@ -5,6 +5,7 @@
 use cortex_m_rt::entry;
 use panic_halt as _;
 use semihosting::{println, process};
+use smolnn::Argmax;
 use static_cell::ConstStaticCell;
 
 smolnn::include_model!(digits);
@@ -28,7 +29,6 @@ const PICTURE: [u8; 64] = [
 fn main() -> ! {
     let model = MODEL.take();
     let scores = model.infer(&PICTURE.map(|ink| (i16::from(ink) * 255 / 16 - 128) as i8));
-    let best = scores.iter().enumerate().max_by_key(|&(_, score)| score);
-    println!("this is a {}", best.map_or(0, |(digit, _)| digit));
+    println!("this is a {}", scores.argmax());
     process::exit(0)
 }

@@ -22,6 +22,18 @@ fn listen<M: StreamingModel + Default>(detector: Detector, sound: &[i16], block:
     (probabilities, detections)
 }
 
+/// An arena that others have left their tensors in.
+fn shared_arena<const WORDS: usize>() -> Box<smolnn::Arena<WORDS>> {
+    let mut arena = Box::new(smolnn::Arena::new());
+    arena.words().fill(0xA5C3_5A3C);
+    arena
+}
+
+/// The bytes of an output.
+fn bits<T: bytemuck::NoUninit>(output: &[T]) -> &[u8] {
+    bytemuck::cast_slice(output)
+}
+
 /// The error function of every element, as a user would write it for the custom operator FlexErf.
 pub fn error_function(operator: &smolnn::CustomOperator<'_>, input: &[f32], output: &mut [f32]) {
     assert_eq!((operator.inputs[0].shape, operator.outputs[0].shape), (&[1, 6][..], &[1, 6][..]));

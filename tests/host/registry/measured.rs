@@ -9,8 +9,10 @@ use smolnn_testkit::golden::project;
 
 /// What firmware does not call as it stands, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("arena.rs::array_mut", "every compiled model calls it"),
     ("arena.rs::regions", "every compiled model calls it"),
     ("arena.rs::view", "every compiled model calls it"),
+    ("arena.rs::whole", "`infer_slice` of every compiled model calls it"),
     ("random.rs::normal", "the normal initialisers draw from it"),
     ("random.rs::uniform", "the uniform initialisers draw from it"),
     ("elementary/erf.rs::erf", "`elementary::erf_slice` is the same of every element"),

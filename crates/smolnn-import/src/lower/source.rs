@@ -7,6 +7,8 @@ use std::fmt::Write;
 #[derive(Debug, Default)]
 pub(crate) struct Source {
     items: String,
+    /// What stands before each static.
+    attributes: String,
     names: HashSet<String>,
     known: HashMap<String, String>,
     /// Position of the call whose constants come next: it makes names unique.
@@ -14,6 +16,12 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// No constants yet; those to come go to a section of the linker's, if one is named.
+    pub(crate) fn new(link_section: Option<&str>) -> Self {
+        let attribute = |section: &str| format!("#[allow(unsafe_code)]\n#[unsafe(link_section = {section:?})]\n");
+        Self { attributes: link_section.map_or_else(String::new, attribute), ..Self::default() }
+    }
+
     /// From here on, constants belong to the call at this position of the program.
     pub(crate) fn begin_call(&mut self, position: usize) {
         self.call = position;
@@ -38,7 +46,7 @@ impl Source {
         let first = format!("{role}_{}", self.call);
         let more = (2..).map(|count| format!("{first}_{count}"));
         let name = std::iter::once(first.clone()).chain(more).find(|name| !self.names.contains(name)).unwrap_or(first);
-        let _ = writeln!(self.items, "static {name}: {contents}\n");
+        let _ = writeln!(self.items, "{}static {name}: {contents}\n", self.attributes);
         self.names.insert(name.clone());
         self.known.insert(contents, name.clone());
         name

@@ -53,6 +53,10 @@ impl Step {
 pub struct Program {
     pub(crate) name: String,
     pub(crate) backend: Backend,
+    /// The section of the linker's for weights and tables, where one is named.
+    pub(crate) link_section: Option<String>,
+    /// Lists of labels that came with the file.
+    pub(crate) labels: Vec<Vec<String>>,
     pub(crate) net: Net,
     pub(crate) steps: Vec<Step>,
     /// The arena before the first step, with the inputs in it, and behind the last one, with the outputs.
@@ -127,6 +131,8 @@ pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls) -> Result<Progr
     Ok(Program {
         name: name.into(),
         backend,
+        link_section: None,
+        labels: Vec::new(),
         steps,
         ends,
         arena_words,

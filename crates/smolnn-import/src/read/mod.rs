@@ -3,6 +3,7 @@
 mod other;
 mod tflite;
 
+pub(crate) use self::tflite::label_lists;
 use crate::error::{Error, Result};
 use crate::net::Net;
 

@@ -9,26 +9,30 @@ use crate::plan::{Program, Step};
 impl Program {
     /// The program as a Rust module: what `smolnn::include_model!` includes. It depends on the crate `smolnn` alone.
     pub fn source(&self) -> String {
-        let mut source = Source::default();
-        let mut body = String::new();
+        let mut source = Source::new(self.link_section.as_deref());
+        let mut steps = String::new();
         for (position, step) in self.steps.iter().enumerate() {
             source.begin_call(position);
             let calls = step.call.body.write(&mut source, &step.io);
+            let mut body = String::new();
+            for line in step.io.prologue().into_iter().chain(calls) {
+                let _ = writeln!(body, "    {line}");
+            }
             let node = &self.net.nodes[step.node];
             let label = if step.call.label.is_empty() { String::new() } else { format!(" {}", step.call.label) };
             let macs = if step.call.macs == 0 { String::new() } else { format!(", {} MACs", step.call.macs) };
             let shapes = self.shapes_text(step);
-            let _ = writeln!(body, "        // {} {}{label}: {shapes}{macs}", node.index, node.name);
-            let _ = writeln!(body, "        {{");
-            for line in step.io.prologue() {
-                let _ = writeln!(body, "            {line}");
-            }
-            for call in calls {
-                let _ = writeln!(body, "            {call}");
-            }
-            let _ = writeln!(body, "        }}");
+            let _ = writeln!(steps, "// {} {}{label}: {shapes}{macs}\n#[inline(always)]", node.index, node.name);
+            let arena = if body.contains("(arena, [") { "arena" } else { "_" };
+            let state = if body.contains("(state_words, [") { "state_words" } else { "_" };
+            let (arena_words, state_words) = (self.arena_words, self.state_words);
+            let _ = writeln!(
+                steps,
+                "fn step_{position}({arena}: &mut [u32; {arena_words}], {state}: &mut [u32; {state_words}]) -> Result<(), ShapeError> \
+                 {{\n{body}    Ok(())\n}}\n"
+            );
         }
-        self.module(source.items(), &body)
+        self.module(source.items(), &steps)
     }
 
     /// `int8[1, 49, 10, 1]`.
@@ -43,7 +47,7 @@ impl Program {
         format!("{} -> {}", list(&step.call.inputs), list(&step.call.outputs))
     }
 
-    fn module(&self, constants: &str, body: &str) -> String {
+    fn module(&self, constants: &str, steps: &str) -> String {
         let mut text = String::new();
         let version = env!("CARGO_PKG_VERSION");
         let _ = writeln!(
@@ -56,20 +60,25 @@ impl Program {
         text += "#[allow(unused_imports)]\nuse ::smolnn::generated::*;\n\n";
         let _ = writeln!(text, "/// Bytes of the arena: inputs, outputs, everything between, and scratch memory.");
         let _ = writeln!(text, "pub const ARENA_BYTES: usize = {};", self.arena_bytes());
+        let _ = writeln!(text, "/// Words of the arena: what `smolnn::Arena` takes at least for `Model::in_arena`.");
+        let _ = writeln!(text, "pub const ARENA_WORDS: usize = {};", self.arena_words);
         let _ = writeln!(text, "/// Bytes of the states that are kept from run to run.");
         let _ = writeln!(text, "pub const STATE_BYTES: usize = {};", self.state_bytes());
         let _ = writeln!(text, "/// Bytes of weights, biases and tables in flash.");
         let _ = writeln!(text, "pub const CONSTANT_BYTES: usize = {};", self.constant_bytes());
         let _ = writeln!(text, "/// Multiply-accumulates of one run.");
         let _ = writeln!(text, "pub const MACS: u64 = {};", self.macs());
+        let _ = writeln!(text, "/// Steps of one run, for `Model::run_step`.");
+        let _ = writeln!(text, "pub const STEPS: usize = {};", self.steps.len());
         for (ids, what) in [(&self.net.inputs, "Input"), (&self.net.outputs, "Output")] {
             for (index, &id) in ids.iter().enumerate() {
                 self.tensor_items(&mut text, what, index, ids.len(), id);
             }
         }
         text.push('\n');
-        self.model_items(&mut text, body);
+        self.model_items(&mut text);
         text.push('\n');
+        self.run_items(&mut text, steps);
         text += "#[allow(dead_code)]\nconst fn multiplier(mantissa: i32, shift: i32) -> Multiplier {\n    \
                  Multiplier { mantissa, shift }\n}\n\n";
         text += "#[allow(dead_code)]\nconst fn channel(bias: i32, multiplier: i32, shift: i32) -> Channel {\n    \
@@ -99,67 +108,98 @@ impl Program {
             let _ = writeln!(text, "/// Its zero point.");
             let _ = writeln!(text, "pub const {upper}_ZERO_POINT: i32 = {zero_point};");
         }
+        let is_for_classes = |labels: &&Vec<String>| what == "Output" && labels.len() == tensor.len();
+        if let Some(labels) = self.labels.iter().find(is_for_classes) {
+            let _ = writeln!(text, "/// The names of its elements, as the model's file has them.");
+            let _ = writeln!(text, "pub const {upper}_LABELS: [&str; {}] = {labels:?};", labels.len());
+        }
     }
 
-    fn model_items(&self, text: &mut String, body: &str) {
-        let (arena, state) = (self.arena_words, self.state_words);
+    /// `<ARENA, STATE>`: the words of the model's memory as arguments of its types.
+    fn memory_arguments(&self) -> String {
+        format!("{}, {}", self.arena_words, self.state_words)
+    }
+
+    fn model_items(&self, text: &mut String) {
+        let (state, memory) = (self.state_words, self.memory_arguments());
         let _ = writeln!(
             text,
-            "/// The model with its memory: {} bytes.\n#[derive(Clone, Debug)]\npub struct Model {{\n    arena: Arena<{arena}>,\n    \
-             state: Arena<{state}>,\n}}\n\nimpl Model {{",
+            "/// The model with its memory: {} bytes.\n#[derive(Clone, Debug)]\npub struct Model<M = Own<{memory}>> {{\n    memory: M,\n}}\n\n\
+             impl Model {{\n    /// A model with memory of its own, whose states, if it has any, are at their start. For a static: a local takes \
+             all of it from the stack.\n    pub const fn new() -> Self {{\n        Self {{ memory: Own::new(start()) }}\n    }}\n}}\n\n\
+             impl Default for Model {{\n    fn default() -> Self {{\n        Self::new()\n    }}\n}}\n",
             self.arena_bytes() + self.state_bytes()
         );
-        let fill = if self.state_values.is_empty() {
-            String::new()
+        let (parameter, words) = if state == 0 {
+            ("", "&mut []")
         } else {
-            let values = self
-                .state_values
-                .iter()
-                .map(|(words, value)| format!("({words:?}, {value:#x})"))
-                .collect::<Vec<_>>()
-                .join(", ");
-            format!("        state.fill(&[{values}]);\n")
-        };
-        let start = if fill.is_empty() {
-            "        Arena::new()\n".into()
-        } else {
-            format!("        let mut state = Arena::new();\n{fill}        state\n")
+            let _ = writeln!(
+                text,
+                "/// The states that the model keeps from run to run: {} bytes, for a model in an arena that it shares.\n#[derive(Clone, \
+                 Debug)]\npub struct State {{\n    words: Arena<{state}>,\n}}\n\nimpl State {{\n    /// States at their start.\n    pub const fn new() -> Self \
+                 {{\n        Self {{ words: start() }}\n    }}\n}}\n\nimpl Default for State {{\n    fn default() -> Self {{\n        \
+                 Self::new()\n    }}\n}}\n",
+                self.state_bytes()
+            );
+            (", state: &'a mut State", "state.words.words()")
         };
         let _ = writeln!(
             text,
-            "    /// A model whose states, if it has any, are at their start.\n    pub const fn new() -> Self {{\n        Self {{ arena: \
-             Arena::new(), state: Self::start() }}\n    }}\n\n    const fn start() -> Arena<{state}> {{\n{start}    }}\n\n    /// Sets the states back to their start; what the next run gives does not depend \
-             on earlier ones then.\n    pub fn reset(&mut self) {{\n        self.state = Self::start();\n    }}\n\n    /// The states as bytes, \
-             to be given back by `restore`.\n    pub fn save(&self) -> [u8; STATE_BYTES] {{\n        *self.state.array::<u8, 0, STATE_BYTES>()\n    }}\n\n    \
-             /// Goes on from states that `save` gave.\n    pub fn restore(&mut self, states: &[u8; STATE_BYTES]) {{\n        \
-             *self.state.array_mut::<u8, 0, STATE_BYTES>() = *states;\n    }}\n"
+            "impl<'a> Model<Lent<'a, {memory}>> {{\n    /// The model in an arena that others use when it does not run: of `ARENA_WORDS` words at \
+             least, which is checked when this is compiled. What the arena held is lost.\n    pub fn in_arena<const WORDS: usize>(arena: &'a mut \
+             Arena<WORDS>{parameter}) -> Self {{\n        Self {{ memory: Lent::new(arena, {words}) }}\n    }}\n}}\n"
+        );
+        let fill = if self.state_values.is_empty() {
+            "    Arena::new()\n".into()
+        } else {
+            let values = self.state_values.iter().map(|(words, value)| format!("({words:?}, {value:#x})"));
+            let values = values.collect::<Vec<_>>().join(", ");
+            format!("    let mut state = Arena::new();\n    state.fill(&[{values}]);\n    state\n")
+        };
+        let _ = writeln!(text, "/// The states at their start.\nconst fn start() -> Arena<{state}> {{\n{fill}}}\n");
+        let bytes = format!("u8, 0, {}, {state}", self.state_bytes());
+        let _ = writeln!(
+            text,
+            "impl<M: Memory<{memory}>> Model<M> {{\n    /// Sets the states back to their start; what the next run gives does not depend \
+             on earlier ones then.\n    pub fn reset(&mut self) {{\n        *self.memory.both().1 = *start().words();\n    }}\n\n    /// The states as bytes, \
+             to be given back by `restore`.\n    pub fn save(&self) -> [u8; STATE_BYTES] {{\n        *array::<{bytes}>(self.memory.state())\n    \
+             }}\n\n    /// Goes on from states that `save` gave.\n    pub fn restore(&mut self, states: &[u8; STATE_BYTES]) {{\n        \
+             *array_mut::<{bytes}>(self.memory.both().1) = *states;\n    }}\n"
         );
         for (ids, what) in [(&self.net.inputs, "Input"), (&self.net.outputs, "Output")] {
             for (index, &id) in ids.iter().enumerate() {
                 let (method, kind) = io_names(what, index, ids.len());
                 let tensor = &self.net.tensors[id];
                 let element = rust_type(tensor);
-                let place = format!("{}, {}", self.offsets[&id] / 4, tensor.len());
+                let place = format!("{element}, {}, {}, {}", self.offsets[&id] / 4, tensor.len(), self.arena_words);
                 if what == "Input" {
                     let _ = writeln!(
                         text,
                         "    /// {what} {index}, to be written before each run: the memory serves other tensors during a run.\n    \
                          #[inline(always)]\n    pub fn {method}_mut(&mut self) -> &mut {kind} {{\n        \
-                         self.arena.array_mut::<{element}, {place}>()\n    }}\n"
+                         array_mut::<{place}>(self.memory.both().0)\n    }}\n"
                     );
                 } else {
                     let _ = writeln!(
                         text,
                         "    /// {what} {index}: valid after a run, until an input is written.\n    #[inline(always)]\n    pub fn \
-                         {method}(&self) -> &{kind} {{\n        self.arena.array::<{element}, {place}>()\n    }}\n"
+                         {method}(&self) -> &{kind} {{\n        array::<{place}>(self.memory.arena())\n    }}\n"
                     );
+                    text.push_str(&dequantised_item(tensor, index, ids.len()));
                 }
             }
         }
-        self.run_items(text, body);
+        self.infer_items(text);
+        let calls: String =
+            (0..self.steps.len()).map(|step| format!("            {step} => step_{step}(arena, state),\n")).collect();
+        let names = if self.steps.is_empty() { "(_, _)" } else { "(arena, state)" };
         let _ = writeln!(
             text,
-            "}}\n\nimpl Default for Model {{\n    fn default() -> Self {{\n        Self::new()\n    }}\n}}"
+            "    /// Runs the model on the inputs that were written before.\n    pub fn run(&mut self) {{\n        let (arena, state) = \
+             self.memory.both();\n        run_all(arena, state);\n    }}\n\n    /// Runs one step: all of them from 0 to `STEPS` − 1, in this order, are a run. Between them \
+             neither inputs nor outputs may be looked at: their memory serves other tensors. A step that is not there does nothing.\n    pub fn run_step(&mut self, step: \
+             usize) {{\n        let {names} = self.memory.both();\n        let result = match step {{\n{calls}            _ => Ok(()),\n        \
+             }};\n        if let Err(error) = result {{\n            refused(error)\n        }}\n    }}\n}}"
         );
         text.push_str(&self.streaming_items());
     }
@@ -190,15 +230,21 @@ impl Program {
         )
     }
 
-    fn run_items(&self, text: &mut String, body: &str) {
+    fn infer_items(&self, text: &mut String) {
         let names = |ids: &[TensorId], what: &str| {
             (0..ids.len()).map(|index| io_names(what, index, ids.len())).collect::<Vec<_>>()
         };
-        let inputs = names(&self.net.inputs, "Input");
-        let outputs = names(&self.net.outputs, "Output");
-        let parameters = inputs.iter().map(|(name, kind)| format!(", {name}: &{kind}")).collect::<String>();
-        let copies =
-            inputs.iter().map(|(name, _)| format!("        *self.{name}_mut() = *{name};\n")).collect::<String>();
+        let (inputs, outputs) = (names(&self.net.inputs, "Input"), names(&self.net.outputs, "Output"));
+        let list = |item: &dyn Fn(&str, &str, usize) -> String| -> String {
+            inputs.iter().enumerate().map(|(index, (name, kind))| item(name, kind, index)).collect()
+        };
+        let element = |index: usize| rust_type(&self.net.tensors[self.net.inputs[index]]);
+        let parameters = list(&|name, kind, _| format!(", {name}: &{kind}"));
+        let slices = list(&|name, _, index| format!(", {name}: &[{}]", element(index)));
+        let copies = list(&|name, _, _| format!("        *self.{name}_mut() = *{name};\n"));
+        let arrays =
+            list(&|name, _, _| format!("        let {name} = whole(\"{}\", {name})?;\n", name.replace('_', " ")));
+        let arguments = inputs.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>().join(", ");
         let tuple =
             |items: Vec<String>| if items.len() == 1 { items.concat() } else { format!("({})", items.join(", ")) };
         let result = tuple(outputs.iter().map(|(_, kind)| format!("&{kind}")).collect());
@@ -208,20 +254,47 @@ impl Program {
             "    /// Runs the model on copies of the inputs.\n    #[allow(clippy::unused_unit)]\n    pub fn infer(&mut self{parameters}) -> {result} \
              {{\n{copies}        self.run();\n        {values}\n    }}\n"
         );
+        if !inputs.is_empty() {
+            let _ = writeln!(
+                text,
+                "    /// As `infer`, for slices: buffers that a DMA fills, `heapless::Vec`.\n    ///\n    /// # Errors\n    /// `ShapeError::Length` when a slice has \
+                 another length than its input.\n    #[allow(clippy::unused_unit)]\n    pub fn infer_slice(&mut self{slices}) -> Result<{result}, ShapeError> \
+                 {{\n{arrays}        Ok(self.infer({arguments}))\n    }}\n"
+            );
+        }
+    }
+
+    /// The steps, and a run of all of them.
+    fn run_items(&self, text: &mut String, steps: &str) {
+        let (arena, state) = (self.arena_words, self.state_words);
+        let calls: String = (0..self.steps.len()).map(|step| format!("    step_{step}(arena, state)?;\n")).collect();
+        let (arena_name, state_name) = if calls.is_empty() { ("_", "_") } else { ("arena", "state") };
         let _ = writeln!(
             text,
-            "    /// Runs the model on the inputs that were written before.\n    pub fn run(&mut self) {{\n        if let Err(error) = self.steps() \
-             {{\n            refused(error)\n        }}\n    }}\n"
-        );
-        let arena = if body.contains("(arena, [") { "        let arena = self.arena.words();\n" } else { "" };
-        let state =
-            if body.contains("(state_words, [") { "        let state_words = self.state.words();\n" } else { "" };
-        let _ = writeln!(
-            text,
-            "    // The regions are proven apart when this is compiled, and the layers are checked then as well.\n    #[inline(always)]\n    \
-             fn steps(&mut self) -> Result<(), ShapeError> {{\n{arena}{state}{body}        Ok(())\n    }}"
+            "fn run_all(arena: &mut [u32; {arena}], state: &mut [u32; {state}]) {{\n    if let Err(error) = steps(arena, state) {{\n        \
+             refused(error)\n    }}\n}}\n\n// The regions are proven apart when this is compiled, and the layers are checked then as well.\n\
+             #[inline(always)]\nfn steps({arena_name}: &mut [u32; {arena}], {state_name}: &mut [u32; {state}]) -> Result<(), ShapeError> \
+             {{\n{calls}    Ok(())\n}}\n\n{steps}"
         );
     }
+}
+
+/// The method that gives an element of an output as a real number, where the file says how.
+fn dequantised_item(tensor: &Tensor, index: usize, count: usize) -> String {
+    let (output, _) = io_names("Output", index, count);
+    let suffix = output.trim_start_matches("output");
+    let constant = output.to_uppercase();
+    let value = match &tensor.quantisation {
+        _ if tensor.element == Element::F32 => "value".into(),
+        Some(Quantisation { scales, zero_points, .. }) if scales.len() == 1 && zero_points.len() == 1 => {
+            format!("{constant}_SCALE * (i64::from(value) - i64::from({constant}_ZERO_POINT)) as f32")
+        }
+        _ => return String::new(),
+    };
+    format!(
+        "    /// An element of output {index} as a real number; `None` behind its end.\n    pub fn dequantised{suffix}(&self, index: usize) -> Option<f32> \
+         {{\n        self.{output}().get(index).map(|&value| {value})\n    }}\n\n"
+    )
 }
 
 /// The Rust type of an input's or output's elements. Lowering refuses models whose inputs and outputs have another one.

@@ -4,6 +4,7 @@
 //! the order of operators. Nothing that a file says is trusted.
 
 mod flexbuffer;
+mod labels;
 mod loops;
 mod operators;
 mod schema;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use flatbuffers::InvalidFlatbuffer;
 
+pub(crate) use self::labels::label_lists;
 use self::loops::Loops;
 use self::operators::{Line, Stated, attributes};
 use crate::error::{Error, Problem, Result};
