@@ -65,7 +65,7 @@ pub use manifest::Manifest;
 pub use model::{Model, compile};
 pub use net::{
     Activation, BinaryKind, Comparison, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation,
-    ReduceKind, SignalKind, SlidingWindow, Tensor, TensorId, UnaryKind,
+    ReduceKind, RemovedChannels, SignalKind, SlidingWindow, Tensor, TensorId, UnaryKind,
 };
 pub use plan::Program;
 pub use quantise::recurrent;

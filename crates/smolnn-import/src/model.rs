@@ -12,7 +12,7 @@ use crate::manifest::Manifest;
 use crate::net::{Net, Operator};
 use crate::plan::{Program, plan};
 use crate::read::{label_lists, read};
-use crate::rewrite::rewrite;
+use crate::rewrite::{rewrite, take_out_constant_channels};
 use crate::streaming::streaming;
 
 /// What this build script wrote, by file: two models of one name would overwrite each other.
@@ -30,6 +30,7 @@ pub struct Model {
     labels: Vec<Vec<String>>,
     /// Names given to [`custom`](Self::custom) that the model has no operator of.
     unknown_customs: Vec<String>,
+    keeps_channels: bool,
 }
 
 /// Reads and compiles a model in a build script: `Model::open(path)?.emit()`.
@@ -77,6 +78,7 @@ impl Model {
             link_section: None,
             labels: label_lists(bytes),
             unknown_customs: Vec::new(),
+            keeps_channels: false,
         })
     }
 
@@ -140,6 +142,12 @@ impl Model {
         self
     }
 
+    /// Keeps channels that cannot change, or that nothing needs. Without this they are taken out when the model is compiled: the outputs are the same
+    /// to the bit, with less flash and time. With it every tensor has the shape that the file states, as one wants it for a comparison layer by layer.
+    pub fn keep_channels(self) -> Self {
+        Self { keeps_channels: true, ..self }
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
@@ -177,7 +185,11 @@ impl Model {
             let text = format!("no custom operator {}; the model has {known}", self.unknown_customs.join(", "));
             return Err(Error::Environment(text).of(self.path.as_deref()));
         }
-        let compiled = lower(&self.net, backend).and_then(|calls| plan(&self.name, backend, calls));
+        let mut net = self.net.clone();
+        if !self.keeps_channels {
+            take_out_constant_channels(&mut net);
+        }
+        let compiled = lower(&net, backend).and_then(|calls| plan(&self.name, backend, calls));
         let compiled = compiled.map(|program| Program {
             link_section: self.link_section.clone(),
             labels: self.labels.clone(),

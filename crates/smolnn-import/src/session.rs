@@ -44,7 +44,10 @@ struct Collected {
 impl Session {
     /// Runs the calls.
     pub fn run(&self) -> Result<()> {
-        let program = Model::open(&self.model)?.compile(Backend::CURRENT)?;
+        let model = Model::open(&self.model)?;
+        // What is dumped is compared with other tools' tensors, which have all channels.
+        let model = if self.dump.is_some() { model.keep_channels() } else { model };
+        let program = model.compile(Backend::CURRENT)?;
         let net = program.net();
         self.check_counts(&program)?;
         let labels = self.labels.as_deref().map(read_labels).transpose()?;

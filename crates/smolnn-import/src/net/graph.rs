@@ -37,6 +37,20 @@ pub struct Net {
     pub inputs: Vec<TensorId>,
     /// The model's outputs.
     pub outputs: Vec<TensorId>,
+    /// What a pass took out.
+    pub removed: RemovedChannels,
+}
+
+/// Channels that were taken out of a net because they cannot change, or because nothing needs them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+pub struct RemovedChannels {
+    /// Output channels of layers that went.
+    pub channels: usize,
+    /// Of so many that the layers concerned had.
+    pub of: usize,
+    /// Bytes of weights and biases that went.
+    pub bytes: usize,
 }
 
 /// Most nodes of a net in which the writer of a tensor is looked for.

@@ -25,7 +25,7 @@ pub(crate) use geometry::{
     Blocks, GatherLengths, axis_lengths, blocks, broadcast_lengths, gather_lengths, pad_amounts, reduced_axes, resized,
 };
 pub(crate) use graph::members;
-pub use graph::{Net, Node};
+pub use graph::{Net, Node, RemovedChannels};
 pub(crate) use infer::{Inferred, check_elements, check_shapes, infer};
 pub(crate) use movement::{Move, movement, padding};
 pub use operator::{

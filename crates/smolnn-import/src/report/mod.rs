@@ -5,7 +5,7 @@ mod table;
 use serde::{Serialize, Serializer};
 use smolnn_fixed::Backend;
 
-use crate::net::TensorId;
+use crate::net::{RemovedChannels, TensorId};
 use crate::plan::{ArenaUse, Program, Step};
 
 /// What is known of a program before it runs. [`Program::report`] makes it.
@@ -27,6 +27,8 @@ pub struct Report {
     pub constant_bytes: usize,
     /// Multiply-accumulates of one run.
     pub macs: u64,
+    /// Channels that were taken out because they cannot change or nothing needs them.
+    pub removed: RemovedChannels,
     /// The model's inputs.
     pub inputs: Vec<ReportedTensor>,
     /// The model's outputs.
@@ -131,6 +133,7 @@ impl Program {
             state_bytes: self.state_bytes(),
             constant_bytes: self.constant_bytes(),
             macs: self.macs(),
+            removed: self.net.removed,
             inputs: self.reported(&self.net.inputs),
             outputs: self.reported(&self.net.outputs),
             memory_before: before.into(),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
+use crate::net::RemovedChannels;
+
 use super::{Layer, Memory, Overlap, Report, ReportedTensor};
 
 /// The columns: title, and whether its cells are numbers.
@@ -65,6 +67,13 @@ impl Report {
             text.push('\n');
         });
         let mut say = |line: &str| fold(&mut text, line, width);
+        let RemovedChannels { channels, of, bytes } = self.removed;
+        if channels > 0 {
+            let (channels, of, bytes) = (group(channels), group(of), group(bytes));
+            say(&format!(
+                "{channels} of {of} channels cannot change or nothing needs them: they and {bytes} bytes were taken out, the outputs are the same"
+            ));
+        }
         let state =
             if self.state_bytes == 0 { String::new() } else { format!(", {} bytes of state", group(self.state_bytes)) };
         say(&format!(

@@ -1,5 +1,6 @@
 //! Rewrites a net into one that computes the same with less: a list of small passes, run in order.
 
+mod constant_channels;
 mod drop_unused;
 mod fold_constants;
 mod fuse_dilation;
@@ -40,4 +41,10 @@ pub(crate) fn rewrite(net: &mut Net) {
         (pass.apply)(net);
         debug_assert!(net.check_flow().is_ok(), "{} breaks the flow of the net", pass.name);
     }
+}
+
+/// Takes out channels that cannot change or that nothing needs: the last pass, and one that a model can do without.
+pub(crate) fn take_out_constant_channels(net: &mut Net) {
+    constant_channels::apply(net);
+    debug_assert!(net.check_flow().is_ok(), "constant_channels breaks the flow of the net");
 }

@@ -20,7 +20,7 @@ pub(crate) use self::labels::label_lists;
 use self::loops::Loops;
 use self::operators::{Line, Stated, attributes};
 use crate::error::{Error, Problem, Result};
-use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId, members};
+use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, RemovedChannels, Tensor, TensorId, members};
 
 /// Largest tensor that is accepted, in bytes: far above any microcontroller, and low enough that sums of sizes cannot overflow.
 const LARGEST_TENSOR: usize = 1 << 28;
@@ -253,7 +253,7 @@ impl<'a> Reader<'a> {
         let mut tensors = self.tensors(&entries, &inputs, &outputs)?;
         let entries = variables::resolve(entries, &mut tensors, starts)?;
         let nodes = entries.into_iter().map(|entry| node(entry, loops)).collect::<Result<_>>()?;
-        let net = Net { tensors, nodes, inputs, outputs };
+        let net = Net { tensors, nodes, inputs, outputs, removed: RemovedChannels::default() };
         net.check_flow()?;
         Ok(net)
     }
