@@ -461,7 +461,13 @@ mod tests {
     impl Builder {
         fn new(seed: u64, shape: [usize; 4]) -> Self {
             let mut builder = Self {
-                net: Net { tensors: Vec::new(), nodes: Vec::new(), inputs: vec![0], outputs: Vec::new() },
+                net: Net {
+                    tensors: Vec::new(),
+                    nodes: Vec::new(),
+                    inputs: vec![0],
+                    outputs: Vec::new(),
+                    removed: Default::default(),
+                },
                 last: 0,
                 random: Random(0x9E37_79B9_7F4A_7C15 ^ (seed + 1).wrapping_mul(0xD134_2543_DE82_EF95)),
             };

@@ -469,11 +469,11 @@ fn round_up(needed: &mut [bool]) {
 /// The input and the output of a node that hands channels on as they are: each output channel is made of one input channel's values and lies
 /// between them.
 fn handed_on(net: &Net, node: &Node) -> Option<(TensorId, TensorId)> {
-    let is_it = match node.operator {
-        Operator::Pool2d { kind: PoolKind::Max | PoolKind::Average, activation: Activation::None, .. } => true,
-        Operator::Reshape => true,
-        _ => false,
-    };
+    let is_it = matches!(
+        node.operator,
+        Operator::Pool2d { kind: PoolKind::Max | PoolKind::Average, activation: Activation::None, .. }
+            | Operator::Reshape
+    );
     let (&Some(Some(input)), &[output]) = (&node.inputs.first(), &node.outputs[..]) else { return None };
     let (from, to) = (&net.tensors[*input], &net.tensors[output]);
     let same = quantised(from).is_some() && from.quantisation == to.quantisation && from.element == to.element;

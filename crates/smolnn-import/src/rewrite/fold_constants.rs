@@ -83,7 +83,13 @@ mod tests {
         };
         let nodes =
             vec![node(Operator::Where, vec![Some(0)], vec![1]), node(Operator::Reshape, vec![Some(1)], vec![2])];
-        let mut net = Net { tensors: vec![truths, positions, end], nodes, inputs: vec![], outputs: vec![2] };
+        let mut net = Net {
+            tensors: vec![truths, positions, end],
+            nodes,
+            inputs: vec![],
+            outputs: vec![2],
+            removed: Default::default(),
+        };
         apply(&mut net);
         assert_eq!((&net.tensors[1].shape[..], &net.tensors[1].open[..]), (&[2, 2][..], &[][..]));
         assert_eq!(net.tensors[1].integers(), Some(vec![0, 1, 1, 2]));
