@@ -1,9 +1,9 @@
 //! Models the cycles of Cortex-M cores: a plugin of QEMU's translator, which sees each block of instructions once when it is
 //! translated and is called each time it runs.
 //!
-//! QEMU knows nothing of time: it executes an instruction per tick. The plugin decodes each block ([`decode`]), adds up what
-//! its instructions take by the published timings of a core ([`timing`]), and counts how often each block runs and whether it
-//! jumps ([`count`]). `cargo xtask cycles` builds it, runs firmware under it and reads the file that it leaves.
+//! QEMU knows nothing of time: it executes an instruction per tick. The plugin decodes each block (`decode`), adds up what
+//! its instructions take by the published timings of a core (`timing`), and counts how often each block runs and whether it
+//! jumps (`count`). `cargo xtask cycles` builds it, runs firmware under it and reads the file that it leaves.
 //!
 //! Options: `core=m4,image=FIRMWARE.elf,out=FILE,wait_states=0`.
 // Functions and pointers of QEMU's interface.

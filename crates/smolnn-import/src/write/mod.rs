@@ -95,7 +95,8 @@ impl Program {
             text,
             "/// {what} {index}, `{}`: {}.",
             tensor.name.escape_debug().to_string().replace('`', "'"),
-            self.tensor_text(id)
+            // A shape of one dimension would be a link.
+            self.tensor_text(id).replace('[', "\\[")
         );
         let _ = writeln!(text, "pub type {what}{suffix} = [{}; {}];", rust_type(tensor), tensor.len());
         let _ = writeln!(text, "/// Its shape.");
