@@ -167,7 +167,7 @@ pub fn array<T: Element, const START: usize, const LENGTH: usize, const WORDS: u
     }
 }
 
-/// As [`array`], to be written.
+/// `LENGTH` elements of an arena from word `START` on, to be written. Positions outside of the arena do not compile.
 #[inline(always)]
 pub fn array_mut<T: Element, const START: usize, const LENGTH: usize, const WORDS: usize>(
     words: &mut [u32; WORDS],
