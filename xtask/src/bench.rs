@@ -183,8 +183,7 @@ pub fn expected_rows(file: &str, boards: &[&Board], kernel: Option<&str>, model:
 
 /// Geometric mean of the ratios of whole models, where there are any.
 fn mean<'a>(figures: impl Iterator<Item = &'a Figure>) -> Option<f64> {
-    let logs: Vec<f64> = figures.filter(|f| f.kind == "model").filter_map(Figure::ratio).map(f64::ln).collect();
-    (!logs.is_empty()).then(|| (logs.iter().sum::<f64>() / logs.len() as f64).exp())
+    expected::geometric_mean(figures.filter(|figure| figure.kind == "model").filter_map(Figure::ratio))
 }
 
 /// How far ahead of the best C we are, in one line.

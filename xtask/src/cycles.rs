@@ -285,13 +285,11 @@ fn print_table(figures: &[Cycles]) {
     }
     for (name, _) in CORES {
         let label = name.board().label();
-        let logs: Vec<f64> =
-            figures.iter().filter(|c| c.figure.board == label).filter_map(Cycles::ratio).map(f64::ln).collect();
-        if !logs.is_empty() {
-            let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+        let ratios: Vec<f64> = figures.iter().filter(|c| c.figure.board == label).filter_map(Cycles::ratio).collect();
+        if let Some(mean) = expected::geometric_mean(ratios.iter().copied()) {
             println!(
                 "{label}: {} models take {mean:.3} of the best published cycles, geometric mean; ours are modelled, not measured on silicon",
-                logs.len()
+                ratios.len()
             );
         }
     }

@@ -197,6 +197,12 @@ pub fn prove_gate(file: &str, margin: f64, factor: f64) -> Result<usize> {
     Ok(refused)
 }
 
+/// The geometric mean of ratios, where there are any.
+pub fn geometric_mean(ratios: impl Iterator<Item = f64>) -> Option<f64> {
+    let logs: Vec<f64> = ratios.map(f64::ln).collect();
+    (!logs.is_empty()).then(|| (logs.iter().sum::<f64>() / logs.len() as f64).exp())
+}
+
 /// True when the golden data stand beside the project. Where they do not, figures of golden models cannot be measured;
 /// CI does not allow that.
 pub fn golden_data() -> bool {

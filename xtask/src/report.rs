@@ -7,7 +7,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 
 use crate::boards::BOARDS;
-use crate::expected::Table;
+use crate::expected::{self, Table};
 use crate::{bench, cycles, shell, size};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}\
@@ -79,10 +79,7 @@ fn models(page: &mut String, figures: &[Figure]) {
             .filter(|figure| figure.board == board && figure.kind == "model")
             .filter_map(|figure| Some((figure.name.as_str(), figure.ratio?)))
             .collect();
-        if rows.is_empty() {
-            continue;
-        }
-        let mean = (rows.iter().map(|row| row.1.ln()).sum::<f64>() / rows.len() as f64).exp();
+        let Some(mean) = expected::geometric_mean(rows.iter().map(|row| row.1)) else { continue };
         let _ = write!(page, "<h3>{board}: {mean:.3} in the geometric mean</h3>");
         bars(page, &rows);
     }

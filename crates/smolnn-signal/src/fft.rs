@@ -114,12 +114,12 @@ const fn root_of_unity(k: usize, count: usize) -> Complex {
 }
 
 /// Numbers of the transforms that the first stage makes of neighbours: 4, or 2 where a power of 4 would not end at `half`.
-const fn first_length(half: usize) -> usize {
+pub(crate) const fn first_length(half: usize) -> usize {
     if half.trailing_zeros() % 2 == 1 { 2 } else { 4 }
 }
 
 /// Triples of factors of all stages behind the first: the sum of their lengths, which quadruple from the first one's to `half`/4.
-const fn triples(half: usize) -> usize {
+pub(crate) const fn triples(half: usize) -> usize {
     (half - first_length(half)) / 3
 }
 

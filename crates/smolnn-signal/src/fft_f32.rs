@@ -10,6 +10,7 @@
 
 use smolnn_core::ShapeError;
 
+use crate::fft::{first_length, triples};
 use crate::real;
 
 /// A complex number in f32.
@@ -70,16 +71,6 @@ const fn root_of_unity(k: usize, count: usize, scale: f64) -> ComplexF32 {
     let turn = if 2 * k > count { k as f64 - count as f64 } else { k as f64 };
     let angle = -2.0 * real::PI * turn / count as f64;
     ComplexF32::new((scale * real::cos(angle)) as f32, (scale * real::sin(angle)) as f32)
-}
-
-/// Numbers of the transforms that the first stage makes: 4, or 2 where a power of 4 would not end at `half`.
-const fn first_length(half: usize) -> usize {
-    if half.trailing_zeros() % 2 == 1 { 2 } else { 4 }
-}
-
-/// Triples of factors of all stages behind the first: the sum of their lengths, which quadruple from the first one's to `half`/4.
-const fn triples(half: usize) -> usize {
-    (half - first_length(half)) / 3
 }
 
 impl<const STAGES: usize, const SPLIT: usize> Factors<STAGES, SPLIT> {

@@ -1,5 +1,5 @@
 //! Layers made of what does not belong together: constructors refuse it, or the layer stays within its memory. Miri runs these
-//! too, with the bodies of the scalar cores (`cargo xtask miri`).
+//! too, with the bodies of the scalar cores (a step of `cargo xtask test`).
 
 use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, ShapeError, Window2d, WindowSize};
 use smolnn_fixed::conv::{Conv2d, DepthwiseConv2d};

@@ -288,8 +288,7 @@ impl Layer {
         }
         let kept: Vec<usize> = (0..self.outputs).filter(|&output| outputs[output]).collect();
         let depth = self.depth();
-        let of = &net.tensors[self.weights_id];
-        let mut shape = of.shape.clone();
+        let mut shape = net.tensors[self.weights_id].shape.clone();
         let last = shape.len() - 1;
         let (weights, bias): (Vec<u8>, Vec<i64>) = match self.kind {
             Kind::Full => {
