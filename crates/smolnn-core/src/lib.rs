@@ -34,6 +34,7 @@ mod custom;
 mod error;
 mod gru;
 mod history;
+mod sequence;
 mod shape;
 mod window;
 
@@ -49,6 +50,7 @@ pub use error::{excluded, excluded_run};
 pub use gru::{Reset, Update};
 #[doc(hidden)]
 pub use history::forget_oldest;
+pub use sequence::SequenceOrder;
 pub use shape::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Pool2dShape, Window2d, WindowSize};
 pub use window::{Window, same_padding};
 

@@ -1,10 +1,10 @@
 //! The quantised recurrent cells against the reference: outputs of every step, and the trace of the cell inside.
 
-use smolnn_core::DenseShape;
+use smolnn_core::{DenseShape, SequenceOrder};
 use smolnn_fixed::dense::DenseToInt16;
 use smolnn_fixed::pack::{self, Packed};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
-use smolnn_fixed::rnn::{gru, lstm, simple, svdf};
+use smolnn_fixed::rnn::{Cell, gru, lstm, recurrent_batch, simple, svdf};
 use smolnn_fixed::{Backend, Channel, Weights};
 use smolnn_import::recurrent::{CellWeights, QuantisedGru, QuantisedSimpleRnn, Reset, Rows, Update, quantise};
 use smolnn_testkit::golden::{self, Golden, to_i8, to_i16, to_i32};
@@ -170,13 +170,13 @@ fn lstm_batch_runs_each_sequence_by_itself() {
                 .flat_map(|step| sequences.iter().flat_map(move |x| x[step * width..][..width].to_vec()))
                 .collect()
         };
-        for time_first in [false, true] {
+        for (time_first, order) in [(false, SequenceOrder::BATCH_FIRST), (true, SequenceOrder::TIME_FIRST)] {
             let (mut h, mut c) = (vec![0; 2 * hidden], vec![0; 2 * hidden]);
             layer.reset(&mut h, &mut c);
             let mut y = vec![0; 2 * steps * hidden];
             let x = if time_first { turned(&[&first, &second], inputs) } else { [&first[..], &second].concat() };
             let expected = if time_first { turned(&[&alone[0], &alone[1]], hidden) } else { alone.concat() };
-            lstm::lstm_batch(&layer, time_first, &mut h, &mut c, &x, &mut y, &mut scratch).unwrap();
+            lstm::lstm_batch(&layer, order, &mut h, &mut c, &x, Some(&mut y), &mut scratch).unwrap();
             assert_eq!(y, expected, "{} {time_first}", golden.name);
             compared += y.len();
         }
@@ -398,6 +398,37 @@ fn random_cell(random: &mut Random, gates: usize, inputs: usize, hidden: usize) 
     }
 }
 
+/// Two sequences as a batch, in each order: each is what the steps of the cell give, and so is the state without an output.
+fn check_batch(layer: &impl Cell, (steps, inputs, hidden): (usize, usize, usize), x: &[i8], scratch: &mut [u32]) {
+    let other: Vec<i8> = x.iter().map(|x| x.wrapping_mul(3)).collect();
+    for (time_first, reversed) in [(false, false), (false, true), (true, false), (true, true)] {
+        let place =
+            |step: usize, sequence: usize| if time_first { step * 2 + sequence } else { sequence * steps + step };
+        let mut batch = vec![0; 2 * x.len()];
+        let (mut expected, mut states) = (vec![0; 2 * steps * hidden], vec![1000; 2 * hidden]);
+        for (sequence, x) in [x, &other].into_iter().enumerate() {
+            let h = &mut states[sequence * hidden..][..hidden];
+            let mut order: Vec<usize> = (0..steps).collect();
+            if reversed {
+                order.reverse();
+            }
+            for step in order {
+                let (vector, at) = (&x[step * inputs..][..inputs], place(step, sequence));
+                batch[at * inputs..][..inputs].copy_from_slice(vector);
+                layer.step(h, vector, scratch).unwrap();
+                for (y, &h) in expected[at * hidden..].iter_mut().zip(h.iter()) {
+                    *y = ((i32::from(h) + 128) >> 8).clamp(-128, 127) as i8;
+                }
+            }
+        }
+        let order = SequenceOrder { time_first, reversed };
+        let (mut h, mut alone, mut y) = (vec![1000; 2 * hidden], vec![1000; 2 * hidden], vec![0; 2 * steps * hidden]);
+        recurrent_batch(layer, order, &mut h, &batch, Some(&mut y), scratch).unwrap();
+        recurrent_batch(layer, order, &mut alone, &batch, None, scratch).unwrap();
+        assert_eq!((&y, &h, &alone), (&expected, &states, &states), "{order:?}");
+    }
+}
+
 #[test]
 fn quantised_cells_are_their_specification_for_random_weights() {
     let mut random = Random::new(6);
@@ -427,6 +458,7 @@ fn quantised_cells_are_their_specification_for_random_weights() {
             steps += 1;
         }
         assert_eq!(h, expected, "case {case}");
+        check_batch(&layer, (length, inputs, hidden), &x, &mut scratch);
 
         let layer = simple.layer(length).unwrap();
         let mut scratch = vec![0; layer.scratch_words()];
@@ -437,6 +469,7 @@ fn quantised_cells_are_their_specification_for_random_weights() {
             oracle::simple_rnn_step(oracle_rows(input), oracle_rows(recurrent), &mut expected, x);
         }
         assert_eq!(h, expected, "case {case}");
+        check_batch(&layer, (length, inputs, hidden), &x, &mut scratch);
     }
     assert!(steps > 200, "{steps} steps");
 }

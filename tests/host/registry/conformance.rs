@@ -39,6 +39,7 @@ const FIXED_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("rnn/gru.rs::step", "host/golden/recurrent.rs", "gru::step"),
     ("rnn/lstm.rs::lstm_batch", "data/ops/lstm_batch2/manifest.txt", "lstm_batch2"),
     ("rnn/lstm.rs::step", "host/golden/recurrent.rs", "lstm::step"),
+    ("rnn/mod.rs::recurrent_batch", "host/golden/recurrent.rs", "recurrent_batch"),
     ("rnn/simple.rs::simple_rnn", "host/golden/recurrent.rs", "simple::simple_rnn"),
     ("rnn/simple.rs::step", "host/golden/recurrent.rs", "simple"),
     ("rnn/svdf.rs::step", "host/golden/recurrent.rs", "svdf::step"),
@@ -75,6 +76,7 @@ const FLOAT_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("rnn/convert.rs::flip_update", "host/textbook/row_6_5.rs", "flip_update"),
     ("rnn/convert.rs::residual", "host/gradient/recurrent.rs", "convert::residual"),
     ("rnn/infer.rs::lstm_batch", "host/registry/float_inference.rs", "lstm_batch"),
+    ("rnn/infer.rs::recurrent_batch", "host/registry/float_inference.rs", "recurrent_batch"),
     ("rnn/infer.rs::svdf_batch", "host/registry/float_inference.rs", "svdf_batch"),
     ("rnn/simple.rs::ResidualRnn", "host/gradient/recurrent.rs", "ResidualRnn"),
 ];

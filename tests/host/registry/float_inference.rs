@@ -2,7 +2,7 @@
 //! result is above 1.
 
 use host_tests::gradient::{between, reals};
-use smolnn_core::{Axis, Broadcast, Comparison, Conv2dShape, Image, ShapeError, Window2d, WindowSize};
+use smolnn_core::{Axis, Broadcast, Comparison, Conv2dShape, Image, SequenceOrder, ShapeError, Window2d, WindowSize};
 use smolnn_float::act::softmax_scaled;
 use smolnn_float::axis::{arg_max, arg_min, cumsum};
 use smolnn_float::conv::{conv2d, transposed};
@@ -15,7 +15,10 @@ use smolnn_float::random::{Pcg32, SeedableRng};
 use smolnn_float::reduce::{Reduction, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum};
 use smolnn_float::resize::{ResizeShape, Sampling, resize_bilinear, resize_nearest};
 use smolnn_float::rnn::convert::{self, Format, Tensors};
-use smolnn_float::rnn::{Cell, Keep, Lstm, LstmLayer, Sequence, Svdf, SvdfWeights, lstm_batch, svdf_batch};
+use smolnn_float::rnn::{
+    Cell, Gru, Keep, Lstm, LstmLayer, RecurrentLayer, Relu, ResetAfter, ResetBefore, Sequence, SimpleRnn, Svdf,
+    SvdfWeights, Tanh, lstm_batch, recurrent_batch, svdf_batch,
+};
 use smolnn_float::{Real, Rows, rnn};
 use smolnn_testkit::Random;
 
@@ -598,26 +601,65 @@ fn transposed_convolution_of_tensorflow_lite() {
     }
 }
 
+/// Where the vectors of a sequence lie, in the order in which the layer reads them: written out, not by the layer's own function.
+fn positions(order: SequenceOrder, sequence: usize, (batch, steps): (usize, usize)) -> Vec<usize> {
+    let mut positions: Vec<usize> = (0..steps)
+        .map(|step| if order.time_first { step * batch + sequence } else { sequence * steps + step })
+        .collect();
+    if order.reversed {
+        positions.reverse();
+    }
+    positions
+}
+
+/// A batch of a cell whose state is its output: sequence by sequence what its steps give, bit for bit.
+fn check_recurrent<C: Cell<f32> + std::fmt::Debug>(
+    random: &mut Pcg32,
+    (order, batch, steps): (SequenceOrder, usize, usize),
+    cell: fn(usize, usize) -> Result<C, ShapeError>,
+    layer: fn(usize, usize, usize, SequenceOrder) -> Result<RecurrentLayer<C>, ShapeError>,
+) {
+    let [inputs, hidden] = [5, 6].map(|most| between(random, 1, most));
+    let (cell, layer) = (cell(inputs, hidden).unwrap(), layer(inputs, hidden, steps, order).unwrap());
+    let parameters = singles(random, Cell::<f32>::sizes(&cell).parameters());
+    let (x, start) = (singles(random, batch * steps * inputs), singles(random, batch * hidden));
+    let (mut h, mut alone) = (start.clone(), start.clone());
+    let (mut found, mut scratch) = (vec![0.0; batch * steps * hidden], vec![0.0; layer.scratch()]);
+    recurrent_batch(&layer, &parameters, &mut h, &x, Some(&mut found), &mut scratch).unwrap();
+    recurrent_batch(&layer, &parameters, &mut alone, &x, None, &mut scratch).unwrap();
+    let mut expected = vec![0.0; found.len()];
+    let mut last = start;
+    for (sequence, state) in last.chunks_exact_mut(hidden).enumerate() {
+        for at in positions(order, sequence, (batch, steps)) {
+            cell.step(&parameters, state, &x[at * inputs..(at + 1) * inputs], &mut scratch).unwrap();
+            expected[at * hidden..(at + 1) * hidden].copy_from_slice(state);
+        }
+    }
+    assert_eq!((&found, &h, &alone), (&expected, &last, &last), "{layer:?}");
+    assert!(recurrent_batch(&layer, &parameters, &mut h, &x[1..], None, &mut scratch).is_err());
+}
+
 /// A batch is sequence by sequence what the cell gives, and the clip bounds the cell before it is read.
 #[test]
 fn batches_of_sequences() {
     let mut random = generator(212);
     for case in 0..20 {
         let [batch, steps, inputs, hidden] = [3, 4, 5, 6].map(|most| between(&mut random, 1, most));
-        let (time_first, clip) = (case % 2 == 0, if case % 3 == 0 { 0.0 } else { 0.25 });
-        let layer = LstmLayer::new(inputs, hidden, steps, time_first, clip).unwrap();
+        let clip = if case % 3 == 0 { 0.0 } else { 0.25 };
+        let order = SequenceOrder { time_first: case % 2 == 0, reversed: case % 4 < 2 };
+        let layer = LstmLayer::new(inputs, hidden, steps, order, clip).unwrap();
         let cell = Lstm::new(inputs, hidden).unwrap();
         let parameters = singles(&mut random, cell.sizes().parameters());
         let x = singles(&mut random, batch * steps * inputs);
-        let [mut h, mut c] = [0, 1].map(|_| vec![0.0; batch * hidden]);
+        let starts = [0, 1].map(|_| singles(&mut random, batch * hidden).iter().map(|x| x * 0.1).collect::<Vec<f32>>());
+        let [mut h, mut c] = starts.clone();
         let (mut found, mut scratch) = (vec![0.0; batch * steps * hidden], vec![0.0; layer.scratch()]);
-        lstm_batch(&layer, &parameters, &mut h, &mut c, &x, &mut found, &mut scratch).unwrap();
+        lstm_batch(&layer, &parameters, &mut h, &mut c, &x, Some(&mut found), &mut scratch).unwrap();
         // One step at a time; the clipped cell is the state from which the next step goes on, and o · tanh of it is the output.
         let mut expected = vec![0.0; found.len()];
         for sequence in 0..batch {
-            let mut state = vec![0.0; 2 * hidden];
-            for step in 0..steps {
-                let at = if time_first { step * batch + sequence } else { sequence * steps + step };
+            let mut state = starts.each_ref().map(|start| &start[sequence * hidden..][..hidden]).concat();
+            for at in positions(order, sequence, (batch, steps)) {
                 cell.step(&parameters, &mut state, &x[at * inputs..(at + 1) * inputs], &mut scratch).unwrap();
                 let (h, c) = state.split_at_mut(hidden);
                 for (h, c) in h.iter_mut().zip(c).filter(|(_, c)| clip > 0.0 && c.abs() > clip) {
@@ -631,6 +673,19 @@ fn batches_of_sequences() {
             }
         }
         close(&found, &expected, &format!("{layer:?}"));
+        // The states alone are those of the last step that was read.
+        let [mut h_alone, mut c_alone] = starts;
+        lstm_batch(&layer, &parameters, &mut h_alone, &mut c_alone, &x, None, &mut scratch).unwrap();
+        assert_eq!((&h_alone, &c_alone), (&h, &c));
+        for sequence in 0..batch {
+            let last = positions(order, sequence, (batch, steps))[steps - 1];
+            assert_eq!(h[sequence * hidden..][..hidden], found[last * hidden..][..hidden]);
+        }
+        let order = (order, batch, steps);
+        check_recurrent(&mut random, order, Gru::<ResetAfter>::new, RecurrentLayer::gru_reset_after);
+        check_recurrent(&mut random, order, Gru::<ResetBefore>::new, RecurrentLayer::gru_reset_before);
+        check_recurrent(&mut random, order, SimpleRnn::<Tanh>::new, RecurrentLayer::rnn_tanh);
+        check_recurrent(&mut random, order, SimpleRnn::<Relu>::new, RecurrentLayer::rnn_relu);
     }
     let layer = Svdf::new(3, 2, 1, 4).unwrap();
     let (feature, time, x) = (singles(&mut random, 6), singles(&mut random, 8), singles(&mut random, 6));

@@ -122,6 +122,24 @@ impl<'a> Gru<'a> {
     }
 }
 
+impl super::Cell for Gru<'_> {
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn inputs(&self) -> usize {
+        self.inputs()
+    }
+
+    fn hidden(&self) -> usize {
+        self.hidden()
+    }
+
+    fn step(&self, h: &mut [i16], input: &[i8], scratch: &mut [u32]) -> Result<(), ShapeError> {
+        step(self, h, input, scratch)
+    }
+}
+
 /// Runs the layer over a sequence of its number of steps, `[steps][inputs]` to `[steps][hidden]`; `h` goes on from where it
 /// is, 0 at the start. `scratch` has at least [`Gru::scratch_words`] words.
 ///

@@ -19,8 +19,9 @@
 
 use core::fmt::Debug;
 
-use smolnn_core::{DenseShape, ShapeError, excluded_run, shape};
+use smolnn_core::{DenseShape, SequenceOrder, ShapeError, excluded_run, shape};
 
+use super::{BatchSizes, run_batch};
 use crate::act::{Interpolation, logistic_q12, tanh_value};
 use crate::dense::{DenseToInt16, dense_to_int16};
 use crate::dense_int16::{DenseInt16, dense_int16};
@@ -315,47 +316,33 @@ pub fn step<S: Activation>(
 }
 
 /// Runs the layer over several sequences of its number of steps, each with a state of its own: `h` and `c` hold one state behind the
-/// other, and their length says how many sequences there are. Input and output are `[sequence][step][..]`, or
-/// `[step][sequence][..]` if time comes first. `scratch` has at least [`Lstm::scratch_words`] words.
+/// other, and their length says how many sequences there are. Input and output lie as `order` says; `output` takes h of every step.
+/// `scratch` has at least [`Lstm::scratch_words`] words.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice has another length than the layer says.
 pub fn lstm_batch<S: Activation>(
     layer: &Lstm<'_, S>,
-    time_first: bool,
+    order: SequenceOrder,
     h: &mut [S],
     c: &mut [i16],
     input: &[S],
-    output: &mut [S],
+    output: Option<&mut [S]>,
     scratch: &mut [u32],
 ) -> Result<(), ShapeError> {
-    let (inputs, hidden) = (layer.inputs().max(1), layer.hidden().max(1));
+    let (inputs, hidden) = (layer.inputs(), layer.hidden());
     let batch = h.len().checked_div(hidden).unwrap_or(0);
     ShapeError::check_length("the state h", batch * hidden, h.len())?;
     ShapeError::check_length("the state c", batch * hidden, c.len())?;
-    ShapeError::check_length("the input", batch * layer.steps * inputs, input.len())?;
-    ShapeError::check_length("the output", batch * layer.steps * hidden, output.len())?;
-    if !time_first {
-        let sequences = input
-            .chunks_exact((layer.steps * inputs).max(1))
-            .zip(output.chunks_exact_mut((layer.steps * hidden).max(1)));
-        let states = h.chunks_exact_mut(hidden).zip(c.chunks_exact_mut(hidden));
-        for ((input, output), (h, c)) in sequences.zip(states) {
-            lstm(layer, h, c, input, output, scratch)?;
+    let states = h.chunks_exact_mut(hidden.max(1)).zip(c.chunks_exact_mut(hidden.max(1)));
+    let sizes = BatchSizes { steps: layer.steps, batch, inputs, outputs: hidden };
+    run_batch(order, sizes, states, input, output, |(h, c), x, y| {
+        step(layer, h, c, x, scratch)?;
+        for (y, &h) in y.into_iter().flatten().zip(h.iter()) {
+            *y = h;
         }
-        return Ok(());
-    }
-    let (mut inputs, mut outputs) = (input.chunks_exact(inputs), output.chunks_exact_mut(hidden));
-    for _ in 0..layer.steps {
-        for (h, c) in h.chunks_exact_mut(hidden).zip(c.chunks_exact_mut(hidden)) {
-            let (Some(x), Some(y)) = (inputs.next(), outputs.next()) else { return excluded_run() };
-            step(layer, h, c, x, scratch)?;
-            for (y, &h) in y.iter_mut().zip(h.iter()) {
-                *y = h;
-            }
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Adds the sums from the state to those from the input, saturated, and puts `function` in their place.

@@ -1,29 +1,116 @@
-//! Recurrent layers as models have them, for inference: batches of sequences, with h and c as tensors of their own and a bound of the cell
-//! (UNIDIRECTIONAL_SEQUENCE_LSTM), and SVDF steps of a batch.
+//! Recurrent layers as models have them, for inference: batches of sequences read from either end, their states tensors of their own, and SVDF
+//! steps of a batch.
 //!
-//! - Layout: input `[batch][steps][inputs]`, output `[batch][steps][hidden]`, or time first; states `[batch][..]`; parameters as the
-//!   cell has them.
+//! - Layout: input `[batch][steps][inputs]`, output `[batch][steps][hidden]`, or time first, as [`SequenceOrder`] says; states `[batch][..]`;
+//!   parameters as the cell has them. An LSTM has h and c apart, and c may have a bound (UNIDIRECTIONAL_SEQUENCE_LSTM).
+//! - The output may be left out, where only the states behind the last step are wanted.
 //! - Held by: random sequences against the steps of the cell (tests/host/registry/float_inference.rs), random models of the reference.
 
-use smolnn_core::ShapeError;
+use smolnn_core::{SequenceOrder, ShapeError};
 
-use super::{Lstm, Svdf, SvdfWeights, copy};
+use super::{Cell, Gru, Lstm, Relu, ResetAfter, ResetBefore, SimpleRnn, Sizes, Svdf, SvdfWeights, Tanh, copy};
 use crate::Real;
 use crate::elementwise::{Bounds, clamp};
-use crate::slices::{cut_mut, part, part_mut, quotient, vectors, vectors_mut};
+use crate::slices::{check_optional, cut_mut, part, part_mut, quotient, vectors, vectors_mut};
+
+/// A cell whose state is its output, over a batch of sequences, checked: [`Gru`], [`SimpleRnn`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecurrentLayer<C> {
+    cell: C,
+    sizes: Sizes,
+    steps: usize,
+    order: SequenceOrder,
+}
+
+/// Declares the constructors, one per kind of cell.
+macro_rules! layers {
+    ($($(#[$doc:meta])* $name:ident: $cell:ty;)*) => {
+        $(impl RecurrentLayer<$cell> {
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// [`ShapeError::Zero`], [`ShapeError::TooLarge`].
+            pub const fn $name(
+                inputs: usize,
+                hidden: usize,
+                steps: usize,
+                order: SequenceOrder,
+            ) -> Result<Self, ShapeError> {
+                if steps == 0 {
+                    return Err(ShapeError::Zero("the steps of the sequence"));
+                }
+                match <$cell>::new(inputs, hidden) {
+                    Ok(cell) => Ok(Self { cell, sizes: cell.sizes(), steps, order }),
+                    Err(error) => Err(error),
+                }
+            }
+        })*
+    };
+}
+
+layers! {
+    /// A GRU as PyTorch's and Keras's, its reset gate behind the product; `steps` steps.
+    gru_reset_after: Gru<ResetAfter>;
+    /// A GRU whose reset gate acts on the state, ONNX's default; `steps` steps.
+    gru_reset_before: Gru<ResetBefore>;
+    /// A simple RNN with the hyperbolic tangent; `steps` steps.
+    rnn_tanh: SimpleRnn<Tanh>;
+    /// A simple RNN with max(0, x); `steps` steps.
+    rnn_relu: SimpleRnn<Relu>;
+}
+
+impl<C> RecurrentLayer<C> {
+    /// Elements of the scratch memory.
+    pub const fn scratch(&self) -> usize {
+        self.sizes.step_scratch()
+    }
+}
+
+/// Runs every sequence of the batch, as many as the states `h` say; they go on to the last step that is read. `output` takes the state behind
+/// every step.
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice is not as long as the layer says.
+pub fn recurrent_batch<T: Real, C: Cell<T>>(
+    layer: &RecurrentLayer<C>,
+    parameters: &[T],
+    h: &mut [T],
+    input: &[T],
+    output: Option<&mut [T]>,
+    scratch: &mut [T],
+) -> Result<(), ShapeError> {
+    let &RecurrentLayer { cell, sizes, steps, order } = layer;
+    let batch = quotient(h.len(), sizes.outputs);
+    ShapeError::check_length("the parameters", sizes.parameters(), parameters.len())?;
+    ShapeError::check_length("the states", batch * sizes.outputs, h.len())?;
+    ShapeError::check_length("the input", batch * steps * sizes.inputs, input.len())?;
+    check_optional("the output", batch * steps * sizes.outputs, output.as_deref())?;
+    ShapeError::check_capacity("the scratch", layer.scratch(), scratch.len())?;
+    let (mut output, mut scratch) = (output, scratch);
+    let gates = cut_mut(&mut scratch, sizes.gates);
+    for (sequence, h) in vectors_mut(h, sizes.outputs).enumerate() {
+        for step in 0..steps {
+            let at = order.position(step, steps, sequence, batch);
+            cell.advance(parameters, h, part(input, at * sizes.inputs, sizes.inputs), gates, scratch);
+            if let Some(output) = &mut output {
+                copy(part_mut(output, at * sizes.outputs, sizes.outputs), h);
+            }
+        }
+    }
+    Ok(())
+}
 
 /// An LSTM over a batch of sequences, checked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LstmLayer<T> {
     cell: Lstm,
     steps: usize,
-    time_first: bool,
+    order: SequenceOrder,
     cell_clip: T,
 }
 
 impl<T: Real> LstmLayer<T> {
-    /// `steps` steps of a cell without peepholes and projection. `time_first` says that step comes before batch in input and output. c is kept
-    /// between −`cell_clip` and `cell_clip`; 0 is no bound.
+    /// `steps` steps of a cell without peepholes and projection. c is kept between −`cell_clip` and `cell_clip`; 0 is no bound.
     ///
     /// # Errors
     /// [`ShapeError::Zero`], [`ShapeError::TooLarge`].
@@ -31,14 +118,14 @@ impl<T: Real> LstmLayer<T> {
         inputs: usize,
         hidden: usize,
         steps: usize,
-        time_first: bool,
+        order: SequenceOrder,
         cell_clip: T,
     ) -> Result<Self, ShapeError> {
         if steps == 0 {
             return Err(ShapeError::Zero("the steps of the sequence"));
         }
         match Lstm::new(inputs, hidden) {
-            Ok(cell) => Ok(Self { cell, steps, time_first, cell_clip }),
+            Ok(cell) => Ok(Self { cell, steps, order, cell_clip }),
             Err(error) => Err(error),
         }
     }
@@ -49,7 +136,7 @@ impl<T: Real> LstmLayer<T> {
     }
 }
 
-/// Runs every sequence of the batch, as many as the states say; the states go on to the end of the sequences.
+/// Runs every sequence of the batch, as many as the states say; the states go on to the last step that is read. `output` takes h of every step.
 ///
 /// # Errors
 /// [`ShapeError::Length`] when a slice is not as long as the layer says.
@@ -59,28 +146,30 @@ pub fn lstm_batch<T: Real>(
     h: &mut [T],
     c: &mut [T],
     input: &[T],
-    output: &mut [T],
+    output: Option<&mut [T]>,
     scratch: &mut [T],
 ) -> Result<(), ShapeError> {
-    let (sizes, steps) = (layer.cell.sizes(), layer.steps);
+    let &LstmLayer { cell, steps, order, cell_clip: clip } = layer;
+    let sizes = cell.sizes();
     let batch = quotient(h.len(), sizes.outputs);
     ShapeError::check_length("the parameters", sizes.parameters(), parameters.len())?;
     ShapeError::check_length("the state h", batch * sizes.outputs, h.len())?;
     ShapeError::check_length("the state c", batch * sizes.memory, c.len())?;
     ShapeError::check_length("the input", batch * steps * sizes.inputs, input.len())?;
-    ShapeError::check_length("the output", batch * steps * sizes.outputs, output.len())?;
+    check_optional("the output", batch * steps * sizes.outputs, output.as_deref())?;
     ShapeError::check_capacity("the scratch", layer.scratch(), scratch.len())?;
-    let clip = layer.cell_clip;
     let bounds = if clip > T::ZERO { Bounds { low: -clip, high: clip } } else { Bounds::NONE };
-    let mut scratch = scratch;
+    let (mut output, mut scratch) = (output, scratch);
     let gates = cut_mut(&mut scratch, sizes.gates);
     let states = vectors_mut(h, sizes.outputs).zip(vectors_mut(c, sizes.memory));
     for (sequence, (h, c)) in states.enumerate() {
         for step in 0..steps {
-            let at = if layer.time_first { step * batch + sequence } else { sequence * steps + step };
+            let at = order.position(step, steps, sequence, batch);
             let x = part(input, at * sizes.inputs, sizes.inputs);
-            layer.cell.advance_parts(parameters, h, c, x, gates, scratch, |c| clamp(&bounds, c));
-            copy(part_mut(output, at * sizes.outputs, sizes.outputs), h);
+            cell.advance_parts(parameters, h, c, x, gates, scratch, |c| clamp(&bounds, c));
+            if let Some(output) = &mut output {
+                copy(part_mut(output, at * sizes.outputs, sizes.outputs), h);
+            }
         }
     }
     Ok(())

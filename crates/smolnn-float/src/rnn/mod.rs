@@ -67,7 +67,7 @@ mod svdf;
 pub use bidirectional::Bidirectional;
 pub use causal::{Causal, CausalState, receptive_field};
 pub use gru::{Gru, HoldIsOne, HoldIsZero, Reset, ResetAfter, ResetBefore, Update};
-pub use infer::{LstmLayer, lstm_batch, svdf_batch};
+pub use infer::{LstmLayer, RecurrentLayer, lstm_batch, recurrent_batch, svdf_batch};
 pub use lstm::Lstm;
 pub use sequence::{Sequence, SequenceGradients, Tape, WindowMemory};
 pub use simple::{Activation, Linear, Relu, ResidualRnn, SimpleRnn, Tanh};

@@ -1,7 +1,7 @@
 //! Arguments of a call, each with two readings: the value that the kernel takes when the call runs here, and the Rust that gives the same value
 //! in generated code. [`call!`](super::call::call) makes both out of one list of arguments.
 
-use smolnn_core::{Image, ShapeError, WindowSize};
+use smolnn_core::{Image, SequenceOrder, ShapeError, WindowSize};
 use smolnn_fixed::Channel;
 use smolnn_fixed::conv::Sums;
 use smolnn_fixed::elementwise::{Arithmetic, Comparison};
@@ -90,6 +90,7 @@ plain! {
     Sampling: value => format!("{value:?}");
     float::pool::average::Divisor: value => format!("float::pool::average::Divisor::{value:?}");
     float::resize::Sampling: value => format!("float::resize::{value:?}");
+    SequenceOrder: value => format!("{value:?}");
     MatmulShape: value => format!("{value:?}");
     Walk: value => format!("Walk {{ length: {}, start: {}, strides: {:?} }}", value.length, value.start, value.strides);
 }

@@ -218,7 +218,8 @@ pub(crate) use made;
 /// - Then any number of other arguments. All of them are variables or fields that implement `Argument`; the closure takes them along.
 /// - Behind the semicolon the memory, in the kernel's order: `tensors` (the first input and output, wherever they lie) or `operands` (two inputs and
 ///   the output) as the first; `input(index)`, `output(index)`, `state(index)`, `scratch`; `inputs`, a slice of all of them; `some(index)`, an input
-///   as an `Option`, and `none`, what is left out. Where the kernel is generic, `tensors<T>` and the like name the element type.
+///   as an `Option`; `some_output(index)`, the output of an index that is itself an `Option`; and `none`, what is left out. Where the kernel is
+///   generic, `tensors<T>` and the like name the element type.
 ///
 /// Paths stand in generated code as they stand here, so that the function must be in `smolnn::generated` under the same path.
 macro_rules! call {
@@ -320,6 +321,12 @@ macro_rules! borrow_memory {
     ($memory:ident; some $(<$t:ty>)? ($index:expr)) => {
         Some($memory.input $(::<$t>)? ($index)?)
     };
+    ($memory:ident; some_output $(<$t:ty>)? ($index:expr)) => {
+        match $index {
+            Some(index) => Some($memory.output $(::<$t>)? (index)?),
+            None => None,
+        }
+    };
     ($memory:ident; $item:ident $(<$t:ty>)? ($index:expr)) => {
         $memory.$item $(::<$t>)? ($index)?
     };
@@ -347,6 +354,9 @@ macro_rules! memory_text {
     };
     ($source:ident, $io:ident; some($index:expr)) => {
         format!("Some({})", $io.input_text($source, $index))
+    };
+    ($source:ident, $io:ident; some_output($index:expr)) => {
+        $index.map_or_else(|| "None".to_string(), |index| format!("Some({})", $io.output_text(index)))
     };
     ($source:ident, $io:ident; scratch) => {
         $io.scratch_text().to_string()

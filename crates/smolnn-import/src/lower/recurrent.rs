@@ -1,6 +1,6 @@
 //! UNIDIRECTIONAL_SEQUENCE_LSTM, int8, int16 and f32, and SVDF, int8 and f32, with their states as variable tensors.
 
-use smolnn_core::DenseShape;
+use smolnn_core::{DenseShape, SequenceOrder};
 use smolnn_fixed::quantise::OutputRange;
 use smolnn_fixed::{Weights, rnn};
 use smolnn_float as float;
@@ -8,7 +8,9 @@ use smolnn_float as float;
 use super::Lowered;
 use super::call::{call, made};
 use super::context::{Context, Quantised, activation_label, bounds};
-use super::weights::{OwnedDenseInt16, OwnedInt16, PackedToInt16, bias, bias_int64, check_size, largest_bias, matrix};
+use super::weights::{
+    OwnedDenseInt16, OwnedInt16, PackedToInt16, bias, bias_int64, check_size, largest_bias, matrix, power_of_two,
+};
 use crate::error::Problem;
 use crate::net::{Activation, Element};
 
@@ -36,17 +38,14 @@ pub(super) fn lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32)
         return Err(context.tensor_fault(h.id, "one tensor as both states", "a tensor for each state"));
     }
     let hidden = h.tensor.len() / batch;
-    let cell_scale_log2 = (c.scale.to_bits() >> 23) as i32 - 127;
-    if c.scale.to_bits() & 0x007F_FFFF != 0 || !(-15..=0).contains(&cell_scale_log2) {
-        let supported = "a cell whose scale is a power of two, 2^-15 to 1";
-        return Err(context.tensor_fault(c.id, format!("scale {}", c.scale), supported));
-    }
+    let cell_scale_log2 = power_of_two(context, &c)?;
     let output = context.output(0)?;
     // The output is the sequence of states, whatever scale it names.
     context.element(output, &[element])?;
     let y = h.affine();
 
-    let gates = Gates { context, hidden };
+    let (gates, output) = (Gates { context, hidden }, Some(0));
+    let order = SequenceOrder { time_first: time_major, reversed: false };
     let products = hidden * GATES * (inputs + hidden) * batch * steps;
     let backend = context.backend;
     let (body, scratch, portable) = if element == Element::I16 {
@@ -60,8 +59,8 @@ pub(super) fn lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32)
         let recurrent = gates.int16(RECURRENT, hidden, h.scale, Vec::new())?;
         let portable = input.why_portable(backend).or(recurrent.why_portable(backend));
         let body = call!(rnn::lstm::lstm_batch(
-            &rnn::lstm::Lstm::new_int16(steps, input, recurrent, cell_scale_log2, cell_clip, y), time_major;
-            state(0), state(1), input(0), output(0), scratch
+            &rnn::lstm::Lstm::new_int16(steps, input, recurrent, cell_scale_log2, cell_clip, y), order;
+            state(0), state(1), input(0), some_output(output), scratch
         ));
         (body, 0, portable)
     } else {
@@ -74,8 +73,8 @@ pub(super) fn lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32)
         let scratch = input.scratch_words().max(recurrent.scratch_words());
         let portable = input.why_portable(backend).or(recurrent.why_portable(backend));
         let body = call!(rnn::lstm::lstm_batch(
-            &rnn::lstm::Lstm::new(steps, input, recurrent, cell_scale_log2, cell_clip, y), time_major;
-            state(0), state(1), input(0), output(0), scratch
+            &rnn::lstm::Lstm::new(steps, input, recurrent, cell_scale_log2, cell_clip, y), order;
+            state(0), state(1), input(0), some_output(output), scratch
         ));
         (body, scratch, portable)
     };
@@ -109,11 +108,12 @@ fn real_lstm_call(context: &Context<'_>, time_major: bool, cell_clip: f32) -> Re
             parameters.extend(context.reals(gate, role)?);
         }
     }
-    let layer = context.shape(float::rnn::LstmLayer::new(inputs, hidden, steps, time_major, cell_clip))?;
+    let (order, output) = (SequenceOrder { time_first: time_major, reversed: false }, Some(0));
+    let layer = context.shape(float::rnn::LstmLayer::new(inputs, hidden, steps, order, cell_clip))?;
     let scratch = context.temporary(Element::F32, vec![layer.scratch()], None);
     let body = call!(float::rnn::lstm_batch(
-        &float::rnn::LstmLayer::new(inputs, hidden, steps, time_major, cell_clip), parameters;
-        state<f32>(0), state<f32>(1), input<f32>(0), output<f32>(0), output<f32>(1)
+        &float::rnn::LstmLayer::new(inputs, hidden, steps, order, cell_clip), parameters;
+        state<f32>(0), state<f32>(1), input<f32>(0), some_output<f32>(output), output<f32>(1)
     ));
     let macs = (hidden * GATES * (inputs + hidden) * batch * steps) as u64;
     let label = format!("{inputs}->{hidden}, {steps} steps");

@@ -156,6 +156,16 @@ pub(super) fn matrix(context: &Context<'_>, index: usize, shape: &[usize]) -> Re
     Ok((bytes.iter().map(|&byte| byte as i8).collect(), weights.scale))
 }
 
+/// The binary logarithm of the scale of an LSTM's cell, which must be a power of two.
+pub(super) fn power_of_two(context: &Context<'_>, cell: &Quantised<'_>) -> Result<i32, Problem> {
+    let log2 = (cell.scale.to_bits() >> 23) as i32 - 127;
+    if cell.scale.to_bits() & 0x007F_FFFF != 0 || !(-15..=0).contains(&log2) {
+        let supported = "a cell whose scale is a power of two, 2^-15 to 1";
+        return Err(context.tensor_fault(cell.id, format!("scale {}", cell.scale), supported));
+    }
+    Ok(log2)
+}
+
 /// Weights packed for a backend.
 #[derive(Debug)]
 pub(super) struct PackedWeights {

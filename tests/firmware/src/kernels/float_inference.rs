@@ -2,7 +2,9 @@
 
 use core::hint::black_box;
 
-use smolnn_core::{Axis, Broadcast, Comparison, Image, Pool2dShape, ShapeError, Window2d, WindowSize, shape};
+use smolnn_core::{
+    Axis, Broadcast, Comparison, Image, Pool2dShape, SequenceOrder, ShapeError, Window2d, WindowSize, shape,
+};
 use smolnn_float::act::softmax_scaled;
 use smolnn_float::axis::{arg_max, arg_min, cumsum};
 use smolnn_float::elementwise::{self, Bounds};
@@ -11,7 +13,9 @@ use smolnn_float::matmul::{MatmulShape, matmul};
 use smolnn_float::pool::l2;
 use smolnn_float::reduce::{Reduction, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum};
 use smolnn_float::resize::{ResizeShape, Sampling, resize_bilinear, resize_nearest};
-use smolnn_float::rnn::{LstmLayer, Svdf, SvdfWeights, lstm_batch, svdf_batch};
+use smolnn_float::rnn::{
+    Gru, LstmLayer, RecurrentLayer, ResetAfter, Svdf, SvdfWeights, lstm_batch, recurrent_batch, svdf_batch,
+};
 use smolnn_float::{Real, Rows};
 
 use super::{Meter, Random, Work};
@@ -30,7 +34,9 @@ const PRODUCT: MatmulShape = shape!(MatmulShape::new(1, 16, 16, 16));
 const HALVES: Sampling = Sampling { align_corners: false, half_pixel_centers: true };
 const RESIZE: ResizeShape = shape!(ResizeShape::new(1, Image::hwc(4, 4, 4), 8, 8, HALVES));
 const SVDF: Svdf = shape!(Svdf::new(16, 4, 2, 8));
-const LSTM: LstmLayer<f32> = shape!(LstmLayer::new(4, 4, 2, false, 1.0));
+const LSTM: LstmLayer<f32> = shape!(LstmLayer::new(4, 4, 2, SequenceOrder::BATCH_FIRST, 1.0));
+const GRU: RecurrentLayer<Gru<ResetAfter>> =
+    shape!(RecurrentLayer::gru_reset_after(4, 4, 2, SequenceOrder::BATCH_FIRST));
 const BOUNDS: Bounds<f32> = Bounds::RELU6;
 
 #[inline(never)]
@@ -180,6 +186,12 @@ pub(super) fn all(meter: &mut dyn Meter) {
     meter.kernel("f32_lstm_batch", "4-4, 2 steps, clipped", Work::Macs(2 * 128), &mut || {
         let (parameters, input) = (left.get(..144).unwrap_or_default(), right.get(..8).unwrap_or_default());
         let output = output.get_mut(..8).unwrap_or_default();
-        let _ = lstm_batch(lstm, parameters, &mut h, &mut c, input, output, &mut scratch);
+        let _ = lstm_batch(lstm, parameters, &mut h, &mut c, input, Some(output), &mut scratch);
+    });
+    let (mut scratch, gru) = ([f32::ZERO; GRU.scratch()], black_box(&GRU));
+    meter.kernel("f32_recurrent_batch", "gru 4-4, 2 steps", Work::Macs(2 * 96), &mut || {
+        let (parameters, input) = (left.get(..112).unwrap_or_default(), right.get(..8).unwrap_or_default());
+        let output = output.get_mut(..8).unwrap_or_default();
+        let _ = recurrent_batch(gru, parameters, &mut h, input, Some(output), &mut scratch);
     });
 }

@@ -1,15 +1,17 @@
 //! The quantised recurrent cells, in the sizes of the baseline, whose names the shapes bear.
 
-use smolnn_core::DenseShape;
+use smolnn_core::{DenseShape, SequenceOrder};
 use smolnn_fixed::conv::WeightsInt16;
 use smolnn_fixed::dense::DenseToInt16;
 use smolnn_fixed::dense_int16::DenseInt16;
 use smolnn_fixed::pack::{self, Layout};
 use smolnn_fixed::quantise::{Affine, Multiplier, OutputRange};
-use smolnn_fixed::rnn::{gru, lstm, simple, svdf};
+use smolnn_fixed::rnn::{gru, lstm, recurrent_batch, simple, svdf};
 use smolnn_fixed::{Backend, Channel, Weights};
 
 use super::{Meter, Random, Work};
+
+const TIME_FIRST: SequenceOrder = SequenceOrder::TIME_FIRST;
 
 const TOO_LARGE: &str = "needs more memory than this board has";
 
@@ -138,7 +140,9 @@ fn run(
             let layer = lstm::Lstm::new(steps, input, recurrent, -11, 10.0, output).ok()?;
             scratch.get(..layer.scratch_words())?;
             meter.kernel(cell, name, work, &mut || _ = lstm::lstm(&layer, h, c, x, y, scratch));
-            meter.kernel("lstm_batch", name, work, &mut || _ = lstm::lstm_batch(&layer, true, h, c, x, y, scratch));
+            meter.kernel("lstm_batch", name, work, &mut || {
+                _ = lstm::lstm_batch(&layer, TIME_FIRST, h, c, x, Some(y), scratch)
+            });
             let x = x.get(..inputs)?;
             meter.kernel("lstm_step", name, step, &mut || _ = lstm::step(&layer, h, c, x, scratch));
         }
@@ -146,6 +150,8 @@ fn run(
             let layer = gru::Gru::new(steps, input, gru::GruRecurrent::After(recurrent)).ok()?;
             scratch.get(..layer.scratch_words())?;
             meter.kernel(cell, name, work, &mut || _ = gru::gru(&layer, c, x, y, scratch));
+            let batch = &mut || _ = recurrent_batch(&layer, TIME_FIRST, c, x, Some(y), scratch);
+            meter.kernel("recurrent_batch", name, work, batch);
             let x = x.get(..inputs)?;
             meter.kernel("gru_step", name, step, &mut || _ = gru::step(&layer, c, x, scratch));
         }
