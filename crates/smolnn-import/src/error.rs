@@ -37,6 +37,9 @@ pub enum Error {
     /// A tensor file handed to `run` does not fit the model.
     #[error("{0}")]
     Tensor(String),
+    /// Calibration data, or a float net that is to become one of integers, are not as they have to be.
+    #[error("{0}")]
+    Calibration(String),
     /// The build environment lacks something (`OUT_DIR` outside a build script, an unknown backend).
     #[error("{0}")]
     Environment(String),

@@ -44,11 +44,14 @@
 //!
 //! The accessors of the flatbuffer (`read::tflite::schema`) hold the crate's only `unsafe` code, behind the flatbuffers verifier.
 
+mod calibrate;
 mod error;
 mod lower;
 mod manifest;
 mod model;
 mod net;
+#[doc(hidden)] // For the command.
+pub mod npy;
 mod plan;
 mod quantise;
 mod read;
@@ -62,13 +65,13 @@ mod write;
 pub use error::{Error, Problem, Result};
 pub use lower::CustomTensors;
 pub use manifest::Manifest;
-pub use model::{Model, compile};
+pub use model::{Calibrated, Model, compile};
 pub use net::{
     Activation, BinaryKind, Comparison, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation,
     ReduceKind, RemovedChannels, SignalKind, SlidingWindow, Tensor, TensorId, UnaryKind,
 };
 pub use plan::Program;
-pub use quantise::recurrent;
+pub use quantise::{QuantisationReport, QuantisedLayer, RangeMethod, Trial, Variant, layers, recurrent};
 #[cfg(feature = "cli")]
 pub use report::{Layer, Memory, Overlap, Report, ReportedTensor};
 pub use run::Runner;

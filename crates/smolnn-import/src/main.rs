@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use smolnn_import::{Backend, Error, Model, Result};
 
-mod npy;
 mod session;
 
 use session::Session;

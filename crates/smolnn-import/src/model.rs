@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use smolnn_fixed::Backend;
 
@@ -11,9 +11,14 @@ use crate::lower::lower;
 use crate::manifest::Manifest;
 use crate::net::{Net, Operator};
 use crate::plan::{Program, plan};
+use crate::quantise::QuantisationReport;
 use crate::read::{label_lists, read};
 use crate::rewrite::{rewrite, take_out_constant_channels};
 use crate::streaming::streaming;
+
+mod calibrated;
+
+pub use calibrated::Calibrated;
 
 /// What this build script wrote, by file: two models of one name would overwrite each other.
 static EMITTED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
@@ -31,6 +36,10 @@ pub struct Model {
     /// Names given to [`custom`](Self::custom) that the model has no operator of.
     unknown_customs: Vec<String>,
     keeps_channels: bool,
+    /// Files and folders of calibration data.
+    data: Vec<PathBuf>,
+    /// What it cost to quantise the model here.
+    quantisation: Option<Arc<QuantisationReport>>,
 }
 
 /// Reads and compiles a model in a build script: `Model::open(path)?.emit()`.
@@ -79,6 +88,8 @@ impl Model {
             labels: label_lists(bytes),
             unknown_customs: Vec::new(),
             keeps_channels: false,
+            data: Vec::new(),
+            quantisation: None,
         })
     }
 
@@ -209,8 +220,11 @@ impl Model {
                 Error::Environment(format!("{name} is not set: `emit` is for build scripts, use `compile` elsewhere"))
             })
         };
-        if let Some(path) = &self.path {
+        for path in self.path.iter().chain(&self.data) {
             println!("cargo::rerun-if-changed={}", path.display());
+        }
+        for warning in self.quantisation.iter().flat_map(|report| &report.warnings) {
+            println!("cargo::warning={}: {warning}", self.name);
         }
         let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
         let program = self.compile(Backend::for_target(&variable("TARGET")?, &flags))?;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use smolnn_import::{Backend, Element, Error, Model, Program, Result, Runner, Tensor, TensorId};
+use smolnn_import::{Backend, Element, Error, Model, Program, Result, Runner, Tensor, TensorId, npy};
 
-use super::{npy, save, say};
+use super::{save, say};
 
 /// What to run, and what to do with the outputs.
 #[derive(Args)]

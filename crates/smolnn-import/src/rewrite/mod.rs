@@ -13,6 +13,7 @@ mod unroll_loops;
 mod uses;
 
 use crate::net::Net;
+pub(crate) use uses::Uses;
 
 /// A pass: its name, and what it does to a net.
 struct Pass {

@@ -4,7 +4,7 @@ use crate::net::Net;
 
 /// Who writes and who reads each tensor, counted before a pass fuses anything: fusing gives the reader of an operator's output to that operator's
 /// input, which it reads already, so that no other operator loses its only reader.
-pub(super) struct Uses {
+pub(crate) struct Uses {
     /// Per tensor, the position of the node that writes it as its only output.
     pub writers: Vec<Option<usize>>,
     /// Per tensor, how often it is read, by nodes and as an output of the model.

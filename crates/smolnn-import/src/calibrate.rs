@@ -1,0 +1,733 @@
+//! Runs float and integer nets over calibration data, with the kernels that the firmware uses: finds the ranges of all tensors, tries the ways of
+//! quantising, and measures what each layer costs.
+
+use std::collections::HashMap;
+
+use smolnn_fixed::Backend;
+use smolnn_fixed::quantise::Affine;
+
+use crate::error::{Error, Problem, Result};
+use crate::lower::lower;
+use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId, View};
+use crate::plan::{Program, plan};
+use crate::quantise::{
+    Converted, Decisions, IntegerRows, Numbers, Observed, QuantisationReport, QuantisedLayer, RangeMethod, Samples,
+    Scheme, Trial, Variant, bias_corrections, convert, equalise, prepare, quantised, reals, scheme,
+};
+use crate::run::Runner;
+
+/// Samples over which ways of quantising are compared.
+const TRIAL_SAMPLES: usize = 64;
+/// Samples over which the share of each layer in the output's error is measured.
+const SHARE_SAMPLES: usize = 16;
+/// Below this signal-to-noise ratio, in decibels, a layer's output is hardly what the float net gives.
+const LEAST_SNR: f64 = 10.0;
+/// Loss of accuracy that deserves a warning, as a share of the samples.
+const LARGEST_LOSS: f64 = 0.02;
+/// Calibration data of fewer samples deserve a warning.
+const FEWEST_SAMPLES: usize = 16;
+
+/// Which tensors are kept in int16.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Wide {
+    /// None.
+    #[default]
+    None,
+    /// What these layers give, by number or name.
+    Layers(Vec<String>),
+    /// As many as it takes, the worst ones first, until the outputs have this signal-to-noise ratio in decibels.
+    UpTo(f64),
+}
+
+/// Samples with the class of each.
+#[derive(Clone, Debug)]
+pub(crate) struct Labelled {
+    /// The samples; `None` for those that calibrate.
+    pub samples: Option<Samples>,
+    pub labels: Vec<usize>,
+}
+
+/// What the caller wants; what is `None` is chosen by the signal-to-noise ratio of the outputs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    pub ranges: Option<RangeMethod>,
+    pub equalise: Option<bool>,
+    pub correct: Option<bool>,
+    pub wide: Wide,
+    /// Layers that stay with real numbers, by number or name.
+    pub real: Vec<String>,
+    pub real_ends: bool,
+    pub labelled: Option<Labelled>,
+}
+
+/// Says how far long work is: what is done, how many of how many.
+pub(crate) type Progress<'a> = dyn FnMut(&str, usize, usize) + 'a;
+
+/// A net ready to run here.
+struct Machine {
+    program: Program,
+    /// Per tensor, those that are the same memory under another shape.
+    aliases: HashMap<TensorId, Vec<TensorId>>,
+}
+
+impl Machine {
+    fn new(net: &Net) -> Result<Self> {
+        let calls = lower(net, Backend::CURRENT)?;
+        let mut aliases: HashMap<TensorId, Vec<TensorId>> = HashMap::new();
+        for (id, &root) in calls.roots.iter().enumerate().filter(|&(id, &root)| id != root) {
+            aliases.entry(root).or_default().push(id);
+        }
+        Ok(Self { program: plan("calibration", Backend::CURRENT, calls)?, aliases })
+    }
+
+    fn runner(&self) -> Result<Runner<'_>> {
+        self.program.runner()
+    }
+
+    /// Runs one sample from the start state, and shows every tensor as real numbers.
+    fn run(
+        &self,
+        runner: &mut Runner<'_>,
+        samples: &Samples,
+        sample: usize,
+        mut observe: impl FnMut(TensorId, Vec<f32>),
+    ) -> Result<()> {
+        let net = self.program.net();
+        runner.reset();
+        let mut show = |id: TensorId, bytes: &[u8]| {
+            let others = self.aliases.get(&id).into_iter().flatten();
+            for &id in [id].iter().chain(others) {
+                observe(id, values(&net.tensors[id], bytes));
+            }
+        };
+        for (index, &id) in net.inputs.iter().enumerate() {
+            let (tensor, bytes) = (&net.tensors[id], samples.input(index, sample));
+            let bytes = match affine_of(tensor) {
+                Some(affine) => quantised(&floats(bytes), tensor.element, affine),
+                None => bytes.to_vec(),
+            };
+            runner.set_input(index, &bytes)?;
+            show(id, &bytes);
+        }
+        runner.run_observed(show)
+    }
+
+    /// The outputs of one sample as real numbers.
+    fn outputs(&self, runner: &mut Runner<'_>, samples: &Samples, sample: usize) -> Result<Vec<Vec<f32>>> {
+        self.run(runner, samples, sample, |_, _| {})?;
+        let net = self.program.net();
+        let output = |(index, &id): (usize, &TensorId)| Ok(values(&net.tensors[id], runner.output(index)?));
+        net.outputs.iter().enumerate().map(output).collect()
+    }
+}
+
+/// The one scale and zero point of a tensor.
+fn affine_of(tensor: &Tensor) -> Option<Affine> {
+    match tensor.quantisation.as_ref().map(|of| (&of.scales[..], &of.zero_points[..])) {
+        Some((&[scale], &[zero_point])) => Some(Affine::new(scale, zero_point)),
+        _ => None,
+    }
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+}
+
+/// The elements of a tensor as real numbers; none where it holds neither those nor quantised ones.
+fn values(tensor: &Tensor, bytes: &[u8]) -> Vec<f32> {
+    let real = |affine: Affine, stored: i32| affine.scale * (stored - affine.zero_point) as f32;
+    match (tensor.element, affine_of(tensor)) {
+        (Element::F32, _) => floats(bytes),
+        (Element::I8, Some(affine)) => bytes.iter().map(|&byte| real(affine, i32::from(byte as i8))).collect(),
+        (Element::I16, Some(affine)) => {
+            bytes.as_chunks().0.iter().map(|&bytes| real(affine, i16::from_le_bytes(bytes).into())).collect()
+        }
+        (Element::I32, None) => bytes.as_chunks().0.iter().map(|&bytes| i32::from_le_bytes(bytes) as f32).collect(),
+        (Element::I8, None) => bytes.iter().map(|&byte| f32::from(byte as i8)).collect(),
+        (Element::U8 | Element::Bool, None) => bytes.iter().map(|&byte| f32::from(byte)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Powers of a signal and of what differs from it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Noise {
+    signal: f64,
+    noise: f64,
+    elements: u64,
+    beyond: u64,
+}
+
+impl Noise {
+    fn add(&mut self, exact: &[f32], rounded: &[f32]) {
+        for (&exact, &rounded) in exact.iter().zip(rounded) {
+            let difference = f64::from(exact) - f64::from(rounded);
+            self.signal += f64::from(exact) * f64::from(exact);
+            self.noise += difference * difference;
+        }
+        self.elements += exact.len() as u64;
+    }
+
+    /// The ratio in decibels; infinite without noise.
+    fn ratio(&self) -> f64 {
+        if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).max(1e-30).log10() }
+    }
+
+    fn decibels(&self) -> Option<f64> {
+        Some(self.ratio()).filter(|ratio| ratio.is_finite())
+    }
+}
+
+/// Every nth of so many, at most `most`.
+fn spread(count: usize, most: usize) -> Vec<usize> {
+    let taken = count.min(most);
+    (0..taken).map(|index| index * count / taken).collect()
+}
+
+/// A float net with what its tensors were over the data.
+struct Calibrated<'a> {
+    net: Net,
+    machine: Machine,
+    observed: Vec<Option<Observed>>,
+    samples: &'a Samples,
+    /// Outputs of the samples over which ways of quantising are compared.
+    references: Vec<(usize, Vec<Vec<f32>>)>,
+}
+
+impl<'a> Calibrated<'a> {
+    fn new(net: Net, samples: &'a Samples, progress: &mut Progress<'_>) -> Result<Self> {
+        let machine = Machine::new(&net)?;
+        let mut observed: Vec<Option<Observed>> = net.tensors.iter().map(|_| None).collect();
+        let mut runner = machine.runner()?;
+        for sample in 0..samples.count() {
+            progress("ranges", sample, samples.count());
+            let mut wrong = None;
+            machine.run(&mut runner, samples, sample, |id, values| {
+                let Some(tensor) = net.tensors.get(id).filter(|tensor| tensor.element == Element::F32) else { return };
+                let channels = tensor.shape.last().copied().unwrap_or(1);
+                if let Err(index) = observed[id].get_or_insert_with(|| Observed::new(channels)).add(&values) {
+                    wrong.get_or_insert((id, values[index]));
+                }
+            })?;
+            if let Some((id, value)) = wrong {
+                return Err(Error::Calibration(format!(
+                    "{} is {value} for sample {sample} of the calibration data: the float net cannot be quantised",
+                    described(&net, id)
+                )));
+            }
+        }
+        let mut references = Vec::new();
+        for sample in spread(samples.count(), TRIAL_SAMPLES) {
+            references.push((sample, machine.outputs(&mut runner, samples, sample)?));
+        }
+        drop(runner);
+        Ok(Self { net, machine, observed, samples, references })
+    }
+
+    /// The ranges of all tensors.
+    fn ranges(&self, method: RangeMethod) -> Vec<(f64, f64)> {
+        self.observed.iter().map(|observed| observed.as_ref().map_or((0.0, 0.0), |of| of.range(method))).collect()
+    }
+
+    /// Decisions for a way of quantising: real layers and int16 tensors as in `like`.
+    fn decisions(&self, method: RangeMethod, correct: bool, like: &Decisions) -> Result<Decisions> {
+        let mut decisions = Decisions { ranges: self.ranges(method), corrections: HashMap::new(), ..like.clone() };
+        // Nets that were equalised have more constants.
+        decisions.wide.resize(self.net.tensors.len(), false);
+        if correct {
+            let converted = self.convert(&mut decisions)?.0;
+            decisions.corrections = bias_corrections(&self.net, &self.observed, |id| {
+                let to = converted.tensors.get(&id).map(|&to| &converted.net.tensors[to]);
+                to.and_then(affine_of).map_or(1.0, |affine| affine.scale)
+            });
+        }
+        Ok(decisions)
+    }
+
+    /// Converts, and lets nodes that the integer kernels refuse compute with less demanding numbers.
+    fn convert(&self, decisions: &mut Decisions) -> Result<(Converted, Machine)> {
+        loop {
+            let converted = convert(&self.net, decisions)?;
+            let problems = match Machine::new(&converted.net) {
+                Ok(machine) => return Ok((converted, machine)),
+                Err(Error::Unsupported(problems)) => problems,
+                Err(error) => return Err(error),
+            };
+            let mut any = false;
+            for (position, node) in self.net.nodes.iter().enumerate() {
+                let is_refused =
+                    |problem: &Problem| problem.operator.as_ref().is_some_and(|(index, _)| *index == node.index);
+                if converted.numbers[position] != Numbers::Real && problems.iter().any(is_refused) {
+                    let list = match converted.numbers[position] {
+                        Numbers::Int16 => &mut decisions.narrow,
+                        _ => &mut decisions.real,
+                    };
+                    (list[position], any) = (true, true);
+                }
+            }
+            if !any {
+                return Err(Error::Unsupported(problems));
+            }
+        }
+    }
+
+    /// The noise of the outputs of an integer net.
+    fn output_noise(&self, machine: &Machine, most: usize) -> Result<Noise> {
+        let mut runner = machine.runner()?;
+        let mut noise = Noise::default();
+        for index in spread(self.references.len(), most) {
+            let (sample, exact) = &self.references[index];
+            let outputs = machine.outputs(&mut runner, self.samples, *sample)?;
+            exact.iter().zip(&outputs).for_each(|(exact, rounded)| noise.add(exact, rounded));
+        }
+        Ok(noise)
+    }
+
+    /// The noise of every tensor of an integer net, by its index in the float net.
+    fn noises(
+        &self,
+        converted: &Converted,
+        machine: &Machine,
+        progress: &mut Progress<'_>,
+    ) -> Result<(HashMap<TensorId, Noise>, Noise)> {
+        let (mut runner, mut integer_runner) = (self.machine.runner()?, machine.runner()?);
+        let (mut noises, mut of_outputs): (HashMap<TensorId, Noise>, _) = (HashMap::new(), Noise::default());
+        let to: HashMap<TensorId, TensorId> = converted.tensors.iter().map(|(&from, &to)| (to, from)).collect();
+        let count = self.samples.count();
+        for sample in 0..count {
+            progress("errors", sample, count);
+            let mut exact = HashMap::new();
+            self.machine.run(&mut runner, self.samples, sample, |id, values| {
+                if converted.tensors.contains_key(&id) {
+                    exact.insert(id, values);
+                }
+            })?;
+            machine.run(&mut integer_runner, self.samples, sample, |id, values| {
+                let Some(from) = to.get(&id) else { return };
+                let Some(exact) = exact.get(from) else { return };
+                let noise = noises.entry(*from).or_default();
+                noise.add(exact, &values);
+                let tensor = &converted.net.tensors[id];
+                if let (Some(affine), Some((least, largest))) = (affine_of(tensor), tensor.element.range()) {
+                    let real = |stored: f64| (stored - f64::from(affine.zero_point)) as f32 * affine.scale;
+                    let (low, high) = (real(least as f64 - 0.5), real(largest as f64 + 0.5));
+                    noise.beyond += exact.iter().filter(|&&value| value < low || value > high).count() as u64;
+                }
+            })?;
+            for (index, &id) in self.net.outputs.iter().enumerate() {
+                let output = converted.net.outputs[index];
+                let rounded = values(&converted.net.tensors[output], integer_runner.output(index)?);
+                if let Some(exact) = exact.get(&id) {
+                    of_outputs.add(exact, &rounded);
+                }
+            }
+        }
+        Ok((noises, of_outputs))
+    }
+
+    /// The noise of the outputs when only this tensor is rounded, and the weights of the layer that writes it.
+    fn noise_alone(&self, id: TensorId, position: Option<usize>, converted: &Converted) -> Result<Noise> {
+        let mut net = self.net.clone();
+        let integers = converted.tensors.get(&id).map(|&to| &converted.net.tensors[to]);
+        let Some((affine, element)) = integers.and_then(|to| Some((affine_of(to)?, to.element))) else {
+            return Ok(Noise::default());
+        };
+        if let Some(position) = position
+            && let Scheme::Layer(layer) = scheme(&View { net: &self.net, node: &self.net.nodes[position] })
+            && let (Some(Some(weights)), Some(Some(input))) =
+                (net.nodes[position].inputs.get(layer.weights), net.nodes[position].inputs.get(layer.input))
+        {
+            let of_input = converted.tensors.get(input).and_then(|&to| affine_of(&converted.net.tensors[to]));
+            let bias = net.nodes[position].inputs.get(layer.bias).copied().flatten();
+            let bias = bias.map_or(Vec::new(), |id| reals(&net.tensors[id]));
+            let scale = of_input.map_or(1.0, |affine| affine.scale);
+            let exact = reals(&net.tensors[*weights]);
+            let rounded = IntegerRows::new(&exact, &bias, layer.axis, scale).reals(layer.axis);
+            let data = Constant::new(rounded.into_iter().flat_map(f32::to_le_bytes).collect());
+            net.tensors.push(Tensor { data: Some(data), ..net.tensors[*weights].clone() });
+            net.nodes[position].inputs[layer.weights] = Some(net.tensors.len() - 1);
+        }
+        let quantisation =
+            Quantisation { scales: vec![affine.scale], zero_points: vec![affine.zero_point], dimension: 0 };
+        let stored = Tensor { element, quantisation: Some(quantisation), ..net.tensors[id].clone() };
+        let restored = net.tensors[id].clone();
+        net.tensors.extend([stored, restored]);
+        let (stored, restored) = (net.tensors.len() - 2, net.tensors.len() - 1);
+        let behind = position.map_or(0, |position| position + 1);
+        for node in &mut net.nodes[behind..] {
+            node.inputs.iter_mut().flatten().filter(|input| **input == id).for_each(|input| *input = restored);
+        }
+        net.outputs.iter_mut().filter(|output| **output == id).for_each(|output| *output = restored);
+        let node = |operator, from, to| Node {
+            index: position.map_or(0, |position| self.net.nodes[position].index),
+            name: "ROUND".into(),
+            operator,
+            inputs: vec![Some(from)],
+            outputs: vec![to],
+        };
+        net.nodes.splice(
+            behind..behind,
+            [node(Operator::Quantise, id, stored), node(Operator::Dequantise, stored, restored)],
+        );
+        self.output_noise(&Machine::new(&net)?, SHARE_SAMPLES)
+    }
+
+    /// Tensors with a rounding of their own, and the nodes that write them: inputs, and what is not merely moved.
+    fn rounded(&self, converted: &Converted) -> Vec<(TensorId, Option<usize>)> {
+        let inputs = self.net.inputs.iter().map(|&id| (id, None));
+        let written = self.net.nodes.iter().enumerate().filter_map(|(position, node)| {
+            let scheme = scheme(&View { net: &self.net, node });
+            let is_rounded =
+                matches!(scheme, Scheme::Layer(_) | Scheme::Rescaled | Scheme::Fixed { .. } | Scheme::Own(_));
+            let output = *node.outputs.first()?;
+            (is_rounded && converted.numbers[position] != Numbers::Real).then_some((output, Some(position)))
+        });
+        inputs.chain(written).filter(|(id, _)| self.net.tensors[*id].element == Element::F32).collect()
+    }
+
+    /// The noise that each rounding alone brings to the outputs, by tensor.
+    fn shares(&self, converted: &Converted, progress: &mut Progress<'_>) -> Result<HashMap<TensorId, f64>> {
+        let rounded = self.rounded(converted);
+        let mut noises = HashMap::new();
+        for (index, &(id, position)) in rounded.iter().enumerate() {
+            progress("shares of the error", index, rounded.len());
+            noises.insert(id, self.noise_alone(id, position, converted)?.noise);
+        }
+        Ok(noises)
+    }
+}
+
+/// The tensor with the operator that writes it, for people.
+fn described(net: &Net, id: TensorId) -> String {
+    let name = net.tensors[id].name.escape_debug();
+    match net.nodes.iter().find(|node| node.outputs.contains(&id)) {
+        Some(node) => format!("tensor \"{name}\" of operator {} {}", node.index, node.name),
+        None => format!("tensor \"{name}\""),
+    }
+}
+
+/// The positions of the nodes that a list of numbers and names means.
+fn positions(net: &Net, layers: &[String]) -> Result<Vec<usize>> {
+    let mut positions = Vec::new();
+    for layer in layers {
+        let number: Option<usize> = layer.parse().ok();
+        let is_meant =
+            |node: &Node| Some(node.index) == number || node.outputs.iter().any(|&id| net.tensors[id].name == *layer);
+        let found: Vec<usize> =
+            net.nodes.iter().enumerate().filter(|(_, node)| is_meant(node)).map(|(position, _)| position).collect();
+        if found.is_empty() {
+            let known = net.nodes.iter().map(|node| format!("{} ({})", node.index, node.name)).collect::<Vec<_>>();
+            return Err(Error::Calibration(format!("no layer {layer:?}; the layers are {}", known.join(", "))));
+        }
+        positions.extend(found);
+    }
+    Ok(positions)
+}
+
+/// Finds what keeps a net from being quantised, before anything is computed.
+///
+/// # Errors
+/// [`Error::Calibration`] for a net without real numbers, and for constants that are not finite.
+pub(crate) fn check(net: &Net) -> Result<()> {
+    let is_real = |id: &&TensorId| net.tensors[**id].element == Element::F32;
+    let used = || net.nodes.iter().flat_map(|node| node.inputs.iter().flatten());
+    if !net.nodes.iter().flat_map(|node| &node.outputs).any(|id| is_real(&id)) {
+        return Err(Error::Calibration("the model has no layer of real numbers: it is quantised already".into()));
+    }
+    for id in used().filter(is_real) {
+        let values = reals(&net.tensors[*id]);
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+            let reader = net.nodes.iter().find(|node| node.inputs.contains(&Some(*id)));
+            let reader = reader.map_or_else(String::new, |node| format!(" of operator {} {}", node.index, node.name));
+            // Around an image minus infinity is a padding like any other.
+            let is_padding =
+                net.nodes.iter().any(|node| node.operator == Operator::Pad && node.inputs.contains(&Some(*id)));
+            if !is_padding {
+                let name = net.tensors[*id].name.escape_debug();
+                return Err(Error::Calibration(format!(
+                    "the constant \"{name}\"{reader} holds {} at element {index}: train again, or look at the export",
+                    values[index]
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Quantises a net by what its tensors are over the samples.
+///
+/// # Errors
+/// [`Error::Calibration`] for nets and data that cannot be calibrated; [`Error::Unsupported`] for what neither integer nor float kernels take.
+pub(crate) fn quantise(
+    name: &str,
+    net: &Net,
+    samples: &Samples,
+    wishes: &Wishes,
+    progress: &mut Progress<'_>,
+) -> Result<(Net, QuantisationReport)> {
+    let mut float = net.clone();
+    prepare(&mut float);
+    let mut plain = Calibrated::new(float, samples, progress)?;
+    let mut base = Decisions::new(&plain.net, Vec::new());
+    base.real_ends = wishes.real_ends;
+    for position in positions(&plain.net, &wishes.real)? {
+        base.real[position] = true;
+    }
+    if let Wide::Layers(layers) = &wishes.wide {
+        for position in positions(&plain.net, layers)? {
+            plain.net.nodes[position].outputs.iter().for_each(|&id| base.wide[id] = true);
+        }
+    }
+
+    // Ranges first, then whether equalisation and corrected biases are of use.
+    let mut trials: Vec<(Trial, f64)> = Vec::new();
+    let mut attempt = |of: &Calibrated<'_>, ranges, equalised, correct, progress: &mut Progress<'_>| -> Result<f64> {
+        progress("ways of quantising", trials.len(), 5);
+        let mut decisions = of.decisions(ranges, correct, &base)?;
+        let (_, machine) = of.convert(&mut decisions)?;
+        let noise = of.output_noise(&machine, TRIAL_SAMPLES)?;
+        let output_snr = noise.decibels();
+        trials.push((Trial { ranges, equalised, biases_corrected: correct, output_snr }, noise.ratio()));
+        Ok(noise.ratio())
+    };
+    let correct = wishes.correct.unwrap_or(true);
+    let start_equalised = wishes.equalise == Some(true);
+    if start_equalised {
+        plain = equalised(plain, progress)?;
+    }
+    let methods = wishes.ranges.map_or(RangeMethod::ALL.to_vec(), |method| vec![method]);
+    let mut best = (methods[0], start_equalised, correct, f64::NEG_INFINITY);
+    for method in methods {
+        let ratio = attempt(&plain, method, start_equalised, correct, progress)?;
+        if ratio > best.3 {
+            best = (method, start_equalised, correct, ratio);
+        }
+    }
+    if wishes.correct.is_none() {
+        let ratio = attempt(&plain, best.0, start_equalised, false, progress)?;
+        if ratio > best.3 {
+            best = (best.0, start_equalised, false, ratio);
+        }
+    }
+    if wishes.equalise.is_none() {
+        let mut scaled = plain.net.clone();
+        if equalise(&mut scaled, &plain.observed) {
+            let of = Calibrated::new(scaled, samples, progress)?;
+            let ratio = attempt(&of, best.0, true, best.2, progress)?;
+            if ratio > best.3 {
+                best = (best.0, true, best.2, ratio);
+                plain = of;
+            }
+        }
+    }
+    let (ranges, is_equalised, is_corrected, _) = best;
+    let mut decisions = plain.decisions(ranges, is_corrected, &base)?;
+    let (mut converted, mut machine) = plain.convert(&mut decisions)?;
+    let narrow = if decisions.wide.contains(&true) {
+        // What int8 alone gives, to compare with.
+        let mut all = Decisions { wide: vec![false; decisions.wide.len()], ..decisions.clone() };
+        plain.convert(&mut all)?.1
+    } else {
+        Machine::new(&converted.net)?
+    };
+    let mut shares = plain.shares(&converted, progress)?;
+    if let Wide::UpTo(decibels) = wishes.wide {
+        let mut worst: Vec<(TensorId, f64)> = shares.iter().map(|(&id, &noise)| (id, noise)).collect();
+        worst.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut ratio = plain.output_noise(&machine, TRIAL_SAMPLES)?.ratio();
+        for (done, &(id, _)) in worst.iter().enumerate() {
+            if ratio >= decibels {
+                break;
+            }
+            progress("int16 layers", done, worst.len());
+            let mut wider = decisions.clone();
+            wider.wide[id] = true;
+            // Biases are corrected for the scales that they meet.
+            wider = plain.decisions(ranges, is_corrected, &wider)?;
+            let (next, next_machine) = plain.convert(&mut wider)?;
+            ratio = plain.output_noise(&next_machine, TRIAL_SAMPLES)?.ratio();
+            (decisions, converted, machine) = (wider, next, next_machine);
+        }
+        if decisions.wide.contains(&true) {
+            shares = plain.shares(&converted, progress)?;
+        }
+    }
+
+    let (noises, of_outputs) = plain.noises(&converted, &machine, progress)?;
+    let mut report = QuantisationReport {
+        model: name.into(),
+        samples: samples.count(),
+        ranges,
+        equalised: is_equalised,
+        biases_corrected: is_corrected,
+        trials: trials.into_iter().map(|(trial, _)| trial).collect(),
+        output_snr: of_outputs.decibels(),
+        layers: layers(&plain, &converted, &noises, &shares),
+        variants: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let mut machines = vec![("float", &plain.machine), ("int8", &narrow)];
+    if decisions.wide.contains(&true) {
+        machines.push(("mixed", &machine));
+    }
+    for (name, of) in machines {
+        let output_snr = if name == "float" { None } else { plain.output_noise(of, TRIAL_SAMPLES)?.decibels() };
+        let accuracy =
+            wishes.labelled.as_ref().map(|labelled| accuracy(of, samples, labelled, name, progress)).transpose()?;
+        let program = for_cortex_m4(of.program.net())?;
+        report.variants.push(Variant {
+            name,
+            accuracy,
+            output_snr,
+            flash_bytes: program.constant_bytes(),
+            ram_bytes: program.arena_bytes() + program.state_bytes(),
+            macs: program.macs(),
+        });
+    }
+    report.warnings = warnings(&plain, &converted, &report);
+    Ok((converted.net, report))
+}
+
+/// The net with channels equalised across layers, calibrated anew.
+fn equalised<'a>(of: Calibrated<'a>, progress: &mut Progress<'_>) -> Result<Calibrated<'a>> {
+    let mut net = of.net.clone();
+    equalise(&mut net, &of.observed);
+    Calibrated::new(net, of.samples, progress)
+}
+
+/// The program for the core that sizes are given for.
+fn for_cortex_m4(net: &Net) -> Result<Program> {
+    plan("size", Backend::Dsp, lower(net, Backend::Dsp)?)
+}
+
+/// The share of labelled samples for which the largest output is that of the label. With one output, above a half is class 1.
+fn accuracy(
+    machine: &Machine,
+    calibration: &Samples,
+    labelled: &Labelled,
+    name: &str,
+    progress: &mut Progress<'_>,
+) -> Result<f64> {
+    let samples = labelled.samples.as_ref().unwrap_or(calibration);
+    if samples.count() != labelled.labels.len() {
+        return Err(Error::Calibration(format!("{} labels for {} samples", labelled.labels.len(), samples.count())));
+    }
+    let mut runner = machine.runner()?;
+    let mut right = 0;
+    for (sample, &label) in labelled.labels.iter().enumerate() {
+        progress(&format!("accuracy of {name}"), sample, samples.count());
+        let outputs = machine.outputs(&mut runner, samples, sample)?;
+        let Some(scores) = outputs.first() else { continue };
+        let class = match scores[..] {
+            [score] => usize::from(score > 0.5),
+            _ => (0..scores.len()).reduce(|best, at| if scores[at] > scores[best] { at } else { best }).unwrap_or(0),
+        };
+        right += usize::from(class == label);
+    }
+    Ok(right as f64 / samples.count() as f64)
+}
+
+/// The rows of the report.
+fn layers(
+    of: &Calibrated<'_>,
+    converted: &Converted,
+    noises: &HashMap<TensorId, Noise>,
+    shares: &HashMap<TensorId, f64>,
+) -> Vec<QuantisedLayer> {
+    let net = &of.net;
+    let total: f64 = shares.values().sum();
+    let inputs = net.inputs.iter().map(|&id| (None, id));
+    let written = net.nodes.iter().flat_map(|node| node.outputs.iter().map(move |&id| (Some(node), id)));
+    let mut rows = Vec::new();
+    for (node, id) in inputs.chain(written) {
+        let (Some(observed), Some(&to)) = (&of.observed[id], converted.tensors.get(&id)) else { continue };
+        if node.is_some_and(|node| matches!(node.operator, Operator::Reshape | Operator::ExpandDims)) {
+            continue;
+        }
+        let tensor = &converted.net.tensors[to];
+        let affine = affine_of(tensor);
+        let noise = noises.get(&id).copied().unwrap_or_default();
+        let range_used = affine.zip(tensor.element.range()).map_or(1.0, |(affine, (least, largest))| {
+            let steps = (f64::from(observed.largest) - f64::from(observed.least)) / f64::from(affine.scale);
+            (steps / (largest - least) as f64).min(1.0)
+        });
+        rows.push(QuantisedLayer {
+            index: node.map(|node| node.index),
+            operator: node.map_or_else(|| "(input)".into(), |node| node.name.clone()),
+            tensor: net.tensors[id].name.clone(),
+            numbers: match tensor.element {
+                Element::I8 => "int8",
+                Element::I16 => "int16",
+                _ => "float",
+            },
+            least: observed.least,
+            largest: observed.largest,
+            scale: affine.map_or(0.0, |affine| affine.scale),
+            zero_point: affine.map_or(0, |affine| affine.zero_point),
+            snr: noise.decibels(),
+            range_used,
+            saturated: noise.beyond as f64 / noise.elements.max(1) as f64,
+            error_share: shares.get(&id).map_or(0.0, |noise| if total > 0.0 { noise / total } else { 0.0 }),
+            histogram: observed.bars(),
+        });
+    }
+    rows
+}
+
+/// What one should look at.
+fn warnings(of: &Calibrated<'_>, converted: &Converted, report: &QuantisationReport) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if report.samples < FEWEST_SAMPLES {
+        warnings.push(format!(
+            "{} samples are few: ranges follow from what was seen; some hundred are usual",
+            report.samples
+        ));
+    }
+    for (id, observed) in of.observed.iter().enumerate() {
+        let is_row = report.layers.iter().any(|layer| layer.tensor == of.net.tensors[id].name);
+        if let Some(observed) =
+            observed.as_ref().filter(|observed| is_row && observed.is_constant() && samples_vary(of))
+        {
+            let what = described(&of.net, id);
+            warnings.push(format!(
+                "{what} is {} for all samples: the layers behind it see nothing of the input",
+                observed.least
+            ));
+        }
+    }
+    for (node, _) in of.net.nodes.iter().zip(&converted.numbers).filter(|(_, numbers)| **numbers == Numbers::Real) {
+        if node.outputs.iter().any(|&id| of.observed[id].is_some()) {
+            warnings.push(format!("operator {} {} stays with real numbers", node.index, node.name));
+        }
+    }
+    let first_bad = report.layers.iter().find(|layer| layer.snr.is_some_and(|snr| snr < LEAST_SNR));
+    if let Some(layer) = first_bad {
+        warnings.push(format!(
+            "{} \"{}\" has a signal-to-noise ratio of {:.1} dB only: try --int16 for it or the layers before it",
+            place(layer),
+            layer.tensor.escape_debug(),
+            layer.snr.unwrap_or_default()
+        ));
+    }
+    let accuracy = |name: &str| report.variant(name).and_then(|variant| variant.accuracy);
+    let last = if report.variant("mixed").is_some() { "mixed" } else { "int8" };
+    if let (Some(float), Some(integer)) = (accuracy("float"), accuracy(last))
+        && float - integer > LARGEST_LOSS
+    {
+        let worst = report.layers.iter().max_by(|a, b| a.error_share.total_cmp(&b.error_share));
+        let worst = worst.map_or_else(String::new, |layer| {
+            format!("; {:.0} % of the error come from {}", 100.0 * layer.error_share, place(layer))
+        });
+        warnings.push(format!("accuracy falls from {:.2} % to {:.2} %{worst}", 100.0 * float, 100.0 * integer));
+    }
+    warnings
+}
+
+fn place(layer: &QuantisedLayer) -> String {
+    layer.index.map_or_else(|| "the input".into(), |index| format!("layer {index} {}", layer.operator))
+}
+
+/// Whether there is more than one sample: one alone is constant by itself.
+fn samples_vary(of: &Calibrated<'_>) -> bool {
+    of.samples.count() > 1
+}

@@ -1,0 +1,188 @@
+//! Float networks of tests/data/quantise become networks of integers: as accurate as they were, and as TensorFlow's own converter makes them.
+
+use std::path::{Path, PathBuf};
+
+use smolnn_import::npy::Array;
+use smolnn_import::{Backend, Element, Error, Model};
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/quantise").join(name)
+}
+
+/// The array of a file that holds one.
+fn array(name: &str) -> Array {
+    Array::open(&data(name)).unwrap().remove(0).1
+}
+
+fn classes(name: &str) -> Vec<usize> {
+    array(name).values.iter().map(|&value| value as usize).collect()
+}
+
+/// The outputs of a model over samples, as real numbers.
+fn outputs(model: &Model, samples: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let program = model.compile(Backend::CURRENT).unwrap();
+    let net = program.net();
+    let (input, output) = (&net.tensors[net.inputs[0]], &net.tensors[net.outputs[0]]);
+    let affine = |tensor: &smolnn_import::Tensor| {
+        tensor.quantisation.as_ref().map_or((1.0, 0), |of| (of.scales[0], of.zero_points[0]))
+    };
+    let ((x_scale, x_point), (y_scale, y_point)) = (affine(input), affine(output));
+    let mut runner = program.runner().unwrap();
+    let run = |sample: &Vec<f32>| {
+        let bytes: Vec<u8> = match input.element {
+            Element::I8 => {
+                let step = |value: &f32| ((value / x_scale).round() as i32 + x_point).clamp(-128, 127) as i8 as u8;
+                sample.iter().map(step).collect()
+            }
+            _ => sample.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        };
+        runner.set_input(0, &bytes).unwrap();
+        runner.run().unwrap();
+        let bytes = runner.output(0).unwrap();
+        match output.element {
+            Element::I8 => bytes.iter().map(|&byte| y_scale * (i32::from(byte as i8) - y_point) as f32).collect(),
+            _ => bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+        }
+    };
+    samples.iter().map(run).collect()
+}
+
+fn samples(array: &Array) -> Vec<Vec<f32>> {
+    let length = array.values.len() / array.shape[0];
+    array.values.chunks_exact(length).map(|sample| sample.iter().map(|&value| value as f32).collect()).collect()
+}
+
+fn argmax(values: &[f32]) -> usize {
+    (0..values.len()).reduce(|best, at| if values[at] > values[best] { at } else { best }).unwrap()
+}
+
+#[test]
+fn digits_stay_as_accurate_and_two_runs_give_the_same_bytes() {
+    let quantise = || {
+        let model = Model::open(data("digits.tflite")).unwrap().calibrate(data("digits.npz")).unwrap();
+        let model = model.evaluate(data("digits_test.npz"), classes("digits_labels.npy")).unwrap();
+        model.int8().unwrap()
+    };
+    let (first, second) = (quantise(), quantise());
+    assert_eq!(first.net(), second.net());
+    let source = |model: &Model| model.compile(Backend::Dsp).unwrap().source();
+    assert_eq!(source(&first), source(&second));
+
+    let report = first.quantisation_report().unwrap();
+    let accuracy = |name: &str| report.variant(name).unwrap().accuracy.unwrap();
+    assert!(accuracy("float") - accuracy("int8") <= 0.005, "{} {}", accuracy("float"), accuracy("int8"));
+    assert!(report.output_snr.unwrap() > 25.0, "{report:?}");
+    assert!(report.layers.iter().all(|layer| layer.numbers == "int8"), "{report:?}");
+    let shares: f64 = report.layers.iter().map(|layer| layer.error_share).sum();
+    assert!((shares - 1.0).abs() < 1e-9, "{shares}");
+    assert!(report.variant("int8").unwrap().flash_bytes * 3 < report.variant("float").unwrap().flash_bytes * 2);
+    assert_eq!(report.warnings, [""; 0]);
+
+    // The accuracy of the report is that of the model.
+    let (test, labels) = (samples(&array("digits_test.npz")), classes("digits_labels.npy"));
+    let right = outputs(&first, &test).iter().zip(&labels).filter(|(scores, label)| argmax(scores) == **label).count();
+    assert_eq!(right as f64 / labels.len() as f64, accuracy("int8"));
+}
+
+/// Utterances of one length, zeros in front, and who speaks.
+fn vowels(split: &str) -> (Vec<Vec<f32>>, Vec<usize>) {
+    const LONGEST: usize = 29;
+    const FEATURES: usize = 12;
+    let read = |what: &str| std::fs::read(data(&format!("../japanese_vowels/{split}_{what}.bin"))).unwrap();
+    let frames = read("frames");
+    let frames = frames.as_chunks().0.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 4096.0);
+    let frames: Vec<f32> = frames.collect();
+    let mut rest = &frames[..];
+    let padded = read("lengths").into_iter().map(|length| {
+        let (own, others) = rest.split_at(usize::from(length) * FEATURES);
+        rest = others;
+        [vec![0.0; LONGEST * FEATURES - own.len()], own.to_vec()].concat()
+    });
+    (padded.collect(), read("labels").iter().map(|&label| label.into()).collect())
+}
+
+/// The share of pairs of an anomaly and a normal sample in which the anomaly is copied worse; ties count half.
+fn area_under_curve(outputs: &[Vec<f32>], samples: &[Vec<f32>], is_anomaly: &[usize]) -> f64 {
+    let error = |(output, sample): (&Vec<f32>, &Vec<f32>)| -> f32 {
+        output.iter().zip(sample).map(|(a, b)| (a - b) * (a - b)).sum()
+    };
+    let errors: Vec<f32> = outputs.iter().zip(samples).map(error).collect();
+    let of = |class: usize| (0..errors.len()).filter(move |&at| is_anomaly[at] == class).map(|at| errors[at]);
+    let wins = of(1).flat_map(|high| {
+        of(0).map(move |low| f64::from(u8::from(high > low)) + f64::from(u8::from(high == low)) / 2.0)
+    });
+    wins.sum::<f64>() / (of(0).count() * of(1).count()) as f64
+}
+
+/// Four networks against TensorFlow's own converter: the same float weights, calibration data and test data.
+#[test]
+fn int8_loses_less_than_half_a_point_and_is_not_below_tensorflow() {
+    let tensorflow = std::fs::read_to_string(data("tensorflow.txt")).unwrap();
+    let mut table =
+        String::from("# network, measure, float, TensorFlow's int8, smolnn's int8, output SNR of the latter in dB\n");
+    for line in tensorflow.lines().filter(|line| !line.starts_with('#')) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [network, what, _, theirs] = words[..] else { panic!("{line}") };
+        let (calibration, test, labels) = if network == "vowels" {
+            let ((calibration, _), (test, labels)) = (vowels("train"), vowels("test"));
+            (calibration, test, labels)
+        } else {
+            let of = |name: &str| samples(&array(&format!("{network}{name}.npz")));
+            (of(""), of("_test"), classes(&format!("{network}_labels.npy")))
+        };
+        let float = Model::open(data(&format!("{network}.tflite"))).unwrap();
+        let integer = float.clone().calibrate_with(&calibration).unwrap().int8().unwrap();
+        let measure = |model: &Model| {
+            let outputs = outputs(model, &test);
+            if what == "accuracy" {
+                let right = outputs.iter().zip(&labels).filter(|(scores, label)| argmax(scores) == **label).count();
+                right as f64 / labels.len() as f64
+            } else {
+                area_under_curve(&outputs, &test, &labels)
+            }
+        };
+        let (exact, ours, theirs) = (measure(&float), measure(&integer), theirs.parse::<f64>().unwrap());
+        let report = integer.quantisation_report().unwrap();
+        table += &format!("{network} {what} {exact:.4} {theirs:.4} {ours:.4} {:.1}\n", report.output_snr.unwrap());
+        assert!(exact - ours <= 0.005, "{network}: {exact} {ours}");
+        // Four digits are in the file.
+        assert!(ours >= theirs - 0.000_05, "{network}: {ours}, TensorFlow's {theirs}");
+    }
+    let path = data("../../expected/quantise.txt");
+    if std::env::var_os("SMOLNN_BLESS").is_some() {
+        std::fs::write(&path, &table).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), table, "SMOLNN_BLESS=1 writes {}", path.display());
+}
+
+#[test]
+fn slices_are_data_as_files_are() {
+    let model = || Model::open(data("digits.tflite")).unwrap();
+    let calibration = samples(&array("digits.npz"));
+    let from_slices = model().calibrate_with(&calibration).unwrap().int8().unwrap();
+    let from_file = model().calibrate(data("digits.npz")).unwrap().int8().unwrap();
+    assert_eq!(from_slices.net(), from_file.net());
+}
+
+#[test]
+fn wrong_data_are_refused_with_the_reason() {
+    let model = || Model::open(data("digits.tflite")).unwrap();
+    let refused = |samples: Vec<Vec<f32>>| match model().calibrate_with(samples) {
+        Err(error @ Error::Calibration(_)) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(refused(vec![]).contains("empty"), "{}", refused(vec![]));
+    assert!(refused(vec![vec![0.0; 63]]).contains("sample 0 has 63 values"), "{}", refused(vec![vec![0.0; 63]]));
+    let mut not_finite = vec![vec![0.0; 64]; 3];
+    not_finite[1][5] = f32::NAN;
+    assert!(refused(not_finite).contains("NaN in sample 1"));
+    let other_shape = model().calibrate(data("motions.npz")).unwrap_err().to_string();
+    assert!(other_shape.contains("shape [40, 100, 6]") && other_shape.contains("[1, 8, 8, 1]"), "{other_shape}");
+    let labels = model().calibrate(data("digits.npz")).unwrap().labels(vec![0; 3]).int8().unwrap_err().to_string();
+    assert!(labels.contains("3 labels for 150 samples"), "{labels}");
+    let layer = model().calibrate(data("digits.npz")).unwrap().int16(["99"]).int8().unwrap_err().to_string();
+    assert!(layer.contains("no layer \"99\""), "{layer}");
+    let twice = model().calibrate(data("digits.npz")).unwrap().int8().unwrap();
+    let twice = twice.calibrate(data("digits.npz")).unwrap_err().to_string();
+    assert!(twice.contains("quantised already"), "{twice}");
+}
