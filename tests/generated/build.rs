@@ -7,8 +7,9 @@ use std::{env, fs};
 use smolnn_import::{Backend, Error, Model, Result};
 
 /// Folders of golden models, from the project's root. The first ones lie beside the project and may be absent.
-const FOLDERS: [&str; 6] = [
+const FOLDERS: [&str; 7] = [
     "../shared/golden/models",
+    "../shared/golden/onnx",
     "../shared/golden/ops",
     "../shared/golden/tf",
     "../shared/golden/wake",
@@ -32,6 +33,7 @@ fn main() -> Result<()> {
             let stem = name.strip_suffix(".tflite");
             let streaming = stem.filter(|name| path.join(format!("{name}.random_in.bin")).is_file());
             let file = path.join(&name).join("model.tflite");
+            let file = if file.is_file() { file } else { path.join(&name).join("model.onnx") };
             let (file, name) = match stem {
                 Some(stem) => (path.join(&name), stem.to_owned()),
                 None => (file, name.clone()),

@@ -28,8 +28,8 @@ pub enum Error {
         /// What is wrong with it.
         error: Box<Error>,
     },
-    /// The bytes are no `.tflite` model, or a damaged one.
-    #[error("not a readable .tflite model: {0}")]
+    /// The bytes are no `.tflite` or `.onnx` model, or a damaged one.
+    #[error("not a readable model: {0}")]
     Malformed(String),
     /// The model is well formed, but holds things smolnn does not run. All of them are listed.
     #[error("the model cannot be compiled:\n{}", list(.0))]

@@ -51,7 +51,7 @@ pub fn compile(path: impl AsRef<Path>) -> Result<()> {
 }
 
 impl Model {
-    /// Reads a `.tflite` file, or the `.json` manifest of a wake word with the model beside it. The model's name is the file's, with `_`
+    /// Reads a `.tflite` or `.onnx` file, or the `.json` manifest of a wake word with the model beside it. The model's name is the file's, with `_`
     /// for what cannot stand in a Rust name.
     ///
     /// # Errors
@@ -65,19 +65,35 @@ impl Model {
             let name = path.file_stem().map_or(model.name.clone(), |stem| identifier(&stem.to_string_lossy()));
             return Ok(Self { name, manifest: Some(manifest), ..model });
         }
+        Self::open_with(path, &[])
+    }
+
+    /// Reads a file whose shapes have open dimensions, as the dynamic axes of an ONNX export are, with a length for each by its name:
+    /// `Model::open_with("kws.onnx", &[("time", 49)])`. A dimension that counts samples is 1 unless a length is given.
+    ///
+    /// # Errors
+    /// As [`Model::open`]; [`Error::Unsupported`] inside of [`Error::Model`] also for a dimension that the file does not have.
+    pub fn open_with(path: impl AsRef<Path>, dimensions: &[(&str, usize)]) -> Result<Self> {
+        let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })?;
         let stem = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
-        let model = Self::read(&stem, &bytes).map_err(|error| error.of(Some(path)))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let model = Self::of(&stem, &bytes, dimensions, Some(folder)).map_err(|error| error.of(Some(path)))?;
         Ok(Self { path: Some(path.into()), ..model })
     }
 
-    /// Reads the bytes of a `.tflite` file.
+    /// Reads the bytes of a `.tflite` or `.onnx` file.
     ///
     /// # Errors
     /// [`Error::Malformed`] for damaged files, [`Error::Unsupported`] with all that keeps the file from being a net: several subgraphs, dynamic
     /// shapes, sparse or external tensors, impossible quantisation.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
-        let mut net = read(bytes)?;
+        Self::of(name, bytes, &[], None)
+    }
+
+    /// A model from its bytes, with lengths for open dimensions and the folder that the file is in.
+    fn of(name: &str, bytes: &[u8], dimensions: &[(&str, usize)], folder: Option<&Path>) -> Result<Self> {
+        let mut net = read(bytes, dimensions, folder)?;
         rewrite(&mut net);
         Ok(Self {
             name: identifier(name),

@@ -31,6 +31,8 @@ fn files(path: &Path) -> Vec<(PathBuf, String)> {
 fn every_operator_has_a_line() {
     let declared = fs::read_to_string(source().join("net/operator.rs")).expect("the enum");
     let mut lines = fs::read_to_string(source().join("read/tflite/operators.rs")).expect("the lines");
+    // An operator of ONNX becomes one or several, in the file of its family.
+    lines.extend(files(&source().join("read/onnx")).into_iter().map(|(_, text)| text));
     for (_, text) in ["read", "rewrite"].iter().flat_map(|room| files(&source().join(room))) {
         // What a pass looks for it does not make.
         lines.extend(text.lines().filter(|line| line.contains("operator = ")));

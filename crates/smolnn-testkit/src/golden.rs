@@ -279,7 +279,7 @@ pub struct Golden {
     pub name: String,
     /// The folder.
     pub folder: PathBuf,
-    /// `model.tflite`.
+    /// `model.tflite` or `model.onnx`.
     pub model: Vec<u8>,
     /// Input tensors in the model's order.
     pub inputs: Vec<usize>,
@@ -306,7 +306,10 @@ impl Golden {
         let mut golden = Self {
             name,
             folder: folder.to_path_buf(),
-            model: fs::read(folder.join("model.tflite")).expect("the model can be read"),
+            model: ["model.tflite", "model.onnx"]
+                .iter()
+                .find_map(|file| fs::read(folder.join(file)).ok())
+                .expect("the model can be read"),
             inputs: Vec::new(),
             outputs: Vec::new(),
             tensors: BTreeMap::new(),

@@ -141,7 +141,7 @@ fn functions_of_one_tensor() {
     let x = singles(&mut random, 500);
     type Unary = fn(&[f32], &mut [f32]) -> Result<(), ShapeError>;
     type Exact = fn(f64) -> f64;
-    let functions: [(Unary, Exact); 12] = [
+    let functions: [(Unary, Exact); 13] = [
         (elementwise::abs, f64::abs),
         (elementwise::neg, |x| -x),
         (elementwise::square, |x| x * x),
@@ -151,6 +151,8 @@ fn functions_of_one_tensor() {
         (elementwise::log, f64::ln),
         (elementwise::sin, f64::sin),
         (elementwise::cos, f64::cos),
+        // The f64 kernel is held by a table of its own.
+        (elementwise::erf, smolnn_float::Real::erf),
         (elementwise::floor, f64::floor),
         (elementwise::ceil, f64::ceil),
         (elementwise::round, f64::round_ties_even),

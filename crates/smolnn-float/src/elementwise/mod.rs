@@ -15,7 +15,7 @@ mod unary;
 pub use binary::{
     add, compare, div, floor_div, floor_mod, maximum, minimum, mul, power, prelu, squared_difference, sub,
 };
-pub use unary::{abs, ceil, clamped, cos, exp, floor, log, neg, round, rsqrt, sign, sin, sqrt, square};
+pub use unary::{abs, ceil, clamped, cos, erf, exp, floor, log, neg, round, rsqrt, sign, sin, sqrt, square};
 
 use crate::Real;
 

@@ -127,6 +127,16 @@ pub fn ceil<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     each(input, output, T::ceil)
 }
 
+/// y = erf x, the error function.
+///
+/// # Errors
+/// The errors are those of [`abs`].
+pub fn erf<T: Real>(input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
+    ShapeError::check_length("the output", input.len(), output.len())?;
+    T::erf_slice(input, output);
+    Ok(())
+}
+
 /// The nearest integer; halves go to the even one, as TensorFlow Lite rounds.
 ///
 /// # Errors

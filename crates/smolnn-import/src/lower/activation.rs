@@ -47,7 +47,13 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         | UnaryKind::Cos
         | UnaryKind::Floor
         | UnaryKind::Ceil
-        | UnaryKind::Round => &[Element::F32],
+        | UnaryKind::Round
+        | UnaryKind::Erf
+        | UnaryKind::Mish
+        | UnaryKind::Softplus
+        | UnaryKind::Softsign
+        | UnaryKind::Selu
+        | UnaryKind::Clamp { .. } => &[Element::F32],
         UnaryKind::Relu
         | UnaryKind::Relu6
         | UnaryKind::ReluN1To1
@@ -125,7 +131,13 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
             | UnaryKind::Cos
             | UnaryKind::Floor
             | UnaryKind::Ceil
-            | UnaryKind::Round,
+            | UnaryKind::Round
+            | UnaryKind::Erf
+            | UnaryKind::Mish
+            | UnaryKind::Softplus
+            | UnaryKind::Softsign
+            | UnaryKind::Selu
+            | UnaryKind::Clamp { .. },
         ) => {
             return Err(context.tensor_fault(input.id, input.tensor.element.to_string(), "INT8"));
         }
@@ -242,10 +254,24 @@ fn real_unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, Problem
         UnaryKind::Floor => elementwise!(floor),
         UnaryKind::Ceil => elementwise!(ceil),
         UnaryKind::Round => elementwise!(round),
+        UnaryKind::Erf => elementwise!(erf),
+        UnaryKind::Mish => activation!(float::act::Mish, "float::act::Mish"),
+        UnaryKind::Softplus => {
+            activation!(float::act::Softplus { beta: 1.0 }, "float::act::Softplus { beta: 1.0 }")
+        }
+        UnaryKind::Softsign => activation!(float::act::Softsign, "float::act::Softsign"),
+        UnaryKind::Selu => activation!(float::act::Selu, "float::act::Selu"),
+        UnaryKind::Clamp { low, high } => {
+            let [least, largest] = [low, high].map(float_text);
+            let text = format!("float::elementwise::Bounds {{ low: {least}, high: {largest} }}");
+            let bounds = Borrowed::new(float::elementwise::Bounds { low, high }, text);
+            call!(float::elementwise::clamped(bounds; input<f32>(0), output<f32>(0)))
+        }
         UnaryKind::LogicalNot => return Err(context.tensor_fault(input, Element::F32.to_string(), "BOOL")),
     };
     let label = match kind {
         UnaryKind::LeakyRelu { alpha } => format!("alpha {alpha}"),
+        UnaryKind::Clamp { low, high } => format!("{low} to {high}"),
         _ => String::new(),
     };
     Ok(context.call(&[input], body)?.label(label).into())

@@ -10,8 +10,8 @@ use super::operator::{Activation, BinaryKind, Comparison, Operator, ReduceKind, 
 use super::tensor::{Constant, Element};
 use super::view::View;
 
-/// Longest tensor on which arithmetic is done, in elements: shapes are short, and a file must not make us compute much.
-const LONGEST: usize = 1024;
+/// Longest tensor on which arithmetic is done, in elements: weights are computed with, and a file must not make us compute much.
+const LONGEST: usize = 1 << 18;
 
 /// The values of each output of the node, of which there are at most `most` elements; `None` where an operand is no constant, or the operator is
 /// not one of those that computations on shapes use.
@@ -199,6 +199,13 @@ fn unary(kind: UnaryKind, value: f64) -> Option<f64> {
         UnaryKind::Relu => Some(value.max(0.0)),
         UnaryKind::Abs => Some(value.abs()),
         UnaryKind::LogicalNot => Some(truth(value == 0.0)),
+        // One rounding in f64 and one to f32 are that of f32, since f64 has more than twice its digits.
+        UnaryKind::Negate => Some(-value),
+        UnaryKind::Sqrt => Some(value.sqrt()),
+        UnaryKind::Square => Some(value * value),
+        UnaryKind::Floor => Some(value.floor()),
+        UnaryKind::Ceil => Some(value.ceil()),
+        UnaryKind::Round => Some(value.round_ties_even()),
         _ => None,
     }
 }
@@ -219,6 +226,7 @@ fn binary(kind: BinaryKind, left: f64, right: f64, element: Element) -> Option<f
         BinaryKind::Divide if right == 0.0 => return None,
         BinaryKind::Divide => (left / right).trunc(),
         BinaryKind::FloorDivide if element.is_float() => (left / right).floor(),
+        BinaryKind::FloorModulo if !element.is_float() && right != 0.0 => left - right * (left / right).floor(),
         BinaryKind::FloorDivide | BinaryKind::FloorModulo | BinaryKind::Power => return None,
         BinaryKind::LogicalAnd => truth(left != 0.0 && right != 0.0),
         BinaryKind::LogicalOr => truth(left != 0.0 || right != 0.0),

@@ -31,5 +31,6 @@ pub(crate) use movement::{Move, movement, padding};
 pub use operator::{
     Activation, BinaryKind, Comparison, Operator, Padding, PoolKind, ReduceKind, SignalKind, SlidingWindow, UnaryKind,
 };
+pub(crate) use tensor::from_f16;
 pub use tensor::{Constant, Element, Quantisation, Tensor, TensorId};
 pub(crate) use view::View;

@@ -443,6 +443,23 @@ pub enum UnaryKind {
     },
     /// Of truth values: true where x is false.
     LogicalNot,
+    /// The error function.
+    Erf,
+    /// x · tanh(ln(1 + eˣ)).
+    Mish,
+    /// ln(1 + eˣ).
+    Softplus,
+    /// x / (1 + |x|).
+    Softsign,
+    /// λ · x, negative ones λ · α · (eˣ − 1), with the constants that keep mean and variance.
+    Selu,
+    /// The nearest value in a range, whose ends may be infinite.
+    Clamp {
+        /// The least value.
+        low: f32,
+        /// The largest value.
+        high: f32,
+    },
 }
 
 /// A function of two operands.

@@ -1,8 +1,8 @@
 //! What a file is that is no model: formats that people have at hand, by their first bytes, and what to do with each.
 
 const KERAS: &str = "convert it with TFLiteConverter, as docs/models.md shows";
-const PYTORCH: &str = "convert the network with litert-torch, as docs/models.md shows";
-const NO_MODEL: &str = "give the .tflite file of the network";
+const PYTORCH: &str = "export the network with torch.onnx.export, as docs/models.md shows";
+const NO_MODEL: &str = "give the .tflite or .onnx file of the network";
 
 /// First bytes, what begins so, and what to do.
 const FORMATS: [(&[u8], &str, &str); 22] = [
@@ -12,7 +12,11 @@ const FORMATS: [(&[u8], &str, &str); 22] = [
     (b"\x89PNG", "a PNG picture", NO_MODEL),
     (b"GIF8", "a GIF picture", NO_MODEL),
     (b"RIFF", "a RIFF file, as WAV sound is", NO_MODEL),
-    (b"\x93NUMPY", "a NumPy array", "give the .tflite file of the network; `smolnn run` takes arrays as its --input"),
+    (
+        b"\x93NUMPY",
+        "a NumPy array",
+        "give the .tflite or .onnx file of the network; `smolnn run` takes arrays as its --input",
+    ),
     (b"\x7FELF", "an ELF file: a program, or firmware", "give the .tflite file that it was built from"),
     (b"\x1F\x8B", "a gzip archive", "unpack it"),
     (b"BZh", "a bzip2 archive", "unpack it"),
@@ -44,20 +48,12 @@ fn contains(bytes: &[u8], text: &[u8]) -> bool {
     bytes.windows(text.len()).any(|window| window == text)
 }
 
-/// Whether the bytes begin as ONNX files do: a version of its format, from 3 on, then who wrote the file, or what follows that.
-fn is_onnx(file: &[u8]) -> bool {
-    matches!(file, [0x08, 3..=32, 0x12 | 0x1A | 0x22 | 0x28 | 0x32 | 0x3A | 0x42, ..])
-}
-
 /// What the file is instead of a model, as far as its first bytes tell, and what to do.
 pub(super) fn no_model(file: &[u8]) -> String {
     let looks_like = |what: &str, to_do: &str| format!("this looks like {what}; {to_do}");
     let start = &file[..file.len().min(1 << 16)];
     if file.is_empty() {
         return "the file is empty".into();
-    }
-    if is_onnx(file) {
-        return looks_like("an ONNX model", "convert it to int8 .tflite, as docs/models.md shows");
     }
     if file.starts_with(b"PK\x03\x04") {
         let known = ARCHIVES.into_iter().find(|(name, ..)| contains(start, name));

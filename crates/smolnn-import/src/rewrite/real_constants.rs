@@ -4,7 +4,7 @@
 //! The reference either refuses them or quantises the layer's input when it runs; here the weights become FLOAT32 when the model is imported, and
 //! the layer computes with real numbers.
 
-use crate::net::{Constant, Element, Net, Operator, Tensor, TensorId};
+use crate::net::{Constant, Element, Net, Operator, Tensor, TensorId, from_f16};
 
 /// Folds DEQUANTIZE of constants, and makes the constant operands of float layers FLOAT32.
 pub(super) fn apply(net: &mut Net) {
@@ -69,17 +69,6 @@ fn real(tensor: &Tensor) -> Option<Tensor> {
     };
     let data = Constant::new(values.into_iter().flat_map(f32::to_le_bytes).collect());
     Some(Tensor { element: Element::F32, quantisation: None, data: Some(data), ..tensor.clone() })
-}
-
-/// The value of a binary16 number.
-fn from_f16(bits: u16) -> f32 {
-    let (exponent, fraction) = (u32::from(bits >> 10 & 0x1f), u32::from(bits & 0x3ff));
-    let magnitude = match exponent {
-        0 => fraction as f32 / 16_777_216.0,
-        31 => f32::from_bits(0x7f80_0000 | fraction << 13),
-        _ => f32::from_bits((exponent + 112) << 23 | fraction << 13),
-    };
-    if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub(super) fn all(meter: &mut dyn Meter) {
     });
 
     type Unary = fn(&[f32], &mut [f32]) -> Result<(), ShapeError>;
-    let unaries: [(&str, Unary); 13] = [
+    let unaries: [(&str, Unary); 14] = [
         ("f32_abs", elementwise::abs),
         ("f32_neg", elementwise::neg),
         ("f32_square", elementwise::square),
@@ -81,6 +81,7 @@ pub(super) fn all(meter: &mut dyn Meter) {
         ("f32_sign", elementwise::sign),
         ("f32_sin", elementwise::sin),
         ("f32_cos", elementwise::cos),
+        ("f32_erf", elementwise::erf),
         ("f32_floor", elementwise::floor),
         ("f32_ceil", elementwise::ceil),
         ("f32_round", elementwise::round),
