@@ -43,7 +43,7 @@ fn main() -> Result<()> {
             }
             let module = format!("{}_{name}", folder.rsplit('/').next().unwrap_or_default());
             let emitted =
-                Model::open(&file).map(|model| model.named(&module)).and_then(|model| model.emit().map(|()| model));
+                Model::open(&file).map(|model| model.named(&module).quiet()).and_then(|model| model.emit().map(|()| model));
             match emitted {
                 Ok(model) => {
                     // The small models run in a shared arena too, and so do those with states.

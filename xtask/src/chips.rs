@@ -1,76 +1,157 @@
-//! The examples for chips: each is a workspace of its own, which is built and linked for its chip, and whose sizes are told.
+//! Firmware for chips: the examples, and the projects that `smolnn new` makes. Each is a workspace of its own, which is built and linked for its
+//! chip, and whose sizes are told.
 
 use std::fs;
-use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
+use anyhow::{Context, Result, bail, ensure};
+use clap::builder::PossibleValuesParser;
 use object::{Object, ObjectSection, SectionFlags, elf};
 
-use crate::{setup, shell};
+use crate::shell::{self, End, Kind, fault, say};
+use crate::suite::{Lane, Suite, Tally};
+use crate::{boards, setup};
+
+// The importer's own table. xtask does not depend on the importer, so that the first `cargo xtask` of a clone builds little.
+#[allow(dead_code)] // What projects are made of concerns the importer alone.
+#[path = "../../crates/smolnn-import/src/chips.rs"]
+mod table;
+
+use table::{CHIPS, Chip, Memory, Start};
 
 /// What `chips` takes.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The chips; all when none is named.
-    #[arg(long = "chip", value_enum)]
-    chips: Vec<Name>,
+    #[arg(long = "chip", value_parser = PossibleValuesParser::new(CHIPS.map(|chip| chip.name)))]
+    chips: Vec<String>,
 }
 
-/// The chips that have an example.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Name {
-    /// Cortex-M4F, PDM microphone, embassy-nrf.
-    Nrf52840,
-    /// Cortex-M33, I2S microphone by PIO, embassy-rp.
-    Rp2350,
-    /// RV32IMC, I2S microphone, esp-hal.
-    Esp32c3,
+/// What is built for a chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    /// The example in this folder.
+    WakeWord(&'static str),
+    /// The project of `smolnn new`, plain or on Embassy.
+    New { embassy: bool },
 }
 
-/// How one example is built.
-struct Chip {
-    name: &'static str,
-    /// Its folder, which holds the flags of the build (.cargo/config.toml).
-    folder: &'static str,
-    triple: &'static str,
-    /// Addresses of RAM, by which a section is told to take some.
-    ram: Range<u64>,
-    /// The addresses at which the same memory holds code; none where they are the same.
-    code_in_ram: Range<u64>,
+/// The examples by chip.
+const WAKE_WORDS: [(&str, &str); 3] =
+    [("esp32c3", "examples/esp32c3"), ("nrf52840", "examples/embassy-nrf52840"), ("rp2350", "examples/embassy-rp2350")];
+
+/// Longest that a project may take to build and to run under QEMU.
+const LONGEST_RUN: Duration = Duration::from_secs(15 * 60);
+
+/// All that is built for a chip.
+fn programs(chip: &Chip) -> Vec<Program> {
+    let mut programs = vec![Program::New { embassy: false }];
+    programs.extend(chip.embassy.map(|_| Program::New { embassy: true }));
+    programs.extend(WAKE_WORDS.iter().filter(|(name, _)| *name == chip.name).map(|&(_, f)| Program::WakeWord(f)));
+    programs
 }
 
-impl Name {
-    fn chip(self) -> Chip {
+impl Program {
+    /// The name for people.
+    fn title(self) -> &'static str {
         match self {
-            Self::Nrf52840 => Chip {
-                name: "nrf52840",
-                folder: "examples/embassy-nrf52840",
-                triple: "thumbv7em-none-eabihf",
-                ram: 0x2000_0000..0x2004_0000,
-                code_in_ram: 0..0,
-            },
-            Self::Rp2350 => Chip {
-                name: "rp2350",
-                folder: "examples/embassy-rp2350",
-                triple: "thumbv8m.main-none-eabihf",
-                ram: 0x2000_0000..0x2008_2000,
-                code_in_ram: 0..0,
-            },
-            Self::Esp32c3 => Chip {
-                name: "esp32c3",
-                folder: "examples/esp32c3",
-                triple: "riscv32imc-unknown-none-elf",
-                ram: 0x3FC8_0000..0x3FCE_0000,
-                code_in_ram: 0x4037_C000..0x403E_0000,
-            },
+            Self::WakeWord(_) => "wake word",
+            Self::New { embassy: false } => "new",
+            Self::New { embassy: true } => "new --embassy",
         }
+    }
+
+    /// The name of its package.
+    fn package(self, chip: &Chip) -> String {
+        match self {
+            Self::WakeWord(_) => format!("wake-word-{}", chip.name),
+            Self::New { embassy: false } => chip.name.into(),
+            Self::New { embassy: true } => format!("{}-embassy", chip.name),
+        }
+    }
+
+    fn folder(self, chip: &Chip) -> PathBuf {
+        match self {
+            Self::WakeWord(folder) => shell::root().join(folder),
+            Self::New { .. } => projects().join(self.package(chip)),
+        }
+    }
+
+    /// Where cargo builds it. Projects share a folder: most of their dependencies are the same.
+    fn target(self, chip: &Chip) -> PathBuf {
+        match self {
+            Self::WakeWord(_) => self.folder(chip).join("target"),
+            Self::New { .. } => projects().join("target"),
+        }
+    }
+
+    fn image(self, chip: &Chip) -> PathBuf {
+        self.target(chip).join(chip.triple).join("release").join(self.package(chip))
+    }
+
+    /// Makes the project anew, as a user makes it. The examples stand in the tree.
+    fn make(self, chip: &Chip) -> Result<()> {
+        let Self::New { embassy } = self else { return Ok(()) };
+        let folder = self.folder(chip);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        let mut cargo = shell::cargo();
+        cargo.args(["run", "--quiet", "-p", "smolnn-import", "--features", "cli", "--", "new"]).arg(&folder);
+        cargo.args(["--chip", chip.name]).arg("--smolnn-path").arg(shell::root());
+        shell::run(cargo.args(embassy.then_some("--embassy")))?;
+        // The versions that the workspace has, where the project takes the same crates: without a network they are the ones at hand.
+        fs::copy(shell::root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
+        Ok(())
+    }
+
+    /// Builds and links it, and runs it where an emulator does; what it takes.
+    fn build(self, chip: &Chip) -> Result<Sizes> {
+        let mut cargo = shell::cargo();
+        // The folder's own configuration names target and flags; those of this run are not for it.
+        cargo.current_dir(self.folder(chip)).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        let command = if self.runs(chip) { "run" } else { "build" };
+        cargo.args([command, "--release", "--target-dir"]).arg(self.target(chip));
+        if let Self::WakeWord(_) = self {
+            cargo.arg("--locked");
+        }
+        if self.runs(chip) {
+            recognises_a_zero(&mut cargo)?
+        } else {
+            shell::run(&mut cargo)?
+        }
+        sizes(&self.image(chip), chip)
+    }
+
+    fn runs(self, chip: &Chip) -> bool {
+        chip.start == Start::Qemu && matches!(self, Self::New { .. })
+    }
+}
+
+/// The folder of the projects that are made.
+fn projects() -> PathBuf {
+    shell::root().join("target/chips")
+}
+
+/// Runs the project whose model recognises the digit that it ships with.
+fn recognises_a_zero(cargo: &mut std::process::Command) -> Result<()> {
+    say!("$ {}", shell::shown(cargo));
+    let mut last = String::new();
+    let end = shell::watch(cargo, LONGEST_RUN, |line| {
+        say!("{line}");
+        last = line;
+    })?;
+    match end {
+        End::Deadline => Err(fault(Kind::Hang, "the project did not end in time")),
+        End::Exit(status) if !status.success() => bail!("`{}` ended with {status}", shell::shown(cargo)),
+        End::Exit(_) if last != "this is a 0" => bail!("the project printed {last:?} instead of the digit"),
+        End::Exit(_) => Ok(()),
     }
 }
 
 /// Bytes that an image takes.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sizes {
     /// Code, constants and the initial values of statics.
     flash: u64,
@@ -83,6 +164,7 @@ fn sizes(image: &Path, chip: &Chip) -> Result<Sizes> {
     let bytes = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
     let file = object::File::parse(&*bytes)?;
     let mut sizes = Sizes::default();
+    let is_in = |memory: Memory, address: u64| (memory.origin..memory.origin + memory.length).contains(&address);
     for section in file.sections() {
         let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
         let name = section.name()?;
@@ -92,59 +174,89 @@ fn sizes(image: &Path, chip: &Chip) -> Result<Sizes> {
         }
         let holds_bytes = section.file_range().is_some_and(|(_, size)| size > 0);
         sizes.flash += if holds_bytes { section.size() } else { 0 };
-        if [&chip.ram, &chip.code_in_ram].iter().any(|ram| ram.contains(&section.address())) {
+        if [Some(chip.ram), chip.code_in_ram].into_iter().flatten().any(|ram| is_in(ram, section.address())) {
             sizes.ram += section.size();
         }
     }
-    if sizes.flash == 0 {
-        bail!("{} holds nothing", image.display());
-    }
+    ensure!(sizes.flash > 0, "{} holds nothing", image.display());
     Ok(sizes)
 }
 
-/// Builds and links the chosen examples and prints what they take.
-pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
-    let names = if arguments.chips.is_empty() { Name::value_variants() } else { &arguments.chips };
-    let chips: Vec<Chip> = names.iter().map(|name| name.chip()).collect();
+/// Makes sure that what the chips' firmware needs is there.
+fn prepare(chips: &[&Chip], install: bool) -> Result<()> {
     let triples: Vec<&str> = chips.iter().map(|chip| chip.triple).collect();
     setup::ensure_triples(&triples, install)?;
-    let mut rows = Vec::new();
-    for chip in &chips {
-        let folder = shell::root().join(chip.folder);
-        let mut cargo = shell::cargo();
-        // The folder's own configuration names target and flags; those of this run are not for it.
-        cargo.current_dir(&folder).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        cargo.args(["build", "--release", "--locked", "--target-dir", "target"]);
-        shell::run(&mut cargo)?;
-        let image = folder.join("target").join(chip.triple).join("release").join(format!("wake-word-{}", chip.name));
-        rows.push((chip, sizes(&image, chip)?));
+    if chips.iter().any(|chip| chip.start == Start::Qemu) {
+        setup::ensure(&[boards::Name::M4.board()], install)?;
     }
-    println!("{:<10} {:<32} {:>8} {:>8}", "chip", "target", "flash", "RAM");
-    for (chip, Sizes { flash, ram }) in rows {
-        println!("{:<10} {:<32} {flash:>8} {ram:>8}", chip.name, chip.triple);
+    Ok(())
+}
+
+/// Builds and links all for the chosen chips and prints what it takes.
+pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
+    let is_chosen = |chip: &&Chip| arguments.chips.is_empty() || arguments.chips.iter().any(|name| name == chip.name);
+    let chips: Vec<&Chip> = CHIPS.iter().filter(is_chosen).collect();
+    prepare(&chips, install)?;
+    let mut rows = Vec::new();
+    for chip in chips {
+        for program in programs(chip) {
+            program.make(chip)?;
+            rows.push((chip, program, program.build(chip)?));
+        }
+    }
+    println!("{:<10} {:<14} {:<28} {:>8} {:>8}", "chip", "firmware", "target", "flash", "RAM");
+    for (chip, program, Sizes { flash, ram }) in rows {
+        println!("{:<10} {:<14} {:<28} {flash:>8} {ram:>8}", chip.name, program.title(), chip.triple);
+    }
+    Ok(())
+}
+
+/// The steps of the test: all chips for CI, otherwise the one that an emulator runs, since the others' crates take many minutes.
+pub fn steps(suite: &mut Suite<'_>, install: bool) -> Result<()> {
+    let all = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    let chips: Vec<&Chip> = CHIPS.iter().filter(|chip| all || chip.start == Start::Qemu).collect();
+    prepare(&chips, install)?;
+    if !all {
+        suite.absent("projects and examples for the other chips", "`CI=true` or `cargo xtask chips` builds them");
+    }
+    for chip in chips {
+        for program in programs(chip) {
+            let name = format!("{} for {}", program.title(), chip.name);
+            let made = suite.step(format!("{name}: made"), Lane::Host, &[], move || {
+                program.make(chip)?;
+                Ok(Tally::ONE)
+            });
+            suite.step(name, Lane::Chips, &[made], move || {
+                let Sizes { flash, ram } = program.build(chip)?;
+                say!("{flash} bytes of flash, {ram} of RAM");
+                Ok(Tally::ONE)
+            });
+        }
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Name, ValueEnum, fs, shell};
+    use super::{CHIPS, Program, fs, programs, shell};
 
     /// Cargo takes flags, target and program from files that this one cannot see: their names have to agree.
     #[test]
-    fn every_folder_builds_what_is_measured() {
+    fn every_example_builds_what_is_measured() {
         let read = |path: String| fs::read_to_string(shell::root().join(&path)).expect(&path);
         let workspace = read("Cargo.toml".into());
-        for name in Name::value_variants() {
-            let chip = name.chip();
-            assert_eq!(name.to_possible_value().expect("no chip is hidden").get_name(), chip.name);
-            assert!(
-                read(format!("{}/Cargo.toml", chip.folder)).contains(&format!("name = \"wake-word-{}\"", chip.name))
-            );
-            assert!(
-                read(format!("{}/.cargo/config.toml", chip.folder)).contains(&format!("target = \"{}\"", chip.triple))
-            );
-            assert!(workspace.contains(&format!("\"{}\"", chip.folder)), "the workspace leaves it out");
+        let mut examples = 0;
+        for chip in &CHIPS {
+            for program in programs(chip) {
+                let Program::WakeWord(folder) = program else { continue };
+                examples += 1;
+                let name = format!("name = \"{}\"", program.package(chip));
+                assert!(read(format!("{folder}/Cargo.toml")).contains(&name));
+                let target = format!("target = \"{}\"", chip.triple);
+                assert!(read(format!("{folder}/.cargo/config.toml")).contains(&target));
+                assert!(workspace.contains(&format!("\"{folder}\"")), "the workspace leaves it out");
+            }
         }
+        assert_eq!(examples, super::WAKE_WORDS.len(), "an example is of no chip");
     }
 }

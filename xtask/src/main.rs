@@ -60,7 +60,7 @@ enum Command {
     Size(expected::Arguments),
     /// Looks for panicking code in release firmware of the kernels and models.
     CheckPanics(Boards),
-    /// Builds and links the examples for chips, and prints what they take.
+    /// Builds and links the examples for chips and the projects of `smolnn new`, and prints what they take.
     Chips(chips::Arguments),
     /// Measures the errors of the elementary functions over all their inputs, against tests/expected/accuracy.txt.
     Accuracy(AccuracyArguments),

@@ -35,6 +35,8 @@ pub enum Lane {
     Firmware,
     /// `target/cross`.
     Cross,
+    /// `target/chips`.
+    Chips,
     /// A folder of its own, or none: what only runs.
     Apart,
 }

@@ -123,6 +123,12 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// Whether the flags leave open which core it is although the choice costs much: `thumbv8m.main` stands for cores with and without DSP and vector
+    /// instructions, and code that must run on all of them has neither.
+    pub fn lacks_cpu(&self) -> bool {
+        self.architecture() == "thumbv8m.main" && self.cpu.is_empty() && self.forced.is_none()
+    }
+
     /// Whether the target's assembler takes the backend's instructions.
     pub fn assembles(&self, backend: Backend) -> bool {
         match backend {

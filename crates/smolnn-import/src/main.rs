@@ -1,4 +1,4 @@
-//! `smolnn`: looks into `.tflite` models, compiles them to Rust, runs them on the host.
+//! `smolnn`: looks into `.tflite` models, compiles them to Rust, runs them on the host, makes projects for chips.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -7,8 +7,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use smolnn_import::{Backend, Error, Model, Result};
 
+mod chips;
+mod new;
 mod session;
 
+use new::New;
 use session::Session;
 
 /// Neural networks for microcontrollers: `.tflite` in, Rust out.
@@ -51,6 +54,8 @@ enum Command {
     },
     /// Runs the model here, with the kernels that the firmware uses.
     Run(Session),
+    /// Makes a project for a chip that builds and runs the model, or one that recognises a handwritten digit.
+    New(New),
 }
 
 /// The core to count or to pack for.
@@ -116,6 +121,7 @@ fn main() -> ExitCode {
             compile(&model, &output, backend.backend, link_section.as_deref())
         }
         Command::Run(session) => session.run(),
+        Command::New(new) => new.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,7 @@ mod order;
 mod place;
 mod program;
 
-#[cfg(feature = "cli")]
-pub(crate) use program::ArenaUse;
 pub use program::Program;
+#[cfg(feature = "cli")]
+pub(crate) use program::{ArenaUse, portable_layers};
 pub(crate) use program::{Step, plan};

@@ -96,10 +96,29 @@ impl Program {
         self.backend
     }
 
+    /// A sentence per reason for which layers run portably although other code for the backend would take fewer instructions.
+    pub(crate) fn portable_layers(&self) -> Vec<String> {
+        portable_layers(self.steps.iter().filter_map(|step| {
+            let node = &self.net.nodes[step.node];
+            Some((node.index, &*node.name, step.call.portable?))
+        }))
+    }
+
     /// The net that it was compiled from, as rewritten; behind the tensors of the file stand those that compiling added.
     pub fn net(&self) -> &Net {
         &self.net
     }
+}
+
+/// A sentence per reason, of layers by their number, their operator and the reason for which they run portably.
+pub(crate) fn portable_layers<'a>(layers: impl Iterator<Item = (usize, &'a str, &'a str)>) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (index, operator, reason) in layers {
+        reasons.entry(reason).or_default().push(format!("{index} {operator}"));
+    }
+    let sentence =
+        |(reason, layers): (&str, Vec<String>)| format!("Portable code runs {}: {reason}.", layers.join(", "));
+    reasons.into_iter().map(sentence).collect()
 }
 
 /// Orders the calls and places their tensors.

@@ -1,11 +1,10 @@
 //! The report as a table that fits the terminal.
 
-use std::collections::BTreeMap;
-
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use crate::net::RemovedChannels;
+use crate::plan::portable_layers;
 
 use super::{Layer, Memory, Overlap, Report, ReportedTensor};
 
@@ -89,22 +88,10 @@ impl Report {
             let list = left_out.join(", ");
             say(&format!("The terminal is too narrow for: {list} (--width 0 shows them)."));
         }
-        self.portable_layers().iter().for_each(|line| say(line));
+        let portable = self.layers.iter().filter_map(|layer| Some((layer.index, &*layer.operator, layer.portable?)));
+        portable_layers(portable).iter().for_each(|line| say(line));
         text.truncate(text.trim_end().len());
         text
-    }
-
-    /// A line per reason for which layers run portably.
-    fn portable_layers(&self) -> Vec<String> {
-        let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for layer in &self.layers {
-            if let Some(reason) = layer.portable {
-                reasons.entry(reason).or_default().push(format!("{} {}", layer.index, layer.operator));
-            }
-        }
-        let line =
-            |(reason, layers): (&str, Vec<String>)| format!("Portable code runs {}: {reason}.", layers.join(", "));
-        reasons.into_iter().map(line).collect()
     }
 
     fn rows(&self) -> Vec<Cells> {

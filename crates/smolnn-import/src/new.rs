@@ -1,0 +1,331 @@
+//! The command `new`: a project that builds for a chip, from the files of `templates`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use smolnn_import::{Backend, Error, Manifest, Model, Program, ReportedTensor, Result};
+
+use super::chips::{self, Chip, Memory, Start};
+use super::{save, say};
+
+/// What to make.
+#[derive(Args)]
+pub struct New {
+    /// The folder to make; its last part becomes the project's name.
+    folder: PathBuf,
+    /// The chip: esp32c3, nrf52840, qemu-m4 (an emulated Cortex-M4), rp2040, rp2350, stm32f411, stm32h7.
+    #[arg(long, value_parser = chips::chip)]
+    chip: &'static Chip,
+    /// The model to run: a .tflite file, or the .json manifest of a wake word. Without it, a network of 20 KB that recognises a handwritten digit.
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// On Embassy, with its HAL and its clock.
+    #[arg(long)]
+    embassy: bool,
+    /// Depend on smolnn in this clone. Without it and --smolnn-git: on the clone that this command was built from, or on the published version.
+    #[arg(long, value_name = "DIR", conflicts_with = "smolnn_git")]
+    smolnn_path: Option<PathBuf>,
+    /// Depend on smolnn in this git repository.
+    #[arg(long, value_name = "URL")]
+    smolnn_git: Option<String>,
+}
+
+/// A network that comes with the command, and a picture for it.
+const DIGITS: &[u8] = include_bytes!("../templates/models/digits.tflite");
+
+const DIGITS_ITEMS: &str = "\
+/// 8×8 pixels of ink, 0 to 16: a handwritten zero.
+const PICTURE: [u8; 64] = [
+    0, 0, 5, 12, 1, 6, 0, 0, //
+    0, 0, 11, 12, 0, 16, 2, 0, //
+    0, 0, 16, 5, 0, 12, 4, 0, //
+    0, 3, 15, 0, 0, 8, 4, 0, //
+    0, 7, 12, 0, 0, 4, 7, 0, //
+    0, 2, 15, 1, 1, 12, 5, 0, //
+    0, 0, 16, 11, 12, 15, 3, 0, //
+    0, 0, 4, 12, 12, 3, 0, 0, //
+];
+
+";
+
+/// The model that the project runs.
+struct Source {
+    /// Its name as a module.
+    module: String,
+    program: Program,
+    /// The file that `build.rs` opens, in `models/`.
+    file: String,
+    /// The files of `models/`.
+    files: Vec<(String, Vec<u8>)>,
+    is_digits: bool,
+}
+
+impl New {
+    /// Makes the project. Nothing is written before all was checked.
+    pub fn run(&self) -> Result<()> {
+        let name = self.name()?;
+        if self.chip.embassy.is_none() && self.embassy {
+            let title = self.chip.title;
+            return Err(Error::Environment(format!("Embassy has no HAL for the {title}: leave out --embassy")));
+        }
+        if self.folder.exists() {
+            let folder = self.folder.display();
+            return Err(Error::Environment(format!(
+                "{folder} exists already: nothing is overwritten, choose another name"
+            )));
+        }
+        let source = self.source()?;
+        let files = self.files(&name, &source, &self.dependency()?);
+        if let Some((_, manifest)) = files.iter().find(|(path, _)| path == "Cargo.toml")
+            && String::from_utf8_lossy(manifest).lines().any(|line| line.starts_with(&format!("{name} = ")))
+        {
+            return Err(Error::Environment(format!(
+                "the project depends on a crate that is named {name}: choose another name"
+            )));
+        }
+        for (path, bytes) in &files {
+            let path = self.folder.join(path);
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.into(), source })?;
+            }
+            save(&path, bytes)?;
+        }
+        let (program, title) = (&source.program, self.chip.title);
+        say(&format!(
+            "{}: {} on the {title}. The model takes {} bytes of flash and {} of RAM, beside code and stack.\nNext: cd {0} && cargo run --release",
+            self.folder.display(),
+            source.file,
+            program.constant_bytes(),
+            program.arena_bytes() + program.state_bytes(),
+        ))
+    }
+
+    /// The project's name: one that cargo takes.
+    fn name(&self) -> Result<String> {
+        let name = self.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let reserved = ["core", "std", "alloc", "test", "proc_macro", "build", "deps", "examples", "incremental"];
+        let begins = name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if !begins || !name.chars().all(is_plain) || reserved.contains(&&*name) {
+            let text = format!(
+                "{name:?} cannot name a crate: take letters, digits, - and _, a letter first, and no folder of cargo's or crate of Rust's"
+            );
+            return Err(Error::Environment(text));
+        }
+        Ok(name)
+    }
+
+    /// The model, read and compiled for the chip's core.
+    fn source(&self) -> Result<Source> {
+        let flags = self.chip.cpu.map_or_else(String::new, |cpu| format!("-Ctarget-cpu={cpu}"));
+        let backend = Backend::for_target(self.chip.triple, &flags);
+        let Some(path) = &self.model else {
+            let model = Model::read("digits", DIGITS)?;
+            return Ok(Source {
+                module: model.name().into(),
+                program: model.compile(backend)?,
+                file: "digits.tflite".into(),
+                files: vec![("digits.tflite".into(), DIGITS.into())],
+                is_digits: true,
+            });
+        };
+        let model = Model::open(path)?;
+        let program = model.compile(backend)?;
+        let mut paths = vec![path.clone()];
+        paths.extend(model.manifest().map(|Manifest { model, .. }| path.with_file_name(model)));
+        let files = paths
+            .into_iter()
+            .map(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let bytes = std::fs::read(&path).map_err(|source| Error::File { path, source })?;
+                Ok((name, bytes))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let file = files[0].0.clone();
+        Ok(Source { module: model.name().into(), program, file, files, is_digits: false })
+    }
+
+    /// Where smolnn comes from, as the value of a dependency without its end; `{}` is the crate's name.
+    fn dependency(&self) -> Result<String> {
+        let clone = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let is_clone = |folder: &Path| folder.join("crates/smolnn/Cargo.toml").is_file();
+        let folder = match (&self.smolnn_path, &self.smolnn_git) {
+            (Some(folder), _) if !is_clone(folder) => {
+                let text = format!("{} is no clone of smolnn: it has no crates/smolnn", folder.display());
+                return Err(Error::Environment(text));
+            }
+            (Some(folder), _) => folder,
+            (None, Some(url)) => return Ok(format!("git = {url:?}")),
+            (None, None) if is_clone(clone) => clone,
+            (None, None) => return Ok(format!("version = {:?}", env!("CARGO_PKG_VERSION"))),
+        };
+        let folder = folder.canonicalize().map_err(|source| Error::File { path: folder.into(), source })?;
+        // Quotes in which a backslash is a character like others.
+        Ok(format!("path = '{}'", folder.join("crates").join("{}").display()))
+    }
+
+    /// All files of the project.
+    fn files(&self, name: &str, source: &Source, dependency: &str) -> Vec<(String, Vec<u8>)> {
+        let chip = self.chip;
+        let embassy = chip.embassy.filter(|_| self.embassy);
+        let is_qemu = chip.start == Start::Qemu;
+        let main = match (chip.start, embassy) {
+            (Start::Qemu, _) => include_str!("../templates/main/qemu.rs"),
+            (Start::CortexM, None) => include_str!("../templates/main/cortex-m.rs"),
+            (Start::CortexM, Some(_)) => include_str!("../templates/main/cortex-m-embassy.rs"),
+            (Start::Esp, None) => include_str!("../templates/main/esp.rs"),
+            (Start::Esp, Some(_)) => include_str!("../templates/main/esp-embassy.rs"),
+        };
+        let about = if source.is_digits {
+            format!("Recognises a handwritten digit on the {}.", chip.title)
+        } else {
+            format!("Runs the model {} on the {}.", source.module, chip.title)
+        };
+        let memory = chip.memory.map(|memory| match memory {
+            "rp2040.x" => include_str!("../templates/memory/rp2040.x"),
+            "rp2350.x" => include_str!("../templates/memory/rp2350.x"),
+            "stm32h7.x" => include_str!("../templates/memory/stm32h7.x"),
+            _ => include_str!("../templates/memory/any.x"),
+        });
+        let length = |Memory { length, .. }: Memory| format!("{}K", length / 1024);
+        let origin = |Memory { origin, .. }: Memory| format!("0x{origin:08x}");
+        let values: Vec<(&str, String)> = vec![
+            ("name", name.into()),
+            ("about", about),
+            ("backend", source.program.backend().name().into()),
+            ("title", chip.title.into()),
+            ("triple", chip.triple.into()),
+            ("runner", chip.runner.into()),
+            ("flags", flags(chip)),
+            // Unless it is told, defmt leaves out what is no error.
+            ("environment", if is_qemu { String::new() } else { "\n[env]\nDEFMT_LOG = \"info\"".into() }),
+            ("flash_origin", origin(chip.flash)),
+            ("flash_length", length(chip.flash)),
+            ("ram_origin", origin(chip.ram)),
+            ("ram_length", length(chip.ram)),
+            ("smolnn", format!("{{ {} }}", dependency.replace("{}", "smolnn"))),
+            ("smolnn_import", format!("{{ {}, default-features = false }}", dependency.replace("{}", "smolnn-import"))),
+            ("dependencies", embassy.map_or(chip.crates, |embassy| embassy.crates).join("\n")),
+            ("link", link(chip)),
+            ("model", source.module.clone()),
+            ("model_file", source.file.clone()),
+            ("uses", if source.is_digits { "use smolnn::Argmax;".into() } else { String::new() }),
+            ("items", if source.is_digits { DIGITS_ITEMS.into() } else { String::new() }),
+            ("infer", infer(source, if is_qemu { "println" } else { "info" })),
+            // Embassy's HALs bring it along.
+            ("boot", if embassy.is_none() { chip.boot.into() } else { String::new() }),
+            ("hal", embassy.map_or("", |embassy| embassy.hal).into()),
+            ("needs", needs(chip)),
+            ("says", says(chip, source)),
+            ("memory_row", memory.map_or("", |_| "| `memory.x` | flash and RAM of the chip |").into()),
+        ];
+        let mut files: Vec<(String, Vec<u8>)> = [
+            ("Cargo.toml", include_str!("../templates/Cargo.toml.in")),
+            (".cargo/config.toml", include_str!("../templates/config.toml")),
+            (".gitignore", include_str!("../templates/gitignore")),
+            ("README.md", include_str!("../templates/README.md")),
+            ("build.rs", include_str!("../templates/build.rs.in")),
+            ("rust-toolchain.toml", include_str!("../templates/rust-toolchain.toml")),
+            ("src/main.rs", main),
+        ]
+        .into_iter()
+        .chain(memory.map(|memory| ("memory.x", memory)))
+        .map(|(path, template)| (path.into(), render(template, &values).into_bytes()))
+        .collect();
+        files.extend(source.files.iter().map(|(name, bytes)| (format!("models/{name}"), bytes.clone())));
+        files
+    }
+}
+
+/// The flags of rustc, as lines of an array.
+fn flags(chip: &Chip) -> String {
+    let cpu = chip.cpu.map(|cpu| format!("target-cpu={cpu}"));
+    let link = match chip.start {
+        Start::Qemu => ["link-arg=--nmagic", "link-arg=-Tlink.x"].as_slice(),
+        Start::CortexM => &["link-arg=--nmagic", "link-arg=-Tlink.x", "link-arg=-Tdefmt.x"],
+        Start::Esp => &["link-arg=-Tlinkall.x", "link-arg=-Tdefmt.x", "force-frame-pointers"],
+    };
+    let all = cpu.into_iter().chain(link.iter().map(|&flag| flag.into()));
+    all.map(|flag| format!("\"-C\", \"{flag}\",")).collect::<Vec<_>>().join("\n")
+}
+
+/// The lines of `build.rs` by which the linker finds `memory.x`.
+fn link(chip: &Chip) -> String {
+    let lines = "println!(\"cargo::rustc-link-search={}\", env!(\"CARGO_MANIFEST_DIR\")); // there lies memory.x\n\
+                 println!(\"cargo::rerun-if-changed=memory.x\");";
+    chip.memory.map_or_else(String::new, |_| lines.into())
+}
+
+/// The lines that run the model once and tell what it gives.
+fn infer(source: &Source, print: &str) -> String {
+    if source.is_digits {
+        return format!(
+            "let scores = model.infer(&PICTURE.map(|ink| (i16::from(ink) * 255 / 16 - 128) as i8));\n\
+             {print}!(\"this is a {{}}\", scores.argmax());"
+        );
+    }
+    let report = source.program.report();
+    let numbered = |kind: &str, tensors: &[ReportedTensor]| -> Vec<String> {
+        if let [_] = tensors { vec![kind.into()] } else { (0..tensors.len()).map(|i| format!("{kind}_{i}")).collect() }
+    };
+    let inputs = numbered("input", &report.inputs).into_iter().zip(&report.inputs).map(|(name, tensor)| {
+        // What stands for the real number 0.
+        let zero = match (&*tensor.element, &*tensor.zero_points) {
+            ("FLOAT32", _) => "0.0".to_owned(),
+            (_, [zero_point]) => zero_point.to_string(),
+            _ => "0".to_owned(),
+        };
+        format!(
+            "model.{name}_mut().fill({zero}); // put the sensor's values here: {}{:?}\n",
+            tensor.element, tensor.shape
+        )
+    });
+    let outputs = numbered("output", &report.outputs)
+        .into_iter()
+        .map(|name| format!("{print}!(\"{name}: {{:?}}\", model.{name}());"));
+    inputs.collect::<String>() + "model.run();\n" + &outputs.collect::<Vec<_>>().join("\n")
+}
+
+/// The commands that get the tools which the project needs.
+fn needs(chip: &Chip) -> String {
+    let runner = match chip.start {
+        Start::Qemu => "apt-get install qemu-system-arm      # or your system's QEMU for Arm",
+        Start::CortexM | Start::Esp => "cargo install --locked probe-rs-tools   # flashes the chip, shows what it says",
+    };
+    format!("rustup target add {}\n{runner}", chip.triple)
+}
+
+/// What `cargo run` does.
+fn says(chip: &Chip, source: &Source) -> String {
+    let what = if source.is_digits { "It prints `this is a 0`" } else { "It prints the model's output" };
+    match chip.start {
+        Start::Qemu => format!("{what}, in an emulator: no board is needed."),
+        Start::CortexM | Start::Esp => {
+            format!("This flashes the chip through a debug probe. {what} again and again.")
+        }
+    }
+}
+
+/// The template with each `{{key}}` replaced. A line that has nothing else takes the value's lines, indented as the key was, or goes away with an
+/// empty value.
+fn render(template: &str, values: &[(&str, String)]) -> String {
+    let mut text = String::new();
+    for line in template.lines() {
+        let whole = values.iter().find(|(key, _)| line.trim() == format!("{{{{{key}}}}}"));
+        if let Some((_, value)) = whole {
+            let indent = &line[..line.len() - line.trim_start().len()];
+            for part in value.lines() {
+                text += if part.is_empty() { "" } else { indent };
+                text += part;
+                text += "\n";
+            }
+            continue;
+        }
+        let line =
+            values.iter().fold(line.to_owned(), |line, (key, value)| line.replace(&format!("{{{{{key}}}}}"), value));
+        debug_assert!(!line.contains("{{"), "a template asks for what nobody gives: {line}");
+        text += &line;
+        text += "\n";
+    }
+    text
+}

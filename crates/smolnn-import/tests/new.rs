@@ -1,0 +1,155 @@
+//! `smolnn new`: what a project holds, and what is refused before anything is written. `cargo xtask chips` builds the projects.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+#[path = "../src/chips.rs"]
+#[allow(dead_code)] // What is not looked at here.
+mod chips;
+
+use chips::{CHIPS, Chip};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A path at which nothing is, in a folder of this test's own.
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new");
+    std::fs::create_dir_all(&folder).expect("a folder for the test");
+    let path = folder.join(name);
+    if path.exists() {
+        std::fs::remove_dir_all(&path).expect("removed");
+    }
+    path
+}
+
+fn new(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smolnn"));
+    command.arg("new").arg(folder).args(arguments).output().expect("the command starts")
+}
+
+/// A project that must be made; gives its folder.
+fn made(name: &str, arguments: &[&str]) -> PathBuf {
+    let folder = scratch(name);
+    let output = new(&folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    folder
+}
+
+/// The error of a project that must not be made, and of which nothing may be there.
+fn refused(name: &str, code: i32, arguments: &[&str]) -> String {
+    let folder = scratch(name);
+    let output = new(&folder, arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    assert!(!folder.exists(), "{arguments:?} left something behind");
+    String::from_utf8(output.stderr).expect("UTF-8")
+}
+
+fn read(folder: &Path, file: &str) -> String {
+    std::fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+#[test]
+fn every_chip_has_a_project_with_its_core_and_memory() {
+    let check = |chip: &Chip, embassy: bool| {
+        let name = if embassy { format!("{}-embassy", chip.name) } else { chip.name.into() };
+        let arguments: Vec<&str> = ["--chip", chip.name].into_iter().chain(embassy.then_some("--embassy")).collect();
+        let folder = made(&name, &arguments);
+        let manifest = read(&folder, "Cargo.toml");
+        assert!(manifest.contains(&format!("name = \"{name}\"")) && manifest.contains("[profile.dev.package.\"*\"]"));
+        let config = read(&folder, ".cargo/config.toml");
+        assert!(config.contains(&format!("target = \"{}\"", chip.triple)) && config.contains(chip.runner));
+        assert!(chip.cpu.is_none_or(|cpu| config.contains(&format!("target-cpu={cpu}"))), "{config}");
+        assert_eq!(folder.join("memory.x").exists(), chip.memory.is_some());
+        let main = read(&folder, "src/main.rs");
+        assert!(main.contains("static MODEL: ConstStaticCell<digits::Model>") && main.contains("this is a {}"));
+        assert!(!main.contains("\n\n\n"), "{main}");
+        for file in ["README.md", "build.rs", "rust-toolchain.toml", ".gitignore", "memory.x", "Cargo.toml"] {
+            assert!(!folder.join(file).exists() || !read(&folder, file).contains("{{"), "{file} has a hole");
+        }
+        let shipped = std::fs::read(folder.join("models/digits.tflite")).expect("the model");
+        let ours = std::fs::read(root().join("tests/data/digits/digits.tflite")).expect("the model");
+        assert!(shipped == ours, "templates/models has another network than tests/data");
+    };
+    for chip in &CHIPS {
+        check(chip, false);
+        if chip.embassy.is_some() {
+            check(chip, true);
+        }
+    }
+    let names = CHIPS.map(|chip| chip.name);
+    assert!(names.is_sorted());
+}
+
+/// The firmware of the README's first example and that of the template are the same program.
+#[test]
+fn the_digit_is_that_of_the_example() {
+    let main = read(&made("digit", &["--chip", "qemu-m4"]), "src/main.rs");
+    let example = read(&root(), "examples/minimal/src/main.rs");
+    let picture = |source: &str| {
+        let from = source.find("const PICTURE").expect("a picture");
+        source[from..].split("];").next().map(str::to_owned)
+    };
+    assert_eq!(picture(&main), picture(&example));
+}
+
+#[test]
+fn a_model_of_ones_own_comes_along_with_its_manifest() {
+    let model = root().join("tests/data/hello_ferris/hello_ferris.json");
+    let folder = made("ferris", &["--chip", "rp2350", "--model", text(&model)]);
+    assert!(folder.join("models/hello_ferris.json").is_file());
+    assert!(folder.join("models/hello_ferris.tflite").is_file() && !folder.join("models/digits.tflite").exists());
+    assert!(read(&folder, "build.rs").contains("models/hello_ferris.json"));
+    let main = read(&folder, "src/main.rs");
+    assert!(main.contains("include_model!(hello_ferris)"), "{main}");
+    // The input of int8 is filled with its zero point, and its shape is said.
+    assert!(main.contains("model.input_mut().fill(") && main.contains("INT8["), "{main}");
+}
+
+#[test]
+fn smolnn_comes_from_a_clone_or_by_git() {
+    let clone = root().canonicalize().expect("the clone");
+    let here = read(&made("clone", &["--chip", "qemu-m4"]), "Cargo.toml");
+    let there = read(&made("clone", &["--chip", "qemu-m4", "--smolnn-path", text(&root())]), "Cargo.toml");
+    assert_eq!(here, there);
+    assert!(here.contains(&format!("smolnn = {{ path = '{}' }}", clone.join("crates/smolnn").display())), "{here}");
+    let git = read(&made("git", &["--chip", "qemu-m4", "--smolnn-git", "https://example.org/smolnn"]), "Cargo.toml");
+    assert!(git.contains("smolnn = { git = \"https://example.org/smolnn\" }"), "{git}");
+    assert!(git.contains("smolnn-import = { git = \"https://example.org/smolnn\", default-features = false }"));
+    let error = refused("no-clone", 1, &["--chip", "qemu-m4", "--smolnn-path", "/"]);
+    assert!(error.contains("no clone of smolnn"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_is_said_before_anything_is_written() {
+    let chips = refused("chip", 2, &["--chip", "esp8266"]);
+    for chip in &CHIPS {
+        assert!(chips.contains(chip.name), "{chips}");
+    }
+    let error = refused("model", 1, &["--chip", "rp2350", "--model", text(&root().join("README.md"))]);
+    assert!(error.contains("README.md"), "{error}");
+    let unsupported = root().join("tests/data/converter/unsupported/custom_operator.tflite");
+    let error = refused("operator", 1, &["--chip", "rp2350", "--model", text(&unsupported)]);
+    assert!(error.contains("cannot be compiled"), "{error}");
+    assert!(refused("executor", 1, &["--chip", "qemu-m4", "--embassy"]).contains("leave out --embassy"));
+    for name in ["7segments", "two words", "test", "deps", "semihosting"] {
+        let error = refused(name, 1, &["--chip", "qemu-m4"]);
+        assert!(error.contains("another name") || error.contains("cannot name"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_folder_that_exists_is_left_as_it_is() {
+    let folder = made("mine", &["--chip", "qemu-m4"]);
+    std::fs::write(folder.join("src/main.rs"), "// mine").expect("written");
+    let output = new(&folder, &["--chip", "rp2350"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("exists already"));
+    assert_eq!(read(&folder, "src/main.rs"), "// mine");
+    assert!(read(&folder, ".cargo/config.toml").contains("qemu"));
+}
