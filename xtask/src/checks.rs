@@ -10,7 +10,7 @@ use crate::boards::{self, Board, Name};
 use crate::firmware::{self, Variant};
 use crate::shell::{self, End, Kind, fault, say};
 use crate::suite::{Lane, Step, Suite, Tally};
-use crate::{bench, chips, cycles, demo, panics, selftest, setup, size, toolchains, wake_word};
+use crate::{bench, c_firmware, chips, cycles, demo, panics, selftest, setup, size, toolchains, wake_word};
 
 /// Longest that the host's tests may take.
 const HOST_TESTS: Duration = Duration::from_secs(40 * 60);
@@ -271,6 +271,7 @@ pub fn run_test(boards: &[&'static Board], install: bool) -> Result<()> {
     }
     readme(&mut suite);
     chips::steps(&mut suite, install)?;
+    c_firmware::steps(&mut suite, install)?;
     selftest::steps(&mut suite);
     check(&mut suite, &LINTED);
     suite.step("accuracy of the elementary functions", Lane::Release, &[], move || {

@@ -4,6 +4,7 @@
 
 mod bench;
 mod boards;
+mod c_firmware;
 mod checks;
 mod chips;
 mod cycles;
@@ -62,6 +63,8 @@ enum Command {
     CheckPanics(Boards),
     /// Builds and links the examples for chips and the projects of `smolnn new`, and prints what they take.
     Chips(chips::Arguments),
+    /// Builds the example in C, runs it, and looks through it for panics.
+    CFirmware(c_firmware::Arguments),
     /// Measures the errors of the elementary functions over all their inputs, against tests/expected/accuracy.txt.
     Accuracy(AccuracyArguments),
     /// Writes one HTML page of all figures in tests/expected.
@@ -162,6 +165,7 @@ fn main() -> ExitCode {
         Command::Cycles(arguments) => cycles::run(&arguments, install),
         Command::Size(arguments) => size::run(&arguments, install),
         Command::Chips(arguments) => chips::run(&arguments, install),
+        Command::CFirmware(arguments) => c_firmware::run(&arguments, install),
         Command::CheckPanics(arguments) => panics::run(&boards::chosen(&arguments.boards), install),
     };
     match result {

@@ -44,15 +44,15 @@ fn starts(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-fn missing_emulators(boards: &[&Board]) -> Vec<&'static str> {
-    let mut missing: Vec<&str> = boards.iter().map(|board| board.emulator).collect();
+fn missing(programs: &[&'static str]) -> Vec<&'static str> {
+    let mut missing = programs.to_vec();
     missing.sort_unstable();
     missing.dedup();
     missing.retain(|program| !starts(program));
     missing
 }
 
-/// A package manager and the packages that hold the emulators.
+/// A package manager and the packages that hold the emulators and C's compilers.
 struct Manager {
     program: &'static str,
     refresh: &'static [&'static str],
@@ -60,7 +60,26 @@ struct Manager {
     install: &'static [&'static str],
     arm: &'static str,
     riscv: &'static str,
+    /// `None` where we know of no package.
+    arm_gcc: Option<&'static str>,
+    riscv_gcc: Option<&'static str>,
     root: bool,
+}
+
+/// The compilers for C, as they are called.
+pub const ARM_GCC: &str = "arm-none-eabi-gcc";
+pub const RISCV_GCC: &str = "riscv64-unknown-elf-gcc";
+
+impl Manager {
+    /// The package that holds a program.
+    fn package(&self, program: &str) -> Option<&'static str> {
+        match program {
+            ARM_GCC => self.arm_gcc,
+            RISCV_GCC => self.riscv_gcc,
+            _ if program.contains("riscv") => Some(self.riscv),
+            _ => Some(self.arm),
+        }
+    }
 }
 
 const MANAGERS: [Manager; 6] = [
@@ -70,6 +89,8 @@ const MANAGERS: [Manager; 6] = [
         install: &["install", "-y", "--no-install-recommends"],
         arm: "qemu-system-arm",
         riscv: "qemu-system-misc",
+        arm_gcc: Some("gcc-arm-none-eabi"),
+        riscv_gcc: Some("gcc-riscv64-unknown-elf"),
         root: true,
     },
     Manager {
@@ -78,6 +99,8 @@ const MANAGERS: [Manager; 6] = [
         install: &["install", "-y", "--setopt=install_weak_deps=False"],
         arm: "qemu-system-arm-core",
         riscv: "qemu-system-riscv-core",
+        arm_gcc: Some("arm-none-eabi-gcc-cs"),
+        riscv_gcc: None,
         root: true,
     },
     Manager {
@@ -86,6 +109,8 @@ const MANAGERS: [Manager; 6] = [
         install: &["-Sy", "--noconfirm", "--needed"],
         arm: "qemu-system-arm",
         riscv: "qemu-system-riscv",
+        arm_gcc: Some("arm-none-eabi-gcc"),
+        riscv_gcc: None,
         root: true,
     },
     Manager {
@@ -94,6 +119,8 @@ const MANAGERS: [Manager; 6] = [
         install: &["add"],
         arm: "qemu-system-arm",
         riscv: "qemu-system-riscv32",
+        arm_gcc: Some("gcc-arm-none-eabi"),
+        riscv_gcc: None,
         root: true,
     },
     Manager {
@@ -102,22 +129,38 @@ const MANAGERS: [Manager; 6] = [
         install: &["--non-interactive", "install", "--no-recommends"],
         arm: "qemu-arm",
         riscv: "qemu-extra",
+        arm_gcc: None,
+        riscv_gcc: None,
         root: true,
     },
-    Manager { program: "brew", refresh: &[], install: &["install"], arm: "qemu", riscv: "qemu", root: false },
+    Manager {
+        program: "brew",
+        refresh: &[],
+        install: &["install"],
+        arm: "qemu",
+        riscv: "qemu",
+        arm_gcc: Some("arm-none-eabi-gcc"),
+        riscv_gcc: None,
+        root: false,
+    },
 ];
 
 fn ensure_emulators(boards: &[&Board], install: bool) -> Result<()> {
-    let missing = missing_emulators(boards);
-    if missing.is_empty() {
+    let emulators: Vec<&str> = boards.iter().map(|board| board.emulator).collect();
+    ensure_programs(&emulators, install)
+}
+
+/// Makes sure that programs are there: emulators, and compilers for C.
+pub fn ensure_programs(programs: &[&'static str], install: bool) -> Result<()> {
+    let absent = missing(programs);
+    if absent.is_empty() {
         return Ok(());
     }
-    let names = missing.join(" and ");
-    let Some(manager) = MANAGERS.iter().find(|manager| starts(manager.program)) else {
-        return Err(fault(Kind::ToolMissing, format!("{names} not found: install QEMU 7 or newer")));
-    };
-    let mut packages: Vec<&str> =
-        missing.iter().map(|program| if program.contains("riscv") { manager.riscv } else { manager.arm }).collect();
+    let names = absent.join(" and ");
+    let unknown = || fault(Kind::ToolMissing, format!("{names} not found: install it (of QEMU, version 7 or newer)"));
+    let Some(manager) = MANAGERS.iter().find(|manager| starts(manager.program)) else { return Err(unknown()) };
+    let packages: Option<Vec<&str>> = absent.iter().map(|program| manager.package(program)).collect();
+    let Some(mut packages) = packages else { return Err(unknown()) };
     packages.dedup();
     let command = |arguments: &[&str], packages: &[&str]| {
         let mut command = shell::command(manager.program);
@@ -133,14 +176,14 @@ fn ensure_emulators(boards: &[&Board], install: bool) -> Result<()> {
             let _ = shell::run(&mut command(manager.refresh, &[]));
         }
         let _ = shell::run(&mut all);
-        if missing_emulators(boards).is_empty() {
+        if missing(programs).is_empty() {
             return Ok(());
         }
         // Where installing all in one go finds no solution, one by one may.
         for package in &packages {
             let _ = shell::run(&mut command(manager.install, &[package]));
         }
-        if missing_emulators(boards).is_empty() {
+        if missing(programs).is_empty() {
             return Ok(());
         }
     }

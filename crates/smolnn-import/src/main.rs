@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use smolnn_import::{Backend, Error, Model, Result};
 
+mod c;
 mod chips;
 mod new;
 mod session;
 
-use new::New;
+use new::{New, Origin};
 use session::Session;
 
 /// Neural networks for microcontrollers: `.tflite` in, Rust out.
@@ -42,7 +43,7 @@ enum Command {
     Compile {
         /// The .tflite file.
         model: PathBuf,
-        /// The Rust file to write.
+        /// The Rust file to write; with --c, the folder.
         #[arg(short, long)]
         output: PathBuf,
         /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
@@ -51,6 +52,11 @@ enum Command {
         /// Put weights and tables into this section of the linker's.
         #[arg(long, value_name = "SECTION")]
         link_section: Option<String>,
+        /// Write a crate that becomes a static library for C, with a header.
+        #[arg(long)]
+        c: bool,
+        #[command(flatten)]
+        origin: Origin,
     },
     /// Runs the model here, with the kernels that the firmware uses.
     Run(Session),
@@ -117,8 +123,8 @@ fn backend(name: &str) -> std::result::Result<Core, String> {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Inspect { model, backend, json, width } => inspect(&model, backend, json, width),
-        Command::Compile { model, output, backend, link_section } => {
-            compile(&model, &output, backend.backend, link_section.as_deref())
+        Command::Compile { model, output, backend, link_section, c, origin } => {
+            compile(&model, &output, backend.backend, link_section.as_deref(), c.then_some(&origin))
         }
         Command::Run(session) => session.run(),
         Command::New(new) => new.run(),
@@ -149,7 +155,13 @@ fn inspect(model: &Path, core: Option<Core>, json: bool, width: Option<usize>) -
     say(&format!("{note}{}", report.table(width)))
 }
 
-fn compile(model: &Path, output: &Path, backend: Backend, link_section: Option<&str>) -> Result<()> {
+fn compile(
+    model: &Path,
+    output: &Path,
+    backend: Backend,
+    link_section: Option<&str>,
+    for_c: Option<&Origin>,
+) -> Result<()> {
     let mut model = Model::open(model)?;
     // The module that the file is to others.
     if let Some(name) = output.file_stem() {
@@ -159,7 +171,10 @@ fn compile(model: &Path, output: &Path, backend: Backend, link_section: Option<&
         model = model.link_section(section);
     }
     let program = model.compile(backend)?;
-    save(output, program.source().as_bytes())?;
+    match for_c {
+        Some(origin) => c::write(output, &program, origin)?,
+        None => save(output, program.source().as_bytes())?,
+    }
     say(&format!(
         "{}: {} bytes of constants, {} bytes of arena, {} bytes of state, {} MACs, backend {}",
         output.display(),

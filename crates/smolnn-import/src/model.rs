@@ -250,7 +250,7 @@ impl Model {
         for path in self.path.iter().chain(&self.data) {
             println!("cargo::rerun-if-changed={}", path.display());
         }
-        for warning in self.quantisation.iter().flat_map(|report| &report.warnings) {
+        for warning in self.quantisation.iter().filter(|_| !self.is_quiet).flat_map(|report| &report.warnings) {
             println!("cargo::warning={}: {warning}", self.name);
         }
         let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();

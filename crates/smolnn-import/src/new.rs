@@ -22,6 +22,13 @@ pub struct New {
     /// On Embassy, with its HAL and its clock.
     #[arg(long)]
     embassy: bool,
+    #[command(flatten)]
+    origin: Origin,
+}
+
+/// Where a project takes smolnn from.
+#[derive(Args)]
+pub struct Origin {
     /// Depend on smolnn in this clone. Without it and --smolnn-git: on the clone that this command was built from, or on the published version.
     #[arg(long, value_name = "DIR", conflicts_with = "smolnn_git")]
     smolnn_path: Option<PathBuf>,
@@ -75,7 +82,7 @@ impl New {
             )));
         }
         let source = self.source()?;
-        let files = self.files(&name, &source, &self.dependency()?);
+        let files = self.files(&name, &source, &self.origin.dependency()?);
         if let Some((_, manifest)) = files.iter().find(|(path, _)| path == "Cargo.toml")
             && String::from_utf8_lossy(manifest).lines().any(|line| line.starts_with(&format!("{name} = ")))
         {
@@ -143,25 +150,6 @@ impl New {
             .collect::<Result<Vec<_>>>()?;
         let file = files[0].0.clone();
         Ok(Source { module: model.name().into(), program, file, files, is_digits: false })
-    }
-
-    /// Where smolnn comes from, as the value of a dependency without its end; `{}` is the crate's name.
-    fn dependency(&self) -> Result<String> {
-        let clone = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-        let is_clone = |folder: &Path| folder.join("crates/smolnn/Cargo.toml").is_file();
-        let folder = match (&self.smolnn_path, &self.smolnn_git) {
-            (Some(folder), _) if !is_clone(folder) => {
-                let text = format!("{} is no clone of smolnn: it has no crates/smolnn", folder.display());
-                return Err(Error::Environment(text));
-            }
-            (Some(folder), _) => folder,
-            (None, Some(url)) => return Ok(format!("git = {url:?}")),
-            (None, None) if is_clone(clone) => clone,
-            (None, None) => return Ok(format!("version = {:?}", env!("CARGO_PKG_VERSION"))),
-        };
-        let folder = folder.canonicalize().map_err(|source| Error::File { path: folder.into(), source })?;
-        // Quotes in which a backslash is a character like others.
-        Ok(format!("path = '{}'", folder.join("crates").join("{}").display()))
     }
 
     /// All files of the project.
@@ -237,6 +225,27 @@ impl New {
     }
 }
 
+impl Origin {
+    /// Where smolnn comes from, as the value of a dependency without its end; `{}` is the crate's name.
+    pub fn dependency(&self) -> Result<String> {
+        let clone = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let is_clone = |folder: &Path| folder.join("crates/smolnn/Cargo.toml").is_file();
+        let folder = match (&self.smolnn_path, &self.smolnn_git) {
+            (Some(folder), _) if !is_clone(folder) => {
+                let text = format!("{} is no clone of smolnn: it has no crates/smolnn", folder.display());
+                return Err(Error::Environment(text));
+            }
+            (Some(folder), _) => folder,
+            (None, Some(url)) => return Ok(format!("git = {url:?}")),
+            (None, None) if is_clone(clone) => clone,
+            (None, None) => return Ok(format!("version = {:?}", env!("CARGO_PKG_VERSION"))),
+        };
+        let folder = folder.canonicalize().map_err(|source| Error::File { path: folder.into(), source })?;
+        // Quotes in which a backslash is a character like others.
+        Ok(format!("path = '{}'", folder.join("crates").join("{}").display()))
+    }
+}
+
 /// The flags of rustc, as lines of an array.
 fn flags(chip: &Chip) -> String {
     let cpu = chip.cpu.map(|cpu| format!("target-cpu={cpu}"));
@@ -308,7 +317,7 @@ fn says(chip: &Chip, source: &Source) -> String {
 
 /// The template with each `{{key}}` replaced. A line that has nothing else takes the value's lines, indented as the key was, or goes away with an
 /// empty value.
-fn render(template: &str, values: &[(&str, String)]) -> String {
+pub fn render(template: &str, values: &[(&str, String)]) -> String {
     let mut text = String::new();
     for line in template.lines() {
         let whole = values.iter().find(|(key, _)| line.trim() == format!("{{{{{key}}}}}"));
