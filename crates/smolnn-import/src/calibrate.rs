@@ -523,13 +523,9 @@ pub(crate) fn quantise(
     let (ranges, is_equalised, is_corrected, _) = best;
     let mut decisions = plain.decisions(ranges, is_corrected, &base)?;
     let (mut converted, mut machine) = plain.convert(&mut decisions)?;
-    let narrow = if decisions.wide.contains(&true) {
-        // What int8 alone gives, to compare with.
-        let mut all = Decisions { wide: vec![false; decisions.wide.len()], ..decisions.clone() };
-        plain.convert(&mut all)?.1
-    } else {
-        Machine::new(&converted.net)?
-    };
+    // What int8 alone gives, to compare with.
+    let mut all = Decisions { wide: vec![false; decisions.wide.len()], ..decisions.clone() };
+    let narrow = plain.convert(&mut all)?;
     let mut shares = plain.shares(&converted, progress)?;
     if let Wide::UpTo(decibels) = wishes.wide {
         let mut worst: Vec<(TensorId, f64)> = shares.iter().map(|(&id, &noise)| (id, noise)).collect();
@@ -566,12 +562,14 @@ pub(crate) fn quantise(
         variants: Vec::new(),
         warnings: Vec::new(),
     };
-    let mut machines = vec![("float", &plain.machine), ("int8", &narrow)];
+    let mut machines = vec![("float", &plain.machine, None)];
     if decisions.wide.contains(&true) {
-        machines.push(("mixed", &machine));
+        machines.push(("int8", &narrow.1, plain.noises(&narrow.0, &narrow.1, progress)?.1.decibels()));
+        machines.push(("mixed", &machine, report.output_snr));
+    } else {
+        machines.push(("int8", &machine, report.output_snr));
     }
-    for (name, of) in machines {
-        let output_snr = if name == "float" { None } else { plain.output_noise(of, TRIAL_SAMPLES)?.decibels() };
+    for (name, of, output_snr) in machines {
         let accuracy =
             wishes.labelled.as_ref().map(|labelled| accuracy(of, samples, labelled, name, progress)).transpose()?;
         let program = for_cortex_m4(of.program.net())?;
@@ -585,6 +583,12 @@ pub(crate) fn quantise(
         });
     }
     report.warnings = warnings(&plain, &converted, &report);
+    if let (Wide::UpTo(decibels), Some(reached)) = (&wishes.wide, report.output_snr)
+        && reached < *decibels
+    {
+        let text = "dB are not reached: int8 weights, and layers without int16 kernels, leave";
+        report.warnings.push(format!("{decibels} {text} {reached:.1} dB"));
+    }
     Ok((converted.net, report))
 }
 

@@ -1,4 +1,4 @@
-//! `smolnn`: looks into `.tflite` models, compiles them to Rust, runs them on the host, makes projects for chips.
+//! `smolnn`: looks into models, compiles them to Rust, runs them on the host, makes integers of floats, makes projects for chips.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -10,9 +10,11 @@ use smolnn_import::{Backend, Error, Model, Result};
 mod c;
 mod chips;
 mod new;
+mod quantiser;
 mod session;
 
 use new::{New, Origin};
+use quantiser::Quantiser;
 use session::Session;
 
 /// Neural networks for microcontrollers: `.tflite` in, Rust out.
@@ -58,6 +60,8 @@ enum Command {
         #[command(flatten)]
         origin: Origin,
     },
+    /// Makes integers of a float model by calibration data, and says what it costs and where.
+    Quantise(Quantiser),
     /// Runs the model here, with the kernels that the firmware uses.
     Run(Session),
     /// Makes a project for a chip that builds and runs the model, or one that recognises a handwritten digit.
@@ -126,6 +130,7 @@ fn main() -> ExitCode {
         Command::Compile { model, output, backend, link_section, c, origin } => {
             compile(&model, &output, backend.backend, link_section.as_deref(), c.then_some(&origin))
         }
+        Command::Quantise(quantiser) => quantiser.run(),
         Command::Run(session) => session.run(),
         Command::New(new) => new.run(),
     };

@@ -181,7 +181,7 @@ fn read_input(path: &Path, tensor: &Tensor, calls: usize) -> Result<Vec<u8>> {
 }
 
 /// The numbers of a text file.
-fn read_labels(path: &Path) -> Result<Vec<usize>> {
+pub fn read_labels(path: &Path) -> Result<Vec<usize>> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::File { path: path.into(), source })?;
     text.split_whitespace()
         .map(|word| {

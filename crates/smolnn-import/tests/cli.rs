@@ -429,3 +429,71 @@ fn run_warns_of_what_is_no_number() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && said.contains("warning") && said.contains("NaN"), "{said}");
 }
+
+#[test]
+fn quantise_writes_module_and_reports_as_a_whole() {
+    let (model, folder) = (data("quantise/digits.tflite"), scratch("quantised"));
+    let calibration = data("quantise/digits.npz");
+    let (test, labels) = (data("quantise/digits_test.npz"), data("quantise/digits_labels.npy"));
+    let arguments = ["quantise", text(&model), "--data", text(&calibration), "--ranges", "mse", "--width", "0"];
+    let labelled = ["--test", text(&test), "--labels", text(&labels), "-o", text(&folder)];
+    let said = success(&[&arguments[..], &labelled].concat());
+    for words in
+        ["float", "int8", "CONV_2D", "SOFTMAX", "accuracy", "output SNR", "97.78 %", "mse", "digits.rs is written"]
+    {
+        assert!(said.contains(words), "{words:?} is missing in:\n{said}");
+    }
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file was written");
+    assert!(read("digits.rs").contains("pub struct Model"));
+    let json: serde_json::Value = serde_json::from_str(&read("digits.json")).expect("JSON");
+    assert_eq!(json["samples"], 150);
+    assert_eq!(json["ranges"], "mean_squared_error");
+    assert_eq!(json["layers"][0]["operator"], "(input)");
+    let page = read("digits.html");
+    assert!(page.contains("<svg") && page.contains("width=device-width") && page.ends_with("</html>\n"));
+    assert!(!page.contains("http"), "the page needs nothing from elsewhere");
+    let left: Vec<_> =
+        std::fs::read_dir(&folder).expect("the folder").flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left.len(), 3, "nothing else is left: {left:?}");
+}
+
+#[test]
+fn quantise_says_what_is_wrong_and_writes_nothing() {
+    let (model, calibration) = (data("quantise/digits.tflite"), data("quantise/digits.npz"));
+    let output = scratch("refused.rs");
+    let run = |more: &[&str]| {
+        let arguments = ["quantise", text(&model), "-o", text(&output)];
+        failure(1, &[&arguments[..], more].concat())
+    };
+    let other = data("quantise/motions.npz");
+    assert!(run(&["--data", text(&other)]).contains("shape [40, 100, 6]"));
+    assert!(run(&["--data", text(&data("quantise/missing.npz"))]).contains("missing.npz"));
+    assert!(run(&["--data", text(&calibration), "--int16", "nothing"]).contains("no layer \"nothing\""));
+    let labels = data("quantise/digits_labels.npy");
+    assert!(run(&["--data", text(&calibration), "--labels", text(&labels)]).contains("450 labels for 150 samples"));
+    let elsewhere = failure(1, &["quantise", text(&model), "--data", text(&calibration), "-o", "model.smolnn"]);
+    assert!(elsewhere.contains("a .rs file for the module, or a folder"), "{elsewhere}");
+    assert!(!output.exists(), "nothing is written");
+}
+
+#[test]
+fn quantise_keeps_layers_in_int16_as_far_as_the_budget_says() {
+    let (model, calibration) = (data("quantise/digits.tflite"), data("quantise/digits.npz"));
+    let json = |more: &[&str]| {
+        let arguments = ["quantise", text(&model), "--data", text(&calibration), "--ranges", "min-max", "--json"];
+        let said = success(&[&arguments[..], more].concat());
+        serde_json::from_str::<serde_json::Value>(&said).expect("JSON")
+    };
+    let snr = |report: &serde_json::Value| report["output_snr"].as_f64().expect("a ratio");
+    let (narrow, wide) = (json(&[]), json(&["--int16", "auto", "--budget", "58"]));
+    assert!(snr(&wide) > snr(&narrow) + 3.0, "{} {}", snr(&wide), snr(&narrow));
+    let numbers = |report: &serde_json::Value, what: &str| {
+        report["layers"].as_array().expect("layers").iter().filter(|layer| layer["numbers"] == what).count()
+    };
+    assert_eq!(numbers(&narrow, "int16"), 0);
+    assert!(numbers(&wide, "int16") > 0);
+    assert_eq!(wide["variants"][2]["name"], "mixed");
+    // int8 weights are the limit then, and that is said.
+    let warnings = wide["warnings"].to_string();
+    assert!(warnings.contains("58 dB are not reached"), "{warnings}");
+}

@@ -1,5 +1,10 @@
 //! What quantising a net cost, and where.
 
+#[cfg(feature = "cli")]
+mod html;
+#[cfg(feature = "cli")]
+mod table;
+
 use super::range::RangeMethod;
 
 /// What it cost to make integers of a float net. `Model::quantisation_report` gives it.
@@ -89,7 +94,7 @@ pub struct Variant {
     pub name: &'static str,
     /// The share of labelled samples that it classifies right, 0 to 1; `None` without labels.
     pub accuracy: Option<f64>,
-    /// Signal-to-noise ratio of the outputs.
+    /// Signal-to-noise ratio of the outputs; the float net has none.
     pub output_snr: Option<f64>,
     /// Weights, biases and tables, in bytes.
     pub flash_bytes: usize,

@@ -1,0 +1,205 @@
+//! The command `quantise`: a float model and calibration data become integers, with a report.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use smolnn_import::{Calibrated, Error, Model, RangeMethod, Result, npy};
+
+use super::{Core, backend, say};
+
+/// What to quantise with, and what to write.
+#[derive(Args)]
+pub struct Quantiser {
+    /// The float model.
+    model: PathBuf,
+    /// Calibration data: .npy or .npz, samples along the first axis, or a folder of such files.
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// The class of each sample, as .npy or as numbers in a text file: the report then has accuracies.
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// The samples that the labels belong to, where they are not those that calibrate.
+    #[arg(long, value_name = "PATH", requires = "labels")]
+    test: Option<PathBuf>,
+    /// Keep what these layers give in int16: numbers of layers or names of tensors, with commas between; or `auto`.
+    #[arg(long, value_name = "LAYERS|auto")]
+    int16: Option<String>,
+    /// With `--int16 auto`: the signal-to-noise ratio of the outputs to reach, in decibels.
+    #[arg(long, value_name = "DB", default_value_t = 40.0, requires = "int16")]
+    budget: f64,
+    /// Let these layers compute with real numbers: numbers of layers or names of tensors, with commas between.
+    #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
+    float: Vec<String>,
+    /// How ranges follow from the data. Without it, all are tried.
+    #[arg(long)]
+    ranges: Option<Ranges>,
+    /// Equalise channels across layers, or do not. Without it, both are tried.
+    #[arg(long, value_name = "BOOL")]
+    equalise: Option<bool>,
+    /// Correct biases by the mean error of the weights, or do not. Without it, both are tried.
+    #[arg(long, value_name = "BOOL")]
+    correct_biases: Option<bool>,
+    /// Let the model's inputs and outputs stay real numbers.
+    #[arg(long)]
+    real_ends: bool,
+    /// Write the Rust module to this .rs file, or module and report (.rs, .json, .html) into this folder.
+    #[arg(short, long, value_name = "FILE.rs|DIR")]
+    output: Option<PathBuf>,
+    /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
+    #[arg(long, default_value = "portable", value_parser = backend)]
+    backend: Core,
+    /// Print JSON: the fields of `smolnn_import::QuantisationReport`.
+    #[arg(long)]
+    json: bool,
+    /// Write the report as an HTML page with plots.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Widest table, in characters; 0: any. Without it, the width of the terminal.
+    #[arg(long)]
+    width: Option<usize>,
+}
+
+/// The names of the ways to find ranges.
+#[derive(Clone, Copy, ValueEnum)]
+enum Ranges {
+    /// From the least to the largest value.
+    MinMax,
+    /// Without the outermost values.
+    Percentile,
+    /// By the least squared error.
+    Mse,
+}
+
+impl Quantiser {
+    /// Quantises, writes and prints.
+    pub fn run(&self) -> Result<()> {
+        // What cannot be written is said before the work.
+        let output = self.output.as_deref().map(Output::of).transpose()?;
+        let mut model = Model::open(&self.model)?;
+        if let Some(Output::Module(path)) = &output
+            && let Some(name) = path.file_stem()
+        {
+            model = model.named(&name.to_string_lossy());
+        }
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
+            bar.set_style(style);
+        }
+        let shown = bar.clone();
+        let calibrated = self.wishes(model.calibrate(&self.data)?)?.progress(move |what, done, of| {
+            shown.set_length(of as u64);
+            shown.set_position(done as u64);
+            if shown.message() != what {
+                shown.set_message(what.to_owned());
+            }
+        });
+        let model = calibrated.int8();
+        bar.finish_and_clear();
+        let model = model?;
+        let Some(report) = model.quantisation_report() else {
+            return Err(Error::Calibration("the model was not quantised".into()));
+        };
+        // All that is to be written is made before the first file is.
+        let mut files: Vec<(PathBuf, String)> = Vec::new();
+        if let Some(output) = &output {
+            let module = model.compile(self.backend.backend)?.source();
+            match output {
+                Output::Module(path) => files.push((path.clone(), module)),
+                Output::Folder(folder) => {
+                    let file = |extension: &str| folder.join(model.name()).with_extension(extension);
+                    files.extend([(file("rs"), module), (file("json"), report.json()), (file("html"), report.html())]);
+                }
+            }
+        }
+        files.extend(self.html.iter().map(|path| (path.clone(), report.html())));
+        if let Some(Output::Folder(folder)) = &output {
+            std::fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.clone(), source })?;
+        }
+        files.iter().try_for_each(|(path, text)| save_whole(path, text))?;
+        if self.json {
+            return say(&report.json());
+        }
+        let terminal = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0.into());
+        say(&report.table(self.width.or_else(terminal).filter(|&width| width > 0)))?;
+        files.iter().try_for_each(|(path, _)| say(&format!("{} is written", path.display())))
+    }
+
+    /// The options.
+    fn wishes(&self, mut calibrated: Calibrated) -> Result<Calibrated> {
+        if let Some(path) = &self.labels {
+            let labels = read_labels(path)?;
+            calibrated = match &self.test {
+                Some(data) => calibrated.evaluate(data, labels)?,
+                None => calibrated.labels(labels),
+            };
+        }
+        calibrated = match self.int16.as_deref() {
+            None => calibrated,
+            Some("auto") => calibrated.int16_up_to(self.budget),
+            Some(layers) => calibrated.int16(layers.split(',').map(str::trim)),
+        };
+        if let Some(ranges) = self.ranges {
+            calibrated = calibrated.ranges(match ranges {
+                Ranges::MinMax => RangeMethod::MinMax,
+                Ranges::Percentile => RangeMethod::Percentile,
+                Ranges::Mse => RangeMethod::MeanSquaredError,
+            });
+        }
+        if let Some(wanted) = self.equalise {
+            calibrated = calibrated.equalise(wanted);
+        }
+        if let Some(wanted) = self.correct_biases {
+            calibrated = calibrated.correct_biases(wanted);
+        }
+        if self.real_ends {
+            calibrated = calibrated.real_ends();
+        }
+        Ok(calibrated.keep_float(self.float.iter().map(String::as_str)))
+    }
+}
+
+/// What `--output` means.
+enum Output {
+    Module(PathBuf),
+    Folder(PathBuf),
+}
+
+impl Output {
+    fn of(path: &Path) -> Result<Self> {
+        match path.extension() {
+            Some(extension) if extension == "rs" => Ok(Self::Module(path.into())),
+            Some(_) if !path.is_dir() => {
+                let text = format!("{}: a .rs file for the module, or a folder for module and report", path.display());
+                Err(Error::Environment(text))
+            }
+            _ => Ok(Self::Folder(path.into())),
+        }
+    }
+}
+
+/// Writes a file so that it is there as a whole or not at all.
+fn save_whole(path: &Path, text: &str) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let part = path.with_file_name(name);
+    let failed = |source| Error::File { path: path.into(), source };
+    std::fs::write(&part, text).map_err(failed)?;
+    std::fs::rename(&part, path).map_err(failed)
+}
+
+/// The classes in a `.npy` file, or numbers in a text.
+fn read_labels(path: &Path) -> Result<Vec<usize>> {
+    if !npy::is_npy(path) {
+        return super::session::read_labels(path);
+    }
+    let mut classes = Vec::new();
+    for value in npy::Array::open(path)?.into_iter().flat_map(|(_, array)| array.values) {
+        if value < 0.0 || value.trunc() != value {
+            let text = format!("{}: {value} is no class: whole numbers from 0 on are", path.display());
+            return Err(Error::Calibration(text));
+        }
+        classes.push(value as usize);
+    }
+    Ok(classes)
+}
