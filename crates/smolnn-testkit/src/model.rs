@@ -86,27 +86,3 @@ pub fn load(model: &mut dyn Runnable, recording: &Recording, step: usize) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn compare<const N: usize>(recorded: [f32; N], found: [f32; N]) -> Option<usize> {
-        let (recorded, found) = (recorded.map(f32::to_le_bytes), found.map(f32::to_le_bytes));
-        let difference = float_difference(floats(recorded.as_flattened()), floats(found.as_flattened()));
-        difference.map(|(index, ..)| index)
-    }
-
-    #[test]
-    fn the_tolerance_is_that_of_the_largest_finite_element() {
-        assert_eq!(compare([1.0, -4.0], [1.000_03, -4.0]), None);
-        assert_eq!(compare([1.0, -4.0], [1.000_05, -4.0]), Some(0));
-        assert_eq!(compare([1.0, -4.0], [1.0, 4.0]), Some(1));
-        assert_eq!(compare([f32::INFINITY, 1.0], [f32::INFINITY, 1.1]), Some(1));
-        assert_eq!(compare([f32::INFINITY], [f32::MAX]), Some(0));
-        assert_eq!(compare([0.0], [f32::MIN_POSITIVE]), Some(0));
-        assert_eq!(compare([0.0, f32::NAN], [-0.0, f32::NAN]), None);
-        assert_eq!(compare([1.0], [f32::NAN]), Some(0));
-        assert_eq!(compare([f32::NAN], [1.0]), Some(0));
-    }
-}

@@ -11,28 +11,39 @@ use smolnn_fixed::rnn::gru;
 use smolnn_import::Backend;
 use smolnn_import::recurrent::{self, CellWeights, QuantisedGru, Reset, Update};
 use smolnn_testkit::golden::{self, Golden};
+use smolnn_testkit::signal::STAGES;
 use smolnn_testkit::vowels;
 
 /// Streaming models, each with the recording of its calls.
 const WAKE: &str = "../shared/golden/wake";
 
-/// Most bytes of a whole model and of what was recorded of it: every board holds all of them.
+/// Most bytes that are recorded of a whole model: of one with more, a board holds the first case alone.
 const LARGEST: usize = 64 << 10;
 
-/// Whether a whole model is small, and what was recorded of it is to be compared here.
-fn small_and_comparable(golden: &Golden) -> bool {
-    let recorded = golden.cases.iter().flat_map(|case| case.inputs.iter().chain(&case.outputs));
-    let bytes = golden.model.len() + recorded.map(|(_, bytes)| bytes.len()).sum::<usize>();
+/// Whether what was recorded of a whole model is to be compared here.
+fn comparable(golden: &Golden) -> bool {
     // The recorded outputs of the one are no function of its input (tests/host/golden/models.rs); the other is measured too, and
     // embedded where the measured models are.
-    bytes <= LARGEST && !["tcn_dilated_dyn", "cnn_float"].contains(&golden.name.as_str())
+    !["tcn_dilated_dyn", "cnn_float"].contains(&golden.name.as_str())
 }
 
-/// The small whole models, by names that no single operator has.
+/// The whole models, by names that no single operator has.
 fn whole_models() -> impl Iterator<Item = Golden> {
-    let named = |golden: Golden| Golden { name: format!("whole_{}", golden.name), ..golden };
-    golden::all("../shared/golden/tf").into_iter().filter(small_and_comparable).map(named)
+    let named = |mut golden: Golden| {
+        let recorded = golden.cases.iter().flat_map(|case| case.inputs.iter().chain(&case.outputs));
+        if recorded.map(|(_, bytes)| bytes.len()).sum::<usize>() > LARGEST {
+            golden.cases.truncate(1);
+        }
+        Golden { name: format!("whole_{}", golden.name), ..golden }
+    };
+    golden::all("../shared/golden/tf").into_iter().filter(comparable).map(named)
 }
+
+/// Streaming models, each with the calls that are recorded of it.
+const STREAMING: [&str; 4] = ["okay_nabu_v1", "okay_nabu_v2", "hey_jarvis_v2", "vad_v2"];
+
+/// Windows of which a board compares every stage of the front end.
+const WINDOWS: usize = 20;
 
 /// Models of `tests/data/converter` that compute in f32, in whole or in part.
 const FLOAT_MODELS: [&str; 3] = ["hybrid_weights", "float16_weights", "two_operators"];
@@ -56,15 +67,36 @@ fn main() {
         operators.extend(golden::all("tests/data/ops"));
         operators.extend(golden::all("tests/data/japanese_vowels"));
         operators.extend(whole_models());
-        operators.extend(["okay_nabu_v1", "okay_nabu_v2"].iter().filter_map(|name| golden::streaming(WAKE, name, 60)));
+        operators.extend(STREAMING.iter().filter_map(|name| golden::streaming(WAKE, name, 60)));
         operators.extend(["int8", "float"].iter().filter_map(|kind| golden::front_end(WAKE, kind, 20)));
         let float = FLOAT_MODELS.map(|name| golden::folder(&format!("tests/data/converter/{name}")));
         operators.extend(float.iter().flatten().map(|folder| Golden::read(folder)));
     }
     writer.group("operators", operators);
+    stages(&mut writer);
     floats(&mut writer);
     gru(&mut writer);
     writer.write("operators.rs");
+}
+
+/// What is recorded of the stages of the front end, for the first windows.
+fn stages(writer: &mut Writer) {
+    let mut blobs = String::new();
+    for (name, length) in STAGES {
+        let recorded = if writer.small { None } else { golden::blob(&format!("{WAKE}/stage_{name}.bin")) };
+        // The recording has 60 windows.
+        let Some(recorded) = recorded else { break };
+        assert!(recorded.len().is_multiple_of(60 * length), "{name} has 60 windows of {length} numbers");
+        let blob = writer.blob(&recorded[..recorded.len() / 60 * WINDOWS]);
+        let _ = writeln!(blobs, "    ({name:?}, {blob}),");
+    }
+    let windows = if blobs.is_empty() { 0 } else { WINDOWS };
+    let _ = writeln!(
+        writer.text,
+        "/// Windows of which the stages of the front end are recorded.\npub const STAGED_WINDOWS: usize = {windows};\n\n\
+         /// The numbers of each stage, by its name.\n\
+         pub static STAGES: &[(&str, &[u8])] = &[\n{blobs}];\n"
+    );
 }
 
 /// The recorded float cases: manifest, and each case's tensors.

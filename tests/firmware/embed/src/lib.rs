@@ -14,6 +14,9 @@ use smolnn_testkit::golden::Golden;
 const SMALL_RAM: usize = 11 * 1024;
 const SMALL_FLASH: usize = 150 * 1024;
 
+/// Least bytes of a recording that lies in the section `.far`.
+const FAR: usize = 8 * 1024;
+
 /// Source that grows by one model after the other.
 pub struct Writer {
     out: PathBuf,
@@ -192,14 +195,21 @@ pub mod {name} {{
         );
     }
 
-    /// Writes bytes to a file of their own and gives the expression that embeds it, with a comma.
+    /// Writes bytes to a file of their own and gives the expression that embeds it, with a comma. Long ones lie in the section `.far`, which
+    /// boards with little memory for code have elsewhere.
     ///
     /// # Panics
     /// When it cannot be written.
     pub fn blob(&mut self, bytes: &[u8]) -> String {
         let path = self.file(&format!("{}.bin", self.blobs), bytes);
         self.blobs += 1;
-        format!("include_bytes!({path:?}), ")
+        if bytes.len() < FAR {
+            return format!("include_bytes!({path:?}), ");
+        }
+        let length = bytes.len();
+        format!(
+            "{{ #[allow(unsafe_code)] #[unsafe(link_section = \".far\")] static FAR: [u8; {length}] = *include_bytes!({path:?}); &FAR }}, "
+        )
     }
 }
 

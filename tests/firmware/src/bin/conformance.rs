@@ -68,6 +68,7 @@ fn run() -> board::Exit {
             format_args!("signal/micro_frontend"),
             format_args!("{frames} frames, checksum {found:#010x}"),
         );
+        stages(&mut report);
         float_cases(&mut report);
         if !cfg!(smolnn_small_board) {
             float_sequences(&mut report);
@@ -99,6 +100,20 @@ fn random_cases(report: &mut Report) {
             None => report.add(outcome.passed(), name, format_args!("{} cases", outcome.cases)),
         }
     });
+}
+
+/// Every stage of the micro front end against its recording.
+#[inline(never)]
+fn stages(report: &mut Report) {
+    if operators::STAGED_WINDOWS == 0 {
+        return;
+    }
+    let recorded = |name: &str| operators::STAGES.iter().find(|stage| stage.0 == name).map_or(&[][..], |stage| stage.1);
+    let name = format_args!("signal/stages");
+    match signal::compare_stages(operators::STAGED_WINDOWS, recorded) {
+        Ok(compared) => report.add(true, name, format_args!("{compared} numbers")),
+        Err(difference) => report.add(false, name, format_args!("{difference:?}")),
+    }
 }
 
 /// The f32 kernels against recorded outputs and gradients.
