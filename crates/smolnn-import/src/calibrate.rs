@@ -645,7 +645,10 @@ fn layers(
     let mut rows = Vec::new();
     for (node, id) in inputs.chain(written) {
         let (Some(observed), Some(&to)) = (&of.observed[id], converted.tensors.get(&id)) else { continue };
-        if node.is_some_and(|node| matches!(node.operator, Operator::Reshape | Operator::ExpandDims)) {
+        // What only lays elements out anew has nothing to say.
+        let is_layout =
+            |node: &Node| matches!(node.operator, Operator::Reshape | Operator::ExpandDims | Operator::Transpose);
+        if node.is_some_and(is_layout) {
             continue;
         }
         let tensor = &converted.net.tensors[to];
@@ -701,7 +704,11 @@ fn warnings(of: &Calibrated<'_>, converted: &Converted, report: &QuantisationRep
     }
     for (node, _) in of.net.nodes.iter().zip(&converted.numbers).filter(|(_, numbers)| **numbers == Numbers::Real) {
         if node.outputs.iter().any(|&id| of.observed[id].is_some()) {
-            warnings.push(format!("operator {} {} stays with real numbers", node.index, node.name));
+            let text = format!("operator {} {} stays with real numbers", node.index, node.name);
+            // An operator of the file may be several nodes.
+            if warnings.last() != Some(&text) {
+                warnings.push(text);
+            }
         }
     }
     let first_bad = report.layers.iter().find(|layer| layer.snr.is_some_and(|snr| snr < LEAST_SNR));

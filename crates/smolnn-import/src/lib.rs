@@ -33,7 +33,7 @@
 //! 2. `read`: a file becomes a [`Net`], or a list of all that is wrong with it. Nothing that a file says is trusted; damaged files give
 //!    [`Error::Malformed`].
 //! 3. `rewrite`: small passes from net to net, such as folding computations on shapes.
-//! 4. `quantise`: from float weights to integers.
+//! 4. `quantise`, `calibrate`: a net of real numbers becomes one of integers, by data that look like its input, with a report of what that costs.
 //! 5. `lower`: each node becomes one or several calls of kernels, its weights packed for the [`Backend`]. What is not supported is listed in full by
 //!    [`Error::Unsupported`], with operator, tensor, what was found and what would work.
 //! 6. `plan`: orders the calls and places the tensors in one arena; outputs overlap dying inputs where the kernel runs row by row.

@@ -47,13 +47,7 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         | UnaryKind::Cos
         | UnaryKind::Floor
         | UnaryKind::Ceil
-        | UnaryKind::Round
-        | UnaryKind::Erf
-        | UnaryKind::Mish
-        | UnaryKind::Softplus
-        | UnaryKind::Softsign
-        | UnaryKind::Selu
-        | UnaryKind::Clamp { .. } => &[Element::F32],
+        | UnaryKind::Round => &[Element::F32],
         UnaryKind::Relu
         | UnaryKind::Relu6
         | UnaryKind::ReluN1To1
@@ -98,7 +92,19 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         (true, UnaryKind::Tanh) => call!(lookup(&Table::tanh(x), length; tensors)),
         (true, UnaryKind::Abs) => call!(lookup(&Table::abs(x, y), length; tensors)),
         (true, UnaryKind::Rsqrt) => call!(lookup(&Table::rsqrt(x, y), length; tensors)),
-        (true, UnaryKind::Sqrt | UnaryKind::Exp | UnaryKind::Log | UnaryKind::Gelu { .. }) => {
+        (
+            true,
+            UnaryKind::Sqrt
+            | UnaryKind::Exp
+            | UnaryKind::Log
+            | UnaryKind::Gelu { .. }
+            | UnaryKind::Erf
+            | UnaryKind::Mish
+            | UnaryKind::Softplus
+            | UnaryKind::Softsign
+            | UnaryKind::Selu
+            | UnaryKind::Clamp { .. },
+        ) => {
             let outputs = tabulated(kind, x, y)
                 .map_err(|error| context.fault(error.to_string(), "a function that has a table"))?;
             let text = format!("Table::from_ascending(&{outputs:?})");
@@ -120,7 +126,18 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         }
         (false, UnaryKind::Logistic) => call!(logistic_int16(&Interpolation::logistic(scale), length; tensors)),
         (false, UnaryKind::Tanh) => call!(tanh_int16(&Interpolation::tanh(scale), length; tensors)),
-        (false, UnaryKind::Elu | UnaryKind::HardSwish | UnaryKind::Sqrt)
+        (
+            false,
+            UnaryKind::Elu
+            | UnaryKind::HardSwish
+            | UnaryKind::Sqrt
+            | UnaryKind::Erf
+            | UnaryKind::Mish
+            | UnaryKind::Softplus
+            | UnaryKind::Softsign
+            | UnaryKind::Selu
+            | UnaryKind::Clamp { .. },
+        )
         | (
             _,
             UnaryKind::LogicalNot
@@ -131,13 +148,7 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
             | UnaryKind::Cos
             | UnaryKind::Floor
             | UnaryKind::Ceil
-            | UnaryKind::Round
-            | UnaryKind::Erf
-            | UnaryKind::Mish
-            | UnaryKind::Softplus
-            | UnaryKind::Softsign
-            | UnaryKind::Selu
-            | UnaryKind::Clamp { .. },
+            | UnaryKind::Round,
         ) => {
             return Err(context.tensor_fault(input.id, input.tensor.element.to_string(), "INT8"));
         }
@@ -147,6 +158,10 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
     }
     Ok(context.call(&[input.id], body)?.overlap(0, 0).label(label).into())
 }
+
+/// λ and α of SELU (Klambauer and others, 2017): with them, means of 0 and variances of 1 stay what they are.
+const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 
 /// A function as TensorFlow Lite's reference kernels evaluate it for their tables: in f32, where `least` is the output's least value as a real number.
 fn of_real(kind: UnaryKind, x: f32, least: f32) -> Result<f32, ShapeError> {
@@ -163,6 +178,14 @@ fn of_real(kind: UnaryKind, x: f32, least: f32) -> Result<f32, ShapeError> {
             let inner = (FRAC_2_SQRT_PI * FRAC_1_SQRT_2) as f32 * (x + 0.044715 * x * x * x);
             0.5 * x * (1.0 + of_f64(Real::tanh, inner))
         }
+        // What no `.tflite` file has, and the quantiser gives int8 tables of.
+        UnaryKind::Erf => of_f64(Real::erf, x),
+        UnaryKind::Softplus => of_f64(Real::softplus, x),
+        UnaryKind::Mish => of_f64(|x| x * Real::tanh(Real::softplus(x)), x),
+        UnaryKind::Softsign => x / (1.0 + x.abs()),
+        UnaryKind::Selu if x > 0.0 => (SELU_SCALE * f64::from(x)) as f32,
+        UnaryKind::Selu => of_f64(|x| SELU_SCALE * SELU_ALPHA * Real::expm1(x), x),
+        UnaryKind::Clamp { low, high } => x.max(low).min(high),
         _ => return Err(ShapeError::Range("the function has no table")),
     })
 }
@@ -305,6 +328,29 @@ pub(super) fn prelu_call(context: &Context<'_>) -> Result<Lowered, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Values of functions that no reference has in int8, from their definitions, to within half a step and the rounding of f32.
+    #[test]
+    fn tables_are_the_rounded_function() {
+        let (x, y) = (Affine::new(0.03, 10), Affine::new(0.02, -90));
+        let selu = |x: f64| if x > 0.0 { SELU_SCALE * x } else { SELU_SCALE * SELU_ALPHA * x.exp_m1() };
+        let clamp = UnaryKind::Clamp { low: -0.5, high: 1.25 };
+        let functions: [(UnaryKind, &dyn Fn(f64) -> f64); 5] = [
+            (UnaryKind::Softplus, &|x| x.exp().ln_1p()),
+            (UnaryKind::Mish, &|x| x * x.exp().ln_1p().tanh()),
+            (UnaryKind::Softsign, &|x| x / (1.0 + x.abs())),
+            (UnaryKind::Selu, &selu),
+            (clamp, &|x| x.clamp(-0.5, 1.25)),
+        ];
+        for (kind, function) in functions {
+            let table = tabulated(kind, x, y).unwrap();
+            for (value, &found) in (-128..128).zip(&table) {
+                let steps = function(0.03 * f64::from(value - 10)) / 0.02 - 90.0;
+                let error = (f64::from(found) - steps.clamp(-128.0, 127.0)).abs();
+                assert!(error < 0.501, "{kind:?} of {value}: {found}, exactly {steps}");
+            }
+        }
+    }
 
     /// A function with its quantisations, and outputs by input.
     type Observed<'a> = (UnaryKind, Affine, Affine, &'a [(i8, i8)]);

@@ -12,7 +12,7 @@ use crate::rewrite::Uses;
 /// Runs all passes.
 pub(crate) fn prepare(net: &mut Net) {
     split_sums(net);
-    multiply_instead_of_dividing(net);
+    multiply_instead(net);
     while fold_scales(net) {}
     while fold_scales_before(net) {}
     fuse_activations(net);
@@ -71,24 +71,30 @@ fn split_sums(net: &mut Net) {
     }
 }
 
-/// Divisions by constants become products with their reciprocals, which have integer kernels of every type.
-fn multiply_instead_of_dividing(net: &mut Net) {
+/// Divisions by constants, negations and squares become products, which have integer kernels of every type.
+fn multiply_instead(net: &mut Net) {
     for position in 0..net.nodes.len() {
         let node = &net.nodes[position];
-        let (Operator::Binary(BinaryKind::Divide, activation), &[_, Some(by)]) = (&node.operator, &node.inputs[..])
-        else {
-            continue;
+        let is_real = |id: TensorId| net.tensors[id].element == Element::F32;
+        let (activation, inputs) = match (&node.operator, &node.inputs[..]) {
+            (Operator::Binary(BinaryKind::Divide, activation), &[Some(of), Some(by)])
+                if is_real(by) && net.tensors[by].data.is_some() =>
+            {
+                let reciprocals: Vec<f32> = reals(&net.tensors[by]).iter().map(|value| 1.0 / value).collect();
+                if !reciprocals.iter().all(|value| value.is_normal()) {
+                    continue;
+                }
+                (*activation, [of, add_like(net, by, &reciprocals)])
+            }
+            (Operator::Unary(UnaryKind::Negate), &[Some(of)]) if is_real(of) => {
+                net.tensors.push(constant("minus one".into(), vec![1], &[-1.0]));
+                (Activation::None, [of, net.tensors.len() - 1])
+            }
+            (Operator::Unary(UnaryKind::Square), &[Some(of)]) if is_real(of) => (Activation::None, [of, of]),
+            _ => continue,
         };
-        let (divisor, activation) = (&net.tensors[by], *activation);
-        if divisor.element != Element::F32 || divisor.data.is_none() {
-            continue;
-        }
-        let reciprocals: Vec<f32> = reals(divisor).iter().map(|value| 1.0 / value).collect();
-        if reciprocals.iter().all(|value| value.is_normal()) {
-            let by = add_like(net, by, &reciprocals);
-            net.nodes[position].operator = Operator::Binary(BinaryKind::Multiply, activation);
-            net.nodes[position].inputs[1] = Some(by);
-        }
+        net.nodes[position].operator = Operator::Binary(BinaryKind::Multiply, activation);
+        net.nodes[position].inputs = inputs.map(Some).to_vec();
     }
 }
 
@@ -122,6 +128,9 @@ fn fuse_activations(net: &mut Net) {
             Operator::Unary(UnaryKind::Relu) => Activation::Relu,
             Operator::Unary(UnaryKind::Relu6) => Activation::Relu6,
             Operator::Unary(UnaryKind::ReluN1To1) => Activation::ReluN1To1,
+            Operator::Unary(UnaryKind::Clamp { low: 0.0, high: f32::INFINITY }) => Activation::Relu,
+            Operator::Unary(UnaryKind::Clamp { low: 0.0, high: 6.0 }) => Activation::Relu6,
+            Operator::Unary(UnaryKind::Clamp { low: -1.0, high: 1.0 }) => Activation::ReluN1To1,
             _ => continue,
         };
         let (&[Some(input)], &[output]) = (&net.nodes[position].inputs[..], &net.nodes[position].outputs[..]) else {
