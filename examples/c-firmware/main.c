@@ -19,7 +19,7 @@ static void semihosting(uintptr_t operation, const void *argument)
 #endif
 }
 
-static void end(uintptr_t status)
+static _Noreturn void end(uintptr_t status)
 {
     const uintptr_t stopped[2] = {0x20026 /* ADP_Stopped_ApplicationExit */, status};
     semihosting(SYS_EXIT_EXTENDED, stopped);

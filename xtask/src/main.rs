@@ -9,6 +9,7 @@ mod checks;
 mod chips;
 mod cycles;
 mod demo;
+mod docs;
 mod expected;
 mod firmware;
 mod panics;

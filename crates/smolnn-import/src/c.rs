@@ -17,6 +17,8 @@ pub fn write(folder: &Path, program: &Program, origin: &Origin) -> Result<()> {
     let of = |write: &dyn Fn(&Named<'_>) -> String, is_chosen: &dyn Fn(&Named<'_>) -> bool| {
         tensors.iter().filter(|tensor| is_chosen(tensor)).map(write).collect::<String>()
     };
+    // Arena and states each begin at a multiple of 16 bytes, as the type Model has them.
+    let memory_bytes = report.arena_bytes.next_multiple_of(16) + report.state_bytes.next_multiple_of(16);
     let values: Vec<(&str, String)> = vec![
         ("name", name.into()),
         ("upper", upper.clone()),
@@ -25,8 +27,8 @@ pub fn write(folder: &Path, program: &Program, origin: &Origin) -> Result<()> {
         ("backend_variant", variant(report.backend)),
         ("arena_bytes", report.arena_bytes.to_string()),
         ("state_bytes", report.state_bytes.to_string()),
-        ("memory_bytes", (report.arena_bytes + report.state_bytes).to_string()),
-        ("words", ((report.arena_bytes + report.state_bytes) / 4).to_string()),
+        ("memory_bytes", memory_bytes.to_string()),
+        ("words", (memory_bytes / 4).to_string()),
         ("constant_bytes", report.constant_bytes.to_string()),
         ("parameters", of(&|of| of.rust_parameter(), &|_| true)),
         ("copy_in", of(&|of| format!("*model.{}_mut() = *{0};\n", of.name), &|of| !of.is_output)),

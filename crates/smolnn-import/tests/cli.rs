@@ -85,6 +85,31 @@ fn compile_names_the_module_after_its_file_and_puts_weights_into_a_section() {
     assert_eq!(source.matches("#[unsafe(link_section = \".external_flash\")]").count(), statics);
 }
 
+#[test]
+fn compile_for_c_writes_a_header_and_a_library() {
+    let folder = scratch("c/digits");
+    success(&["compile", text(&digits()), "--c", "-o", text(&folder), "--backend", "dsp"]);
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).expect(file);
+    let (header, library) = (read("digits.h"), read("src/lib.rs"));
+    for line in [
+        "#define DIGITS_INPUT_LENGTH 64 /* elements: INT8 [1, 8, 8, 1] */",
+        "#define DIGITS_INPUT_SCALE 3.921569e-3f",
+        "#define DIGITS_INPUT_ZERO_POINT (-128)",
+        "void digits_init(digits_model *model);",
+        "void digits_infer(digits_model *model, const int8_t input[DIGITS_INPUT_LENGTH], int8_t output[DIGITS_OUTPUT_LENGTH]);",
+    ] {
+        assert!(header.lines().any(|own| own == line), "{line:?} is missing in:\n{header}");
+    }
+    let arena = Model::open(digits()).expect("the model").compile(Backend::Dsp).expect("compiled").arena_bytes();
+    assert!(header.contains(&format!("#define DIGITS_ARENA_BYTES {arena}\n")));
+    assert!(library.contains("pub unsafe extern \"C\" fn digits_infer(") && library.contains("Backend::Dsp as u8"));
+    assert!(
+        read("Cargo.toml").contains("crate-type = [\"staticlib\"]")
+            && read("src/digits.rs").contains("pub struct Model")
+    );
+    assert!(!(header + &library).contains("{{"));
+}
+
 /// A ZIP archive of one file that is stored as it is.
 fn archive(name: &str, contents: &str) -> Vec<u8> {
     let (name_length, length) = ((name.len() as u16).to_le_bytes(), (contents.len() as u32).to_le_bytes());

@@ -9,7 +9,7 @@ mod {{name}};
 use {{name}}::*;
 
 // The memory that the header declares is that of the model.
-const _: () = assert!(size_of::<Model>() == {{memory_bytes}} && align_of::<Model>() <= 4, "{{name}}.h is of another model: compile both anew");
+const _: () = assert!(size_of::<Model>() == {{memory_bytes}} && align_of::<Model>() <= 16, "{{name}}.h is of another model: compile both anew");
 const _: () = assert!(
     smolnn::fixed::Backend::CURRENT as u8 == smolnn::fixed::Backend::{{backend_variant}} as u8,
     "the model was compiled for the backend {{backend}}: take the target and the target-cpu of such a core, or compile it for another backend"

@@ -5,7 +5,10 @@
 #include <stdint.h>
 
 #ifdef __cplusplus
+#define SMOLNN_ALIGNED alignas(16)
 extern "C" {
+#else
+#define SMOLNN_ALIGNED _Alignas(16)
 #endif
 
 /* Bytes: memory for a run, states that are kept from run to run, weights and tables in flash. */
@@ -18,7 +21,7 @@ extern "C" {
 
 /* All of the model's RAM: make it a static, or place it where you want it. One for each instance of the model. */
 typedef struct {
-    uint32_t words[{{words}}];
+    SMOLNN_ALIGNED uint32_t words[{{words}}];
 } {{name}}_model;
 
 /* Sets the memory up; before anything else. */
@@ -30,6 +33,8 @@ void {{name}}_reset({{name}}_model *model);
 /* Runs the model: reads the inputs, writes the outputs. The arrays lie outside of the model's memory. Not to be called for one model from two threads or
    interrupts at a time. */
 void {{name}}_infer({{name}}_model *model{{c_parameters}});
+
+#undef SMOLNN_ALIGNED
 
 #ifdef __cplusplus
 }
