@@ -246,6 +246,7 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     let common = &arguments.figures;
     let boards = boards::chosen(&common.boards);
     setup::ensure(&boards, install)?;
+    expected::say_missing_models(common.json);
     let variant =
         Variant { size: arguments.small, quiet: common.json, ..Variant::with_backend(arguments.backend.as_deref())? };
     let options = options(arguments.kernel.as_deref(), common.model.as_deref());
@@ -255,9 +256,12 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     }
     if figures.is_empty() {
         let everything = measure(boards[0], &variant, &[], |_| {})?;
-        let names: BTreeSet<&str> = everything.iter().map(|figure| figure.name.as_str()).collect();
+        // Whoever asks for a model wants to read of models, not of all kernels.
+        let kind = if common.model.is_some() { "model" } else { "kernel" };
+        let names: BTreeSet<&str> =
+            everything.iter().filter(|figure| figure.kind == kind).map(|figure| figure.name.as_str()).collect();
         let names: Vec<&str> = names.into_iter().collect();
-        return Err(fault(Kind::Usage, format!("nothing of that name; there are {}", names.join(", "))));
+        return Err(fault(Kind::Usage, format!("no {kind} of that name; there are {}", names.join(", "))));
     }
     if common.json {
         let list: Vec<_> = figures.iter().map(Figure::json).collect();

@@ -107,7 +107,8 @@ fn check(target: &Target) -> Result<()> {
     let example = shell::root().join("examples/c-firmware");
     let mut gcc = Command::new(target.compiler);
     gcc.current_dir(&example).args(target.flags).args(["-Os", "-Wall", "-Wextra", "-Werror", "-std=c11"]);
-    gcc.args(["-ffreestanding", "-nostdlib", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-T"]).arg(format!("{label}.ld"));
+    gcc.args(["-ffreestanding", "-nostdlib", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-T"])
+        .arg(format!("{label}.ld"));
     gcc.arg("-I").arg(&model).arg("main.c").arg(&library).args(["-lgcc", "-o"]).arg(&image);
     shell::run(&mut gcc)?;
     let run = firmware::run(target.board, &image, &[], Duration::from_secs(60), shell::say_line)?;

@@ -339,6 +339,7 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     if arguments.rules {
         return boards.into_iter().try_for_each(|board| rules(board).map(drop));
     }
+    expected::say_missing_models(common.json);
     let (kernel, model) = (arguments.kernel.as_deref(), common.model.as_deref());
     let variant = Variant { quiet: common.json, ..Variant::default() };
     let mut figures = Vec::new();

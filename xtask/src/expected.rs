@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 use crate::boards::{BOARDS, Name};
+use crate::models;
 use crate::shell::{self, say};
 
 /// What `bench` and `size` both take.
@@ -206,7 +207,14 @@ pub fn geometric_mean(ratios: impl Iterator<Item = f64>) -> Option<f64> {
 /// True when the golden data stand beside the project. Where they do not, figures of golden models cannot be measured;
 /// CI does not allow that.
 pub fn golden_data() -> bool {
-    shell::root().join("../shared/golden/models").is_dir() || std::env::var("CI").as_deref() == Ok("true")
+    models::folder().is_dir() || std::env::var("CI").as_deref() == Ok("true")
+}
+
+/// Says which public models are missing. Not among JSON, which programs read.
+pub fn say_missing_models(is_json: bool) {
+    if let Some(text) = models::missing().filter(|_| !is_json) {
+        println!("{text}\n");
+    }
 }
 
 fn path(file: &str) -> PathBuf {

@@ -12,6 +12,7 @@ mod demo;
 mod docs;
 mod expected;
 mod firmware;
+mod models;
 mod panics;
 mod perturb;
 mod report;

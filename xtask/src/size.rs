@@ -10,6 +10,7 @@ use object::{Object, ObjectSection};
 use crate::boards::{self, Board, Name};
 use crate::expected::{self, Table};
 use crate::firmware::{self, Variant};
+use crate::models;
 use crate::setup;
 use crate::shell;
 use crate::suite::Tally;
@@ -52,14 +53,9 @@ impl Size {
 
 /// The models whose firmware can be built here.
 pub fn models() -> Vec<String> {
-    let mut models = vec![NONE.to_owned(), "digits".to_owned()];
-    if let Ok(folder) = fs::read_dir(shell::root().join("../shared/golden/models")) {
-        let mut found: Vec<String> =
-            folder.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        found.sort();
-        models.extend(found);
-    }
-    models
+    let mut all = vec![NONE.to_owned(), "digits".to_owned()];
+    all.extend(models::names());
+    all
 }
 
 /// The name of the image with a model.
@@ -186,6 +182,7 @@ pub fn run(arguments: &expected::Arguments, install: bool) -> Result<()> {
     let names = if arguments.boards.is_empty() { &BOARDS[..] } else { &arguments.boards };
     let boards = boards::chosen(names);
     setup::ensure(&boards, install)?;
+    expected::say_missing_models(arguments.json);
     let model = arguments.model.as_deref();
     let sizes = measure_all(&boards, model, arguments.json)?;
     if arguments.json {

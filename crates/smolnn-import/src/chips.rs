@@ -162,6 +162,8 @@ pub const CHIPS: [Chip; 7] = [
             "defmt = \"1.0\"",
             "defmt-rtt = \"1.0\"",
             "panic-probe = { version = \"1.0\", features = [\"print-defmt\"] }",
+            // A Cortex-M0+ has no compare-and-swap: static_cell takes a critical section instead.
+            "portable-atomic = { version = \"1.10\", features = [\"critical-section\"] }",
             "rp2040-boot2 = \"0.3\"",
         ],
         boot: "/// The second stage of the boot loader, which sets up the flash.\n\
@@ -178,6 +180,7 @@ pub const CHIPS: [Chip; 7] = [
                 "embassy-rp = { version = \"0.10\", features = [\"critical-section-impl\", \"defmt\", \"rp2040\", \"time-driver\"] }",
                 "embassy-time = { version = \"0.5\", features = [\"defmt\"] }",
                 "panic-probe = { version = \"1.0\", features = [\"print-defmt\"] }",
+                "portable-atomic = { version = \"1.10\", features = [\"critical-section\"] }",
             ],
             hal: "embassy_rp",
         }),

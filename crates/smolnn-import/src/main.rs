@@ -40,6 +40,9 @@ enum Command {
         /// Longest line of the table, in characters; 0: any. Without it, the width of the terminal.
         #[arg(long)]
         width: Option<usize>,
+        /// Write a page with the layers as a picture: multiply-accumulates and memory of each.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
     },
     /// Compiles the model to a Rust module for `smolnn`.
     Compile {
@@ -126,7 +129,9 @@ fn backend(name: &str) -> std::result::Result<Core, String> {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Inspect { model, backend, json, width } => inspect(&model, backend, json, width),
+        Command::Inspect { model, backend, json, width, html } => {
+            inspect(&model, backend, json, width, html.as_deref())
+        }
         Command::Compile { model, output, backend, link_section, c, origin } => {
             compile(&model, &output, backend.backend, link_section.as_deref(), c.then_some(&origin))
         }
@@ -143,7 +148,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn inspect(model: &Path, core: Option<Core>, json: bool, width: Option<usize>) -> Result<()> {
+fn inspect(model: &Path, core: Option<Core>, json: bool, width: Option<usize>, html: Option<&Path>) -> Result<()> {
     let (backend, note) = match core {
         Some(Core { backend, name }) if name == backend.name() => (backend, String::new()),
         Some(Core { backend, name }) => (backend, format!("As {name} runs it.\n")),
@@ -151,6 +156,9 @@ fn inspect(model: &Path, core: Option<Core>, json: bool, width: Option<usize>) -
     };
     let program = Model::open(model)?.compile(backend)?;
     let report = program.report();
+    if let Some(path) = html {
+        save(path, report.html().as_bytes())?;
+    }
     if json {
         return say(&report.json());
     }

@@ -65,6 +65,22 @@ fn inspect_shows_every_layer_and_the_totals() {
 }
 
 #[test]
+fn inspect_draws_a_page_that_needs_nothing_else() {
+    let page = scratch("digits.html");
+    success(&["inspect", text(&digits()), "--html", text(&page)]);
+    let html = std::fs::read_to_string(&page).expect("the page");
+    let report = report(&[text(&digits())]);
+    let layers = report["layers"].as_array().expect("layers").len();
+    // A box for each layer, its bar of multiply-accumulates, and an edge from each to the next.
+    for (part, count) in [("class=\"box\"", layers), ("class=\"macs\"", layers), ("class=\"edge\"", layers - 1)] {
+        assert_eq!(html.matches(part).count(), count, "{part}");
+    }
+    assert!(html.contains("DEPTHWISE_CONV_2D") && html.contains("33 504"), "{html}");
+    assert!(["http", "<script", "src="].iter().all(|other| !html.contains(other)), "the page loads something");
+    assert!(html.contains("width=device-width"));
+}
+
+#[test]
 fn compile_writes_a_module() {
     let output = scratch("digits.rs");
     let said = success(&["compile", text(&digits()), "-o", text(&output), "--backend", "v7m"]);

@@ -1,6 +1,10 @@
 //! What `smolnn inspect` says of a program: a [`Report`], shown as a table for people or as JSON for programs.
 
+mod html;
 mod table;
+
+use std::collections::HashMap;
+use std::iter::successors;
 
 use serde::{Serialize, Serializer};
 use smolnn_fixed::Backend;
@@ -39,6 +43,8 @@ pub struct Report {
     pub layers: Vec<Layer>,
     /// The arena behind the last layer, with the outputs in it.
     pub memory_after: Memory,
+    /// Positions in `layers`: the second reads what the first wrote, or a view of it.
+    pub edges: Vec<(usize, usize)>,
 }
 
 /// A call of a kernel. An operator of the file is one or several of them, or none where the importer computed or fused it.
@@ -139,7 +145,30 @@ impl Program {
             memory_before: before.into(),
             layers: self.steps.iter().map(|step| self.layer(step)).collect(),
             memory_after: after.into(),
+            edges: self.edges(),
         }
+    }
+
+    /// Which steps read what others wrote. Operators that only view a tensor in another shape are no steps: their input stands for their output.
+    fn edges(&self) -> Vec<(usize, usize)> {
+        let mut viewed: HashMap<TensorId, TensorId> = HashMap::new();
+        for node in &self.net.nodes {
+            let input = node.inputs.iter().flatten().next();
+            viewed.extend(input.iter().flat_map(|&&input| node.outputs.iter().map(move |&output| (output, input))));
+        }
+        let mut written: HashMap<TensorId, usize> = HashMap::new();
+        let mut edges = Vec::new();
+        for (position, step) in self.steps.iter().enumerate() {
+            for &input in &step.call.inputs {
+                // From view to view, up to what a step wrote. A net has no cycles; its tensors bound the way all the same.
+                let ways = successors(Some(input), |id| viewed.get(id).copied()).take(self.net.tensors.len());
+                edges.extend(ways.filter_map(|id| written.get(&id)).next().map(|&from| (from, position)));
+            }
+            written.extend(step.call.outputs.iter().map(|&output| (output, position)));
+        }
+        edges.sort_unstable();
+        edges.dedup();
+        edges
     }
 
     fn reported(&self, ids: &[TensorId]) -> Vec<ReportedTensor> {

@@ -201,7 +201,7 @@ fn four_digits(number: f32) -> String {
 }
 
 /// Digits in groups of three.
-fn group(number: usize) -> String {
+pub(super) fn group(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
