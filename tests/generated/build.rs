@@ -7,7 +7,7 @@ use std::{env, fs};
 use smolnn_import::{Backend, Error, Model, Result};
 
 /// Folders of golden models, from the project's root. The first ones lie beside the project and may be absent.
-const FOLDERS: [&str; 7] = [
+const FOLDERS: [&str; 8] = [
     "../shared/golden/models",
     "../shared/golden/onnx",
     "../shared/golden/ops",
@@ -15,6 +15,7 @@ const FOLDERS: [&str; 7] = [
     "../shared/golden/wake",
     "tests/data/converter",
     "tests/data/ops",
+    "tests/data/onnx_recurrent",
 ];
 
 fn main() -> Result<()> {
@@ -42,8 +43,9 @@ fn main() -> Result<()> {
                 continue;
             }
             let module = format!("{}_{name}", folder.rsplit('/').next().unwrap_or_default());
-            let emitted =
-                Model::open(&file).map(|model| model.named(&module).quiet()).and_then(|model| model.emit().map(|()| model));
+            let emitted = Model::open(&file)
+                .map(|model| model.named(&module).quiet())
+                .and_then(|model| model.emit().map(|()| model));
             match emitted {
                 Ok(model) => {
                     // The small models run in a shared arena too, and so do those with states.

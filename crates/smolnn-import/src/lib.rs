@@ -68,7 +68,7 @@ pub use manifest::Manifest;
 pub use model::{Calibrated, Model, compile};
 pub use net::{
     Activation, BinaryKind, Comparison, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation,
-    ReduceKind, RemovedChannels, SignalKind, SlidingWindow, Tensor, TensorId, UnaryKind,
+    RecurrentCell, ReduceKind, RemovedChannels, Reset, SignalKind, SlidingWindow, Tensor, TensorId, UnaryKind,
 };
 pub use plan::Program;
 pub use quantise::{QuantisationReport, QuantisedLayer, RangeMethod, Trial, Variant, layers, recurrent};

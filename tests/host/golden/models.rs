@@ -114,10 +114,6 @@ fn models_as_people_bring_them_match_the_reference() {
     }
 }
 
-/// Networks of ../shared/golden/onnx that are not imported yet: those with recurrent operators. Whatever else is refused fails the test, and so does an
-/// entry that compiles by now.
-const RECURRENT: &[&str] = &["gru_opset11", "gru_opset17", "lstm_bidirectional_opset17"];
-
 #[test]
 fn networks_exported_by_pytorch_match_onnxruntime() {
     let (mut tensors, mut refused, mut different) = (0, Vec::new(), Vec::new());
@@ -141,7 +137,7 @@ fn networks_exported_by_pytorch_match_onnxruntime() {
     println!("{tensors} tensors");
     if !goldens.is_empty() {
         assert!(tensors > 0);
-        assert_eq!((different, refused), (Vec::new(), RECURRENT.to_vec()));
+        assert_eq!((different, refused), (Vec::new(), Vec::new()));
     }
 }
 
@@ -338,4 +334,24 @@ fn a_model_with_same_padding_in_time_is_no_stream_and_says_where() {
         let text = model.streaming(1, 2).expect_err("it is refused").to_string();
         assert!(text.contains("operator 0 CONV_2D") && text.contains("SAME padding in time"), "{text}");
     }
+}
+
+/// Recurrent layers in every direction, with and without biases and given states: PyTorch's exports and random operators. The folder says how they
+/// are made; `SMOLNN_GOLDENS` names another one, for more of them.
+#[test]
+fn recurrent_networks_match_onnxruntime() {
+    let folder = std::env::var("SMOLNN_GOLDENS").unwrap_or_else(|_| "tests/data/onnx_recurrent".into());
+    let goldens = golden::all(&folder);
+    let failures: Vec<String> = goldens
+        .iter()
+        .filter_map(|golden| match compare(golden) {
+            Ok(Outcome::Equal(compared)) => {
+                (compared < golden.cases.len()).then(|| format!("{}: nothing was compared", golden.name))
+            }
+            Ok(Outcome::Different(text)) => Some(text),
+            Err(error) => Some(format!("{}: {error}", golden.name)),
+        })
+        .collect();
+    println!("{} networks", goldens.len());
+    assert!(failures.is_empty() && goldens.len() >= 40, "{} of {}: {failures:#?}", failures.len(), goldens.len());
 }

@@ -30,6 +30,7 @@ mod pool;
 mod recurrent;
 mod reduce;
 mod resize;
+mod sequence;
 mod signal;
 mod source;
 mod state;
@@ -37,6 +38,7 @@ mod weights;
 
 use std::cell::RefCell;
 
+use smolnn_core::SequenceOrder;
 use smolnn_fixed::Backend;
 
 pub(crate) use self::call::Call;
@@ -143,6 +145,9 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
         Operator::Pad => pad::lower(context),
         Operator::Pool2d { kind, kernel, window, activation } => {
             pool::lower(context, *kind, *kernel, window, *activation)
+        }
+        Operator::Recurrent { cell, time_major, reversed } => {
+            sequence::lower(context, *cell, SequenceOrder { time_first: *time_major, reversed: *reversed })
         }
         Operator::Lstm { time_major, cell_clip } => recurrent::lstm_call(context, *time_major, *cell_clip),
         Operator::Svdf { rank, activation } => recurrent::svdf_call(context, *rank, *activation),

@@ -5,7 +5,7 @@
 
 use super::geometry::{axis_lengths, blocks, broadcast, gather_lengths, lengths, marked_axes, pad_amounts, resized};
 use super::movement::movement;
-use super::operator::{Operator, SignalKind, SlidingWindow};
+use super::operator::{Operator, RecurrentCell, SignalKind, SlidingWindow};
 use super::tensor::Element;
 use super::view::View;
 use crate::error::Problem;
@@ -191,6 +191,7 @@ pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
         }
         Operator::SpaceToBatch => like_input(0, blocks(view, true)?.shape),
         Operator::BatchToSpace => like_input(0, blocks(view, false)?.shape),
+        Operator::Recurrent { cell, time_major, .. } => recurrent(view, *cell, *time_major),
         Operator::Lstm { time_major, .. } => {
             let &[first, second, _] = view.input_shape(0)? else {
                 let found = format!("shape {:?}", view.input_shape(0)?);
@@ -387,6 +388,48 @@ fn matmul(view: &View<'_>, left_transposed: bool, right_transposed: bool) -> Res
     let shape = [&batch[..], &[rows, columns]].concat();
     view.bounded(&shape)?;
     Ok(shape)
+}
+
+/// The outputs of a recurrent layer: the sequence, and the states behind it.
+fn recurrent(view: &View<'_>, cell: RecurrentCell, time_major: bool) -> Result<Vec<Inferred>, Problem> {
+    let &[first, second, inputs] = view.input_shape(0)? else {
+        let found = format!("shape {:?}", view.input_shape(0)?);
+        return Err(view.fault_of_input(0, found, "rank 3: batch, time, features"));
+    };
+    let batch = if time_major { second } else { first };
+    let &[rows, hidden] = view.input_shape(2)? else {
+        let found = format!("recurrent weights of shape {:?}", view.input_shape(2)?);
+        return Err(view.fault_of_input(2, found, "rank 2: rows of the gates, hidden"));
+    };
+    let wanted = cell.gates().saturating_mul(hidden);
+    let expected: [(&str, &[usize]); 6] = [
+        ("weights", &[wanted, inputs]),
+        ("recurrent weights", &[wanted, hidden]),
+        ("a bias", &[wanted]),
+        ("a recurrent bias", &[wanted]),
+        ("a state", &[batch, hidden]),
+        ("a state", &[batch, hidden]),
+    ];
+    for (index, (what, expected)) in (1..).zip(expected) {
+        if let Some(id) = view.optional_input(index)
+            && let shape = &view.tensor(id).shape
+            && shape != expected
+        {
+            let supported = format!("shape {expected:?}, for {inputs} features and {rows} rows of gates");
+            return Err(view.tensor_fault(id, format!("{what} of shape {shape:?}"), supported));
+        }
+    }
+    view.bounded(&[first, second, hidden])?;
+    let input = view.tensor(view.input(0)?).element;
+    let output = |shape: Vec<usize>, element: Element| Inferred { shape, element: Some(element) };
+    // The state of integers is finer than the outputs, but for h of an LSTM, which is its output.
+    let state = if input == Element::I8 { Element::I16 } else { input };
+    let h = if cell == RecurrentCell::Lstm { input } else { state };
+    let mut outputs = vec![output(vec![first, second, hidden], input), output(vec![batch, hidden], h)];
+    if cell == RecurrentCell::Lstm {
+        outputs.push(output(vec![batch, hidden], state));
+    }
+    Ok(outputs)
 }
 
 fn svdf(view: &View<'_>, rank: usize) -> Result<Vec<usize>, Problem> {

@@ -29,7 +29,8 @@ pub use graph::{Net, Node, RemovedChannels};
 pub(crate) use infer::{Inferred, check_elements, check_shapes, infer};
 pub(crate) use movement::{Move, movement, padding};
 pub use operator::{
-    Activation, BinaryKind, Comparison, Operator, Padding, PoolKind, ReduceKind, SignalKind, SlidingWindow, UnaryKind,
+    Activation, BinaryKind, Comparison, Operator, Padding, PoolKind, RecurrentCell, ReduceKind, Reset, SignalKind,
+    SlidingWindow, UnaryKind,
 };
 pub(crate) use tensor::from_f16;
 pub use tensor::{Constant, Element, Quantisation, Tensor, TensorId};

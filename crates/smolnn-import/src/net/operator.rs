@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-pub use smolnn_core::Comparison;
+pub use smolnn_core::{Comparison, Reset};
 
 use super::graph::Net;
 use super::tensor::TensorId;
@@ -218,7 +218,20 @@ pub enum Operator {
         /// Pixels are measured at their centres.
         half_pixel_centers: bool,
     },
-    /// Input; weights of the gates i, f, c, o; recurrent weights of the gates; biases of the gates; the states h and c.
+    /// Input; weights `[gates · hidden, inputs]`; recurrent weights `[gates · hidden, hidden]`; biases and recurrent biases `[gates · hidden]` (may be
+    /// left out); the state `[batch, hidden]` before the first step (left out: real 0), and of an LSTM its cell's. The outputs are the state behind
+    /// every step, `[batch, time, hidden]` or `[time, batch, hidden]` as the input lies, the state behind the last step that is read, and of an LSTM
+    /// the cell's. Every run starts from the operands' states.
+    Recurrent {
+        /// What a step computes, which says how many gates there are and in which order.
+        cell: RecurrentCell,
+        /// Time comes before batch.
+        time_major: bool,
+        /// The steps are read from the last one to the first.
+        reversed: bool,
+    },
+    /// Input; weights of the gates i, f, c, o; recurrent weights of the gates; biases of the gates; the states h and c, which are variables: a run
+    /// goes on from where the last one ended.
     Lstm {
         /// Time comes before batch.
         time_major: bool,
@@ -318,17 +331,53 @@ impl Operator {
             Operator::TransposeConv2d { .. } => 3..=4,
             Operator::StridedSlice { .. } => 4..=4,
             Operator::Svdf { .. } => 5..=5,
+            Operator::Recurrent { cell, .. } => 3..=5 + cell.states(),
             Operator::Lstm { .. } => 15..=15,
             Operator::AddN | Operator::Concatenate { .. } | Operator::Pack { .. } | Operator::Loop { .. } => 1..=MANY,
             Operator::Signal(_) | Operator::Custom { .. } | Operator::Unsupported { .. } => 0..=MANY,
         };
         let outputs = match self {
             Operator::Split | Operator::Unpack { .. } | Operator::Loop { .. } | Operator::Custom { .. } => 1..=MANY,
+            Operator::Recurrent { cell, .. } => 1 + cell.states()..=1 + cell.states(),
             Operator::AssignVariable => 0..=0,
             Operator::Unsupported { .. } => 0..=MANY,
             _ => 1..=1,
         };
         (inputs, outputs)
+    }
+}
+
+/// What one step of [`Operator::Recurrent`] computes of input x and state h. W, U and b, b′ are the rows of a gate in weights, recurrent weights, biases
+/// and recurrent biases; σ is the logistic function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecurrentCell {
+    /// h = tanh(W x + b + U h + b′).
+    Tanh,
+    /// h = max(0, W x + b + U h + b′).
+    Relu,
+    /// Gates z, r, n: z and r are σ(W x + b + U h + b′), n = tanh(W x + b + the recurrent part), and h = z ⊙ h + (1 − z) ⊙ n.
+    Gru {
+        /// The recurrent part of n: r ⊙ (U h + b′) with the reset after the product, U (r ⊙ h) + b′ with the reset before it.
+        reset: Reset,
+    },
+    /// Gates i, f, c, o: i, f, o are σ(W x + b + U h + b′), g = tanh(W x + b + U h + b′) with the rows of c; the cell's state becomes
+    /// f ⊙ cell + i ⊙ g, and h = o ⊙ tanh(cell).
+    Lstm,
+}
+
+impl RecurrentCell {
+    /// Gates, each `hidden` rows of the weights.
+    pub fn gates(self) -> usize {
+        match self {
+            RecurrentCell::Tanh | RecurrentCell::Relu => 1,
+            RecurrentCell::Gru { .. } => 3,
+            RecurrentCell::Lstm => 4,
+        }
+    }
+
+    /// Vectors of the state: an LSTM has two.
+    pub fn states(self) -> usize {
+        if self == RecurrentCell::Lstm { 2 } else { 1 }
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) fn apply(net: &mut Net) {
             | Operator::TransposeConv2d { .. }
             | Operator::Dense { .. }
             | Operator::MatMul { .. }
+            | Operator::Recurrent { .. }
             | Operator::Lstm { .. }
             | Operator::Svdf { .. } => {
                 let is_real = |&id: &TensorId| net.tensors[id].element == Element::F32;

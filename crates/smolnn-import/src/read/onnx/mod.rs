@@ -21,6 +21,7 @@ mod operators;
 mod pool;
 mod product;
 mod proto;
+mod recurrent;
 mod reduce;
 mod resize;
 mod values;

@@ -70,6 +70,12 @@ impl Op<'_> {
             .map_or(otherwise.into(), |attribute| String::from_utf8_lossy(&attribute.string).into_owned())
     }
 
+    /// An attribute that is a list of texts.
+    pub fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        self.attribute(name).map(|attribute| attribute.strings.iter().map(text).collect())
+    }
+
     /// The integers of operand `index`, which must be constant.
     pub fn integers(&self, index: usize, role: &str) -> Result<Vec<i64>, Problem> {
         let id = self.input(index)?;

@@ -1,7 +1,7 @@
 //! The table of operators: for each its name, with the domain in front where it is not ONNX's own, and the function that reads it.
 
 use super::operator::Op;
-use super::{convolution, elementwise, movement, normalise, pool, product, reduce, resize};
+use super::{convolution, elementwise, movement, normalise, pool, product, recurrent, reduce, resize};
 use crate::error::Problem;
 use crate::net::{BinaryKind, Comparison, PoolKind, ReduceKind, TensorId, UnaryKind};
 
@@ -58,6 +58,7 @@ const LINES: &[Line] = &[
     line!("Expand", op => movement::expand(op)),
     line!("Flatten", op => movement::flatten(op)),
     line!("Floor", unary UnaryKind::Floor),
+    line!("GRU", op => recurrent::recurrent(op, recurrent::Kind::Gru)),
     line!("Gather", op => movement::gather(op)),
     line!("Gelu", op => elementwise::gelu(op)),
     line!("Gemm", op => product::gemm(op)),
@@ -70,6 +71,7 @@ const LINES: &[Line] = &[
     line!("HardSwish", unary UnaryKind::HardSwish),
     line!("Identity", op => movement::identity(op)),
     line!("InstanceNormalization", op => normalise::instance(op)),
+    line!("LSTM", op => recurrent::recurrent(op, recurrent::Kind::Lstm)),
     line!("LayerNormalization", op => normalise::layer(op)),
     line!("LeakyRelu", op => elementwise::leaky_relu(op)),
     line!("Less", op => elementwise::compare(op, Comparison::Less)),
@@ -92,6 +94,7 @@ const LINES: &[Line] = &[
     line!("Pad", op => movement::pad(op)),
     line!("Pow", op => elementwise::pow(op)),
     line!("RMSNormalization", op => normalise::root_mean_square(op)),
+    line!("RNN", op => recurrent::recurrent(op, recurrent::Kind::Rnn)),
     line!("Range", op => movement::range(op)),
     line!("Reciprocal", op => elementwise::reciprocal(op)),
     line!("ReduceL1", op => reduce::reduce(op, reduce::Kind::L1)),
