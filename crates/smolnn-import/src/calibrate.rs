@@ -378,7 +378,7 @@ impl<'a> Calibrated<'a> {
         let written = self.net.nodes.iter().enumerate().filter_map(|(position, node)| {
             let scheme = scheme(&View { net: &self.net, node });
             let is_rounded =
-                matches!(scheme, Scheme::Layer(_) | Scheme::Rescaled | Scheme::Fixed { .. } | Scheme::Own(_));
+                matches!(scheme, Scheme::Layer(_) | Scheme::Rescaled | Scheme::Fixed { .. } | Scheme::Own { .. });
             let output = *node.outputs.first()?;
             (is_rounded && converted.numbers[position] != Numbers::Real).then_some((output, Some(position)))
         });

@@ -129,10 +129,23 @@ fn without_unused_constants(mut net: Net) -> Net {
     net
 }
 
-impl Integers<'_> {
+impl<'a> Integers<'a> {
     /// The quantisation of a real tensor in a type of integers.
     pub(crate) fn affine(&self, id: TensorId, element: Element) -> Affine {
         self.groups.affine(id, element)
+    }
+
+    /// A node with the float net around it.
+    pub(crate) fn view<'n>(&self, node: &'n Node) -> View<'n>
+    where
+        'a: 'n,
+    {
+        View { net: self.float, node }
+    }
+
+    /// The range of a real tensor over the data.
+    pub(crate) fn range(&self, id: TensorId) -> (f64, f64) {
+        self.decisions.ranges[id]
     }
 
     /// The type of a tensor's integers between nodes.
@@ -232,7 +245,7 @@ impl Integers<'_> {
         };
         match scheme {
             Scheme::Untouched | Scheme::Real => self.plain(node, |_, _| None),
-            Scheme::Own(build) => return build(self, node),
+            Scheme::Own { build, .. } => return build(self, node),
             Scheme::Layer(layer) => return self.layer(position, node, layer, element),
             Scheme::Rescaled | Scheme::Fixed { .. } => self.plain(node, |integers, id| {
                 let affine = match integers.float.tensors[id].data {
@@ -406,6 +419,13 @@ impl Groups {
                             (first, least, largest)
                         }));
                     }
+                }
+                Scheme::Own { int8, alike, .. } => {
+                    for &other in node.outputs.iter().take(alike).skip(1) {
+                        let (a, b) = (root(&of, node.outputs[0]), root(&of, other));
+                        of[a.max(b)] = a.min(b);
+                    }
+                    fixed.extend(node.outputs.iter().zip(int8).map(|(&id, &int8)| (id, [Some(int8), None])));
                 }
                 Scheme::Fixed { int8, int16 } => {
                     node.outputs.iter().for_each(|&id| {

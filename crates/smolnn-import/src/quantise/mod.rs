@@ -8,11 +8,13 @@
 //! - `scheme`: how each operator is quantised, the one table.
 //! - `convert`: the integer net.
 //! - `layers`: weights of a layer in integers, for networks written by hand as well.
+//! - `cells`: recurrent layers.
 //! - `recurrent`: GRU and simple RNN, by hand.
 //! - `report`: what it cost, and where.
 //!
 //! Nothing here runs a net: the room `calibrate` does, with the kernels that the firmware uses.
 
+mod cells;
 mod convert;
 mod equalise;
 pub mod layers;

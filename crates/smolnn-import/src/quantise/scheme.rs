@@ -3,6 +3,7 @@
 //! To quantise another operator, give it a line in [`scheme`]. One whose integer form is more than new scales, such as a recurrent cell, gets
 //! [`Scheme::Own`] with a function that builds the integer nodes.
 
+use super::cells;
 use super::convert::Integers;
 use super::layers::Axis;
 use crate::error::Problem;
@@ -28,8 +29,14 @@ pub(crate) enum Scheme {
         int16: Option<(f32, i32)>,
     },
     /// The function builds the integer nodes itself.
-    #[expect(dead_code, reason = "recurrent cells will be the first")]
-    Own(fn(&mut Integers<'_>, &Node) -> Result<(), Problem>),
+    Own {
+        /// Builds the nodes.
+        build: fn(&mut Integers<'_>, &Node) -> Result<(), Problem>,
+        /// Scale and zero point in int8 of the first outputs, where the kernel fixes them.
+        int8: &'static [(f32, i32)],
+        /// So many of the first outputs share one scale and zero point.
+        alike: usize,
+    },
     /// There is no integer kernel: the node computes with real numbers.
     Real,
 }
@@ -108,7 +115,9 @@ pub(crate) fn scheme(view: &View<'_>) -> Scheme {
         | Operator::ResizeBilinear { .. }
         | Operator::ResizeNearest { .. } => Scheme::Moved,
 
-        // Cells, states and what has no integer kernel.
+        Operator::Recurrent { cell, .. } => cells::recurrent(view, *cell),
+
+        // States and what has no integer kernel.
         _ => Scheme::Real,
     }
 }
