@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use smolnn_core::Target;
 use smolnn_fixed::Backend;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::lower::lower;
 use crate::manifest::Manifest;
-use crate::net::{Net, Operator};
+use crate::net::{Net, Operator, Tensor};
 use crate::plan::{Program, plan};
 use crate::quantise::QuantisationReport;
 use crate::read::{label_lists, read};
-use crate::rewrite::{rewrite, take_out_constant_channels};
+use crate::rewrite::{keep_state, rewrite, take_out_constant_channels};
 use crate::streaming::streaming;
 
 mod calibrated;
@@ -161,6 +161,46 @@ impl Model {
             Ok(net) => Ok(Self { net, ..self }),
             Err(problem) => Err(Error::Unsupported(vec![problem]).of(self.path.as_deref())),
         }
+    }
+
+    /// Keeps a state between calls: what output `output` gives, the next call takes at input `input`. Both are counted from 0 as the model has them, and
+    /// are no input and output any more. The state starts from real 0, and `reset` of the generated model sets it back.
+    ///
+    /// A recurrent network that takes its hidden state and gives it back, one step per call, becomes what firmware wants of it: a sample in, an answer
+    /// out. The quantiser starts every sample from the state's start, so that its ranges show a first step alone: keep the state of a float model.
+    ///
+    /// ```no_run
+    /// # fn main() -> smolnn_import::Result<()> {
+    /// smolnn_import::Model::open("models/gru_step.onnx")?.keep_state(1, 1)?.emit() // (x, h) to (y, h) before; x to y now
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when there is no such input or output, when their types, shapes or scales differ, or when nothing else would be left.
+    pub fn keep_state(self, input: usize, output: usize) -> Result<Self> {
+        let refuse = |found: String, supported: &str| {
+            Error::Unsupported(vec![Problem::model(found, supported)]).of(self.path.as_deref())
+        };
+        let (inputs, outputs) = (&self.net.inputs, &self.net.outputs);
+        let (Some(&from), Some(&to)) = (inputs.get(input), outputs.get(output)) else {
+            let found = format!("input {input} of {} and output {output} of {}", inputs.len(), outputs.len());
+            return Err(refuse(found, "an input and an output that the model has, counted from 0"));
+        };
+        let (taken, given) = (&self.net.tensors[from], &self.net.tensors[to]);
+        if (taken.element, &taken.shape, &taken.quantisation) != (given.element, &given.shape, &given.quantisation) {
+            let text = |tensor: &Tensor| format!("{} {:?}", tensor.element, tensor.shape);
+            let found = format!("a state that is taken as {} and given as {}", text(taken), text(given));
+            return Err(refuse(found, "one type, shape, scale and zero point for both"));
+        }
+        if inputs.len() == 1 || outputs.len() == 1 || inputs.contains(&to) {
+            return Err(refuse(
+                "a model without input or output but its state".into(),
+                "another input and another output",
+            ));
+        }
+        let mut net = self.net.clone();
+        keep_state(&mut net, from, to);
+        Ok(Self { net, ..self })
     }
 
     /// Puts the weights and tables into a section of the linker's, such as one in a slower, larger memory: `.link_section(".external_flash")`. The linker

@@ -6,6 +6,7 @@ mod fold_constants;
 mod fuse_dilation;
 mod fuse_padding;
 mod group_of_one;
+mod keep_state;
 mod narrow_positions;
 mod real_constants;
 mod slide_variables;
@@ -13,6 +14,7 @@ mod unroll_loops;
 mod uses;
 
 use crate::net::Net;
+pub(crate) use keep_state::keep_state;
 pub(crate) use uses::Uses;
 
 /// A pass: its name, and what it does to a net.

@@ -1,0 +1,64 @@
+//! Recurrent networks that take their state and give it back, and the same ones that keep it.
+
+use std::path::{Path, PathBuf};
+
+use smolnn_import::{Backend, Error, Model};
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/onnx_recurrent").join(name).join("model.onnx")
+}
+
+/// A step of a GRU: (x, h) to (y, h).
+const GRU: &str = "gru_step_opset16";
+const FEATURES: usize = 6;
+const STEPS: usize = 12;
+
+/// Samples of a stream.
+fn sample(step: usize) -> Vec<f32> {
+    (0..FEATURES).map(|feature| ((step * FEATURES + feature) as f32 * 0.7).sin()).collect()
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+#[test]
+fn a_kept_state_is_one_that_is_handed_over() {
+    let model = Model::open(file(GRU)).unwrap();
+    let (open, kept) = (model.compile(Backend::CURRENT).unwrap(), model.keep_state(1, 1).unwrap());
+    let kept = kept.compile(Backend::CURRENT).unwrap();
+    assert_eq!((kept.net().inputs.len(), kept.net().outputs.len()), (1, 1));
+    assert_eq!((open.state_bytes(), kept.state_bytes()), (0, 8 * 4));
+    let (mut open, mut kept) = (open.runner().unwrap(), kept.runner().unwrap());
+    // Twice from the start: a reset sets the state back to 0.
+    for _ in 0..2 {
+        kept.reset();
+        let mut h = bytes(&[0.0; 8]);
+        for step in 0..STEPS {
+            let x = bytes(&sample(step));
+            open.set_input(0, &x).unwrap();
+            open.set_input(1, &h).unwrap();
+            open.run().unwrap();
+            kept.set_input(0, &x).unwrap();
+            kept.run().unwrap();
+            h = open.output(1).unwrap().to_vec();
+            assert_eq!(open.output(0).unwrap(), kept.output(0).unwrap(), "step {step}");
+        }
+        assert!(h.iter().any(|&byte| byte != 0));
+    }
+}
+
+#[test]
+fn states_that_do_not_fit_are_refused() {
+    let refused = |input: usize, output: usize| {
+        let error = Model::open(file(GRU)).unwrap().keep_state(input, output).unwrap_err();
+        match &error {
+            Error::Model { error, .. } if matches!(**error, Error::Unsupported(_)) => error.to_string(),
+            _ => panic!("{error:?}"),
+        }
+    };
+    assert!(refused(2, 1).contains("input 2 of 2"), "{}", refused(2, 1));
+    assert!(refused(0, 1).contains("taken as FLOAT32 [1, 1, 6] and given as FLOAT32 [1, 1, 8]"), "{}", refused(0, 1));
+    let alone = Model::open(file(GRU)).unwrap().keep_state(1, 1).unwrap().keep_state(0, 0).unwrap_err().to_string();
+    assert!(alone.contains("a state that is taken") || alone.contains("its state"), "{alone}");
+}
