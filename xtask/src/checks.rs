@@ -45,7 +45,7 @@ fn check(suite: &mut Suite<'_>, linted: &'static [Name]) {
             cargo.args(["-p", "board", "-p", "smolnn-core", "-p", "smolnn-fixed", "-p", "smolnn-float"]);
             // The programs are the same for all.
             if name == Name::M4 {
-                cargo.args(["-p", "firmware", "-p", "operators", "-p", "size", "-p", "minimal"]);
+                cargo.args(["-p", "firmware", "-p", "operators", "-p", "size", "-p", "minimal", "-p", "pytorch-gru"]);
             }
             shell::run(cargo.args(["--", "-Dwarnings"]))?;
         }
@@ -121,21 +121,32 @@ fn cross_builds(suite: &mut Suite<'_>, boards: &[&'static Board], command: &'sta
     }
 }
 
-/// The firmware that the README shows: the same lines, and what it prints on a Cortex-M4.
+/// The firmware that the README shows: the same lines, and what it prints on a Cortex-M4; and the one that starts from PyTorch.
 fn readme(suite: &mut Suite<'_>) {
     suite.step("firmware of the README", Lane::Firmware, &[], move || {
         readme_shows(&fs::read_to_string(shell::root().join("README.md"))?)?;
-        let board = Name::M4.board();
-        // As a stranger builds it: its own build script says how it is linked.
-        let mut cargo = shell::cargo();
-        cargo.args(["build", "--profile", "firmware", "--quiet", "-p", "minimal", "--target", board.triple]);
-        shell::run(cargo.arg("--target-dir").arg(firmware::target()).env_remove("RUSTFLAGS"))?;
-        let image = firmware::target().join(board.triple).join("firmware/minimal");
-        let run = firmware::run(board, &image, &[], Duration::from_secs(60), shell::say_line)?;
-        run.end.check("the firmware of the README")?;
-        ensure!(run.lines == ["this is a 0"], "it printed {:?}", run.lines);
+        let lines = example("minimal")?;
+        ensure!(lines == ["this is a 0"], "it printed {lines:?}");
         Ok(Tally::ONE)
     });
+    suite.step("GRU from PyTorch on m4", Lane::Firmware, &[], move || {
+        let lines = example("pytorch-gru")?;
+        let last = lines.last().map_or("", |line| line);
+        ensure!(last.ends_with("21 of 21 bit for bit as on the host"), "it printed {lines:?}");
+        Ok(Tally::ONE)
+    });
+}
+
+/// Builds an example for a Cortex-M4, as a stranger builds it: its own build script says how it is linked. Gives what it prints.
+fn example(name: &str) -> Result<Vec<String>> {
+    let board = Name::M4.board();
+    let mut cargo = shell::cargo();
+    cargo.args(["build", "--profile", "firmware", "--quiet", "-p", name, "--target", board.triple]);
+    shell::run(cargo.arg("--target-dir").arg(firmware::target()).env_remove("RUSTFLAGS"))?;
+    let image = firmware::target().join(board.triple).join("firmware").join(name);
+    let run = firmware::run(board, &image, &[], Duration::from_secs(60), shell::say_line)?;
+    run.end.check(&format!("the example {name}"))?;
+    Ok(run.lines)
 }
 
 /// Builds programs once for each image that the boards have; the step that builds the image of each name.
