@@ -1,16 +1,18 @@
-//! Compiles the single-operator models and small whole ones, float ones among them, for the target of the build, and embeds the recorded float
-//! cases and spoken vowels for a quantised GRU. A board of 16 KiB has none of them: each operator would bring kernels of its own, which the whole
+//! Compiles the single-operator models and small whole ones, float ones among them, for the target of the build; float networks that are quantised here, with
+//! what they give on this machine; the recorded float cases; and spoken vowels for a quantised GRU. A board of 16 KiB has none of them: each operator would bring kernels of its own, which the whole
 //! models run there.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
 use embed::Writer;
 use smolnn_fixed::rnn::gru;
-use smolnn_import::Backend;
+use smolnn_import::npy::Array;
 use smolnn_import::recurrent::{self, CellWeights, QuantisedGru, Reset, Update};
-use smolnn_testkit::golden::{self, Golden};
+use smolnn_import::{Backend, Model, RangeMethod};
+use smolnn_testkit::golden::{self, Case, Golden};
 use smolnn_testkit::signal::STAGES;
 use smolnn_testkit::vowels;
 
@@ -57,6 +59,7 @@ fn main() {
         "../../data/ops",
         "../../data/converter",
         "../../data/japanese_vowels",
+        "../../data/quantise",
     ] {
         println!("cargo::rerun-if-changed={folder}");
     }
@@ -74,6 +77,8 @@ fn main() {
     }
     writer.group("operators", operators);
     stages(&mut writer);
+    let networks: &[&str] = if writer.small { &[] } else { &QUANTISED };
+    writer.models("quantised", networks.iter().map(|name| quantised(name)));
     floats(&mut writer);
     gru(&mut writer);
     writer.write("operators.rs");
@@ -97,6 +102,55 @@ fn stages(writer: &mut Writer) {
          /// The numbers of each stage, by its name.\n\
          pub static STAGES: &[(&str, &[u8])] = &[\n{blobs}];\n"
     );
+}
+
+/// Float networks that are quantised here.
+const QUANTISED: [&str; 2] = ["digits", "motions"];
+
+/// A float network that became one of integers, and what it gives for some samples on this machine, bit for bit. Few samples calibrate it: accuracy is
+/// measured elsewhere.
+fn quantised(name: &str) -> (Golden, smolnn_import::Result<Model>) {
+    let data = golden::project().join("tests/data/quantise");
+    let model = Model::open(data.join(format!("{name}.tflite"))).and_then(|model| {
+        let calibration = Array::open(&data.join(format!("{name}.npz")))?.swap_remove(0).1;
+        let length = calibration.values.len() / calibration.shape[0];
+        let samples = calibration.values.chunks_exact(length).step_by(8);
+        let samples: Vec<Vec<f32>> = samples.map(|sample| sample.iter().map(|&value| value as f32).collect()).collect();
+        let model = model.named(&format!("quantised_{name}")).calibrate_with(samples)?;
+        model.ranges(RangeMethod::MinMax).equalise(false).correct_biases(true).int16(["3"]).int8()
+    });
+    let cases = model.as_ref().map_or_else(|_| Vec::new(), runs);
+    let golden = Golden {
+        name: format!("quantised_{name}"),
+        folder: data,
+        model: Vec::new(),
+        inputs: vec![0],
+        outputs: vec![1],
+        tensors: BTreeMap::new(),
+        operators: Vec::new(),
+        cases,
+    };
+    (golden, model)
+}
+
+/// Runs of a model of one input and one output on this machine, over pseudo-random inputs.
+fn runs(model: &Model) -> Vec<Case> {
+    let program = model.compile(Backend::CURRENT).expect("the network compiles");
+    let mut runner = program.runner().expect("the backend is this machine's");
+    let length = program.net().tensors[program.net().inputs[0]].bytes();
+    let mut state = 1_u32;
+    let mut case = |label: String| {
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        let input: Vec<u8> = (0..length).map(|_| random()).collect();
+        runner.set_input(0, &input).expect("as many bytes as the input has");
+        runner.run().expect("a checked program runs");
+        let output = runner.output(0).expect("there is an output").to_vec();
+        Case { label, steps: 1, inputs: vec![(0, input)], outputs: vec![(1, output)], between: Vec::new() }
+    };
+    (0..4).map(|index| case(format!("random {index}"))).collect()
 }
 
 /// The recorded float cases: manifest, and each case's tensors.

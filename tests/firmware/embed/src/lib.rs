@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-use smolnn_import::{Backend, Model, Program};
+use smolnn_import::{Backend, Model, Program, Result};
 use smolnn_testkit::golden::Golden;
 
 /// What a board of 16 KiB RAM and 256 KiB flash holds besides the firmware itself.
@@ -75,10 +75,22 @@ impl Writer {
     /// # Panics
     /// When two models have the same name.
     pub fn group(&mut self, group: &str, goldens: Vec<Golden>) {
+        let read = |golden: Golden| {
+            let model = Model::read(&golden.name, &golden.model);
+            (golden, model)
+        };
+        self.models(group, goldens.into_iter().map(read));
+    }
+
+    /// As [`group`](Self::group), of models with what was recorded of them, or the reason why there is no model.
+    ///
+    /// # Panics
+    /// When two models have the same name.
+    pub fn models(&mut self, group: &str, models: impl IntoIterator<Item = (Golden, Result<Model>)>) {
         let mut calls = String::new();
         let mut refused = String::new();
-        for golden in goldens {
-            let program = match Model::read(&golden.name, &golden.model).and_then(|model| model.compile(self.backend)) {
+        for (golden, model) in models {
+            let program = match model.and_then(|model| model.compile(self.backend)) {
                 Ok(program) => program,
                 Err(error) => {
                     let _ = writeln!(refused, "    ({:?}, {:?}),", golden.name, error.to_string());

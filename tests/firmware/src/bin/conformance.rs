@@ -54,12 +54,13 @@ fn run() -> board::Exit {
         random_cases(&mut report);
         hostile_layers(&mut report);
     }
-    for (name, error) in models::REFUSED_MODELS {
+    for (name, error) in models::REFUSED_MODELS.iter().chain(operators::REFUSED_QUANTISED) {
         report.add(false, format_args!("{name}"), format_args!("{error}"));
     }
     let mut golden = Golden { report: &mut report, perturb };
     models::models(&mut golden);
     operators::operators(&mut golden);
+    operators::quantised(&mut golden);
     if !perturb {
         let (found, frames) = signal::checksum();
         let right = found == signal::EXPECTED && frames == signal::FRAMES;
