@@ -192,3 +192,49 @@ fn wrong_data_are_refused_with_the_reason() {
     let twice = twice.calibrate(data("digits.npz")).unwrap_err().to_string();
     assert!(twice.contains("quantised already"), "{twice}");
 }
+
+/// The digits network with the values of a constant changed, by the number of the operator that reads it and the constant's place among its inputs.
+fn changed(operator: usize, input: usize, change: impl Fn(f32) -> f32) -> Model {
+    let mut bytes = std::fs::read(data("digits.tflite")).unwrap();
+    let net = Model::read("digits", &bytes).unwrap().net().clone();
+    let node = net.nodes.iter().find(|node| node.index == operator).unwrap();
+    let of_file = net.tensors[node.inputs[input].unwrap()].data.as_ref().unwrap().bytes().to_vec();
+    let at = bytes.windows(of_file.len()).position(|window| window == of_file).expect("the constant lies in the file");
+    for (to, from) in bytes[at..].chunks_exact_mut(4).zip(of_file.as_chunks().0) {
+        to.copy_from_slice(&change(f32::from_le_bytes(*from)).to_le_bytes());
+    }
+    Model::read("digits", &bytes).unwrap()
+}
+
+#[test]
+fn weights_and_activations_that_are_not_finite_are_named() {
+    let infinite = changed(5, 1, |_| f32::INFINITY).calibrate(data("digits.npz")).unwrap_err().to_string();
+    assert!(infinite.contains("of operator 5 FULLY_CONNECTED holds inf"), "{infinite}");
+    let overflow = changed(2, 1, |weight| weight * 1e38).calibrate(data("digits.npz")).unwrap().int8();
+    let overflow = overflow.unwrap_err().to_string();
+    assert!(overflow.contains("of operator 2 CONV_2D is") && overflow.contains("sample 0"), "{overflow}");
+}
+
+#[test]
+fn a_layer_that_never_changes_deserves_a_warning() {
+    // No sum gets above 0, so that RELU gives zeros.
+    let model = changed(5, 2, |_| -1e3).calibrate(data("digits.npz")).unwrap().int8().unwrap();
+    let warnings = &model.quantisation_report().unwrap().warnings;
+    assert!(
+        warnings.iter().any(|text| text.contains("of operator 5 FULLY_CONNECTED is 0 for all samples")),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn layers_stay_real_and_ends_stay_real_where_that_is_asked_for() {
+    let model = || Model::open(data("digits.tflite")).unwrap().calibrate(data("digits.npz")).unwrap();
+    let part = model().keep_float(["5"]).int8().unwrap();
+    let report = part.quantisation_report().unwrap();
+    let numbers = |index: usize| report.layers.iter().find(|layer| layer.index == Some(index)).unwrap().numbers;
+    assert_eq!((numbers(2), numbers(5), numbers(6)), ("int8", "float", "int8"));
+    assert!(report.warnings.iter().any(|text| text.contains("operator 5 FULLY_CONNECTED stays with real numbers")));
+    let ends = model().real_ends().int8().unwrap();
+    let element = |id: usize| ends.net().tensors[id].element;
+    assert_eq!((element(ends.net().inputs[0]), element(ends.net().outputs[0])), (Element::F32, Element::F32));
+}
