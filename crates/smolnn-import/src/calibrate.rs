@@ -8,7 +8,7 @@ use smolnn_fixed::quantise::Affine;
 
 use crate::error::{Error, Problem, Result};
 use crate::lower::lower;
-use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId, View};
+use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId, UnaryKind, View};
 use crate::plan::{Program, plan};
 use crate::quantise::{
     Converted, Decisions, IntegerRows, Numbers, Observed, QuantisationReport, QuantisedLayer, RangeMethod, Samples,
@@ -47,7 +47,7 @@ pub(crate) struct Labelled {
     pub labels: Vec<usize>,
 }
 
-/// What the caller wants; what is `None` is chosen by the signal-to-noise ratio of the outputs.
+/// What the caller wants; what is `None` is chosen by the signal-to-noise ratio of the outputs, before a softmax or sigmoid.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wishes {
     pub ranges: Option<RangeMethod>,
@@ -115,6 +115,11 @@ impl Machine {
     /// The outputs of one sample as real numbers.
     fn outputs(&self, runner: &mut Runner<'_>, samples: &Samples, sample: usize) -> Result<Vec<Vec<f32>>> {
         self.run(runner, samples, sample, |_, _| {})?;
+        self.read_outputs(runner)
+    }
+
+    /// The outputs of the last run as real numbers.
+    fn read_outputs(&self, runner: &Runner<'_>) -> Result<Vec<Vec<f32>>> {
         let net = self.program.net();
         let output = |(index, &id): (usize, &TensorId)| Ok(values(&net.tensors[id], runner.output(index)?));
         net.outputs.iter().enumerate().map(output).collect()
@@ -192,6 +197,10 @@ struct Calibrated<'a> {
     samples: &'a Samples,
     /// Outputs of the samples over which ways of quantising are compared.
     references: Vec<(usize, Vec<Vec<f32>>)>,
+    /// By what ways of quantising are judged: each output, or what a softmax or sigmoid makes it of, since these hide most errors.
+    judged: Vec<TensorId>,
+    /// Their values for the same samples.
+    judgements: Vec<HashMap<TensorId, Vec<f32>>>,
 }
 
 impl<'a> Calibrated<'a> {
@@ -216,12 +225,20 @@ impl<'a> Calibrated<'a> {
                 )));
             }
         }
-        let mut references = Vec::new();
+        let (mut references, mut judgements) = (Vec::new(), Vec::new());
+        let judged: Vec<TensorId> = net.outputs.iter().map(|&id| judged_by(&net, id)).collect();
         for sample in spread(samples.count(), TRIAL_SAMPLES) {
-            references.push((sample, machine.outputs(&mut runner, samples, sample)?));
+            let mut values_of = HashMap::new();
+            machine.run(&mut runner, samples, sample, |id, values| {
+                if judged.contains(&id) {
+                    values_of.insert(id, values);
+                }
+            })?;
+            judgements.push(values_of);
+            references.push((sample, machine.read_outputs(&runner)?));
         }
         drop(runner);
-        Ok(Self { net, machine, observed, samples, references })
+        Ok(Self { net, machine, observed, samples, references, judged, judgements })
     }
 
     /// The ranges of all tensors.
@@ -279,6 +296,22 @@ impl<'a> Calibrated<'a> {
             let (sample, exact) = &self.references[index];
             let outputs = machine.outputs(&mut runner, self.samples, *sample)?;
             exact.iter().zip(&outputs).for_each(|(exact, rounded)| noise.add(exact, rounded));
+        }
+        Ok(noise)
+    }
+
+    /// The noise of what an integer net is judged by.
+    fn judgement(&self, converted: &Converted, machine: &Machine) -> Result<Noise> {
+        let mut runner = machine.runner()?;
+        let mut noise = Noise::default();
+        let pairs: Vec<(TensorId, TensorId)> =
+            self.judged.iter().filter_map(|&id| Some((id, *converted.tensors.get(&id)?))).collect();
+        for ((sample, _), exact) in self.references.iter().zip(&self.judgements) {
+            machine.run(&mut runner, self.samples, *sample, |to, rounded| {
+                for (id, _) in pairs.iter().filter(|(_, own)| *own == to) {
+                    exact.get(id).into_iter().for_each(|exact| noise.add(exact, &rounded));
+                }
+            })?;
         }
         Ok(noise)
     }
@@ -397,6 +430,18 @@ impl<'a> Calibrated<'a> {
     }
 }
 
+/// What an output is judged by: what a softmax or a sigmoid that gives it takes, or itself.
+fn judged_by(net: &Net, output: TensorId) -> TensorId {
+    let writer = net.nodes.iter().find(|node| node.outputs.contains(&output));
+    let squashes = |operator: &Operator| {
+        matches!(operator, Operator::Softmax { .. } | Operator::LogSoftmax | Operator::Unary(UnaryKind::Logistic))
+    };
+    match writer.map(|node| (&node.operator, &node.inputs[..])) {
+        Some((operator, &[Some(input)])) if squashes(operator) => input,
+        _ => output,
+    }
+}
+
 /// The tensor with the operator that writes it, for people.
 fn described(net: &Net, id: TensorId) -> String {
     let name = net.tensors[id].name.escape_debug();
@@ -484,10 +529,9 @@ pub(crate) fn quantise(
     let mut attempt = |of: &Calibrated<'_>, ranges, equalised, correct, progress: &mut Progress<'_>| -> Result<f64> {
         progress("ways of quantising", trials.len(), 5);
         let mut decisions = of.decisions(ranges, correct, &base)?;
-        let (_, machine) = of.convert(&mut decisions)?;
-        let noise = of.output_noise(&machine, TRIAL_SAMPLES)?;
-        let output_snr = noise.decibels();
-        trials.push((Trial { ranges, equalised, biases_corrected: correct, output_snr }, noise.ratio()));
+        let (converted, machine) = of.convert(&mut decisions)?;
+        let noise = of.judgement(&converted, &machine)?;
+        trials.push((Trial { ranges, equalised, biases_corrected: correct, snr: noise.decibels() }, noise.ratio()));
         Ok(noise.ratio())
     };
     let correct = wishes.correct.unwrap_or(true);

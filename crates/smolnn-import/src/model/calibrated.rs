@@ -13,7 +13,8 @@ use crate::quantise::{QuantisationReport, RangeMethod, Samples};
 
 /// A float model with data that look like its input. [`int8`](Self::int8) makes integers of it.
 ///
-/// What is not asked for is tried, and what gives the outputs the best signal-to-noise ratio on the calibration data is taken.
+/// What is not asked for is tried, and what gives the outputs the best signal-to-noise ratio on the calibration data is taken; where a softmax or a
+/// sigmoid gives them, what it takes decides.
 pub struct Calibrated {
     model: Model,
     samples: Samples,

@@ -54,10 +54,9 @@ impl QuantisationReport {
         }
         page += "<h2>Values and ranges</h2>\n<p class=\"soft\">How often values occurred (square root of the count). What lies outside of the two marks is cut off.</p>\n<div class=\"cards\">\n";
         self.layers.iter().for_each(|layer| page += &card(layer));
-        page +=
-            "</div>\n<h2>What was tried</h2>\n<div class=\"wide\"><table><tr><th>way</th><th>output SNR</th></tr>\n";
+        page += "</div>\n<h2>What was tried</h2>\n<div class=\"wide\"><table><tr><th>way</th><th>SNR of the outputs, before a softmax or sigmoid</th></tr>\n";
         for trial in &self.trials {
-            let _ = writeln!(page, "<tr><td>{}</td><td>{}</td></tr>", escape(&trial.way()), decibels(trial.output_snr));
+            let _ = writeln!(page, "<tr><td>{}</td><td>{}</td></tr>", escape(&trial.way()), decibels(trial.snr));
         }
         page + "</table></div>\n</body></html>\n"
     }

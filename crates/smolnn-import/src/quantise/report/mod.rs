@@ -25,7 +25,7 @@ pub struct QuantisationReport {
     pub equalised: bool,
     /// Whether biases were corrected by the mean error of the weights.
     pub biases_corrected: bool,
-    /// What was tried, with the signal-to-noise ratio of the outputs over a part of the samples.
+    /// What was tried, over a part of the samples.
     pub trials: Vec<Trial>,
     /// Signal-to-noise ratio of the outputs.
     pub output_snr: Option<f64>,
@@ -48,8 +48,8 @@ pub struct Trial {
     pub equalised: bool,
     /// Whether biases were corrected.
     pub biases_corrected: bool,
-    /// Signal-to-noise ratio of the outputs.
-    pub output_snr: Option<f64>,
+    /// Signal-to-noise ratio of the outputs, or of what a softmax or sigmoid makes them of: these hide most errors.
+    pub snr: Option<f64>,
 }
 
 /// A layer, or an input of the model.

@@ -16,9 +16,9 @@ impl QuantisationReport {
         text += &draw(&header, rows, 3, width);
         text += "flash, RAM: bytes on a Cortex-M4. range: least and largest value; used: of the integers; beyond: elements that were cut off.\n";
         text += "SNR: of what the layer gives; error: the layer's share of the output's error.\n";
-        text += "Tried, with the output's SNR:";
+        text += "Tried, with the SNR of the outputs, before a softmax or sigmoid:";
         for trial in &self.trials {
-            text += &format!(" {} {};", trial.way(), decibels(trial.output_snr));
+            text += &format!(" {} {};", trial.way(), decibels(trial.snr));
         }
         text.pop();
         text.push('\n');
