@@ -17,7 +17,7 @@ use new::{New, Origin};
 use quantiser::Quantiser;
 use session::Session;
 
-/// Neural networks for microcontrollers: `.tflite` in, Rust out.
+/// Neural networks for microcontrollers: `.tflite` or `.onnx` in, Rust out.
 #[derive(Parser)]
 #[command(name = "smolnn", version)]
 struct Arguments {
@@ -29,7 +29,7 @@ struct Arguments {
 enum Command {
     /// Prints a table of the model's layers: operator, shapes, quantisation, multiply-accumulates, flash, memory.
     Inspect {
-        /// The .tflite file.
+        /// The .tflite or .onnx file.
         model: PathBuf,
         /// Count for this backend, or for this chip (rp2040, nrf52840, stm32f411 …). Without it, for a Cortex-M4.
         #[arg(long, value_parser = backend)]
@@ -43,10 +43,13 @@ enum Command {
         /// Write a page with the layers as a picture: multiply-accumulates and memory of each.
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
+        /// The length of a dimension that an .onnx file leaves open: time=49.
+        #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = dimension)]
+        dimensions: Vec<(String, usize)>,
     },
     /// Compiles the model to a Rust module for `smolnn`.
     Compile {
-        /// The .tflite file.
+        /// The .tflite or .onnx file.
         model: PathBuf,
         /// The Rust file to write; with --c, the folder.
         #[arg(short, long)]
@@ -60,6 +63,9 @@ enum Command {
         /// Write a crate that becomes a static library for C, with a header.
         #[arg(long)]
         c: bool,
+        /// The length of a dimension that an .onnx file leaves open: time=49.
+        #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = dimension)]
+        dimensions: Vec<(String, usize)>,
         #[command(flatten)]
         origin: Origin,
     },
@@ -129,12 +135,11 @@ fn backend(name: &str) -> std::result::Result<Core, String> {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Inspect { model, backend, json, width, html } => {
-            inspect(&model, backend, json, width, html.as_deref())
+        Command::Inspect { model, backend, json, width, html, dimensions } => {
+            open(&model, &dimensions).and_then(|model| inspect(&model, backend, json, width, html.as_deref()))
         }
-        Command::Compile { model, output, backend, link_section, c, origin } => {
-            compile(&model, &output, backend.backend, link_section.as_deref(), c.then_some(&origin))
-        }
+        Command::Compile { model, output, backend, link_section, c, dimensions, origin } => open(&model, &dimensions)
+            .and_then(|model| compile(model, &output, backend.backend, link_section.as_deref(), c.then_some(&origin))),
         Command::Quantise(quantiser) => quantiser.run(),
         Command::Run(session) => session.run(),
         Command::New(new) => new.run(),
@@ -148,13 +153,25 @@ fn main() -> ExitCode {
     }
 }
 
-fn inspect(model: &Path, core: Option<Core>, json: bool, width: Option<usize>, html: Option<&Path>) -> Result<()> {
+/// A dimension's name and length.
+fn dimension(text: &str) -> std::result::Result<(String, usize), String> {
+    let pair = text.rsplit_once('=').and_then(|(name, length)| Some((name.to_string(), length.parse().ok()?)));
+    pair.filter(|&(_, length)| length > 0).ok_or_else(|| "a dimension's name and its length, as time=49".into())
+}
+
+/// Opens a model whose open dimensions have these lengths.
+fn open(path: &Path, dimensions: &[(String, usize)]) -> Result<Model> {
+    let dimensions: Vec<(&str, usize)> = dimensions.iter().map(|(name, length)| (&name[..], *length)).collect();
+    Model::open_with(path, &dimensions)
+}
+
+fn inspect(model: &Model, core: Option<Core>, json: bool, width: Option<usize>, html: Option<&Path>) -> Result<()> {
     let (backend, note) = match core {
         Some(Core { backend, name }) if name == backend.name() => (backend, String::new()),
         Some(Core { backend, name }) => (backend, format!("As {name} runs it.\n")),
         None => (Backend::Dsp, "For a Cortex-M4, the default: --backend takes other chips.\n".into()),
     };
-    let program = Model::open(model)?.compile(backend)?;
+    let program = model.compile(backend)?;
     let report = program.report();
     if let Some(path) = html {
         save(path, report.html().as_bytes())?;
@@ -169,13 +186,12 @@ fn inspect(model: &Path, core: Option<Core>, json: bool, width: Option<usize>, h
 }
 
 fn compile(
-    model: &Path,
+    mut model: Model,
     output: &Path,
     backend: Backend,
     link_section: Option<&str>,
     for_c: Option<&Origin>,
 ) -> Result<()> {
-    let mut model = Model::open(model)?;
     // The module that the file is to others.
     if let Some(name) = output.file_stem() {
         model = model.named(&name.to_string_lossy());

@@ -13,8 +13,8 @@ use crate::manifest::Manifest;
 use crate::net::{Net, Operator, Tensor};
 use crate::plan::{Program, plan};
 use crate::quantise::QuantisationReport;
-use crate::read::{label_lists, read};
-use crate::rewrite::{keep_state, rewrite, take_out_constant_channels};
+use crate::read::{has_channels_first, label_lists, read};
+use crate::rewrite::{channels_last_inputs, keep_state, rewrite, rewrite_channels_first, take_out_constant_channels};
 use crate::streaming::streaming;
 
 mod calibrated;
@@ -96,6 +96,9 @@ impl Model {
     /// A model from its bytes, with lengths for open dimensions and the folder that the file is in.
     fn of(name: &str, bytes: &[u8], dimensions: &[(&str, usize)], folder: Option<&Path>) -> Result<Self> {
         let mut net = read(bytes, dimensions, folder)?;
+        if has_channels_first(bytes) {
+            rewrite_channels_first(&mut net);
+        }
         rewrite(&mut net);
         Ok(Self {
             name: identifier(name),
@@ -209,6 +212,14 @@ impl Model {
     /// A section's name is an unsafe attribute in Rust, so that the generated module then does not compile under `#![forbid(unsafe_code)]`.
     pub fn link_section(mut self, section: &str) -> Self {
         self.link_section = Some(section.into());
+        self
+    }
+
+    /// Takes images as a camera gives them, and sequences as a sensor does: the channels of a pixel or of a moment together. ONNX has them apart, in an
+    /// input of shape `[batch, channels, rows, columns]`, which a model of several channels transposes first. With this the input is
+    /// `[batch, rows, columns, channels]` and the transpose is gone. Inputs behind which no transpose goes stay as they are.
+    pub fn channels_last_inputs(mut self) -> Self {
+        channels_last_inputs(&mut self.net);
         self
     }
 

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use smolnn_import::{Backend, Element, Error, Model, Program, Result, Runner, Tensor, TensorId, npy};
+use smolnn_import::{Backend, Element, Error, Program, Result, Runner, Tensor, TensorId, npy};
 
 use super::{save, say};
 
 /// What to run, and what to do with the outputs.
 #[derive(Args)]
 pub struct Session {
-    /// The .tflite file.
+    /// The .tflite or .onnx file.
     model: PathBuf,
     /// A tensor per input of the model, in its order: raw little-endian bytes, or NumPy's .npy. Real values in a .npy file are quantised as the
     /// input is.
@@ -31,6 +31,9 @@ pub struct Session {
     /// Classes that are right, as numbers in a text file, one per call: says how often the largest output is that one. State starts anew at each.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// The length of a dimension that an .onnx file leaves open: time=49.
+    #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = super::dimension)]
+    dimensions: Vec<(String, usize)>,
 }
 
 /// An output of all calls.
@@ -44,7 +47,7 @@ struct Collected {
 impl Session {
     /// Runs the calls.
     pub fn run(&self) -> Result<()> {
-        let model = Model::open(&self.model)?;
+        let model = super::open(&self.model, &self.dimensions)?;
         // What is dumped is compared with other tools' tensors, which have all channels.
         let model = if self.dump.is_some() { model.keep_channels() } else { model };
         let program = model.compile(Backend::CURRENT)?;

@@ -141,6 +141,62 @@ fn networks_exported_by_pytorch_match_onnxruntime() {
     }
 }
 
+/// Transposes that are left in the networks of ../shared/golden/onnx: one where the input has several channels, one where the output has.
+const TRANSPOSES: [(&str, usize); 6] = [
+    ("attention_opset17", 0),
+    ("dscnn_opset17", 0),
+    ("resnet_opset17", 1),
+    ("squeeze_excite_opset17", 1),
+    ("tcn_opset17", 1),
+    ("unet_opset11", 1),
+];
+
+#[test]
+fn transposes_are_left_only_where_inputs_and_outputs_need_them() {
+    let count = |model: &Model| {
+        model.net().nodes.iter().filter(|node| matches!(node.operator, smolnn_import::Operator::Transpose)).count()
+    };
+    for golden in golden::all("../shared/golden/onnx") {
+        let Some((_, expected)) = TRANSPOSES.into_iter().find(|(name, _)| *name == golden.name) else { continue };
+        let model = Model::read(&golden.name, &golden.model).expect("the model is read");
+        assert_eq!(count(&model), expected, "{}", golden.name);
+        let model = model.channels_last_inputs();
+        let last = model.net().outputs.iter().any(|&id| model.net().tensors[id].shape.len() > 2);
+        assert_eq!(count(&model), usize::from(last && golden.name.starts_with("unet")), "{}", golden.name);
+    }
+}
+
+/// An image with its channels last gives what the image with its channels first gives.
+#[test]
+fn inputs_with_channels_last_are_the_same_image() {
+    for golden in golden::all("tests/data/onnx/networks").iter().filter(|golden| golden.name.starts_with("squeeze")) {
+        let model = Model::read(&golden.name, &golden.model).expect("the model is read").channels_last_inputs();
+        let [batch, channels, rows, columns] = golden.tensors[&0].shape[..] else { panic!("an image") };
+        assert_eq!(model.net().tensors[model.net().inputs[0]].shape, [batch, rows, columns, channels]);
+        let program = model.compile(Backend::CURRENT).expect("the model compiles");
+        let mut runner = program.runner().expect("this machine's backend");
+        for case in &golden.cases {
+            let pixels: Vec<&[u8]> = case.input(0).chunks(4).collect();
+            let last = (0..pixels.len()).flat_map(|at| pixels[at % channels * rows * columns + at / channels]);
+            runner.set_input(0, &last.copied().collect::<Vec<u8>>()).expect("the input fits");
+            runner.run().expect("the model runs");
+            let output = golden.outputs[0];
+            let found = runner.output(0).expect("the output");
+            assert_eq!(golden.difference(output, case.output(output), found), None, "{}", golden.name);
+        }
+    }
+}
+
+#[test]
+fn the_projects_own_exports_match_onnxruntime() {
+    let (mut tensors, goldens) = (0, golden::all("tests/data/onnx/networks"));
+    for golden in &goldens {
+        tensors += check(golden).unwrap_or_else(|error| panic!("{}: {error}", golden.name));
+    }
+    println!("{} networks, {tensors} outputs", goldens.len());
+    assert!(goldens.len() >= 25 && tensors >= goldens.len());
+}
+
 /// A dilated convolution between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND, in a file that leaves the batch open: the outputs of TensorFlow 2.21's
 /// reference kernels (`BUILTIN_REF`), which resize what is open, for the recorded inputs.
 #[test]

@@ -64,6 +64,40 @@ impl Tally {
     }
 }
 
+/// The project's own ONNX networks.
+fn exports() -> Vec<(String, Vec<u8>)> {
+    let goldens = golden::all("tests/data/onnx/networks");
+    goldens.into_iter().filter(|golden| golden.model.len() < 12_000).map(|golden| (golden.name, golden.model)).collect()
+}
+
+#[test]
+fn damaged_onnx_files_are_refused() {
+    let mut tally = Tally::default();
+    let mut random = Random::new(14);
+    let exports = exports();
+    assert!(exports.len() > 5, "small networks in tests/data/onnx");
+    for (name, bytes) in &exports {
+        for length in (0..bytes.len()).step_by(bytes.len() / 60 + 1) {
+            tally.add(&format!("{name} cut to {length} bytes"), &bytes[..length]);
+        }
+        for round in 0..400 {
+            let mut damaged = bytes.clone();
+            for _ in 0..random.length(1, 3) {
+                let at = random.length(0, damaged.len() - 1);
+                match random.length(0, 3) {
+                    0 => damaged[at] ^= 1 << random.length(0, 7),
+                    1 => damaged[at] = random.length(0, 255) as u8,
+                    2 => _ = damaged.remove(at),
+                    _ => damaged.insert(at, random.length(0, 255) as u8),
+                }
+            }
+            tally.add(&format!("{name}, mutation {round}"), &damaged);
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.compiled > 100 && tally.malformed > 1000 && tally.unsupported > 50, "{tally:?}");
+}
+
 #[test]
 fn truncated_files_are_refused() {
     let mut tally = Tally::default();

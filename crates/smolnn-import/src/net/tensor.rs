@@ -142,6 +142,22 @@ impl Tensor {
         (self.len() * self.element.bits()).div_ceil(8)
     }
 
+    /// The real values of a constant of scaled integers; `None` where it has no scales, or such that do not fit its shape.
+    pub(crate) fn dequantised(&self) -> Option<Vec<f32>> {
+        let quantisation = self.quantisation.as_ref()?;
+        let count = quantisation.scales.len();
+        let inner: usize = self.shape.iter().skip(quantisation.dimension + 1).product();
+        if count != 1 && self.shape.get(quantisation.dimension) != Some(&count) {
+            return None;
+        }
+        let channel = |index: usize| if count == 1 { 0 } else { index / inner % count };
+        let value = |(index, &stored): (usize, &i64)| {
+            let channel = channel(index);
+            quantisation.scales[channel] * (stored - i64::from(quantisation.zero_points[channel])) as f32
+        };
+        Some(self.integers()?.iter().enumerate().map(value).collect())
+    }
+
     /// The values of an integer constant of 8, 16, 32 or 64 bits; truth values are 0 and others.
     pub(crate) fn integers(&self) -> Option<Vec<i64>> {
         let bytes = self.data.as_ref()?.bytes();

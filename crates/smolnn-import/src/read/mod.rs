@@ -10,6 +10,11 @@ use std::path::Path;
 use crate::error::{Error, Problem, Result};
 use crate::net::Net;
 
+/// Whether the format of a file has channels in front of rows and columns.
+pub(crate) fn has_channels_first(file: &[u8]) -> bool {
+    onnx::recognises(file)
+}
+
 /// Reads and checks a model file. Lengths that it leaves open are looked up in `dimensions`, constants that lie beside it in `folder`.
 ///
 /// # Errors

@@ -2,11 +2,15 @@
 
 mod constant_channels;
 mod drop_unused;
+mod fold_affine;
 mod fold_constants;
+mod fuse_activations;
 mod fuse_dilation;
 mod fuse_padding;
+mod fuse_quantised;
 mod group_of_one;
 mod keep_state;
+mod layouts;
 mod narrow_positions;
 mod real_constants;
 mod slide_variables;
@@ -37,6 +41,31 @@ const PASSES: &[Pass] = &[
     Pass { name: "slide_variables", apply: slide_variables::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
 ];
+
+/// Passes for nets of formats that have channels in front and no fused operators, which run before the others.
+const CHANNELS_FIRST: &[Pass] = &[
+    Pass { name: "drop_unused", apply: drop_unused::apply },
+    Pass { name: "fuse_activations", apply: fuse_activations::apply },
+    Pass { name: "fuse_quantised", apply: fuse_quantised::apply },
+    Pass { name: "layouts", apply: layouts::apply },
+    Pass { name: "drop_unused", apply: drop_unused::apply },
+    Pass { name: "fold_affine", apply: fold_affine::apply },
+    Pass { name: "fuse_activations", apply: fuse_activations::apply },
+];
+
+/// Runs the passes for nets with channels in front.
+pub(crate) fn rewrite_channels_first(net: &mut Net) {
+    for pass in CHANNELS_FIRST {
+        (pass.apply)(net);
+        debug_assert!(net.check_flow().is_ok(), "{} breaks the flow of the net", pass.name);
+    }
+}
+
+/// Gives the model's inputs their channels last, where a transpose of the net is not needed then.
+pub(crate) fn channels_last_inputs(net: &mut Net) {
+    layouts::channels_last_inputs(net);
+    debug_assert!(net.check_flow().is_ok(), "channels_last_inputs breaks the flow of the net");
+}
 
 /// Runs all passes.
 pub(crate) fn rewrite(net: &mut Net) {

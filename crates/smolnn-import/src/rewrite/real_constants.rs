@@ -58,15 +58,7 @@ fn real(tensor: &Tensor) -> Option<Tensor> {
     let values: Vec<f32> = if tensor.element == Element::F16 {
         bytes.as_chunks().0.iter().map(|&bytes| from_f16(u16::from_le_bytes(bytes))).collect()
     } else {
-        let quantisation = tensor.quantisation.as_ref()?;
-        let count = quantisation.scales.len();
-        let inner: usize = tensor.shape.iter().skip(quantisation.dimension + 1).product();
-        let channel = |index: usize| if count == 1 { 0 } else { index / inner % count };
-        let value = |(index, &stored): (usize, &i64)| {
-            let channel = channel(index);
-            quantisation.scales[channel] * (stored - i64::from(quantisation.zero_points[channel])) as f32
-        };
-        tensor.integers()?.iter().enumerate().map(value).collect()
+        tensor.dequantised()?
     };
     let data = Constant::new(values.into_iter().flat_map(f32::to_le_bytes).collect());
     Some(Tensor { element: Element::F32, quantisation: None, data: Some(data), ..tensor.clone() })

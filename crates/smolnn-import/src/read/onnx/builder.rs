@@ -1,9 +1,11 @@
 //! The net under construction: operators are added one by one, their shapes inferred and what is constant computed at once.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::error::Problem;
 use crate::net::{
-    Activation, BinaryKind, Constant, Element, Net, Node, Operator, ReduceKind, RemovedChannels, Tensor, TensorId,
-    UnaryKind, View, evaluate, infer,
+    Activation, BinaryKind, Constant, Element, Net, Node, Operator, Quantisation, ReduceKind, RemovedChannels, Tensor,
+    TensorId, UnaryKind, View, evaluate, infer,
 };
 
 /// Most elements that are computed in all: a file must not make us compute much.
@@ -12,6 +14,10 @@ const MOST: usize = 1 << 24;
 /// A net to which operators are added.
 pub(super) struct Builder {
     pub net: Net,
+    /// Constants of real numbers that the file has as scaled integers, and those.
+    pub stored: HashMap<TensorId, TensorId>,
+    /// Tensors of int8 that are uint8 in the file, 128 higher.
+    pub unsigned: HashSet<TensorId>,
     /// The version of the file's operators.
     pub opset: i64,
     /// Index, operator and name of the node that is read.
@@ -30,7 +36,15 @@ impl Builder {
             outputs: Vec::new(),
             removed: RemovedChannels::default(),
         };
-        Self { net, opset, node: (0, String::new()), name: String::new(), left: MOST }
+        Self {
+            net,
+            stored: HashMap::new(),
+            unsigned: HashSet::new(),
+            opset,
+            node: (0, String::new()),
+            name: String::new(),
+            left: MOST,
+        }
     }
 
     /// What is added from now on is of this node of the file.
@@ -46,14 +60,15 @@ impl Builder {
     }
 
     /// Makes a tensor an output of the model: itself, or a copy where it is an input, a constant or an output already.
-    pub fn output(&mut self, id: TensorId) {
+    pub fn output(&mut self, id: TensorId) -> Result<(), Problem> {
+        let id = if self.unsigned.contains(&id) { self.unsigned_of(id)? } else { id };
         let is_written = self.net.nodes.iter().any(|node| node.outputs.contains(&id));
         if is_written && !self.net.outputs.contains(&id) {
             self.net.outputs.push(id);
-            return;
+            return Ok(());
         }
         let copy = self.add(Tensor { data: None, ..self.net.tensors[id].clone() });
-        let (index, name) = (self.node.0 + 1, "Identity".into());
+        let (index, name) = self.node.clone();
         self.net.nodes.push(Node {
             index,
             name,
@@ -62,6 +77,42 @@ impl Builder {
             outputs: vec![copy],
         });
         self.net.outputs.push(copy);
+        Ok(())
+    }
+
+    /// The uint8 tensor that the file has in place of this one of int8.
+    fn unsigned_of(&mut self, id: TensorId) -> Result<TensorId, Problem> {
+        let quantisation = self.net.tensors[id].quantisation.clone();
+        let output = self.push_stated(Operator::Quantise, &[Some(id)], Element::U8, &[])?;
+        self.net.tensors[output].quantisation = quantisation
+            .map(|of| Quantisation { zero_points: of.zero_points.iter().map(|point| point + 128).collect(), ..of });
+        Ok(output)
+    }
+
+    /// A constant of a layer in the order of the net: `relay` puts it in order. Where it comes from scaled integers with zero points of 0 and scales along
+    /// dimension `from`, it is those integers, with the scales along dimension `to`.
+    pub fn relaid(
+        &mut self,
+        id: TensorId,
+        [from, to]: [usize; 2],
+        relay: impl Fn(&mut Self, TensorId) -> Result<TensorId, Problem>,
+    ) -> Result<TensorId, Problem> {
+        let of =
+            |whole: &TensorId| self.net.tensors[*whole].quantisation.clone().map(|quantisation| (*whole, quantisation));
+        let fits = |quantisation: &Quantisation| {
+            let along = quantisation.scales.len() == 1 || quantisation.dimension == from;
+            along && quantisation.zero_points.iter().all(|&point| point == 0)
+        };
+        let Some((whole, quantisation)) =
+            self.stored.get(&id).and_then(of).filter(|(_, quantisation)| fits(quantisation))
+        else {
+            return relay(self, id);
+        };
+        let bare = Tensor { quantisation: None, ..self.net.tensors[whole].clone() };
+        let bare = self.add(bare);
+        let relaid = relay(self, bare)?;
+        self.net.tensors[relaid].quantisation = Some(Quantisation { dimension: to, ..quantisation });
+        Ok(relaid)
     }
 
     /// A tensor of the net.
@@ -235,11 +286,30 @@ impl Builder {
                     let tensor = &mut self.net.tensors[id];
                     (tensor.shape, tensor.element) = (of.shape, of.element.unwrap_or(tensor.element));
                 }
+                self.carry_quantisation(&node);
                 Ok((outputs, node))
             }
             Err(problem) => {
                 self.net.tensors.truncate(first);
                 Err(problem)
+            }
+        }
+    }
+
+    /// Gives integers that an operator only moves the quantisation that they have.
+    fn carry_quantisation(&mut self, node: &Node) {
+        let Some(&Some(first)) = node.inputs.first() else { return };
+        let (element, quantisation) = (self.element(first), self.net.tensors[first].quantisation.clone());
+        if quantisation.is_none() || matches!(node.operator, Operator::Quantise | Operator::Dequantise | Operator::Cast)
+        {
+            return;
+        }
+        for &id in &node.outputs {
+            if self.element(id) == element && !element.is_float() {
+                self.net.tensors[id].quantisation.clone_from(&quantisation);
+                if self.unsigned.contains(&first) {
+                    self.unsigned.insert(id);
+                }
             }
         }
     }

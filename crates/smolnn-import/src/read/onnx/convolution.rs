@@ -130,6 +130,12 @@ fn groups(op: &Op<'_>, channels: usize) -> Result<usize, Problem> {
     Ok(groups)
 }
 
+/// The bias of a layer, operand `index`, as the file stores it.
+pub(super) fn bias(op: &mut Op<'_>, index: usize) -> Result<Option<TensorId>, Problem> {
+    let Some(id) = op.optional(index) else { return Ok(None) };
+    op.builder.relaid(id, [0, 0], |_, id| Ok(id)).map(Some)
+}
+
 pub(super) fn conv(op: &mut Op<'_>) -> Outputs {
     let (id, rank) = (op.input(0)?, op.shape(0)?.len());
     let (lengths, shape) = kernel(op)?;
@@ -141,11 +147,16 @@ pub(super) fn conv(op: &mut Op<'_>) -> Outputs {
     let size = op.builder.shape(image);
     let pads = sliding.amounts([size[1], size[2]]);
     let weights = op.input(1)?;
-    let weights = op.builder.reshape(weights, &[shape[0], shape[1], rows, columns])?;
     let is_depthwise = groups > 1 && groups == channels && shape[1] == 1;
     let window = sliding.window(pads);
+    let relaid = |dimensions: [usize; 2], order: &[usize], op: &mut Op<'_>| {
+        op.builder.relaid(weights, dimensions, |builder, id| {
+            let kernel = builder.reshape(id, &[shape[0], shape[1], rows, columns])?;
+            builder.transpose(kernel, order)
+        })
+    };
     let (operator, weights) = if is_depthwise {
-        let weights = op.builder.transpose(weights, &[1, 2, 3, 0])?;
+        let weights = relaid([0, 3], &[1, 2, 3, 0], op)?;
         (Operator::DepthwiseConv2d { window, activation: Activation::None }, weights)
     } else {
         if shape[1] * groups != channels {
@@ -154,10 +165,11 @@ pub(super) fn conv(op: &mut Op<'_>) -> Outputs {
                 "weights for all channels",
             ));
         }
-        let weights = op.builder.transpose(weights, &[0, 2, 3, 1])?;
+        let weights = relaid([0, 0], &[0, 2, 3, 1], op)?;
         (Operator::Conv2d { window, activation: Activation::None, narrow_sums: false }, weights)
     };
-    let result = op.builder.push_optional(operator, &[Some(image), Some(weights), op.optional(2)])?;
+    let bias = bias(op, 2)?;
+    let result = op.builder.push_optional(operator, &[Some(image), Some(weights), bias])?;
     Ok(vec![from_image(op, result, rank)?])
 }
 
@@ -189,20 +201,22 @@ pub(super) fn conv_transpose(op: &mut Op<'_>) -> Outputs {
     let extra = behind("output_padding")?.unwrap_or([0, 0]);
     let wanted = behind("output_shape")?;
     let upper = !sliding.same_lower;
-    let (mut pads, mut sizes) = ([[0; 2]; 2], [0; 2]);
+    let (mut pads, mut sizes, mut wanted_sizes) = ([[0; 2]; 2], [0; 2], [None; 2]);
     for axis in 0..2 {
         let full = (size[1 + axis] - 1) * sliding.stride[axis] + sliding.extent(axis) + extra[axis];
         let output = match (wanted, sliding.pads) {
             (Some(wanted), _) => Some(wanted[axis]),
-            (None, None) => Some(size[1 + axis] * sliding.stride[axis]),
+            (None, None) => Some((size[1 + axis] * sliding.stride[axis]).min(full)),
             (None, Some(_)) => None,
         };
         if let Some(output) = output {
-            let Some(total) = full.checked_sub(output) else {
-                return Err(
-                    op.fault(format!("an output of {output} from {full} positions"), "outputs that the kernel reaches")
-                );
-            };
+            // Positions behind the last one that the kernel reaches hold the bias.
+            if output >= full + sliding.stride[axis] {
+                let found = format!("an output of {output} from {full} positions");
+                return Err(op.fault(found, "outputs that the kernel reaches"));
+            }
+            let total = full.saturating_sub(output);
+            wanted_sizes[axis] = Some(output);
             let less = total / 2;
             let is_upper = upper && sliding.pads.is_none();
             pads[axis] = if is_upper { [less, total - less] } else { [total - less, less] };
@@ -210,17 +224,16 @@ pub(super) fn conv_transpose(op: &mut Op<'_>) -> Outputs {
             pads[axis] = sliding.amounts([1, 1])[axis];
         }
         let cut = pads[axis][0] + pads[axis][1];
-        sizes[axis] = full
-            .checked_sub(cut)
-            .filter(|&length| length > 0)
-            .ok_or_else(|| op.fault(format!("pads of {cut} around {full} positions"), "at least one output"))?;
+        let size = wanted_sizes[axis].or_else(|| full.checked_sub(cut)).filter(|&length| length > 0);
+        sizes[axis] =
+            size.ok_or_else(|| op.fault(format!("pads of {cut} around {full} positions"), "at least one output"))?;
     }
     let outputs = shape[1] * groups;
     let [rows, columns] = sliding.kernel;
     let weights = grouped(op, &shape, groups, [rows, columns])?;
     let output = op.builder.lengths(&[size[0], sizes[0], sizes[1], outputs]);
     let operator = Operator::TransposeConv2d { window: sliding.window(pads), activation: Activation::None };
-    let inputs = [Some(output), Some(weights), Some(image), op.optional(2)];
+    let inputs = [Some(output), Some(weights), Some(image), bias(op, 2)?];
     let result =
         op.builder.push_stated(operator, &inputs, crate::net::Element::F32, &[size[0], sizes[0], sizes[1], outputs])?;
     Ok(vec![from_image(op, result, rank)?])
@@ -231,9 +244,11 @@ pub(super) fn conv_transpose(op: &mut Op<'_>) -> Outputs {
 fn grouped(op: &mut Op<'_>, shape: &[usize], groups: usize, [rows, columns]: [usize; 2]) -> Result<TensorId, Problem> {
     let weights = op.input(1)?;
     let (inputs, each) = (shape[0], shape[1]);
-    let weights = op.builder.reshape(weights, &[inputs, each, rows, columns])?;
     if groups == 1 {
-        return op.builder.transpose(weights, &[1, 2, 3, 0]);
+        return op.builder.relaid(weights, [1, 0], |builder, id| {
+            let kernel = builder.reshape(id, &[inputs, each, rows, columns])?;
+            builder.transpose(kernel, &[1, 2, 3, 0])
+        });
     }
     let values = op.builder.reals_of(weights).ok_or_else(|| op.fault("weights that are no real numbers", "FLOAT32"))?;
     let (taps, outputs) = (rows * columns, each * groups);

@@ -237,3 +237,13 @@ pub(super) fn thresholded_relu(op: &mut Op<'_>) -> Outputs {
     let inputs = [Some(above), Some(id), Some(zero)];
     Ok(vec![op.builder.push_stated(Operator::Select { broadcasts: true }, &inputs, Element::F32, &[])?])
 }
+
+/// Features less their offsets, times their factors.
+pub(super) fn scaler(op: &mut Op<'_>) -> Outputs {
+    let id = op.input(0)?;
+    let [offset, scale] =
+        ["offset", "scale"].map(|name| op.attribute(name).map_or(Vec::new(), |attribute| attribute.floats.clone()));
+    let (offset, scale) = (op.builder.reals(&[offset.len()], &offset), op.builder.reals(&[scale.len()], &scale));
+    let centred = op.builder.binary(BinaryKind::Subtract, id, offset)?;
+    Ok(vec![op.builder.binary(BinaryKind::Multiply, centred, scale)?])
+}

@@ -21,6 +21,7 @@ mod operators;
 mod pool;
 mod product;
 mod proto;
+mod quantised;
 mod recurrent;
 mod reduce;
 mod resize;
@@ -42,7 +43,7 @@ use crate::net::{Net, Operator, TensorId};
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=25;
 
 /// Most nodes of a graph that are read. Lowering refuses nets of fewer.
-const MOST_NODES: usize = 1 << 16;
+const MOST_NODES: usize = 1 << 14;
 
 /// Whether the bytes begin as ONNX files do: a version of its format, from 3 on, then who wrote the file, or what follows that.
 pub(super) fn recognises(file: &[u8]) -> bool {
@@ -106,11 +107,12 @@ pub(super) fn read(file: &[u8], dimensions: &[(&str, usize)], folder: Option<&Pa
     if !problems.is_empty() {
         return Err(Error::Unsupported(problems));
     }
+    builder.begin(graph.nodes.len(), "Identity", "");
     for output in &graph.outputs {
         let Some(&Some(id)) = values.get(&output.name[..]) else {
             return Err(damaged(format!("no operator writes the output \"{}\"", output.name.escape_debug())));
         };
-        builder.output(id);
+        builder.output(id).map_err(|problem| Error::Unsupported(vec![problem]))?;
     }
     let net = builder.net;
     net.check_flow()?;
@@ -138,7 +140,7 @@ fn whole_model(model: &proto::Model, graph: &proto::Graph) -> (i64, Vec<Problem>
         refuse("sparse constants".into(), "dense ones");
     }
     if graph.nodes.len() > MOST_NODES {
-        refuse(format!("{} operators", graph.nodes.len()), "at most 65536");
+        refuse(format!("{} operators", graph.nodes.len()), "at most 16384");
     }
     let used = |function: &&proto::Function| {
         graph.nodes.iter().any(|node| (&node.op_type, &node.domain) == (&function.name, &function.domain))

@@ -334,6 +334,17 @@ pub(super) fn gather(op: &mut Op<'_>) -> Outputs {
     Ok(vec![op.builder.reshape(part, &wanted)?])
 }
 
+/// The elements at positions along the last dimension, as scikit-learn's classifiers name their class.
+pub(super) fn extract(op: &mut Op<'_>) -> Outputs {
+    let (mut id, positions) = (op.input(0)?, op.input(1)?);
+    if let [length] = op.builder.shape(id)[..] {
+        id = op.builder.reshape(id, &[1, length])?;
+    }
+    let (axis, count) = (op.builder.shape(id).len() as i64 - 1, op.builder.tensor(positions).len());
+    let positions = op.builder.reshape(positions, &[count])?;
+    Ok(vec![op.builder.push(Operator::Gather { axis, batch_dims: 0 }, &[id, positions])?])
+}
+
 pub(super) fn pad(op: &mut Op<'_>) -> Outputs {
     let (mut id, shape) = (op.input(0)?, op.shape(0)?);
     let rank = shape.len();

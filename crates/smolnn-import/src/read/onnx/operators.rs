@@ -1,7 +1,7 @@
 //! The table of operators: for each its name, with the domain in front where it is not ONNX's own, and the function that reads it.
 
 use super::operator::Op;
-use super::{convolution, elementwise, movement, normalise, pool, product, recurrent, reduce, resize};
+use super::{convolution, elementwise, movement, normalise, pool, product, quantised, recurrent, reduce, resize};
 use crate::error::Problem;
 use crate::net::{BinaryKind, Comparison, PoolKind, ReduceKind, TensorId, UnaryKind};
 
@@ -48,6 +48,7 @@ const LINES: &[Line] = &[
     line!("Cos", unary UnaryKind::Cos),
     line!("CumSum", op => reduce::cumulative_sum(op)),
     line!("DepthToSpace", op => movement::depth_to_space(op)),
+    line!("DequantizeLinear", op => quantised::dequantise(op)),
     line!("Div", binary BinaryKind::Divide),
     line!("Dropout", op => movement::identity(op)),
     line!("Einsum", op => product::einsum(op)),
@@ -93,6 +94,9 @@ const LINES: &[Line] = &[
     line!("PRelu", op => elementwise::prelu(op)),
     line!("Pad", op => movement::pad(op)),
     line!("Pow", op => elementwise::pow(op)),
+    line!("QLinearConv", op => quantised::conv(op)),
+    line!("QLinearMatMul", op => quantised::matmul(op)),
+    line!("QuantizeLinear", op => quantised::quantise(op)),
     line!("RMSNormalization", op => normalise::root_mean_square(op)),
     line!("RNN", op => recurrent::recurrent(op, recurrent::Kind::Rnn)),
     line!("Range", op => movement::range(op)),
@@ -136,7 +140,19 @@ const LINES: &[Line] = &[
     line!("Upsample", op => resize::upsample(op)),
     line!("Where", op => elementwise::select(op)),
     line!("Xor", op => elementwise::compare(op, Comparison::NotEqual)),
+    line!("ai.onnx.ml.ArrayFeatureExtractor", op => movement::extract(op)),
+    line!("ai.onnx.ml.Scaler", op => elementwise::scaler(op)),
+    line!("com.microsoft.DequantizeLinear", op => quantised::dequantise(op)),
     line!("com.microsoft.Gelu", unary UnaryKind::Gelu { approximate: false }),
+    line!("com.microsoft.QGemm", op => quantised::gemm(op)),
+    line!("com.microsoft.QLinearAdd", op => quantised::binary(op, BinaryKind::Add)),
+    line!("com.microsoft.QLinearConcat", op => quantised::concat(op)),
+    line!("com.microsoft.QLinearGlobalAveragePool", op => quantised::global_average(op)),
+    line!("com.microsoft.QLinearLeakyRelu", op => quantised::leaky_relu(op)),
+    line!("com.microsoft.QLinearMul", op => quantised::binary(op, BinaryKind::Multiply)),
+    line!("com.microsoft.QLinearSigmoid", op => quantised::sigmoid(op)),
+    line!("com.microsoft.QLinearSoftmax", op => quantised::softmax(op)),
+    line!("com.microsoft.QuantizeLinear", op => quantised::quantise(op)),
 ];
 
 impl Line {

@@ -1,5 +1,6 @@
 //! Products of matrices.
 
+use super::builder::Builder;
 use super::operator::Op;
 use crate::error::Problem;
 use crate::net::{Activation, BinaryKind, Element, Operator, TensorId};
@@ -26,7 +27,7 @@ fn product(op: &mut Op<'_>, left: TensorId, right: TensorId) -> Result<TensorId,
     let is_layer =
         op.builder.is_constant(columns) && !op.builder.is_constant(rows) && op.builder.tensor(columns).shape.len() == 2;
     let result = if is_layer && op.builder.element(rows) == Element::F32 {
-        let weights = op.builder.transpose(columns, &[1, 0])?;
+        let weights = op.builder.relaid(columns, [1, 0], |builder, id| builder.transpose(id, &[1, 0]))?;
         op.builder.push(DENSE, &[rows, weights])?
     } else {
         op.builder.push(Operator::MatMul { left_transposed: false, right_transposed: false }, &[rows, columns])?
@@ -56,17 +57,22 @@ pub(super) fn gemm(op: &mut Op<'_>) -> Outputs {
     }
     let mut result = if op.builder.is_constant(right) && !op.builder.is_constant(left) {
         let rows = if left_transposed { op.builder.transpose(left, &[1, 0])? } else { left };
-        let mut weights = if right_transposed { right } else { op.builder.transpose(right, &[1, 0])? };
-        if alpha != 1.0 {
-            weights = op.builder.with_real(BinaryKind::Multiply, weights, alpha)?;
-        }
+        let transpose = |builder: &mut Builder, id: TensorId| {
+            if right_transposed { Ok(id) } else { builder.transpose(id, &[1, 0]) }
+        };
+        let weights = if alpha == 1.0 {
+            op.builder.relaid(right, [usize::from(!right_transposed), 0], transpose)?
+        } else {
+            let weights = transpose(op.builder, right)?;
+            op.builder.with_real(BinaryKind::Multiply, weights, alpha)?
+        };
         let outputs = op.builder.shape(weights)[0];
         let bias = shift.filter(|&id| {
             let shape = op.builder.shape(id);
             op.builder.is_constant(id) && (shape == [outputs] || shape == [1, outputs])
         });
         if let Some(id) = bias {
-            let bias = op.builder.reshape(id, &[outputs])?;
+            let bias = op.builder.relaid(id, [0, 0], |builder, id| builder.reshape(id, &[outputs]))?;
             return Ok(vec![op.builder.push(DENSE, &[rows, weights, bias])?]);
         }
         op.builder.push(DENSE, &[rows, weights])?

@@ -148,8 +148,10 @@ fn by_image(op: &mut Op<'_>, id: TensorId, changed: &[Axis], operator: Operator)
     for axis in changed {
         size[axis.axis + 2 - rank] = axis.output;
     }
+    let of_image = op.builder.shape(image);
+    let (element, stated) = (op.builder.element(id), [of_image[0], size[0], size[1], of_image[3]]);
     let size = op.builder.lengths(&size);
-    let result = op.builder.push(operator, &[image, size])?;
+    let result = op.builder.push_stated(operator, &[Some(image), Some(size)], element, &stated)?;
     Ok(Some(from_image(op, result, rank)?))
 }
 
