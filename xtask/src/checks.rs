@@ -243,8 +243,8 @@ pub fn run_quick(install: bool) -> Result<()> {
     suite.run()
 }
 
-/// `xtask test`. Steps that others wait for come first, and so do long ones.
-pub fn run_test(boards: &[&'static Board], install: bool) -> Result<()> {
+/// `xtask test`, with the firmware for `chips` and in C where they are asked for. Steps that others wait for come first, and so do long ones.
+pub fn run_test(boards: &[&'static Board], chips: bool, install: bool) -> Result<()> {
     setup::ensure(&boards::chosen(&[]), install)?;
     let mut suite = Suite::default();
     host_tests(&mut suite);
@@ -281,8 +281,8 @@ pub fn run_test(boards: &[&'static Board], install: bool) -> Result<()> {
         }
     }
     readme(&mut suite);
-    chips::steps(&mut suite, install)?;
-    c_firmware::steps(&mut suite, install)?;
+    chips::steps(&mut suite, chips, install)?;
+    c_firmware::steps(&mut suite, chips, install)?;
     selftest::steps(&mut suite);
     check(&mut suite, &LINTED);
     suite.step("accuracy of the elementary functions", Lane::Release, &[], move || {

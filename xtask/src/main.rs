@@ -95,6 +95,9 @@ struct TestArguments {
     /// Lints, the host's tests and conformance on the m4: what takes minutes and finds most.
     #[arg(long, conflicts_with = "boards")]
     quick: bool,
+    /// The firmware of every chip and the firmware in C too: their crates and compilers take many minutes more.
+    #[arg(long, conflicts_with = "quick")]
+    chips: bool,
 }
 
 #[derive(clap::Args)]
@@ -150,7 +153,9 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments, install),
         Command::Test(arguments) if arguments.quick => checks::run_quick(install),
-        Command::Test(arguments) => checks::run_test(&boards::chosen(&arguments.boards.boards), install),
+        Command::Test(arguments) => {
+            checks::run_test(&boards::chosen(&arguments.boards.boards), arguments.chips, install)
+        }
         Command::Check => checks::run_check(install),
         Command::Cross(arguments) => checks::run_cross(&boards::chosen(&arguments.boards), install),
         Command::Report => report::run(),
