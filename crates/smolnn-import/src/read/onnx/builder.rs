@@ -1,5 +1,6 @@
 //! The net under construction: operators are added one by one, their shapes inferred and what is constant computed at once.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use crate::error::Problem;
@@ -18,6 +19,8 @@ pub(super) struct Builder {
     pub stored: HashMap<TensorId, TensorId>,
     /// Tensors of int8 that are uint8 in the file, 128 higher.
     pub unsigned: HashSet<TensorId>,
+    /// What is wrong with an attribute that was read as if it were of another type.
+    pub mistaken: RefCell<Option<String>>,
     /// The version of the file's operators.
     pub opset: i64,
     /// Index, operator and name of the node that is read.
@@ -40,6 +43,7 @@ impl Builder {
             net,
             stored: HashMap::new(),
             unsigned: HashSet::new(),
+            mistaken: RefCell::new(None),
             opset,
             node: (0, String::new()),
             name: String::new(),

@@ -6,6 +6,9 @@ use crate::net::{Activation, Operator, Padding, SlidingWindow, TensorId};
 
 type Outputs = Result<Vec<TensorId>, Problem>;
 
+/// Most weights of a transposed convolution in groups, with those of 0 between channels of different groups.
+const MOST_GROUPED: usize = 1 << 24;
+
 /// A tensor of channels in dimension 1 as an image with channels last; a sequence is an image of one row.
 pub(super) fn to_image(op: &mut Op<'_>, id: TensorId) -> Result<TensorId, Problem> {
     let image = match op.builder.shape(id)[..] {
@@ -117,6 +120,13 @@ fn kernel(op: &Op<'_>) -> Result<(Vec<usize>, Vec<usize>), Problem> {
             format!("an input of shape {:?} with weights of shape {shape:?}", op.shape(0)?),
             "as many dimensions",
         ));
+    }
+    let stated = op.ints("kernel_shape").filter(|stated| !stated.is_empty());
+    if let Some(stated) = stated
+        && !stated.iter().copied().eq(shape[2..].iter().map(|&length| length as i64))
+    {
+        let found = format!("kernel_shape {stated:?} with weights of shape {shape:?}");
+        return Err(op.fault(found, "a kernel_shape that is the weights'"));
     }
     Ok((shape[2..].to_vec(), shape))
 }
@@ -252,7 +262,15 @@ fn grouped(op: &mut Op<'_>, shape: &[usize], groups: usize, [rows, columns]: [us
     }
     let values = op.builder.reals_of(weights).ok_or_else(|| op.fault("weights that are no real numbers", "FLOAT32"))?;
     let (taps, outputs) = (rows * columns, each * groups);
-    let mut whole = vec![0.0; outputs * taps * inputs];
+    let count = outputs.checked_mul(taps).and_then(|count| count.checked_mul(inputs));
+    let Some(count) = count.filter(|&count| count <= MOST_GROUPED) else {
+        let found = format!("a transposed convolution of {inputs} to {outputs} channels in {groups} groups");
+        return Err(op.fault(
+            found,
+            "at most 2^24 weights between all channels, since groups are filled up with weights of 0: fewer groups or channels, or Resize and a Conv",
+        ));
+    };
+    let mut whole = vec![0.0; count];
     for input in 0..inputs {
         let group = input / (inputs / groups);
         for output in 0..each {

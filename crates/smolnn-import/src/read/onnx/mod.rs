@@ -25,6 +25,8 @@ mod quantised;
 mod recurrent;
 mod reduce;
 mod resize;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::collections::{HashMap, HashSet};
@@ -81,7 +83,11 @@ pub(super) fn read(file: &[u8], dimensions: &[(&str, usize)], folder: Option<&Pa
         }
     }
     let mut lengths = Dimensions::new(dimensions);
+    let mut names = HashSet::new();
     for input in &graph.inputs {
+        if !names.insert(&input.name[..]) {
+            return Err(damaged(format!("two inputs are called \"{}\"", input.name.escape_debug())));
+        }
         // Old files list constants among the inputs.
         if values.contains_key(&input.name[..]) {
             continue;
@@ -206,7 +212,12 @@ fn operator(
     }
     builder.begin(index, &name, node.outputs.first().map_or("", |name| &name[..]));
     let mut op = Op { builder, node, inputs };
-    match line.read(&mut op) {
+    let read = line.read(&mut op);
+    if let Some(found) = builder.mistaken.take() {
+        problems.push(builder.fault(found, "attributes of the types that ONNX states, as exporters write them"));
+        return Ok(Vec::new());
+    }
+    match read {
         Ok(outputs) => Ok(outputs),
         Err(problem) => {
             problems.push(problem);

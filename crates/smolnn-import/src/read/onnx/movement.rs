@@ -4,9 +4,12 @@ use super::convolution::{from_image, to_image};
 use super::operator::Op;
 use super::values::{Fault, constant_of};
 use crate::error::Problem;
-use crate::net::{Element, Operator, TensorId};
+use crate::net::{BinaryKind, Comparison, Element, Operator, TensorId};
 
 type Outputs = Result<Vec<TensorId>, Problem>;
+
+/// Most elements of a tensor that repeats its edges.
+const MOST_PADDED: i64 = 1 << 26;
 
 pub(super) fn identity(op: &mut Op<'_>) -> Outputs {
     if op.has_output(1) {
@@ -204,22 +207,22 @@ pub(super) fn unsqueeze(op: &mut Op<'_>) -> Outputs {
     let (id, shape) = (op.input(0)?, op.shape(0)?);
     let axes = op.list("axes", 1)?.unwrap_or_default();
     let rank = shape.len() + axes.len();
-    let axes = op.axes(&axes, rank)?;
+    let axes = op.each_once(&axes, rank)?;
     let mut lengths = shape.iter();
     let wanted: Vec<usize> =
         (0..rank).map(|axis| if axes.contains(&axis) { 1 } else { lengths.next().copied().unwrap_or(1) }).collect();
-    if wanted.iter().product::<usize>() != shape.iter().product::<usize>() {
-        return Err(op.fault(format!("axes {axes:?}, some of them twice"), "each axis once"));
-    }
     reshaped(op, id, &wanted)
 }
 
 pub(super) fn transpose(op: &mut Op<'_>) -> Outputs {
     let (id, rank) = (op.input(0)?, op.shape(0)?.len());
     let permutation = match op.ints("perm") {
-        Some(permutation) => op.axes(&permutation, rank)?,
+        Some(permutation) => op.each_once(&permutation, rank)?,
         None => (0..rank).rev().collect(),
     };
+    if permutation.len() != rank {
+        return Err(op.fault(format!("perm {permutation:?} of {rank} dimensions"), "each dimension once"));
+    }
     Ok(vec![op.builder.transpose(id, &permutation)?])
 }
 
@@ -244,7 +247,7 @@ pub(super) fn slice(op: &mut Op<'_>) -> Outputs {
     let starts = op.list("starts", 1)?.unwrap_or_default();
     let ends = op.list("ends", 2)?.unwrap_or_default();
     let axes = match op.list("axes", 3)? {
-        Some(axes) => op.axes(&axes, rank)?,
+        Some(axes) => op.each_once(&axes, rank)?,
         None => (0..starts.len()).collect(),
     };
     let steps = if op.optional(4).is_some() { op.integers(4, "steps")? } else { vec![1; starts.len()] };
@@ -306,11 +309,29 @@ pub(super) fn split(op: &mut Op<'_>) -> Outputs {
     op.builder.push_many(Operator::Split, &[Some(id), Some(axis), Some(sizes)], &vec![(element, Vec::new()); outputs])
 }
 
+/// Positions along an axis of this length that are computed when the model runs: negative ones, which count from the end, from the front.
+fn counted_from_the_end(op: &mut Op<'_>, positions: TensorId, length: usize) -> Result<TensorId, Problem> {
+    let never_negative = |node: &crate::net::Node| {
+        node.outputs.contains(&positions) && matches!(node.operator, Operator::ArgExtreme { .. })
+    };
+    let element = op.builder.element(positions);
+    if element != Element::I32 || op.builder.net.nodes.iter().any(never_negative) {
+        return Ok(positions);
+    }
+    let (zero, length) = (op.builder.integers(&[], &[0]), op.builder.integers(&[], &[length as i64]));
+    let comparison = Operator::Compare(Comparison::Less);
+    let is_negative = op.builder.push_stated(comparison, &[Some(positions), Some(zero)], Element::Bool, &[])?;
+    let wrapped = op.builder.binary(BinaryKind::Add, positions, length)?;
+    let inputs = [Some(is_negative), Some(wrapped), Some(positions)];
+    op.builder.push_stated(Operator::Select { broadcasts: true }, &inputs, element, &[])
+}
+
 pub(super) fn gather(op: &mut Op<'_>) -> Outputs {
     let (id, positions, shape) = (op.input(0)?, op.input(1)?, op.shape(0)?);
     let axis = op.axis(op.int("axis", 0), shape.len())?;
     let operator = Operator::Gather { axis: axis as i64, batch_dims: 0 };
     if !op.builder.is_constant(positions) {
+        let positions = counted_from_the_end(op, positions, shape[axis])?;
         return Ok(vec![op.builder.push(operator, &[id, positions])?]);
     }
     let of = op.builder.shape(positions);
@@ -388,8 +409,15 @@ pub(super) fn pad(op: &mut Op<'_>) -> Outputs {
         "reflect" => Ok(vec![op.builder.push(Operator::MirrorPad { symmetric: false }, &[id, table])?]),
         mode @ ("edge" | "wrap") => {
             let wraps = mode == "wrap";
+            let from = op.builder.shape(id);
+            let padded = from.iter().zip(&amounts).map(|(&length, of)| length as i64 + of[0] + of[1]);
+            let count = padded.fold(1_i64, i64::saturating_mul);
+            if from.contains(&0) || count > MOST_PADDED {
+                let found = format!("mode {mode} of shape {from:?} with pads {given:?}");
+                return Err(op.fault(found, "tensors with elements, and at most 2^26 of them behind it"));
+            }
             for (axis, [before, behind]) in amounts.into_iter().enumerate().filter(|(_, amounts)| amounts != &[0, 0]) {
-                let length = op.builder.shape(id)[axis] as i64;
+                let length = from[axis] as i64;
                 let at = |index: i64| if wraps { index.rem_euclid(length) } else { index.clamp(0, length - 1) };
                 let positions: Vec<usize> = (-before..length + behind).map(|index| at(index) as usize).collect();
                 id = op.builder.pick(id, axis, &positions)?;

@@ -143,7 +143,13 @@ pub(super) fn lp(op: &mut Op<'_>) -> Outputs {
         }
         p => return Err(op.fault(format!("p {p}"), "1, 2")),
     };
-    Ok(vec![op.builder.binary(BinaryKind::Divide, id, norm)?])
+    Ok(vec![divided(op, id, norm)?])
+}
+
+/// A tensor divided by its norm: zeros, whose norm is 0, stay zeros.
+fn divided(op: &mut Op<'_>, id: TensorId, norm: TensorId) -> Result<TensorId, Problem> {
+    let divisor = op.builder.with_real(BinaryKind::Maximum, norm, f32::MIN_POSITIVE)?;
+    op.builder.binary(BinaryKind::Divide, id, divisor)
 }
 
 /// Softmax or its logarithm along an axis; before version 13 along all axes from one on.

@@ -13,6 +13,16 @@ pub(super) struct Op<'a> {
     pub inputs: Vec<Option<TensorId>>,
 }
 
+/// The types of attributes, by their numbers in the file.
+#[derive(Clone, Copy)]
+enum Kind {
+    Real = 1,
+    Integer = 2,
+    Text = 3,
+    Integers = 7,
+    Texts = 8,
+}
+
 impl Op<'_> {
     /// A problem of the operator.
     pub fn fault(&self, found: impl Into<String>, supported: impl Into<String>) -> Problem {
@@ -49,31 +59,42 @@ impl Op<'_> {
         self.node.attributes.iter().find(|attribute| attribute.name == name)
     }
 
+    /// An attribute of this type. One of another type is noted, since the operator would be read as if it said something else.
+    fn of_kind(&self, name: &str, kind: Kind) -> Option<&proto::Attribute> {
+        let attribute = self.attribute(name)?;
+        // Old files leave the type out.
+        if attribute.kind != 0 && attribute.kind != kind as i32 {
+            let found = format!("the attribute {name} of attribute type {}", attribute.kind);
+            self.builder.mistaken.borrow_mut().get_or_insert(format!("{found} instead of {}", kind as i32));
+        }
+        Some(attribute)
+    }
+
     /// An attribute that is an integer.
     pub fn int(&self, name: &str, otherwise: i64) -> i64 {
-        self.attribute(name).map_or(otherwise, |attribute| attribute.int)
+        self.of_kind(name, Kind::Integer).map_or(otherwise, |attribute| attribute.int)
     }
 
     /// An attribute that is a real number.
     pub fn float(&self, name: &str, otherwise: f32) -> f32 {
-        self.attribute(name).map_or(otherwise, |attribute| attribute.float)
+        self.of_kind(name, Kind::Real).map_or(otherwise, |attribute| attribute.float)
     }
 
     /// An attribute that is a list of integers.
     pub fn ints(&self, name: &str) -> Option<Vec<i64>> {
-        self.attribute(name).map(|attribute| attribute.ints.clone())
+        self.of_kind(name, Kind::Integers).map(|attribute| attribute.ints.clone())
     }
 
     /// An attribute that is a text.
     pub fn text(&self, name: &str, otherwise: &str) -> String {
-        self.attribute(name)
+        self.of_kind(name, Kind::Text)
             .map_or(otherwise.into(), |attribute| String::from_utf8_lossy(&attribute.string).into_owned())
     }
 
     /// An attribute that is a list of texts.
     pub fn texts(&self, name: &str) -> Option<Vec<String>> {
         let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-        self.attribute(name).map(|attribute| attribute.strings.iter().map(text).collect())
+        self.of_kind(name, Kind::Texts).map(|attribute| attribute.strings.iter().map(text).collect())
     }
 
     /// The integers of operand `index`, which must be constant.
@@ -132,6 +153,16 @@ impl Op<'_> {
     /// Axes counted from the front, in their order.
     pub fn axes(&self, axes: &[i64], rank: usize) -> Result<Vec<usize>, Problem> {
         axes.iter().map(|&axis| self.axis(axis, rank)).collect()
+    }
+
+    /// Axes as [`Self::axes`], of which none may come twice.
+    pub fn each_once(&self, axes: &[i64], rank: usize) -> Result<Vec<usize>, Problem> {
+        let counted = self.axes(axes, rank)?;
+        let mut seen = vec![false; rank];
+        if counted.iter().any(|&axis| std::mem::replace(&mut seen[axis], true)) {
+            return Err(self.fault(format!("axes {axes:?}, some of them twice"), "each axis once"));
+        }
+        Ok(counted)
     }
 
     /// Two operands of one type: where an integer constant meets real numbers, it becomes real.

@@ -95,6 +95,8 @@ pub(super) struct Attribute {
     pub ints: Vec<i64>,
     #[prost(bytes = "vec", repeated, tag = "9")]
     pub strings: Vec<Vec<u8>>,
+    #[prost(int32, tag = "20")]
+    pub kind: i32,
     #[prost(message, optional, tag = "22")]
     pub sparse_tensor: Option<Nothing>,
 }

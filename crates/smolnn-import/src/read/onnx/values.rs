@@ -119,8 +119,10 @@ fn external(tensor: &proto::Tensor, folder: Option<&Path>, bytes: usize) -> Resu
     };
     let location = entry("location").ok_or_else(|| Fault::Malformed("external data without a location".into()))?;
     let path = Path::new(location);
-    if path.components().any(|part| !matches!(part, Component::Normal(_))) || location.is_empty() {
-        return Err(refuse(format!("in the file \"{}\" outside of the model's folder", location.escape_debug())));
+    let outside = || format!("in the file \"{}\" outside of the model's folder", location.escape_debug());
+    let is_inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    if !path.components().all(is_inside) || location.is_empty() {
+        return Err(refuse(outside()));
     }
     let Some(folder) = folder else { return Err(refuse(format!("in the file \"{}\"", location.escape_debug()))) };
     let number = |key: &str| entry(key).map(|text| text.parse::<u64>()).transpose();
@@ -130,14 +132,24 @@ fn external(tensor: &proto::Tensor, folder: Option<&Path>, bytes: usize) -> Resu
     if length.is_some_and(|length| length != bytes as u64) {
         return Err(Fault::Malformed(format!("{} bytes of external data instead of {bytes}", length.unwrap_or(0))));
     }
+    let failed = |error: std::io::Error| refuse(format!("in the file \"{}\": {error}", location.escape_debug()));
+    // A link may lead out of the folder, and a pipe would be waited for.
+    let folder = folder.canonicalize().map_err(failed)?;
+    let whole = folder.join(path).canonicalize().map_err(failed)?;
+    if !whole.starts_with(&folder) {
+        return Err(refuse(outside()));
+    }
+    if !whole.metadata().map_err(failed)?.is_file() {
+        return Err(refuse(format!("in \"{}\", which is no regular file", location.escape_debug())));
+    }
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(folder.join(path))?;
+        let mut file = File::open(&whole)?;
         file.seek(SeekFrom::Start(offset.unwrap_or(0)))?;
         let mut data = Vec::new();
         file.take(bytes as u64).read_to_end(&mut data)?;
         Ok(data)
     };
-    read().map_err(|error| refuse(format!("in the file \"{}\": {error}", location.escape_debug())))
+    read().map_err(failed)
 }
 
 /// Lengths for the dimensions that a file leaves open.

@@ -1,0 +1,170 @@
+//! Files that ONNX does not allow, or that must not make the reader panic, wait or fill the memory.
+
+use prost::Message;
+
+use super::proto::{self, Attribute, Dimension, Entry, Graph, Node, OperatorSet, Shape, Tensor, TensorType, ValueInfo};
+use super::read;
+use crate::error::Result;
+use crate::net::{Net, Operator};
+
+fn attribute(name: &str) -> Attribute {
+    Attribute { name: name.into(), ..Attribute::default() }
+}
+
+fn integers(name: &str, values: &[i64]) -> Attribute {
+    Attribute { ints: values.into(), kind: 7, ..attribute(name) }
+}
+
+fn integer(name: &str, value: i64) -> Attribute {
+    Attribute { int: value, kind: 2, ..attribute(name) }
+}
+
+fn text(name: &str, value: &str) -> Attribute {
+    Attribute { string: value.into(), kind: 3, ..attribute(name) }
+}
+
+fn node(operator: &str, inputs: &[&str], output: &str, attributes: Vec<Attribute>) -> Node {
+    Node {
+        op_type: operator.into(),
+        inputs: inputs.iter().map(|&name| name.into()).collect(),
+        outputs: vec![output.into()],
+        attributes,
+        ..Node::default()
+    }
+}
+
+fn list(name: &str, values: &[i64]) -> Tensor {
+    Tensor {
+        name: name.into(),
+        dims: vec![values.len() as i64],
+        data_type: 7,
+        int64_data: values.into(),
+        ..Tensor::default()
+    }
+}
+
+fn reals(name: &str, dims: &[i64]) -> Tensor {
+    let count: i64 = dims.iter().product();
+    let float_data = (0..count).map(|index| index as f32).collect();
+    Tensor { name: name.into(), dims: dims.into(), data_type: 1, float_data, ..Tensor::default() }
+}
+
+fn value(name: &str, element: i32, lengths: &[i64]) -> ValueInfo {
+    let dimension = |&length: &i64| Dimension { length: Some(length), name: None };
+    let shape = Some(Shape { dimensions: lengths.iter().map(dimension).collect() });
+    ValueInfo { name: name.into(), kind: Some(proto::Type { tensor: Some(TensorType { element, shape }) }) }
+}
+
+/// A graph from "x", real numbers of this shape, to "y".
+fn graph(shape: &[i64], initializers: Vec<Tensor>, nodes: Vec<Node>) -> Graph {
+    let inputs = vec![value("x", 1, shape)];
+    let outputs = vec![ValueInfo { name: "y".into(), kind: None }];
+    Graph { nodes, initializers, inputs, outputs, ..Graph::default() }
+}
+
+fn file(graph: Graph) -> Vec<u8> {
+    let opset_import = vec![OperatorSet { domain: String::new(), version: 13 }];
+    proto::Model { graph: Some(graph), opset_import, ..proto::Model::default() }.encode_to_vec()
+}
+
+fn net(graph: Graph) -> Result<Net> {
+    read(&file(graph), &[], None)
+}
+
+/// The words with which a graph is refused.
+fn refusal(graph: Graph) -> String {
+    net(graph).expect_err("a refusal").to_string()
+}
+
+#[test]
+fn edges_of_tensors_without_elements_are_refused() {
+    for mode in ["edge", "wrap"] {
+        let constants = vec![list("none", &[0]), list("pads", &[0, 1, 0, 1])];
+        let cut = Tensor { dims: vec![0, 3], data_type: 1, name: "empty".into(), ..Tensor::default() };
+        let pad = node("Pad", &["empty", "pads"], "p", vec![text("mode", mode)]);
+        let nodes = vec![pad, node("Concat", &["x", "p"], "y", vec![integer("axis", 0)])];
+        let found = refusal(graph(&[1, 5], [constants, vec![cut]].concat(), nodes));
+        assert!(found.contains(&format!("mode {mode} of shape [0, 3]")), "{found}");
+    }
+    let constants = vec![list("pads", &[0, 1 << 24, 0, 1 << 24])];
+    let pad = node("Pad", &["x", "pads"], "y", vec![text("mode", "edge")]);
+    let found = refusal(graph(&[4, 5], constants, vec![pad]));
+    assert!(found.contains("2^26"), "{found}");
+}
+
+#[test]
+fn transposed_convolutions_of_many_groups_are_refused() {
+    let layer = node("ConvTranspose", &["x", "w"], "y", vec![integer("group", 8192)]);
+    let found = refusal(graph(&[1, 8192, 1, 1], vec![reals("w", &[8192, 1, 1, 1])], vec![layer]));
+    assert!(found.contains("8192 groups") && found.contains("2^24"), "{found}");
+}
+
+#[test]
+fn constants_beside_the_model_are_regular_files_of_its_folder() {
+    let folder = std::env::temp_dir().join(format!("smolnn-external-{}", std::process::id()));
+    let inner = folder.join("model");
+    std::fs::create_dir_all(&inner).expect("a folder");
+    for file in [folder.join("outside.bin"), inner.join("w.bin")] {
+        std::fs::write(file, 3_f32.to_le_bytes()).expect("a file");
+    }
+    std::fs::create_dir_all(inner.join("folder.bin")).expect("a folder");
+    let at = |location: &str| {
+        let entry = Entry { key: "location".into(), value: location.into() };
+        let float_data = Vec::new();
+        let constant = Tensor { data_location: 1, external_data: vec![entry], float_data, ..reals("w", &[1]) };
+        let add = node("Add", &["x", "w"], "y", Vec::new());
+        read(&file(graph(&[1, 1], vec![constant], vec![add])), &[], Some(&inner))
+    };
+    let words = |location: &str| at(location).expect_err("a refusal").to_string();
+    assert!(at("w.bin").is_ok() && at("./w.bin").is_ok());
+    assert!(words("../outside.bin").contains("outside of the model's folder"));
+    assert!(words("folder.bin").contains("no regular file"));
+    assert!(words("none.bin").contains("none.bin"));
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&folder, inner.join("link")).expect("a link");
+        assert!(words("link/outside.bin").contains("outside of the model's folder"));
+    }
+    std::fs::remove_dir_all(&folder).expect("the folder is ours");
+}
+
+#[test]
+fn files_that_contradict_themselves_are_refused() {
+    let one = |operator: &str, constants: Vec<Tensor>, attributes: Vec<Attribute>| {
+        let names: Vec<String> = constants.iter().map(|constant| constant.name.clone()).collect();
+        let inputs: Vec<&str> = std::iter::once("x").chain(names.iter().map(|name| &name[..])).collect();
+        refusal(graph(&[1, 2, 5, 5], constants.clone(), vec![node(operator, &inputs, "y", attributes)]))
+    };
+    let cases = [
+        (one("Transpose", vec![], vec![integers("perm", &[0, 1])]), "perm [0, 1] of 4 dimensions"),
+        (one("Transpose", vec![], vec![integers("perm", &[0, 1, 1, 2])]), "some of them twice"),
+        (one("Unsqueeze", vec![list("axes", &[0, 0])], vec![]), "some of them twice"),
+        (one("Slice", vec![list("s", &[0, 1]), list("e", &[4, 3]), list("a", &[2, -2])], vec![]), "some of them twice"),
+        (
+            one("Conv", vec![reals("w", &[1, 2, 3, 3])], vec![integers("kernel_shape", &[5, 5])]),
+            "kernel_shape [5, 5] with weights of shape [1, 2, 3, 3]",
+        ),
+        (one("Softmax", vec![], vec![text("axis", "last")]), "the attribute axis of attribute type 3"),
+    ];
+    for (found, expected) in cases {
+        assert!(found.contains(expected), "{found}");
+    }
+    let mut twice = graph(&[1, 2], vec![], vec![node("Relu", &["x"], "y", vec![])]);
+    twice.inputs.push(value("x", 1, &[1, 2]));
+    assert!(refusal(twice).contains("two inputs are called \"x\""));
+}
+
+#[test]
+fn positions_of_the_run_count_from_the_end_where_negative() {
+    let mut tokens = graph(&[3], vec![reals("table", &[5, 2])], vec![node("Gather", &["table", "x"], "y", vec![])]);
+    tokens.inputs = vec![value("x", 7, &[3])];
+    let net = net(tokens).expect("a net");
+    let operators: Vec<&Operator> = net.nodes.iter().map(|node| &node.operator).collect();
+    assert!(
+        matches!(
+            operators[..],
+            [Operator::Compare(_), Operator::Binary(..), Operator::Select { .. }, Operator::Gather { .. }]
+        ),
+        "{operators:?}"
+    );
+}
