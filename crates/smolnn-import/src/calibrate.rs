@@ -7,6 +7,7 @@ use smolnn_fixed::Backend;
 use smolnn_fixed::quantise::Affine;
 
 use crate::error::{Error, Problem, Result};
+use crate::labels::{Labels, Scoring};
 use crate::lower::lower;
 use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId, UnaryKind, View};
 use crate::plan::{Program, plan};
@@ -22,6 +23,10 @@ const TRIAL_SAMPLES: usize = 64;
 const SHARE_SAMPLES: usize = 16;
 /// Below this signal-to-noise ratio, in decibels, a layer's output is hardly what the float net gives.
 const LEAST_SNR: f64 = 10.0;
+/// The ratio in decibels at which a sample counts as exact.
+const MOST_DECIBELS: f64 = 100.0;
+/// Values so many times as large as is usual deserve a warning.
+const FAR_OUTSIDE: f32 = 20.0;
 /// Loss of accuracy that deserves a warning, as a share of the samples.
 const LARGEST_LOSS: f64 = 0.02;
 /// Calibration data of fewer samples deserve a warning.
@@ -44,7 +49,7 @@ pub(crate) enum Wide {
 pub(crate) struct Labelled {
     /// The samples; `None` for those that calibrate.
     pub samples: Option<Samples>,
-    pub labels: Vec<usize>,
+    pub labels: Labels,
 }
 
 /// What the caller wants; what is `None` is chosen by the signal-to-noise ratio of the outputs, before a softmax or sigmoid.
@@ -154,28 +159,41 @@ fn values(tensor: &Tensor, bytes: &[u8]) -> Vec<f32> {
     }
 }
 
-/// Powers of a signal and of what differs from it.
+/// What differs from a signal, over samples.
 #[derive(Clone, Copy, Debug, Default)]
 struct Noise {
-    signal: f64,
+    /// The sum of squares of all differences.
     noise: f64,
+    /// The sum of the signal-to-noise ratios of the samples that are not all 0, in decibels.
+    decibels: f64,
+    /// The number of these samples.
+    samples: u64,
     elements: u64,
     beyond: u64,
 }
 
 impl Noise {
+    /// Adds one sample. Each counts as much as any other, however large its values are, with 0 to 100 dB: neither one that is lost nor one that is exact
+    /// hides the others.
     fn add(&mut self, exact: &[f32], rounded: &[f32]) {
+        let (mut signal, mut noise) = (0.0, 0.0);
         for (&exact, &rounded) in exact.iter().zip(rounded) {
             let difference = f64::from(exact) - f64::from(rounded);
-            self.signal += f64::from(exact) * f64::from(exact);
-            self.noise += difference * difference;
+            signal += f64::from(exact) * f64::from(exact);
+            noise += difference * difference;
         }
+        self.noise += noise;
         self.elements += exact.len() as u64;
+        if signal > 0.0 || noise > 0.0 {
+            let ratio = if noise > 0.0 { 10.0 * (signal / noise).log10() } else { MOST_DECIBELS };
+            self.decibels += ratio.clamp(0.0, MOST_DECIBELS);
+            self.samples += 1;
+        }
     }
 
-    /// The ratio in decibels; infinite without noise.
+    /// The mean of the samples' ratios in decibels; infinite without noise.
     fn ratio(&self) -> f64 {
-        if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).max(1e-30).log10() }
+        if self.noise == 0.0 { f64::INFINITY } else { self.decibels / self.samples.max(1) as f64 }
     }
 
     fn decibels(&self) -> Option<f64> {
@@ -461,7 +479,10 @@ fn positions(net: &Net, layers: &[String]) -> Result<Vec<usize>> {
         let found: Vec<usize> =
             net.nodes.iter().enumerate().filter(|(_, node)| is_meant(node)).map(|(position, _)| position).collect();
         if found.is_empty() {
-            let known = net.nodes.iter().map(|node| format!("{} ({})", node.index, node.name)).collect::<Vec<_>>();
+            let name =
+                |node: &Node| node.outputs.first().map_or("", |&id| &net.tensors[id].name).escape_debug().to_string();
+            let known: Vec<String> =
+                net.nodes.iter().map(|node| format!("{} ({} \"{}\")", node.index, node.name, name(node))).collect();
             return Err(Error::Calibration(format!("no layer {layer:?}; the layers are {}", known.join(", "))));
         }
         positions.extend(found);
@@ -510,6 +531,8 @@ pub(crate) fn quantise(
     wishes: &Wishes,
     progress: &mut Progress<'_>,
 ) -> Result<(Net, QuantisationReport)> {
+    let scoring = |labelled| -> Result<_> { Ok((labelled, Scoring::of(net).map_err(Error::Calibration)?)) };
+    let labelled = wishes.labelled.as_ref().map(scoring).transpose()?;
     let mut float = net.clone();
     prepare(&mut float);
     let mut plain = Calibrated::new(float, samples, progress)?;
@@ -541,16 +564,20 @@ pub(crate) fn quantise(
     }
     let methods = wishes.ranges.map_or(RangeMethod::ALL.to_vec(), |method| vec![method]);
     let mut best = (methods[0], start_equalised, correct, f64::NEG_INFINITY);
-    for method in methods {
+    for &method in &methods {
         let ratio = attempt(&plain, method, start_equalised, correct, progress)?;
         if ratio > best.3 {
             best = (method, start_equalised, correct, ratio);
         }
     }
     if wishes.correct.is_none() {
-        let ratio = attempt(&plain, best.0, start_equalised, false, progress)?;
-        if ratio > best.3 {
-            best = (best.0, start_equalised, false, ratio);
+        // Where all of them are bad, an outlier may have spoilt the corrections, which follow from means: then all are tried without.
+        let methods = if best.3 < LEAST_SNR { methods } else { vec![best.0] };
+        for method in methods {
+            let ratio = attempt(&plain, method, start_equalised, false, progress)?;
+            if ratio > best.3 {
+                best = (method, start_equalised, false, ratio);
+            }
         }
     }
     if wishes.equalise.is_none() {
@@ -615,7 +642,7 @@ pub(crate) fn quantise(
     }
     for (name, of, output_snr) in machines {
         let accuracy =
-            wishes.labelled.as_ref().map(|labelled| accuracy(of, samples, labelled, name, progress)).transpose()?;
+            labelled.map(|(labelled, scoring)| accuracy(of, samples, labelled, scoring, name, progress)).transpose()?;
         let program = for_cortex_m4(of.program.net())?;
         report.variants.push(Variant {
             name,
@@ -648,29 +675,23 @@ fn for_cortex_m4(net: &Net) -> Result<Program> {
     plan("size", Backend::Dsp, lower(net, Backend::Dsp)?)
 }
 
-/// The share of labelled samples for which the largest output is that of the label. With one output, above a half is class 1.
+/// The share of labelled samples whose class the machine finds.
 fn accuracy(
     machine: &Machine,
     calibration: &Samples,
     labelled: &Labelled,
+    scoring: Scoring,
     name: &str,
     progress: &mut Progress<'_>,
 ) -> Result<f64> {
     let samples = labelled.samples.as_ref().unwrap_or(calibration);
-    if samples.count() != labelled.labels.len() {
-        return Err(Error::Calibration(format!("{} labels for {} samples", labelled.labels.len(), samples.count())));
-    }
     let mut runner = machine.runner()?;
     let mut right = 0;
-    for (sample, &label) in labelled.labels.iter().enumerate() {
+    for (sample, &label) in labelled.labels.classes().iter().enumerate() {
         progress(&format!("accuracy of {name}"), sample, samples.count());
         let outputs = machine.outputs(&mut runner, samples, sample)?;
-        let Some(scores) = outputs.first() else { continue };
-        let class = match scores[..] {
-            [score] => usize::from(score > 0.5),
-            _ => (0..scores.len()).reduce(|best, at| if scores[at] > scores[best] { at } else { best }).unwrap_or(0),
-        };
-        right += usize::from(class == label);
+        let class = outputs.first().and_then(|scores| scoring.class(scores));
+        right += usize::from(class == Some(label));
     }
     Ok(right as f64 / samples.count() as f64)
 }
@@ -746,6 +767,18 @@ fn warnings(of: &Calibrated<'_>, converted: &Converted, report: &QuantisationRep
             ));
         }
     }
+    // Whatever is computed from an outlier is one too: the first tensor says it all.
+    let tensors = of.net.inputs.iter().chain(of.net.nodes.iter().flat_map(|node| &node.outputs));
+    let outliers = tensors.filter_map(|&id| Some((id, of.observed[id].as_ref()?.outermost()?)));
+    if let Some((id, (sample, largest, usual))) =
+        outliers.into_iter().find(|(_, (_, largest, usual))| *largest >= FAR_OUTSIDE * usual)
+    {
+        warnings.push(format!(
+            "{} reaches {largest} in sample {sample} of the calibration data, but {usual} is usual: a range that holds such an outlier leaves few steps for \
+             all other values; take it out of the data if it is an error of measurement",
+            described(&of.net, id)
+        ));
+    }
     for (node, _) in of.net.nodes.iter().zip(&converted.numbers).filter(|(_, numbers)| **numbers == Numbers::Real) {
         if node.outputs.iter().any(|&id| of.observed[id].is_some()) {
             let text = format!("operator {} {} stays with real numbers", node.index, node.name);
@@ -762,6 +795,14 @@ fn warnings(of: &Calibrated<'_>, converted: &Converted, report: &QuantisationRep
             place(layer),
             layer.tensor.escape_debug(),
             layer.snr.unwrap_or_default()
+        ));
+    }
+    let flash = |name: &str| report.variant(name).map_or(0, |variant| variant.flash_bytes);
+    if flash("int8") > flash("float") {
+        warnings.push(format!(
+            "int8 takes {} bytes of flash, float {}: the tables of functions and the rescaling between layers take more than int8 weights save",
+            flash("int8"),
+            flash("float")
         ));
     }
     let accuracy = |name: &str| report.variant(name).and_then(|variant| variant.accuracy);

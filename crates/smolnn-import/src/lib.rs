@@ -46,6 +46,7 @@
 
 mod calibrate;
 mod error;
+mod labels;
 mod lower;
 mod manifest;
 mod model;
@@ -63,6 +64,7 @@ mod streaming;
 mod write;
 
 pub use error::{Error, Problem, Result};
+pub use labels::Labels;
 pub use lower::CustomTensors;
 pub use manifest::Manifest;
 pub use model::{Calibrated, Model, compile};

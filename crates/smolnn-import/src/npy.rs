@@ -143,7 +143,7 @@ impl Array {
 }
 
 /// Whether the path's extension says that the file is an archive of arrays.
-fn is_npz(path: &Path) -> bool {
+pub(crate) fn is_npz(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "npz")
 }
 

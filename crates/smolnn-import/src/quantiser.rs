@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use smolnn_import::{Calibrated, Error, Model, RangeMethod, Result, npy};
+use smolnn_import::{Calibrated, Error, Labels, Model, RangeMethod, Result};
 
 use super::{Core, backend, say};
 
@@ -16,7 +16,7 @@ pub struct Quantiser {
     /// Calibration data: .npy or .npz, samples along the first axis, or a folder of such files.
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
-    /// The class of each sample, as .npy or as numbers in a text file: the report then has accuracies.
+    /// The class of each sample, as .npy, .npz or numbers in a text file: the report then has accuracies.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// The samples that the labels belong to, where they are not those that calibrate.
@@ -128,7 +128,7 @@ impl Quantiser {
     /// The options.
     fn wishes(&self, mut calibrated: Calibrated) -> Result<Calibrated> {
         if let Some(path) = &self.labels {
-            let labels = read_labels(path)?;
+            let labels = Labels::open(path)?;
             calibrated = match &self.test {
                 Some(data) => calibrated.evaluate(data, labels)?,
                 None => calibrated.labels(labels),
@@ -186,20 +186,4 @@ fn save_whole(path: &Path, text: &str) -> Result<()> {
     let failed = |source| Error::File { path: path.into(), source };
     std::fs::write(&part, text).map_err(failed)?;
     std::fs::rename(&part, path).map_err(failed)
-}
-
-/// The classes in a `.npy` file, or numbers in a text.
-fn read_labels(path: &Path) -> Result<Vec<usize>> {
-    if !npy::is_npy(path) {
-        return super::session::read_labels(path);
-    }
-    let mut classes = Vec::new();
-    for value in npy::Array::open(path)?.into_iter().flat_map(|(_, array)| array.values) {
-        if value < 0.0 || value.trunc() != value {
-            let text = format!("{}: {value} is no class: whole numbers from 0 on are", path.display());
-            return Err(Error::Calibration(text));
-        }
-        classes.push(value as usize);
-    }
-    Ok(classes)
 }

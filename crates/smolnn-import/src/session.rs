@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use smolnn_import::{Backend, Element, Error, Program, Result, Runner, Tensor, TensorId, npy};
+use smolnn_import::{Backend, Element, Error, Labels, Program, Result, Runner, Tensor, TensorId, npy};
 
 use super::{save, say};
 
@@ -53,8 +53,9 @@ impl Session {
         let program = model.compile(Backend::CURRENT)?;
         let net = program.net();
         self.check_counts(&program)?;
-        let labels = self.labels.as_deref().map(read_labels).transpose()?;
-        let calls = labels.as_ref().map_or(self.calls.unwrap_or(1), Vec::len);
+        let labels = self.labels.as_deref().map(Labels::open).transpose()?;
+        let labels = labels.as_ref().map(Labels::classes);
+        let calls = labels.map_or(self.calls.unwrap_or(1), <[usize]>::len);
         if calls == 0 {
             return Err(Error::Tensor("0 calls: at least one is needed".into()));
         }
@@ -81,7 +82,7 @@ impl Session {
                 if let Some(element) = values.iter().position(|value| value.is_nan()) {
                     output.not_a_number.get_or_insert((call, element));
                 }
-                if let (0, Some(labels)) = (index, &labels) {
+                if let (0, Some(labels)) = (index, labels) {
                     right += usize::from(largest(&values) == Some(labels[call]));
                 }
                 output.bytes.extend_from_slice(bytes);
@@ -181,18 +182,6 @@ fn read_input(path: &Path, tensor: &Tensor, calls: usize) -> Result<Vec<u8>> {
         tensor.element,
         tensor.shape
     )))
-}
-
-/// The numbers of a text file.
-pub fn read_labels(path: &Path) -> Result<Vec<usize>> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::File { path: path.into(), source })?;
-    text.split_whitespace()
-        .map(|word| {
-            let fault =
-                || Error::Tensor(format!("{}: {word:?} is no class: whole numbers from 0 on are", path.display()));
-            word.parse().map_err(|_| fault())
-        })
-        .collect()
 }
 
 /// The elements as real values.

@@ -186,6 +186,8 @@ fn wrong_data_are_refused_with_the_reason() {
     assert!(other_shape.contains("shape [40, 100, 6]") && other_shape.contains("[1, 8, 8, 1]"), "{other_shape}");
     let labels = model().calibrate(data("digits.npz")).unwrap().labels(vec![0; 3]).int8().unwrap_err().to_string();
     assert!(labels.contains("3 labels for 150 samples"), "{labels}");
+    let labels = model().calibrate(data("digits.npz")).unwrap().labels(vec![10; 150]).int8().unwrap_err().to_string();
+    assert!(labels.contains("label 10 of sample 0, but the model has 10 classes"), "{labels}");
     let layer = model().calibrate(data("digits.npz")).unwrap().int16(["99"]).int8().unwrap_err().to_string();
     assert!(layer.contains("no layer \"99\""), "{layer}");
     let twice = model().calibrate(data("digits.npz")).unwrap().int8().unwrap();

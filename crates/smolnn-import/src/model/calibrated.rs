@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Model;
 use crate::calibrate::{Labelled, Progress, Wide, Wishes, check, quantise};
 use crate::error::{Error, Result};
+use crate::labels::Labels;
 use crate::net::Net;
 use crate::npy::Array;
 use crate::quantise::{QuantisationReport, RangeMethod, Samples};
@@ -130,8 +131,11 @@ impl Calibrated {
         self
     }
 
-    /// Takes the class of each sample of the calibration data, so that the report has accuracies.
-    pub fn labels(mut self, labels: impl Into<Vec<usize>>) -> Self {
+    /// Takes the class of each sample of the calibration data, so that the report has accuracies: a list of classes, or what [`Labels::open`] reads.
+    ///
+    /// The class that the model finds is the position of the largest value of its first output. An output of one number is a probability where it comes from a
+    /// sigmoid, and above a half is class 1; one integer, as of an ArgMax, is the class itself. Any other number gives no class.
+    pub fn labels(mut self, labels: impl Into<Labels>) -> Self {
         self.wishes.labelled = Some(Labelled { samples: None, labels: labels.into() });
         self
     }
@@ -140,7 +144,7 @@ impl Calibrated {
     ///
     /// # Errors
     /// As [`Model::calibrate`].
-    pub fn evaluate(mut self, data: impl AsRef<Path>, labels: impl Into<Vec<usize>>) -> Result<Self> {
+    pub fn evaluate(mut self, data: impl AsRef<Path>, labels: impl Into<Labels>) -> Result<Self> {
         let samples = self.model.samples(data.as_ref())?;
         self.wishes.labelled = Some(Labelled { samples: Some(samples), labels: labels.into() });
         Ok(self)
@@ -161,9 +165,12 @@ impl Calibrated {
     /// samples; `[profile.dev.build-override] opt-level = 3` in `Cargo.toml` makes that fast.
     ///
     /// # Errors
-    /// [`Error::Calibration`] when an activation is not finite, labels are not as many as samples, a named layer is not there, or nothing is left to
+    /// [`Error::Calibration`] when an activation is not finite, labels do not fit samples or outputs, a named layer is not there, or nothing is left to
     /// quantise; [`Error::Unsupported`] when the float net itself does not run.
     pub fn int8(mut self) -> Result<Model> {
+        if let Some(Labelled { samples, labels }) = &self.wishes.labelled {
+            labels.check(&self.model.net, samples.as_ref().unwrap_or(&self.samples).count())?;
+        }
         let mut silent = |_: &str, _: usize, _: usize| {};
         let progress: &mut Progress<'_> = match &mut self.progress {
             Some(report) => report,

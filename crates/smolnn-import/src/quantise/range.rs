@@ -10,6 +10,14 @@ const BINS: usize = 4096;
 const BARS: usize = 64;
 /// The share of values that a percentile keeps inside of the range.
 const KEPT: f64 = 0.9999;
+/// The share of samples that a percentile may leave out, at least one.
+const OUTLYING: f64 = 0.02;
+/// Fewer samples do not say what is usual.
+const FEWEST_TO_COMPARE: usize = 10;
+/// A sample is left out by a percentile where its largest magnitude is so many times that of the others.
+const FAR: f32 = 4.0;
+/// The share of magnitudes that a wide range is compared with.
+const USUAL: f64 = 0.999;
 /// Steps in which a bound is moved inwards in the search for the least squared error; each takes off a hundredth of the largest value.
 const INWARD_STEPS: usize = 80;
 
@@ -19,7 +27,7 @@ const INWARD_STEPS: usize = 80;
 pub enum RangeMethod {
     /// From the least to the largest value: nothing is cut off.
     MinMax,
-    /// Without the 0.005 % of values at either end.
+    /// Without the 0.005 % of values at either end, and without samples whose values are far beyond those of all others.
     Percentile,
     /// The range for which the squared error is least, of rounding inside of it and of cutting off outside.
     MeanSquaredError,
@@ -39,12 +47,15 @@ impl RangeMethod {
     }
 }
 
-/// The values of a tensor over all samples, in bounded memory: their bounds and a histogram, and per channel the mean and the largest magnitude.
+/// The values of a tensor over all samples, in little memory: a histogram, the bounds of each sample, and per channel the mean and the largest
+/// magnitude.
 #[derive(Clone, Debug)]
 pub(crate) struct Observed {
     pub least: f32,
     pub largest: f32,
     count: u64,
+    /// The least and the largest value of each sample.
+    samples: Vec<(f32, f32)>,
     /// Bins over −bound ..= bound.
     bound: f64,
     bins: Vec<u64>,
@@ -59,6 +70,7 @@ impl Observed {
             least: f32::INFINITY,
             largest: f32::NEG_INFINITY,
             count: 0,
+            samples: Vec::new(),
             bound: 0.0,
             bins: vec![0; BINS],
             sums: vec![0.0; channels],
@@ -68,16 +80,17 @@ impl Observed {
 
     /// Counts the values of one sample; the index of a value that is not finite is an error.
     pub fn add(&mut self, values: &[f32]) -> Result<(), usize> {
-        let (mut least, mut largest) = (self.least, self.largest);
+        let (mut least, mut largest) = (f32::INFINITY, f32::NEG_INFINITY);
         for (index, &value) in values.iter().enumerate() {
             if !value.is_finite() {
                 return Err(index);
             }
             (least, largest) = (least.min(value), largest.max(value));
         }
-        (self.least, self.largest) = (least, largest);
+        self.samples.push((least, largest));
+        (self.least, self.largest) = (self.least.min(least), self.largest.max(largest));
         self.count += values.len() as u64;
-        self.grow(f64::from(least.abs().max(largest.abs())));
+        self.grow(f64::from(self.least.abs().max(self.largest.abs())));
         let (bound, factor) = (self.bound as f32, (BINS as f64 / 2.0 / self.bound) as f32);
         for &value in values {
             let bin = ((value + bound) * factor) as usize;
@@ -159,7 +172,45 @@ impl Observed {
         let width = self.bound / BINS as f64;
         let low = (0..BINS).find(|&bin| is_edge(0, bin)).map_or(least, |bin| self.middle(bin) - width);
         let high = (0..BINS).rev().find(|&bin| is_edge(1, bin)).map_or(largest, |bin| self.middle(bin) + width);
+        let (least, largest) = self.without_far_samples().unwrap_or((least, largest));
         (low.max(least).min(0.0), high.min(largest).max(0.0))
+    }
+
+    /// The largest magnitude of all samples but the outermost ones; `None` where samples are few.
+    fn usual_of_samples(&self) -> Option<f32> {
+        let mut magnitudes: Vec<f32> = self.samples.iter().map(|&(low, high)| high.max(-low)).collect();
+        magnitudes.sort_by(f32::total_cmp);
+        let outermost = ((magnitudes.len() as f64 * OUTLYING) as usize).max(1);
+        (magnitudes.len() >= FEWEST_TO_COMPARE).then(|| magnitudes[magnitudes.len() - 1 - outermost])
+    }
+
+    /// The bounds of the samples that are not far beyond the others, where some are.
+    fn without_far_samples(&self) -> Option<(f64, f64)> {
+        let usual = self.usual_of_samples().filter(|&usual| usual > 0.0)?;
+        let near = self.samples.iter().filter(|&&(low, high)| high.max(-low) <= FAR * usual);
+        let bounds =
+            near.fold((0.0_f32, 0.0_f32), |(least, largest), &(low, high)| (least.min(low), largest.max(high)));
+        Some((bounds.0.into(), bounds.1.into()))
+    }
+
+    /// The sample with the largest magnitude, that magnitude, and what is usual: 99.9 % of all magnitudes are below it, or those of all samples but
+    /// the outermost. `None` where there is nothing to compare with.
+    pub fn outermost(&self) -> Option<(usize, f32, f32)> {
+        let magnitude = |&(low, high): &(f32, f32)| high.max(-low);
+        let (sample, largest) = self.samples.iter().map(magnitude).enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let mut left = (self.count as f64 * (1.0 - USUAL)) as u64;
+        // Bins from the outermost pair inwards. Values in the innermost pair may be 0: many zeros do not make the others outliers.
+        let is_edge = |&pair: &usize| {
+            let both = self.bins[pair] + self.bins[BINS - 1 - pair];
+            let is_edge = both > left;
+            left = left.saturating_sub(both);
+            is_edge
+        };
+        let edge = (0..BINS / 2).find(is_edge).filter(|&pair| pair < BINS / 2 - 1);
+        let usual = edge.map(|pair| (-self.middle(pair)) as f32);
+        let of_samples = self.usual_of_samples().filter(|&usual| usual > 0.0);
+        let usual = usual.into_iter().chain(of_samples).min_by(f32::total_cmp)?;
+        Some((sample, largest, usual))
     }
 
     /// Moves either bound inwards as long as the error falls, the farther one first, twice.
@@ -225,6 +276,21 @@ mod tests {
         assert!(low == 0.0 && (0.95..1.1).contains(&high), "{high}");
         let least = observed.range(RangeMethod::MeanSquaredError);
         assert!(observed.squared_error(least) < observed.squared_error((0.0, 40.0)), "{least:?}");
+    }
+
+    /// One wild value in one of many samples: a percentile takes it out however few values there are, and the sample is known.
+    #[test]
+    fn one_wild_sample_is_left_out_and_known() {
+        let mut samples = vec![vec![0.5_f32, 0.0, 1.0, -0.25]; 50];
+        samples[7][1] = 1000.0;
+        let of = |samples: &[Vec<f32>]| observed(&samples.iter().map(|sample| &sample[..]).collect::<Vec<_>>());
+        let wild = of(&samples);
+        assert_eq!(wild.range(RangeMethod::MinMax), (-0.25, 1000.0));
+        assert_eq!(wild.range(RangeMethod::Percentile), (-0.25, 1.0));
+        assert_eq!(wild.outermost(), Some((7, 1000.0, 1.0)));
+        // Twice the others is nothing unusual.
+        samples[7][1] = 2.0;
+        assert_eq!(of(&samples).range(RangeMethod::Percentile).1, 2.0);
     }
 
     /// A histogram that grows from sample to sample is as good as one that knew the range from the start.

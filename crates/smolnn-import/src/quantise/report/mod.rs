@@ -9,8 +9,8 @@ use super::range::RangeMethod;
 
 /// What it cost to make integers of a float net. `Model::quantisation_report` gives it.
 ///
-/// Signal-to-noise ratios are in decibels: 10 · log₁₀ of the sum of squares of the float values over that of the differences, over all elements and
-/// samples. `None` stands for no difference at all.
+/// Signal-to-noise ratios are in decibels: of each sample 10 · log₁₀ of the sum of squares of the float values over that of the differences, between 0
+/// and 100 dB, and of these the mean over all samples that are not all 0. `None` stands for no difference at all.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 #[non_exhaustive]
