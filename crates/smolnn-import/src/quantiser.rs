@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use smolnn_import::{Calibrated, Error, Labels, Model, RangeMethod, Result};
+use smolnn_import::{Calibrated, Error, Labels, RangeMethod, Result};
 
 use super::{Core, backend, say};
 
@@ -26,7 +26,7 @@ pub struct Quantiser {
     #[arg(long, value_name = "LAYERS|auto")]
     int16: Option<String>,
     /// With `--int16 auto`: the signal-to-noise ratio of the outputs to reach, in decibels.
-    #[arg(long, value_name = "DB", default_value_t = 40.0, requires = "int16")]
+    #[arg(long, value_name = "DB", default_value_t = 40.0, requires = "int16", value_parser = decibels)]
     budget: f64,
     /// Let these layers compute with real numbers: numbers of layers or names of tensors, with commas between.
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
@@ -43,7 +43,7 @@ pub struct Quantiser {
     /// Let the model's inputs and outputs stay real numbers.
     #[arg(long)]
     real_ends: bool,
-    /// Write the Rust module to this .rs file, or module and report (.rs, .json, .html) into this folder.
+    /// Write the Rust module to this .rs file, or module and report (.rs, .json, .html) into this folder: any other name.
     #[arg(short, long, value_name = "FILE.rs|DIR")]
     output: Option<PathBuf>,
     /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
@@ -55,6 +55,9 @@ pub struct Quantiser {
     /// Write the report as an HTML page with plots.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// The length of a dimension that an .onnx file leaves open: time=49.
+    #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = super::dimension)]
+    dimensions: Vec<(String, usize)>,
     /// Widest table, in characters; 0: any. Without it, the width of the terminal.
     #[arg(long)]
     width: Option<usize>,
@@ -76,7 +79,17 @@ impl Quantiser {
     pub fn run(&self) -> Result<()> {
         // What cannot be written is said before the work.
         let output = self.output.as_deref().map(Output::of).transpose()?;
-        let mut model = Model::open(&self.model)?;
+        match &output {
+            Some(Output::Module(path)) => check_folder(folder_of(path))?,
+            // Folders that are missing will be made.
+            Some(Output::Folder(folder)) => {
+                let made = |folder: &&Path| folder.as_os_str().is_empty() || folder.exists();
+                check_folder(folder.ancestors().find(made).unwrap_or(folder))?;
+            }
+            None => {}
+        }
+        self.html.as_deref().map_or(Ok(()), |path| check_folder(folder_of(path)))?;
+        let mut model = super::open(&self.model, &self.dimensions)?;
         if let Some(Output::Module(path)) = &output
             && let Some(name) = path.file_stem()
         {
@@ -167,15 +180,37 @@ enum Output {
 
 impl Output {
     fn of(path: &Path) -> Result<Self> {
-        match path.extension() {
-            Some(extension) if extension == "rs" => Ok(Self::Module(path.into())),
-            Some(_) if !path.is_dir() => {
-                let text = format!("{}: a .rs file for the module, or a folder for module and report", path.display());
-                Err(Error::Environment(text))
-            }
+        let fault = |text: &str| Err(Error::Environment(format!("{}: {text}", path.display())));
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("rs") => Ok(Self::Module(path.into())),
+            _ if path.is_dir() => Ok(Self::Folder(path.into())),
+            _ if path.exists() => fault("is a file; give a .rs file for the module, or a folder for module and report"),
+            Some("tflite" | "onnx" | "json" | "html") => fault(
+                "the module is written as Rust: give a .rs file for it, or a folder for module and report; --html writes the page alone",
+            ),
             _ => Ok(Self::Folder(path.into())),
         }
     }
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+/// Finds out whether files can be written into a folder, by doing so.
+fn check_folder(folder: &Path) -> Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let failed = |source| Error::File { path: folder.into(), source };
+    let file = folder.join(format!(".smolnn-{}.part", std::process::id()));
+    std::fs::write(&file, "").map_err(failed)?;
+    std::fs::remove_file(&file).map_err(failed)
+}
+
+/// A signal-to-noise ratio in decibels.
+fn decibels(text: &str) -> std::result::Result<f64, String> {
+    let ratio = text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio >= 0.0);
+    ratio.ok_or_else(|| "a ratio in decibels, from 0 on: 45".into())
 }
 
 /// Writes a file so that it is there as a whole or not at all.

@@ -473,11 +473,12 @@ fn run_warns_of_what_is_no_number() {
 
 #[test]
 fn quantise_writes_module_and_reports_as_a_whole() {
-    let (model, folder) = (data("quantise/digits.tflite"), scratch("quantised"));
+    let (model, folder) = (data("quantise/digits.tflite"), scratch("quantised.smolnn"));
     let calibration = data("quantise/digits.npz");
     let (test, labels) = (data("quantise/digits_test.npz"), data("quantise/digits_labels.npy"));
     let arguments = ["quantise", text(&model), "--data", text(&calibration), "--ranges", "mse", "--width", "0"];
     let labelled = ["--test", text(&test), "--labels", text(&labels), "-o", text(&folder)];
+    // Any name that says no other format is a folder, with a dot too.
     let said = success(&[&arguments[..], &labelled].concat());
     for words in
         ["float", "int8", "CONV_2D", "SOFTMAX", "accuracy", "output SNR", "97.78 %", "mse", "digits.rs is written"]
@@ -517,8 +518,20 @@ fn quantise_says_what_is_wrong_and_writes_nothing() {
     assert!(run(&["--data", text(&calibration), "--labels", text(folder)]).contains("is a folder"));
     let one_hot = run(&["--data", text(&calibration), "--labels", text(&calibration)]);
     assert!(one_hot.contains("one class per sample is needed"), "{one_hot}");
-    let elsewhere = failure(1, &["quantise", text(&model), "--data", text(&calibration), "-o", "model.smolnn"]);
-    assert!(elsewhere.contains("a .rs file for the module, or a folder"), "{elsewhere}");
+    // Wrong data are given, so that an error about the output comes from before the work.
+    let to = |option: &str, path: &Path| {
+        failure(1, &["quantise", text(&model), "--data", "missing.npy", option, text(path)])
+    };
+    assert!(to("-o", &scratch("refused.tflite")).contains("the module is written as Rust"));
+    assert!(to("-o", &scratch("missing").join("model.rs")).contains("missing:"));
+    assert!(to("--html", &scratch("missing").join("page.html")).contains("missing:"));
+    for budget in ["nan", "-1"] {
+        let budget = format!("--budget={budget}");
+        let said = failure(2, &["quantise", text(&model), "--data", "missing.npy", "--int16", "auto", &budget]);
+        assert!(said.contains("a ratio in decibels"), "{said}");
+    }
+    let dimension = failure(1, &["quantise", text(&model), "--data", text(&calibration), "--dimension", "time=49"]);
+    assert!(dimension.contains("time"), "{dimension}");
     assert!(!output.exists(), "nothing is written");
 }
 

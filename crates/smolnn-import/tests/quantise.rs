@@ -189,7 +189,7 @@ fn wrong_data_are_refused_with_the_reason() {
     let labels = model().calibrate(data("digits.npz")).unwrap().labels(vec![10; 150]).int8().unwrap_err().to_string();
     assert!(labels.contains("label 10 of sample 0, but the model has 10 classes"), "{labels}");
     let layer = model().calibrate(data("digits.npz")).unwrap().int16(["99"]).int8().unwrap_err().to_string();
-    assert!(layer.contains("no layer \"99\""), "{layer}");
+    assert!(layer.contains("no layer \"99\"") && layer.contains("5 (FULLY_CONNECTED \""), "{layer}");
     let twice = model().calibrate(data("digits.npz")).unwrap().int8().unwrap();
     let twice = twice.calibrate(data("digits.npz")).unwrap_err().to_string();
     assert!(twice.contains("quantised already"), "{twice}");
@@ -226,6 +226,18 @@ fn a_layer_that_never_changes_deserves_a_warning() {
         warnings.iter().any(|text| text.contains("of operator 5 FULLY_CONNECTED is 0 for all samples")),
         "{warnings:?}"
     );
+}
+
+#[test]
+fn one_wild_value_is_named_and_does_not_decide_the_ranges() {
+    let mut wild = samples(&array("digits.npz"));
+    wild[3][18] = 1000.0;
+    let model = Model::open(data("digits.tflite")).unwrap().calibrate_with(&wild).unwrap();
+    let model = model.evaluate(data("digits_test.npz"), classes("digits_labels.npy")).unwrap().int8().unwrap();
+    let report = model.quantisation_report().unwrap();
+    let accuracy = |name: &str| report.variant(name).unwrap().accuracy.unwrap();
+    assert!(accuracy("float") - accuracy("int8") <= 0.01, "{report:?}");
+    assert!(report.warnings.iter().any(|text| text.contains("reaches 1000 in sample 3")), "{:?}", report.warnings);
 }
 
 #[test]
