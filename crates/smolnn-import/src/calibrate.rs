@@ -783,7 +783,7 @@ fn warnings(of: &Calibrated<'_>, converted: &Converted, report: &QuantisationRep
         if node.outputs.iter().any(|&id| of.observed[id].is_some()) {
             let text = format!("operator {} {} stays with real numbers", node.index, node.name);
             // An operator of the file may be several nodes.
-            if warnings.last() != Some(&text) {
+            if !warnings.contains(&text) {
                 warnings.push(text);
             }
         }
