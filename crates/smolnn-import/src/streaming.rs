@@ -170,6 +170,7 @@ impl Stream {
                 windowed(view, rows, window, *kernel)
             }
             Operator::Unary(_)
+            | Operator::Lookup(_)
             | Operator::Prelu
             | Operator::Binary(..)
             | Operator::Compare(_)

@@ -29,6 +29,15 @@ pub(super) fn table_call(
     Ok(context.call(&[input.id], body)?.overlap(0, 0).table_bytes(size_of::<Table>()).label(label).into())
 }
 
+/// A table of the outputs for −128 to 127.
+pub(super) fn lookup_call(context: &Context<'_>, outputs: &[i8; 256]) -> Result<Lowered, Problem> {
+    let input = context.quantised_input(0, &[Element::I8])?;
+    context.quantised_output(0, &[Element::I8])?;
+    let length = input.tensor.len();
+    let table = Borrowed::new(Table::from_ascending(outputs), format!("Table::from_ascending(&{outputs:?})"));
+    table_call(context, &input, call!(lookup(table, length; tensors)), String::new())
+}
+
 pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, Problem> {
     if context.is_real(0) {
         return real_unary(context, kind);

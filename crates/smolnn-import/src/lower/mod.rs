@@ -92,6 +92,7 @@ fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
     let operator = &context.node.operator;
     match operator {
         Operator::Unary(kind) => activation::unary(context, *kind),
+        Operator::Lookup(outputs) => activation::lookup_call(context, outputs),
         Operator::Prelu => activation::prelu_call(context),
         Operator::Binary(kind, activation) => binary::lower(context, *kind, *activation),
         Operator::Compare(comparison) => binary::compare_call(context, *comparison),

@@ -92,7 +92,7 @@ pub(crate) fn infer(view: &View<'_>) -> Result<Vec<Inferred>, Problem> {
             of_type(Some(Element::I64), shape)
         }
         Operator::ZerosLike => like_input(0, view.input_shape(0)?.to_vec()),
-        Operator::Unary(_) | Operator::LogSoftmax | Operator::L2Normalise { .. } => {
+        Operator::Unary(_) | Operator::Lookup(_) | Operator::LogSoftmax | Operator::L2Normalise { .. } => {
             like_input(0, view.input_shape(0)?.to_vec())
         }
         // int8 values may give int16 ones.

@@ -67,6 +67,8 @@ pub enum Operator {
     },
     /// One operand, element by element.
     Unary(UnaryKind),
+    /// One operand of int8, element by element: the outputs for −128 to 127.
+    Lookup(Box<[i8; 256]>),
     /// Values, slopes of the negative ones.
     Prelu,
     /// Two operands, element by element; along an axis of length 1, or one that a shape lacks, an operand repeats.
@@ -284,6 +286,7 @@ impl Operator {
         }
         let inputs = match self {
             Operator::Unary(_)
+            | Operator::Lookup(_)
             | Operator::Pool2d { .. }
             | Operator::Softmax { .. }
             | Operator::LogSoftmax

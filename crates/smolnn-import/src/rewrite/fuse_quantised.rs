@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use smolnn_float::Real;
+
 use super::uses::Uses;
 use crate::net::{
     BinaryKind, Constant, Element, Net, Node, Operator, PoolKind, Quantisation, ReduceKind, Tensor, TensorId, UnaryKind,
@@ -76,6 +78,65 @@ fn raise_quantise(net: &mut Net) -> bool {
         return true;
     }
     false
+}
+
+/// The outputs of a function for −128 to 127: each value is dequantised, and the function of it, a number of f32, quantised, halves to the even step. What is no
+/// number becomes real 0.
+fn table(kind: UnaryKind, of_input: &Quantisation, of_output: &Quantisation) -> Option<[i8; 256]> {
+    let (x, y) = (*of_input.scales.first()?, *of_output.scales.first()?);
+    let (from, to) = (*of_input.zero_points.first()?, *of_output.zero_points.first()?);
+    if kind == UnaryKind::LogicalNot {
+        return None;
+    }
+    Some(std::array::from_fn(|index| {
+        let real = x * (index as i32 - 128 - from) as f32;
+        let steps = (function(kind, real.into()) as f32 / y).round_ties_even() as i32;
+        steps.saturating_add(to).clamp(-128, 127) as i8
+    }))
+}
+
+/// A function of a real number.
+fn function(kind: UnaryKind, x: f64) -> f64 {
+    use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+    const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
+    match kind {
+        UnaryKind::Relu => x.max(0.0),
+        UnaryKind::Relu6 => x.clamp(0.0, 6.0),
+        UnaryKind::ReluN1To1 => x.clamp(-1.0, 1.0),
+        UnaryKind::LeakyRelu { alpha } if x < 0.0 => x * f64::from(alpha),
+        UnaryKind::LeakyRelu { .. } => x,
+        UnaryKind::Elu if x < 0.0 => x.exp_m1(),
+        UnaryKind::Elu => x,
+        UnaryKind::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+        UnaryKind::Logistic => 1.0 / (1.0 + (-x).exp()),
+        UnaryKind::Tanh => x.tanh(),
+        UnaryKind::Abs => x.abs(),
+        UnaryKind::Rsqrt => 1.0 / x.sqrt(),
+        UnaryKind::Negate => -x,
+        UnaryKind::Square => x * x,
+        UnaryKind::Sqrt => x.sqrt(),
+        UnaryKind::Exp => x.exp(),
+        UnaryKind::Log => x.ln(),
+        UnaryKind::Sign if x == 0.0 => 0.0,
+        UnaryKind::Sign => x.signum(),
+        UnaryKind::Sin => x.sin(),
+        UnaryKind::Cos => x.cos(),
+        UnaryKind::Floor => x.floor(),
+        UnaryKind::Ceil => x.ceil(),
+        UnaryKind::Round => x.round_ties_even(),
+        UnaryKind::Gelu { approximate: false } => 0.5 * x * (1.0 + Real::erf(x * FRAC_1_SQRT_2)),
+        UnaryKind::Gelu { approximate: true } => {
+            0.5 * x * (1.0 + (FRAC_2_SQRT_PI * FRAC_1_SQRT_2 * (x + 0.044715 * x * x * x)).tanh())
+        }
+        UnaryKind::LogicalNot => f64::from(u8::from(x == 0.0)),
+        UnaryKind::Erf => Real::erf(x),
+        UnaryKind::Mish => x * Real::softplus(x).tanh(),
+        UnaryKind::Softplus => Real::softplus(x),
+        UnaryKind::Softsign => x / (1.0 + x.abs()),
+        UnaryKind::Selu if x < 0.0 => SELU.0 * SELU.1 * x.exp_m1(),
+        UnaryKind::Selu => SELU.0 * x,
+        UnaryKind::Clamp { low, high } => x.max(low.into()).min(high.into()),
+    }
 }
 
 struct Pass<'a> {
@@ -177,9 +238,7 @@ impl Pass<'_> {
         }
         let input = inputs[data.start]?;
         let of_input = self.quantisation(input).cloned();
-        let fixed = |scale: f32, zero_point: i32| {
-            Some(Quantisation { scales: vec![scale], zero_points: vec![zero_point], dimension: 0 })
-        };
+        let mut operator = node.operator.clone();
         // The quantisation that the kernel gives, where it is not free.
         let given = match &node.operator {
             Operator::Conv2d { .. }
@@ -192,21 +251,18 @@ impl Pass<'_> {
             Operator::MatMul { .. } | Operator::Binary(..) => None,
             Operator::Reduce { kind: ReduceKind::Mean | ReduceKind::Sum, .. } => None,
             Operator::Pool2d { kind: PoolKind::Average, .. } | Operator::ResizeBilinear { .. } => of_input,
-            Operator::Softmax { .. } | Operator::Unary(UnaryKind::Logistic) => fixed(1.0 / 256.0, -128),
-            Operator::Unary(UnaryKind::Tanh) => fixed(1.0 / 128.0, 0),
-            Operator::Unary(
-                UnaryKind::Relu
-                | UnaryKind::Relu6
-                | UnaryKind::ReluN1To1
-                | UnaryKind::LeakyRelu { .. }
-                | UnaryKind::Elu
-                | UnaryKind::HardSwish
-                | UnaryKind::Abs
-                | UnaryKind::Sqrt
-                | UnaryKind::Exp
-                | UnaryKind::Log
-                | UnaryKind::Gelu { .. },
-            ) => None,
+            // Another scale would be a second rounding: there the softmax stays real.
+            Operator::Softmax { .. } => {
+                let of_kernel = Quantisation { scales: vec![1.0 / 256.0], zero_points: vec![-128], dimension: 0 };
+                if self.quantisation(to) != Some(&of_kernel) {
+                    return None;
+                }
+                None
+            }
+            &Operator::Unary(kind) => {
+                operator = Operator::Lookup(Box::new(table(kind, of_input.as_ref()?, self.quantisation(to)?)?));
+                None
+            }
             Operator::Concatenate { .. } => {
                 // Each part in the scale of the whole.
                 for at in data {
@@ -234,7 +290,7 @@ impl Pass<'_> {
             Some(given) => self.tensor(Some(given), to),
             None => to,
         };
-        self.nodes.push(Node { inputs, outputs: vec![output], ..node.clone() });
+        self.nodes.push(Node { operator, inputs, outputs: vec![output], ..node.clone() });
         if output != to {
             let (name, operator) = ("QuantizeLinear".into(), Operator::Quantise);
             self.nodes.push(Node { index: node.index, name, operator, inputs: vec![Some(output)], outputs: vec![to] });
@@ -273,5 +329,26 @@ impl Pass<'_> {
         self.net.tensors.push(tensor);
         inputs[bias_at] = Some(self.net.tensors.len() - 1);
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sigmoid straight to the scale of the file: each output is the nearest step to the real result.
+    #[test]
+    fn tables_round_once() {
+        let of = |scale, zero_point| Quantisation { scales: vec![scale], zero_points: vec![zero_point], dimension: 0 };
+        let (x, y) = (of(0.05, 3), of(0.0031, -120));
+        let outputs = table(UnaryKind::Logistic, &x, &y).expect("a table");
+        for (index, &output) in outputs.iter().enumerate() {
+            let real = 1.0 / (1.0 + (-0.05 * (index as f64 - 131.0)).exp());
+            let found = 0.0031 * (f64::from(output) + 120.0);
+            assert!((found - real).abs() <= 0.0031 * 0.5001 || output == 127, "{index}: {found} instead of {real}");
+        }
+        let leaky = table(UnaryKind::LeakyRelu { alpha: 0.1 }, &of(1.0, 0), &of(1.0, 0)).expect("a table");
+        // −128 · 0.1 = −12.8, −15 · 0.1 = −1.5, −25 · 0.1 = −2.5: halves go to the even step.
+        assert_eq!((leaky[0], leaky[113], leaky[103], leaky[255]), (-13, -2, -2, 127));
     }
 }

@@ -351,7 +351,7 @@ impl<'a> Pass<'a> {
             Operator::Transpose => self.transpose(node, first, *inputs.get(1)?),
             Operator::Reshape | Operator::ExpandDims => self.reshape(node, first),
             _ if !is_moved => None,
-            Operator::Unary(_) | Operator::Cast | Operator::Quantise | Operator::Dequantise => {
+            Operator::Unary(_) | Operator::Lookup(_) | Operator::Cast | Operator::Quantise | Operator::Dequantise => {
                 let layout = self.layout(first);
                 let shape = self.shape(layout.base);
                 self.emit(node, node.operator.clone(), vec![layout.base], &shape, layout.atoms, layout.order);
