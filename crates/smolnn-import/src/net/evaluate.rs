@@ -202,6 +202,9 @@ fn unary(kind: UnaryKind, value: f64) -> Option<f64> {
         // One rounding in f64 and one to f32 are that of f32, since f64 has more than twice its digits.
         UnaryKind::Negate => Some(-value),
         UnaryKind::Sqrt => Some(value.sqrt()),
+        UnaryKind::Rsqrt => Some(1.0 / value.sqrt()),
+        UnaryKind::Exp => Some(value.exp()),
+        UnaryKind::Log => Some(value.ln()),
         UnaryKind::Square => Some(value * value),
         UnaryKind::Floor => Some(value.floor()),
         UnaryKind::Ceil => Some(value.ceil()),
@@ -227,28 +230,39 @@ fn binary(kind: BinaryKind, left: f64, right: f64, element: Element) -> Option<f
         BinaryKind::Divide => (left / right).trunc(),
         BinaryKind::FloorDivide if element.is_float() => (left / right).floor(),
         BinaryKind::FloorModulo if !element.is_float() && right != 0.0 => left - right * (left / right).floor(),
+        BinaryKind::Power if element.is_float() => left.powf(right),
         BinaryKind::FloorDivide | BinaryKind::FloorModulo | BinaryKind::Power => return None,
         BinaryKind::LogicalAnd => truth(left != 0.0 && right != 0.0),
         BinaryKind::LogicalOr => truth(left != 0.0 || right != 0.0),
     })
 }
 
-/// A reduction over all dimensions.
+/// A reduction; sums and products of real numbers are rounded once.
 fn reduce(view: &View<'_>, kind: ReduceKind, values: &[f64]) -> Option<Vec<f64>> {
     let shape = view.input_shape(0).ok()?;
-    let whole = shape.iter().zip(marked_axes(view).ok()?).all(|(&length, marked)| marked || length == 1);
-    // Sums and products of f32 are rounded after each step, which is not done here.
+    let marked = marked_axes(view).ok()?;
     let is_float = view.tensor(view.optional_input(0)?).element.is_float();
-    let result = match kind {
-        ReduceKind::Product if !is_float => values.iter().try_fold(1.0, |product: f64, &value| {
-            Some(product * value).filter(|product| product.abs() <= (1_u64 << 53) as f64)
-        })?,
-        ReduceKind::Sum if !is_float => values.iter().sum(),
-        ReduceKind::Max => values.iter().copied().reduce(f64::max)?,
-        ReduceKind::Min => values.iter().copied().reduce(f64::min)?,
-        ReduceKind::All => truth(values.iter().all(|&value| value != 0.0)),
-        ReduceKind::Any => truth(values.iter().any(|&value| value != 0.0)),
-        ReduceKind::Mean | ReduceKind::Sum | ReduceKind::Product => return None,
+    if kind == ReduceKind::Mean && !is_float {
+        return None;
+    }
+    // The elements of each result, in order of the dimensions that stay.
+    let kept: usize = (0..shape.len()).filter(|&axis| !marked[axis]).map(|axis| shape[axis]).product();
+    let mut parts: Vec<Vec<f64>> = vec![Vec::new(); kept];
+    for (index, &value) in values.iter().enumerate() {
+        let indices = position(shape, index);
+        let unmarked = (0..shape.len()).filter(|&axis| !marked[axis]);
+        parts[unmarked.fold(0, |at, axis| at * shape[axis] + indices[axis])].push(value);
+    }
+    let exact = |value: f64| (is_float || value.abs() <= (1_u64 << 53) as f64).then_some(value);
+    let result = |part: &Vec<f64>| match kind {
+        ReduceKind::Product => part.iter().try_fold(1.0, |product: f64, &value| exact(product * value)),
+        ReduceKind::Sum => exact(part.iter().sum()),
+        ReduceKind::Mean if part.is_empty() => None,
+        ReduceKind::Mean => Some(part.iter().sum::<f64>() / part.len() as f64),
+        ReduceKind::Max => part.iter().copied().reduce(f64::max),
+        ReduceKind::Min => part.iter().copied().reduce(f64::min),
+        ReduceKind::All => Some(truth(part.iter().all(|&value| value != 0.0))),
+        ReduceKind::Any => Some(truth(part.iter().any(|&value| value != 0.0))),
     };
-    whole.then(|| vec![result])
+    parts.iter().map(result).collect()
 }

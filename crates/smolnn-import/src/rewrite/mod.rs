@@ -6,6 +6,7 @@ mod fold_affine;
 mod fold_constants;
 mod fuse_activations;
 mod fuse_dilation;
+mod fuse_gelu;
 mod fuse_padding;
 mod fuse_quantised;
 mod group_of_one;
@@ -44,6 +45,7 @@ const PASSES: &[Pass] = &[
 
 /// Passes for nets of formats that have channels in front and no fused operators, which run before the others.
 const CHANNELS_FIRST: &[Pass] = &[
+    Pass { name: "fuse_gelu", apply: fuse_gelu::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
     Pass { name: "fuse_activations", apply: fuse_activations::apply },
     Pass { name: "fuse_quantised", apply: fuse_quantised::apply },

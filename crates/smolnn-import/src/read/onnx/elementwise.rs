@@ -238,6 +238,13 @@ pub(super) fn thresholded_relu(op: &mut Op<'_>) -> Outputs {
     Ok(vec![op.builder.push_stated(Operator::Select { broadcasts: true }, &inputs, Element::F32, &[])?])
 }
 
+/// Only what is no number differs from itself.
+pub(super) fn is_nan(op: &mut Op<'_>) -> Outputs {
+    let id = op.input(0)?;
+    let comparison = Operator::Compare(Comparison::NotEqual);
+    Ok(vec![op.builder.push_stated(comparison, &[Some(id), Some(id)], Element::Bool, &[])?])
+}
+
 /// Features less their offsets, times their factors.
 pub(super) fn scaler(op: &mut Op<'_>) -> Outputs {
     let id = op.input(0)?;

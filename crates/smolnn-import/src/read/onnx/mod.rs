@@ -70,6 +70,8 @@ pub(super) fn read(file: &[u8], dimensions: &[(&str, usize)], folder: Option<&Pa
                 let id = builder.add(constant);
                 values.insert(&tensor.name, Some(id));
             }
+            // The names of classes: what depends on them is left out.
+            Err(_) if tensor.data_type == values::TEXT => _ = values.insert(&tensor.name, None),
             Err(values::Fault::Malformed(found)) => {
                 return Err(damaged(format!("constant \"{}\": {found}", tensor.name.escape_debug())));
             }
@@ -115,10 +117,23 @@ pub(super) fn read(file: &[u8], dimensions: &[(&str, usize)], folder: Option<&Pa
     }
     builder.begin(graph.nodes.len(), "Identity", "");
     for output in &graph.outputs {
-        let Some(&Some(id)) = values.get(&output.name[..]) else {
-            return Err(damaged(format!("no operator writes the output \"{}\"", output.name.escape_debug())));
+        let name = output.name.escape_debug();
+        let Some(&written) = values.get(&output.name[..]) else {
+            return Err(damaged(format!("no operator writes the output \"{name}\"")));
         };
+        // Without a problem, what is not there depends on texts: the label that goes with a classifier's probabilities.
+        let Some(id) = written else { continue };
+        if builder.is_constant(id) {
+            let found = format!("the output \"{name}\", which depends on no input");
+            let supported =
+                "outputs that are computed: leave it out of the export, and write its value into the program";
+            return Err(Error::Unsupported(vec![Problem::model(found, supported)]));
+        }
         builder.output(id).map_err(|problem| Error::Unsupported(vec![problem]))?;
+    }
+    if builder.net.outputs.is_empty() && !graph.outputs.is_empty() {
+        let problem = Problem::model("outputs that are texts and nothing else", "at least one output of numbers");
+        return Err(Error::Unsupported(vec![problem]));
     }
     let net = builder.net;
     net.check_flow()?;

@@ -428,6 +428,30 @@ pub(super) fn pad(op: &mut Op<'_>) -> Outputs {
     }
 }
 
+/// The elements of matrices on one side of a diagonal, with it; 0 elsewhere.
+pub(super) fn triangle(op: &mut Op<'_>) -> Outputs {
+    let (id, shape) = (op.input(0)?, op.shape(0)?);
+    let &[.., rows, columns] = &shape[..] else { return Err(op.fault(format!("shape {shape:?}"), "matrices")) };
+    let diagonal = match op.optional(1) {
+        Some(_) => op.integers(1, "diagonal")?.first().copied().unwrap_or(0),
+        None => 0,
+    };
+    let is_upper = op.int("upper", 1) != 0;
+    if rows.saturating_mul(columns) > 1 << 18 {
+        return Err(op.fault(format!("matrices of {rows} × {columns}"), "matrices of at most 2^18 elements"));
+    }
+    let stays = |index: usize| {
+        let distance = ((index % columns) as i64 - (index / columns) as i64).saturating_sub(diagonal);
+        u8::from(if is_upper { distance >= 0 } else { distance <= 0 })
+    };
+    let mask = op.builder.constant(Element::Bool, &[rows, columns], (0..rows * columns).map(stays).collect());
+    let zero = op.builder.integers(&[], &[0]);
+    let element = op.builder.element(id);
+    let zero = op.builder.cast(zero, element)?;
+    let inputs = [Some(mask), Some(id), Some(zero)];
+    Ok(vec![op.builder.push_stated(Operator::Select { broadcasts: true }, &inputs, element, &[])?])
+}
+
 pub(super) fn depth_to_space(op: &mut Op<'_>) -> Outputs {
     let (id, shape) = (op.input(0)?, op.shape(0)?);
     let block = usize::try_from(op.int("blocksize", 1)).ok().filter(|block| (1..=1 << 10).contains(block));

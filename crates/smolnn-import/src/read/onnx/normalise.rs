@@ -146,6 +146,25 @@ pub(super) fn lp(op: &mut Op<'_>) -> Outputs {
     Ok(vec![divided(op, id, norm)?])
 }
 
+/// scikit-learn's normaliser: the features of each sample, divided by their norm.
+pub(super) fn features(op: &mut Op<'_>) -> Outputs {
+    let id = op.input(0)?;
+    let axis = op.axis(-1, op.builder.tensor(id).shape.len())?;
+    let norm = match &op.text("norm", "MAX")[..] {
+        "L1" => {
+            let magnitudes = op.builder.unary(UnaryKind::Abs, id)?;
+            op.builder.reduce(ReduceKind::Sum, magnitudes, &[axis], true)?
+        }
+        "L2" => {
+            let squares = op.builder.unary(UnaryKind::Square, id)?;
+            let sum = op.builder.reduce(ReduceKind::Sum, squares, &[axis], true)?;
+            op.builder.unary(UnaryKind::Sqrt, sum)?
+        }
+        norm => return Err(op.fault(format!("the norm {norm}"), "L1, L2")),
+    };
+    Ok(vec![divided(op, id, norm)?])
+}
+
 /// A tensor divided by its norm: zeros, whose norm is 0, stay zeros.
 fn divided(op: &mut Op<'_>, id: TensorId, norm: TensorId) -> Result<TensorId, Problem> {
     let divisor = op.builder.with_real(BinaryKind::Maximum, norm, f32::MIN_POSITIVE)?;

@@ -5,7 +5,7 @@ use prost::Message;
 use super::proto::{self, Attribute, Dimension, Entry, Graph, Node, OperatorSet, Shape, Tensor, TensorType, ValueInfo};
 use super::read;
 use crate::error::Result;
-use crate::net::{Net, Operator};
+use crate::net::{Net, Operator, UnaryKind};
 
 fn attribute(name: &str) -> Attribute {
     Attribute { name: name.into(), ..Attribute::default() }
@@ -167,4 +167,106 @@ fn positions_of_the_run_count_from_the_end_where_negative() {
         ),
         "{operators:?}"
     );
+}
+
+#[test]
+fn triangles_of_constants_are_constants() {
+    let nodes =
+        vec![node("Trilu", &["w", "k"], "mask", vec![integer("upper", 0)]), node("Add", &["x", "mask"], "y", vec![])];
+    let diagonal = Tensor { dims: vec![], ..list("k", &[1]) };
+    let net = net(graph(&[2, 3], vec![reals("w", &[2, 3]), diagonal], nodes)).expect("a net");
+    assert_eq!(net.nodes.len(), 1);
+    let mask = net.nodes[0].inputs[1].and_then(|id| net.tensors[id].data.clone()).expect("a constant");
+    let values: Vec<f32> = mask.bytes().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    assert_eq!(values, [0.0, 1.0, 0.0, 3.0, 4.0, 5.0]);
+}
+
+#[test]
+fn what_depends_on_texts_is_left_out() {
+    let classes = Tensor { name: "classes".into(), dims: vec![2], data_type: 8, ..Tensor::default() };
+    let label = Node { domain: "ai.onnx.ml".into(), ..node("ArrayFeatureExtractor", &["classes", "at"], "l", vec![]) };
+    let map = Node { domain: "ai.onnx.ml".into(), ..node("ZipMap", &["p"], "y", vec![]) };
+    let nodes =
+        vec![node("Softmax", &["x"], "p", vec![]), node("ArgMax", &["p"], "at", vec![integer("axis", 1)]), label, map];
+    let mut of_both = graph(&[1, 2], vec![classes], nodes);
+    of_both.outputs.insert(0, ValueInfo { name: "l".into(), kind: None });
+    let found = net(of_both.clone()).expect("a net");
+    assert_eq!(found.outputs.len(), 1);
+    assert_eq!(found.tensors[found.outputs[0]].shape, [1, 2]);
+    of_both.outputs.pop();
+    assert!(refusal(of_both).contains("texts and nothing else"));
+}
+
+#[test]
+fn constant_outputs_are_named() {
+    let mut fixed = graph(&[1, 2], vec![reals("w", &[2])], vec![node("Relu", &["x"], "y", vec![])]);
+    fixed.outputs.push(ValueInfo { name: "w".into(), kind: None });
+    assert!(refusal(fixed).contains("the output \"w\", which depends on no input"));
+}
+
+#[test]
+fn weights_that_are_standardised_are_constants() {
+    let nodes = vec![
+        node("ReduceMean", &["w"], "mean", vec![integers("axes", &[1, 2, 3])]),
+        node("Sub", &["w", "mean"], "centred", vec![]),
+        node("Mul", &["centred", "centred"], "squares", vec![]),
+        node("ReduceMean", &["squares"], "variance", vec![integers("axes", &[1, 2, 3])]),
+        node("Sqrt", &["variance"], "deviation", vec![]),
+        node("Div", &["centred", "deviation"], "weights", vec![]),
+        node("Conv", &["x", "weights"], "y", vec![]),
+    ];
+    let net = net(graph(&[1, 1, 4, 4], vec![reals("w", &[2, 1, 2, 2])], nodes)).expect("a net");
+    let layer = net.nodes.iter().find(|node| matches!(node.operator, Operator::Conv2d { .. })).expect("a layer");
+    let weights = layer.inputs[1].and_then(|id| net.tensors[id].data.clone()).expect("constant weights");
+    let values: Vec<f32> = weights.bytes().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    // Both kernels are four numbers in steps of 1: ∓1.5 and ∓0.5, over √1.25.
+    let expected = [-1.341_640_8, -0.447_213_6, 0.447_213_6, 1.341_640_8];
+    assert!(
+        values.len() == 8 && values.iter().zip(expected.iter().cycle()).all(|(a, b)| (a - b).abs() < 1e-6),
+        "{values:?}"
+    );
+}
+
+#[test]
+fn gelu_is_found_in_its_parts() {
+    let scalar = |name: &str, value: f32| Tensor { float_data: vec![value], ..reals(name, &[]) };
+    let constants = vec![
+        scalar("root", std::f32::consts::SQRT_2),
+        scalar("one", 1.0),
+        scalar("half", 0.5),
+        scalar("a", 0.044715),
+        scalar("b", 0.797_884_6),
+    ];
+    let erf = [("Div", "x", "root", "s"), ("Erf", "s", "", "e"), ("Add", "e", "one", "sum")];
+    let tanh = [
+        ("Mul", "x", "x", "x2"),
+        ("Mul", "x2", "x", "x3"),
+        ("Mul", "a", "x3", "third"),
+        ("Add", "x", "third", "inner"),
+        ("Mul", "inner", "b", "s"),
+        ("Tanh", "s", "", "e"),
+        ("Add", "one", "e", "sum"),
+    ];
+    let orders = [
+        [("Mul", "x", "sum", "p"), ("Mul", "p", "half", "y")],
+        [("Mul", "sum", "half", "p"), ("Mul", "x", "p", "y")],
+        [("Mul", "half", "x", "p"), ("Mul", "p", "sum", "y")],
+    ];
+    let wrong = [("Mul", "x", "sum", "p"), ("Mul", "p", "one", "y")];
+    let operators = |parts: Vec<(&str, &str, &str, &str)>| {
+        let node = |(operator, left, right, output): (&str, &str, &str, &str)| {
+            let inputs: Vec<&str> = [left, right].into_iter().filter(|name| !name.is_empty()).collect();
+            node(operator, &inputs, output, vec![])
+        };
+        let mut net = net(graph(&[2, 3], constants.clone(), parts.into_iter().map(node).collect())).expect("a net");
+        crate::rewrite::rewrite_channels_first(&mut net);
+        net.nodes.iter().map(|node| node.operator.clone()).collect::<Vec<_>>()
+    };
+    for order in orders {
+        for (inner, approximate) in [(&erf[..], false), (&tanh[..], true)] {
+            let found = operators([inner, &order[..]].concat());
+            assert_eq!(found, [Operator::Unary(UnaryKind::Gelu { approximate })]);
+        }
+    }
+    assert_eq!(operators([&erf[..], &wrong[..]].concat()).len(), 5);
 }

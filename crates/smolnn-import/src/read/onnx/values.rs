@@ -12,6 +12,9 @@ use crate::net::{Constant, Element, Tensor, from_f16};
 /// Largest constant that is accepted, in elements.
 const MOST_ELEMENTS: usize = 1 << 26;
 
+/// The element type of texts.
+pub(super) const TEXT: i32 = 8;
+
 /// What is wrong with a constant.
 pub(super) enum Fault {
     Malformed(String),
@@ -42,7 +45,7 @@ pub(super) fn element(code: i32) -> Option<Element> {
 fn name(code: i32) -> String {
     match (code, element(code)) {
         (_, Some(element)) => element.to_string(),
-        (8, _) => "STRING".into(),
+        (TEXT, _) => "STRING".into(),
         _ => format!("element type {code}"),
     }
 }
