@@ -127,3 +127,82 @@ impl Graph<'_> {
         matches!(found[..], [found] if (found - value).abs() <= 1e-5 * value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::net::{
+        Activation, BinaryKind, Constant, Element, Net, Node, Operator, RemovedChannels, Tensor, TensorId, UnaryKind,
+    };
+    use crate::rewrite::rewrite_channels_first;
+
+    fn tensor(name: &str, shape: &[usize], value: Option<f32>) -> Tensor {
+        Tensor {
+            name: name.into(),
+            element: Element::F32,
+            shape: shape.into(),
+            open: Vec::new(),
+            quantisation: None,
+            data: value.map(|value| Constant::new(value.to_le_bytes().into())),
+            variable: false,
+            start: None,
+        }
+    }
+
+    /// A net from "x" to "y" of these operators, each with its operands and its output.
+    fn net(parts: &[(&str, &str, &str, &str)]) -> Net {
+        let mut tensors = vec![tensor("x", &[2, 3], None)];
+        let constants =
+            [("root", std::f32::consts::SQRT_2), ("one", 1.0), ("half", 0.5), ("a", 0.044715), ("b", 0.797_884_6)];
+        tensors.extend(constants.map(|(name, value)| tensor(name, &[], Some(value))));
+        tensors.extend(parts.iter().map(|part| tensor(part.3, &[2, 3], None)));
+        let find = |name: &str| -> Option<TensorId> { tensors.iter().position(|tensor| tensor.name == name) };
+        let node = |(index, &(operator, left, right, output)): (usize, &(&str, &str, &str, &str))| Node {
+            index,
+            name: operator.into(),
+            operator: match operator {
+                "Add" => Operator::Binary(BinaryKind::Add, Activation::None),
+                "Mul" => Operator::Binary(BinaryKind::Multiply, Activation::None),
+                "Div" => Operator::Binary(BinaryKind::Divide, Activation::None),
+                "Erf" => Operator::Unary(UnaryKind::Erf),
+                _ => Operator::Unary(UnaryKind::Tanh),
+            },
+            inputs: [left, right].into_iter().filter(|name| !name.is_empty()).map(find).collect(),
+            outputs: find(output).into_iter().collect(),
+        };
+        let nodes = parts.iter().enumerate().map(node).collect();
+        let outputs = find("y").into_iter().collect();
+        Net { inputs: vec![0], outputs, nodes, tensors, removed: RemovedChannels::default() }
+    }
+
+    #[test]
+    fn gelu_is_found_in_its_parts() {
+        let erf = [("Div", "x", "root", "s"), ("Erf", "s", "", "e"), ("Add", "e", "one", "sum")];
+        let tanh = [
+            ("Mul", "x", "x", "x2"),
+            ("Mul", "x2", "x", "x3"),
+            ("Mul", "a", "x3", "third"),
+            ("Add", "x", "third", "inner"),
+            ("Mul", "inner", "b", "s"),
+            ("Tanh", "s", "", "e"),
+            ("Add", "one", "e", "sum"),
+        ];
+        let orders = [
+            [("Mul", "x", "sum", "p"), ("Mul", "p", "half", "y")],
+            [("Mul", "sum", "half", "p"), ("Mul", "x", "p", "y")],
+            [("Mul", "half", "x", "p"), ("Mul", "p", "sum", "y")],
+        ];
+        let wrong = [("Mul", "x", "sum", "p"), ("Mul", "p", "one", "y")];
+        let operators = |parts: Vec<(&str, &str, &str, &str)>| {
+            let mut net = net(&parts);
+            rewrite_channels_first(&mut net);
+            net.nodes.into_iter().map(|node| node.operator).collect::<Vec<_>>()
+        };
+        for order in orders {
+            for (inner, approximate) in [(&erf[..], false), (&tanh[..], true)] {
+                let found = operators([inner, &order[..]].concat());
+                assert_eq!(found, [Operator::Unary(UnaryKind::Gelu { approximate })]);
+            }
+        }
+        assert_eq!(operators([&erf[..], &wrong[..]].concat()).len(), 5);
+    }
+}

@@ -5,7 +5,7 @@ use prost::Message;
 use super::proto::{self, Attribute, Dimension, Entry, Graph, Node, OperatorSet, Shape, Tensor, TensorType, ValueInfo};
 use super::read;
 use crate::error::Result;
-use crate::net::{Net, Operator, UnaryKind};
+use crate::net::{Net, Operator};
 
 fn attribute(name: &str) -> Attribute {
     Attribute { name: name.into(), ..Attribute::default() }
@@ -225,48 +225,4 @@ fn weights_that_are_standardised_are_constants() {
         values.len() == 8 && values.iter().zip(expected.iter().cycle()).all(|(a, b)| (a - b).abs() < 1e-6),
         "{values:?}"
     );
-}
-
-#[test]
-fn gelu_is_found_in_its_parts() {
-    let scalar = |name: &str, value: f32| Tensor { float_data: vec![value], ..reals(name, &[]) };
-    let constants = vec![
-        scalar("root", std::f32::consts::SQRT_2),
-        scalar("one", 1.0),
-        scalar("half", 0.5),
-        scalar("a", 0.044715),
-        scalar("b", 0.797_884_6),
-    ];
-    let erf = [("Div", "x", "root", "s"), ("Erf", "s", "", "e"), ("Add", "e", "one", "sum")];
-    let tanh = [
-        ("Mul", "x", "x", "x2"),
-        ("Mul", "x2", "x", "x3"),
-        ("Mul", "a", "x3", "third"),
-        ("Add", "x", "third", "inner"),
-        ("Mul", "inner", "b", "s"),
-        ("Tanh", "s", "", "e"),
-        ("Add", "one", "e", "sum"),
-    ];
-    let orders = [
-        [("Mul", "x", "sum", "p"), ("Mul", "p", "half", "y")],
-        [("Mul", "sum", "half", "p"), ("Mul", "x", "p", "y")],
-        [("Mul", "half", "x", "p"), ("Mul", "p", "sum", "y")],
-    ];
-    let wrong = [("Mul", "x", "sum", "p"), ("Mul", "p", "one", "y")];
-    let operators = |parts: Vec<(&str, &str, &str, &str)>| {
-        let node = |(operator, left, right, output): (&str, &str, &str, &str)| {
-            let inputs: Vec<&str> = [left, right].into_iter().filter(|name| !name.is_empty()).collect();
-            node(operator, &inputs, output, vec![])
-        };
-        let mut net = net(graph(&[2, 3], constants.clone(), parts.into_iter().map(node).collect())).expect("a net");
-        crate::rewrite::rewrite_channels_first(&mut net);
-        net.nodes.iter().map(|node| node.operator.clone()).collect::<Vec<_>>()
-    };
-    for order in orders {
-        for (inner, approximate) in [(&erf[..], false), (&tanh[..], true)] {
-            let found = operators([inner, &order[..]].concat());
-            assert_eq!(found, [Operator::Unary(UnaryKind::Gelu { approximate })]);
-        }
-    }
-    assert_eq!(operators([&erf[..], &wrong[..]].concat()).len(), 5);
 }
