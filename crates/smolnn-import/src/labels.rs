@@ -196,16 +196,7 @@ mod tests {
 
     /// A net whose output of this shape comes from these operators, one after the other.
     fn net(operators: Vec<Operator>, scores: &[usize], shape: &[usize], element: Element) -> Net {
-        let tensor = |shape: &[usize], element| Tensor {
-            name: "scores".into(),
-            element,
-            shape: shape.to_vec(),
-            open: vec![],
-            quantisation: None,
-            data: None,
-            variable: false,
-            start: None,
-        };
+        let tensor = |shape: &[usize], element| Tensor::new("scores".into(), element, shape.to_vec(), None);
         let axis = Constant::new(1_i32.to_le_bytes().to_vec());
         let mut net = Net {
             tensors: vec![tensor(scores, Element::F32), Tensor { data: Some(axis), ..tensor(&[1], Element::I32) }],

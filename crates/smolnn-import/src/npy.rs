@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result as ImportResult};
-use crate::net::{Element, Tensor};
+use crate::net::{Element, Tensor, from_f16};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -145,18 +145,6 @@ impl Array {
 /// Whether the path's extension says that the file is an archive of arrays.
 pub(crate) fn is_npz(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "npz")
-}
-
-/// The value of a binary16 number.
-fn from_f16(bits: u16) -> f32 {
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
-    let magnitude = match exponent {
-        0 => fraction * 2.0_f32.powi(-24),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        _ => (1024.0 + fraction) * 2.0_f32.powi(exponent - 25),
-    };
-    if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
 /// A `.npy` file: the name of its element type, its shape, its bytes.

@@ -301,16 +301,12 @@ impl Stream {
     /// A constant of int32.
     fn integers(&mut self, values: &[i64]) -> TensorId {
         let bytes = values.iter().flat_map(|&value| (value as i32).to_le_bytes()).collect();
-        self.net.tensors.push(Tensor {
-            name: "positions of a stream".into(),
-            element: Element::I32,
-            shape: vec![values.len()],
-            open: Vec::new(),
-            quantisation: None,
-            data: Some(Constant::new(bytes)),
-            variable: false,
-            start: None,
-        });
+        self.net.tensors.push(Tensor::new(
+            "positions of a stream".into(),
+            Element::I32,
+            vec![values.len()],
+            Some(Constant::new(bytes)),
+        ));
         self.net.tensors.len() - 1
     }
 }

@@ -87,10 +87,10 @@ const REFUSED_OF_TODAY: &[&str] = &[];
 /// open dimensions for lengths, leaves half of a tensor unwritten, and gives other outputs when it is run again with the same input.
 const DIFFERENT: &[&str] = &["tcn_dilated_dyn"];
 
-#[test]
-fn models_as_people_bring_them_match_the_reference() {
+/// Compares all golden models of a folder, of which these are different and refused, and no others.
+fn compare_all(folder: &str, expected_different: &[&str], expected_refused: &[&str]) {
     let (mut tensors, mut refused, mut different) = (0, Vec::new(), Vec::new());
-    let goldens = golden::all("../shared/golden/tf");
+    let goldens = golden::all(folder);
     for golden in &goldens {
         match compare(golden) {
             Ok(Outcome::Equal(compared)) => {
@@ -110,35 +110,18 @@ fn models_as_people_bring_them_match_the_reference() {
     println!("{tensors} tensors");
     if !goldens.is_empty() {
         assert!(tensors > 0);
-        assert_eq!((different, refused), (DIFFERENT.to_vec(), REFUSED_OF_TODAY.to_vec()));
+        assert_eq!((different, refused), (expected_different.to_vec(), expected_refused.to_vec()));
     }
 }
 
 #[test]
+fn models_as_people_bring_them_match_the_reference() {
+    compare_all("../shared/golden/tf", DIFFERENT, REFUSED_OF_TODAY);
+}
+
+#[test]
 fn networks_exported_by_pytorch_match_onnxruntime() {
-    let (mut tensors, mut refused, mut different) = (0, Vec::new(), Vec::new());
-    let goldens = golden::all("../shared/golden/onnx");
-    for golden in &goldens {
-        match compare(golden) {
-            Ok(Outcome::Equal(compared)) => {
-                assert!(compared >= golden.cases.len(), "{}: nothing was compared", golden.name);
-                tensors += compared;
-            }
-            Ok(Outcome::Different(text)) => {
-                println!("{text}");
-                different.push(golden.name.as_str());
-            }
-            Err(error) => {
-                println!("{}: {error}", golden.name);
-                refused.push(golden.name.as_str());
-            }
-        }
-    }
-    println!("{tensors} tensors");
-    if !goldens.is_empty() {
-        assert!(tensors > 0);
-        assert_eq!((different, refused), (Vec::new(), Vec::new()));
-    }
+    compare_all("../shared/golden/onnx", &[], &[]);
 }
 
 /// Transposes that are left in the networks of ../shared/golden/onnx: one where the input has several channels, one where the output has.

@@ -198,16 +198,7 @@ impl<'a> Context<'a> {
     /// A constant of the node that stands for the constant `like`.
     pub fn constant_tensor(&self, like: TensorId, element: Element, shape: Vec<usize>, bytes: Vec<u8>) -> TensorId {
         let (name, data) = (self.tensor(like).name.clone(), Some(Constant::new(bytes)));
-        self.add(Tensor {
-            name,
-            element,
-            shape,
-            open: Vec::new(),
-            quantisation: None,
-            data,
-            variable: false,
-            start: None,
-        })
+        self.add(Tensor::new(name, element, shape, data))
     }
 
     fn add(&self, tensor: Tensor) -> TensorId {

@@ -116,10 +116,7 @@ fn operand(view: &View<'_>, index: usize) -> Option<Vec<f64>> {
     }
     match tensor.element {
         Element::I32 | Element::I64 | Element::Bool => tensor.integers()?.into_iter().map(exact).collect(),
-        Element::F32 => {
-            let bytes = tensor.data.as_ref()?.bytes();
-            Some(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes).into()).collect())
-        }
+        Element::F32 => Some(tensor.reals()?.into_iter().map(f64::from).collect()),
         _ => None,
     }
 }

@@ -127,6 +127,11 @@ pub struct Tensor {
 }
 
 impl Tensor {
+    /// A tensor without quantisation, of a shape that is known, which keeps nothing from run to run.
+    pub(crate) fn new(name: String, element: Element, shape: Vec<usize>, data: Option<Constant>) -> Self {
+        Self { name, element, shape, open: Vec::new(), quantisation: None, data, variable: false, start: None }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -156,6 +161,12 @@ impl Tensor {
             quantisation.scales[channel] * (stored - i64::from(quantisation.zero_points[channel])) as f32
         };
         Some(self.integers()?.iter().enumerate().map(value).collect())
+    }
+
+    /// The values of a constant of FLOAT32.
+    pub(crate) fn reals(&self) -> Option<Vec<f32>> {
+        let bytes = self.data.as_ref().filter(|_| self.element == Element::F32)?.bytes();
+        Some(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
     }
 
     /// The values of an integer constant of 8, 16, 32 or 64 bits; truth values are 0 and others.

@@ -324,7 +324,7 @@ impl<'a> Integers<'a> {
             } else {
                 (Element::I32, rows.bias.iter().flat_map(|&bias| (bias as i32).to_le_bytes()).collect())
             };
-            let tensor = tensor(name, element, vec![rows.bias.len()], Some(Constant::new(bytes)));
+            let tensor = Tensor::new(name, element, vec![rows.bias.len()], Some(Constant::new(bytes)));
             made.inputs.resize(made.inputs.len().max(bias + 1), None);
             made.inputs[bias] = Some(self.add(tensor));
         }
@@ -333,11 +333,6 @@ impl<'a> Integers<'a> {
         self.push(made);
         Ok(())
     }
-}
-
-/// A tensor without quantisation.
-fn tensor(name: String, element: Element, shape: Vec<usize>, data: Option<Constant>) -> Tensor {
-    Tensor { name, element, shape, open: Vec::new(), quantisation: None, data, variable: false, start: None }
 }
 
 /// The tensor in integers.

@@ -22,16 +22,7 @@ pub(crate) fn prepare(net: &mut Net) {
 /// A constant of real numbers.
 fn constant(name: String, shape: Vec<usize>, values: &[f32]) -> Tensor {
     let data = Some(Constant::new(values.iter().copied().flat_map(f32::to_le_bytes).collect()));
-    Tensor {
-        name,
-        element: Element::F32,
-        shape,
-        open: Vec::new(),
-        quantisation: None,
-        data,
-        variable: false,
-        start: None,
-    }
+    Tensor::new(name, Element::F32, shape, data)
 }
 
 /// Adds a constant like another one, with other values.

@@ -13,13 +13,6 @@ pub(super) fn apply(net: &mut Net) {
     }
 }
 
-/// The real numbers of a constant.
-fn reals(net: &Net, id: TensorId) -> Option<Vec<f32>> {
-    let tensor = &net.tensors[id];
-    let bytes = tensor.data.as_ref().filter(|_| tensor.element == Element::F32)?.bytes();
-    Some(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
-}
-
 fn constant(net: &mut Net, like: TensorId, shape: Vec<usize>, values: &[f64]) -> TensorId {
     let data = Constant::new(values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect());
     let tensor =
@@ -55,7 +48,7 @@ fn fold(net: &mut Net, uses: &Uses, position: usize) -> Option<()> {
     let node = &net.nodes[position];
     let Operator::Binary(kind, activation) = node.operator else { return None };
     let (&[Some(left), Some(right)], &[output]) = (&node.inputs[..], &node.outputs[..]) else { return None };
-    let (input, by, exchanged) = match (reals(net, left), reals(net, right)) {
+    let (input, by, exchanged) = match (net.tensors[left].reals(), net.tensors[right].reals()) {
         (None, Some(by)) => (left, by, false),
         (Some(by), None) => (right, by, true),
         _ => return None,
@@ -78,10 +71,10 @@ fn fold(net: &mut Net, uses: &Uses, position: usize) -> Option<()> {
     };
     let bias_at = if matches!(layer.operator, Operator::TransposeConv2d { .. }) { 3 } else { 2 };
     let weights_id = layer.inputs.get(weights_at).copied().flatten()?;
-    let weights = reals(net, weights_id)?;
+    let weights = net.tensors[weights_id].reals()?;
     let channels = *net.tensors[*layer.outputs.first()?].shape.last()?;
     let bias = match layer.inputs.get(bias_at).copied().flatten() {
-        Some(id) => reals(net, id)?,
+        Some(id) => net.tensors[id].reals()?,
         None => vec![0.0; channels],
     };
     if bias.len() != channels || channels != last || channels == 0 {

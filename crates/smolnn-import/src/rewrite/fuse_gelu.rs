@@ -121,10 +121,8 @@ impl Graph<'_> {
 
     /// Whether a tensor is this constant, but for the digits that an exporter leaves out.
     fn is(&self, id: TensorId, value: f32) -> bool {
-        let tensor = &self.net.tensors[id];
-        let Some(data) = tensor.data.as_ref().filter(|_| tensor.element == Element::F32) else { return false };
-        let found: Vec<f32> = data.bytes().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-        matches!(found[..], [found] if (found - value).abs() <= 1e-5 * value)
+        let found = self.net.tensors[id].reals();
+        matches!(found.as_deref(), Some(&[found]) if (found - value).abs() <= 1e-5 * value)
     }
 }
 
@@ -136,16 +134,12 @@ mod tests {
     use crate::rewrite::rewrite_channels_first;
 
     fn tensor(name: &str, shape: &[usize], value: Option<f32>) -> Tensor {
-        Tensor {
-            name: name.into(),
-            element: Element::F32,
-            shape: shape.into(),
-            open: Vec::new(),
-            quantisation: None,
-            data: value.map(|value| Constant::new(value.to_le_bytes().into())),
-            variable: false,
-            start: None,
-        }
+        Tensor::new(
+            name.into(),
+            Element::F32,
+            shape.into(),
+            value.map(|value| Constant::new(value.to_le_bytes().into())),
+        )
     }
 
     /// A net from "x" to "y" of these operators, each with its operands and its output.

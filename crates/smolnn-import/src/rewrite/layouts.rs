@@ -201,16 +201,7 @@ impl<'a> Pass<'a> {
 
     fn integers(&mut self, shape: &[usize], values: &[i64]) -> TensorId {
         let data = Constant::new(values.iter().flat_map(|value| value.to_le_bytes()).collect());
-        self.net.tensors.push(Tensor {
-            name: String::new(),
-            element: crate::net::Element::I64,
-            shape: shape.into(),
-            open: Vec::new(),
-            quantisation: None,
-            data: Some(data),
-            variable: false,
-            start: None,
-        });
+        self.net.tensors.push(Tensor::new(String::new(), crate::net::Element::I64, shape.into(), Some(data)));
         self.net.tensors.len() - 1
     }
 

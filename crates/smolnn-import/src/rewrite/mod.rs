@@ -55,12 +55,17 @@ const CHANNELS_FIRST: &[Pass] = &[
     Pass { name: "fuse_activations", apply: fuse_activations::apply },
 ];
 
-/// Runs the passes for nets with channels in front.
-pub(crate) fn rewrite_channels_first(net: &mut Net) {
-    for pass in CHANNELS_FIRST {
+/// Runs passes in their order.
+fn run(passes: &[Pass], net: &mut Net) {
+    for pass in passes {
         (pass.apply)(net);
         debug_assert!(net.check_flow().is_ok(), "{} breaks the flow of the net", pass.name);
     }
+}
+
+/// Runs the passes for nets with channels in front.
+pub(crate) fn rewrite_channels_first(net: &mut Net) {
+    run(CHANNELS_FIRST, net);
 }
 
 /// Gives the model's inputs their channels last, where a transpose of the net is not needed then.
@@ -71,10 +76,7 @@ pub(crate) fn channels_last_inputs(net: &mut Net) {
 
 /// Runs all passes.
 pub(crate) fn rewrite(net: &mut Net) {
-    for pass in PASSES {
-        (pass.apply)(net);
-        debug_assert!(net.check_flow().is_ok(), "{} breaks the flow of the net", pass.name);
-    }
+    run(PASSES, net);
 }
 
 /// Takes out channels that cannot change or that nothing needs: the last pass, and one that a model can do without.

@@ -102,15 +102,7 @@ mod tests {
             start: None,
         };
         let real = real(&tensor).expect("the tensor is a constant");
-        let values: Vec<f32> = real
-            .data
-            .expect("a constant")
-            .bytes()
-            .as_chunks()
-            .0
-            .iter()
-            .map(|&bytes| f32::from_le_bytes(bytes))
-            .collect();
+        let values = real.reals().expect("a constant of real numbers");
         assert_eq!((real.element, values), (Element::F32, vec![0.5, 2.0, -0.5, -258.0]));
     }
 }

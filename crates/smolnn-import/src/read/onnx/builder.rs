@@ -156,16 +156,7 @@ impl Builder {
             shape.iter().product::<usize>() * element.bits(),
             "as many bytes as the shape has"
         );
-        self.add(Tensor {
-            name: self.name.clone(),
-            element,
-            shape: shape.into(),
-            open: Vec::new(),
-            quantisation: None,
-            data: Some(Constant::new(bytes)),
-            variable: false,
-            start: None,
-        })
+        self.add(Tensor::new(self.name.clone(), element, shape.into(), Some(Constant::new(bytes))))
     }
 
     /// A constant of real numbers.
@@ -191,9 +182,7 @@ impl Builder {
 
     /// The values of a constant of real numbers.
     pub fn reals_of(&self, id: TensorId) -> Option<Vec<f32>> {
-        let tensor = &self.net.tensors[id];
-        let bytes = tensor.data.as_ref().filter(|_| tensor.element == Element::F32)?.bytes();
-        Some(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+        self.net.tensors[id].reals()
     }
 
     /// Adds an operator with one output.
@@ -270,16 +259,7 @@ impl Builder {
         let first = self.net.tensors.len();
         for (element, shape) in stated {
             let (name, shape) = (self.name.clone(), shape.clone());
-            self.add(Tensor {
-                name,
-                element: *element,
-                shape,
-                open: Vec::new(),
-                quantisation: None,
-                data: None,
-                variable: false,
-                start: None,
-            });
+            self.add(Tensor::new(name, *element, shape, None));
         }
         let outputs: Vec<TensorId> = (first..self.net.tensors.len()).collect();
         let (index, name) = self.node.clone();

@@ -266,10 +266,7 @@ mod tests {
         let net = net("LSTM", 4, |_, _| {}).unwrap();
         let found: Vec<_> =
             net.nodes.iter().filter(|node| matches!(node.operator, Operator::Recurrent { .. })).collect();
-        let values = |id: Option<usize>| -> Vec<f32> {
-            let bytes = net.tensors[id.unwrap()].data.as_ref().unwrap().bytes();
-            bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
-        };
+        let values = |id: Option<usize>| net.tensors[id.unwrap()].reals().unwrap();
         // Rows i, o, f, c of the file, two each, become i, f, c, o; the second direction comes behind the first.
         assert_eq!(values(found[0].inputs[3]), [0.0, 1.0, 4.0, 5.0, 6.0, 7.0, 2.0, 3.0]);
         assert_eq!(values(found[0].inputs[4]), [8.0, 9.0, 12.0, 13.0, 14.0, 15.0, 10.0, 11.0]);

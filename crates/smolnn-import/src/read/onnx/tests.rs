@@ -176,8 +176,7 @@ fn triangles_of_constants_are_constants() {
     let diagonal = Tensor { dims: vec![], ..list("k", &[1]) };
     let net = net(graph(&[2, 3], vec![reals("w", &[2, 3]), diagonal], nodes)).expect("a net");
     assert_eq!(net.nodes.len(), 1);
-    let mask = net.nodes[0].inputs[1].and_then(|id| net.tensors[id].data.clone()).expect("a constant");
-    let values: Vec<f32> = mask.bytes().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let values = net.nodes[0].inputs[1].and_then(|id| net.tensors[id].reals()).expect("a constant");
     assert_eq!(values, [0.0, 1.0, 0.0, 3.0, 4.0, 5.0]);
 }
 
@@ -217,8 +216,7 @@ fn weights_that_are_standardised_are_constants() {
     ];
     let net = net(graph(&[1, 1, 4, 4], vec![reals("w", &[2, 1, 2, 2])], nodes)).expect("a net");
     let layer = net.nodes.iter().find(|node| matches!(node.operator, Operator::Conv2d { .. })).expect("a layer");
-    let weights = layer.inputs[1].and_then(|id| net.tensors[id].data.clone()).expect("constant weights");
-    let values: Vec<f32> = weights.bytes().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let values = layer.inputs[1].and_then(|id| net.tensors[id].reals()).expect("constant weights");
     // Both kernels are four numbers in steps of 1: ∓1.5 and ∓0.5, over √1.25.
     let expected = [-1.341_640_8, -0.447_213_6, 0.447_213_6, 1.341_640_8];
     assert!(

@@ -86,16 +86,7 @@ pub(super) fn constant_of(tensor: &proto::Tensor, folder: Option<&Path>) -> Resu
         Element::U64 => long(bytes.as_chunks().0.iter().map(|&b| u64::from_le_bytes(b) as i64).collect()),
         other => (other, bytes),
     };
-    Ok(Tensor {
-        name: tensor.name.clone(),
-        element,
-        shape,
-        open: Vec::new(),
-        quantisation: None,
-        data: Some(Constant::new(bytes)),
-        variable: false,
-        start: None,
-    })
+    Ok(Tensor::new(tensor.name.clone(), element, shape, Some(Constant::new(bytes))))
 }
 
 /// The bytes of values that the file lists one by one.
@@ -233,16 +224,7 @@ impl<'a> Dimensions<'a> {
             return None;
         }
         let element = of_input.filter(|_| !shape.contains(&0))?;
-        Some(Tensor {
-            name: input.name.clone(),
-            element,
-            shape,
-            open: Vec::new(),
-            quantisation: None,
-            data: None,
-            variable: false,
-            start: None,
-        })
+        Some(Tensor::new(input.name.clone(), element, shape, None))
     }
 
     /// The problems of lengths that were given for no dimension.

@@ -273,16 +273,7 @@ impl<'a> Reader<'a> {
         let mut tensors = Vec::new();
         for (index, tensor) in self.subgraph.tensors().into_iter().flatten().enumerate() {
             let name = tensor.name().unwrap_or("").to_string();
-            let placeholder = Tensor {
-                name: name.clone(),
-                element: Element::I8,
-                shape: vec![1],
-                open: Vec::new(),
-                quantisation: None,
-                data: None,
-                variable: false,
-                start: None,
-            };
+            let placeholder = Tensor::new(name.clone(), Element::I8, vec![1], None);
             let user = users[index];
             if user.is_none() && !inputs[index] && !outputs[index] {
                 tensors.push(placeholder);
