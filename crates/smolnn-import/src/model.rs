@@ -146,7 +146,10 @@ impl Model {
     ///
     /// From reset on, outputs count once as many rows came as the window has; those of integer models are then equal bit for bit. With causal
     /// padding the first window is equal, and later ones see the rows before them where the model over a window sees padding. An output that has
-    /// the axis of time gives its newest rows. [`Program::macs`] says what a step computes. An operator that needs all rows at once, such as a mean over
+    /// the axis of time gives its newest rows. A recurrent layer that reads the rows in order keeps its state instead: the first window from reset on is
+    /// equal, and later outputs hear all that came before. One that reads them from the last to the first gets the window anew.
+    ///
+    /// [`Program::macs`] says what a step computes. An operator that needs all rows at once, such as a mean over
     /// time, gets the window of its input from the state, and it and what follows are computed as before.
     ///
     /// ```no_run
@@ -160,7 +163,10 @@ impl Model {
     /// stride in time that does not divide the rows of a step. Also without exactly one input, when time is not its first axis that is
     /// longer than 1, or when the step is not between 1 and the rows of the window.
     pub fn streaming(self, axis: usize, step: usize) -> Result<Self> {
-        match streaming(&self.net, axis, step) {
+        let mut net = self.net.clone();
+        // Shapes that are computed are those of the window.
+        rewrite(&mut net);
+        match streaming(&net, axis, step) {
             Ok(net) => Ok(Self { net, ..self }),
             Err(problem) => Err(Error::Unsupported(vec![problem]).of(self.path.as_deref())),
         }

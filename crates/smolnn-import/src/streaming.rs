@@ -5,8 +5,11 @@
 //! ([`Operator::SlideVariable`]); operators that work on each row stay as they are. Where an operator needs all rows at once (a mean over time, a
 //! flattening layer), a variable holds the whole window of its input, and what follows is as before.
 //!
+//! A recurrent layer that reads its rows in order keeps its state in variables, and computes the new rows alone.
+//!
 //! All values are those that the net computes over the whole window. Rows of causal padding come before the stream's first row, so that they are
-//! seen by its first window alone, and later windows see the rows before them.
+//! seen by its first window alone, and later windows see the rows before them. So does a recurrent layer: its first window starts from the state
+//! that the net states, and later ones from what came before them.
 
 use std::collections::HashMap;
 
@@ -26,10 +29,38 @@ struct Rows {
     new: usize,
 }
 
+/// A piece of consecutive rows of the window, as the newest rows of a stream have it.
+struct Piece {
+    /// How many of the newest rows are read.
+    reads: usize,
+    /// The first one of these that is taken, and how many are.
+    begin: usize,
+    taken: usize,
+    /// The piece has no more rows than are new: it is taken whole, and is not one that grows.
+    is_whole: bool,
+}
+
+impl Piece {
+    /// The piece of `window` rows that leaves out the `behind` newest ones.
+    fn of(rows: Rows, window: usize, behind: usize, is_one: bool) -> Self {
+        let is_whole = is_one || window <= rows.new;
+        let taken = if is_whole { window } else { rows.new };
+        let reads = (taken + behind).max(rows.new);
+        Self { reads, begin: reads - behind - taken, taken, is_whole }
+    }
+
+    fn outcome(&self, outputs: Rows) -> Outcome {
+        let reads = self.reads;
+        if self.is_whole { Outcome::Newest(reads) } else { Outcome::Rows { outputs, reads } }
+    }
+}
+
 /// What becomes of a node that reads rows.
 enum Outcome {
-    /// It works on new rows: those of its outputs, which all have as many, and how many rows of input 0 it reads.
+    /// It works on new rows: those of its first output, and how many rows of input 0 it reads. Other outputs are states, which have none.
     Rows { outputs: Rows, reads: usize },
+    /// It reads this many of the newest rows of input 0, and its outputs are as with the whole window.
+    Newest(usize),
     /// It needs the whole window.
     Window,
 }
@@ -52,19 +83,25 @@ pub(crate) fn streaming(net: &Net, axis: usize, step: usize) -> Result<Net, Prob
     };
     if shape[..axis].iter().any(|&length| length != 1) {
         let found = format!("time as axis {axis} of {shape:?}");
-        return Err(of_input(found, "time as the first axis that is longer than 1".into()));
+        let supported = "time as the first axis that is longer than 1 (`Model::channels_last_inputs` puts ONNX's channels behind it)";
+        return Err(of_input(found, supported.into()));
     }
     if step == 0 || step > window {
         return Err(of_input(format!("a step of {step} rows"), format!("1 to {window}, the rows of the window")));
     }
-    let mut stream =
-        Stream { net: Net { nodes: Vec::new(), ..net.clone() }, rows: HashMap::new(), slid: HashMap::new() };
+    let mut stream = Stream {
+        net: Net { nodes: Vec::new(), ..net.clone() },
+        rows: HashMap::new(),
+        slid: HashMap::new(),
+        states: Vec::new(),
+    };
     if step < window {
         stream.rows.insert(input, Rows { axis, window, new: step });
     }
     for node in &net.nodes {
         stream.node(&View { net, node })?;
     }
+    stream.net.nodes.append(&mut stream.states);
     for (&id, rows) in &stream.rows {
         let tensor = &mut stream.net.tensors[id];
         tensor.shape[rows.axis] = rows.new;
@@ -81,6 +118,8 @@ struct Stream {
     rows: HashMap<TensorId, Rows>,
     /// By tensor and number of rows, the tensor of its newest rows.
     slid: HashMap<(TensorId, usize), TensorId>,
+    /// The nodes that keep the states of recurrent layers, behind all others.
+    states: Vec<Node>,
 }
 
 impl Stream {
@@ -101,7 +140,12 @@ impl Stream {
                 {
                     node.inputs[0] = Some(self.newest(view, first, reads)?);
                 }
-                self.rows.extend(view.node.outputs.iter().map(|&output| (output, outputs)));
+                self.rows.insert(view.output(0)?, outputs);
+                self.net.nodes.push(node);
+                Ok(())
+            }
+            Outcome::Newest(reads) => {
+                node.inputs[0] = Some(self.newest(view, view.input(0)?, reads)?);
                 self.net.nodes.push(node);
                 Ok(())
             }
@@ -225,6 +269,29 @@ impl Stream {
                 let Some(rows) = first else { return Ok(Outcome::Window) };
                 self.sliced(view, rows, node)
             }
+            Operator::Slice => {
+                let (Some(rows), true) = (first, self.others_are_constant(view)) else { return Ok(Outcome::Window) };
+                self.boxed(view, rows, node)
+            }
+            Operator::Gather { axis, batch_dims: 0 } => {
+                let Some(rows) = first else { return Ok(Outcome::Window) };
+                if view.axis(*axis, rank(view))? != rows.axis || !self.others_are_constant(view) {
+                    return Ok(Outcome::Window);
+                }
+                self.gathered(view, rows, node)
+            }
+            Operator::Lstm { time_major, .. } => match first {
+                Some(rows) if rows.axis == time_axis(*time_major) => Ok(each_row(rows)),
+                _ => Err(view.fault("a layer with a state, which reads no rows in order", STATELESS)),
+            },
+            Operator::Recurrent { time_major, reversed: false, .. } => {
+                let (Some(rows), true) = (first, self.others_are_constant(view)) else { return Ok(Outcome::Window) };
+                if rows.axis != time_axis(*time_major) {
+                    return Ok(Outcome::Window);
+                }
+                self.recurrent(view, node)?;
+                Ok(each_row(rows))
+            }
             _ => Ok(Outcome::Window),
         }
     }
@@ -276,26 +343,95 @@ impl Stream {
         else {
             return Ok(Outcome::Window);
         };
-        if *shrink_mask & bit != 0 || *end_is_offset {
+        if *end_is_offset {
             return Ok(Outcome::Window);
         }
         let length = rows.window as i64;
         let position = |at: i64| if at < 0 { at + length } else { at }.clamp(0, length);
-        let first = if *begin_mask & bit != 0 { 0 } else { position(begin) };
-        let last = if *end_mask & bit != 0 { length } else { position(end) };
-        let Ok(window) = usize::try_from(last - first) else { return Ok(Outcome::Window) };
-        let dropped = (0..rows.axis).filter(|&axis| *shrink_mask & (1 << axis) != 0).count();
-        // The newest rows of the piece stand before those of the window that it leaves out.
-        (begins[rows.axis], ends[rows.axis]) = (0, rows.new as i64);
+        let is_one = *shrink_mask & bit != 0;
+        let first = if *begin_mask & bit != 0 && !is_one { 0 } else { position(begin) };
+        let last = match is_one {
+            true => (first + 1).min(length),
+            false if *end_mask & bit != 0 => length,
+            false => position(end),
+        };
+        let (Ok(window), Ok(behind)) = (usize::try_from(last - first), usize::try_from(length - last)) else {
+            return Ok(Outcome::Window);
+        };
+        let piece = Piece::of(rows, window, behind, is_one);
+        (begins[rows.axis], ends[rows.axis]) = (piece.begin as i64, (piece.begin + piece.taken) as i64);
         *begin_mask &= !bit;
         *end_mask &= !bit;
-        if window > rows.new {
-            for (input, values) in [(1, begins), (2, ends)] {
-                node.inputs[input] = Some(self.integers(&values));
-            }
+        for (input, values) in [(1, begins), (2, ends)] {
+            node.inputs[input] = Some(self.integers(&values));
         }
-        let outputs = Rows { axis: rows.axis - dropped, window, new: rows.new };
-        Ok(Outcome::Rows { outputs, reads: rows.new + (length - last) as usize })
+        let dropped = (0..rows.axis).filter(|&axis| *shrink_mask & (1 << axis) != 0).count();
+        Ok(piece.outcome(Rows { axis: rows.axis - dropped, window, new: rows.new }))
+    }
+
+    /// A box of each row, or of the rows in one piece.
+    fn boxed(&mut self, view: &View<'_>, rows: Rows, node: &mut Node) -> Result<Outcome, Problem> {
+        let [mut begins, mut sizes] = [view.integers(1, "begin")?, view.integers(2, "size")?];
+        let (Some(&begin), Some(&size)) = (begins.get(rows.axis), sizes.get(rows.axis)) else {
+            return Ok(Outcome::Window);
+        };
+        let length = rows.window as i64;
+        let size = if size == -1 { length - begin } else { size };
+        let (Ok(window), Ok(behind)) = (usize::try_from(size), usize::try_from(length - begin - size)) else {
+            return Ok(Outcome::Window);
+        };
+        let piece = Piece::of(rows, window, behind, false);
+        (begins[rows.axis], sizes[rows.axis]) = (piece.begin as i64, piece.taken as i64);
+        for (input, values) in [(1, begins), (2, sizes)] {
+            node.inputs[input] = Some(self.integers(&values));
+        }
+        Ok(piece.outcome(Rows { window, ..rows }))
+    }
+
+    /// Rows at stated places of the window: the newest ones, as far back as the oldest of these.
+    fn gathered(&mut self, view: &View<'_>, rows: Rows, node: &mut Node) -> Result<Outcome, Problem> {
+        let length = rows.window as i64;
+        let places = view.integers(1, "indices")?;
+        let Some(&oldest) = places.iter().min().filter(|&&oldest| (0..length).contains(&oldest)) else {
+            return Ok(Outcome::Window);
+        };
+        let reads = (length - oldest).max(rows.new as i64);
+        let places: Vec<i64> = places.iter().map(|at| at + reads - length).collect();
+        let indices = self.integers(&places);
+        self.net.tensors[indices].shape = view.input_shape(1)?.to_vec();
+        node.inputs[1] = Some(indices);
+        Ok(Outcome::Newest(reads as usize))
+    }
+
+    /// Makes variables of the states of a recurrent layer: it starts from what the last step left, and the first step from what the net states.
+    fn recurrent(&mut self, view: &View<'_>, node: &mut Node) -> Result<(), Problem> {
+        const STATES: usize = 5;
+        for (index, &last) in (STATES..).zip(&view.node.outputs[1..]) {
+            let like = view.tensor(last);
+            let start = match view.optional_input(index).map(|given| view.tensor(given)) {
+                None => silence(like),
+                Some(given) if given.element == like.element => given.data.clone(),
+                Some(given) => {
+                    let found = format!("a state that is given as {} and kept as {}", given.element, like.element);
+                    return Err(view.fault(found, "one type for both"));
+                }
+            };
+            let state = Tensor { name: format!("state {}", like.name), open: Vec::new(), ..like.clone() };
+            let variable = self.net.tensors.len();
+            self.net.tensors.extend([Tensor { variable: true, start, ..state.clone() }, state]);
+            let access = |operator: Operator, inputs: Vec<TensorId>, outputs: Vec<TensorId>| Node {
+                index: view.node.index,
+                name: view.node.name.clone(),
+                operator,
+                inputs: inputs.into_iter().map(Some).collect(),
+                outputs,
+            };
+            self.net.nodes.push(access(Operator::ReadVariable, vec![variable], vec![variable + 1]));
+            self.states.push(access(Operator::AssignVariable, vec![variable, last], Vec::new()));
+            node.inputs.resize(node.inputs.len().max(index + 1), None);
+            node.inputs[index] = Some(variable + 1);
+        }
+        Ok(())
     }
 
     /// A constant of int32.
@@ -327,18 +463,30 @@ fn each_row(rows: Rows) -> Outcome {
     Outcome::Rows { outputs: rows, reads: rows.new }
 }
 
+/// The axis of time of a recurrent layer's input.
+fn time_axis(time_major: bool) -> usize {
+    usize::from(!time_major)
+}
+
+/// What may stand in a net that becomes one over a stream.
+const STATELESS: &str = "operators without a state of their own; a model with states is a streaming one already";
+
 /// What to do about padding in time.
 const IN_TIME: &str =
     "no padding in time (VALID), or causal padding: rows before the first one, which a convolution takes";
 
-/// Refuses operators that keep a state from run to run: windows that overlap would pass it on in another order.
+/// Refuses operators that keep a state from run to run: windows that overlap would pass it on in another order. An LSTM may: its state goes on from
+/// row to row.
 fn refuse_states(view: &View<'_>) -> Result<(), Problem> {
     let has_state = view.node.inputs.iter().flatten().any(|&id| view.tensor(id).variable);
-    if has_state || matches!(view.node.operator, Operator::Signal(_) | Operator::Custom { .. }) {
-        let supported = "operators without a state of their own; a model with states is a streaming one already";
-        return Err(view.fault("an operator with a state, or one that may have one", supported));
+    match view.node.operator {
+        Operator::Lstm { .. } => Ok(()),
+        Operator::Signal(_) | Operator::Custom { .. } => {
+            Err(view.fault("an operator that may have a state", STATELESS))
+        }
+        _ if has_state => Err(view.fault("an operator with a state", STATELESS)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// A kernel that slides over time: it reads the rows that it still sees, and gives one for every stride.
@@ -581,6 +729,34 @@ mod tests {
             self.node(operator, &[begin, end, strides], vec![1, time - before - behind, width, channels], None);
         }
 
+        /// Leaves out rows at the ends, by where they begin and how many there are.
+        fn boxed(&mut self, before: usize, behind: usize) {
+            let [_, time, width, channels] = self.shape();
+            let rows = time - before - behind;
+            let begin = self.integers(&[0, before as i32, 0, 0]);
+            let size = self.integers(&[-1, rows as i32, -1, -1]);
+            self.node(Operator::Slice, &[begin, size], vec![1, rows, width, channels], None);
+        }
+
+        /// Single rows of the window, not in their order.
+        fn rows(&mut self) {
+            let [_, time, width, channels] = self.shape();
+            let places = [0; 3].map(|_| self.random.number(0, time - 1) as i32);
+            let places = self.integers(&places);
+            self.node(Operator::Gather { axis: 1, batch_dims: 0 }, &[places], vec![1, 3, width, channels], None);
+        }
+
+        /// One row of the window, without the axis of time.
+        fn row(&mut self) {
+            let [_, time, width, channels] = self.shape();
+            let place = self.random.number(0, time - 1) as i32;
+            let [begin, end, strides] = [[0, place, 0, 0], [1, place + 1, width as i32, channels as i32], [1; 4]]
+                .map(|values| self.integers(&values));
+            let operator =
+                Operator::StridedSlice { begin_mask: 0, end_mask: 0, shrink_mask: 0b0010, end_is_offset: false };
+            self.node(operator, &[begin, end, strides], vec![1, width, channels], None);
+        }
+
         /// A layer of any kind, with a kernel that the rows have room for.
         fn layer(&mut self, causal: bool) {
             let [_, time, width, channels] = self.shape();
@@ -606,7 +782,7 @@ mod tests {
                 }
                 6 if time >= 6 && !causal => {
                     let (first, last) = (self.random.number(0, 2), self.random.number(0, 2));
-                    self.crop(first, last);
+                    if self.random.number(0, 1) == 0 { self.crop(first, last) } else { self.boxed(first, last) }
                 }
                 _ => {
                     let bytes = self.random.bytes(channels);
@@ -621,7 +797,7 @@ mod tests {
         /// What makes one result of all rows, or nothing.
         fn head(&mut self) {
             let [_, time, width, channels] = self.shape();
-            match self.random.number(0, 3) {
+            match self.random.number(0, 5) {
                 0 => {
                     let axes = self.integers(&[1, 2]);
                     let operator = Operator::Reduce { kind: ReduceKind::Mean, keep_dims: false };
@@ -638,6 +814,8 @@ mod tests {
                     self.node(operator, &[weights], vec![1, 3], Some((0.2, 0)));
                 }
                 2 => self.pool(time, time),
+                3 => self.rows(),
+                4 => self.row(),
                 _ => {}
             }
             self.net.outputs = vec![self.last];

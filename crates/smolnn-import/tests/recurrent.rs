@@ -62,3 +62,42 @@ fn states_that_do_not_fit_are_refused() {
     let alone = Model::open(file(GRU)).unwrap().keep_state(1, 1).unwrap().keep_state(0, 0).unwrap_err().to_string();
     assert!(alone.contains("a state that is taken") || alone.contains("its state"), "{alone}");
 }
+
+/// Networks over a window of rows: the axis of time, and the MACs behind the recurrent layers where all of these read the rows in order.
+const OVER_WINDOWS: [(&str, usize, Option<u64>); 4] = [
+    ("gru_sequence_opset12", 0, Some(0)),
+    ("gru_stacked_opset17", 1, Some(8 * 4)),
+    ("lstm_stacked_opset15", 1, Some(8 * 4)),
+    ("gru_bidirectional_opset14", 1, None),
+];
+
+#[test]
+fn a_recurrent_layer_over_a_stream_computes_the_new_rows_alone() {
+    for (name, axis, head) in OVER_WINDOWS {
+        let model = Model::open(file(name)).unwrap();
+        let whole = model.clone().compile(Backend::CURRENT).unwrap();
+        let rows = whole.net().tensors[whole.net().inputs[0]].shape[axis];
+        for step in [1, 2, 5] {
+            let stream = model.clone().streaming(axis, step).unwrap().compile(Backend::CURRENT).unwrap();
+            if let Some(head) = head {
+                let new = (whole.macs() - head) * step as u64 / rows as u64;
+                assert_eq!(stream.macs(), new + head, "{name}, steps of {step}");
+            }
+            let (mut whole, mut stream) = (whole.runner().unwrap(), stream.runner().unwrap());
+            let window: Vec<f32> = (0..rows).flat_map(sample).collect();
+            whole.set_input(0, &bytes(&window)).unwrap();
+            whole.run().unwrap();
+            // A reset begins a new window.
+            for _ in 0..2 {
+                stream.reset();
+                for new in window.chunks(step * FEATURES) {
+                    stream.set_input(0, &bytes(new)).unwrap();
+                    stream.run().unwrap();
+                }
+                // Where the output has the axis of time, the stream gives its newest rows.
+                let (found, expected) = (stream.output(0).unwrap(), whole.output(0).unwrap());
+                assert_eq!(found, &expected[expected.len() - found.len()..], "{name}, steps of {step}");
+            }
+        }
+    }
+}

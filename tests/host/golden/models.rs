@@ -366,6 +366,36 @@ fn a_model_over_a_stream_gives_what_it_gives_over_windows() {
     }
 }
 
+/// An LSTM keeps its state from window to window, and so from row to row: windows that follow each other give what their rows give one by one.
+#[test]
+fn an_lstm_over_a_stream_gives_what_it_gives_over_windows_that_follow_each_other() {
+    for golden in golden::all("../shared/golden/tf").iter().filter(|golden| golden.name.starts_with("lstm_")) {
+        let model = Model::read(&golden.name, &golden.model).expect("the model is read");
+        let whole = model.clone().compile(Backend::CURRENT).expect("the model compiles");
+        let shape = &whole.net().tensors[whole.net().inputs[0]].shape;
+        let (rows, step, length) = (shape[1], 1, shape.iter().product::<usize>());
+        let stream = model.streaming(1, step).expect("it streams").compile(Backend::CURRENT).expect("it compiles");
+        println!("{}: {} MACs of {} per row of {shape:?}", golden.name, stream.macs(), whole.macs());
+        assert!(stream.macs() * rows as u64 <= whole.macs() + whole.macs() / 4, "a step computes one row");
+        let (mut stream, mut whole) = (stream.runner().expect("a runner"), whole.runner().expect("a runner"));
+        let mut seen = std::collections::BTreeSet::new();
+        for window in 0..4_u32 {
+            let sound: Vec<u8> =
+                (0..length as u32).map(|at| ((at + 1) * (window + 3)).wrapping_mul(0x9E37_79B9) as u8).collect();
+            whole.set_input(0, &sound).expect("it fits");
+            whole.run().expect("it runs");
+            for new in sound.chunks(length / rows * step) {
+                stream.set_input(0, new).expect("it fits");
+                stream.run().expect("it runs");
+            }
+            let (found, expected) = (stream.output(0).expect("an output"), whole.output(0).expect("an output"));
+            assert_eq!(found, &expected[expected.len() - found.len()..], "{}, window {window}", golden.name);
+            seen.insert(expected.to_vec());
+        }
+        assert!(seen.len() > 1, "the outputs tell nothing");
+    }
+}
+
 #[test]
 fn a_model_with_same_padding_in_time_is_no_stream_and_says_where() {
     for golden in golden::all("../shared/golden/models").iter().filter(|golden| golden.name == "kws_ref_model") {
