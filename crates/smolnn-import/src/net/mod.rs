@@ -7,6 +7,7 @@
 //! - `graph`: the net, and the check of its flow.
 //! - `view`: a node with the net around it, and the words for what is wrong with it.
 //! - `infer`: the shapes and types of a node's outputs, against which the stated ones are checked.
+//! - `layer`: layers with weights of real numbers, as passes and the quantiser change them.
 //! - `movement`: operators that move elements and compute none, as copies through strides: one description for inference, folding and lowering.
 //! - `geometry`: axes and broadcasting, which several of the above need.
 //! - `evaluate`: operators on constants, as computations on shapes use them.
@@ -15,6 +16,7 @@ mod evaluate;
 mod geometry;
 mod graph;
 mod infer;
+mod layer;
 mod movement;
 mod operator;
 mod tensor;
@@ -27,6 +29,8 @@ pub(crate) use geometry::{
 pub(crate) use graph::members;
 pub use graph::{Net, Node, RemovedChannels};
 pub(crate) use infer::{Inferred, check_elements, check_shapes, infer};
+pub use layer::Axis;
+pub(crate) use layer::Layer;
 pub(crate) use movement::{Move, movement, padding};
 pub use operator::{
     Activation, BinaryKind, Comparison, Operator, Padding, PoolKind, RecurrentCell, ReduceKind, Reset, SignalKind,

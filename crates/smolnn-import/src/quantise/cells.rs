@@ -7,10 +7,10 @@
 use smolnn_fixed::quantise::Affine;
 
 use super::convert::{Integers, reals};
-use super::layers::{Axis, IntegerRows};
+use super::layers::IntegerRows;
 use super::scheme::Scheme;
 use crate::error::Problem;
-use crate::net::{Constant, Element, Node, Operator, Quantisation, RecurrentCell, Tensor, View};
+use crate::net::{Axis, Constant, Element, Node, Operator, Quantisation, RecurrentCell, Tensor, View};
 
 /// Operands: weights with their bias, recurrent weights with theirs, the states that the layer starts from.
 const WEIGHTS: usize = 1;

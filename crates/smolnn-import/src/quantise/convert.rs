@@ -7,11 +7,13 @@ use std::collections::HashMap;
 
 use smolnn_fixed::quantise::Affine;
 
-use super::layers::{Axis, IntegerRows};
+use super::layers::IntegerRows;
 use super::range::affine;
-use super::scheme::{Layer, Scheme, scheme};
+use super::scheme::{Scheme, scheme};
 use crate::error::{Error, Problem, Result};
-use crate::net::{BinaryKind, Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId, View};
+use crate::net::{
+    Axis, BinaryKind, Constant, Element, Layer, Net, Node, Operator, Quantisation, Tensor, TensorId, View,
+};
 
 /// What a node computes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use super::convert::reals;
-use super::layers::{Axis, IntegerRows};
-use super::prepare::scaled_rows;
+use super::layers::IntegerRows;
 use super::range::Observed;
-use super::scheme::{Layer, Scheme, scheme};
-use crate::net::{Activation, Constant, Net, Operator, Tensor, TensorId, View};
+
+use crate::net::{Activation, Axis, Constant, Layer, Net, Operator, Tensor, TensorId, View};
 use crate::rewrite::Uses;
 
 /// The largest factor by which a channel is scaled, up or down.
@@ -22,10 +21,8 @@ struct Found {
 
 fn found(net: &Net, position: usize) -> Option<Found> {
     let node = &net.nodes[position];
-    match scheme(&View { net, node }) {
-        Scheme::Layer(layer) => Some(Found { position, layer, weights: (*node.inputs.get(layer.weights)?)? }),
-        _ => None,
-    }
+    let layer = Layer::of(&View { net, node })?;
+    Some(Found { position, layer, weights: (*node.inputs.get(layer.weights)?)? })
 }
 
 /// Scales the channels between two layers so that their ranges come closer: what the first layer divides by, the second multiplies with. With
@@ -102,6 +99,12 @@ fn scale(net: &mut Net, first: &Found, second: &Found, factors: &[f32]) {
     let weights = reals(&net.tensors[second.weights]);
     let multiplied = scaled_rows(&weights, Axis::Last(factors.len()), |channel| factors[channel]);
     replace(net, second.position, second.layer.weights, &multiplied);
+}
+
+/// Weights, those of each output channel times its factor.
+fn scaled_rows(weights: &[f32], axis: Axis, factor: impl Fn(usize) -> f32) -> Vec<f32> {
+    let value = |(index, &weight): (usize, &f32)| weight * factor(axis.channel(index, weights.len()));
+    weights.iter().enumerate().map(value).collect()
 }
 
 /// Gives a node's constant operand other values.

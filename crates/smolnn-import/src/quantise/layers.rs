@@ -25,6 +25,7 @@ use smolnn_fixed::quantise::{Affine, FusedActivation, Multiplier, OutputRange, r
 
 use super::range::affine;
 use crate::error::{Error, Result};
+pub use crate::net::Axis;
 use crate::net::Element;
 
 /// Largest int8 weight. −128 is not used, so that weights are symmetric.
@@ -33,32 +34,6 @@ const LARGEST_WEIGHT: f64 = 127.0;
 const LARGEST_BIAS: f64 = ((1 << 30) - (1 << 8)) as f64;
 /// Least scale of weights: rows of zeros without a bias get it.
 const LEAST_SCALE: f64 = 1e-12;
-
-/// Where the output channels lie among the weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
-    /// So many channels, the first dimension: `[outputs][inputs]` of a dense layer, `[outputs][height][width][inputs]` of a convolution.
-    First(usize),
-    /// So many channels, the last dimension: `[height][width][outputs]` of a depthwise convolution.
-    Last(usize),
-}
-
-impl Axis {
-    /// Output channels.
-    pub fn channels(self) -> usize {
-        match self {
-            Axis::First(channels) | Axis::Last(channels) => channels,
-        }
-    }
-
-    /// The channel that weight `index` of `length` belongs to.
-    pub(super) fn channel(self, index: usize, length: usize) -> usize {
-        match self {
-            Axis::First(channels) => index / (length / channels),
-            Axis::Last(channels) => index % channels,
-        }
-    }
-}
 
 /// A layer in integers: its weights as TensorFlow Lite has them, not packed for a core yet.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,9 +5,8 @@
 
 use super::cells;
 use super::convert::Integers;
-use super::layers::Axis;
 use crate::error::Problem;
-use crate::net::{BinaryKind, Element, Node, Operator, ReduceKind, UnaryKind, View};
+use crate::net::{BinaryKind, Element, Layer, Node, Operator, ReduceKind, UnaryKind, View};
 
 /// What an integer kernel wants of the scales of its operands.
 #[derive(Clone, Copy)]
@@ -41,16 +40,6 @@ pub(crate) enum Scheme {
     Real,
 }
 
-/// The operands of a layer with weights, by their place among the node's inputs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layer {
-    pub input: usize,
-    pub weights: usize,
-    pub bias: usize,
-    /// The dimension of the weights that counts output channels: the first or the last.
-    pub axis: Axis,
-}
-
 /// The entry of a node's operator.
 pub(crate) fn scheme(view: &View<'_>) -> Scheme {
     let node = view.node;
@@ -59,10 +48,10 @@ pub(crate) fn scheme(view: &View<'_>) -> Scheme {
         return Scheme::Untouched;
     }
     match &node.operator {
-        Operator::Conv2d { .. } => layer(view, 0, 2, false),
-        Operator::DepthwiseConv2d { .. } => layer(view, 0, 2, true),
-        Operator::TransposeConv2d { .. } => layer(view, 2, 3, false),
-        Operator::Dense { .. } => layer(view, 0, 2, false),
+        Operator::Conv2d { .. }
+        | Operator::DepthwiseConv2d { .. }
+        | Operator::TransposeConv2d { .. }
+        | Operator::Dense { .. } => Layer::of(view).map_or(Scheme::Real, Scheme::Layer),
 
         Operator::Pool2d { .. } => Scheme::Moved,
         Operator::Reduce { kind: ReduceKind::Max | ReduceKind::Min, .. } => Scheme::Moved,
@@ -120,23 +109,4 @@ pub(crate) fn scheme(view: &View<'_>) -> Scheme {
         // States and what has no integer kernel.
         _ => Scheme::Real,
     }
-}
-
-/// A layer, if its weights are constant real numbers.
-fn layer(view: &View<'_>, input: usize, bias: usize, is_depthwise: bool) -> Scheme {
-    const WEIGHTS: usize = 1;
-    let is_constant = |index: usize| {
-        view.optional_input(index).is_none_or(|id| {
-            let tensor = view.tensor(id);
-            tensor.element == Element::F32 && tensor.data.is_some()
-        })
-    };
-    let Some(weights) = view.optional_input(WEIGHTS).filter(|_| is_constant(WEIGHTS) && is_constant(bias)) else {
-        return Scheme::Real;
-    };
-    let shape = &view.tensor(weights).shape;
-    let channels = if is_depthwise { shape.last() } else { shape.first() };
-    let Some(&channels) = channels else { return Scheme::Real };
-    let axis = if is_depthwise { Axis::Last(channels) } else { Axis::First(channels) };
-    Scheme::Layer(Layer { input, weights: WEIGHTS, bias, axis })
 }

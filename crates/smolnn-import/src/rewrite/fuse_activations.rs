@@ -1,10 +1,11 @@
 //! Puts activations of real numbers into the operator before them.
 
 use super::uses::Uses;
-use crate::net::{Activation, Element, Net, Operator, TensorId, UnaryKind};
+use crate::net::{Activation, BinaryKind, Element, Net, Operator, TensorId, UnaryKind};
 
-/// Fuses each clamp that an operator can apply itself into that operator, where nothing else reads its output.
-pub(super) fn apply(net: &mut Net) {
+/// Fuses each clamp that an operator can apply itself, with real numbers and with integers, into that operator, where nothing else reads its output.
+/// A node that is not needed any more becomes a reshape that changes no shape.
+pub(crate) fn fuse_activations(net: &mut Net) {
     let uses = Uses::of(net);
     for position in 0..net.nodes.len() {
         let node = &net.nodes[position];
@@ -12,6 +13,9 @@ pub(super) fn apply(net: &mut Net) {
             Operator::Unary(UnaryKind::Relu) => Activation::Relu,
             Operator::Unary(UnaryKind::Relu6) => Activation::Relu6,
             Operator::Unary(UnaryKind::ReluN1To1) => Activation::ReluN1To1,
+            Operator::Unary(UnaryKind::Clamp { low: 0.0, high: f32::INFINITY }) => Activation::Relu,
+            Operator::Unary(UnaryKind::Clamp { low: 0.0, high: 6.0 }) => Activation::Relu6,
+            Operator::Unary(UnaryKind::Clamp { low: -1.0, high: 1.0 }) => Activation::ReluN1To1,
             _ => continue,
         };
         let &[Some(input)] = &node.inputs[..] else { continue };
@@ -23,7 +27,9 @@ pub(super) fn apply(net: &mut Net) {
         | Operator::DepthwiseConv2d { activation, .. }
         | Operator::TransposeConv2d { activation, .. }
         | Operator::Dense { activation, .. }
-        | Operator::Binary(_, activation)) = &mut net.nodes[writer].operator
+        | Operator::Pool2d { activation, .. }
+        | Operator::Binary(BinaryKind::Add | BinaryKind::Subtract | BinaryKind::Multiply, activation)) =
+            &mut net.nodes[writer].operator
         else {
             continue;
         };
@@ -34,20 +40,13 @@ pub(super) fn apply(net: &mut Net) {
     }
 }
 
-/// The operator that writes a tensor which nothing else reads, through reshapes and transposes: its position, where it takes an activation.
-fn writer(net: &Net, uses: &Uses, input: TensorId) -> Option<usize> {
-    use crate::net::BinaryKind::{FloorDivide, FloorModulo, LogicalAnd, LogicalOr, Power};
-    let mut id = input;
+/// The operator that writes a tensor which nothing else reads, through reshapes and transposes: its position.
+fn writer(net: &Net, uses: &Uses, mut id: TensorId) -> Option<usize> {
     loop {
-        if uses.readers[id] != 1 {
-            return None;
-        }
-        let position = uses.writers[id]?;
+        let position = uses.writers[id].filter(|_| uses.readers[id] == 1)?;
         let node = &net.nodes[position];
         match node.operator {
             Operator::Reshape | Operator::ExpandDims | Operator::Transpose => id = node.inputs[0]?,
-            // These functions have no activation of their own.
-            Operator::Binary(FloorDivide | FloorModulo | Power | LogicalAnd | LogicalOr, _) => return None,
             _ => return Some(position),
         }
     }

@@ -1,6 +1,7 @@
 //! Rewrites a net into one that computes the same with less: a list of small passes, run in order.
 
 mod constant_channels;
+mod drop_renames;
 mod drop_unused;
 mod fold_affine;
 mod fold_constants;
@@ -19,6 +20,9 @@ mod unroll_loops;
 mod uses;
 
 use crate::net::Net;
+pub(crate) use drop_renames::drop_renames;
+pub(crate) use fold_affine::{fold_before, fold_behind};
+pub(crate) use fuse_activations::fuse_activations;
 pub(crate) use keep_state::keep_state;
 pub(crate) use uses::Uses;
 
@@ -47,12 +51,13 @@ const PASSES: &[Pass] = &[
 const CHANNELS_FIRST: &[Pass] = &[
     Pass { name: "fuse_gelu", apply: fuse_gelu::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
-    Pass { name: "fuse_activations", apply: fuse_activations::apply },
+    Pass { name: "fuse_activations", apply: fuse_activations },
     Pass { name: "fuse_quantised", apply: fuse_quantised::apply },
     Pass { name: "layouts", apply: layouts::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
-    Pass { name: "fold_affine", apply: fold_affine::apply },
-    Pass { name: "fuse_activations", apply: fuse_activations::apply },
+    Pass { name: "fold_behind", apply: fold_behind },
+    Pass { name: "fuse_activations", apply: fuse_activations },
+    Pass { name: "drop_renames", apply: drop_renames },
 ];
 
 /// Runs passes in their order.
