@@ -2,9 +2,10 @@
 
 use super::convolution::{from_image, to_image};
 use super::operator::Op;
+use super::quantised;
 use super::values::{Fault, constant_of};
 use crate::error::Problem;
-use crate::net::{BinaryKind, Comparison, Element, Operator, TensorId};
+use crate::net::{BinaryKind, Comparison, Constant, Element, Operator, Tensor, TensorId};
 
 type Outputs = Result<Vec<TensorId>, Problem>;
 
@@ -402,7 +403,20 @@ pub(super) fn pad(op: &mut Op<'_>) -> Outputs {
                 None => op.attribute("value").map(|attribute| attribute.float).map(|value| op.builder.real(value)),
             };
             let value = given.filter(|&value| op.builder.reals_of(value).is_none_or(|values| values != [0.0]));
-            let Some(value) = value else { return Ok(vec![op.builder.push(Operator::Pad, &[id, table])?]) };
+            let value = match (value, op.builder.tensor(id).quantisation.clone()) {
+                (None, None) => return Ok(vec![op.builder.push(Operator::Pad, &[id, table])?]),
+                (Some(value), None) => value,
+                // Of scaled integers the file means the stored value, 0 where it states none.
+                (value, Some(quantisation)) => {
+                    let element = if op.builder.unsigned.contains(&id) { Element::U8 } else { op.builder.element(id) };
+                    let zero = |op: &mut Op<'_>| {
+                        let bytes = Constant::new(vec![0; element.bits() / 8]);
+                        op.builder.add(Tensor::new("zero".into(), element, vec![], Some(bytes)))
+                    };
+                    let value = value.unwrap_or_else(|| zero(op));
+                    quantised::constant(op, value, quantisation)
+                }
+            };
             let value = op.builder.reshape(value, &[])?;
             Ok(vec![op.builder.push(Operator::Pad, &[id, table, value])?])
         }

@@ -150,6 +150,7 @@ const LINES: &[Line] = &[
     line!("com.microsoft.Gelu", unary UnaryKind::Gelu { approximate: false }),
     line!("com.microsoft.QGemm", op => quantised::gemm(op)),
     line!("com.microsoft.QLinearAdd", op => quantised::binary(op, BinaryKind::Add)),
+    line!("com.microsoft.QLinearAveragePool", op => quantised::average(op)),
     line!("com.microsoft.QLinearConcat", op => quantised::concat(op)),
     line!("com.microsoft.QLinearGlobalAveragePool", op => quantised::global_average(op)),
     line!("com.microsoft.QLinearLeakyRelu", op => quantised::leaky_relu(op)),

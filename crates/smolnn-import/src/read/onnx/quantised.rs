@@ -6,7 +6,9 @@
 use super::operator::Op;
 use super::{convolution, elementwise, movement, normalise, pool, product};
 use crate::error::Problem;
-use crate::net::{BinaryKind, Constant, Element, Operator, Quantisation, ReduceKind, Tensor, TensorId, UnaryKind};
+use crate::net::{
+    BinaryKind, Constant, Element, Operator, PoolKind, Quantisation, ReduceKind, Tensor, TensorId, UnaryKind,
+};
 
 type Outputs = Result<Vec<TensorId>, Problem>;
 
@@ -45,7 +47,7 @@ fn dimension(op: &Op<'_>, id: TensorId, scales: TensorId, axis: i64) -> Result<u
 }
 
 /// A constant of int8, uint8 or int32 with its quantisation; uint8 as int8.
-fn constant(op: &mut Op<'_>, id: TensorId, quantisation: Quantisation) -> TensorId {
+pub(super) fn constant(op: &mut Op<'_>, id: TensorId, quantisation: Quantisation) -> TensorId {
     let tensor = op.builder.tensor(id).clone();
     let is_unsigned = tensor.element == Element::U8;
     let data = tensor.data.as_ref().map(|data| {
@@ -207,12 +209,21 @@ pub(super) fn softmax(op: &mut Op<'_>) -> Outputs {
     between(op, operands, 3, |op| normalise::softmax(op, false))
 }
 
-pub(super) fn global_average(op: &mut Op<'_>) -> Outputs {
+/// A pool over real numbers in place of one on integers.
+fn pool(op: &mut Op<'_>, read: impl FnOnce(&mut Op<'_>) -> Outputs) -> Outputs {
     if op.int("channels_last", 0) != 0 {
         return Err(op.fault("channels_last 1", "channels in dimension 1"));
     }
     let operands = vec![Some(real(op, 0, 1)?)];
-    between(op, operands, 3, |op| pool::global(op, ReduceKind::Mean))
+    between(op, operands, 3, read)
+}
+
+pub(super) fn average(op: &mut Op<'_>) -> Outputs {
+    pool(op, |op| pool::pool(op, PoolKind::Average))
+}
+
+pub(super) fn global_average(op: &mut Op<'_>) -> Outputs {
+    pool(op, |op| pool::global(op, ReduceKind::Mean))
 }
 
 pub(super) fn concat(op: &mut Op<'_>) -> Outputs {

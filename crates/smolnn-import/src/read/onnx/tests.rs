@@ -5,7 +5,7 @@ use prost::Message;
 use super::proto::{self, Attribute, Dimension, Entry, Graph, Node, OperatorSet, Shape, Tensor, TensorType, ValueInfo};
 use super::read;
 use crate::error::Result;
-use crate::net::{Net, Operator};
+use crate::net::{Element, Net, Operator};
 
 fn attribute(name: &str) -> Attribute {
     Attribute { name: name.into(), ..Attribute::default() }
@@ -167,6 +167,32 @@ fn positions_of_the_run_count_from_the_end_where_negative() {
         ),
         "{operators:?}"
     );
+}
+
+#[test]
+fn uint8_is_padded_with_the_stored_value_that_the_file_states() {
+    for (stated, expected) in [(Some(7), 7 - 128), (Some(200), 200 - 128), (None, -128)] {
+        let byte = |name: &str, value: i32, dims: Vec<i64>| {
+            let raw_data = vec![value as u8];
+            Tensor { name: name.into(), dims, data_type: 2, raw_data, ..Tensor::default() }
+        };
+        let mut constants = vec![
+            Tensor { dims: vec![], float_data: vec![0.5], ..reals("scale", &[1]) },
+            byte("zero", 7, vec![]),
+            list("pads", &[0, 1, 0, 1]),
+        ];
+        constants.extend(stated.map(|value| byte("value", value, vec![])));
+        let pad: &[&str] = if stated.is_some() { &["q", "pads", "value"] } else { &["q", "pads"] };
+        let nodes = vec![
+            node("QuantizeLinear", &["x", "scale", "zero"], "q", vec![]),
+            node("Pad", pad, "p", vec![]),
+            node("DequantizeLinear", &["p", "scale", "zero"], "y", vec![]),
+        ];
+        let net = net(graph(&[1, 3], constants, nodes)).expect("a net");
+        let pad = net.nodes.iter().find(|node| node.operator == Operator::Pad).expect("a pad");
+        let value = &net.tensors[pad.inputs[2].expect("a value")];
+        assert_eq!((value.element, value.integers()), (Element::I8, Some(vec![expected])), "{stated:?}");
+    }
 }
 
 #[test]
