@@ -15,6 +15,7 @@ pub mod pack;
 mod pieces;
 mod portable;
 mod scalar;
+mod winograd;
 
 #[cfg(bodies = "dsp")]
 pub(crate) use dsp::Dsp as Chosen;

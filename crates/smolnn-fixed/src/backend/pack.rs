@@ -13,7 +13,7 @@
 use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 
 pub use super::layer::PackedLayer;
-use super::{dsp, helium, portable, scalar};
+use super::{dsp, helium, portable, scalar, winograd};
 use crate::Backend;
 use crate::quantise::{Multiplier, OutputRange};
 
@@ -98,6 +98,8 @@ pub enum Layout {
     DspTaps,
     /// DSP: dense layers to int16.
     DspToInt16,
+    /// DSP: 3×3 convolutions of stride 1 by Winograd's products, where packing is asked for them.
+    DspWinograd,
     /// Helium: blocks of four output channels, for convolutions and dense layers.
     HeliumMatrix,
     /// Helium: depthwise convolutions.
@@ -120,13 +122,14 @@ pub enum Layout {
 
 impl Layout {
     /// All layouts.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Portable,
         Self::DspPairs,
         Self::DspEights,
         Self::DspThree,
         Self::DspTaps,
         Self::DspToInt16,
+        Self::DspWinograd,
         Self::HeliumMatrix,
         Self::HeliumDepthwise,
         Self::HeliumToInt16,
@@ -147,7 +150,12 @@ impl Layout {
     pub const fn backend(self) -> Backend {
         match self {
             Self::Portable => Backend::Portable,
-            Self::DspPairs | Self::DspEights | Self::DspThree | Self::DspTaps | Self::DspToInt16 => Backend::Dsp,
+            Self::DspPairs
+            | Self::DspEights
+            | Self::DspThree
+            | Self::DspTaps
+            | Self::DspToInt16
+            | Self::DspWinograd => Backend::Dsp,
             Self::HeliumMatrix | Self::HeliumDepthwise | Self::HeliumToInt16 => Backend::Helium,
             Self::V7mShort | Self::V7mGeneral => Backend::V7m,
             Self::V6mShort | Self::V6mGeneral => Backend::V6m,
@@ -261,6 +269,26 @@ pub const fn layout(backend: Backend, shape: &PackedShape) -> Layout {
     }
 }
 
+/// The layout by which the backend takes fewer products for the convolution, at the price of more words of weights. Packing
+/// uses it where it is asked to, by [`conv2d_winograd`].
+pub const fn winograd_layout(backend: Backend, shape: &Conv2dShape) -> Option<Layout> {
+    match backend {
+        Backend::Dsp if dsp::pack::takes_winograd(shape) => Some(Layout::DspWinograd),
+        _ => None,
+    }
+}
+
+/// Whether the layout is the one of Winograd's products for the shape.
+const fn is_winograd(layout: Layout, shape: &PackedShape) -> bool {
+    match shape {
+        PackedShape::Conv2d(shape) => match winograd_layout(layout.backend(), shape) {
+            Some(winograd) => winograd.is(layout),
+            None => false,
+        },
+        _ => false,
+    }
+}
+
 /// The memory that the layer takes with weights of the layout.
 ///
 /// # Errors
@@ -271,12 +299,14 @@ pub(crate) const fn needs(layout: Layout, shape: &PackedShape) -> Result<Needs, 
     }
     let backend = layout.backend();
     let own = self::layout(backend, shape);
-    if !layout.is(own) && !layout.is(scalar::pack::general(own)) {
+    let winograd = is_winograd(layout, shape);
+    if !winograd && !layout.is(own) && !layout.is(scalar::pack::general(own)) {
         return Err(ShapeError::Range("the weights are packed in a layout that does not fit the shape"));
     }
     let run_as = shape.run_as(backend);
     let needs = match backend {
         Backend::Portable => portable::pack::needs(shape),
+        Backend::Dsp if winograd => dsp::pack::winograd_needs(&run_as),
         Backend::Dsp => dsp::pack::needs(&run_as),
         Backend::Helium => helium::pack::needs(&run_as),
         Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::pack::needs(backend, &run_as),
@@ -426,6 +456,51 @@ operators! {
     "a convolution", conv2d, conv2d_words, Conv2dShape, Conv2d;
     "a depthwise convolution", depthwise_conv2d, depthwise_conv2d_words, DepthwiseConv2dShape, DepthwiseConv2d;
     "a dense layer", dense, dense_words, DenseShape, Dense;
+}
+
+/// Packs the weights of a convolution for Winograd's products: into `words`, at least [`conv2d_winograd_words`] of them. Gives
+/// `None` where the backend has no such layout for the shape, or the weights are beyond what it is exact for.
+///
+/// The layer then takes fewer instructions, more words of weights and more scratch memory, and
+/// [`Conv2dShape::overlap_gap`] is not enough for it: see [`overlap_gap`].
+///
+/// # Errors
+/// [`ShapeError::Length`] when a slice has another length than the shape says, or `words` is too short.
+pub fn conv2d_winograd(
+    backend: Backend,
+    shape: &Conv2dShape,
+    weights: &Weights<'_>,
+    output: &OutputRange,
+    words: &mut [u32],
+) -> Result<Option<Packed>, ShapeError> {
+    let Some(layout) = winograd_layout(backend, shape) else { return Ok(None) };
+    let shape = PackedShape::Conv2d(*shape);
+    let rows = Rows::new(&shape, weights)?;
+    let taken = needs(layout, &shape)?;
+    ShapeError::check_capacity("the packed words", taken.words as usize, words.len())?;
+    let Some(layout) = dsp::pack::write(layout, &shape, &rows, output, words) else { return Ok(None) };
+    let Needs { words, channels, scratch } = taken;
+    Ok(Some(Packed { words: words as usize, channels: channels as usize, scratch: scratch as usize, layout }))
+}
+
+/// The number of words that [`conv2d_winograd`] takes; 0 where the backend has no such layout for the shape.
+pub const fn conv2d_winograd_words(backend: Backend, shape: &Conv2dShape) -> usize {
+    match winograd_layout(backend, shape) {
+        Some(layout) => match needs(layout, &PackedShape::Conv2d(*shape)) {
+            Ok(needs) => needs.words as usize,
+            Err(_) => 0,
+        },
+        None => 0,
+    }
+}
+
+/// The least (input offset − output offset) at which a convolution of the layout may write its output into the buffer that
+/// holds its input: [`Conv2dShape::overlap_gap`], but for Winograd's products, which make two rows at a time.
+pub const fn overlap_gap(layout: Layout, shape: &Conv2dShape) -> usize {
+    match layout {
+        Layout::DspWinograd => winograd::overlap_gap(shape),
+        _ => shape.overlap_gap(),
+    }
 }
 
 /// [`pack`] for a dense layer to int16, whose outputs have the whole range.

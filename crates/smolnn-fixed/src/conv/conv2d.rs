@@ -8,7 +8,7 @@
 
 use smolnn_core::{Conv2dShape, ShapeError};
 
-use crate::pack::{Channel, Layout, PackedLayer, PackedShape};
+use crate::pack::{Channel, Layout, PackedLayer, PackedShape, overlap_gap};
 use crate::quantise::OutputRange;
 use crate::{Tensors, backend};
 
@@ -29,7 +29,7 @@ impl<'a> Conv2d<'a> {
         output: OutputRange,
         input_zero_point: i32,
     ) -> Result<Self, ShapeError> {
-        let shapes = (shape, PackedShape::Conv2d(shape), shape.overlap_gap());
+        let shapes = (shape, PackedShape::Conv2d(shape), overlap_gap(layout, &shape));
         match output.check_int8(input_zero_point) {
             Ok(zero_point) => Self::checked(shapes, words, channels, layout, output, zero_point),
             Err(error) => Err(error),

@@ -162,6 +162,7 @@ impl<'a> Context<'a> {
             exchanged: None,
             portable: None,
             custom: None,
+            faster: None,
         })
     }
 

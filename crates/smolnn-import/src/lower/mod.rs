@@ -87,6 +87,16 @@ pub(crate) struct Calls {
     pub roots: Vec<TensorId>,
 }
 
+impl Calls {
+    /// Takes bodies that take fewer cycles and more flash, as long as the constants grow by no more than `budget` bytes, or, where none is stated,
+    /// by no more than a quarter.
+    pub(crate) fn within_flash(mut self, budget: Option<usize>) -> Self {
+        let constants = self.calls.iter().map(|of| of.call.constant_bytes).sum::<usize>();
+        call::take_faster(self.calls.iter_mut().map(|of| &mut of.call), budget.unwrap_or(constants / 4));
+        self
+    }
+}
+
 /// Lowers a node that inference accepted.
 fn lower_node(context: &Context<'_>) -> Result<Lowered, Problem> {
     let operator = &context.node.operator;

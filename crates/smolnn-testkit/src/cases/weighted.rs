@@ -1,6 +1,6 @@
 //! Cases of the operators that carry weights: convolutions and dense layers.
 
-use smolnn_core::{DenseShape, DepthwiseConv2dShape, Image, ShapeError, Window2d, WindowSize};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, ShapeError, Window2d, WindowSize};
 use smolnn_fixed::conv::{Conv2d, DepthwiseConv2d};
 use smolnn_fixed::dense::Dense;
 use smolnn_fixed::pack::Packed;
@@ -14,7 +14,7 @@ use crate::{Random, oracle};
 pub(super) static CASES: &[Case] = &[
     Case {
         kernel: "conv/conv2d.rs::conv2d",
-        domain: "kernels 1..=5, strides 1..=4, dilations 1..=3, SAME, VALID and explicit padding, batches, any channels",
+        domain: "kernels 1..=5, strides 1..=4, dilations 1..=3, SAME, VALID and explicit padding, batches, any channels; by Winograd's products as well",
         tolerance: 0,
         run: conv2d,
     },
@@ -140,13 +140,13 @@ pub(super) fn drawn<T>(shape: Result<T, ShapeError>) -> Result<T, Failure> {
 macro_rules! case {
     (
         $random:ident, $memory:ident, $tolerance:ident, $shape:ident, depth $depth:expr, channels $outputs:expr,
-        packing $pack:path, $pack_words:path, oracle $oracle:path, layer $layer:expr, run $run:path
+        gap $gap:expr, packing $pack:path, $pack_words:path, oracle $oracle:path, layer $layer:expr, run $run:path
     ) => {{
         let outputs: usize = $outputs;
         let parameters = Parameters::draw($random, $depth);
         let values = draw_weights($random, &mut $memory, $shape.weights())?;
         let weights = parameters.weights(values, outputs);
-        let gap = $shape.overlap_gap();
+        let gap: usize = $gap;
         let buffer = $memory.elements::<i8>((gap + $shape.input_len()).max($shape.output_len()))?;
         let output = $memory.elements::<i8>($shape.output_len())?;
         let input = $memory.filled($shape.input_len(), || $random.int8())?;
@@ -188,18 +188,71 @@ macro_rules! case {
 }
 
 pub(super) fn conv2d(trial: Trial<'_>) -> Result<(), Failure> {
+    if trial.random.one_in(4) {
+        return conv2d_winograd(trial);
+    }
     let Trial { random, mut memory, tolerance } = trial;
     let (window, _) = draw_window(random);
     let outputs = random.length(1, CHANNELS);
     let shape = drawn(window.conv(outputs))?;
     case!(
         random, memory, tolerance, shape, depth shape.depth(), channels outputs,
-        packing pack::conv2d, pack::conv2d_words, oracle oracle::conv2d,
+        gap shape.overlap_gap(), packing pack::conv2d, pack::conv2d_words, oracle oracle::conv2d,
         layer |shape, words, channels, layout, parameters: &Parameters| {
             Conv2d::new(shape, words, channels, layout, parameters.output, parameters.input_zero_point)
         },
         run conv::conv2d
     )
+}
+
+/// A convolution of a shape that Winograd's products may serve, by them where the backend has them.
+fn conv2d_winograd(trial: Trial<'_>) -> Result<(), Failure> {
+    let Trial { random, mut memory, tolerance } = trial;
+    let channels = random.pick(&[4, 4, 8, 12, 16, 20, 36]);
+    let largest = if channels > 8 { 6 } else { 11 };
+    let image = Image::hwc(random.length(1, largest), random.length(1, largest), channels);
+    let mut window = Window2d::over(image, WindowSize::hw(3, 3));
+    if random.one_in(2) {
+        window = window.same();
+    } else {
+        let mut side = || random.length(0, 4);
+        window = window.padding(side(), side(), side(), side());
+    }
+    if random.one_in(4) {
+        window = window.batch(random.length(1, 3));
+    }
+    let outputs = random.length(1, CHANNELS);
+    let shape = drawn(window.conv(outputs))?;
+    // In front of the gap of the one layout there is room for that of the other.
+    let winograd = pack::winograd_layout(Backend::CURRENT, &shape).unwrap_or_default();
+    let gap = pack::overlap_gap(winograd, &shape).max(shape.overlap_gap());
+    case!(
+        random, memory, tolerance, shape, depth shape.depth(), channels outputs,
+        gap gap, packing pack_winograd, winograd_words, oracle oracle::conv2d,
+        layer |shape, words, channels, layout, parameters: &Parameters| {
+            Conv2d::new(shape, words, channels, layout, parameters.output, parameters.input_zero_point)
+        },
+        run conv::conv2d
+    )
+}
+
+/// Packs for Winograd's products, or in the backend's own layout where there are none for the shape or the weights.
+fn pack_winograd(
+    backend: Backend,
+    shape: &Conv2dShape,
+    weights: &Weights<'_>,
+    output: &OutputRange,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Result<Packed, ShapeError> {
+    match pack::conv2d_winograd(backend, shape, weights, output, words)? {
+        Some(packed) => Ok(packed),
+        None => pack::conv2d(backend, shape, weights, output, words, channels),
+    }
+}
+
+fn winograd_words(backend: Backend, shape: &Conv2dShape) -> usize {
+    pack::conv2d_words(backend, shape).max(pack::conv2d_winograd_words(backend, shape))
 }
 
 pub(super) fn depthwise_conv2d(trial: Trial<'_>) -> Result<(), Failure> {
@@ -212,7 +265,7 @@ pub(super) fn depthwise_conv2d(trial: Trial<'_>) -> Result<(), Failure> {
     let shape: DepthwiseConv2dShape = drawn(window.depthwise(multiplier))?;
     case!(
         random, memory, tolerance, shape, depth shape.depth(), channels shape.output().channels,
-        packing pack::depthwise_conv2d, pack::depthwise_conv2d_words, oracle oracle::depthwise_conv2d,
+        gap shape.overlap_gap(), packing pack::depthwise_conv2d, pack::depthwise_conv2d_words, oracle oracle::depthwise_conv2d,
         layer |shape, words, channels, layout, parameters: &Parameters| {
             DepthwiseConv2d::new(shape, words, channels, layout, parameters.output, parameters.input_zero_point)
         },
@@ -227,7 +280,7 @@ pub(super) fn dense(trial: Trial<'_>) -> Result<(), Failure> {
     let shape = drawn(DenseShape::new(batch, inputs, random.length(1, CHANNELS)))?;
     case!(
         random, memory, tolerance, shape, depth inputs, channels shape.outputs(),
-        packing pack::dense, pack::dense_words, oracle oracle::dense,
+        gap shape.overlap_gap(), packing pack::dense, pack::dense_words, oracle oracle::dense,
         layer |shape, words, channels, layout, parameters: &Parameters| {
             Dense::new(shape, words, channels, layout, parameters.output)
         },

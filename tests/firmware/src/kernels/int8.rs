@@ -1,6 +1,6 @@
 //! The int8 kernels, with the shapes of the MLPerf Tiny models and those of the baseline, whose names the shapes bear.
 
-use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, Window2d, WindowSize, shape};
+use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, ShapeError, Window2d, WindowSize, shape};
 use smolnn_fixed::conv::{Conv2d, DepthwiseConv2d, conv2d, depthwise_conv2d};
 use smolnn_fixed::dense::{Dense, dense};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
@@ -74,6 +74,11 @@ pub(super) fn all(meter: &mut dyn Meter) {
         for (name, shape) in &CONV2D {
             run_conv2d(meter, &mut bench, name, shape);
         }
+        for (name, shape) in &WINOGRAD {
+            if pack::winograd_layout(Backend::CURRENT, shape).is_some() {
+                run_winograd(meter, &mut bench, name, shape);
+            }
+        }
     }
     if meter.wants("depthwise_conv2d") {
         for (name, shape) in &DEPTHWISE {
@@ -135,6 +140,17 @@ weighted!(
     INPUT_ZERO_POINT
 );
 weighted!(
+    run_winograd,
+    "conv2d",
+    Conv2dShape,
+    |s: &Conv2dShape| s.output().channels,
+    Conv2dShape::depth,
+    pack_winograd,
+    Conv2d,
+    conv2d,
+    INPUT_ZERO_POINT
+);
+weighted!(
     run_depthwise,
     "depthwise_conv2d",
     DepthwiseConv2dShape,
@@ -155,6 +171,19 @@ weighted!(
     Dense,
     dense
 );
+
+/// Packs for Winograd's products, which the backend has for the shape.
+fn pack_winograd(
+    backend: Backend,
+    shape: &Conv2dShape,
+    weights: &Weights<'_>,
+    output: &OutputRange,
+    words: &mut [u32],
+    _: &mut [Channel],
+) -> Result<pack::Packed, ShapeError> {
+    let packed = pack::conv2d_winograd(backend, shape, weights, output, words)?;
+    packed.ok_or(ShapeError::Range("the weights are beyond what Winograd's products are exact for"))
+}
 
 const fn window(height: usize, width: usize, channels: usize, kernel: (usize, usize), stride: usize) -> Window2d {
     Window2d::over(Image::hwc(height, width, channels), WindowSize::hw(kernel.0, kernel.1)).stride(stride, stride)
@@ -206,6 +235,14 @@ pub const CONV2D: [(&str, Conv2dShape); 30] = shapes![
     "1x100x16 k1x5s1 -> 1x100x32" same(1, 100, 16, (1, 5), 1), conv(32);
     "16x16x15 k3x3s1 -> 16x16x17" same(16, 16, 15, (3, 3), 1), conv(17);
     "8x8x8 k3x3s1 -> 8x8x16 M>=1/2" same(8, 8, 8, (3, 3), 1), conv(16);
+];
+
+/// Convolutions by Winograd's products, on the backends that have them.
+pub const WINOGRAD: [(&str, Conv2dShape); 4] = shapes![
+    "32x32x16 k3x3s1 -> 32x32x16 Winograd" same(32, 32, 16, (3, 3), 1), conv(16);
+    "16x16x32 k3x3s1 -> 16x16x32 Winograd" same(16, 16, 32, (3, 3), 1), conv(32);
+    "8x8x64 k3x3s1 -> 8x8x64 Winograd" same(8, 8, 64, (3, 3), 1), conv(64);
+    "8x8x8 k3x3s1 -> 8x8x16 Winograd" same(8, 8, 8, (3, 3), 1), conv(16);
 ];
 
 /// Depthwise convolutions.

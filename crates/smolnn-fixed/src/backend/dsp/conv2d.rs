@@ -9,7 +9,9 @@ use smolnn_core::Conv2dShape;
 
 use super::pack::Runs;
 use super::tile::{tile, widen};
+use super::winograd::winograd;
 use crate::Tensors;
+use crate::backend::winograd::tiles;
 use crate::conv::Conv2d;
 use crate::pack::Layout;
 use crate::quantise::OutputRange;
@@ -25,6 +27,10 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
             let (inputs, outputs) = (shape.input().channels, shape.output().channels);
             super::dense::vector(layer.words, inputs, outputs, input, output, scratch.as_mut_ptr());
             super::memory::clamp(output, outputs, &layer.output);
+        } else if layer.layout.is(Layout::DspWinograd) {
+            // A layout that the layer's constructor took has tiles.
+            let Some(tiles) = tiles(shape) else { return };
+            winograd(layer, &tiles, input, output, scratch.as_mut_ptr());
         } else {
             let zero_point = layer.input_zero_point;
             pairs(shape, layer.words, zero_point, &layer.output, input, output, scratch.as_mut_ptr());
@@ -34,10 +40,10 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
 
 /// An output pixel; [`advance`](Self::advance) goes to the next one.
 #[derive(Clone, Copy)]
-struct Pixel {
+pub(super) struct Pixel {
     image: *const i8,
-    row: usize,
-    column: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
     /// Where the window of the row's first pixel starts, be it in the input or before it.
     start: *const i8,
     /// The columns whose window lies in the input; an empty range in rows whose window does not.
@@ -49,7 +55,7 @@ struct Pixel {
 }
 
 impl Pixel {
-    fn first(shape: &Conv2dShape, image: *const i8) -> Self {
+    pub(super) fn first(shape: &Conv2dShape, image: *const i8) -> Self {
         let window = &shape.columns();
         // The stride of a checked window is not 0. The compiler does not know that, and would keep the panic of a division by 0.
         let stride = window.stride().max(1);
@@ -72,7 +78,7 @@ impl Pixel {
     }
 
     #[inline(always)]
-    fn advance(&mut self, shape: &Conv2dShape) {
+    pub(super) fn advance(&mut self, shape: &Conv2dShape) {
         self.column += 1;
         if self.column == shape.output().width {
             self.column = 0;
@@ -86,7 +92,7 @@ impl Pixel {
     }
 
     /// Start of the pixel's window, if it lies in the input.
-    fn window(&self) -> Option<*const i8> {
+    pub(super) fn window(&self) -> Option<*const i8> {
         let (first, end) = self.inside;
         let offset = self.column * self.step;
         (self.column >= first && self.column < end).then(|| self.start.wrapping_add(offset))
@@ -229,7 +235,7 @@ unsafe fn gather(
 /// # Safety
 /// The pixel's image has the shape's length, `copy` room for a patch.
 #[inline(never)]
-unsafe fn stage(shape: &Conv2dShape, pixel: &Pixel, input_zero_point: i8, mut copy: *mut i8) {
+pub(super) unsafe fn stage(shape: &Conv2dShape, pixel: &Pixel, input_zero_point: i8, mut copy: *mut i8) {
     let channels = shape.input().channels;
     let (first_row, last_row) = shape.rows().taps(pixel.row);
     let (first, last) = shape.columns().taps(pixel.column);

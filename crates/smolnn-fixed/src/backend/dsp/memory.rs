@@ -23,6 +23,15 @@ pub(super) unsafe fn clamp(output: *mut i8, length: usize, range: &OutputRange) 
 pub(super) unsafe fn copy(mut source: *const i8, mut target: *mut i8, mut length: usize) -> *mut i8 {
     // SAFETY: the caller vouches for `length` bytes at source and target, and the loops stop where they end.
     unsafe {
+        while length >= 16 {
+            let words = [0, 1, 2, 3].map(|index| source.cast::<u32>().add(index).read_unaligned());
+            for (index, word) in words.into_iter().enumerate() {
+                target.cast::<u32>().add(index).write_unaligned(word);
+            }
+            source = source.add(16);
+            target = target.add(16);
+            length -= 16;
+        }
         while length >= 4 {
             target.cast::<u32>().write_unaligned(source.cast::<u32>().read_unaligned());
             source = source.add(4);

@@ -25,6 +25,8 @@ mod q15;
 mod tile;
 #[cfg(bodies = "dsp")]
 mod vector;
+#[cfg(bodies = "dsp")]
+mod winograd;
 
 #[cfg(bodies = "dsp")]
 pub(crate) use bodies::Dsp;

@@ -19,6 +19,7 @@
 use smolnn_core::{Conv2dShape, DepthwiseConv2dShape};
 
 use crate::backend::portable::pack as portable;
+use crate::backend::winograd::{ORDER, PLACES, tiles, transform_weights};
 use crate::pack::{Layout, Needs, PackedShape, Rows};
 use crate::quantise::{Multiplier, OutputRange};
 
@@ -67,6 +68,7 @@ pub(crate) fn write(
         Layout::DspThree => writer.three(words),
         Layout::DspTaps => writer.taps(words),
         Layout::DspToInt16 => writer.to_int16(words),
+        Layout::DspWinograd => writer.winograd(words),
         _ => None,
     }?;
     Some(layout)
@@ -239,6 +241,31 @@ pub(crate) const TO_INT16_OUTPUTS: usize = 8;
 
 /// Parameters of an output of the layout to int16.
 const TO_INT16_PARAMETERS: usize = 4;
+
+/// Winograd's products ([`Layout::DspWinograd`]): convolutions 3×3 of stride 1 and dilation 1, input channels a multiple of four,
+/// output channels of two. A stream per pair of output channels.
+///
+/// Words: 4 times the bias of both channels; for each of the 16 places of a tile, in the order of
+/// [`ORDER`](crate::backend::winograd::ORDER), and for every four input channels, the transformed weights of both
+/// channels for input channels 0 and 2, as pairs of i16, then those for 1 and 3; then mantissa, rounding constant and shift of
+/// both channels. Sums stay below 2^29, so that 4 times as much fits.
+pub(crate) const fn winograd_needs(shape: &PackedShape) -> Needs {
+    let PackedShape::Conv2d(shape) = shape else { return Needs { words: 0, channels: 0, scratch: 0 } };
+    let (inputs, outputs) = (shape.input().channels as u64, shape.output().channels as u64);
+    // The scratch memory holds the transformed inputs of three tiles, the sums of two channels for them, a copy of a tile's
+    // inputs, and room for outputs that lie outside of the image.
+    let scratch =
+        WINOGRAD_TILES as u64 * PLACES as u64 * (inputs / 2 + 2) + PLACES as u64 * inputs / 4 + outputs.div_ceil(4);
+    Needs { words: outputs / 2 * (PAIR_EXTRA + PLACES as u64 * inputs), channels: 0, scratch }
+}
+
+/// Tiles of the layout for Winograd's products that are computed at a time.
+pub(crate) const WINOGRAD_TILES: usize = 3;
+
+/// Whether Winograd's products serve the convolution.
+pub(crate) const fn takes_winograd(shape: &Conv2dShape) -> bool {
+    tiles(shape).is_some() && shape.input().channels.is_multiple_of(4) && shape.output().channels.is_multiple_of(2)
+}
 
 /// The requantisation of a channel's accumulator.
 #[derive(Clone, Copy, Debug)]
@@ -493,6 +520,40 @@ impl Writer<'_> {
         Some(())
     }
 
+    /// Writes the layout for Winograd's products, unless the weights do not allow it. `words` is long enough.
+    fn winograd(&self, words: &mut [u32]) -> Option<()> {
+        let mut words = words.iter_mut();
+        let mut put = |word: u32| words.next().map(|place| *place = word);
+        let inputs = self.rows.depth / 9;
+        for even in (0..self.rows.outputs).step_by(2) {
+            let pair = [(even, self.encode(even)?), (even + 1, self.encode(even + 1)?)];
+            for (_, encoded) in &pair {
+                if encoded.bound >= 1 << 29 {
+                    return None;
+                }
+                put((4 * encoded.bias) as u32)?;
+            }
+            for (row, column) in ORDER {
+                for input in (0..inputs).step_by(4).flat_map(|first| [first, first + 1]) {
+                    for (channel, encoded) in &pair {
+                        let transformed = |input: usize| {
+                            let weight = |tap: usize| self.weight(*channel, tap * inputs + input);
+                            let weights = [0, 3, 6].map(|tap| [weight(tap), weight(tap + 1), weight(tap + 2)]);
+                            if encoded.constant { 0 } else { transform_weights(weights)[row][column] as u16 }
+                        };
+                        put(u32::from(transformed(input + 2)) << 16 | u32::from(transformed(input)))?;
+                    }
+                }
+            }
+            for (_, encoded) in &pair {
+                for word in encoded.requantise.words() {
+                    put(word)?;
+                }
+            }
+        }
+        Some(())
+    }
+
     /// The channel's folded bias and the largest magnitude of its sum, unless that could leave 30 bits.
     fn folded(&self, channel: usize) -> Option<(i32, i64)> {
         if channel >= self.rows.outputs {
@@ -522,7 +583,12 @@ impl Writer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use smolnn_core::{Image, Window2d, WindowSize};
+
     use super::*;
+    use crate::Backend;
+    use crate::backend::winograd::specification::{outputs, transform_inputs};
+    use crate::pack::{self, Weights};
 
     /// The instruction: rounds the product at bit 31, adds, keeps the high word.
     fn smmlar(a: i32, b: i32, c: i32) -> i32 {
@@ -649,5 +715,102 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The stream of Winograd's products, read as the kernel reads it, against sums of nine products: one tile of random and of extreme
+    /// weights and inputs.
+    #[test]
+    fn the_stream_of_winograd_gives_the_outputs_of_the_reference() {
+        const OUTPUTS: usize = 4;
+        const MOST: usize = 12;
+        let mut state = 12345_u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 8
+        };
+        let mut compared = 0;
+        for case in 0..600 {
+            let inputs = [4, 8, MOST][case % 3];
+            let mut int8 = |extreme: bool| match (extreme, random() % 3) {
+                (true, 0) => -128,
+                (true, _) => 127,
+                (false, _) => random() as i8,
+            };
+            let values: [i8; OUTPUTS * 9 * MOST] = core::array::from_fn(|_| int8(case % 5 == 0));
+            let image: [i8; 16 * MOST] = core::array::from_fn(|_| int8(case % 7 == 0));
+            let bias: [i32; OUTPUTS] = core::array::from_fn(|_| random() as i32 % 50_000 - 25_000);
+            let multipliers: [Multiplier; OUTPUTS] =
+                core::array::from_fn(|_| Multiplier::from_f64(0.02 / f64::from(1 + random() % 100)));
+            let (zero_point, range) = (i32::from(random() as i8), OutputRange::int8(i32::from(random() as i8)));
+            let window = Window2d::over(Image::hwc(4, 4, inputs), WindowSize::hw(3, 3));
+            let shape = window.conv(OUTPUTS).unwrap();
+            let weights = Weights {
+                values: &values[..shape.weights()],
+                bias: &bias,
+                multipliers: &multipliers,
+                input_zero_point: zero_point,
+            };
+            let mut words = [0; OUTPUTS / 2 * (8 + 16 * MOST)];
+            let packed = pack::conv2d_winograd(Backend::Dsp, &shape, &weights, &range, &mut words).unwrap().unwrap();
+            assert_eq!(packed.words, pack::conv2d_winograd_words(Backend::Dsp, &shape));
+            let mut next = words[..packed.words].iter().copied();
+            let mut next = || next.next().unwrap();
+            for even in (0..OUTPUTS).step_by(2) {
+                let bias = [next(), next()];
+                let mut sums = [[[0_i32; 4]; 4]; 2];
+                for (row, column) in ORDER {
+                    for step in 0..inputs / 2 {
+                        let first = step / 2 * 4 + step % 2;
+                        let transformed = [first, first + 2].map(|input| {
+                            let pixel = |y: usize, x: usize| i32::from(image[(y * 4 + x) * inputs + input]);
+                            transform_inputs([0, 1, 2, 3].map(|y| [0, 1, 2, 3].map(|x| pixel(y, x))))[row][column]
+                        });
+                        for sums in &mut sums {
+                            let pair = next();
+                            let [low, high] = [pair as i16, (pair >> 16) as i16].map(i32::from);
+                            let product = low * transformed[0] + high * transformed[1];
+                            sums[row][column] = sums[row][column].wrapping_add(product);
+                        }
+                    }
+                }
+                for (index, mut sums) in sums.into_iter().enumerate() {
+                    sums[1][1] = sums[1][1].wrapping_add(bias[index] as i32);
+                    let [mantissa, rounding, shift] = [next(), next(), next()].map(|word| word as i32);
+                    let requantise = Requantise { mantissa, rounding, shift };
+                    let channel = even + index;
+                    for (y, row) in outputs(sums).into_iter().enumerate() {
+                        for (x, output) in row.into_iter().enumerate() {
+                            let product = |place: usize| {
+                                let (tap, input) = (place / inputs, place % inputs);
+                                let pixel = ((y + tap / 3) * 4 + x + tap % 3) * inputs + input;
+                                let weight = i32::from(values[channel * 9 * inputs + place]);
+                                (i32::from(image[pixel]) - zero_point) * weight
+                            };
+                            let sum = weights.bias[channel] + (0..9 * inputs).map(product).sum::<i32>();
+                            let expected = range.finish(multipliers[channel].apply(sum));
+                            assert_eq!(output % 4, 0, "case {case}");
+                            assert_eq!(run(requantise, output / 4), expected, "case {case}, channel {channel}: {sum}");
+                            compared += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(compared, 600 * 4 * OUTPUTS);
+    }
+
+    /// 4 times a sum has to fit in 32 bits: a bias that leaves no room gets no such stream.
+    #[test]
+    fn winograd_takes_no_sums_beyond_29_bits() {
+        const INPUTS: usize = 36;
+        let shape = Window2d::over(Image::hwc(4, 4, INPUTS), WindowSize::hw(3, 3)).conv(2).unwrap();
+        let packs = |bias: i32| {
+            let (values, multipliers) = ([127; 2 * 9 * INPUTS], [Multiplier::from_f64(2e-7)]);
+            let weights = Weights { values: &values, bias: &[bias, 0], multipliers: &multipliers, input_zero_point: 0 };
+            let mut words = [0; 8 + 16 * INPUTS];
+            pack::conv2d_winograd(Backend::Dsp, &shape, &weights, &OutputRange::int8(0), &mut words).unwrap().is_some()
+        };
+        let largest = (1 << 29) - 1 - 9 * INPUTS as i32 * 127 * 128;
+        assert!(packs(-largest) && !packs(-largest - 1));
     }
 }

@@ -1,0 +1,81 @@
+//! Layers that take fewer cycles and more flash are chosen within a budget: no more than it, those first that gain most per byte, and on no
+//! backend that has none of them.
+
+use std::path::{Path, PathBuf};
+
+use smolnn_import::{Backend, Model, Program};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The project's own models, and the golden ones where they are.
+fn models() -> Vec<Model> {
+    let folders = [root().join("tests/data/converter"), root().join("../shared/golden/models")];
+    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path().join("model.tflite")).collect();
+    files.sort();
+    files.iter().filter(|file| file.is_file()).filter_map(|file| Model::open(file).ok()).collect()
+}
+
+fn compiled(model: &Model, backend: Backend) -> Program {
+    model.compile(backend).expect("the model compiles")
+}
+
+/// Layers by Winograd's products.
+fn winograd_layers(program: &Program) -> usize {
+    program.source().matches("Layout::DspWinograd").count()
+}
+
+#[test]
+fn constants_grow_within_the_budget() {
+    let mut layers = 0;
+    for model in models() {
+        if model.compile(Backend::Dsp).is_err() {
+            continue;
+        }
+        let with = |bytes: usize| compiled(&model.clone().flash_budget(bytes), Backend::Dsp);
+        let (least, most) = (with(0), with(usize::MAX));
+        assert_eq!(winograd_layers(&least), 0, "{}", model.name());
+        let grown = most.constant_bytes() - least.constant_bytes();
+        assert_eq!(grown > 0, winograd_layers(&most) > 0, "{}", model.name());
+        layers += winograd_layers(&most);
+        // Just enough for all, one byte less, and a part.
+        assert_eq!(with(grown).source(), most.source());
+        for budget in [grown.saturating_sub(1), grown / 2, grown / 8] {
+            let program = with(budget);
+            assert!(program.constant_bytes() <= least.constant_bytes() + budget, "{}: {budget}", model.name());
+            if grown > 0 {
+                assert!(winograd_layers(&program) < winograd_layers(&most), "{}: {budget}", model.name());
+            }
+        }
+        let usual = compiled(&model, Backend::Dsp);
+        assert!(usual.constant_bytes() <= least.constant_bytes() + least.constant_bytes() / 4, "{}", model.name());
+        if grown > 0 {
+            println!(
+                "{}: {} bytes without, {} by itself with {} layers, {} with {}; arena {}, {}, {}",
+                model.name(),
+                least.constant_bytes(),
+                usual.constant_bytes(),
+                winograd_layers(&usual),
+                most.constant_bytes(),
+                winograd_layers(&most),
+                least.arena_bytes(),
+                usual.arena_bytes(),
+                most.arena_bytes()
+            );
+        }
+    }
+    assert!(layers > 0, "no model has a layer that Winograd's products serve");
+}
+
+#[test]
+fn other_backends_have_nothing_to_choose() {
+    for model in models() {
+        for backend in Backend::ALL.into_iter().filter(|&backend| backend != Backend::Dsp) {
+            let Ok(usual) = model.compile(backend) else { continue };
+            let most = compiled(&model.clone().flash_budget(usize::MAX), backend);
+            assert_eq!(most.source(), usual.source(), "{} on {}", model.name(), backend.name());
+        }
+    }
+}
