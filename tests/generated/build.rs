@@ -21,7 +21,7 @@ const FOLDERS: [&str; 8] = [
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let (mut modules, mut table, mut refused) = (String::new(), String::new(), String::new());
-    let mut listeners = String::new();
+    let (mut listeners, mut by_rows) = (String::new(), String::new());
     for folder in FOLDERS {
         let path = root.join(folder);
         println!("cargo::rerun-if-changed={}", path.display());
@@ -49,7 +49,15 @@ fn main() -> Result<()> {
             match emitted {
                 Ok(model) => {
                     // The small models run in a shared arena too, and so do those with states.
-                    let state_bytes = model.compile(Backend::CURRENT)?.state_bytes();
+                    let program = model.compile(Backend::CURRENT)?;
+                    let state_bytes = program.state_bytes();
+                    // Models whose layers run by rows for the least arena are there a second time.
+                    let least = model.clone().named(&format!("{module}_rows")).least_arena();
+                    if least.compile(Backend::CURRENT)?.arena_bytes() < program.arena_bytes() {
+                        least.emit()?;
+                        adapter(&mut modules, &least, true, state_bytes > 0);
+                        let _ = writeln!(by_rows, "    (\"{folder}/{name}\", run_{module}_rows),");
+                    }
                     adapter(&mut modules, &model, folder.ends_with("converter") || state_bytes > 0, state_bytes > 0);
                     let _ = writeln!(table, "    (\"{folder}/{name}\", run_{module}),");
                     if streaming.is_some() {
@@ -66,7 +74,8 @@ fn main() -> Result<()> {
     let custom = root.join("tests/data/converter/unsupported/custom_operator.tflite");
     Model::open(custom)?.custom("FlexErf", "crate::error_function").emit()?;
     let text = format!(
-        "{modules}\n/// A model's golden folder and how to run it.\npub const MODELS: &[(&str, Run)] = &[\n{table}];\n\n/// Golden folders of models \
+        "{modules}\n/// A model's golden folder and how to run it.\npub const MODELS: &[(&str, Run)] = &[\n{table}];\n\n/// The same for models \
+         whose layers run by rows.\npub const BY_ROWS: &[(&str, Run)] = &[\n{by_rows}];\n\n/// Golden folders of models \
          that do not compile.\npub const REFUSED: &[&str] = &[\n{refused}];\n\n/// A wake word's model and how \
          to listen with it.\npub const LISTENERS: &[(&str, Listen)] = &[\n{listeners}];\n"
     );

@@ -236,3 +236,26 @@ pub fn view<T: Element>(words: &mut [u32], length: usize) -> Result<&mut [T], Sh
     let found = elements.len();
     elements.get_mut(..length).ok_or(ShapeError::Length { what: "a region of the arena", expected: length, found })
 }
+
+/// `length` elements from `start` on: rows of a tensor.
+///
+/// # Errors
+/// [`ShapeError::Range`] when they do not all exist.
+#[inline(always)]
+pub fn part<T>(elements: &mut [T], start: usize, length: usize) -> Result<&mut [T], ShapeError> {
+    let rows = elements.get_mut(start..).and_then(|elements| elements.get_mut(..length));
+    rows.ok_or(ShapeError::Range("the rows lie outside of their buffer"))
+}
+
+/// Moves the elements of a buffer of rows to its front, over the `count` oldest ones: there is room for as many new ones at its end.
+///
+/// # Errors
+/// [`ShapeError::Range`] when the buffer has fewer elements.
+#[inline]
+pub fn advance<T: Copy>(count: usize, elements: &mut [T]) -> Result<(), ShapeError> {
+    if count > elements.len() {
+        return Err(ShapeError::Range("a buffer of rows moves on by more elements than it has"));
+    }
+    elements.copy_within(count.., 0);
+    Ok(())
+}

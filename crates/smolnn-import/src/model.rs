@@ -11,7 +11,7 @@ use crate::error::{Error, Problem, Result};
 use crate::lower::lower;
 use crate::manifest::Manifest;
 use crate::net::{Net, Operator, Tensor};
-use crate::plan::{Program, plan};
+use crate::plan::{Goal, Program, plan};
 use crate::quantise::QuantisationReport;
 use crate::read::{has_channels_first, label_lists, read};
 use crate::rewrite::{channels_last_inputs, keep_state, rewrite, rewrite_channels_first, take_out_constant_channels};
@@ -43,6 +43,7 @@ pub struct Model {
     data: Vec<PathBuf>,
     /// What it cost to quantise the model here.
     quantisation: Option<Arc<QuantisationReport>>,
+    goal: Goal,
     is_quiet: bool,
 }
 
@@ -114,6 +115,7 @@ impl Model {
             flash_budget: None,
             data: Vec::new(),
             quantisation: None,
+            goal: Goal::Speed,
             is_quiet: false,
         })
     }
@@ -247,6 +249,27 @@ impl Model {
         Self { flash_budget: Some(bytes), ..self }
     }
 
+    /// Bounds the arena, in bytes. Where it would exceed the budget, layers run row by row, turn by turn: of a tensor between them only the rows lie in the
+    /// arena that the next layer still needs. Nothing is computed twice and the outputs are the same to the bit; it takes some more instructions, as few as
+    /// the budget allows, and more code, since rows at the edges of an image are calls of their own. Without a budget every tensor lies whole. Constants
+    /// do not grow then for the sake of cycles, unless [`flash_budget`](Self::flash_budget) says so.
+    ///
+    /// ```no_run
+    /// # fn main() -> smolnn_import::Result<()> {
+    /// smolnn_import::Model::open("person.tflite")?.arena_budget(32 * 1024).emit()
+    /// # }
+    /// ```
+    ///
+    /// [`compile`](Self::compile) and [`emit`](Self::emit) give [`Error::Unsupported`] when no plan that smolnn finds stays within the budget.
+    pub fn arena_budget(self, bytes: usize) -> Self {
+        Self { goal: Goal::Budget(bytes), ..self }
+    }
+
+    /// Compiles for the smallest arena that smolnn finds, as [`arena_budget`](Self::arena_budget) does for one that is small enough.
+    pub fn least_arena(self) -> Self {
+        Self { goal: Goal::LeastArena, ..self }
+    }
+
     /// Lets [`emit`](Self::emit) print no warnings: what they say is known, and cannot be changed.
     pub fn quiet(self) -> Self {
         Self { is_quiet: true, ..self }
@@ -293,8 +316,10 @@ impl Model {
         if !self.keeps_channels {
             take_out_constant_channels(&mut net);
         }
-        let compiled =
-            lower(&net, backend).and_then(|calls| plan(&self.name, backend, calls.within_flash(self.flash_budget)));
+        // Constants grow for the sake of cycles where memory is no concern, or where it is said.
+        let flash_budget = self.flash_budget.or((self.goal != Goal::Speed).then_some(0));
+        let compiled = lower(&net, backend)
+            .and_then(|calls| plan(&self.name, backend, calls.within_flash(flash_budget), self.goal));
         let compiled = compiled.map(|program| Program {
             link_section: self.link_section.clone(),
             labels: self.labels.clone(),

@@ -572,7 +572,7 @@ mod tests {
         Activation, BinaryKind, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation, ReduceKind,
         SlidingWindow, Tensor, TensorId, UnaryKind,
     };
-    use crate::plan::{Program, plan};
+    use crate::plan::{Goal, Program, plan};
 
     /// A generator (xorshift).
     struct Random(u64);
@@ -823,7 +823,9 @@ mod tests {
     }
 
     fn compile(net: &Net) -> Program {
-        lower(net, Backend::CURRENT).and_then(|calls| plan("net", Backend::CURRENT, calls)).expect("the net compiles")
+        lower(net, Backend::CURRENT)
+            .and_then(|calls| plan("net", Backend::CURRENT, calls, Goal::Speed))
+            .expect("the net compiles")
     }
 
     fn output(runner: &mut crate::Runner<'_>, input: &[u8]) -> Vec<u8> {

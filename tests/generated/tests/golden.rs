@@ -1,6 +1,6 @@
 //! Generated code against the reference interpreter: every output of every recorded case, bit for bit.
 
-use generated_tests::{MODELS, REFUSED, Run};
+use generated_tests::{BY_ROWS, MODELS, REFUSED, Run};
 use smolnn_testkit::golden::{self, Golden};
 
 const WAKE: &str = "../shared/golden/wake";
@@ -55,6 +55,18 @@ fn generated_models_match_the_reference() {
     if golden::folder("../shared/golden/models").is_some() {
         let whole = MODELS.iter().filter(|(folder, _)| folder.contains("golden/models")).count();
         assert_eq!(whole, 6, "the whole models compile");
+    }
+}
+
+/// Models by rows give the same, run as a whole and turn by turn.
+#[test]
+fn generated_models_by_rows_match_the_reference() {
+    let calls: usize = BY_ROWS.iter().map(|&(folder, run)| check(folder, run)).sum();
+    println!("{} models by rows, {calls} calls", BY_ROWS.len());
+    assert!(BY_ROWS.is_empty() || calls > 0);
+    if golden::folder("../shared/golden/models").is_some() {
+        let whole = BY_ROWS.iter().filter(|(folder, _)| folder.contains("golden/models")).count();
+        assert!(whole >= 2, "{whole} of the whole models run by rows");
     }
 }
 

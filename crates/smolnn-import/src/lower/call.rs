@@ -3,6 +3,7 @@
 use std::fmt;
 
 use smolnn_core::ShapeError;
+use smolnn_fixed::pack::Layout;
 
 use super::custom::Custom;
 use super::memory::{Io, Memory};
@@ -33,6 +34,8 @@ pub(crate) struct Call {
     pub body: Body,
     /// The same with the first two inputs exchanged, where that can be: the input that overlaps the output comes first.
     pub exchanged: Option<Body>,
+    /// The layout of packed weights, of a layer that has some.
+    pub layout: Option<Layout>,
     /// Why the portable body computes its products, where it does though the program is for another backend.
     pub portable: Option<&'static str>,
     /// The custom operator that it is: the runner runs it by a function of the user's.
@@ -45,6 +48,8 @@ pub(crate) struct Call {
 #[derive(Debug)]
 pub(crate) struct Faster {
     pub body: Body,
+    /// The layout of its weights.
+    pub layout: Layout,
     /// What the call's label has at its end then.
     pub label: &'static str,
     pub scratch_words: usize,
@@ -85,6 +90,12 @@ impl Call {
         self
     }
 
+    /// States the layout of the packed weights.
+    pub(crate) fn layout(mut self, layout: Option<Layout>) -> Self {
+        self.layout = layout;
+        self
+    }
+
     /// Says why the portable body computes the call's products, if it does.
     pub(crate) fn portable(mut self, reason: Option<&'static str>) -> Self {
         self.portable = reason;
@@ -102,10 +113,19 @@ impl Call {
         self.faster.as_ref().map(|faster| faster.body.bytes().saturating_sub(self.body.bytes()))
     }
 
+    /// The call with weights of this layout, if one of its bodies has it.
+    pub(crate) fn with_layout(mut self, layout: Option<Layout>) -> Option<Self> {
+        if self.layout != layout && self.faster.as_ref().is_some_and(|faster| Some(faster.layout) == layout) {
+            self.take_faster();
+        }
+        (self.layout == layout).then_some(self)
+    }
+
     /// Takes the faster body.
     fn take_faster(&mut self) {
         let Some(faster) = self.faster.take() else { return };
-        let Faster { body, label, scratch_words, gap, .. } = *faster;
+        let Faster { body, layout, label, scratch_words, gap, .. } = *faster;
+        self.layout = Some(layout);
         self.constant_bytes = (self.constant_bytes + body.bytes()).saturating_sub(self.body.bytes());
         self.body = body;
         self.label.push_str(label);
@@ -207,9 +227,9 @@ impl Body {
         self.parts.iter().filter(|part| part.runs_here).try_for_each(|part| (part.function)(Task::Check))
     }
 
-    /// Runs the kernels.
-    pub(crate) fn run(&self, io: &Io, arena: &mut [u32], state: &mut [u32]) -> Result<(), ShapeError> {
-        self.parts.iter().try_for_each(|part| (part.function)(Task::Run(Memory::new(io, arena, state)?)))
+    /// Runs the kernels. `turn` counts the runs of a call over rows, whose operands move on from one to the next; otherwise it is 0.
+    pub(crate) fn run(&self, io: &Io, turn: usize, arena: &mut [u32], state: &mut [u32]) -> Result<(), ShapeError> {
+        self.parts.iter().try_for_each(|part| (part.function)(Task::Run(Memory::new(io, turn, arena, state)?)))
     }
 
     /// The kernels' calls as statements.

@@ -160,6 +160,7 @@ impl<'a> Context<'a> {
             gaps: vec![None; inputs.len()],
             body,
             exchanged: None,
+            layout: None,
             portable: None,
             custom: None,
             faster: None,

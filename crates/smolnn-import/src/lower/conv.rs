@@ -150,15 +150,15 @@ pub(super) fn conv2d_call(
     let (macs, gap) = (shape.macs(), shape.overlap_gap() * input.element_bytes());
     let backend = context.backend;
     let mut faster = None;
-    let (body, scratch, portable) = if input.tensor.element == Element::I16 {
+    let (body, scratch, layout, portable) = if input.tensor.element == Element::I16 {
         let (weights, sums) = weights.int16(context, outputs, multipliers, narrow_sums)?;
         let body = call!(conv2d_int16(&Conv2dInt16::with_sums(shape, weights, sums, range); tensors));
-        (body, 0, never_packed(backend, CONV_INT16))
+        (body, 0, None, never_packed(backend, CONV_INT16))
     } else if groups > 1 {
         let bias = weights.bias(context, outputs)?;
         let weights = Owned { values: weights.values, bias, multipliers, input_zero_point: input.zero_point };
         let body = call!(grouped_conv2d(&GroupedConv2d::new(shape, weights, range); tensors));
-        (body, 0, never_packed(backend, "no backend has a body for convolutions in groups"))
+        (body, 0, None, never_packed(backend, "no backend has a body for convolutions in groups"))
     } else {
         let (bias, input_zero_point) = (weights.bias(context, outputs)?, input.zero_point);
         let weights = Weights { values: &weights.values, bias: &bias, multipliers: &multipliers, input_zero_point };
@@ -173,12 +173,12 @@ pub(super) fn conv2d_call(
             &Conv2d::new(shape, words, channels, layout, range, input_zero_point);
             tensors, scratch
         ));
-        (layer, scratch, portable)
+        (layer, scratch, Some(layout), portable)
     };
     let in_groups = if groups == 1 { String::new() } else { format!(" {groups} groups") };
     let label = sliding.label() + &in_groups + activation_label(activation);
     let call = context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch);
-    Ok(call.label(label).portable(portable).faster(faster).into())
+    Ok(call.label(label).layout(layout).portable(portable).faster(faster).into())
 }
 
 /// The convolution by Winograd's products, where the backend has them for the shape and the weights and they save cycles.
@@ -202,7 +202,7 @@ fn winograd(
         &Conv2d::new(shape, words, channels, layout, range, input_zero_point);
         tensors, scratch
     ));
-    Ok(Some(Faster { body, label: " WINOGRAD", scratch_words: packed.scratch, gap, saved_cycles }))
+    Ok(Some(Faster { body, layout, label: " WINOGRAD", scratch_words: packed.scratch, gap, saved_cycles }))
 }
 
 /// An estimate of the cycles that Winograd's products save, by the instructions of both kernels on a Cortex-M4.
@@ -238,11 +238,11 @@ pub(super) fn depthwise_call(
     let multipliers = weights.multipliers(context, &input, &output)?;
     let (macs, gap) = (shape.macs(), shape.overlap_gap() * input.element_bytes());
     let backend = context.backend;
-    let (body, scratch, portable) = if input.tensor.element == Element::I16 {
+    let (body, scratch, layout, portable) = if input.tensor.element == Element::I16 {
         let (weights, sums) = weights.int16(context, outputs, multipliers, false)?;
         let body =
             call!(depthwise_conv2d_int16(&DepthwiseConv2dInt16::with_sums(shape, weights, sums, range); tensors));
-        (body, 0, never_packed(backend, CONV_INT16))
+        (body, 0, None, never_packed(backend, CONV_INT16))
     } else {
         let (bias, input_zero_point) = (weights.bias(context, outputs)?, input.zero_point);
         let weights = Weights { values: &weights.values, bias: &bias, multipliers: &multipliers, input_zero_point };
@@ -256,12 +256,12 @@ pub(super) fn depthwise_call(
             &DepthwiseConv2d::new(shape, words, channels, layout, range, input_zero_point);
             tensors, scratch
         ));
-        (layer, scratch, portable)
+        (layer, scratch, Some(layout), portable)
     };
     let multiplier = if outputs == inputs { String::new() } else { format!(" m{}", outputs / inputs) };
     let label = sliding.label() + &multiplier + activation_label(activation);
     let call = context.call(&[input.id], body)?.overlap(0, gap).macs(macs).scratch(scratch);
-    Ok(call.label(label).portable(portable).into())
+    Ok(call.label(label).layout(layout).portable(portable).into())
 }
 
 pub(super) fn transpose_call(

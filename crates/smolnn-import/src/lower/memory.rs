@@ -98,11 +98,43 @@ pub(crate) struct Operand {
     pub storage: Storage,
     /// Elements.
     pub length: usize,
+    /// The elements of these that a call over rows takes; all of them otherwise.
+    pub part: Option<Part>,
+}
+
+/// The elements of a tensor, or of the buffer of its newest rows, that a call over rows takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The first element, in the first of its turns.
+    pub start: usize,
+    /// Elements from turn to turn.
+    pub step: usize,
+    /// Elements.
+    pub length: usize,
+}
+
+impl Part {
+    /// The elements of a turn, counted from the first one of the call.
+    fn range(&self, turn: usize) -> Range<usize> {
+        let start = self.start + self.step * turn;
+        start..start + self.length
+    }
 }
 
 impl Operand {
     fn bytes(&self) -> usize {
         self.length * self.storage.bytes()
+    }
+
+    /// The elements of a region that holds the operand, as an expression; `turn` is a variable of the generated code.
+    fn view_text(&self, region: &str) -> String {
+        let view = format!("view({region}, {})?", self.length);
+        match self.part {
+            None => view,
+            Some(Part { start, step: 0, length }) => format!("part({view}, {start}, {length})?"),
+            Some(Part { start: 0, step, length }) => format!("part({view}, {step} * turn, {length})?"),
+            Some(Part { start, step, length }) => format!("part({view}, {start} + {step} * turn, {length})?"),
+        }
     }
 
     /// The words of the arena or state that hold it.
@@ -152,6 +184,10 @@ impl Io {
         scratch: Range<usize>,
         shared: bool,
     ) -> Self {
+        debug_assert!(
+            !shared || outputs.iter().all(|output| output.part.is_none()),
+            "rows lie apart from what they are made of"
+        );
         let mut known = HashMap::new();
         let first_uses = inputs.iter().enumerate();
         let first_uses = first_uses.map(|(index, input)| match (&input.place, input.words()) {
@@ -265,15 +301,11 @@ impl Io {
                 )),
                 Role::Input(index) => {
                     let input = &self.inputs[index];
-                    lines.push(format!("let {name}: &[{}] = view({name}, {})?;", input.storage.rust(), input.length));
+                    lines.push(format!("let {name}: &[{}] = {};", input.storage.rust(), input.view_text(&name)));
                 }
                 Role::Output(index) => {
                     let output = &self.outputs[index];
-                    lines.push(format!(
-                        "let {name}: &mut [{}] = view({name}, {})?;",
-                        output.storage.rust(),
-                        output.length
-                    ));
+                    lines.push(format!("let {name}: &mut [{}] = {};", output.storage.rust(), output.view_text(&name)));
                 }
                 Role::State(index) => {
                     let state = &self.states[index];
@@ -355,6 +387,8 @@ pub(crate) enum Pair<'a, T> {
 /// The borrowed memory of a call that runs here.
 pub(crate) struct Memory<'a> {
     io: &'a Io,
+    /// The turn of a call over rows, from its first one on.
+    turn: usize,
     inputs: Vec<Option<&'a [u32]>>,
     outputs: Vec<Option<&'a mut [u32]>>,
     states: Vec<Option<&'a mut [u32]>>,
@@ -383,6 +417,8 @@ fn split<'a>(words: &'a mut [u32], ranges: &[Range<usize>]) -> Result<Vec<&'a mu
 /// An error for a tensor that is asked for with another element type than it has.
 const OTHER_TYPE: ShapeError = ShapeError::Range("the tensor has elements of another type");
 
+const OUTSIDE: ShapeError = ShapeError::Range("the rows lie outside of their buffer");
+
 const MISSING: ShapeError = ShapeError::Range("the call has no such tensor");
 
 /// The elements of words that are only read.
@@ -396,11 +432,12 @@ fn read<T: arena::Element>(words: &[u32], length: usize) -> Result<&[T], ShapeEr
 }
 
 impl<'a> Memory<'a> {
-    pub(crate) fn new(io: &'a Io, arena: &'a mut [u32], state: &'a mut [u32]) -> Result<Self, ShapeError> {
+    pub(crate) fn new(io: &'a Io, turn: usize, arena: &'a mut [u32], state: &'a mut [u32]) -> Result<Self, ShapeError> {
         let regions = io.regions();
         let ranges: Vec<_> = regions.iter().map(|region| region.words.clone()).collect();
         let mut memory = Self {
             io,
+            turn,
             inputs: vec![None; io.inputs.len()],
             outputs: io.outputs.iter().map(|_| None).collect(),
             states: io.states.iter().map(|_| None).collect(),
@@ -431,7 +468,12 @@ impl<'a> Memory<'a> {
     /// Input `index`.
     pub(crate) fn input<T: arena::Element>(&self, index: usize) -> Result<&'a [T], ShapeError> {
         let words = self.inputs.get(index).copied().flatten().ok_or(MISSING)?;
-        read(words, self.io.inputs[index].length)
+        let operand = &self.io.inputs[index];
+        let elements = read(words, operand.length)?;
+        match operand.part {
+            Some(part) => elements.get(part.range(self.turn)).ok_or(OUTSIDE),
+            None => Ok(elements),
+        }
     }
 
     /// Input `index`, whose element type is checked.
@@ -454,7 +496,12 @@ impl<'a> Memory<'a> {
     /// Output `index`; each can be had once.
     pub(crate) fn output<T: arena::Element>(&mut self, index: usize) -> Result<&'a mut [T], ShapeError> {
         let words = self.outputs.get_mut(index).and_then(Option::take).ok_or(MISSING)?;
-        view(words, self.io.outputs[index].length)
+        let operand = &self.io.outputs[index];
+        let elements = view(words, operand.length)?;
+        match operand.part {
+            Some(part) => elements.get_mut(part.range(self.turn)).ok_or(OUTSIDE),
+            None => Ok(elements),
+        }
     }
 
     /// State `index`; each can be had once.

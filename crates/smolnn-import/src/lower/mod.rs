@@ -7,6 +7,7 @@
 //! - `context`: the node, and the words for what is wrong with it.
 //! - `call`: what a node becomes; `argument`: the arguments, each as value and as Rust; `source`: the constants of the module.
 //! - `memory`: where tensors lie, as slices here and as variables in generated code.
+//! - `rows`: the calls of a node over some of its rows.
 //! - `weights`: weights, packed for a backend or as the file has them.
 
 mod activation;
@@ -30,6 +31,7 @@ mod pool;
 mod recurrent;
 mod reduce;
 mod resize;
+mod rows;
 mod sequence;
 mod signal;
 mod source;
@@ -41,10 +43,11 @@ use std::cell::RefCell;
 use smolnn_core::SequenceOrder;
 use smolnn_fixed::Backend;
 
-pub(crate) use self::call::Call;
+pub(crate) use self::call::{Body, Call};
 use self::context::Context;
 pub use self::custom::CustomTensors;
-pub(crate) use self::memory::{Io, Memory, Operand, Place, Storage};
+pub(crate) use self::memory::{Io, Memory, Operand, Part, Place, Storage};
+pub(crate) use self::rows::{RowLowering, move_rows};
 pub(crate) use self::source::Source;
 use crate::error::{Error, Problem};
 use crate::net::{Net, Operator, TensorId, View, check_elements, check_shapes};

@@ -10,6 +10,7 @@
 //! - `layer`: layers with weights of real numbers, as passes and the quantiser change them.
 //! - `movement`: operators that move elements and compute none, as copies through strides: one description for inference, folding and lowering.
 //! - `geometry`: axes and broadcasting, which several of the above need.
+//! - `rows`: which rows of its images an operator needs for some rows of its output, and the operator over these rows alone.
 //! - `evaluate`: operators on constants, as computations on shapes use them.
 
 mod evaluate;
@@ -19,6 +20,7 @@ mod infer;
 mod layer;
 mod movement;
 mod operator;
+mod rows;
 mod tensor;
 mod view;
 
@@ -36,6 +38,7 @@ pub use operator::{
     Activation, BinaryKind, Comparison, Operator, Padding, PoolKind, RecurrentCell, ReduceKind, Reset, SignalKind,
     SlidingWindow, UnaryKind,
 };
+pub(crate) use rows::{RowWindow, Rows, node_over_rows, row_windows};
 pub(crate) use tensor::from_f16;
 pub use tensor::{Constant, Element, Quantisation, Tensor, TensorId};
 pub(crate) use view::View;

@@ -1,10 +1,17 @@
-//! The memory plan: in which order the calls run (`order`), where in the arena each tensor lies (`place`), and the program that comes of it.
+//! The memory plan: in which order the calls run (`order`), which of them run together by rows (`band`: how a band runs; `divide`: where bands start and
+//! end; `turns`: the calls of a band), where in the arena each tensor lies (`place`), and the program that comes of it.
 
+mod band;
+mod divide;
 mod order;
 mod place;
 mod program;
+#[cfg(test)]
+mod tests;
+mod turns;
 
 pub use program::Program;
 #[cfg(feature = "cli")]
 pub(crate) use program::{ArenaUse, portable_layers};
-pub(crate) use program::{Step, plan};
+pub(crate) use program::{Goal, Stage, Step, plan};
+pub(crate) use turns::{ByRows, Moves, RowRun};

@@ -1,16 +1,25 @@
 //! From calls to a program: ordered, and placed in memory.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use smolnn_fixed::Backend;
 
+use super::band::RowCall;
+use super::divide::{self, Segment, Sequence, SequencedCall, SequencedItem};
 use super::order::{self, Use};
 use super::place::{self, Item, Overlap, Placement};
+use super::turns::{ByRows, Turns};
 use crate::error::{Error, Problem, Result};
-use crate::lower::{Call, Calls, Io, Lowering, Operand, Place, Storage};
-use crate::net::{Constant, Element, Net, Tensor, TensorId};
+use crate::lower::{Call, Calls, Io, Lowering, Operand, Place, RowLowering, Storage};
+use crate::net::{Constant, Element, Net, Tensor, TensorId, View, row_windows};
+
+/// Most limits of the peaks that are tried for an arena within a budget before those for the least arena: each placement may take a second.
+const MOST_LIMITS: usize = 2;
+
+/// Limits that are tried for the least arena: what they exceed the least peak by, in 64ths of it.
+const ABOVE_LEAST: [usize; 3] = [0, 2, 6];
 
 /// Largest arena, in bytes.
 const LARGEST_ARENA: usize = 1 << 29;
@@ -20,11 +29,34 @@ const LARGEST_ARENA: usize = 1 << 29;
 pub(crate) struct Step {
     /// Position of the node in the net.
     pub node: usize,
+    /// The call over whole tensors. A call of a band is run by rows instead.
     pub call: Call,
+    /// Where its tensors lie; of a call of a band, the buffers of rows among them.
     pub io: Io,
+    /// The call by rows, of a call of a band.
+    pub by_rows: Option<ByRows>,
     /// The arena while it runs.
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
     pub memory: ArenaUse,
+}
+
+/// Steps that run together, once per turn: one step in one turn, or a band.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+    /// Positions of the steps.
+    pub steps: Range<usize>,
+    pub turns: usize,
+}
+
+/// What the plan is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The fewest instructions: every tensor is whole.
+    Speed,
+    /// The fewest instructions with an arena of at most so many bytes.
+    Budget(usize),
+    /// The least arena.
+    LeastArena,
 }
 
 /// The arena at one moment, in bytes.
@@ -59,6 +91,8 @@ pub struct Program {
     pub(crate) labels: Vec<Vec<String>>,
     pub(crate) net: Net,
     pub(crate) steps: Vec<Step>,
+    /// All steps, as they run.
+    pub(crate) stages: Vec<Stage>,
     /// The arena before the first step, with the inputs in it, and behind the last one, with the outputs.
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
     pub(crate) ends: [ArenaUse; 2],
@@ -66,7 +100,7 @@ pub struct Program {
     pub(crate) state_words: usize,
     /// Word ranges of the state and the word each starts from.
     pub(crate) state_values: Vec<(Range<usize>, u32)>,
-    /// Byte offset in the arena of each tensor that lies there.
+    /// Byte offset in the arena of each tensor that lies there; of one between the calls of a band, of the buffer of its rows.
     pub(crate) offsets: HashMap<TensorId, usize>,
 }
 
@@ -121,40 +155,57 @@ pub(crate) fn portable_layers<'a>(layers: impl Iterator<Item = (usize, &'a str, 
     reasons.into_iter().map(sentence).collect()
 }
 
-/// Orders the calls and places their tensors.
+/// Orders the calls, divides them into bands as the goal has it, and places their tensors.
 ///
 /// # Errors
-/// [`Error::Unsupported`] when the arena would be larger than any microcontroller's memory.
-pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls) -> Result<Program> {
+/// [`Error::Unsupported`] when the arena would be larger than any microcontroller's memory, or than the budget.
+pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls, goal: Goal) -> Result<Program> {
     let Calls { net, calls, roots } = lowered;
     let layout = Layout::new(&net, &calls, &roots);
-    let mut placed = layout.place(&calls, (0..calls.len()).collect());
-    if let Some(order) = layout.order(&calls)
-        && !order.iter().copied().eq(0..calls.len())
+    let mut rows = RowLowering::new(&net, backend);
+    let mut placed = layout.arrange(&calls, goal, &HashSet::new());
+    // Calls of which some rows turned out to need other constants than others.
+    let mut refused = HashSet::new();
+    let by_rows = loop {
+        match layout.by_rows(&calls, &placed, &mut rows) {
+            Ok(by_rows) => break by_rows,
+            Err(call) => refused.insert(call),
+        };
+        placed = layout.arrange(&calls, goal, &refused);
+    };
+    let bytes = placed.placement.bytes;
+    if let Goal::Budget(budget) = goal
+        && bytes > budget
     {
-        let other = layout.place(&calls, order);
-        if other.placement.bytes < placed.placement.bytes {
-            placed = other;
-        }
+        let found = format!("a budget of {budget} bytes for the arena");
+        return Err(Error::Unsupported(vec![Problem::model(
+            found,
+            format!("at least {bytes} bytes, its least arena"),
+        )]));
     }
-    if placed.placement.bytes > LARGEST_ARENA {
-        let found = format!("an arena of {} bytes", placed.placement.bytes);
+    if bytes > LARGEST_ARENA {
+        let found = format!("an arena of {bytes} bytes");
         return Err(Error::Unsupported(vec![Problem::model(found, "at most 512 MiB")]));
     }
     let states = layout.states();
     let offsets = layout.offsets(&placed.placement);
-    let arena_words = placed.placement.bytes / 4;
     let uses = placed.uses();
     let ends = [uses[0], uses[uses.len() - 1]];
-    let steps = layout.steps(calls, &placed, &uses, &states, &offsets)?;
+    let stage = |segment: &Segment| Stage {
+        steps: segment.calls.clone(),
+        turns: segment.band.as_ref().map_or(1, |band| band.turns),
+    };
+    let stages = placed.segments.iter().map(stage).collect();
+    let steps = layout.steps(calls, &placed, by_rows, &uses, &states, &offsets)?;
     Ok(Program {
         name: name.into(),
         backend,
         link_section: None,
         labels: Vec::new(),
         steps,
+        stages,
         ends,
-        arena_words,
+        arena_words: bytes / 4,
         state_words: states.words,
         state_values: states.values,
         offsets,
@@ -163,9 +214,9 @@ pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls) -> Result<Progr
 }
 
 /// What needs memory: the tensors that lie in the arena, as items of the plan.
-struct Layout<'a> {
-    net: &'a Net,
-    roots: &'a [TensorId],
+pub(super) struct Layout<'a> {
+    pub net: &'a Net,
+    pub roots: &'a [TensorId],
     /// Item of each root in the arena.
     items: HashMap<TensorId, usize>,
     bytes: Vec<usize>,
@@ -184,18 +235,22 @@ struct States {
     words: usize,
 }
 
-struct Placed {
+/// Calls in an order, divided into segments, with their memory.
+pub(super) struct Placed {
     /// Position in the order -> call.
-    order: Vec<usize>,
+    pub order: Vec<usize>,
+    pub segments: Vec<Segment>,
     items: Vec<Item>,
     placement: Placement,
+    /// Bytes that the input and the output of a band have in common, by the band's first position.
+    common: HashMap<usize, usize>,
 }
 
 impl Placed {
     /// The arena at every moment: the first has the inputs in it, then comes one per call, then one with the outputs. The bytes that two tensors
     /// have in common still count twice.
     fn uses(&self) -> Vec<ArenaUse> {
-        let Self { order, items, placement } = self;
+        let Self { order, items, placement, .. } = self;
         let moments = order.len() + 2;
         let (mut born, mut dead) = (vec![Vec::new(); moments], vec![Vec::new(); moments + 1]);
         for (index, item) in items.iter().enumerate().filter(|(_, item)| item.bytes > 0) {
@@ -288,8 +343,130 @@ impl<'a> Layout<'a> {
         order::order(&uses, &self.bytes, &self.inputs, &self.outputs)
     }
 
-    /// Places the tensors, and the scratch memory of each call behind them in the list of items.
-    fn place(&self, calls: &[Lowering], order: Vec<usize>) -> Placed {
+    /// Orders and divides the calls as the goal has it, and places their tensors. Calls that are refused do not run by rows.
+    fn arrange(&self, calls: &[Lowering], goal: Goal, refused: &HashSet<usize>) -> Placed {
+        let mut orders: Vec<Vec<usize>> = vec![(0..calls.len()).collect()];
+        orders.extend(self.order(calls).filter(|order| *order != orders[0]));
+        let sequences: Vec<Sequence> = orders.iter().map(|order| self.sequence(calls, order, goal, refused)).collect();
+        let place = |index: usize, segments| self.place(calls, orders[index].clone(), &sequences[index], segments);
+        let mut placed = place(0, sequences[0].whole());
+        let better = |placed: &mut Placed, other: Placed| {
+            if other.placement.bytes < placed.placement.bytes {
+                *placed = other;
+            }
+        };
+        for (index, sequence) in sequences.iter().enumerate().skip(1) {
+            better(&mut placed, place(index, sequence.whole()));
+        }
+        let budget = match goal {
+            Goal::Speed => return placed,
+            Goal::Budget(budget) if placed.placement.bytes <= budget => return placed,
+            Goal::Budget(budget) => budget,
+            Goal::LeastArena => 0,
+        };
+        for (index, sequence) in sequences.iter().enumerate() {
+            let segments = sequence.segments();
+            let least = divide::least_peak(&segments, calls.len());
+            // The peak is a lower bound of the arena. When a placement exceeds the budget, a lower limit may do; for the least arena one above the least peak
+            // may be better, since its tensors fit each other better.
+            let mut limit = budget;
+            let mut tried = HashSet::new();
+            for attempt in 0..MOST_LIMITS + ABOVE_LEAST.len() {
+                let above = attempt.checked_sub(MOST_LIMITS).map(|index| least + least * ABOVE_LEAST[index] / 64);
+                let own = above.unwrap_or(limit).max(least);
+                if !tried.insert(own) {
+                    continue;
+                }
+                let Some(division) = divide::cheapest(&segments, calls.len(), own) else { break };
+                let other = place(index, division);
+                let excess = other.placement.bytes.saturating_sub(budget);
+                better(&mut placed, other);
+                if excess == 0 {
+                    return placed;
+                }
+                limit = limit.saturating_sub(excess);
+            }
+        }
+        placed
+    }
+
+    /// The calls in an order, as the division into segments takes them.
+    fn sequence(&self, calls: &[Lowering], order: &[usize], goal: Goal, refused: &HashSet<usize>) -> Sequence {
+        let mut items: Vec<SequencedItem> =
+            self.bytes.iter().map(|&bytes| SequencedItem { bytes, written: None, end: 0, image: None }).collect();
+        // The names under which calls read and write an item.
+        let mut names: Vec<Vec<TensorId>> = vec![Vec::new(); items.len()];
+        for (position, &index) in order.iter().enumerate() {
+            let call = &calls[index].call;
+            for &id in call.inputs.iter().chain(&call.outputs) {
+                if let Some(&item) = self.items.get(&self.roots[id])
+                    && !names[item].contains(&id)
+                {
+                    names[item].push(id);
+                }
+            }
+            for item in self.items_of(&call.inputs) {
+                items[item].end = position + 1;
+            }
+            for item in self.items_of(&call.outputs) {
+                items[item].written = Some(position);
+                items[item].end = items[item].end.max(position + 1);
+            }
+        }
+        self.outputs.iter().for_each(|&item| items[item].end = order.len() + 1);
+        for (item, names) in items.iter_mut().zip(&names) {
+            if let &[id] = &names[..]
+                && let [1, rows, ..] = self.net.tensors[id].shape[..]
+            {
+                item.image = Some((id, item.bytes / rows));
+            }
+        }
+        let moments = self.moments(calls, order);
+        let mut calls_of_node: HashMap<usize, usize> = HashMap::new();
+        calls.iter().for_each(|lowering| *calls_of_node.entry(lowering.node).or_insert(0) += 1);
+        let sequenced = order.iter().enumerate().map(|(position, &index)| {
+            let Lowering { node, call } = &calls[index];
+            let is_alone = goal != Goal::Speed && calls_of_node[node] == 1 && !refused.contains(&index);
+            let shared = self.overlap(call, &moments, position + 1).map_or(0, |(_, Overlap { input, output, gap })| {
+                let (input, output) = (self.bytes[input].next_multiple_of(4), self.bytes[output].next_multiple_of(4));
+                (input + output).saturating_sub((gap.next_multiple_of(4) + input).max(output))
+            });
+            SequencedCall {
+                reads: self.items_of(&call.inputs),
+                writes: self.items_of(&call.outputs),
+                scratch: call.scratch_words * 4,
+                shared,
+                by_rows: if is_alone { self.row_call(*node, call) } else { None },
+            }
+        });
+        let calls = sequenced.collect();
+        Sequence { calls, items }
+    }
+
+    /// The call by rows, if it can run so.
+    fn row_call(&self, node: usize, call: &Call) -> Option<RowCall> {
+        (call.states.is_empty() && call.custom.is_none()).then_some(())?;
+        let &[output] = &call.outputs[..] else { return None };
+        let node = &self.net.nodes[node];
+        let windows = row_windows(&View { net: self.net, node })?;
+        let in_arena = |id: &&TensorId| self.items.contains_key(&self.roots[**id]);
+        let input = |&id: &TensorId| {
+            let index = node.inputs.iter().position(|&input| input == Some(id))?;
+            Some((id, windows[index]))
+        };
+        let inputs: Vec<_> = call.inputs.iter().filter(in_arena).map(input).collect::<Option<_>>()?;
+        // A variable is no image of the arena, and one memory has one name in a call.
+        let are_known = call.inputs.iter().all(|&id| in_arena(&&id) || self.net.tensors[self.roots[id]].data.is_some());
+        let is_named_once = |&(id, _): &(TensorId, _)| {
+            inputs.iter().all(|&(other, _)| other == id || self.roots[other] != self.roots[id])
+        };
+        (are_known && inputs.iter().all(is_named_once)).then_some(())?;
+        Some(RowCall { inputs, output, height: *self.net.tensors[output].shape.get(1)? })
+    }
+
+    /// The items of tensors with their whole sizes, and when they are in use: the inputs at moment 0, each call at a moment of its own, the outputs at
+    /// the last one.
+    fn moments(&self, calls: &[Lowering], order: &[usize]) -> Vec<Item> {
         let end = calls.len() + 1;
         let mut items: Vec<Item> = self.bytes.iter().map(|&bytes| Item { bytes, first: usize::MAX, last: 0 }).collect();
         let mut touch = |item: usize, moment: usize| {
@@ -304,15 +481,58 @@ impl<'a> Layout<'a> {
                 touch(item, position + 1);
             }
         }
-        let overlaps = order.iter().enumerate();
-        let overlaps = overlaps.filter_map(|(position, &index)| self.overlap(&calls[index].call, &items, position + 1));
-        let overlaps: Vec<Overlap> = overlaps.map(|(_, overlap)| overlap).collect();
+        items
+    }
+
+    /// Places the tensors and buffers of rows, and the scratch memory of each call behind them in the list of items.
+    fn place(&self, calls: &[Lowering], order: Vec<usize>, sequence: &Sequence, segments: Vec<Segment>) -> Placed {
+        let mut items = self.moments(calls, &order);
+        let mut overlaps = Vec::new();
+        let mut of_bands = Vec::new();
+        for Segment { calls: range, band, .. } in &segments {
+            let Some(band) = band else { continue };
+            // What a band takes in or gives out is in use in all of its turns.
+            let moments = range.start + 1..range.end + 1;
+            for call in &sequence.calls[range.clone()] {
+                for &item in call.reads.iter().chain(&call.writes) {
+                    if moments.contains(&items[item].last) {
+                        items[item].last = moments.end - 1;
+                    }
+                    if moments.contains(&items[item].first) {
+                        items[item].first = moments.start;
+                    }
+                }
+            }
+            for (index, (call, line)) in sequence.calls[range.clone()].iter().zip(&band.lines).enumerate() {
+                if let (Some(line), &[item]) = (line, &call.writes[..]) {
+                    items[item].bytes = line.capacity * sequence.items[item].image.map_or(0, |(_, row)| row);
+                    if line.moves.is_empty() {
+                        // Its rows are used up in the turn that makes them.
+                        (items[item].first, items[item].last) =
+                            (moments.start + index, moments.start + line.last_reader);
+                    }
+                }
+            }
+            if let Some(overlap) = sequence.band_overlap(range, band) {
+                of_bands.push((range.start, overlap.input, overlap.output));
+                overlaps.push(Overlap { input: overlap.input, output: overlap.output, gap: overlap.gap });
+            }
+        }
+        for Segment { calls: range, band, .. } in &segments {
+            if band.is_none() {
+                let call = &calls[order[range.start]].call;
+                overlaps.extend(self.overlap(call, &items, range.start + 1).map(|(_, overlap)| overlap));
+            }
+        }
         for (position, &index) in order.iter().enumerate() {
             let bytes = calls[index].call.scratch_words * 4;
             items.push(Item { bytes, first: position + 1, last: position + 1 });
         }
         let placement = place::place(&items, &overlaps);
-        Placed { order, items, placement }
+        let range = |item: usize| placement.offsets[item]..placement.offsets[item] + items[item].bytes;
+        let common = of_bands.into_iter().map(|(start, input, output)| (start, common(range(input), range(output))));
+        let common = common.collect();
+        Placed { order, segments, items, placement, common }
     }
 
     /// The input that the call's output may overlap: the largest of those that die here.
@@ -369,7 +589,7 @@ impl<'a> Layout<'a> {
             (None, None, None) => None,
         };
         match (place, Storage::within(tensor)) {
-            (Some(place), Some((storage, length))) => Ok(Operand { place, storage, length }),
+            (Some(place), Some((storage, length))) => Ok(Operand { place, storage, length, part: None }),
             _ => {
                 // Lowering checked the element types, and every tensor of a call has an item.
                 debug_assert!(false, "tensor {id} has no place");
@@ -379,49 +599,83 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// The calls of bands by rows, by their positions in the order.
+    ///
+    /// # Errors
+    /// The first call of which some rows cannot be made by a single kernel with the constants of all others.
+    fn by_rows(
+        &self,
+        calls: &[Lowering],
+        placed: &Placed,
+        rows: &mut RowLowering,
+    ) -> std::result::Result<HashMap<usize, Turns>, usize> {
+        let mut all = HashMap::new();
+        for Segment { calls: range, band, .. } in &placed.segments {
+            let Some(band) = band else { continue };
+            let indices = &placed.order[range.clone()];
+            let outputs: Vec<TensorId> = indices.iter().flat_map(|&index| calls[index].call.outputs.clone()).collect();
+            for (place, &index) in indices.iter().enumerate() {
+                let turns = Turns::new(self.net, &calls[index], (band, &outputs, place), rows).ok_or(index)?;
+                all.insert(range.start + place, turns);
+            }
+        }
+        Ok(all)
+    }
+
     fn steps(
         &self,
         calls: Vec<Lowering>,
         placed: &Placed,
+        mut by_rows: HashMap<usize, Turns>,
         uses: &[ArenaUse],
         states: &States,
         offsets: &HashMap<TensorId, usize>,
     ) -> Result<Vec<Step>> {
-        let Placed { order, items, placement } = placed;
+        let Placed { order, segments, items, placement, common } = placed;
         let mut calls: Vec<Option<Lowering>> = calls.into_iter().map(Some).collect();
         let mut steps = Vec::with_capacity(order.len());
-        for (position, &index) in order.iter().enumerate() {
-            let Some(Lowering { node, mut call }) = calls[index].take() else {
-                debug_assert!(false, "call {index} comes twice in the order");
-                continue;
-            };
-            let moment = position + 1;
-            // The input that the output overlaps, if the plan has them so, and the bytes that they have in common.
-            let shared = self.overlap(&call, items, moment).and_then(|(index, overlap)| {
-                let range = |item: usize| placement.offsets[item]..placement.offsets[item] + items[item].bytes;
-                let (input, output) = (range(overlap.input), range(overlap.output));
-                let common = input.end.min(output.end).saturating_sub(input.start.max(output.start));
-                (common > 0).then_some((index, common))
-            });
-            if let Some((1, _)) = shared
-                && let Some(exchanged) = call.exchanged.take()
-            {
-                call.inputs.swap(0, 1);
-                call.gaps.swap(0, 1);
-                call.body = exchanged;
+        for Segment { calls: range, band, .. } in segments {
+            for position in range.clone() {
+                let Some(Lowering { node, mut call }) = calls[order[position]].take() else {
+                    debug_assert!(false, "call {} comes twice in the order", order[position]);
+                    continue;
+                };
+                let moment = position + 1;
+                // The input that the output overlaps, if the plan has them so, and the bytes that they have in common.
+                let overlap = if band.is_none() { self.overlap(&call, items, moment) } else { None };
+                let shared = overlap.and_then(|(index, overlap)| {
+                    let range = |item: usize| placement.offsets[item]..placement.offsets[item] + items[item].bytes;
+                    let common = self::common(range(overlap.input), range(overlap.output));
+                    (common > 0).then_some((index, common))
+                });
+                if let Some((1, _)) = shared
+                    && let Some(exchanged) = call.exchanged.take()
+                {
+                    call.inputs.swap(0, 1);
+                    call.gaps.swap(0, 1);
+                    call.body = exchanged;
+                }
+                let operands = |ids: &[TensorId]| {
+                    ids.iter().map(|&id| self.operand(id, states, offsets)).collect::<Result<Vec<_>>>()
+                };
+                let scratch = placement.offsets[self.bytes.len() + position] / 4;
+                let (inputs, outputs) = (operands(&call.inputs)?, operands(&call.outputs)?);
+                let scratch = scratch..scratch + call.scratch_words;
+                let by_rows = by_rows.remove(&position).map(|turns| turns.placed(&inputs, &outputs, &scratch));
+                let io = Io::new(inputs, outputs, operands(&call.states)?, scratch, shared.is_some());
+                let mut memory = uses[moment];
+                memory.live -= shared.map_or(0, |(_, common)| common);
+                memory.live -= common.get(&range.start).copied().unwrap_or(0);
+                steps.push(Step { node, call, io, by_rows, memory });
             }
-            let operands =
-                |ids: &[TensorId]| ids.iter().map(|&id| self.operand(id, states, offsets)).collect::<Result<Vec<_>>>();
-            let scratch = placement.offsets[self.bytes.len() + position] / 4;
-            let (inputs, outputs) = (operands(&call.inputs)?, operands(&call.outputs)?);
-            let (states, scratch) = (operands(&call.states)?, scratch..scratch + call.scratch_words);
-            let io = Io::new(inputs, outputs, states, scratch, shared.is_some());
-            let mut memory = uses[moment];
-            memory.live -= shared.map_or(0, |(_, common)| common);
-            steps.push(Step { node, call, io, memory });
         }
         Ok(steps)
     }
+}
+
+/// How many bytes two ranges have in common.
+fn common(one: Range<usize>, other: Range<usize>) -> usize {
+    one.end.min(other.end).saturating_sub(one.start.max(other.start))
 }
 
 /// The words that a state starts from: what is stated, or real 0, which is the zero point of int8; wider types have zero point 0.

@@ -8,7 +8,7 @@ use smolnn_fixed::Backend;
 use crate::error::{Error, Result};
 use crate::lower::{CustomTensors, Memory};
 use crate::net::TensorId;
-use crate::plan::Program;
+use crate::plan::{ByRows, Program, Stage, Step};
 
 /// A function that runs a custom operator here.
 type Function<'a> =
@@ -102,34 +102,47 @@ impl<'a> Runner<'a> {
         self.run_observed(|_, _| {})
     }
 
-    /// Runs all steps and shows each tensor, by its index in the net, right after it was computed.
+    /// Runs all steps and shows each tensor, by its index in the net, right after it was computed. Tensors of which the arena never has more than some
+    /// rows at a time are left out.
     ///
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_observed(&mut self, mut observe: impl FnMut(TensorId, &[u8])) -> Result<()> {
-        for step in &self.program.steps {
-            let node = &self.program.net.nodes[step.node];
-            let result = match &step.call.custom {
-                None => step.call.body.run(&step.io, &mut self.arena, &mut self.state),
-                Some(custom) => {
-                    let function = self.customs.get_mut(&custom.name).ok_or_else(|| {
-                        let name = &custom.name;
-                        Error::Tensor(format!(
-                            "operator {} {}: no function for it, see Runner::custom({name:?}, …)",
-                            node.index, node.name
-                        ))
-                    })?;
-                    Memory::new(&step.io, &mut self.arena, &mut self.state).and_then(|mut memory| {
-                        custom.tell(|operator| function(operator, &mut CustomTensors::new(&mut memory)))
-                    })
+        for Stage { steps, turns } in &self.program.stages {
+            let steps = &self.program.steps[steps.clone()];
+            for turn in 0..*turns {
+                for step in steps {
+                    let node = &self.program.net.nodes[step.node];
+                    self.step(step, turn)?
+                        .map_err(|error| Error::Tensor(format!("operator {} {}: {error}", node.index, node.name)))?;
                 }
-            };
-            result.map_err(|error| Error::Tensor(format!("operator {} {}: {error}", node.index, node.name)))?;
-            for &output in &step.call.outputs {
-                observe(output, self.tensor(output));
+            }
+            for step in steps.iter().filter(|step| step.by_rows.as_ref().is_none_or(ByRows::is_whole)) {
+                for &output in &step.call.outputs {
+                    observe(output, self.tensor(output));
+                }
             }
         }
         Ok(())
+    }
+
+    /// Runs a step in one of its stage's turns. The outer error is that of a custom operator without a function.
+    fn step(&mut self, step: &Step, turn: usize) -> Result<std::result::Result<(), ShapeError>> {
+        let (arena, state) = (&mut self.arena[..], &mut self.state[..]);
+        if let Some(by_rows) = &step.by_rows {
+            return Ok(by_rows.run(turn, arena, state));
+        }
+        let Some(custom) = &step.call.custom else { return Ok(step.call.body.run(&step.io, 0, arena, state)) };
+        let name = &custom.name;
+        let Some(function) = self.customs.get_mut(name) else {
+            let node = &self.program.net.nodes[step.node];
+            return Err(Error::Tensor(format!(
+                "operator {} {}: no function for it, see Runner::custom({name:?}, …)",
+                node.index, node.name
+            )));
+        };
+        Ok(Memory::new(&step.io, 0, arena, state)
+            .and_then(|mut memory| custom.tell(|operator| function(operator, &mut CustomTensors::new(&mut memory)))))
     }
 
     /// Output `index`, little endian and row-major.

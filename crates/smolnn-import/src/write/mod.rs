@@ -1,38 +1,56 @@
 //! Writes a program as Rust: constants as arrays, then a `Model` whose `run` is one straight line of kernel calls.
 
 use std::fmt::Write;
+use std::ops::Range;
 
-use crate::lower::{Source, Storage};
+use crate::lower::{Call, Io, Source, Storage};
 use crate::net::{Element, Quantisation, Tensor, TensorId};
-use crate::plan::{Program, Step};
+use crate::plan::{ByRows, Moves, Program, RowRun, Stage, Step};
 
 impl Program {
     /// The program as a Rust module: what `smolnn::include_model!` includes. It depends on the crate `smolnn` alone.
     pub fn source(&self) -> String {
         let mut source = Source::new(self.link_section.as_deref());
         let mut steps = String::new();
-        for (position, step) in self.steps.iter().enumerate() {
-            source.begin_call(position);
-            let calls = step.call.body.write(&mut source, &step.io);
+        for (position, Stage { steps: range, turns }) in self.stages.iter().enumerate() {
             let mut body = String::new();
-            for line in step.io.prologue().into_iter().chain(calls) {
-                let _ = writeln!(body, "    {line}");
+            for (index, step) in self.steps[range.clone()].iter().enumerate() {
+                source.begin_call(range.start + index);
+                let node = &self.net.nodes[step.node];
+                let label = if step.call.label.is_empty() { String::new() } else { format!(" {}", step.call.label) };
+                let macs = if step.call.macs == 0 { String::new() } else { format!(", {} MACs", step.call.macs) };
+                let comment = format!("// {} {}{label}: {}{macs}", node.index, node.name, self.shapes_text(step));
+                match &step.by_rows {
+                    None => {
+                        let _ = writeln!(steps, "{comment}");
+                        body += &call_text(&step.io, &step.call, &mut source, "    ");
+                    }
+                    Some(by_rows) => {
+                        let _ = writeln!(body, "    {comment}");
+                        body += &by_rows_text(by_rows, &mut source);
+                    }
+                }
             }
-            let node = &self.net.nodes[step.node];
-            let label = if step.call.label.is_empty() { String::new() } else { format!(" {}", step.call.label) };
-            let macs = if step.call.macs == 0 { String::new() } else { format!(", {} MACs", step.call.macs) };
-            let shapes = self.shapes_text(step);
-            let _ = writeln!(steps, "// {} {}{label}: {shapes}{macs}\n#[inline(always)]", node.index, node.name);
             let arena = if body.contains("(arena, [") { "arena" } else { "_" };
             let state = if body.contains("(state_words, [") { "state_words" } else { "_" };
             let (arena_words, state_words) = (self.arena_words, self.state_words);
+            let (about, turn) = if self.is_band(range) {
+                (format!("// By rows, in {turns} turns.\n"), ", turn: usize")
+            } else {
+                (String::new(), "")
+            };
             let _ = writeln!(
                 steps,
-                "fn step_{position}({arena}: &mut [u32; {arena_words}], {state}: &mut [u32; {state_words}]) -> Result<(), ShapeError> \
-                 {{\n{body}    Ok(())\n}}\n"
+                "{about}#[inline(always)]\nfn step_{position}({arena}: &mut [u32; {arena_words}], {state}: &mut [u32; {state_words}]{turn}) -> Result<(), \
+                 ShapeError> {{\n{body}    Ok(())\n}}\n"
             );
         }
         self.module(source.items(), &steps)
+    }
+
+    /// Whether the steps of a stage are those of a band.
+    fn is_band(&self, steps: &Range<usize>) -> bool {
+        self.steps[steps.clone()].iter().any(|step| step.by_rows.is_some())
     }
 
     /// `int8[1, 49, 10, 1]`.
@@ -69,7 +87,8 @@ impl Program {
         let _ = writeln!(text, "/// Multiply-accumulates of one run.");
         let _ = writeln!(text, "pub const MACS: u64 = {};", self.macs());
         let _ = writeln!(text, "/// Steps of one run, for `Model::run_step`.");
-        let _ = writeln!(text, "pub const STEPS: usize = {};", self.steps.len());
+        let _ =
+            writeln!(text, "pub const STEPS: usize = {};", self.stages.iter().map(|stage| stage.turns).sum::<usize>());
         for (ids, what) in [(&self.net.inputs, "Input"), (&self.net.outputs, "Output")] {
             for (index, &id) in ids.iter().enumerate() {
                 self.tensor_items(&mut text, what, index, ids.len(), id);
@@ -191,8 +210,18 @@ impl Program {
             }
         }
         self.infer_items(text);
-        let calls: String =
-            (0..self.steps.len()).map(|step| format!("            {step} => step_{step}(arena, state),\n")).collect();
+        let mut first = 0;
+        let arm = |(position, Stage { steps, turns }): (usize, &Stage)| {
+            let end = first + turns;
+            let arm = match (self.is_band(steps), first) {
+                (false, _) => format!("            {first} => step_{position}(arena, state),\n"),
+                (true, 0) => format!("            0..{end} => step_{position}(arena, state, step),\n"),
+                (true, _) => format!("            {first}..{end} => step_{position}(arena, state, step - {first}),\n"),
+            };
+            first = end;
+            arm
+        };
+        let calls: String = self.stages.iter().enumerate().map(arm).collect();
         let names = if self.steps.is_empty() { "(_, _)" } else { "(arena, state)" };
         let _ = writeln!(
             text,
@@ -268,7 +297,11 @@ impl Program {
     /// The steps, and a run of all of them.
     fn run_items(&self, text: &mut String, steps: &str) {
         let (arena, state) = (self.arena_words, self.state_words);
-        let calls: String = (0..self.steps.len()).map(|step| format!("    step_{step}(arena, state)?;\n")).collect();
+        let call = |(position, Stage { steps, turns }): (usize, &Stage)| match self.is_band(steps) {
+            false => format!("    step_{position}(arena, state)?;\n"),
+            true => format!("    for turn in 0..{turns} {{\n        step_{position}(arena, state, turn)?;\n    }}\n"),
+        };
+        let calls: String = self.stages.iter().enumerate().map(call).collect();
         let (arena_name, state_name) = if calls.is_empty() { ("_", "_") } else { ("arena", "state") };
         let _ = writeln!(
             text,
@@ -277,6 +310,40 @@ impl Program {
              #[inline(always)]\nfn steps({arena_name}: &mut [u32; {arena}], {state_name}: &mut [u32; {state}]) -> Result<(), ShapeError> \
              {{\n{calls}    Ok(())\n}}\n\n{steps}"
         );
+    }
+}
+
+/// The statements of a call: its memory, then its kernels.
+fn call_text(io: &Io, call: &Call, source: &mut Source, indent: &str) -> String {
+    let calls = call.body.write(source, io);
+    io.prologue().into_iter().chain(calls).fold(String::new(), |text, line| text + indent + &line + "\n")
+}
+
+/// The statements of a call by rows: each of its runs in its turns.
+fn by_rows_text(by_rows: &ByRows, source: &mut Source) -> String {
+    let mut text = String::new();
+    if let Some(Moves { turns, body, io }) = &by_rows.moves {
+        let moves = io.prologue().into_iter().chain(body.write(source, io));
+        let moves = moves.fold(String::new(), |text, line| text + "        " + &line + "\n");
+        let _ = writeln!(text, "    if {} {{\n{moves}    }}", turns_text(turns));
+    }
+    for (index, RowRun { turns, call, io }) in by_rows.runs.iter().enumerate() {
+        let mut body = call_text(io, call, source, "        ");
+        if body.contains("* turn") && turns.start > 0 {
+            body = format!("        let turn = turn - {};\n{body}", turns.start);
+        }
+        text += if index == 0 { "    if " } else { " else if " };
+        text += &format!("{} {{\n{body}    }}", turns_text(turns));
+    }
+    text + "\n"
+}
+
+/// The condition under which a turn is one of these.
+fn turns_text(turns: &Range<usize>) -> String {
+    match (turns.start, turns.len()) {
+        (start, 1) => format!("turn == {start}"),
+        (0, end) => format!("turn < {end}"),
+        (start, _) => format!("({start}..{}).contains(&turn)", turns.end),
     }
 }
 

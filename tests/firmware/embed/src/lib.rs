@@ -7,7 +7,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-use smolnn_import::{Backend, Model, Program, Result};
+pub use smolnn_import::Model;
+use smolnn_import::{Backend, Program, Result};
 use smolnn_testkit::golden::Golden;
 
 /// What a board of 16 KiB RAM and 256 KiB flash holds besides the firmware itself.

@@ -1,0 +1,63 @@
+//! Calls of nodes over some of their rows: the same kernels with the same constants, over smaller images.
+
+use std::cell::RefCell;
+
+use smolnn_fixed::Backend;
+use smolnn_fixed::arena::advance;
+
+use super::call::{Body, Call, call};
+use super::context::Context;
+use super::memory::Storage;
+use super::{Lowered, lower_node};
+use crate::net::{Net, Rows, View, check_elements, check_shapes, node_over_rows};
+
+/// Moves the elements of a buffer, output 0 of a call, to its front: over the `count` oldest ones.
+pub(crate) fn move_rows(storage: Storage, count: usize) -> Body {
+    match storage {
+        Storage::I8 => call!(advance(count; output<i8>(0))),
+        Storage::U8 => call!(advance(count; output<u8>(0))),
+        Storage::I16 => call!(advance(count; output<i16>(0))),
+        Storage::I32 => call!(advance(count; output<i32>(0))),
+        Storage::U32 => call!(advance(count; output<u32>(0))),
+        Storage::F32 => call!(advance(count; output<f32>(0))),
+    }
+}
+
+/// Lowers nodes over some of their rows.
+#[derive(Debug)]
+pub(crate) struct RowLowering {
+    /// The net, in which the images of the node that is being lowered have fewer rows.
+    net: Net,
+    backend: Backend,
+}
+
+impl RowLowering {
+    pub(crate) fn new(net: &Net, backend: Backend) -> Self {
+        Self { net: net.clone(), backend }
+    }
+
+    /// The call of the node at this position of the net that makes `rows` rows of its output from the rows of its inputs that they see; `None`
+    /// where no single kernel does it.
+    pub(crate) fn call(&mut self, position: usize, seen: &[Option<Rows>], rows: usize) -> Option<Call> {
+        let node = self.net.nodes[position].clone();
+        let images = node.inputs.iter().flatten().chain(&node.outputs);
+        let shapes: Vec<_> = images.map(|&id| (id, self.net.tensors[id].shape.clone())).collect();
+        let node = node_over_rows(&mut self.net, &node, seen, rows);
+        let temporaries = RefCell::new(Vec::new());
+        let view = View { net: &self.net, node: &node };
+        let context = Context { view, backend: self.backend, temporaries: &temporaries };
+        let lowered = check_shapes(&view).and_then(|inferred| {
+            let lowered = lower_node(&context)?;
+            check_elements(&view, &inferred).map(|()| lowered)
+        });
+        for (id, shape) in shapes {
+            self.net.tensors[id].shape = shape;
+        }
+        match lowered {
+            Ok(Lowered::Calls(calls)) if temporaries.borrow().is_empty() => {
+                <[Call; 1]>::try_from(calls).ok().map(|[call]| call)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Images by rows: which rows of its inputs an operator needs for some rows of its output, and the operator over these rows alone.
+//!
+//! An image is a tensor `[1, rows, columns, channels]`. An operator goes by rows when every row of its output depends on a window of rows of each
+//! image that it reads: convolutions, pooling, what works element by element, pixel by pixel or along the columns and channels. Over some rows it is
+//! the same operator with smaller images, whose padding stands above the first rows and below the last ones only.
+
+use std::ops::Range;
+
+use smolnn_core::same_padding;
+
+use super::geometry::pad_amounts;
+use super::graph::{Net, Node};
+use super::operator::{Operator, Padding, SlidingWindow};
+use super::tensor::TensorId;
+use super::view::View;
+
+/// The rows of an image that a row of the output sees: row `y` sees those from `y · stride − above` on, `span` of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowWindow {
+    /// Rows from the first to the last one that a row of the output sees.
+    pub span: usize,
+    /// Rows from one window to the next.
+    pub stride: usize,
+    /// Rows of padding above the image.
+    pub above: usize,
+}
+
+/// Rows of an image, with the rows of padding that belong to their windows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// Rows of padding above.
+    pub above: usize,
+    /// The rows of the image.
+    pub rows: Range<usize>,
+    /// Rows of padding below.
+    pub below: usize,
+}
+
+impl RowWindow {
+    /// Every row sees the row at its own place.
+    const POINTWISE: Self = Self { span: 1, stride: 1, above: 0 };
+
+    /// What these rows of the output see of an image of `height` rows.
+    pub(crate) fn rows(&self, output: &Range<usize>, height: usize) -> Rows {
+        let start = output.start * self.stride;
+        let end = (output.end - 1) * self.stride + self.span;
+        let rows = start.saturating_sub(self.above)..end.saturating_sub(self.above).min(height);
+        Rows { above: self.above.saturating_sub(start), below: end.saturating_sub(self.above + height), rows }
+    }
+}
+
+/// The rows of an image; `None` for tensors that are no image of several rows.
+pub(crate) fn image_rows(shape: &[usize]) -> Option<usize> {
+    match *shape {
+        [1, rows, _, _] if rows > 1 => Some(rows),
+        _ => None,
+    }
+}
+
+/// For each input of a node that goes by rows the window of the image that it is, `None` for an input that every row reads as a whole. `None` for a node
+/// that does not go by rows.
+pub(crate) fn row_windows(view: &View<'_>) -> Option<Vec<Option<RowWindow>>> {
+    let &[output] = &view.node.outputs[..] else { return None };
+    let height = image_rows(&view.tensor(output).shape)?;
+    let image = view.optional_input(0)?;
+    let mut windows = vec![None; view.node.inputs.len()];
+    match &view.node.operator {
+        Operator::Conv2d { window, .. } | Operator::DepthwiseConv2d { window, .. } => {
+            let weights = view.tensor(view.optional_input(1)?);
+            weights.data.as_ref()?;
+            windows[0] = Some(sliding(window, *weights.shape.get(1)?, image_rows(&view.tensor(image).shape)?));
+        }
+        Operator::Pool2d { kernel, window, .. } => {
+            windows[0] = Some(sliding(window, kernel[0], image_rows(&view.tensor(image).shape)?));
+        }
+        Operator::Unary(_)
+        | Operator::Lookup(_)
+        | Operator::Quantise
+        | Operator::Dequantise
+        | Operator::Cast
+        | Operator::Softmax { .. }
+        | Operator::LogSoftmax
+        | Operator::L2Normalise { .. } => windows[0] = Some(RowWindow::POINTWISE),
+        Operator::Prelu | Operator::Binary(..) | Operator::Compare(_) | Operator::Select { .. } | Operator::AddN => {
+            for (window, input) in windows.iter_mut().zip(&view.node.inputs) {
+                *window = element_window(view, (*input)?, height)?;
+            }
+        }
+        Operator::Concatenate { axis } if [2, 3].contains(&axis.rem_euclid(4)) => {
+            for (window, input) in windows.iter_mut().zip(&view.node.inputs) {
+                let tensor = view.tensor((*input)?);
+                (tensor.data.is_none() && image_rows(&tensor.shape) == Some(height)).then_some(())?;
+                *window = Some(RowWindow::POINTWISE);
+            }
+        }
+        Operator::Pad => {
+            let amounts = pad_amounts(view).ok()?;
+            (amounts.get(1) == Some(&(0, 0)) && amounts.len() == 4).then_some(())?;
+            windows[0] = Some(RowWindow::POINTWISE);
+        }
+        _ => return None,
+    }
+    let is_image = |(window, input): (&Option<RowWindow>, &Option<TensorId>)| {
+        window.is_none() || input.is_some_and(|id| image_rows(&view.tensor(id).shape).is_some())
+    };
+    windows.iter().zip(&view.node.inputs).all(is_image).then_some(windows)
+}
+
+/// The window of an operand of an operator that works element by element: pointwise for an image, none for what repeats from row to row.
+fn element_window(view: &View<'_>, id: TensorId, height: usize) -> Option<Option<RowWindow>> {
+    let tensor = view.tensor(id);
+    let rank = tensor.shape.len();
+    let rows = if rank < 3 { 1 } else { tensor.shape[rank - 3] };
+    if rows == 1 {
+        return Some(None);
+    }
+    let is_image = tensor.data.is_none() && image_rows(&tensor.shape) == Some(height);
+    is_image.then_some(Some(RowWindow::POINTWISE))
+}
+
+/// The window of a kernel of so many rows over an image of `height` rows.
+fn sliding(window: &SlidingWindow, kernel: usize, height: usize) -> RowWindow {
+    let (stride, dilation) = (window.stride[0], window.dilation[0]);
+    let above = match window.padding {
+        Padding::Same => same_padding(height, kernel, dilation, stride).0,
+        Padding::Valid => 0,
+        Padding::Explicit { top, .. } => top,
+    };
+    RowWindow { span: kernel.saturating_sub(1) * dilation + 1, stride, above }
+}
+
+/// The node over some of its rows: in `net`, whose shapes it changes, its image at input 0 has these rows and their padding.
+pub(crate) fn node_over_rows(net: &mut Net, node: &Node, seen: &[Option<Rows>], rows: usize) -> Node {
+    let mut node = node.clone();
+    let pads = |window: &mut SlidingWindow, width: usize, kernel: usize| {
+        let (left, right) = match window.padding {
+            Padding::Same => same_padding(width, kernel, window.dilation[1], window.stride[1]),
+            Padding::Valid => (0, 0),
+            Padding::Explicit { left, right, .. } => (left, right),
+        };
+        let (top, bottom) = seen.first().and_then(Option::as_ref).map_or((0, 0), |seen| (seen.above, seen.below));
+        window.padding = Padding::Explicit { top, bottom, left, right };
+    };
+    let length = |input: usize, axis: usize| {
+        let id = node.inputs.get(input).copied().flatten();
+        id.and_then(|id| net.tensors[id].shape.get(axis).copied()).unwrap_or(1)
+    };
+    let (width, kernel_width) = (length(0, 2), length(1, 2));
+    match &mut node.operator {
+        Operator::Conv2d { window, .. } | Operator::DepthwiseConv2d { window, .. } => {
+            pads(window, width, kernel_width);
+        }
+        Operator::Pool2d { kernel, window, .. } => pads(window, width, kernel[1]),
+        _ => {}
+    }
+    for (seen, input) in seen.iter().zip(&node.inputs) {
+        if let (Some(seen), Some(id)) = (seen, *input) {
+            net.tensors[id].shape[1] = seen.rows.len();
+        }
+    }
+    for &output in &node.outputs {
+        net.tensors[output].shape[1] = rows;
+    }
+    node
+}

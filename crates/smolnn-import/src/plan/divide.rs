@@ -1,0 +1,224 @@
+//! Where bands start and end: a sequence of calls is divided into segments, each of them one call or a band of several.
+//!
+//! A segment's peak, the bytes that it needs beside what only waits for later ones, depends on the segment alone. So the division with the least largest
+//! peak, and the cheapest one whose peaks stay below a limit, are shortest paths from the first call to behind the last.
+
+use std::ops::Range;
+
+use super::band::{Band, RowCall};
+use super::place::ALIGNMENT;
+use crate::net::{RowWindow, TensorId};
+
+/// Most calls of a band.
+const LONGEST: usize = 48;
+
+/// Rows of a band's last output in a turn that are tried.
+const RATES: [usize; 5] = [1, 2, 3, 4, 8];
+
+/// Estimated instructions of another run of a kernel: its call, and the rest of a row that no tile of the kernel fills.
+const RUN_COST: usize = 300;
+
+/// Estimated instructions for two bytes of a buffer that moves on.
+const BYTES_PER_INSTRUCTION: usize = 2;
+
+/// Calls in the order in which they run, with what they need.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    pub calls: Vec<SequencedCall>,
+    /// What lies in the arena.
+    pub items: Vec<SequencedItem>,
+}
+
+/// A call, for the division.
+#[derive(Debug)]
+pub(super) struct SequencedCall {
+    /// Items that it reads.
+    pub reads: Vec<usize>,
+    /// Items that it writes.
+    pub writes: Vec<usize>,
+    /// Bytes of scratch memory.
+    pub scratch: usize,
+    /// Bytes that its output and an input that ends here may have in common.
+    pub shared: usize,
+    /// The call by rows, if it can run so.
+    pub by_rows: Option<RowCall>,
+}
+
+/// Something in the arena.
+#[derive(Clone, Debug)]
+pub(super) struct SequencedItem {
+    pub bytes: usize,
+    /// Position of the call that writes it; `None` for an input of the model.
+    pub written: Option<usize>,
+    /// Position behind the last call that reads it; behind all calls for an output of the model.
+    pub end: usize,
+    /// The tensor and the bytes of one of its rows, where it is an image that calls read and write under this name alone.
+    pub image: Option<(TensorId, usize)>,
+}
+
+/// One call, or several as a band.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    pub calls: Range<usize>,
+    pub band: Option<Band>,
+    peak: usize,
+    cost: usize,
+}
+
+/// The input and the output of a band that may overlap: items, and the least distance in bytes from the output's start to the input's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BandOverlap {
+    pub input: usize,
+    pub output: usize,
+    pub gap: usize,
+}
+
+fn aligned(bytes: usize) -> usize {
+    bytes.next_multiple_of(ALIGNMENT)
+}
+
+impl Sequence {
+    /// Every call by itself.
+    pub(super) fn whole(&self) -> Vec<Segment> {
+        (0..self.calls.len()).map(|position| self.single(position)).collect()
+    }
+
+    /// All segments, ordered by where they start.
+    pub(super) fn segments(&self) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        for start in 0..self.calls.len() {
+            segments.push(self.single(start));
+            let end = (start..self.calls.len()).take(LONGEST).find(|&call| self.calls[call].by_rows.is_none());
+            let end = end.unwrap_or(self.calls.len().min(start + LONGEST));
+            for end in start + 2..=end {
+                segments.extend(RATES.iter().filter_map(|&rate| self.band(start..end, rate)));
+            }
+        }
+        segments
+    }
+
+    /// Bytes that are in the arena before a call, and needed by it or later.
+    fn live(&self, call: usize) -> usize {
+        let lives = |item: &&SequencedItem| item.written.is_none_or(|written| written < call) && item.end > call;
+        self.items.iter().filter(lives).map(|item| aligned(item.bytes)).sum()
+    }
+
+    fn single(&self, position: usize) -> Segment {
+        let SequencedCall { writes, scratch, shared, .. } = &self.calls[position];
+        let written: usize = writes.iter().map(|&item| aligned(self.items[item].bytes)).sum();
+        let peak = self.live(position) + written + aligned(*scratch) - shared.min(&written);
+        Segment { calls: position..position + 1, band: None, peak, cost: 0 }
+    }
+
+    /// The calls as a band with `rate` rows of the last output in a turn, if they can be one.
+    fn band(&self, range: Range<usize>, rate: usize) -> Option<Segment> {
+        let calls = &self.calls[range.clone()];
+        let rows: Vec<&RowCall> = calls.iter().map(|call| call.by_rows.as_ref()).collect::<Option<_>>()?;
+        (2 * rate <= rows.last()?.height).then_some(())?;
+        let is_written = |item: usize| self.items[item].written.is_some_and(|written| range.contains(&written));
+        for (call, by_rows) in calls.iter().zip(&rows) {
+            for &item in &call.reads {
+                // What the band makes is read row by row, under the name under which it was made.
+                let by_name = |&(id, window): &(TensorId, Option<RowWindow>)| {
+                    window.is_some() && self.items[item].image.is_some_and(|(image, _)| image == id)
+                };
+                (!is_written(item) || by_rows.inputs.iter().any(by_name)).then_some(())?;
+            }
+        }
+        let is_inner: Vec<bool> = calls
+            .iter()
+            .map(|call| {
+                call.writes.iter().all(|&item| self.items[item].end <= range.end && self.items[item].image.is_some())
+            })
+            .enumerate()
+            .map(|(index, inner)| inner && index + 1 < calls.len())
+            .collect();
+        let band = Band::new(&rows, rate, &is_inner)?;
+        let row = |item: usize| self.items[item].image.map_or(0, |(_, bytes)| bytes);
+        let (mut kept, mut moved) = (0, 0);
+        let mut of_turn = vec![0; calls.len()];
+        for (index, call) in calls.iter().enumerate() {
+            of_turn[index] += aligned(call.scratch);
+            let &item = call.writes.first()?;
+            match &band.lines[index] {
+                None => kept += aligned(self.items[item].bytes),
+                Some(line) => {
+                    let bytes = aligned(line.capacity * row(item));
+                    if line.moves.is_empty() {
+                        of_turn[index..=line.last_reader].iter_mut().for_each(|used| *used += bytes);
+                    } else {
+                        kept += bytes;
+                        moved += line.moves.len() * (line.capacity - line.by) * row(item);
+                    }
+                }
+            }
+        }
+        let saved = self.band_overlap(&range, &band).map_or(0, |overlap| self.saved(&overlap));
+        let most = of_turn.into_iter().max().unwrap_or(0);
+        let peak = (self.live(range.start) + kept + most).saturating_sub(saved);
+        let runs = band.runs() - calls.len();
+        Some(Segment { calls: range, peak, cost: runs * RUN_COST + moved / BYTES_PER_INSTRUCTION, band: Some(band) })
+    }
+
+    /// The input that ends in a band and the output that outlives it which save the most memory by overlapping.
+    pub(super) fn band_overlap(&self, range: &Range<usize>, band: &Band) -> Option<BandOverlap> {
+        let calls = &self.calls[range.clone()];
+        let rows: Vec<&RowCall> = calls.iter().map(|call| call.by_rows.as_ref()).collect::<Option<_>>()?;
+        let mut inputs: Vec<usize> = calls.iter().flat_map(|call| call.reads.iter().copied()).collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        let ends = |&item: &usize| {
+            let SequencedItem { written, end, .. } = self.items[item];
+            end <= range.end && written.is_none_or(|written| written < range.start)
+        };
+        inputs.retain(ends);
+        let outputs = (0..calls.len()).filter(|&index| band.lines[index].is_none());
+        let pairs = outputs.flat_map(|index| inputs.iter().map(move |&input| (index, input)));
+        let overlap = |(index, input): (usize, usize)| {
+            let &output = calls[index].writes.first()?;
+            let ((id, input_row), (_, output_row)) = (self.items[input].image?, self.items[output].image?);
+            let gap = band.gap(&rows, id, index, [input_row, output_row])?;
+            Some(BandOverlap { input, output, gap })
+        };
+        pairs.filter_map(overlap).max_by_key(|overlap| self.saved(overlap)).filter(|overlap| self.saved(overlap) > 0)
+    }
+
+    /// Bytes that an overlap saves.
+    fn saved(&self, overlap: &BandOverlap) -> usize {
+        let (input, output) = (aligned(self.items[overlap.input].bytes), aligned(self.items[overlap.output].bytes));
+        (input + output).saturating_sub((aligned(overlap.gap) + input).max(output))
+    }
+}
+
+/// The least limit that the peaks of a division of `count` calls can keep.
+pub(super) fn least_peak(segments: &[Segment], count: usize) -> usize {
+    let mut least = vec![usize::MAX; count + 1];
+    least[0] = 0;
+    for Segment { calls, peak, .. } in segments {
+        least[calls.end] = least[calls.end].min(least[calls.start].max(*peak));
+    }
+    least[count]
+}
+
+/// The cheapest division of `count` calls whose peaks do not exceed `limit`, if there is one.
+pub(super) fn cheapest(segments: &[Segment], count: usize, limit: usize) -> Option<Vec<Segment>> {
+    let mut best: Vec<Option<(usize, usize)>> = vec![None; count + 1];
+    best[0] = Some((0, usize::MAX));
+    for (index, Segment { calls, peak, cost, .. }) in segments.iter().enumerate() {
+        if let Some((known, _)) = best[calls.start].filter(|_| *peak <= limit) {
+            let cost = known + cost;
+            if best[calls.end].is_none_or(|(other, _)| cost < other) {
+                best[calls.end] = Some((cost, index));
+            }
+        }
+    }
+    let mut division = Vec::new();
+    let mut position = count;
+    while position > 0 {
+        let (_, index) = best[position]?;
+        position = segments[index].calls.start;
+        division.push(segments[index].clone());
+    }
+    division.reverse();
+    Some(division)
+}
