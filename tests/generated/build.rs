@@ -20,10 +20,13 @@ const FOLDERS: [&str; 8] = [
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    println!("cargo::rerun-if-env-changed=SMOLNN_MODELS");
     let (mut modules, mut table, mut refused) = (String::new(), String::new(), String::new());
     let (mut listeners, mut by_rows) = (String::new(), String::new());
     for folder in FOLDERS {
-        let path = root.join(folder);
+        // The public models may lie elsewhere: `cargo xtask --models DIR`.
+        let elsewhere = env::var_os("SMOLNN_MODELS").filter(|_| folder == FOLDERS[0]);
+        let path = elsewhere.map_or_else(|| root.join(folder), Into::into);
         println!("cargo::rerun-if-changed={}", path.display());
         let Ok(entries) = fs::read_dir(&path) else { continue };
         let mut names: Vec<_> =

@@ -1,6 +1,5 @@
 //! Instructions per kernel shape and model, on every board, against the best C.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,8 +7,10 @@ use anyhow::{Result, bail};
 use serde_json::json;
 
 use crate::boards::{self, Board};
-use crate::expected::{self, Table};
+use crate::costs;
+use crate::expected::{self, Chosen, Table};
 use crate::firmware::{self, Run, Variant};
+use crate::models;
 use crate::setup;
 use crate::shell::{self, Kind, fault};
 use crate::suite::Tally;
@@ -31,8 +32,8 @@ const DEADLINE: Duration = Duration::from_secs(600);
 pub struct Arguments {
     #[command(flatten)]
     figures: expected::Arguments,
-    /// One kernel alone, without models.
-    #[arg(long)]
+    /// One kernel alone, without models; without a name it lists the kernels.
+    #[arg(long, num_args = 0..=1, default_missing_value = "")]
     kernel: Option<String>,
     /// Forces a backend.
     #[arg(long)]
@@ -161,19 +162,22 @@ fn table(figures: &[Figure]) -> Table {
     table
 }
 
-/// The measured model that is part of the project, and so is measured where the golden models are absent.
-const OWN_MODEL: &str = "float_model";
+/// Whether `--kernel` and `--model` name what there is to measure; false where they had no name, and the names were listed.
+pub fn is_wanted(kernel: Option<&str>, model: Option<&str>) -> Result<bool> {
+    let kernel = expected::chosen("kernel", kernel, &models::kernels()?)?;
+    let model = expected::chosen("model", model, &models::measured()?)?;
+    Ok(kernel != Chosen::Listed && model != Chosen::Listed)
+}
 
 /// The rows of an expected file that a run over the boards, of one kernel or one model alone, should give.
 pub fn expected_rows(file: &str, boards: &[&Board], kernel: Option<&str>, model: Option<&str>) -> Result<Table> {
     let labels: Vec<String> = boards.iter().map(|board| board.label()).collect();
-    let golden = expected::golden_data();
     let mut table = Table::read(file)?;
     table.retain(|key| {
         let mut words = key.split_whitespace();
         let (board, kind, name) = (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
         let wanted = match kind {
-            "model" => (golden || name == OWN_MODEL) && kernel.is_none() && model.is_none_or(|model| model == name),
+            "model" => models::is_here(name) && kernel.is_none() && model.is_none_or(|model| model == name),
             _ => model.is_none() && kernel.is_none_or(|kernel| kernel == name),
         };
         wanted && labels.iter().any(|label| label == board)
@@ -245,6 +249,9 @@ pub fn options<'a>(kernel: Option<&'a str>, model: Option<&'a str>) -> Vec<&'a s
 pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     let common = &arguments.figures;
     let boards = boards::chosen(&common.boards);
+    if !is_wanted(arguments.kernel.as_deref(), common.model.as_deref())? {
+        return Ok(());
+    }
     setup::ensure(&boards, install)?;
     expected::say_missing_models(common.json);
     let variant =
@@ -255,13 +262,8 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
         figures.extend(measure(board, &variant, &options, |line| eprintln!("{}: {line}", board.label()))?);
     }
     if figures.is_empty() {
-        let everything = measure(boards[0], &variant, &[], |_| {})?;
-        // Whoever asks for a model wants to read of models, not of all kernels.
-        let kind = if common.model.is_some() { "model" } else { "kernel" };
-        let names: BTreeSet<&str> =
-            everything.iter().filter(|figure| figure.kind == kind).map(|figure| figure.name.as_str()).collect();
-        let names: Vec<&str> = names.into_iter().collect();
-        return Err(fault(Kind::Usage, format!("no {kind} of that name; there are {}", names.join(", "))));
+        // A kernel of the list that this build leaves out, or a model of another firmware.
+        return Err(fault(Kind::Failed, "the firmware measured nothing of that name"));
     }
     if common.json {
         let list: Vec<_> = figures.iter().map(Figure::json).collect();
@@ -271,6 +273,9 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     }
     let scope = expected_rows(FILE, &boards, arguments.kernel.as_deref(), common.model.as_deref())?;
     common.settle(FILE, HEAD, MARGIN, &scope, &table(&figures))?;
+    if common.bless {
+        costs::bless()?;
+    }
     if !common.json {
         println!("{}", verdict(&figures, &boards));
     }

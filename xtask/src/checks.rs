@@ -10,7 +10,9 @@ use crate::boards::{self, Board, Name};
 use crate::firmware::{self, Variant};
 use crate::shell::{self, End, Kind, fault, say};
 use crate::suite::{Lane, Step, Suite, Tally};
-use crate::{bench, c_firmware, chips, cycles, demo, panics, selftest, setup, size, toolchains, wake_word};
+use crate::{
+    bench, c_firmware, chips, cycles, demo, models, panics, selftest, setup, size, toolchains, wake_word,
+};
 
 /// Longest that the host's tests may take.
 const HOST_TESTS: Duration = Duration::from_secs(40 * 60);
@@ -236,6 +238,7 @@ pub fn run_quick(install: bool) -> Result<()> {
     let boards = [Name::M4.board()];
     setup::ensure(&boards, install)?;
     let mut suite = Suite::default();
+    models::absent(&mut suite);
     host_tests(&mut suite);
     let built = build(&mut suite, &boards, &["conformance"]);
     conformance_runs(&mut suite, &boards, &built);
@@ -247,6 +250,7 @@ pub fn run_quick(install: bool) -> Result<()> {
 pub fn run_test(boards: &[&'static Board], chips: bool, install: bool) -> Result<()> {
     setup::ensure(&boards::chosen(&[]), install)?;
     let mut suite = Suite::default();
+    models::absent(&mut suite);
     host_tests(&mut suite);
     let built = build(&mut suite, boards, &["conformance", "bench", "demo"]);
     suite.step("wake word on m4", Lane::Firmware, &[], wake_word::check);

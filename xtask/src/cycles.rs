@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::bench::{self, Figure};
 use crate::boards::{self, Board, Name};
+use crate::costs;
 use crate::expected::{self, Table};
 use crate::firmware::{self, Run, Variant, Verdict};
 use crate::setup;
@@ -44,8 +45,8 @@ const CORES: [(Name, &str); 4] = [(Name::M0, "m0plus"), (Name::M3, "m3"), (Name:
 pub struct Arguments {
     #[command(flatten)]
     figures: expected::Arguments,
-    /// One kernel alone, without models.
-    #[arg(long)]
+    /// One kernel alone, without models; without a name it lists the kernels.
+    #[arg(long, num_args = 0..=1, default_missing_value = "")]
     kernel: Option<String>,
     /// Another core's timings for the same code: the M0's for the board m0, which has those of the M0+.
     #[arg(long, value_parser = ["m0", "m0plus", "m3", "m4", "m33"])]
@@ -335,12 +336,15 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
         let message = format!("no timings are published for the {}; there are {}", board.core, names.join(", "));
         return Err(fault(Kind::Usage, message));
     }
+    let (kernel, model) = (arguments.kernel.as_deref(), common.model.as_deref());
+    if !bench::is_wanted(kernel, model)? {
+        return Ok(());
+    }
     setup::ensure(&boards, install)?;
     if arguments.rules {
         return boards.into_iter().try_for_each(|board| rules(board).map(drop));
     }
     expected::say_missing_models(common.json);
-    let (kernel, model) = (arguments.kernel.as_deref(), common.model.as_deref());
     let variant = Variant { quiet: common.json, ..Variant::default() };
     let mut figures = Vec::new();
     for &board in &boards {
@@ -359,7 +363,7 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
         }
     }
     if figures.is_empty() {
-        return Err(fault(Kind::Usage, "nothing of that name; `cargo xtask bench` without a name lists all"));
+        return Err(fault(Kind::Failed, "the firmware measured nothing of that name"));
     }
     if common.json {
         let list: Vec<_> = figures.iter().map(Cycles::json).collect();
@@ -371,7 +375,8 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
         return Err(fault(Kind::Usage, "the expected figures are of each board's own core without wait states"));
     }
     let scope = bench::expected_rows(FILE, &boards, kernel, model)?;
-    common.settle(FILE, HEAD, MARGIN, &scope, &table(&figures))
+    common.settle(FILE, HEAD, MARGIN, &scope, &table(&figures))?;
+    if common.bless { costs::bless() } else { Ok(()) }
 }
 
 /// Models everything on a board, for which `bench` is built, and holds it against the file; the tally counts the figures.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::boards::{BOARDS, Name};
 use crate::models;
-use crate::shell::{self, say};
+use crate::shell::{self, Kind, fault, say};
 
 /// What `bench` and `size` both take.
 #[derive(clap::Args)]
@@ -17,8 +17,8 @@ pub struct Arguments {
     /// The boards; all that have expected figures when none is named.
     #[arg(long = "board", value_enum)]
     pub boards: Vec<Name>,
-    /// One model alone.
-    #[arg(long)]
+    /// One model alone; without a name it lists the models.
+    #[arg(long, num_args = 0..=1, default_missing_value = "")]
     pub model: Option<String>,
     /// Prints a JSON list of objects instead of a table.
     #[arg(long)]
@@ -204,10 +204,26 @@ pub fn geometric_mean(ratios: impl Iterator<Item = f64>) -> Option<f64> {
     (!logs.is_empty()).then(|| (logs.iter().sum::<f64>() / logs.len() as f64).exp())
 }
 
-/// True when the golden data stand beside the project. Where they do not, figures of golden models cannot be measured;
-/// CI does not allow that.
-pub fn golden_data() -> bool {
-    models::folder().is_dir() || std::env::var("CI").as_deref() == Ok("true")
+/// What is asked for: one of these names, or all where none is given. An option without a name lists them: then there is nothing to measure.
+pub fn chosen<'a>(what: &str, name: Option<&'a str>, names: &[String]) -> Result<Chosen<'a>> {
+    match name {
+        None => Ok(Chosen::All),
+        Some("") => {
+            names.iter().for_each(|name| println!("{name}"));
+            Ok(Chosen::Listed)
+        }
+        Some(name) if names.iter().any(|other| other == name) => Ok(Chosen::One(name)),
+        Some(name) => Err(fault(Kind::Usage, format!("no {what} is called {name}; there are {}", names.join(", ")))),
+    }
+}
+
+/// What is to be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chosen<'a> {
+    All,
+    One(&'a str),
+    /// The names were printed.
+    Listed,
 }
 
 /// Says which public models are missing. Not among JSON, which programs read.

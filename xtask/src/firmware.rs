@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use smolnn_core::Backend;
 
 use crate::boards::Board;
+use crate::models;
 use crate::shell::{self, End, Kind, fault};
 
 /// What distinguishes builds of one program for one board.
@@ -118,7 +119,9 @@ pub fn build_model(board: &Board, model: Option<&str>, name: &str, variant: &Var
     let mut cargo = cargo("build", board, variant);
     cargo.args(["-p", "size"]);
     if let Some(model) = model {
-        cargo.args(["--features", model]);
+        let has_feature = models::has_feature(model);
+        cargo.args(["--features", if has_feature { model } else { "other" }]);
+        cargo.envs((!has_feature).then(|| ("SMOLNN_SIZE_MODEL", models::file(model))));
     }
     variant.run(&mut cargo)?;
     keep(board, "size", name, variant)

@@ -7,6 +7,7 @@ mod boards;
 mod c_firmware;
 mod checks;
 mod chips;
+mod costs;
 mod cycles;
 mod demo;
 mod docs;
@@ -24,6 +25,7 @@ mod suite;
 mod toolchains;
 mod wake_word;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -39,6 +41,9 @@ struct Arguments {
     /// Install nothing: end with 3 when a Rust target or QEMU is missing.
     #[arg(long, global = true)]
     no_setup: bool,
+    /// The folder of the public models, which holds a folder with model.tflite for each; otherwise ../shared/golden/models.
+    #[arg(long, global = true, value_name = "DIR")]
+    models: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -150,7 +155,22 @@ fn main() -> ExitCode {
     // Prints usage, with the valid names where one is mistyped, and ends with 2.
     let arguments = Arguments::parse();
     let install = !arguments.no_setup;
-    let result = match arguments.command {
+    let known = arguments.models.as_deref().map_or(Ok(()), models::set_folder);
+    let result = known.and_then(|()| run(arguments.command, install));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = format!("{error:#}");
+            if !text.is_empty() {
+                eprintln!("error: {text}");
+            }
+            ExitCode::from(shell::kind(&error) as u8)
+        }
+    }
+}
+
+fn run(command: Command, install: bool) -> Result<()> {
+    match command {
         Command::Demo(arguments) => demo::run(&arguments, install),
         Command::Test(arguments) if arguments.quick => checks::run_quick(install),
         Command::Test(arguments) => {
@@ -174,16 +194,6 @@ fn main() -> ExitCode {
         Command::Chips(arguments) => chips::run(&arguments, install),
         Command::CFirmware(arguments) => c_firmware::run(&arguments, install),
         Command::CheckPanics(arguments) => panics::run(&boards::chosen(&arguments.boards), install),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let text = format!("{error:#}");
-            if !text.is_empty() {
-                eprintln!("error: {text}");
-            }
-            ExitCode::from(shell::kind(&error) as u8)
-        }
     }
 }
 

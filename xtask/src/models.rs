@@ -1,9 +1,17 @@
 //! The public models that figures are measured with. They are not part of the project: this is the one list of their names and digests.
 
+use std::collections::BTreeSet;
+use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use crate::shell;
+use anyhow::Result;
+
+use crate::bench;
+use crate::expected::Table;
+use crate::shell::{self, Kind, fault};
+use crate::suite::Suite;
 
 /// A public model: the name of its folder, where it is published, and the SHA-256 of `model.tflite`.
 struct Public {
@@ -47,16 +55,70 @@ const PUBLIC: [Public; 6] = [
     },
 ];
 
+/// The variable by which build scripts and tests know the folder.
+pub const VARIABLE: &str = "SMOLNN_MODELS";
+
+/// What `--models` says.
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Takes the models from this folder, here and in all commands that [`shell::cargo`] starts.
+pub fn set_folder(folder: &Path) -> Result<()> {
+    let missing = |_| fault(Kind::Usage, format!("--models {}: there is no such folder", folder.display()));
+    FOLDER.get_or_init(|| folder.canonicalize().unwrap_or_default());
+    folder.canonicalize().map(drop).map_err(missing)
+}
+
+/// The folder that `--models` names, or the environment.
+pub fn elsewhere() -> Option<PathBuf> {
+    FOLDER.get().cloned().or_else(|| env::var_os(VARIABLE).map(PathBuf::from))
+}
+
 /// The folder that holds a folder for each model, with `model.tflite` in it.
 pub fn folder() -> PathBuf {
-    shell::root().join("../shared/golden/models")
+    elsewhere().unwrap_or_else(|| shell::root().join("../shared/golden/models"))
+}
+
+/// Models of the tree that are measured beside the public ones.
+const OWN: [&str; 2] = ["digits", "float_model"];
+
+/// Whether figures of this model can be measured here. CI does not allow that one is missing.
+pub fn is_here(name: &str) -> bool {
+    let of_networks = || name == "cnn_float" && shell::root().join("../shared/golden/tf/cnn_float").is_dir();
+    let is_required = env::var("CI").as_deref() == Ok("true");
+    OWN.contains(&name) || is_required || names().iter().any(|other| other == name) || of_networks()
+}
+
+/// The models that `bench` and `cycles` can measure here.
+pub fn measured() -> Result<Vec<String>> {
+    let mut models: BTreeSet<String> = OWN.map(Into::into).into();
+    models.extend(named("model")?.into_iter().filter(|name| is_here(name)));
+    models.extend(names());
+    Ok(models.into_iter().collect())
+}
+
+/// The kernels that `bench` and `cycles` measure.
+pub fn kernels() -> Result<Vec<String>> {
+    Ok(named("kernel")?.into_iter().collect())
+}
+
+/// The names of a kind in the expected figures.
+fn named(kind: &str) -> Result<BTreeSet<String>> {
+    let table = Table::read(bench::FILE)?;
+    let name = |key: &str| {
+        let mut words = key.split_whitespace().skip(1);
+        (words.next() == Some(kind)).then(|| words.next().map(str::to_owned)).flatten()
+    };
+    Ok(table.rows().filter_map(|(key, _)| name(key)).collect())
 }
 
 /// The names of the models that are there, in order.
 pub fn names() -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder()) else { return Vec::new() };
-    let mut names: Vec<String> =
-        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.path().join("model.tflite").is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
@@ -71,11 +133,28 @@ pub fn missing() -> Option<String> {
     let mut text = String::from(
         "Public models are not there, and no figures are given of them. Put each as NAME/model.tflite, with the recorded runs of tests/data/golden.py, into",
     );
-    text += &format!(" {}:", folder().display());
+    text += &format!(" {}, or name another folder with --models DIR:", folder().display());
     for Public { name, published, digest } in absent {
         text += &format!("\n  {name:<22} {published:<33} sha256 {digest}");
     }
     Some(text)
+}
+
+/// Says in the summary of a suite which public models it ran without.
+pub fn absent(suite: &mut Suite<'_>) {
+    if let Some(text) = missing() {
+        suite.absent("public models", &text);
+    }
+}
+
+/// Whether a model has a feature of its own in the package `size`.
+pub fn has_feature(name: &str) -> bool {
+    name == "digits" || PUBLIC.iter().any(|public| public.name == name)
+}
+
+/// The file of a model.
+pub fn file(name: &str) -> PathBuf {
+    folder().join(name).join("model.tflite")
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::models;
+
 /// Why a run did not pass; the number is the exit code of `xtask`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -69,6 +71,8 @@ pub fn cargo() -> Command {
     for variable in ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"] {
         cargo.env_remove(variable);
     }
+    // Build scripts and tests look there too.
+    cargo.envs(models::elsewhere().map(|folder| (models::VARIABLE, folder)));
     cargo
 }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Problem, Result};
 use crate::labels::{Labels, Scoring};
 use crate::lower::lower;
 use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId, UnaryKind, View};
-use crate::plan::{Goal, Program, plan};
+use crate::plan::{Core, Goal, Program, plan};
 use crate::quantise::{
     Converted, Decisions, IntegerRows, Numbers, Observed, QuantisationReport, QuantisedLayer, RangeMethod, Samples,
     Scheme, Trial, Variant, bias_corrections, convert, equalise, prepare, quantised, reals, scheme,
@@ -644,6 +644,7 @@ pub(crate) fn quantise(
         let accuracy =
             labelled.map(|(labelled, scoring)| accuracy(of, samples, labelled, scoring, name, progress)).transpose()?;
         let program = for_cortex_m4(of.program.net())?;
+        let estimate = program.estimate(Core::CortexM4);
         report.variants.push(Variant {
             name,
             accuracy,
@@ -651,6 +652,7 @@ pub(crate) fn quantise(
             flash_bytes: program.constant_bytes(),
             ram_bytes: program.arena_bytes() + program.state_bytes(),
             macs: program.macs(),
+            cycles: (estimate.unknown() == 0).then_some(estimate.total),
         });
     }
     report.warnings = warnings(&plain, &converted, &report);

@@ -72,7 +72,7 @@ pub use net::{
     Activation, BinaryKind, Comparison, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation,
     RecurrentCell, ReduceKind, RemovedChannels, Reset, SignalKind, SlidingWindow, Tensor, TensorId, UnaryKind,
 };
-pub use plan::Program;
+pub use plan::{Core, Estimate, Program, Unit};
 pub use quantise::{QuantisationReport, QuantisedLayer, RangeMethod, Trial, Variant, layers, recurrent};
 #[cfg(feature = "cli")]
 pub use report::{Layer, Memory, Overlap, Report, ReportedTensor};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use smolnn_import::{Backend, Error, Model, Result};
+use smolnn_import::{Backend, Core, Error, Model, Result};
 
 mod c;
 mod chips;
@@ -27,20 +27,23 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Prints a table of the model's layers: operator, shapes, quantisation, multiply-accumulates, flash, memory.
+    /// Prints a table of the model's layers: operator, shapes, quantisation, multiply-accumulates, estimated cycles, flash, memory.
     Inspect {
         /// The .tflite or .onnx file.
         model: PathBuf,
         /// Count for this backend, or for this chip (rp2040, nrf52840, stm32f411 …). Without it, for a Cortex-M4.
-        #[arg(long, value_parser = backend)]
-        backend: Option<Core>,
+        #[arg(long, visible_alias = "chip", value_parser = target)]
+        backend: Option<Target>,
+        /// The core's clock, such as 100MHz: layers then have milliseconds too.
+        #[arg(long, value_name = "FREQUENCY", value_parser = clock)]
+        clock: Option<f64>,
         /// Print JSON: the fields of `smolnn_import::Report`.
         #[arg(long, conflicts_with = "width")]
         json: bool,
         /// Longest line of the table, in characters; 0: any. Without it, the width of the terminal.
         #[arg(long)]
         width: Option<usize>,
-        /// Write a page with the layers as a picture: multiply-accumulates and memory of each.
+        /// Write a page with the layers as a picture: estimated cycles, multiply-accumulates and memory of each.
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
         /// The length of a dimension that an .onnx file leaves open: time=49.
@@ -55,8 +58,8 @@ enum Command {
         #[arg(short, long)]
         output: PathBuf,
         /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
-        #[arg(long, default_value = "portable", value_parser = backend)]
-        backend: Core,
+        #[arg(long, visible_alias = "chip", default_value = "portable", value_parser = target)]
+        backend: Target,
         /// Put weights and tables into this section of the linker's.
         #[arg(long, value_name = "SECTION")]
         link_section: Option<String>,
@@ -77,66 +80,80 @@ enum Command {
     New(New),
 }
 
-/// The core to count or to pack for.
+/// What to count or to pack for.
 #[derive(Clone)]
-struct Core {
+struct Target {
     backend: Backend,
+    /// The core, where a chip or a backend says it.
+    core: Option<Core>,
     /// The backend's or the chip's name, as it was given.
     name: String,
 }
 
-/// Beginnings of the names of chips, and the backend of their cores.
-const CHIPS: [(&str, Backend); 32] = [
-    ("esp32c", Backend::Rv32),
-    ("esp32h", Backend::Rv32),
-    ("nrf51", Backend::V6m),
-    ("nrf52", Backend::Dsp),
-    ("nrf53", Backend::Dsp),
-    ("nrf54", Backend::Dsp),
-    ("nrf91", Backend::Dsp),
-    ("rp2040", Backend::V6m),
-    ("rp2350", Backend::Dsp),
-    ("samd21", Backend::V6m),
-    ("samd51", Backend::Dsp),
-    ("stm32c0", Backend::V6m),
-    ("stm32f0", Backend::V6m),
-    ("stm32f1", Backend::V7m),
-    ("stm32f2", Backend::V7m),
-    ("stm32f3", Backend::Dsp),
-    ("stm32f4", Backend::Dsp),
-    ("stm32f7", Backend::Dsp),
-    ("stm32g0", Backend::V6m),
-    ("stm32g4", Backend::Dsp),
-    ("stm32h5", Backend::Dsp),
-    ("stm32h7", Backend::Dsp),
-    ("stm32l0", Backend::V6m),
-    ("stm32l1", Backend::V7m),
-    ("stm32l4", Backend::Dsp),
-    ("stm32l5", Backend::Dsp),
-    ("stm32n6", Backend::Helium),
-    ("stm32u0", Backend::V6m),
-    ("stm32u5", Backend::Dsp),
-    ("stm32wb", Backend::Dsp),
-    ("stm32wl", Backend::Dsp),
-    ("ra8", Backend::Helium),
+/// Beginnings of the names of chips, and their cores.
+const CHIPS: [(&str, Core); 33] = [
+    ("esp32c", Core::Rv32imac),
+    ("esp32h", Core::Rv32imac),
+    ("nrf51", Core::CortexM0Plus),
+    ("nrf52", Core::CortexM4),
+    ("nrf53", Core::CortexM33),
+    ("nrf54", Core::CortexM33),
+    ("nrf91", Core::CortexM33),
+    ("qemu-m4", Core::CortexM4),
+    ("rp2040", Core::CortexM0Plus),
+    ("rp2350", Core::CortexM33),
+    ("samd21", Core::CortexM0Plus),
+    ("samd51", Core::CortexM4),
+    ("stm32c0", Core::CortexM0Plus),
+    ("stm32f0", Core::CortexM0Plus),
+    ("stm32f1", Core::CortexM3),
+    ("stm32f2", Core::CortexM3),
+    ("stm32f3", Core::CortexM4),
+    ("stm32f4", Core::CortexM4),
+    ("stm32f7", Core::CortexM7),
+    ("stm32g0", Core::CortexM0Plus),
+    ("stm32g4", Core::CortexM4),
+    ("stm32h5", Core::CortexM33),
+    ("stm32h7", Core::CortexM7),
+    ("stm32l0", Core::CortexM0Plus),
+    ("stm32l1", Core::CortexM3),
+    ("stm32l4", Core::CortexM4),
+    ("stm32l5", Core::CortexM33),
+    ("stm32n6", Core::CortexM55),
+    ("stm32u0", Core::CortexM0Plus),
+    ("stm32u5", Core::CortexM33),
+    ("stm32wb", Core::CortexM4),
+    ("stm32wl", Core::CortexM4),
+    ("ra8", Core::CortexM55),
 ];
 
-/// The core of this name: of a backend, or of a chip.
-fn backend(name: &str) -> std::result::Result<Core, String> {
+/// The target of this name: a backend, or a chip.
+fn target(name: &str) -> std::result::Result<Target, String> {
     let lower = name.to_ascii_lowercase();
-    let chip = || CHIPS.iter().find(|(chip, _)| lower.starts_with(chip)).map(|&(_, backend)| backend);
-    let backend = Backend::from_name(&lower).or_else(chip).ok_or_else(|| {
+    let of_backend = |backend| Target { backend, core: Core::of_backend(backend), name: name.into() };
+    let of_chip = |core: Core| Target { backend: core.backend(), core: Some(core), name: name.into() };
+    let chip = || CHIPS.iter().find(|(chip, _)| lower.starts_with(chip)).map(|&(_, core)| of_chip(core));
+    Backend::from_name(&lower).map(of_backend).or_else(chip).ok_or_else(|| {
         let names = Backend::ALL.map(Backend::name).join(", ");
         let chips = CHIPS.map(|(chip, _)| chip).join(", ");
         format!("the backends are {names}; chips whose names begin with {chips} stand for theirs")
-    })?;
-    Ok(Core { backend, name: name.into() })
+    })
+}
+
+/// A frequency in hertz: `100MHz`, `32768Hz`, `16e6`.
+fn clock(text: &str) -> std::result::Result<f64, String> {
+    let lower = text.to_ascii_lowercase();
+    let units = [("ghz", 1e9), ("mhz", 1e6), ("khz", 1e3), ("hz", 1.0), ("", 1.0)];
+    let split = units.iter().find_map(|(unit, factor)| Some((lower.strip_suffix(unit)?, factor)));
+    let hertz = split.and_then(|(number, factor)| Some(number.trim().parse::<f64>().ok()? * factor));
+    let hertz = hertz.filter(|hertz| hertz.is_finite() && *hertz >= 1.0);
+    hertz.ok_or_else(|| "a frequency with its unit, as 100MHz".into())
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Inspect { model, backend, json, width, html, dimensions } => {
-            open(&model, &dimensions).and_then(|model| inspect(&model, backend, json, width, html.as_deref()))
+        Command::Inspect { model, backend, clock, json, width, html, dimensions } => {
+            open(&model, &dimensions).and_then(|model| inspect(&model, backend, clock, json, width, html.as_deref()))
         }
         Command::Compile { model, output, backend, link_section, c, dimensions, origin } => open(&model, &dimensions)
             .and_then(|model| compile(model, &output, backend.backend, link_section.as_deref(), c.then_some(&origin))),
@@ -165,14 +182,24 @@ fn open(path: &Path, dimensions: &[(String, usize)]) -> Result<Model> {
     Model::open_with(path, &dimensions)
 }
 
-fn inspect(model: &Model, core: Option<Core>, json: bool, width: Option<usize>, html: Option<&Path>) -> Result<()> {
-    let (backend, note) = match core {
-        Some(Core { backend, name }) if name == backend.name() => (backend, String::new()),
-        Some(Core { backend, name }) => (backend, format!("As {name} runs it.\n")),
-        None => (Backend::Dsp, "For a Cortex-M4, the default: --backend takes other chips.\n".into()),
+fn inspect(
+    model: &Model,
+    target: Option<Target>,
+    clock: Option<f64>,
+    json: bool,
+    width: Option<usize>,
+    html: Option<&Path>,
+) -> Result<()> {
+    let (backend, core, note) = match target {
+        Some(Target { backend, core, name }) if name == backend.name() => (backend, core, String::new()),
+        Some(Target { backend, core, name }) => (backend, core, format!("As {name} runs it.\n")),
+        None => {
+            let note = "For a Cortex-M4, the default: --chip takes other chips.\n";
+            (Backend::Dsp, Some(Core::CortexM4), note.into())
+        }
     };
     let program = model.compile(backend)?;
-    let report = program.report();
+    let report = core.map_or_else(|| program.report(), |core| program.report_on(core, clock));
     if let Some(path) = html {
         save(path, report.html().as_bytes())?;
     }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use smolnn_import::{Calibrated, Error, Labels, RangeMethod, Result};
 
-use super::{Core, backend, say};
+use super::{Target, say, target};
 
 /// What to quantise with, and what to write.
 #[derive(Args)]
@@ -47,8 +47,8 @@ pub struct Quantiser {
     #[arg(short, long, value_name = "FILE.rs|DIR")]
     output: Option<PathBuf>,
     /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
-    #[arg(long, default_value = "portable", value_parser = backend)]
-    backend: Core,
+    #[arg(long, visible_alias = "chip", default_value = "portable", value_parser = target)]
+    backend: Target,
     /// Print JSON: the fields of `smolnn_import::QuantisationReport`.
     #[arg(long)]
     json: bool,

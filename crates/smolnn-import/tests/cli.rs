@@ -71,8 +71,10 @@ fn inspect_draws_a_page_that_needs_nothing_else() {
     let html = std::fs::read_to_string(&page).expect("the page");
     let report = report(&[text(&digits())]);
     let layers = report["layers"].as_array().expect("layers").len();
-    // A box for each layer, its bar of multiply-accumulates, and an edge from each to the next.
-    for (part, count) in [("class=\"box\"", layers), ("class=\"macs\"", layers), ("class=\"edge\"", layers - 1)] {
+    // A box for each layer, its bars of cycles and multiply-accumulates, and an edge from each to the next.
+    let bars = ["box", "cost", "macs"].map(|class| (class, layers));
+    for (class, count) in bars.into_iter().chain([("edge", layers - 1)]) {
+        let part = &format!("class=\"{class}\"");
         assert_eq!(html.matches(part).count(), count, "{part}");
     }
     assert!(html.contains("DEPTHWISE_CONV_2D") && html.contains("33 504"), "{html}");
@@ -198,6 +200,31 @@ fn inspect_says_for_which_core_it_counts() {
     let by_chip = success(&["inspect", text(&digits()), "--backend", "RP2040"]);
     assert!(by_chip.contains("backend v6m (Cortex-M0") && by_chip.contains("As RP2040 runs it"), "{by_chip}");
     assert!(!by_chip.contains("the default"), "{by_chip}");
+}
+
+#[test]
+fn inspect_estimates_cycles_and_milliseconds() {
+    let digits = digits();
+    let table = success(&["inspect", text(&digits), "--chip", "stm32f411", "--clock", "100MHz"]);
+    let title = table.lines().find(|line| line.contains("operator")).expect("titles");
+    assert!(title.contains("cycles") && title.contains("ms"), "{title}");
+    for words in ["cycles on a Cortex-M4", "ms at 100 MHz", "not measured on silicon", "As stm32f411 runs it"] {
+        assert!(table.contains(words), "{words:?} is missing in:\n{table}");
+    }
+    let at = |clock: &str| report(&[text(&digits), "--chip", "stm32f411", "--clock", clock]);
+    let (fast, slow) = (at("100MHz"), at("50 mhz"));
+    let total = fast["estimate"]["total"].as_f64().expect("a sum");
+    let layers = fast["layers"].as_array().expect("layers");
+    let sum: f64 = layers.iter().map(|layer| layer["cost"].as_f64().expect("a cost")).sum();
+    assert!((sum - total).abs() < 1e-6 * total && total > 10_000.0, "{sum} {total}");
+    assert_eq!(fast["milliseconds"].as_f64(), Some(1e3 * total / 100e6));
+    assert_eq!(slow["milliseconds"].as_f64(), Some(1e3 * total / 50e6));
+    // A core whose timings nobody publishes: instructions, and no milliseconds.
+    let table = success(&["inspect", text(&digits), "--chip", "stm32h743", "--clock", "480MHz"]);
+    assert!(table.contains("instructions on a Cortex-M7") && table.contains("no milliseconds"), "{table}");
+    assert!(!table.contains("ms at"), "{table}");
+    assert!(success(&["inspect", text(&digits), "--backend", "portable"]).contains("No cycles are given"));
+    assert!(failure(2, &["inspect", text(&digits), "--clock", "fast"]).contains("100MHz"));
 }
 
 #[test]

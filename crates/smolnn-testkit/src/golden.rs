@@ -18,17 +18,24 @@ pub fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// The folder of the public models that figures are measured with, a folder for each: `cargo xtask --models DIR` says where else it is.
+pub const MODELS: &str = "../shared/golden/models";
+
+/// The variable that says where the public models are, for programs that `cargo xtask --models DIR` starts.
+pub const MODELS_VARIABLE: &str = "SMOLNN_MODELS";
+
 /// A folder of golden data, given from the project's root, when it is there.
 ///
 /// # Panics
 /// With `CI=true` when it is not.
 pub fn folder(path: &str) -> Option<PathBuf> {
-    let folder = project().join(path);
+    let elsewhere = env::var_os(MODELS_VARIABLE).filter(|_| path == MODELS);
+    let folder = elsewhere.map_or_else(|| project().join(path), PathBuf::from);
     if folder.is_dir() {
         return Some(folder);
     }
     assert!(env::var("CI").as_deref() != Ok("true"), "{path} is missing, which CI does not allow");
-    println!("{path} is absent: nothing is compared");
+    println!("{} is absent: nothing is compared", folder.display());
     None
 }
 

@@ -54,7 +54,8 @@ fn generated_models_match_the_reference() {
     assert!(models > 0);
     if golden::folder("../shared/golden/models").is_some() {
         let whole = MODELS.iter().filter(|(folder, _)| folder.contains("golden/models")).count();
-        assert_eq!(whole, 6, "the whole models compile");
+        let there = golden::all("../shared/golden/models").len();
+        assert!(whole == there && whole > 0, "{whole} of {there} whole models compile");
     }
 }
 

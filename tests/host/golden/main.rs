@@ -1,5 +1,6 @@
 //! Kernels and imported models against what the reference interpreter and PyTorch recorded.
 
+mod costs;
 mod filters;
 mod float;
 mod mel;

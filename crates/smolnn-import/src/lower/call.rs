@@ -179,6 +179,8 @@ type Function = dyn Fn(Task<'_, '_>) -> Result<(), ShapeError>;
 
 /// A kernel with its arguments.
 struct Part {
+    /// The kernel's path, as generated code names it.
+    kernel: &'static str,
     bytes: usize,
     runs_here: bool,
     /// Whether the kernel gives a `Result`.
@@ -199,11 +201,29 @@ impl fmt::Debug for Body {
 
 impl Body {
     pub(crate) fn new(
+        kernel: &'static str,
         bytes: usize,
         runs_here: bool,
         function: impl Fn(Task<'_, '_>) -> Result<(), ShapeError> + 'static,
     ) -> Self {
-        Self { parts: vec![Part { bytes, runs_here, fallible: true, function: Box::new(function) }] }
+        Self { parts: vec![Part { kernel, bytes, runs_here, fallible: true, function: Box::new(function) }] }
+    }
+
+    /// The same under the name of a function that the kernel is given: what it costs is the function's.
+    pub(crate) fn of_function(mut self, name: &'static str) -> Self {
+        self.parts.iter_mut().for_each(|part| part.kernel = name);
+        self
+    }
+
+    /// The kernels' paths, each once.
+    pub(crate) fn kernels(&self) -> Vec<&'static str> {
+        let mut kernels: Vec<&str> = Vec::new();
+        for part in &self.parts {
+            if !kernels.contains(&part.kernel) {
+                kernels.push(part.kernel);
+            }
+        }
+        kernels
     }
 
     /// The same, of kernels that give nothing instead of a `Result`.
@@ -300,6 +320,7 @@ pub(crate) use made;
 macro_rules! call {
     ($f:ident $(:: $g:ident)* (& $l:ident $(:: $m:ident)* ($($made:expr),* $(,)?) $(, $plain:expr)*; $($memory:tt)*)) => {
         $crate::lower::call::Body::new(
+            $crate::lower::call::path_text!($f $(:: $g)*),
             0 $(+ $crate::lower::argument::Argument::bytes(&$made))* $(+ $crate::lower::argument::Argument::bytes(&$plain))*,
             true $(&& $crate::lower::argument::Argument::runs_here(&$made))*,
             move |task| match task {
@@ -330,6 +351,7 @@ macro_rules! call {
     };
     ($f:ident $(:: $g:ident)* ($($plain:expr),*; $($memory:tt)*)) => {
         $crate::lower::call::Body::new(
+            $crate::lower::call::path_text!($f $(:: $g)*),
             0 $(+ $crate::lower::argument::Argument::bytes(&$plain))*,
             true $(&& $crate::lower::argument::Argument::runs_here(&$plain))*,
             move |task| match task {

@@ -128,7 +128,7 @@ pub(super) fn lower(
     };
     let (told, function) = (custom.text(), function.to_string());
     let (count, results) = (inputs.len(), context.node.outputs.len());
-    let body = Body::new(0, true, move |task| match task {
+    let body = Body::new("custom", 0, true, move |task| match task {
         Task::Check => Ok(()),
         Task::Run(_) => Err(ShapeError::Range("the runner runs custom operators by their functions")),
         Task::Write { source, io, text } => {

@@ -1,7 +1,8 @@
 //! The memory plan: in which order the calls run (`order`), which of them run together by rows (`band`: how a band runs; `divide`: where bands start and
-//! end; `turns`: the calls of a band), where in the arena each tensor lies (`place`), and the program that comes of it.
+//! end; `turns`: the calls of a band), where in the arena each tensor lies (`place`), the program that comes of it, and what its calls cost (`cost`).
 
 mod band;
+mod cost;
 mod divide;
 mod order;
 mod place;
@@ -10,6 +11,7 @@ mod program;
 mod tests;
 mod turns;
 
+pub use cost::{Core, Estimate, Unit};
 pub use program::Program;
 #[cfg(feature = "cli")]
 pub(crate) use program::{ArenaUse, portable_layers};

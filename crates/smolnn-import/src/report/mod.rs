@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use smolnn_fixed::Backend;
 
 use crate::net::{RemovedChannels, TensorId};
-use crate::plan::{ArenaUse, Program, Step};
+use crate::plan::{ArenaUse, Core, Estimate, Program, Step, Unit};
 
 /// What is known of a program before it runs. [`Program::report`] makes it.
 ///
@@ -31,6 +31,12 @@ pub struct Report {
     pub constant_bytes: usize,
     /// Multiply-accumulates of one run.
     pub macs: u64,
+    /// What a run costs; `null` for the portable backend, whose core is not known.
+    pub estimate: Option<Estimate>,
+    /// The clock that milliseconds are given for, in hertz.
+    pub clock: Option<f64>,
+    /// Milliseconds of a run, where the estimate counts cycles and a clock is given: without the layers whose cost is not known.
+    pub milliseconds: Option<f64>,
     /// Channels that were taken out because they cannot change or nothing needs them.
     pub removed: RemovedChannels,
     /// The model's inputs.
@@ -57,12 +63,16 @@ pub struct Layer {
     pub operator: String,
     /// Its options in a few words.
     pub options: String,
+    /// The kernels that it calls, by their paths in generated code.
+    pub kernels: Vec<&'static str>,
     /// The tensors that it reads. Packed weights are not among them.
     pub inputs: Vec<ReportedTensor>,
     /// The tensors that it writes.
     pub outputs: Vec<ReportedTensor>,
     /// Multiply-accumulates of one run.
     pub macs: u64,
+    /// What a run of the layer costs, in the unit of [`Report::estimate`]; `null` where no figure of its kernel is known.
+    pub cost: Option<f64>,
     /// Weights, biases and tables, in flash.
     pub constant_bytes: usize,
     /// The arena while the layer runs.
@@ -129,9 +139,20 @@ fn name<S: Serializer>(backend: &Backend, serializer: S) -> Result<S::Ok, S::Err
 }
 
 impl Program {
-    /// What is known of the program before it runs.
+    /// What is known of the program before it runs. Costs are those of the core that stands for the backend, such as the Cortex-M4 for `dsp`.
     pub fn report(&self) -> Report {
+        self.report_of(Core::of_backend(self.backend).map(|core| self.estimate(core)), None)
+    }
+
+    /// The same with the costs of a core, and milliseconds at its clock in hertz. The program should be compiled for the core's backend.
+    pub fn report_on(&self, core: Core, clock: Option<f64>) -> Report {
+        self.report_of(Some(self.estimate(core)), clock)
+    }
+
+    fn report_of(&self, estimate: Option<Estimate>, clock: Option<f64>) -> Report {
         let [before, after] = self.ends;
+        let costs = estimate.as_ref().map_or_else(|| vec![None; self.steps.len()], |estimate| estimate.layers.clone());
+        let milliseconds = estimate.as_ref().zip(clock).and_then(|(of, clock)| of.milliseconds(of.total, clock));
         Report {
             model: self.name.clone(),
             backend: self.backend,
@@ -139,11 +160,14 @@ impl Program {
             state_bytes: self.state_bytes(),
             constant_bytes: self.constant_bytes(),
             macs: self.macs(),
+            estimate,
+            clock,
+            milliseconds,
             removed: self.net.removed,
             inputs: self.reported(&self.net.inputs),
             outputs: self.reported(&self.net.outputs),
             memory_before: before.into(),
-            layers: self.steps.iter().map(|step| self.layer(step)).collect(),
+            layers: self.steps.iter().zip(costs).map(|(step, cost)| self.layer(step, cost)).collect(),
             memory_after: after.into(),
             edges: self.edges(),
         }
@@ -187,15 +211,17 @@ impl Program {
         ids.iter().map(reported).collect()
     }
 
-    fn layer(&self, step: &Step) -> Layer {
+    fn layer(&self, step: &Step, cost: Option<f64>) -> Layer {
         let node = &self.net.nodes[step.node];
         Layer {
             index: node.index,
             operator: node.name.clone(),
             options: step.call.label.clone(),
+            kernels: step.call.body.kernels(),
             inputs: self.reported(&step.call.inputs),
             outputs: self.reported(&step.call.outputs),
             macs: step.call.macs,
+            cost,
             constant_bytes: step.constant_bytes(),
             memory: step.memory.into(),
             overlap: match (step.io.shared, step.call.gaps.first()) {
@@ -209,6 +235,49 @@ impl Program {
 }
 
 impl Report {
+    /// What the costs are, in whole sentences; none where there are no costs.
+    fn about_costs(&self) -> Vec<String> {
+        let Some(Estimate { core, unit, total, largest_error, .. }) = &self.estimate else {
+            return vec!["No cycles are given: the portable backend stands for no core.".into()];
+        };
+        let total = table::group(total.round() as usize);
+        let mut sentences = vec![match (unit, self.milliseconds.zip(self.clock)) {
+            (Unit::Cycles, Some((milliseconds, clock))) => {
+                format!(
+                    "{total} cycles on a {}, {} ms at {} MHz",
+                    core.name(),
+                    table::milliseconds(milliseconds),
+                    clock / 1e6
+                )
+            }
+            _ => format!("{total} {} on a {}", unit.name(), core.name()),
+        }];
+        sentences.push(match unit {
+            Unit::Cycles => format!(
+                "Cycles are estimates: the core's published timings applied to what QEMU executes, without wait states of the flash, not measured on silicon. \
+                 A layer's follow from a fit to measured shapes, which is off by {:.0} % at most for the kernels here; whole networks were off by less than {:.0} %.",
+                100.0 * largest_error,
+                100.0 * Estimate::WITHIN
+            ),
+            Unit::Instructions => format!(
+                "Instructions are estimates, and no cycles: the timings of this core are not published, so there are no milliseconds either. A layer's follow \
+                 from a fit to measured shapes, which is off by {:.0} % at most for the kernels here; whole networks were off by less than {:.0} %.",
+                100.0 * largest_error,
+                100.0 * Estimate::WITHIN
+            ),
+        });
+        let unknown: Vec<String> = self
+            .layers
+            .iter()
+            .filter(|layer| layer.cost.is_none())
+            .map(|layer| format!("{} {}", layer.index, layer.operator))
+            .collect();
+        if !unknown.is_empty() {
+            sentences.push(format!("The sum is without {}: no figure of such a layer is known.", unknown.join(", ")));
+        }
+        sentences
+    }
+
     /// The report as JSON, with the fields of [`Report`] under their names.
     pub fn json(&self) -> String {
         let text = serde_json::to_string_pretty(self);

@@ -4,12 +4,12 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use crate::net::RemovedChannels;
-use crate::plan::portable_layers;
+use crate::plan::{Unit, portable_layers};
 
 use super::{Layer, Memory, Overlap, Report, ReportedTensor};
 
 /// The columns: title, and whether its cells are numbers.
-const COLUMNS: [(&str, bool); 13] = [
+const COLUMNS: [(&str, bool); 15] = [
     ("#", true),
     ("operator", false),
     ("options", false),
@@ -17,6 +17,8 @@ const COLUMNS: [(&str, bool); 13] = [
     ("output", false),
     ("scale, zero point", false),
     ("MACs", true),
+    ("cycles", true),
+    ("ms", true),
     ("flash", true),
     ("live", true),
     ("scratch", true),
@@ -25,8 +27,12 @@ const COLUMNS: [(&str, bool); 13] = [
     ("in place", false),
 ];
 
+/// The columns of costs. The first is titled by its unit, the second is there where a clock is given.
+const COST: usize = 7;
+const MILLISECONDS: usize = 8;
+
 /// The columns that a narrow terminal does without, the first ones first.
-const LEFT_OUT_FIRST: [usize; 7] = [12, 5, 3, 2, 10, 9, 8];
+const LEFT_OUT_FIRST: [usize; 7] = [14, 5, 3, 2, 12, 11, 10];
 
 type Cells = [String; COLUMNS.len()];
 
@@ -35,10 +41,16 @@ impl Report {
     /// are left out, and said to be, until the table fits.
     pub fn table(&self, width: Option<usize>) -> String {
         let rows = self.rows();
-        let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
+        let is_known = |&column: &usize| match column {
+            COST => self.estimate.is_some(),
+            MILLISECONDS => self.milliseconds.is_some(),
+            _ => true,
+        };
+        let all: Vec<usize> = (0..COLUMNS.len()).filter(is_known).collect();
+        let mut shown = all.clone();
         let mut dropped = LEFT_OUT_FIRST.into_iter();
         let table = loop {
-            let mut table = draw(&rows, &shown);
+            let mut table = draw(&rows, &shown, self.estimate.as_ref().map_or(Unit::Cycles, |estimate| estimate.unit));
             let natural = table.lines().map(|line| line.chars().count()).max().unwrap_or(0);
             let Some(width) = width.filter(|&width| natural > width) else { break table };
             match dropped.next() {
@@ -51,7 +63,7 @@ impl Report {
             }
         };
         let left_out: Vec<&str> =
-            (0..COLUMNS.len()).filter(|column| !shown.contains(column)).map(|column| COLUMNS[column].0).collect();
+            all.iter().filter(|column| !shown.contains(column)).map(|&column| COLUMNS[column].0).collect();
         let mut text = String::new();
         let mut say = |line: &str| fold(&mut text, line, width);
         say(&format!("{} for the backend {} ({})", self.model, self.backend.name(), self.backend.cores()));
@@ -81,6 +93,7 @@ impl Report {
             group(self.arena_bytes),
             group(self.macs as usize)
         ));
+        self.about_costs().iter().for_each(|sentence| say(sentence));
         say(
             "In bytes: live (tensors that are needed) + scratch + padding = arena; the column's largest is what the model reserves.",
         );
@@ -98,21 +111,28 @@ impl Report {
         let end = |operator: &str, memory: &Memory| {
             let [live, scratch, padding, arena] = memory.cells();
             let mut cells = Cells::default();
-            (cells[1], cells[8], cells[9], cells[10], cells[11]) = (operator.into(), live, scratch, padding, arena);
+            (cells[1], cells[10], cells[11], cells[12], cells[13]) = (operator.into(), live, scratch, padding, arena);
             cells
         };
         let mut total = Cells::default();
-        (total[1], total[6], total[7], total[11]) =
+        (total[1], total[6], total[9], total[13]) =
             ("total".into(), group(self.macs as usize), group(self.constant_bytes), group(self.arena_bytes));
+        total[COST] = cost(self.estimate.as_ref().map(|estimate| estimate.total));
+        total[MILLISECONDS] = self.milliseconds.map(milliseconds).unwrap_or_default();
         let mut rows = vec![end("(inputs)", &self.memory_before)];
-        rows.extend(self.layers.iter().map(Layer::cells));
+        rows.extend(self.layers.iter().map(|layer| layer.cells(self.time_of(layer))));
         rows.extend([end("(outputs)", &self.memory_after), total]);
         rows
+    }
+
+    /// The milliseconds of a layer, where they are known.
+    pub(super) fn time_of(&self, layer: &Layer) -> Option<f64> {
+        self.estimate.as_ref()?.milliseconds(layer.cost?, self.clock?)
     }
 }
 
 impl Layer {
-    fn cells(&self) -> Cells {
+    fn cells(&self, time: Option<f64>) -> Cells {
         let shapes = |tensors: &[ReportedTensor]| {
             tensors.iter().map(|tensor| format!("{:?}", tensor.shape)).collect::<Vec<_>>().join(" ")
         };
@@ -125,6 +145,8 @@ impl Layer {
             shapes(&self.outputs),
             self.outputs.first().map(ReportedTensor::quantisation).unwrap_or_default(),
             group(self.macs as usize),
+            cost(self.cost),
+            time.map_or_else(|| "–".into(), milliseconds),
             group(self.constant_bytes),
             live,
             scratch,
@@ -157,10 +179,10 @@ impl ReportedTensor {
 }
 
 /// The table of some of the columns, as wide as its cells.
-fn draw(rows: &[Cells], shown: &[usize]) -> Table {
+fn draw(rows: &[Cells], shown: &[usize], unit: Unit) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED);
-    table.set_header(shown.iter().map(|&column| COLUMNS[column].0));
+    table.set_header(shown.iter().map(|&column| if column == COST { unit.name() } else { COLUMNS[column].0 }));
     for row in rows {
         table.add_row(shown.iter().map(|&column| &row[column]));
     }
@@ -198,6 +220,17 @@ fn four_digits(number: f32) -> String {
     }
     let decimals = (3 - number.log10().floor() as i32).max(0) as usize;
     format!("{number:.decimals$}")
+}
+
+/// A cost in whole cycles or instructions.
+pub(super) fn cost(cost: Option<f64>) -> String {
+    cost.map_or_else(|| "–".into(), |cost| group(cost.round() as usize))
+}
+
+/// Milliseconds with three significant digits: `0.0123`, `1.23`, `123`.
+pub(super) fn milliseconds(time: f64) -> String {
+    let decimals = if time > 0.0 { (2 - time.log10().floor() as i32).clamp(0, 6) as usize } else { 0 };
+    format!("{time:.decimals$}")
 }
 
 /// Digits in groups of three.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::table::{decibels, number, percent};
-use super::{QuantisationReport, QuantisedLayer};
+use super::table::{cycles, decibels, number, percent};
+use super::{QuantisationReport, QuantisedLayer, Variant};
 
 /// Size of a histogram's drawing.
 const WIDTH: f64 = 320.0;
@@ -20,12 +20,13 @@ h1 { font-size: 1.4rem; margin: .5rem 0 0; } h2 { font-size: 1.1rem; margin: 2re
 p { margin: .4rem 0; } .soft { color: var(--soft); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } th { color: var(--soft); font-weight: 600; }
+th:first-child, td:first-child { text-align: left; } .folded th, .folded td:first-child { white-space: normal; } th { color: var(--soft); font-weight: 600; }
 .warning { background: var(--warn); padding: .5rem .7rem; border-left: 4px solid var(--clip); overflow-wrap: anywhere; }
 .row { display: flex; justify-content: space-between; gap: 1rem; margin-top: .5rem; } .row span:last-child { white-space: nowrap; }
 svg { display: block; width: 100%; } svg.plot { height: auto; max-height: 9rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }
 .card { border: 1px solid var(--line); border-radius: .4rem; padding: .7rem; min-width: 0; } .card h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
+.key { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 .6em; }
 .card p { font-size: .85rem; } .name { overflow-wrap: anywhere; }
 ";
 
@@ -42,41 +43,58 @@ impl QuantisationReport {
             page += &format!("<p class=\"warning\">{}</p>\n", escape(warning));
         }
         page += &self.forms();
-        page += "<h2>Where the error comes from</h2>\n<p class=\"soft\">Each layer's share of the output's error: its weights and what it gives are rounded, all else stays real.</p>\n";
+        page += "<h2>Where the error comes from</h2>\n<p class=\"soft\">Each layer's share of the output's error: its weights and what it gives are rounded, all else stays real. Of each";
+        page += &format!("{} its share,{} the largest share.</p>\n", key("--clip"), key("--line"));
         let largest = self.layers.iter().map(|layer| layer.error_share).fold(0.0, f64::max).max(1e-9);
         for layer in self.layers.iter().filter(|layer| layer.error_share > 0.0) {
             page += &bar(layer, layer.error_share / largest, &percent(layer.error_share), "var(--clip)");
         }
-        page += "<h2>Signal to noise, layer by layer</h2>\n<p class=\"soft\">With the errors of all layers before it. A full bar is 60 dB.</p>\n";
+        page += "<h2>Signal to noise, layer by layer</h2>\n<p class=\"soft\">With the errors of all layers before it. Of each";
+        page += &format!("{} its ratio,{} 60 dB.</p>\n", key("--bar"), key("--line"));
         for layer in self.layers.iter().filter(|layer| layer.numbers != "float") {
             let share = layer.snr.map_or(1.0, |snr| (snr / FULL_BAR).clamp(0.0, 1.0));
             page += &bar(layer, share, &decibels(layer.snr), "var(--bar)");
         }
-        page += "<h2>Values and ranges</h2>\n<p class=\"soft\">How often values occurred (square root of the count). What lies outside of the two marks is cut off.</p>\n<div class=\"cards\">\n";
+        page += &format!(
+            "<h2>Values and ranges</h2>\n<p class=\"soft\">{} How often values occurred (square root of the count);{} the ends of the integers' range: what lies \
+             beyond is cut off.</p>\n<div class=\"cards\">\n",
+            key("--bar"),
+            key("--clip")
+        );
         self.layers.iter().for_each(|layer| page += &card(layer));
-        page += "</div>\n<h2>What was tried</h2>\n<div class=\"wide\"><table><tr><th>way</th><th>SNR of the outputs, before a softmax or sigmoid</th></tr>\n";
+        page += "</div>\n<h2>What was tried</h2>\n<div class=\"wide\"><table class=\"folded\"><tr><th>way</th><th>SNR of the outputs, before a softmax or sigmoid</th></tr>\n";
         for trial in &self.trials {
             let _ = writeln!(page, "<tr><td>{}</td><td>{}</td></tr>", escape(&trial.way()), decibels(trial.snr));
         }
         page + "</table></div>\n</body></html>\n"
     }
 
-    /// The table of the model's forms.
+    /// The table of the model's forms: a column for each, which narrow pages have room for.
     fn forms(&self) -> String {
-        let mut table = String::from(
-            "<h2>What it costs</h2>\n<div class=\"wide\"><table><tr><th>form</th><th>accuracy</th><th>output SNR</th><th>flash</th><th>RAM</th><th>MACs</th></tr>\n",
-        );
-        for variant in &self.variants {
-            let accuracy = variant.accuracy.map_or_else(|| "–".into(), percent);
-            let snr = if variant.name == "float" { "–".into() } else { decibels(variant.output_snr) };
-            let _ = writeln!(
-                table,
-                "<tr><td>{}</td><td>{accuracy}</td><td>{snr}</td><td>{} B</td><td>{} B</td><td>{}</td></tr>",
-                variant.name, variant.flash_bytes, variant.ram_bytes, variant.macs
-            );
-        }
-        table + "</table></div>\n<p class=\"soft\">Flash and RAM as a Cortex-M4 takes them.</p>\n"
+        let row = |what: &str, cell: &dyn Fn(&Variant) -> String| {
+            let cells: String = self.variants.iter().map(|variant| format!("<td>{}</td>", cell(variant))).collect();
+            format!("<tr><td>{what}</td>{cells}</tr>\n")
+        };
+        let names: String = self.variants.iter().map(|variant| format!("<th>{}</th>", variant.name)).collect();
+        let rows = [
+            row("accuracy", &|of| of.accuracy.map_or_else(|| "–".into(), percent)),
+            row("output SNR", &|of| if of.name == "float" { "–".into() } else { decibels(of.output_snr) }),
+            row("flash", &|of| format!("{} B", of.flash_bytes)),
+            row("RAM", &|of| format!("{} B", of.ram_bytes)),
+            row("MACs", &|of| of.macs.to_string()),
+            row("cycles", &|of| cycles(of.cycles)),
+        ];
+        format!(
+            "<h2>What it costs</h2>\n<div class=\"wide\"><table><tr><th></th>{names}</tr>\n{}</table></div>\n<p class=\"soft\">Flash and RAM as a Cortex-M4 takes them; \
+             its cycles are estimated by published timings, not measured on silicon.</p>\n",
+            rows.concat()
+        )
     }
+}
+
+/// A square of a colour, for a legend.
+fn key(colour: &str) -> String {
+    format!("<span class=\"key\" style=\"background:var({colour})\"></span>")
 }
 
 /// A layer's number and operator.

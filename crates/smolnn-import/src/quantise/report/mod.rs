@@ -102,6 +102,8 @@ pub struct Variant {
     pub ram_bytes: usize,
     /// Multiply-accumulates of one run.
     pub macs: u64,
+    /// Estimated cycles of one run on a Cortex-M4, not measured on silicon; `None` where the cost of a layer is not known.
+    pub cycles: Option<f64>,
 }
 
 impl QuantisationReport {

@@ -10,11 +10,11 @@ impl QuantisationReport {
     pub fn table(&self, width: Option<usize>) -> String {
         let mut text = format!("{}, calibrated with {} samples: {}\n", self.model, self.samples, self.way());
         let rows = self.variants.iter().map(Variant::cells).collect();
-        text += &draw(&["form", "accuracy", "output SNR", "flash", "RAM", "MACs"], rows, 1, width);
+        text += &draw(&["form", "accuracy", "output SNR", "flash", "RAM", "MACs", "cycles"], rows, 1, width);
         let rows = self.layers.iter().map(QuantisedLayer::cells).collect();
         let header = ["#", "layer", "numbers", "range", "used", "beyond", "SNR", "error"];
         text += &draw(&header, rows, 3, width);
-        text += "flash, RAM: bytes on a Cortex-M4. range: least and largest value; used: of the integers; beyond: elements that were cut off.\n";
+        text += "flash, RAM: bytes on a Cortex-M4; cycles: estimated for it by published timings, not measured on silicon. range: least and largest value; used: of the integers; beyond: elements that were cut off.\n";
         text += "SNR: of what the layer gives; error: the layer's share of the output's error.\n";
         text += "Tried, with the SNR of the outputs, before a softmax or sigmoid:";
         for trial in &self.trials {
@@ -68,6 +68,7 @@ impl Variant {
             self.flash_bytes.to_string(),
             self.ram_bytes.to_string(),
             self.macs.to_string(),
+            cycles(self.cycles),
         ]
     }
 }
@@ -105,6 +106,11 @@ fn draw(header: &[&str], rows: Vec<Vec<String>>, first_number: usize, width: Opt
 /// A ratio in decibels; without noise there is none.
 pub(super) fn decibels(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "exact".into(), |ratio| format!("{ratio:.1} dB"))
+}
+
+/// Estimated cycles; those of some layers are not known.
+pub(super) fn cycles(cycles: Option<f64>) -> String {
+    cycles.map_or_else(|| "–".into(), |cycles| format!("{cycles:.0}"))
 }
 
 pub(super) fn percent(share: f64) -> String {
