@@ -11,7 +11,7 @@ use crate::firmware::{self, Variant};
 use crate::shell::{self, End, Kind, fault, say};
 use crate::suite::{Lane, Step, Suite, Tally};
 use crate::{
-    bench, c_firmware, chips, cycles, demo, models, panics, selftest, setup, size, toolchains, wake_word,
+    bench, c_firmware, chips, cycles, demo, models, pages, panics, selftest, setup, size, toolchains, wake_word,
 };
 
 /// Longest that the host's tests may take.
@@ -285,6 +285,7 @@ pub fn run_test(boards: &[&'static Board], chips: bool, install: bool) -> Result
         }
     }
     readme(&mut suite);
+    pages::step(&mut suite);
     chips::steps(&mut suite, chips, install)?;
     c_firmware::steps(&mut suite, chips, install)?;
     selftest::steps(&mut suite);

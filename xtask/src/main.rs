@@ -14,6 +14,7 @@ mod docs;
 mod expected;
 mod firmware;
 mod models;
+mod pages;
 mod panics;
 mod perturb;
 mod report;
@@ -76,6 +77,8 @@ enum Command {
     Accuracy(AccuracyArguments),
     /// Writes one HTML page of all figures in tests/expected.
     Report,
+    /// Looks at the pages that commands write in Chromium, 390 and 1280 pixels wide, and keeps screenshots under target/pages.
+    Pages,
     /// Proves that the gates can fail.
     Selftest,
 }
@@ -179,6 +182,7 @@ fn run(command: Command, install: bool) -> Result<()> {
         Command::Check => checks::run_check(install),
         Command::Cross(arguments) => checks::run_cross(&boards::chosen(&arguments.boards), install),
         Command::Report => report::run(),
+        Command::Pages => pages::run(),
         Command::Selftest => selftest::run(install),
         Command::Accuracy(arguments) => {
             let mut chosen = Vec::new();

@@ -55,6 +55,11 @@ const PUBLIC: [Public; 6] = [
     },
 ];
 
+/// The public models' names and the places where they are published.
+pub fn published() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PUBLIC.iter().map(|model| (model.name, model.published))
+}
+
 /// The variable by which build scripts and tests know the folder.
 pub const VARIABLE: &str = "SMOLNN_MODELS";
 

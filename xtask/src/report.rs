@@ -1,48 +1,85 @@
-//! One HTML page of the figures in tests/expected: tables, and bars against the best C. It measures nothing: run
-//! `bench --bless`, `size --bless` and `accuracy --bless` first for figures of the tree as it stands.
+//! One HTML page of the figures in tests/expected: tables and bars, readable on a telephone. It measures nothing: run
+//! `bench --bless`, `cycles --bless`, `size --bless` and `accuracy --bless` first for figures of the tree as it stands.
 
 use std::fmt::Write;
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
 use crate::boards::BOARDS;
 use crate::expected::{self, Table};
-use crate::{bench, cycles, shell, size};
+use crate::{bench, cycles, models, shell, size};
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}\
-h1,h2{font-weight:600}table{border-collapse:collapse;margin:1rem 0}td,th{padding:.15rem .7rem;text-align:right;\
-border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}summary{cursor:pointer}\
-svg{display:block;margin:1rem 0}text{font:12px system-ui,sans-serif}pre{overflow-x:auto;background:#f6f6f6;padding:1rem}";
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:1rem auto;padding:0 .7rem;color:#222;background:#fff}\
+h1,h2,h3{font-weight:600;line-height:1.2}.wide{overflow-x:auto}table{border-collapse:collapse;margin:.5rem 0;font-variant-numeric:tabular-nums}\
+td,th{padding:.15rem .5rem;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}td:first-child,th:first-child{text-align:left}\
+summary{cursor:pointer}.row{display:flex;justify-content:space-between;gap:1rem;margin-top:.35rem}.row span:first-child{overflow-wrap:anywhere}\
+.track{position:relative;height:.7rem;display:flex;background:#eee}.fill{height:100%}.mark{background:#555}.track .mark{position:absolute;top:0;bottom:0;width:2px}\
+.half{background:#2a7f62}.more{background:#c58a2b}.cycles{background:#a8518a}.code{background:#3b78b5}.constants{background:#7fb2dd}\
+.static{background:#3b8f5a}.stack{background:#d9a441}.key{display:inline-block;width:.8em;height:.8em;margin-right:.3em}.item{white-space:nowrap;margin-right:.8em}.soft{color:#555}\
+pre{overflow-x:auto;background:#f6f6f6;padding:.7rem;font-size:.8rem}";
 
-/// Width of a bar of the value 1, in pixels.
-const UNIT: f64 = 420.0;
+/// Where the page is written.
+pub fn path() -> PathBuf {
+    shell::root().join("target/report.html")
+}
 
 /// `xtask report`: writes target/report.html and says where.
 pub fn run() -> Result<()> {
+    fs::create_dir_all(path().parent().context("target lies in the root")?)?;
+    fs::write(path(), page()?)?;
+    println!("wrote {}", path().display());
+    Ok(())
+}
+
+/// The page of all figures.
+fn page() -> Result<String> {
+    // A tree without Git's folder has no date.
+    let of_tree =
+        shell::output(shell::command("git").args(["log", "-1", "--format=%cs, commit %h"])).unwrap_or_default();
+    let date = if of_tree.is_empty() { String::new() } else { format!(" of {}", escape(of_tree.trim())) };
     let mut page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>smolnn: figures</title><style>{STYLE}</style>\
-         <h1>smolnn: figures</h1><p>Executed instructions under QEMU, which are not cycles; bytes of linked firmware. \
-         From tests/expected.</p>"
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>smolnn: figures</title><style>{STYLE}</style><h1>smolnn: figures</h1><p>Figures of tests/expected in the tree{date}: \
+         executed instructions under QEMU, which are not cycles; cycles modelled by published timings, which were not measured on silicon; bytes of linked \
+         firmware. Models: {}.</p>",
+        models::published()
+            .map(|(name, place)| format!("<a href=\"https://{place}\">{name}</a>"))
+            .collect::<Vec<_>>()
+            .join(", ")
     );
     let figures = instructions()?;
     if figures.is_empty() {
         bail!("tests/expected/instructions.txt holds no figures: run `cargo xtask bench --bless`");
     }
-    models(&mut page, &figures);
+    models_against_c(&mut page, &figures);
     cycles(&mut page)?;
-    kernels(&mut page, &figures);
     sizes(&mut page)?;
-    for (title, file) in [("Accuracy", "accuracy.txt")] {
-        if let Ok(text) = fs::read_to_string(shell::root().join("tests/expected").join(file)) {
-            let _ = write!(page, "<h2>{title}</h2><pre>{}</pre>", escape(&text));
-        }
+    kernels(&mut page, &figures);
+    let accuracy = shell::root().join("tests/expected/accuracy.txt");
+    if let Ok(text) = fs::read_to_string(accuracy) {
+        let _ = write!(page, "<h2>Accuracy of the elementary functions</h2><pre>{}</pre>", escape(&text));
     }
-    let path = shell::root().join("target/report.html");
-    fs::create_dir_all(path.parent().context("target lies in the root")?)?;
-    fs::write(&path, page)?;
-    println!("wrote {}", path.display());
-    Ok(())
+    Ok(page + "</html>")
+}
+
+/// A coloured square and what it stands for.
+fn key(class: &str, what: &str) -> String {
+    format!("<span class=\"item\"><span class=\"key {class}\"></span>{what}</span> ")
+}
+
+/// A name, a value, and below them a bar of parts: each a class and its share of the whole width.
+fn bar(page: &mut String, name: &str, value: &str, parts: &[(&str, f64)], mark: Option<f64>) {
+    let _ =
+        write!(page, "<div class=\"row\"><span>{}</span><span>{value}</span></div><div class=\"track\">", escape(name));
+    for (class, share) in parts {
+        let _ = write!(page, "<div class=\"fill {class}\" style=\"width:{:.2}%\"></div>", 100.0 * share.min(1.0));
+    }
+    if let Some(mark) = mark {
+        let _ = write!(page, "<div class=\"mark\" style=\"left:{:.2}%\"></div>", 100.0 * mark);
+    }
+    page.push_str("</div>");
 }
 
 /// One row of instructions.txt.
@@ -70,9 +107,18 @@ fn instructions() -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
+/// The part of a bar's width that stands for the best C.
+const BEST_C: f64 = 0.8;
+
 /// Bars of whole models, board by board.
-fn models(page: &mut String, figures: &[Figure]) {
-    page.push_str("<h2>Whole models against the best C (CMSIS-NN = 1)</h2>");
+fn models_against_c(page: &mut String, figures: &[Figure]) {
+    let _ = write!(
+        page,
+        "<h2>Whole models against the best C (CMSIS-NN)</h2><p>Instructions as a share of the best C's on the same core: {}{}{}</p>",
+        key("half", "at most half"),
+        key("more", "more than half"),
+        key("mark", "the best C"),
+    );
     for board in BOARDS.iter().map(|board| board.label()) {
         let rows: Vec<(&str, f64)> = figures
             .iter()
@@ -81,69 +127,52 @@ fn models(page: &mut String, figures: &[Figure]) {
             .collect();
         let Some(mean) = expected::geometric_mean(rows.iter().map(|row| row.1)) else { continue };
         let _ = write!(page, "<h3>{board}: {mean:.3} in the geometric mean</h3>");
-        bars(page, &rows);
+        for (name, ratio) in rows {
+            let class = if ratio <= 0.5 { "half" } else { "more" };
+            bar(page, name, &format!("{ratio:.3}"), &[(class, ratio * BEST_C)], Some(BEST_C));
+        }
     }
 }
 
 /// Modelled cycles of whole models, beside the best that were published.
 fn cycles(page: &mut String) -> Result<()> {
-    page.push_str(
-        "<h2>Modelled cycles of whole models</h2><p>No wait states, not measured on silicon. Published: MLPerf Tiny, closed, best of its rounds.</p>\
-         <table><tr><th>model<th>board<th>million cycles<th>published<th>ratio</tr>",
+    let _ = write!(
+        page,
+        "<h2>Cycles of whole models</h2><p>{}millions of a run, modelled without wait states of the flash, not measured on silicon; a full bar is the most of the board. \
+         In brackets the share of the best that was published (MLPerf Tiny, closed, best of its rounds).</p>",
+        key("cycles", "cycles:")
     );
+    let mut rows: Vec<(String, String, f64)> = Vec::new();
     for (key, numbers) in Table::read(cycles::FILE)?.rows() {
         let words: Vec<&str> = key.split_whitespace().collect();
         let (&[board, "model", name, ..], Some(&cycles)) = (&words[..], numbers.first()) else { continue };
-        let _ = write!(page, "<tr><td>{}<td>{board}<td>{:.3}", escape(name), cycles / 1e6);
-        let _ = match cycles::published(board, name) {
-            Some(best) => write!(page, "<td>{:.3}<td>{:.3}</tr>", best / 1e6, cycles / best),
-            None => write!(page, "<td><td></tr>"),
-        };
+        rows.push((board.into(), name.into(), cycles));
     }
-    page.push_str("</table>");
+    for board in BOARDS.iter().map(|board| board.label()) {
+        let of_board: Vec<_> = rows.iter().filter(|row| row.0 == board).collect();
+        let most = of_board.iter().map(|row| row.2).fold(0.0, f64::max);
+        if !of_board.is_empty() {
+            let _ = write!(page, "<h3>{board}</h3>");
+        }
+        for (_, name, cycles) in of_board {
+            let best =
+                cycles::published(&board, name).map(|best| format!(" ({:.2})", cycles / best)).unwrap_or_default();
+            bar(page, name, &format!("{:.3}{best}", cycles / 1e6), &[("cycles", cycles / most)], None);
+        }
+    }
     Ok(())
-}
-
-/// A bar chart; a line marks 0.5, another 1.
-fn bars(page: &mut String, rows: &[(&str, f64)]) {
-    let height = 22 * rows.len() + 22;
-    let _ = write!(page, "<svg width=\"760\" height=\"{height}\" role=\"img\">");
-    for (index, (name, value)) in rows.iter().enumerate() {
-        let y = 22 * index;
-        let width = (value * UNIT).min(520.0);
-        let colour = if *value <= 0.5 { "#2a7f62" } else { "#c58a2b" };
-        let _ = write!(
-            page,
-            "<text x=\"0\" y=\"{}\">{}</text><rect x=\"180\" y=\"{}\" width=\"{width:.1}\" height=\"16\" fill=\"{colour}\"/>\
-             <text x=\"{:.1}\" y=\"{}\">{value:.3}</text>",
-            y + 14,
-            escape(name),
-            y + 2,
-            186.0 + width,
-            y + 14
-        );
-    }
-    for (mark, label) in [(0.5, "0.5"), (1.0, "1")] {
-        let x = 180.0 + mark * UNIT;
-        let bottom = height - 20;
-        let _ = write!(
-            page,
-            "<line x1=\"{x}\" y1=\"0\" x2=\"{x}\" y2=\"{bottom}\" stroke=\"#888\" stroke-dasharray=\"3 3\"/>\
-             <text x=\"{:.1}\" y=\"{}\">{label}</text>",
-            x - 8.0,
-            bottom + 14
-        );
-    }
-    page.push_str("</svg>");
 }
 
 fn kernels(page: &mut String, figures: &[Figure]) {
     page.push_str("<h2>Kernels</h2>");
     for board in BOARDS.iter().map(|board| board.label()) {
         let rows: Vec<&Figure> = figures.iter().filter(|f| f.board == board && f.kind == "kernel").collect();
+        if rows.is_empty() {
+            continue;
+        }
         let _ = write!(
             page,
-            "<details><summary>{board}: {} shapes</summary><table><tr><th>kernel<th>shape<th>instructions<th>of C</tr>",
+            "<details><summary>{board}: {} shapes</summary><div class=\"wide\"><table><tr><th>kernel<th>shape<th>instructions<th>of C</tr>",
             rows.len()
         );
         for figure in rows {
@@ -156,23 +185,48 @@ fn kernels(page: &mut String, figures: &[Figure]) {
                 figure.instructions
             );
         }
-        page.push_str("</table></details>");
+        page.push_str("</table></div></details>");
     }
 }
 
+/// Flash and RAM of the firmware of each model.
 fn sizes(page: &mut String) -> Result<()> {
     let table = Table::read(size::FILE)?;
-    page.push_str(
-        "<h2>Firmware of one model</h2><table><tr><th>board, model, optimised for<th>code<th>constants<th>static RAM<th>stack</tr>",
+    let _ = write!(
+        page,
+        "<h2>Flash and RAM of one model's firmware</h2><p>Bytes, in flash: {}{}and in RAM: {}{}Full bars are the most flash and the most RAM of the board.</p>",
+        key("code", "code"),
+        key("constants", "constants"),
+        key("static", "statics, with arena and states"),
+        key("stack", "deepest stack.")
     );
+    let mut rows = Vec::new();
     for (key, numbers) in table.rows() {
-        let _ = write!(page, "<tr><td>{}", escape(key));
-        for number in numbers {
-            let _ = write!(page, "<td>{number:.0}");
+        let words: Vec<&str> = key.split_whitespace().collect();
+        if let (&[board, model, purpose], &[code, constants, ram, stack]) = (&words[..], numbers) {
+            rows.push((board.to_owned(), format!("{model}, for {purpose}"), [code, constants], [ram, stack]));
         }
-        page.push_str("</tr>");
     }
-    page.push_str("</table>");
+    for board in BOARDS.iter().map(|board| board.label()) {
+        let of_board: Vec<_> = rows.iter().filter(|row| row.0 == board).collect();
+        if of_board.is_empty() {
+            continue;
+        }
+        let flash = of_board.iter().map(|row| row.2.iter().sum()).fold(1.0, f64::max);
+        let ram = of_board.iter().map(|row| row.3.iter().sum()).fold(1.0, f64::max);
+        let _ = write!(page, "<details><summary>{board}: {} firmwares</summary>", of_board.len());
+        for (_, name, [code, constants], [statics, stack]) in of_board {
+            let value = format!("{code:.0} + {constants:.0}; {statics:.0} + {stack:.0}");
+            bar(page, name, &value, &[("code", code / flash), ("constants", constants / flash)], None);
+            let _ = write!(
+                page,
+                "<div class=\"track\"><div class=\"fill static\" style=\"width:{:.2}%\"></div><div class=\"fill stack\" style=\"width:{:.2}%\"></div></div>",
+                100.0 * statics / ram,
+                100.0 * stack / ram
+            );
+        }
+        page.push_str("</details>");
+    }
     Ok(())
 }
 
