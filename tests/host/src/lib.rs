@@ -7,4 +7,5 @@ pub mod oracle;
 pub mod random_models;
 pub mod recurrent;
 pub mod shapes;
+mod shown;
 pub mod source;
