@@ -29,16 +29,16 @@ fn comparable(golden: &Golden) -> bool {
     !["tcn_dilated_dyn", "cnn_float"].contains(&golden.name.as_str())
 }
 
-/// The whole models, by names that no single operator has.
-fn whole_models() -> impl Iterator<Item = Golden> {
-    let named = |mut golden: Golden| {
+/// The whole models of a folder, by names that no single operator has.
+fn whole_models(folder: &str, prefix: &str) -> impl Iterator<Item = Golden> {
+    let named = move |mut golden: Golden| {
         let recorded = golden.cases.iter().flat_map(|case| case.inputs.iter().chain(&case.outputs));
         if recorded.map(|(_, bytes)| bytes.len()).sum::<usize>() > LARGEST {
             golden.cases.truncate(1);
         }
-        Golden { name: format!("whole_{}", golden.name), ..golden }
+        Golden { name: format!("{prefix}_{}", golden.name), ..golden }
     };
-    golden::all("../shared/golden/tf").into_iter().filter(comparable).map(named)
+    golden::all(folder).into_iter().filter(comparable).map(named)
 }
 
 /// Streaming models, each with the calls that are recorded of it.
@@ -54,6 +54,7 @@ fn main() {
     for folder in [
         "../../../../shared/golden/ops",
         "../../../../shared/golden/tf",
+        "../../../../shared/golden/onnx",
         "../../../../shared/golden/wake",
         "../../../../shared/golden/float",
         "../../data/ops",
@@ -69,7 +70,8 @@ fn main() {
         operators.extend(golden::all("../shared/golden/ops"));
         operators.extend(golden::all("tests/data/ops"));
         operators.extend(golden::all("tests/data/japanese_vowels"));
-        operators.extend(whole_models());
+        operators.extend(whole_models("../shared/golden/tf", "whole"));
+        operators.extend(whole_models("../shared/golden/onnx", "onnx"));
         operators.extend(STREAMING.iter().filter_map(|name| golden::streaming(WAKE, name, 60)));
         operators.extend(["int8", "float"].iter().filter_map(|kind| golden::front_end(WAKE, kind, 20)));
         let float = FLOAT_MODELS.map(|name| golden::folder(&format!("tests/data/converter/{name}")));
