@@ -236,3 +236,19 @@ pub fn say_missing_models(is_json: bool) {
 fn path(file: &str) -> PathBuf {
     shell::root().join("tests/expected").join(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_one_of_the_names() {
+        let names = ["digits".to_owned()];
+        assert_eq!(chosen("model", None, &names).unwrap(), Chosen::All);
+        assert_eq!(chosen("model", Some(""), &names).unwrap(), Chosen::Listed);
+        assert_eq!(chosen("model", Some("digits"), &names).unwrap(), Chosen::One("digits"));
+        let error = chosen("model", Some("digit"), &names).unwrap_err();
+        assert_eq!(shell::kind(&error), Kind::Usage);
+        assert!(error.to_string().contains("there are digits"), "{error}");
+    }
+}

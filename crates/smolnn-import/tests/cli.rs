@@ -77,7 +77,7 @@ fn inspect_draws_a_page_that_needs_nothing_else() {
         let part = &format!("class=\"{class}\"");
         assert_eq!(html.matches(part).count(), count, "{part}");
     }
-    assert!(html.contains("DEPTHWISE_CONV_2D") && html.contains("33 504"), "{html}");
+    assert!(html.contains("DEPTHWISE_CONV_2D") && html.contains("33\u{a0}504"), "{html}");
     assert!(["http", "<script", "src="].iter().all(|other| !html.contains(other)), "the page loads something");
     assert!(html.contains("width=device-width"));
 }

@@ -286,7 +286,7 @@ pub struct Golden {
     pub name: String,
     /// The folder.
     pub folder: PathBuf,
-    /// `model.tflite` or `model.onnx`.
+    /// `model.tflite`, `model.onnx`, or the `.tflite` file of the folder's name.
     pub model: Vec<u8>,
     /// Input tensors in the model's order.
     pub inputs: Vec<usize>,
@@ -311,12 +311,12 @@ impl Golden {
     pub fn read(folder: &Path) -> Self {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut golden = Self {
-            name,
-            folder: folder.to_path_buf(),
-            model: ["model.tflite", "model.onnx"]
+            model: ["model.tflite", "model.onnx", &format!("{name}.tflite")]
                 .iter()
                 .find_map(|file| fs::read(folder.join(file)).ok())
                 .expect("the model can be read"),
+            name,
+            folder: folder.to_path_buf(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             tensors: BTreeMap::new(),

@@ -38,7 +38,10 @@ fn my_op(operator: &CustomOperator<'_>, input: &[i8], output: &mut [i8]) {
 
 /// docs/models.md: the operator on the host.
 fn custom_operator_on_the_host(runner: &mut Runner<'_>) {
-    runner.custom("MyOp", |operator, tensors| Ok(my_op(operator, tensors.input(0)?, tensors.output(0)?)));
+    runner.custom("MyOp", |operator, tensors| {
+        my_op(operator, tensors.input(0)?, tensors.output(0)?);
+        Ok(())
+    });
 }
 
 /// docs/quantise.md: float in, integers out.
