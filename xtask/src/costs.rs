@@ -431,6 +431,7 @@ fn text() -> Result<String> {
                     let (cost, Some(size)) = (*cost, size(form, shape)) else { continue };
                     let body = match kernel {
                         "depthwise_conv2d" => depthwise(&size, last(shape.split(' ').next().unwrap_or(""))),
+                        "conv2d" if shape.ends_with("Winograd") => "/winograd",
                         _ => "",
                     };
                     let name = format!("{kernel}{body}");

@@ -90,7 +90,9 @@ const OWN: [&str; 2] = ["digits", "float_model"];
 pub fn is_here(name: &str) -> bool {
     let of_networks = || name == "cnn_float" && shell::root().join("../shared/golden/tf/cnn_float").is_dir();
     let is_required = env::var("CI").as_deref() == Ok("true");
-    OWN.contains(&name) || is_required || names().iter().any(|other| other == name) || of_networks()
+    // The same model by rows is measured too.
+    let model = name.strip_suffix("_rows").unwrap_or(name);
+    OWN.contains(&name) || is_required || names().iter().any(|other| other == model) || of_networks()
 }
 
 /// The models that `bench` and `cycles` can measure here.

@@ -255,7 +255,7 @@ fn real_unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, Problem
         ($function:expr, $text:expr) => {{
             let function = Borrowed::new($function, $text);
             call!(float::act::Activation::forward(function; input<f32>(0), output<f32>(0)))
-                .of_function(stringify!($function))
+                .measured_as(stringify!($function))
         }};
     }
     let body = match kind {

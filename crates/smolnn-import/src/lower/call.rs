@@ -209,8 +209,8 @@ impl Body {
         Self { parts: vec![Part { kernel, bytes, runs_here, fallible: true, function: Box::new(function) }] }
     }
 
-    /// The same under the name of a function that the kernel is given: what it costs is the function's.
-    pub(crate) fn of_function(mut self, name: &'static str) -> Self {
+    /// The same under the name that its figures have: of a function that the kernel is given, or of another body for the same kernel.
+    pub(crate) fn measured_as(mut self, name: &'static str) -> Self {
         self.parts.iter_mut().for_each(|part| part.kernel = name);
         self
     }

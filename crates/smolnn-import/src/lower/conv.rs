@@ -201,7 +201,8 @@ fn winograd(
     let body = call!(conv2d(
         &Conv2d::new(shape, words, channels, layout, range, input_zero_point);
         tensors, scratch
-    ));
+    ))
+    .measured_as("conv2d/winograd");
     Ok(Some(Faster { body, layout, label: " WINOGRAD", scratch_words: packed.scratch, gap, saved_cycles }))
 }
 

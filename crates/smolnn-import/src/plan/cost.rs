@@ -307,6 +307,7 @@ mod tests {
             assert_eq!(kernel(path), name);
             assert!(Core::ALL.iter().all(|core| fits().contains_key(&(core.board(), name))), "{name} has no costs");
         }
+        assert_eq!(kernel("conv2d/winograd"), "conv2d/winograd");
     }
 
     #[test]
