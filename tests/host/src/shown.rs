@@ -49,6 +49,15 @@ fn quantised() -> Result<()> {
     smolnn_import::Model::open("models/gesture.onnx")?.calibrate("models/windows.npy")?.int8()?.emit()
 }
 
+/// docs/memory.md: a budget for the arena.
+fn small_arenas() -> Result<()> {
+    // The fewest instructions within 32 KiB, or an error that says what is possible:
+    smolnn_import::Model::open("models/person.tflite")?.arena_budget(32 * 1024).emit()?;
+    // As little as smolnn finds:
+    smolnn_import::Model::open("models/person.tflite")?.least_arena().emit()?;
+    Ok(())
+}
+
 /// docs/training.md: the memory of a network that learns.
 mod training {
     use smolnn_core::{DenseShape, OptimiserKind, Precision, parameters, shape, train_bytes};
