@@ -90,6 +90,8 @@ pub enum Layout {
     Portable,
     /// DSP: a stream of words per pair of output channels, for convolutions and dense layers of several vectors.
     DspPairs,
+    /// DSP: a stream of words per pair of output channels whose weights do not fit two to a halfword, or whose sums are longer.
+    DspWide,
     /// DSP: a stream per eight outputs, for dense layers of one vector.
     DspEights,
     /// DSP: depthwise convolutions 3×3.
@@ -122,9 +124,10 @@ pub enum Layout {
 
 impl Layout {
     /// All layouts.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Portable,
         Self::DspPairs,
+        Self::DspWide,
         Self::DspEights,
         Self::DspThree,
         Self::DspTaps,
@@ -151,6 +154,7 @@ impl Layout {
         match self {
             Self::Portable => Backend::Portable,
             Self::DspPairs
+            | Self::DspWide
             | Self::DspEights
             | Self::DspThree
             | Self::DspTaps
@@ -278,6 +282,14 @@ pub const fn winograd_layout(backend: Backend, shape: &Conv2dShape) -> Option<La
     }
 }
 
+/// The layout for weights that the backend's own layout for their shape does not allow; the same one where there is no other.
+const fn fallback(own: Layout) -> Layout {
+    match own {
+        Layout::DspPairs | Layout::DspEights => Layout::DspWide,
+        _ => scalar::pack::general(own),
+    }
+}
+
 /// Whether the layout is the one of Winograd's products for the shape.
 const fn is_winograd(layout: Layout, shape: &PackedShape) -> bool {
     match shape {
@@ -300,12 +312,13 @@ pub(crate) const fn needs(layout: Layout, shape: &PackedShape) -> Result<Needs, 
     let backend = layout.backend();
     let own = self::layout(backend, shape);
     let winograd = is_winograd(layout, shape);
-    if !winograd && !layout.is(own) && !layout.is(scalar::pack::general(own)) {
+    if !winograd && !layout.is(own) && !layout.is(fallback(own)) {
         return Err(ShapeError::Range("the weights are packed in a layout that does not fit the shape"));
     }
     let run_as = shape.run_as(backend);
     let needs = match backend {
         Backend::Portable => portable::pack::needs(shape),
+        Backend::Dsp if layout.is(Layout::DspWide) => dsp::pack::wide_needs(&run_as),
         Backend::Dsp if winograd => dsp::pack::winograd_needs(&run_as),
         Backend::Dsp => dsp::pack::needs(&run_as),
         Backend::Helium => helium::pack::needs(&run_as),
@@ -317,11 +330,18 @@ pub(crate) const fn needs(layout: Layout, shape: &PackedShape) -> Result<Needs, 
 
 /// The largest number of words that packing takes for the backend; it may use fewer.
 pub const fn words(backend: Backend, shape: &PackedShape) -> usize {
-    let portable = portable::pack::needs(shape).words;
-    let words = match needs(layout(backend, shape), shape) {
-        Ok(needs) if needs.words > portable => needs.words,
-        _ => portable,
-    };
+    let mut words = portable::pack::needs(shape).words;
+    let own = layout(backend, shape);
+    if let Ok(needs) = needs(own, shape)
+        && needs.words > words
+    {
+        words = needs.words;
+    }
+    if let Ok(needs) = needs(fallback(own), shape)
+        && needs.words > words
+    {
+        words = needs.words;
+    }
     if words > usize::MAX as u64 { usize::MAX } else { words as usize }
 }
 
@@ -361,14 +381,15 @@ pub fn pack(
     }
     let written = match backend {
         Backend::Portable => None,
-        Backend::Dsp => dsp::pack::write(own, &run_as, &rows, output, words),
+        Backend::Dsp => dsp::pack::write(own, &run_as, &rows, output, words)
+            .or_else(|| dsp::pack::write(fallback(own), &run_as, &rows, output, words)),
         Backend::Helium => helium::pack::write(own, &rows, words),
         Backend::V7m | Backend::V6m | Backend::Rv32 => {
             scalar::pack::write(backend, &run_as, &rows, output, words, channels)
         }
     };
     let (layout, taken) = match written {
-        Some(layout) => (layout, taken),
+        Some(layout) => (layout, needs(layout, shape)?),
         None => {
             ShapeError::check_length("the packed channels", rows.outputs, channels.len())?;
             portable::pack::write(&rows, words, channels);

@@ -13,12 +13,14 @@ const ROOM: usize = if cfg!(smolnn_small_board) { 1 } else { 40 };
 const ACTIVATIONS: usize = ROOM * KIB;
 const WEIGHTS: usize = if cfg!(smolnn_small_board) { 2 * KIB } else { 84 * KIB };
 const CHANNELS: usize = if cfg!(smolnn_small_board) { 32 } else { 1024 };
+/// Two bytes per weight, and what channels take beside them.
+const WORDS: usize = WEIGHTS / 2 + CHANNELS;
 const SCRATCH: usize = if cfg!(smolnn_small_board) { 256 } else { 16 * KIB };
 
 /// Memory for one kernel at a time.
 struct Bench {
     values: [i8; WEIGHTS],
-    words: [u32; WEIGHTS / 4 * 2],
+    words: [u32; WORDS],
     channels: [Channel; CHANNELS],
     multipliers: [Multiplier; CHANNELS],
     bias: [i32; CHANNELS],
@@ -30,7 +32,7 @@ struct Bench {
 impl Bench {
     const EMPTY: Self = Self {
         values: [0; WEIGHTS],
-        words: [0; WEIGHTS / 4 * 2],
+        words: [0; WORDS],
         channels: [Channel { bias: 0, multiplier: 0, shift: 0 }; CHANNELS],
         multipliers: [Multiplier { mantissa: 0, shift: 0 }; CHANNELS],
         bias: [0; CHANNELS],
@@ -204,7 +206,7 @@ macro_rules! shapes {
 }
 
 /// Convolutions.
-pub const CONV2D: [(&str, Conv2dShape); 30] = shapes![
+pub const CONV2D: [(&str, Conv2dShape); 31] = shapes![
     "49x10x1 k10x4s2 -> 25x5x64" same(49, 10, 1, (10, 4), 2), conv(64);
     "25x5x64 k1x1s1 -> 25x5x64" same(25, 5, 64, (1, 1), 1), conv(64);
     "32x32x3 k3x3s1 -> 32x32x16" same(32, 32, 3, (3, 3), 1), conv(16);
@@ -235,6 +237,7 @@ pub const CONV2D: [(&str, Conv2dShape); 30] = shapes![
     "1x100x16 k1x5s1 -> 1x100x32" same(1, 100, 16, (1, 5), 1), conv(32);
     "16x16x15 k3x3s1 -> 16x16x17" same(16, 16, 15, (3, 3), 1), conv(17);
     "8x8x8 k3x3s1 -> 8x8x16 M>=1/2" same(8, 8, 8, (3, 3), 1), conv(16);
+    "8x8x128 k3x3s1 -> 8x8x64" same(8, 8, 128, (3, 3), 1), conv(64);
 ];
 
 /// Convolutions by Winograd's products, on the backends that have them.
@@ -274,7 +277,7 @@ macro_rules! dense_shapes {
 }
 
 /// DenseShape layers.
-pub const DENSE: [(&str, DenseShape); 11] = dense_shapes![
+pub const DENSE: [(&str, DenseShape); 12] = dense_shapes![
     "640->128" (640, 128);
     "128->128" (128, 128);
     "128->8" (128, 8);
@@ -286,4 +289,5 @@ pub const DENSE: [(&str, DenseShape); 11] = dense_shapes![
     "256->2" (256, 2);
     "32->3" (32, 3);
     "64->12 M>=1/2" (64, 12);
+    "1000->64" (1000, 64);
 ];

@@ -8,7 +8,7 @@
 use smolnn_core::Conv2dShape;
 
 use super::pack::Runs;
-use super::tile::{tile, widen};
+use super::tile::{tile, wide_tile, widen};
 use super::winograd::winograd;
 use crate::Tensors;
 use crate::backend::winograd::tiles;
@@ -33,7 +33,12 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
             winograd(layer, &tiles, input, output, scratch.as_mut_ptr());
         } else {
             let zero_point = layer.input_zero_point;
-            pairs(shape, layer.words, zero_point, &layer.output, input, output, scratch.as_mut_ptr());
+            let scratch = scratch.as_mut_ptr();
+            if layer.layout.is(Layout::DspWide) {
+                pairs::<true>(shape, layer.words, zero_point, &layer.output, input, output, scratch);
+            } else {
+                pairs::<false>(shape, layer.words, zero_point, &layer.output, input, output, scratch);
+            }
         }
     }
 }
@@ -99,12 +104,12 @@ impl Pixel {
     }
 }
 
-/// Runs a convolution on words of the layout of pairs.
+/// Runs a convolution on words of the layout of pairs, or of the wide one.
 ///
 /// # Safety
-/// The words have the layout of pairs; input, output and scratch memory have the lengths that the shape says.
+/// The words have that layout; input, output and scratch memory have the lengths that the shape says.
 #[inline(never)]
-pub(super) unsafe fn pairs(
+pub(super) unsafe fn pairs<const WIDE: bool>(
     shape: &Conv2dShape,
     words: &[u32],
     input_zero_point: i8,
@@ -113,6 +118,7 @@ pub(super) unsafe fn pairs(
     output: *mut i8,
     scratch: *mut u32,
 ) {
+    let tile = if WIDE { wide_tile } else { tile };
     let channels = shape.output().channels;
     let depth = shape.depth();
     let groups = depth.div_ceil(4);

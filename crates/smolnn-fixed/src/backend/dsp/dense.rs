@@ -7,6 +7,7 @@
 
 use core::arch::naked_asm;
 
+use super::conv2d::pairs;
 use super::vector::{pair, widen};
 use crate::Tensors;
 use crate::dense::Dense;
@@ -23,8 +24,12 @@ pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: 
             vector(layer.words, shape.inputs(), shape.outputs(), input, output, scratch.as_mut_ptr());
             super::memory::clamp(output, shape.outputs(), &layer.output);
         } else {
-            let conv = shape.as_conv2d();
-            super::conv2d::pairs(&conv, layer.words, 0, &layer.output, input, output, scratch.as_mut_ptr());
+            let (conv, scratch) = (shape.as_conv2d(), scratch.as_mut_ptr());
+            if layer.layout.is(Layout::DspWide) {
+                pairs::<true>(&conv, layer.words, 0, &layer.output, input, output, scratch);
+            } else {
+                pairs::<false>(&conv, layer.words, 0, &layer.output, input, output, scratch);
+            }
         }
     }
 }

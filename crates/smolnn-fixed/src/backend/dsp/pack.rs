@@ -64,6 +64,7 @@ pub(crate) fn write(
     let writer = Writer { rows, output, runs };
     match layout {
         Layout::DspPairs => writer.pairs(words, 1),
+        Layout::DspWide => writer.wide(words),
         Layout::DspEights => writer.pairs(words, 4),
         Layout::DspThree => writer.three(words),
         Layout::DspTaps => writer.taps(words),
@@ -91,6 +92,21 @@ const fn pairs_needs(shape: &Conv2dShape) -> Needs {
         scratch += 3 * groups;
     }
     Needs { words: pairs_words(shape.output().channels, shape.depth()), channels: 0, scratch }
+}
+
+/// Wide ([`Layout::DspWide`]): layers of pairs and of eights whose weights these do not allow, as 3×3 convolutions of 128 channels. A
+/// stream per pair of output channels.
+///
+/// Words: the biases of both channels; for every four depths the weights of both for the even depths (0, 2), then those for the
+/// odd ones (1, 3), as pairs of i16; then mantissa, rounding constant and shift of both channels. Depth and channels are filled up as in pairs.
+pub(crate) const fn wide_needs(shape: &PackedShape) -> Needs {
+    let shape = match shape {
+        PackedShape::Conv2d(shape) => *shape,
+        PackedShape::Dense(shape) => shape.as_conv2d(),
+        _ => return Needs { words: 0, channels: 0, scratch: 0 },
+    };
+    let words = shape.output().channels.div_ceil(2) as u64 * (PAIR_EXTRA + 4 * shape.depth().div_ceil(4) as u64);
+    Needs { words, ..pairs_needs(&shape) }
 }
 
 /// Words of a pair of channels beside the weights.
@@ -481,6 +497,29 @@ impl Writer<'_> {
         Some(())
     }
 
+    /// Writes the wide layout, unless the weights do not allow it. `words` is long enough.
+    fn wide(&self, words: &mut [u32]) -> Option<()> {
+        let mut words = words.iter_mut();
+        let mut put = |word: u32| words.next().map(|place| *place = word);
+        for even in (0..self.rows.outputs).step_by(2) {
+            for channel in [even, even + 1] {
+                put(self.encode(channel)?.bias as u32)?;
+            }
+            for depth in (0..self.rows.depth).step_by(4).flat_map(|depth| [depth, depth + 1]) {
+                for channel in [even, even + 1] {
+                    let [low, high] = [depth, depth + 2].map(|depth| self.weight(channel, self.product(depth)) as u16);
+                    put(u32::from(high) << 16 | u32::from(low))?;
+                }
+            }
+            for channel in [even, even + 1] {
+                for word in self.encode(channel)?.requantise.words() {
+                    put(word)?;
+                }
+            }
+        }
+        Some(())
+    }
+
     /// Writes the layout of dense layers to int16, unless the weights do not allow it. `words` is long enough.
     fn to_int16(&self, words: &mut [u32]) -> Option<()> {
         let mut words = words.iter_mut();
@@ -573,9 +612,14 @@ impl Writer<'_> {
         fits.then_some((bias as i32, bound))
     }
 
+    /// The number of the product at a place of the column; behind the last one that of no product.
+    fn product(&self, place: usize) -> usize {
+        if place < self.rows.depth { self.runs.product(place) } else { place }
+    }
+
     /// 256·w1 + w0 of a pair of channels, unless it does not fit in 16 bits.
     fn halfword(&self, even: usize, depth: usize) -> Option<u16> {
-        let depth = if depth < self.rows.depth { self.runs.product(depth) } else { depth };
+        let depth = self.product(depth);
         let halfword = 256 * self.weight(even + 1, depth) + self.weight(even, depth);
         i16::try_from(halfword).ok().map(|word| word as u16)
     }

@@ -13,8 +13,9 @@
 
 use core::arch::naked_asm;
 
-/// Bytes of one step of the unrolled loop: 17 wide instructions.
+/// Bytes of one step of the unrolled loop: 17 wide instructions, and 16 where weights are wide.
 const STEP: usize = 68;
+const WIDE_STEP: usize = 64;
 /// Steps of the unrolled loop, a power of two.
 const UNROLLED: usize = 4;
 
@@ -41,9 +42,32 @@ macro_rules! step {
     };
 }
 
-/// The body of the tile around the inner loop; the steps of the loop are the arguments.
+/// One step on wide weights, which need no unpacking.
+macro_rules! wide_step {
+    () => {
+        "ldmia.w r0!, {{r10, r11}}
+         ldmia.w r1!, {{r3, r12, lr}}
+         smlad r4, r10, r3, r4
+         smlad r6, r10, r12, r6
+         smlad r8, r10, lr, r8
+         smlad r5, r11, r3, r5
+         smlad r7, r11, r12, r7
+         smlad r9, r11, lr, r9
+         ldmia.w r0!, {{r10, r11}}
+         ldmia.w r1!, {{r3, r12, lr}}
+         smlad r4, r10, r3, r4
+         smlad r6, r10, r12, r6
+         smlad r8, r10, lr, r8
+         smlad r5, r11, r3, r5
+         smlad r7, r11, r12, r7
+         smlad r9, r11, lr, r9"
+    };
+}
+
+/// The body of the tile around the inner loop: bytes of a step of the loop, the steps, what is done to the sums of the odd channel behind
+/// the loop, and how they are doubled.
 macro_rules! tile {
-    ($($steps:expr),*) => {
+    ($bytes:ident; $($steps:expr),*; $($separate:literal),*; $($double:literal),*) => {
         naked_asm!(
             env!("SMOLNN_DSP_CORE"),
             "push {{r4-r11, lr}}",
@@ -81,9 +105,7 @@ macro_rules! tile {
             "ldrd r1, r2, [sp, #12]",
             "ldr.w lr, [sp, #20]",
             "ldmia.w r0!, {{r10, r11, r12}}",
-            "subs r5, r5, r4",
-            "subs r7, r7, r6",
-            "sub r9, r9, r8",
+            $($separate,)*
             "lsls r4, r4, #1",
             "lsls r6, r6, #1",
             "lsl r8, r8, #1",
@@ -102,11 +124,9 @@ macro_rules! tile {
             "asr r3, r3, r12",
             "ssat r3, #8, r3",
             "strb r3, [r1], #1",
-            // r5, r7, r9 hold 256 times the odd channel's sums.
+            // r5, r7, r9 hold the odd channel's sums, 256 times as much where they are packed.
             "ldmia.w r0!, {{r10, r11, r12}}",
-            "asrs r5, r5, #7",
-            "asrs r7, r7, #7",
-            "asr r9, r9, #7",
+            $($double,)*
             "add r3, r11, r7, asr #31",
             "smmlar r3, r7, r10, r3",
             "asr r3, r3, r12",
@@ -130,7 +150,7 @@ macro_rules! tile {
             "pop {{r4-r11, pc}}",
             unrolled = const UNROLLED,
             log = const UNROLLED.trailing_zeros(),
-            step = const STEP,
+            step = const $bytes,
         )
     };
 }
@@ -169,7 +189,31 @@ pub(super) unsafe extern "C" fn tile(
     last: usize,
     pairs: usize,
 ) -> *const u32 {
-    tile!(step!(), step!(), step!(), step!())
+    tile!(
+        STEP; step!(), step!(), step!(), step!();
+        "subs r5, r5, r4", "subs r7, r7, r6", "sub r9, r9, r8";
+        "asrs r5, r5, #7", "asrs r7, r7, #7", "asr r9, r9, #7"
+    )
+}
+
+/// As [`tile`], on words of the wide layout: the two sums of each pixel are those of the two channels. 16 instructions for 24 products.
+///
+/// # Safety
+/// As for [`tile`], but that `words` has `pairs` · (8 + 4 · `groups`) words.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn wide_tile(
+    words: *const u32,
+    columns: *const u32,
+    groups: usize,
+    output: *mut i8,
+    stride: usize,
+    last: usize,
+    pairs: usize,
+) -> *const u32 {
+    tile!(
+        WIDE_STEP; wide_step!(), wide_step!(), wide_step!(), wide_step!();;
+        "lsls r5, r5, #1", "lsls r7, r7, #1", "lsl r9, r9, #1"
+    )
 }
 
 /// Widens `runs` runs of `groups` groups of four bytes of each of three pixels into columns; gives the end of the columns.
