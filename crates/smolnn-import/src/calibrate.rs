@@ -10,7 +10,7 @@ use crate::error::{Error, Problem, Result};
 use crate::labels::{Labels, Scoring};
 use crate::lower::lower;
 use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId, UnaryKind, View};
-use crate::plan::{Core, Goal, Program, plan};
+use crate::plan::{Aim, Core, Program, plan};
 use crate::quantise::{
     Converted, Decisions, IntegerRows, Numbers, Observed, QuantisationReport, QuantisedLayer, RangeMethod, Samples,
     Scheme, Trial, Variant, bias_corrections, convert, equalise, prepare, quantised, reals, scheme,
@@ -82,7 +82,7 @@ impl Machine {
         for (id, &root) in calls.roots.iter().enumerate().filter(|&(id, &root)| id != root) {
             aliases.entry(root).or_default().push(id);
         }
-        Ok(Self { program: plan("calibration", Backend::CURRENT, calls, Goal::Speed)?, aliases })
+        Ok(Self { program: plan("calibration", Backend::CURRENT, calls, Aim::default())?, aliases })
     }
 
     fn runner(&self) -> Result<Runner<'_>> {
@@ -674,7 +674,7 @@ fn equalised<'a>(of: Calibrated<'a>, progress: &mut Progress<'_>) -> Result<Cali
 
 /// The program for the core that sizes are given for.
 fn for_cortex_m4(net: &Net) -> Result<Program> {
-    plan("size", Backend::Dsp, lower(net, Backend::Dsp)?, Goal::Speed)
+    plan("size", Backend::Dsp, lower(net, Backend::Dsp)?, Aim::default())
 }
 
 /// The share of labelled samples whose class the machine finds.

@@ -11,7 +11,7 @@ use crate::error::{Error, Problem, Result};
 use crate::lower::lower;
 use crate::manifest::Manifest;
 use crate::net::{Net, Operator, Tensor};
-use crate::plan::{Goal, Program, plan};
+use crate::plan::{Aim, Goal, Program, plan};
 use crate::quantise::QuantisationReport;
 use crate::read::{has_channels_first, label_lists, read};
 use crate::rewrite::{channels_last_inputs, keep_state, rewrite, rewrite_channels_first, take_out_constant_channels};
@@ -43,7 +43,7 @@ pub struct Model {
     data: Vec<PathBuf>,
     /// What it cost to quantise the model here.
     quantisation: Option<Arc<QuantisationReport>>,
-    goal: Goal,
+    aim: Aim,
     is_quiet: bool,
 }
 
@@ -115,7 +115,7 @@ impl Model {
             flash_budget: None,
             data: Vec::new(),
             quantisation: None,
-            goal: Goal::Speed,
+            aim: Aim::default(),
             is_quiet: false,
         })
     }
@@ -262,12 +262,29 @@ impl Model {
     ///
     /// [`compile`](Self::compile) and [`emit`](Self::emit) give [`Error::Unsupported`] when no plan that smolnn finds stays within the budget.
     pub fn arena_budget(self, bytes: usize) -> Self {
-        Self { goal: Goal::Budget(bytes), ..self }
+        Self { aim: Aim { goal: Goal::Budget(bytes), ..self.aim }, ..self }
     }
 
     /// Compiles for the smallest arena that smolnn finds, as [`arena_budget`](Self::arena_budget) does for one that is small enough.
     pub fn least_arena(self) -> Self {
-        Self { goal: Goal::LeastArena, ..self }
+        Self { aim: Aim { goal: Goal::LeastArena, ..self.aim }, ..self }
+    }
+
+    /// Takes the input row by row, as a camera gives it: the image is never in the arena, only the rows that the first layers still need. The generated model
+    /// has `push_row(&row)`, which gives the output with the last row, and `infer(&image)`, which reads the image where it lies, in flash or in a DMA's
+    /// buffer. The arena is the least that smolnn finds, unless [`arena_budget`](Self::arena_budget) allows more.
+    ///
+    /// ```no_run
+    /// # fn main() -> smolnn_import::Result<()> {
+    /// smolnn_import::Model::open("person.tflite")?.input_by_rows().emit()
+    /// # }
+    /// ```
+    ///
+    /// [`compile`](Self::compile) and [`emit`](Self::emit) give [`Error::Unsupported`] for models with another number of inputs than one, or with one that is no
+    /// image `[1, rows, columns, channels]`.
+    pub fn input_by_rows(self) -> Self {
+        let goal = if self.aim.goal == Goal::Speed { Goal::LeastArena } else { self.aim.goal };
+        Self { aim: Aim { goal, is_pushed: true }, ..self }
     }
 
     /// Lets [`emit`](Self::emit) print no warnings: what they say is known, and cannot be changed.
@@ -317,9 +334,9 @@ impl Model {
             take_out_constant_channels(&mut net);
         }
         // Constants grow for the sake of cycles where memory is no concern, or where it is said.
-        let flash_budget = self.flash_budget.or((self.goal != Goal::Speed).then_some(0));
+        let flash_budget = self.flash_budget.or((self.aim.goal != Goal::Speed).then_some(0));
         let compiled = lower(&net, backend)
-            .and_then(|calls| plan(&self.name, backend, calls.within_flash(flash_budget), self.goal));
+            .and_then(|calls| plan(&self.name, backend, calls.within_flash(flash_budget), self.aim));
         let compiled = compiled.map(|program| Program {
             link_section: self.link_section.clone(),
             labels: self.labels.clone(),

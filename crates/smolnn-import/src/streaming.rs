@@ -572,7 +572,7 @@ mod tests {
         Activation, BinaryKind, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation, ReduceKind,
         SlidingWindow, Tensor, TensorId, UnaryKind,
     };
-    use crate::plan::{Goal, Program, plan};
+    use crate::plan::{Aim, Program, plan};
 
     /// A generator (xorshift).
     struct Random(u64);
@@ -824,7 +824,7 @@ mod tests {
 
     fn compile(net: &Net) -> Program {
         lower(net, Backend::CURRENT)
-            .and_then(|calls| plan("net", Backend::CURRENT, calls, Goal::Speed))
+            .and_then(|calls| plan("net", Backend::CURRENT, calls, Aim::default()))
             .expect("the net compiles")
     }
 

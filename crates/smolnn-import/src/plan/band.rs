@@ -30,8 +30,9 @@ pub(super) struct RowCall {
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     /// Rows of a turn.
-    rate: usize,
-    lead: isize,
+    pub rate: usize,
+    /// Rows behind turn 0, as if the tensor had any number of them.
+    pub lead: isize,
     height: usize,
 }
 
@@ -74,16 +75,35 @@ pub(super) struct Line {
 #[derive(Clone, Debug)]
 pub(super) struct Band {
     pub turns: usize,
-    /// Per call, when its output is made.
+    /// Per call, when its output is made; behind them, of a band that takes the model's input row by row, when that is there.
     pub progress: Vec<Progress>,
-    /// Per call, the buffer of its output; `None` for one that others than the band read, which is kept whole.
+    /// The buffers of the same tensors; `None` for one that others than the band read, which is kept whole.
     pub lines: Vec<Option<Line>>,
 }
 
 impl Band {
-    /// The calls with `rate` rows of the last one's output in a turn. `is_inner` says of each output whether the band's calls alone read it. `None` where the
-    /// calls do not go together: rows of one tensor at several rates, a call whose output waits for others of the band.
-    pub(super) fn new(calls: &[&RowCall], rate: usize, is_inner: &[bool]) -> Option<Self> {
+    /// The calls with `rate` rows of the last one's output in a turn. `is_inner` says of each output whether the band's calls alone read it. `input` is the
+    /// model's input, and its rows, where it comes row by row. `None` where the calls do not go together: rows of one tensor at several rates, a call whose
+    /// output waits for others of the band.
+    pub(super) fn new(
+        calls: &[&RowCall],
+        rate: usize,
+        is_inner: &[bool],
+        input: Option<(TensorId, usize)>,
+    ) -> Option<Self> {
+        let Some((output, height)) = input else { return Self::of_calls(calls, rate, is_inner) };
+        // It is as the output of a first call that reads nothing.
+        let first = RowCall { inputs: Vec::new(), output, height };
+        let calls: Vec<&RowCall> = std::iter::once(&first).chain(calls.iter().copied()).collect();
+        let is_inner: Vec<bool> = std::iter::once(true).chain(is_inner.iter().copied()).collect();
+        let mut band = Self::of_calls(&calls, rate, &is_inner)?;
+        band.lines.iter_mut().flatten().for_each(|line| line.last_reader = line.last_reader.saturating_sub(1));
+        band.progress.rotate_left(1);
+        band.lines.rotate_left(1);
+        Some(band)
+    }
+
+    fn of_calls(calls: &[&RowCall], rate: usize, is_inner: &[bool]) -> Option<Self> {
         let count = calls.len();
         let mut progress: Vec<Progress> = Vec::with_capacity(count);
         let mut lines = Vec::with_capacity(count);
@@ -141,6 +161,11 @@ impl Band {
         Some(band)
     }
 
+    /// When the rows of the model's input come, and their buffer, of a band of `calls` calls that takes them one by one.
+    pub(super) fn input(&self, calls: usize) -> Option<(&Progress, &Line)> {
+        Some((self.progress.get(calls)?, self.lines.get(calls)?.as_ref()?))
+    }
+
     /// The place in its buffer of a row of an inner tensor in a turn, counted in rows.
     pub(super) fn place(&self, call: usize, turn: usize, row: usize) -> usize {
         let capacity = self.lines[call].as_ref().map_or(0, |line| line.capacity);
@@ -184,9 +209,9 @@ impl Band {
         Some(gap)
     }
 
-    /// Turns of all calls together that make rows: runs of kernels.
-    pub(super) fn runs(&self) -> usize {
-        self.progress.iter().map(|of| of.turns().len()).sum()
+    /// Turns of all `calls` calls together that make rows: runs of kernels.
+    pub(super) fn runs(&self, calls: usize) -> usize {
+        self.progress.iter().take(calls).map(|of| of.turns().len()).sum()
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Sequence {
     pub calls: Vec<SequencedCall>,
     /// What lies in the arena.
     pub items: Vec<SequencedItem>,
+    /// The item of the model's input, where it comes row by row.
+    pub pushed: Option<usize>,
 }
 
 /// A call, for the division.
@@ -40,6 +42,8 @@ pub(super) struct SequencedCall {
     pub scratch: usize,
     /// Bytes that its output and an input that ends here may have in common.
     pub shared: usize,
+    /// Bytes by which the output then starts before the input.
+    pub gap: usize,
     /// The call by rows, if it can run so.
     pub by_rows: Option<RowCall>,
 }
@@ -54,6 +58,8 @@ pub(super) struct SequencedItem {
     pub end: usize,
     /// The tensor and the bytes of one of its rows, where it is an image that calls read and write under this name alone.
     pub image: Option<(TensorId, usize)>,
+    /// Rows of the image.
+    pub rows: Option<usize>,
 }
 
 /// One call, or several as a band.
@@ -63,6 +69,18 @@ pub(super) struct Segment {
     pub band: Option<Band>,
     peak: usize,
     cost: usize,
+    /// Bytes by which the output starts before the input that it overlaps. From segment to segment the tensors of a chain move on by them, so that their
+    /// arena exceeds every peak.
+    drift: usize,
+}
+
+/// What a division is to have little of, beside peaks that keep a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// Instructions.
+    Cost,
+    /// Drift first, then instructions.
+    Drift,
 }
 
 /// The input and the output of a band that may overlap: items, and the least distance in bytes from the output's start to the input's.
@@ -104,10 +122,10 @@ impl Sequence {
     }
 
     fn single(&self, position: usize) -> Segment {
-        let SequencedCall { writes, scratch, shared, .. } = &self.calls[position];
+        let SequencedCall { writes, scratch, shared, gap, .. } = &self.calls[position];
         let written: usize = writes.iter().map(|&item| aligned(self.items[item].bytes)).sum();
         let peak = self.live(position) + written + aligned(*scratch) - shared.min(&written);
-        Segment { calls: position..position + 1, band: None, peak, cost: 0 }
+        Segment { calls: position..position + 1, band: None, peak, cost: 0, drift: *gap }
     }
 
     /// The calls as a band with `rate` rows of the last output in a turn, if they can be one.
@@ -133,7 +151,10 @@ impl Sequence {
             .enumerate()
             .map(|(index, inner)| inner && index + 1 < calls.len())
             .collect();
-        let band = Band::new(&rows, rate, &is_inner)?;
+        let pushed = self.pushed_into(&range);
+        let height = |id: TensorId, item: usize| Some((id, self.items[item].rows?));
+        let input = pushed.and_then(|item| height(self.items[item].image?.0, item));
+        let band = Band::new(&rows, rate, &is_inner, input)?;
         let row = |item: usize| self.items[item].image.map_or(0, |(_, bytes)| bytes);
         let (mut kept, mut moved) = (0, 0);
         let mut of_turn = vec![0; calls.len()];
@@ -153,11 +174,25 @@ impl Sequence {
                 }
             }
         }
-        let saved = self.band_overlap(&range, &band).map_or(0, |overlap| self.saved(&overlap));
+        let mut live = self.live(range.start);
+        if let (Some(item), Some((_, line))) = (pushed, band.input(calls.len())) {
+            live -= aligned(self.items[item].bytes);
+            kept += aligned(line.capacity * row(item));
+            moved += line.moves.len() * (line.capacity - line.by) * row(item);
+        }
+        let overlap = self.band_overlap(&range, &band);
+        let (saved, drift) = overlap.map_or((0, 0), |overlap| (self.saved(&overlap), overlap.gap));
         let most = of_turn.into_iter().max().unwrap_or(0);
-        let peak = (self.live(range.start) + kept + most).saturating_sub(saved);
-        let runs = band.runs() - calls.len();
-        Some(Segment { calls: range, peak, cost: runs * RUN_COST + moved / BYTES_PER_INSTRUCTION, band: Some(band) })
+        let peak = (live + kept + most).saturating_sub(saved);
+        let runs = band.runs(calls.len()) - calls.len();
+        let cost = runs * RUN_COST + moved / BYTES_PER_INSTRUCTION;
+        Some(Segment { calls: range, peak, cost, drift, band: Some(band) })
+    }
+
+    /// The item of the model's input whose rows a band takes one by one: the first one, if nothing behind it reads the input.
+    pub(super) fn pushed_into(&self, range: &Range<usize>) -> Option<usize> {
+        self.pushed
+            .filter(|&item| range.start == 0 && self.items[item].end <= range.end && self.items[item].image.is_some())
     }
 
     /// The input that ends in a band and the output that outlives it which save the most memory by overlapping.
@@ -172,6 +207,8 @@ impl Sequence {
             end <= range.end && written.is_none_or(|written| written < range.start)
         };
         inputs.retain(ends);
+        let pushed = self.pushed_into(range).filter(|_| band.input(calls.len()).is_some());
+        inputs.retain(|&item| Some(item) != pushed);
         let outputs = (0..calls.len()).filter(|&index| band.lines[index].is_none());
         let pairs = outputs.flat_map(|index| inputs.iter().map(move |&input| (index, input)));
         let overlap = |(index, input): (usize, usize)| {
@@ -200,15 +237,16 @@ pub(super) fn least_peak(segments: &[Segment], count: usize) -> usize {
     least[count]
 }
 
-/// The cheapest division of `count` calls whose peaks do not exceed `limit`, if there is one.
-pub(super) fn cheapest(segments: &[Segment], count: usize, limit: usize) -> Option<Vec<Segment>> {
-    let mut best: Vec<Option<(usize, usize)>> = vec![None; count + 1];
-    best[0] = Some((0, usize::MAX));
-    for (index, Segment { calls, peak, cost, .. }) in segments.iter().enumerate() {
-        if let Some((known, _)) = best[calls.start].filter(|_| *peak <= limit) {
-            let cost = known + cost;
-            if best[calls.end].is_none_or(|(other, _)| cost < other) {
-                best[calls.end] = Some((cost, index));
+/// The division of `count` calls with the least weight of those whose peaks do not exceed `limit`, if there is one.
+pub(super) fn lightest(segments: &[Segment], count: usize, limit: usize, weight: Weight) -> Option<Vec<Segment>> {
+    let mut best: Vec<Option<((usize, usize), usize)>> = vec![None; count + 1];
+    best[0] = Some(((0, 0), usize::MAX));
+    for (index, Segment { calls, peak, cost, drift, .. }) in segments.iter().enumerate() {
+        if let Some(((known_drift, known), _)) = best[calls.start].filter(|_| *peak <= limit) {
+            let drift = if weight == Weight::Drift { known_drift + drift } else { 0 };
+            let total = (drift, known + cost);
+            if best[calls.end].is_none_or(|(other, _)| total < other) {
+                best[calls.end] = Some((total, index));
             }
         }
     }

@@ -13,7 +13,7 @@ mod turns;
 
 pub use cost::{Core, Estimate, Unit};
 pub use program::Program;
+pub(crate) use program::{Aim, Goal, InputRows, Stage, Step, plan};
 #[cfg(feature = "cli")]
-pub(crate) use program::{ArenaUse, portable_layers};
-pub(crate) use program::{Goal, Stage, Step, plan};
+pub(crate) use program::{ArenaUse, Purpose, portable_layers};
 pub(crate) use turns::{ByRows, Moves, RowRun};

@@ -7,7 +7,7 @@ use std::ops::Range;
 use smolnn_fixed::Backend;
 
 use super::band::RowCall;
-use super::divide::{self, Segment, Sequence, SequencedCall, SequencedItem};
+use super::divide::{self, Segment, Sequence, SequencedCall, SequencedItem, Weight};
 use super::order::{self, Use};
 use super::place::{self, Item, Overlap, Placement};
 use super::turns::{ByRows, Turns};
@@ -48,15 +48,83 @@ pub(crate) struct Stage {
     pub turns: usize,
 }
 
+/// Bytes of the arena that serve one purpose for a time.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
+pub(crate) struct Block {
+    pub purpose: Purpose,
+    pub bytes: Range<usize>,
+    /// Moments from the first to behind the last one: 0 has the inputs, step `s` runs at moment `s + 1`, and the last one has the outputs.
+    pub moments: Range<usize>,
+}
+
+/// What bytes of the arena serve for.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
+pub(crate) enum Purpose {
+    /// A tensor.
+    Tensor(TensorId),
+    /// So many rows of a tensor.
+    Rows(TensorId, usize),
+    /// Scratch memory of the step at this position.
+    Scratch(usize),
+}
+
+/// What is wanted of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Aim {
+    pub goal: Goal,
+    /// The input comes row by row.
+    pub is_pushed: bool,
+}
+
 /// What the plan is made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Goal {
     /// The fewest instructions: every tensor is whole.
+    #[default]
     Speed,
     /// The fewest instructions with an arena of at most so many bytes.
     Budget(usize),
     /// The least arena.
     LeastArena,
+}
+
+/// How the model takes its input row by row: in which turn of the first stage a row comes, and where it lies then.
+#[derive(Clone, Debug)]
+pub(crate) struct InputRows {
+    /// Rows of the input.
+    pub height: usize,
+    /// Elements of a row.
+    pub row: usize,
+    /// Rows of a turn: all of them where the input lies whole before the first step.
+    pub rate: usize,
+    /// Rows of turn 0: 1 to `rate`.
+    pub lead: usize,
+    /// Rows that the buffer holds.
+    pub capacity: usize,
+    /// The turns before whose first row the buffer moves on, by the rows of a turn.
+    pub moves: Range<usize>,
+    /// The buffer in the arena.
+    pub words: Range<usize>,
+}
+
+impl InputRows {
+    /// The turn in which a row comes.
+    pub(crate) fn turn(&self, row: usize) -> usize {
+        (row + self.rate - self.lead) / self.rate
+    }
+
+    /// The rows that come in a turn.
+    pub(crate) fn rows(&self, turn: usize) -> Range<usize> {
+        let end = self.rate * turn + self.lead;
+        end.saturating_sub(self.rate).min(self.height)..end.min(self.height)
+    }
+
+    /// The place of a row in the buffer, in rows.
+    pub(crate) fn place(&self, row: usize) -> usize {
+        row + self.capacity - (self.rate * self.turn(row) + self.lead)
+    }
 }
 
 /// The arena at one moment, in bytes.
@@ -93,6 +161,11 @@ pub struct Program {
     pub(crate) steps: Vec<Step>,
     /// All steps, as they run.
     pub(crate) stages: Vec<Stage>,
+    /// How its input comes row by row, if it does.
+    pub(crate) input_rows: Option<InputRows>,
+    /// What lies in the arena, and when.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
+    pub(crate) blocks: Vec<Block>,
     /// The arena before the first step, with the inputs in it, and behind the last one, with the outputs.
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
     pub(crate) ends: [ArenaUse; 2],
@@ -159,9 +232,12 @@ pub(crate) fn portable_layers<'a>(layers: impl Iterator<Item = (usize, &'a str, 
 ///
 /// # Errors
 /// [`Error::Unsupported`] when the arena would be larger than any microcontroller's memory, or than the budget.
-pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls, goal: Goal) -> Result<Program> {
+pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls, Aim { goal, is_pushed }: Aim) -> Result<Program> {
     let Calls { net, calls, roots } = lowered;
-    let layout = Layout::new(&net, &calls, &roots);
+    let mut layout = Layout::new(&net, &calls, &roots);
+    if is_pushed {
+        layout.pushed = Some(layout.pushed_item()?);
+    }
     let mut rows = RowLowering::new(&net, backend);
     let mut placed = layout.arrange(&calls, goal, &HashSet::new());
     // Calls of which some rows turned out to need other constants than others.
@@ -188,6 +264,8 @@ pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls, goal: Goal) -> 
         return Err(Error::Unsupported(vec![Problem::model(found, "at most 512 MiB")]));
     }
     let states = layout.states();
+    let input_rows = layout.input_rows(&placed);
+    let blocks = layout.blocks(&placed);
     let offsets = layout.offsets(&placed.placement);
     let uses = placed.uses();
     let ends = [uses[0], uses[uses.len() - 1]];
@@ -204,6 +282,8 @@ pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls, goal: Goal) -> 
         labels: Vec::new(),
         steps,
         stages,
+        input_rows,
+        blocks,
         ends,
         arena_words: bytes / 4,
         state_words: states.words,
@@ -224,6 +304,8 @@ pub(super) struct Layout<'a> {
     outputs: Vec<usize>,
     /// Roots of the states, in order of first use.
     states: Vec<TensorId>,
+    /// The item of the input, where it comes row by row.
+    pushed: Option<usize>,
 }
 
 /// The memory of the states.
@@ -293,6 +375,7 @@ impl<'a> Layout<'a> {
             inputs: Vec::new(),
             outputs: Vec::new(),
             states: Vec::new(),
+            pushed: None,
         };
         layout.inputs = net.inputs.iter().filter_map(|&id| layout.item(id)).collect();
         for Lowering { call, .. } in calls {
@@ -322,6 +405,65 @@ impl<'a> Layout<'a> {
         self.items.insert(root, self.bytes.len());
         self.bytes.push(tensor.bytes());
         Some(self.bytes.len() - 1)
+    }
+
+    /// The item of the input that comes row by row.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when the model has several inputs, or one that is no image of several rows.
+    fn pushed_item(&self) -> Result<usize> {
+        let refuse = |found: String| {
+            let supported = "input by rows for models with one input of shape [1, rows, columns, channels]";
+            Error::Unsupported(vec![Problem::model(found, supported)])
+        };
+        let &[id] = &self.net.inputs[..] else { return Err(refuse(format!("{} inputs", self.net.inputs.len()))) };
+        let shape = &self.net.tensors[id].shape;
+        let item =
+            self.items.get(&self.roots[id]).copied().filter(|_| matches!(shape[..], [1, rows, _, _] if rows > 1));
+        item.ok_or_else(|| refuse(format!("an input of shape {shape:?}")))
+    }
+
+    /// How the input comes row by row, where it does.
+    fn input_rows(&self, placed: &Placed) -> Option<InputRows> {
+        let (item, tensor) = (self.pushed?, &self.net.tensors[*self.net.inputs.first()?]);
+        let height = *tensor.shape.get(1)?;
+        let start = placed.placement.offsets[item] / 4;
+        let words = start..start + placed.items[item].bytes.div_ceil(4);
+        let whole = InputRows {
+            height,
+            row: tensor.len() / height,
+            rate: height,
+            lead: height,
+            capacity: height,
+            moves: 0..0,
+            words,
+        };
+        let Segment { calls, band: Some(band), .. } = placed.segments.first()? else { return Some(whole) };
+        let Some((progress, line)) = band.input(calls.len()) else { return Some(whole) };
+        debug_assert!((1..=progress.rate as isize).contains(&progress.lead), "the input's first rows come in turn 0");
+        let (rate, lead) = (progress.rate, progress.lead.unsigned_abs());
+        Some(InputRows { rate, lead, capacity: line.capacity, moves: line.moves.clone(), ..whole })
+    }
+
+    /// What lies in the arena, tensors first.
+    fn blocks(&self, placed: &Placed) -> Vec<Block> {
+        let mut tensors: Vec<(usize, TensorId)> = self.items.iter().map(|(&root, &item)| (item, root)).collect();
+        tensors.sort_unstable();
+        let purpose = |(item, root): (usize, TensorId)| match self.net.tensors[root].shape[..] {
+            [1, rows, ..] if placed.items[item].bytes != self.bytes[item] => {
+                let row = self.bytes[item] / rows;
+                Purpose::Rows(root, placed.items[item].bytes.checked_div(row).unwrap_or(0))
+            }
+            _ => Purpose::Tensor(root),
+        };
+        let purposes = tensors.into_iter().map(purpose).chain((0..placed.order.len()).map(Purpose::Scratch));
+        let block = |(purpose, (item, &offset)): (Purpose, (&Item, &usize))| Block {
+            purpose,
+            bytes: offset..offset + item.bytes,
+            moments: item.first..item.last + 1,
+        };
+        let blocks = purposes.zip(placed.items.iter().zip(&placed.placement.offsets)).map(block);
+        blocks.filter(|block| !block.bytes.is_empty() && !block.moments.is_empty()).collect()
     }
 
     fn items_of(&self, ids: &[TensorId]) -> Vec<usize> {
@@ -377,12 +519,15 @@ impl<'a> Layout<'a> {
                 if !tried.insert(own) {
                     continue;
                 }
-                let Some(division) = divide::cheapest(&segments, calls.len(), own) else { break };
-                let other = place(index, division);
-                let excess = other.placement.bytes.saturating_sub(budget);
-                better(&mut placed, other);
-                if excess == 0 {
-                    return placed;
+                let mut excess = usize::MAX;
+                for weight in [Weight::Cost, Weight::Drift] {
+                    let Some(division) = divide::lightest(&segments, calls.len(), own, weight) else { continue };
+                    let other = place(index, division);
+                    excess = excess.min(other.placement.bytes.saturating_sub(budget));
+                    better(&mut placed, other);
+                    if excess == 0 {
+                        return placed;
+                    }
                 }
                 limit = limit.saturating_sub(excess);
             }
@@ -392,8 +537,11 @@ impl<'a> Layout<'a> {
 
     /// The calls in an order, as the division into segments takes them.
     fn sequence(&self, calls: &[Lowering], order: &[usize], goal: Goal, refused: &HashSet<usize>) -> Sequence {
-        let mut items: Vec<SequencedItem> =
-            self.bytes.iter().map(|&bytes| SequencedItem { bytes, written: None, end: 0, image: None }).collect();
+        let mut items: Vec<SequencedItem> = self
+            .bytes
+            .iter()
+            .map(|&bytes| SequencedItem { bytes, written: None, end: 0, image: None, rows: None })
+            .collect();
         // The names under which calls read and write an item.
         let mut names: Vec<Vec<TensorId>> = vec![Vec::new(); items.len()];
         for (position, &index) in order.iter().enumerate() {
@@ -418,7 +566,7 @@ impl<'a> Layout<'a> {
             if let &[id] = &names[..]
                 && let [1, rows, ..] = self.net.tensors[id].shape[..]
             {
-                item.image = Some((id, item.bytes / rows));
+                (item.image, item.rows) = (Some((id, item.bytes / rows)), Some(rows));
             }
         }
         let moments = self.moments(calls, order);
@@ -427,20 +575,23 @@ impl<'a> Layout<'a> {
         let sequenced = order.iter().enumerate().map(|(position, &index)| {
             let Lowering { node, call } = &calls[index];
             let is_alone = goal != Goal::Speed && calls_of_node[node] == 1 && !refused.contains(&index);
-            let shared = self.overlap(call, &moments, position + 1).map_or(0, |(_, Overlap { input, output, gap })| {
+            let overlap = self.overlap(call, &moments, position + 1);
+            let (shared, gap) = overlap.map_or((0, 0), |(_, Overlap { input, output, gap })| {
                 let (input, output) = (self.bytes[input].next_multiple_of(4), self.bytes[output].next_multiple_of(4));
-                (input + output).saturating_sub((gap.next_multiple_of(4) + input).max(output))
+                let gap = gap.next_multiple_of(4);
+                ((input + output).saturating_sub((gap + input).max(output)), gap)
             });
             SequencedCall {
                 reads: self.items_of(&call.inputs),
                 writes: self.items_of(&call.outputs),
                 scratch: call.scratch_words * 4,
                 shared,
+                gap,
                 by_rows: if is_alone { self.row_call(*node, call) } else { None },
             }
         });
         let calls = sequenced.collect();
-        Sequence { calls, items }
+        Sequence { calls, items, pushed: self.pushed }
     }
 
     /// The call by rows, if it can run so.
@@ -512,6 +663,11 @@ impl<'a> Layout<'a> {
                             (moments.start + index, moments.start + line.last_reader);
                     }
                 }
+            }
+            if let (Some(item), Some((_, line))) = (sequence.pushed_into(range), band.input(range.len())) {
+                let row = sequence.items[item].image.map_or(0, |(_, row)| row);
+                let last = if line.moves.is_empty() { moments.start + line.last_reader } else { moments.end - 1 };
+                items[item] = Item { bytes: line.capacity * row, first: moments.start, last };
             }
             if let Some(overlap) = sequence.band_overlap(range, band) {
                 of_bands.push((range.start, overlap.input, overlap.output));
@@ -613,9 +769,12 @@ impl<'a> Layout<'a> {
         for Segment { calls: range, band, .. } in &placed.segments {
             let Some(band) = band else { continue };
             let indices = &placed.order[range.clone()];
-            let outputs: Vec<TensorId> = indices.iter().flat_map(|&index| calls[index].call.outputs.clone()).collect();
+            let mut made: Vec<TensorId> = indices.iter().flat_map(|&index| calls[index].call.outputs.clone()).collect();
+            if band.input(range.len()).is_some() {
+                made.extend(&self.net.inputs);
+            }
             for (place, &index) in indices.iter().enumerate() {
-                let turns = Turns::new(self.net, &calls[index], (band, &outputs, place), rows).ok_or(index)?;
+                let turns = Turns::new(self.net, &calls[index], (band, &made, place), rows).ok_or(index)?;
                 all.insert(range.start + place, turns);
             }
         }

@@ -117,7 +117,7 @@ impl Image<'_> {
 }
 
 impl Turns {
-    /// The call at this position of a band, whose calls have these outputs. `None` where some of its rows cannot be made by a single kernel with the constants
+    /// The call at this position of a band, which makes or takes these tensors row by row, in the order of its progress. `None` where some of its rows cannot be made by a single kernel with the constants
     /// of all others.
     pub(super) fn new(
         net: &Net,

@@ -1,6 +1,7 @@
 //! What `smolnn inspect` says of a program: a [`Report`], shown as a table for people or as JSON for programs.
 
 mod html;
+mod schedule;
 mod table;
 
 use std::collections::HashMap;

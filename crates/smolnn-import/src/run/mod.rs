@@ -8,7 +8,7 @@ use smolnn_fixed::Backend;
 use crate::error::{Error, Result};
 use crate::lower::{CustomTensors, Memory};
 use crate::net::TensorId;
-use crate::plan::{ByRows, Program, Stage, Step};
+use crate::plan::{ByRows, InputRows, Program, Stage, Step};
 
 /// A function that runs a custom operator here.
 type Function<'a> =
@@ -19,6 +19,8 @@ pub struct Runner<'a> {
     program: &'a Program,
     arena: Vec<u32>,
     state: Vec<u32>,
+    /// The input of a model that takes it row by row.
+    image: Vec<u8>,
     /// Functions of custom operators, by name.
     customs: HashMap<String, Box<Function<'a>>>,
 }
@@ -43,7 +45,7 @@ impl Program {
             )));
         }
         let (arena, state) = (vec![0; self.arena_words], vec![0; self.state_words]);
-        let mut runner = Runner { program: self, arena, state, customs: HashMap::new() };
+        let mut runner = Runner { program: self, arena, state, image: Vec::new(), customs: HashMap::new() };
         runner.reset();
         Ok(runner)
     }
@@ -88,6 +90,10 @@ impl<'a> Runner<'a> {
                 tensor.bytes()
             )));
         }
+        if self.program.input_rows.is_some() {
+            self.image = bytes.to_vec();
+            return Ok(());
+        }
         let offset = self.program.offsets[&id];
         bytemuck::must_cast_slice_mut::<u32, u8>(&mut self.arena)[offset..offset + bytes.len()].copy_from_slice(bytes);
         Ok(())
@@ -108,9 +114,12 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_observed(&mut self, mut observe: impl FnMut(TensorId, &[u8])) -> Result<()> {
-        for Stage { steps, turns } in &self.program.stages {
+        for (stage, Stage { steps, turns }) in self.program.stages.iter().enumerate() {
             let steps = &self.program.steps[steps.clone()];
             for turn in 0..*turns {
+                if let (0, Some(rows)) = (stage, &self.program.input_rows) {
+                    self.push_rows(rows, turn);
+                }
                 for step in steps {
                     let node = &self.program.net.nodes[step.node];
                     self.step(step, turn)?
@@ -124,6 +133,21 @@ impl<'a> Runner<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Puts the rows of the input that come in a turn of the first stage into their buffer.
+    fn push_rows(&mut self, rows: &InputRows, turn: usize) {
+        let InputRows { height, rate, capacity, ref moves, ref words, .. } = *rows;
+        let row = self.image.len() / height;
+        let buffer = &mut bytemuck::must_cast_slice_mut::<u32, u8>(&mut self.arena[words.clone()])[..capacity * row];
+        if moves.contains(&turn) {
+            buffer.copy_within(rate * row.., 0);
+        }
+        for (index, values) in self.image.chunks_exact(row.max(1)).enumerate() {
+            if rows.rows(turn).contains(&index) {
+                buffer[rows.place(index) * row..][..row].copy_from_slice(values);
+            }
+        }
     }
 
     /// Runs a step in one of its stage's turns. The outer error is that of a custom operator without a function.

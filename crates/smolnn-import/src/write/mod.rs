@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::lower::{Call, Io, Source, Storage};
 use crate::net::{Element, Quantisation, Tensor, TensorId};
-use crate::plan::{ByRows, Moves, Program, RowRun, Stage, Step};
+use crate::plan::{ByRows, InputRows, Moves, Program, RowRun, Stage, Step};
 
 impl Program {
     /// The program as a Rust module: what `smolnn::include_model!` includes. It depends on the crate `smolnn` alone.
@@ -39,9 +39,11 @@ impl Program {
             } else {
                 (String::new(), "")
             };
+            // A band is called for the rows of an image, and for those turns that are left behind the last row.
+            let inline = if self.input_rows.is_some() && !turn.is_empty() { "never" } else { "always" };
             let _ = writeln!(
                 steps,
-                "{about}#[inline(always)]\nfn step_{position}({arena}: &mut [u32; {arena_words}], {state}: &mut [u32; {state_words}]{turn}) -> Result<(), \
+                "{about}#[inline({inline})]\nfn step_{position}({arena}: &mut [u32; {arena_words}], {state}: &mut [u32; {state_words}]{turn}) -> Result<(), \
                  ShapeError> {{\n{body}    Ok(())\n}}\n"
             );
         }
@@ -86,9 +88,16 @@ impl Program {
         let _ = writeln!(text, "pub const CONSTANT_BYTES: usize = {};", self.constant_bytes());
         let _ = writeln!(text, "/// Multiply-accumulates of one run.");
         let _ = writeln!(text, "pub const MACS: u64 = {};", self.macs());
-        let _ = writeln!(text, "/// Steps of one run, for `Model::run_step`.");
-        let _ =
-            writeln!(text, "pub const STEPS: usize = {};", self.stages.iter().map(|stage| stage.turns).sum::<usize>());
+        if let Some(rows) = &self.input_rows {
+            self.row_items(&mut text, rows);
+        } else {
+            let _ = writeln!(text, "/// Steps of one run, for `Model::run_step`.");
+            let _ = writeln!(
+                text,
+                "pub const STEPS: usize = {};",
+                self.stages.iter().map(|stage| stage.turns).sum::<usize>()
+            );
+        }
         for (ids, what) in [(&self.net.inputs, "Input"), (&self.net.outputs, "Output")] {
             for (index, &id) in ids.iter().enumerate() {
                 self.tensor_items(&mut text, what, index, ids.len(), id);
@@ -140,13 +149,28 @@ impl Program {
         format!("{}, {}", self.arena_words, self.state_words)
     }
 
+    /// The types of an input that comes row by row.
+    fn row_items(&self, text: &mut String, rows: &InputRows) {
+        let element = self.net.inputs.first().map_or("u8", |&input| rust_type(&self.net.tensors[input]));
+        let _ = writeln!(text, "/// Rows of the input.");
+        let _ = writeln!(text, "pub const ROWS: usize = {};", rows.height);
+        let _ = writeln!(text, "/// A row of the input: its columns, each with its channels.");
+        let _ = writeln!(text, "pub type Row = [{element}; {}];", rows.row);
+    }
+
     fn model_items(&self, text: &mut String) {
         let (state, memory) = (self.state_words, self.memory_arguments());
+        let is_pushed = self.input_rows.is_some();
+        let (field, row) = if is_pushed {
+            ("    /// Rows of the next image that came already.\n    row: usize,\n", ", row: 0")
+        } else {
+            ("", "")
+        };
         let _ = writeln!(
             text,
-            "/// The model with its memory: {} bytes.\n#[derive(Clone, Debug)]\npub struct Model<M = Own<{memory}>> {{\n    memory: M,\n}}\n\n\
+            "/// The model with its memory: {} bytes.\n#[derive(Clone, Debug)]\npub struct Model<M = Own<{memory}>> {{\n    memory: M,\n{field}}}\n\n\
              impl Model {{\n    /// A model with memory of its own, whose states, if it has any, are at their start. For a static: a local takes \
-             all of it from the stack.\n    pub const fn new() -> Self {{\n        Self {{ memory: Own::new(start()) }}\n    }}\n}}\n\n\
+             all of it from the stack.\n    pub const fn new() -> Self {{\n        Self {{ memory: Own::new(start()){row} }}\n    }}\n}}\n\n\
              impl Default for Model {{\n    fn default() -> Self {{\n        Self::new()\n    }}\n}}\n",
             self.arena_bytes() + self.state_bytes()
         );
@@ -167,7 +191,7 @@ impl Program {
             text,
             "impl<'a> Model<Lent<'a, {memory}>> {{\n    /// The model in an arena that others use when it does not run: of `ARENA_WORDS` words at \
              least, which is checked when this is compiled. What the arena held is lost.\n    pub fn in_arena<const WORDS: usize>(arena: &'a mut \
-             Arena<WORDS>{parameter}) -> Self {{\n        Self {{ memory: Lent::new(arena, {words}) }}\n    }}\n}}\n"
+             Arena<WORDS>{parameter}) -> Self {{\n        Self {{ memory: Lent::new(arena, {words}){row} }}\n    }}\n}}\n"
         );
         let fill = if self.state_values.is_empty() {
             "    Arena::new()\n".into()
@@ -178,10 +202,11 @@ impl Program {
         };
         let _ = writeln!(text, "/// The states at their start.\nconst fn start() -> Arena<{state}> {{\n{fill}}}\n");
         let bytes = format!("u8, 0, {}, {state}", self.state_bytes());
+        let first_row = if is_pushed { "        self.row = 0;\n" } else { "" };
         let _ = writeln!(
             text,
             "impl<M: Memory<{memory}>> Model<M> {{\n    /// Sets the states back to their start; what the next run gives does not depend \
-             on earlier ones then.\n    pub fn reset(&mut self) {{\n        *self.memory.both().1 = *start().words();\n    }}\n\n    /// The states as bytes, \
+             on earlier ones then.\n    pub fn reset(&mut self) {{\n        *self.memory.both().1 = *start().words();\n{first_row}    }}\n\n    /// The states as bytes, \
              to be given back by `restore`.\n    pub fn save(&self) -> [u8; STATE_BYTES] {{\n        *array::<{bytes}>(self.memory.state())\n    \
              }}\n\n    /// Goes on from states that `save` gave.\n    pub fn restore(&mut self, states: &[u8; STATE_BYTES]) {{\n        \
              *array_mut::<{bytes}>(self.memory.both().1) = *states;\n    }}\n"
@@ -192,6 +217,9 @@ impl Program {
                 let tensor = &self.net.tensors[id];
                 let element = rust_type(tensor);
                 let place = format!("{element}, {}, {}, {}", self.offsets[&id] / 4, tensor.len(), self.arena_words);
+                if what == "Input" && is_pushed {
+                    continue;
+                }
                 if what == "Input" {
                     let _ = writeln!(
                         text,
@@ -210,6 +238,10 @@ impl Program {
             }
         }
         self.infer_items(text);
+        if is_pushed {
+            *text += "}";
+            return;
+        }
         let mut first = 0;
         let arm = |(position, Stage { steps, turns }): (usize, &Stage)| {
             let end = first + turns;
@@ -236,7 +268,9 @@ impl Program {
 
     /// The interface of `smolnn::stream`, for models that take int8 features and give one probability.
     fn streaming_items(&self) -> String {
-        let (&[input], &[output]) = (&self.net.inputs[..], &self.net.outputs[..]) else { return String::new() };
+        let (&[input], &[output], None) = (&self.net.inputs[..], &self.net.outputs[..], &self.input_rows) else {
+            return String::new();
+        };
         let (input, output) = (&self.net.tensors[input], &self.net.tensors[output]);
         let zero_point = match &output.quantisation {
             Some(Quantisation { scales, zero_points, .. }) if scales[..] == [1.0 / 256.0] => {
@@ -279,11 +313,26 @@ impl Program {
             |items: Vec<String>| if items.len() == 1 { items.concat() } else { format!("({})", items.join(", ")) };
         let result = tuple(outputs.iter().map(|(_, kind)| format!("&{kind}")).collect());
         let values = tuple(outputs.iter().map(|(name, _)| format!("self.{name}()")).collect());
-        let _ = writeln!(
-            text,
-            "    /// Runs the model on copies of the inputs.\n    #[allow(clippy::unused_unit)]\n    pub fn infer(&mut self{parameters}) -> {result} \
+        if let Some(rows) = &self.input_rows {
+            let row = rows.row;
+            let _ = writeln!(
+                text,
+                "    /// Takes the next row of the image. With the last row it gives the output, and the row after that is the first one of the next image.\n    \
+                 #[allow(clippy::unused_unit)]\n    pub fn push_row(&mut self, row: &Row) -> Option<{result}> {{\n        self.push(row).then(|| {values})\n    }}\n\n    \
+                 /// Takes the next row, and says whether it is the last one.\n    fn push(&mut self, values: &Row) -> bool {{\n        let row = self.row;\n        \
+                 let (arena, state) = self.memory.both();\n        if let Err(error) = push_row(arena, state, row, values) {{\n            refused(error)\n        }}\n        \
+                 self.row = if row + 1 < ROWS {{ row + 1 }} else {{ 0 }};\n        self.row == 0\n    }}\n\n    \
+                 /// Runs the model on an image, which is read where it lies, row by row. Rows that came before are forgotten.\n    #[allow(clippy::unused_unit)]\n    \
+                 pub fn infer(&mut self{parameters}) -> {result} {{\n        self.row = 0;\n        for row in input.as_chunks::<{row}>().0 {{\n            \
+                 self.push(row);\n        }}\n        {values}\n    }}\n"
+            );
+        } else {
+            let _ = writeln!(
+                text,
+                "    /// Runs the model on copies of the inputs.\n    #[allow(clippy::unused_unit)]\n    pub fn infer(&mut self{parameters}) -> {result} \
              {{\n{copies}        self.run();\n        {values}\n    }}\n"
-        );
+            );
+        }
         if !inputs.is_empty() {
             let _ = writeln!(
                 text,
@@ -294,6 +343,47 @@ impl Program {
         }
     }
 
+    /// The function that takes a row of the input; `calls` are the stages.
+    fn push_text(&self, rows: &InputRows, calls: &[String]) -> String {
+        let InputRows { row, rate, lead, capacity, ref moves, ref words, .. } = *rows;
+        let element = self.net.inputs.first().map_or("u8", |&input| rust_type(&self.net.tensors[input]));
+        let (arena, state) = (self.arena_words, self.state_words);
+        // Rows before the first one that would fill turn 0.
+        let missing = rate - lead;
+        let (length, room) = (capacity * row, capacity - lead);
+        let borrow = format!("let [input] = regions(arena, [{words:?}])?;");
+        let moved = if moves.is_empty() {
+            String::new()
+        } else {
+            let (turns, by) = (turns_text(moves), rate * row);
+            format!(
+                "    // The first row of a turn.\n    if (row + {missing}) % {rate} == 0 && {turns} {{\n        {borrow}\n        let input: &mut [{element}] = view(input, \
+                 {length})?;\n        advance({by}, input)?;\n    }}\n"
+            )
+        };
+        let is_band = self.stages.first().is_some_and(|stage| self.is_band(&stage.steps)) && rate < rows.height;
+        let turns = self.stages.first().map_or(1, |stage| stage.turns);
+        let (first, rest) = calls.split_at(calls.len().min(1));
+        let first = if is_band {
+            format!("    for turn in turn..{turns} {{\n        step_0(arena, state, turn)?;\n    }}\n")
+        } else {
+            first.concat()
+        };
+        let last = (first + &rest.concat()).replace("\n    ", "\n        ").trim_end().to_string();
+        let others = if is_band {
+            format!(" else if (row + {}) % {rate} == 0 {{\n        step_0(arena, state, turn)?;\n    }}", missing + 1)
+        } else {
+            String::new()
+        };
+        format!(
+            "/// Puts a row of the input into its buffer, and runs what has all of its rows then. The regions are proven when this is compiled, and the layers are checked \
+             then as well.\nfn push_row(arena: &mut [u32; {arena}], state: &mut [u32; {state}], row: usize, values: &Row) -> Result<(), ShapeError> {{\n    \
+             const {{ prove_apart(ARENA_BYTES / 4, &[{words:?}]) }};\n    let turn = (row + {missing}) / {rate};\n{moved}    {borrow}\n    let input: &mut [{element}] = \
+             part(view(input, {length})?, (row + {room} - {rate} * turn) * {row}, {row})?;\n    assign(input, values)?;\n    if row + 1 == ROWS {{\n    {last}\n    \
+             }}{others}\n    Ok(())\n}}\n\n"
+        )
+    }
+
     /// The steps, and a run of all of them.
     fn run_items(&self, text: &mut String, steps: &str) {
         let (arena, state) = (self.arena_words, self.state_words);
@@ -301,7 +391,13 @@ impl Program {
             false => format!("    step_{position}(arena, state)?;\n"),
             true => format!("    for turn in 0..{turns} {{\n        step_{position}(arena, state, turn)?;\n    }}\n"),
         };
-        let calls: String = self.stages.iter().enumerate().map(call).collect();
+        let calls: Vec<String> = self.stages.iter().enumerate().map(call).collect();
+        if let Some(rows) = &self.input_rows {
+            *text += &self.push_text(rows, &calls);
+            *text += steps;
+            return;
+        }
+        let calls = calls.concat();
         let (arena_name, state_name) = if calls.is_empty() { ("_", "_") } else { ("arena", "state") };
         let _ = writeln!(
             text,
