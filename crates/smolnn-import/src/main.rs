@@ -57,9 +57,9 @@ enum Command {
         /// The Rust file to write; with --c, the folder.
         #[arg(short, long)]
         output: PathBuf,
-        /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
-        #[arg(long, visible_alias = "chip", default_value = "portable", value_parser = target)]
-        backend: Target,
+        /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …). Without it, for portable code.
+        #[arg(long, visible_alias = "chip", value_parser = target)]
+        backend: Option<Target>,
         /// Put weights and tables into this section of the linker's.
         #[arg(long, value_name = "SECTION")]
         link_section: Option<String>,
@@ -156,7 +156,9 @@ fn main() -> ExitCode {
             open(&model, &dimensions).and_then(|model| inspect(&model, backend, clock, json, width, html.as_deref()))
         }
         Command::Compile { model, output, backend, link_section, c, dimensions, origin } => open(&model, &dimensions)
-            .and_then(|model| compile(model, &output, backend.backend, link_section.as_deref(), c.then_some(&origin))),
+            .and_then(|model| {
+                compile(model, &output, packed_for(backend.as_ref()), link_section.as_deref(), c.then_some(&origin))
+            }),
         Command::Quantise(quantiser) => quantiser.run(),
         Command::Run(session) => session.run(),
         Command::New(new) => new.run(),
@@ -170,6 +172,19 @@ fn main() -> ExitCode {
     }
 }
 
+/// The backend that a module is packed for. Portable code runs everywhere and is slow everywhere: without a choice it is said.
+fn packed_for(target: Option<&Target>) -> Backend {
+    target.map_or_else(
+        || {
+            eprintln!(
+                "note: the module is for portable code, which takes several times as long as your core's own: name the chip, as in --chip stm32f411"
+            );
+            Backend::Portable
+        },
+        |target| target.backend,
+    )
+}
+
 /// A dimension's name and length.
 fn dimension(text: &str) -> std::result::Result<(String, usize), String> {
     let pair = text.rsplit_once('=').and_then(|(name, length)| Some((name.to_string(), length.parse().ok()?)));
@@ -178,6 +193,9 @@ fn dimension(text: &str) -> std::result::Result<(String, usize), String> {
 
 /// Opens a model whose open dimensions have these lengths.
 fn open(path: &Path, dimensions: &[(String, usize)]) -> Result<Model> {
+    if dimensions.is_empty() {
+        return Model::open(path);
+    }
     let dimensions: Vec<(&str, usize)> = dimensions.iter().map(|(name, length)| (&name[..], *length)).collect();
     Model::open_with(path, &dimensions)
 }

@@ -369,9 +369,14 @@ impl Model {
         let triple = variable("TARGET")?;
         let target = Target::new(&triple, &flags);
         let program = self.compile(target.backend())?;
-        let path = PathBuf::from(variable("OUT_DIR")?).join(format!("{}.rs", self.name));
+        let folder = PathBuf::from(variable("OUT_DIR")?);
+        let path = folder.join(format!("{}.rs", self.name));
         let source = program.source() + &self.manifest.as_ref().map_or_else(String::new, Manifest::items);
         let mut emitted = EMITTED.lock().unwrap_or_else(PoisonError::into_inner);
+        // A module of an earlier build, whose model is emitted no more, would still be there for `include_model!`.
+        if emitted.is_empty() {
+            remove_modules(&folder)?;
+        }
         if !self.is_quiet {
             // The target is the same for all models of a build script.
             if emitted.is_empty() && target.lacks_cpu() {
@@ -387,6 +392,19 @@ impl Model {
         }
         std::fs::write(&path, source).map_err(|source| Error::File { path, source })
     }
+}
+
+/// Removes the modules that builds have left in a folder.
+fn remove_modules(folder: &Path) -> Result<()> {
+    let of = |path: &Path, source| Error::File { path: path.into(), source };
+    for entry in std::fs::read_dir(folder).map_err(|source| of(folder, source))? {
+        let path = entry.map_err(|source| of(folder, source))?.path();
+        let is_source = path.extension().is_some_and(|extension| extension == "rs") && path.is_file();
+        if is_source && Program::is_source(&std::fs::read(&path).map_err(|source| of(&path, source))?) {
+            std::fs::remove_file(&path).map_err(|source| of(&path, source))?;
+        }
+    }
+    Ok(())
 }
 
 /// What a build for `thumbv8m.main` without a `target-cpu` costs, and how to mend it.

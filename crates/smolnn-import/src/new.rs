@@ -16,9 +16,12 @@ pub struct New {
     /// The chip: esp32c3, nrf52840, qemu-m4 (an emulated Cortex-M4), rp2040, rp2350, stm32f411, stm32h7.
     #[arg(long, value_parser = chips::chip)]
     chip: &'static Chip,
-    /// The model to run: a .tflite file, or the .json manifest of a wake word. Without it, a network of 20 KB that recognises a handwritten digit.
+    /// The model to run: a .tflite or .onnx file, or the .json manifest of a wake word. Without it, a network of 20 KB that recognises a handwritten digit.
     #[arg(long)]
     model: Option<PathBuf>,
+    /// The length of a dimension that an .onnx file leaves open: time=LENGTH.
+    #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = super::dimension, requires = "model")]
+    dimensions: Vec<(String, usize)>,
     /// On Embassy, with its HAL and its clock.
     #[arg(long)]
     embassy: bool,
@@ -65,6 +68,8 @@ struct Source {
     /// The files of `models/`.
     files: Vec<(String, Vec<u8>)>,
     is_digits: bool,
+    /// It came with the manifest of a wake word.
+    is_wake_word: bool,
 }
 
 impl New {
@@ -97,13 +102,15 @@ impl New {
             }
             save(&path, bytes)?;
         }
-        let (program, title) = (&source.program, self.chip.title);
+        let (program, Chip { title, flash, ram, .. }) = (&source.program, self.chip);
+        let part = |bytes: usize, memory: &Memory| format!("{bytes} bytes of {} KB", memory.length / 1024);
         say(&format!(
-            "{}: {} on the {title}. The model takes {} bytes of flash and {} of RAM, beside code and stack.\nNext: cd {0} && cargo run --release",
+            "{}: {} on the {title}. Beside code and stack, the model takes {} of flash and {} of RAM.\n\
+             Next: cd {0} && cargo run --release (compiles the importer once, a minute or two)",
             self.folder.display(),
             source.file,
-            program.constant_bytes(),
-            program.arena_bytes() + program.state_bytes(),
+            part(program.constant_bytes(), flash),
+            part(program.arena_bytes() + program.state_bytes(), ram),
         ))
     }
 
@@ -134,10 +141,12 @@ impl New {
                 file: "digits.tflite".into(),
                 files: vec![("digits.tflite".into(), DIGITS.into())],
                 is_digits: true,
+                is_wake_word: false,
             });
         };
-        let model = Model::open(path)?;
+        let model = super::open(path, &self.dimensions)?;
         let program = model.compile(backend)?;
+        self.fits(&program)?;
         let mut paths = vec![path.clone()];
         paths.extend(model.manifest().map(|Manifest { model, .. }| path.with_file_name(model)));
         let files = paths
@@ -149,7 +158,32 @@ impl New {
             })
             .collect::<Result<Vec<_>>>()?;
         let file = files[0].0.clone();
-        Ok(Source { module: model.name().into(), program, file, files, is_digits: false })
+        let is_wake_word = model.manifest().is_some();
+        Ok(Source { module: model.name().into(), program, file, files, is_digits: false, is_wake_word })
+    }
+
+    /// How `build.rs` opens the model.
+    fn open(&self, file: &str) -> String {
+        let lengths = self.dimensions.iter().map(|(name, length)| format!("({name:?}, {length})"));
+        match &*lengths.collect::<Vec<_>>() {
+            [] => format!("open(\"models/{file}\")"),
+            lengths => format!("open_with(\"models/{file}\", &[{}])", lengths.join(", ")),
+        }
+    }
+
+    /// Refuses a model that the chip has no room for.
+    fn fits(&self, program: &Program) -> Result<()> {
+        let ram = program.arena_bytes() + program.state_bytes();
+        for (what, taken, memory) in [("flash", program.constant_bytes(), self.chip.flash), ("RAM", ram, self.chip.ram)]
+        {
+            if taken as u64 > memory.length {
+                return Err(Error::Environment(format!(
+                    "the model takes {taken} bytes of {what}, and the {} has {}: choose a larger chip or a smaller model",
+                    self.chip.title, memory.length
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// All files of the project.
@@ -195,9 +229,11 @@ impl New {
             ("smolnn_import", format!("{{ {}, default-features = false }}", dependency.replace("{}", "smolnn-import"))),
             ("dependencies", embassy.map_or(chip.crates, |embassy| embassy.crates).join("\n")),
             ("link", link(chip)),
+            ("open", self.open(&source.file)),
             ("model", source.module.clone()),
             ("model_file", source.file.clone()),
-            ("uses", if source.is_digits { "use smolnn::Argmax;".into() } else { String::new() }),
+            ("uses", uses(source).into()),
+            ("listen", listen(source)),
             ("items", if source.is_digits { DIGITS_ITEMS.into() } else { String::new() }),
             ("infer", infer(source, if is_qemu { "println" } else { "info" })),
             // Embassy's HALs bring it along.
@@ -265,6 +301,27 @@ fn link(chip: &Chip) -> String {
     chip.memory.map_or_else(String::new, |_| lines.into())
 }
 
+/// What `main.rs` imports for the model.
+fn uses(source: &Source) -> &'static str {
+    match source {
+        Source { is_digits: true, .. } => "use smolnn::Argmax;",
+        Source { is_wake_word: true, .. } => "use smolnn::signal::micro::MicroFrontend;\nuse smolnn::stream::WakeWord;",
+        _ => "",
+    }
+}
+
+/// What is made of the model before it runs.
+fn listen(source: &Source) -> String {
+    if !source.is_wake_word {
+        return String::new();
+    }
+    let module = &source.module;
+    format!(
+        "// Sound becomes features, features probabilities, and the detector of the manifest decides.\n\
+         let mut ears = WakeWord::new(MicroFrontend::default(), model, {module}::DETECTOR);"
+    )
+}
+
 /// The lines that run the model once and tell what it gives.
 fn infer(source: &Source, print: &str) -> String {
     if source.is_digits {
@@ -273,21 +330,25 @@ fn infer(source: &Source, print: &str) -> String {
              {print}!(\"this is a {{}}\", scores.argmax());"
         );
     }
+    if source.is_wake_word {
+        return format!(
+            "// 10 ms of sound, 16 000 samples per second: put the microphone's here. A block may have any length.\n\
+             let block = [0_i16; 160];\n\
+             if let Some(heard) = ears.push(&block) {{\n    {print}!(\"heard at {{}} ms\", heard.milliseconds(16_000));\n}}"
+        );
+    }
     let report = source.program.report();
     let numbered = |kind: &str, tensors: &[ReportedTensor]| -> Vec<String> {
         if let [_] = tensors { vec![kind.into()] } else { (0..tensors.len()).map(|i| format!("{kind}_{i}")).collect() }
     };
     let inputs = numbered("input", &report.inputs).into_iter().zip(&report.inputs).map(|(name, tensor)| {
-        // What stands for the real number 0.
-        let zero = match (&*tensor.element, &*tensor.zero_points) {
-            ("FLOAT32", _) => "0.0".to_owned(),
-            (_, [zero_point]) => zero_point.to_string(),
-            _ => "0".to_owned(),
-        };
-        format!(
-            "model.{name}_mut().fill({zero}); // put the sensor's values here: {}{:?}\n",
-            tensor.element, tensor.shape
-        )
+        let length: usize = tensor.shape.iter().product();
+        let shape = &tensor.shape;
+        if &*tensor.element == "FLOAT32" || tensor.zero_points.len() == 1 {
+            format!("model.set_{name}(&[0.0; {length}]); // put the sensor's values here, as real numbers: {shape:?}, the last dimension fastest\n")
+        } else {
+            format!("model.{name}_mut().fill(0); // put the values here: {length} of {}, {shape:?}, the last dimension fastest\n", tensor.element)
+        }
     });
     let outputs = numbered("output", &report.outputs)
         .into_iter()
@@ -306,7 +367,14 @@ fn needs(chip: &Chip) -> String {
 
 /// What `cargo run` does.
 fn says(chip: &Chip, source: &Source) -> String {
-    let what = if source.is_digits { "It prints `this is a 0`" } else { "It prints the model's output" };
+    let what = match source {
+        Source { is_digits: true, .. } => "It prints `this is a 0`",
+        Source { is_wake_word: true, .. } => {
+            "It hears silence until `src/main.rs` gets the samples of a microphone (smolnn's `examples/embassy-rp2350`, `embassy-nrf52840` and `esp32c3` \
+             read one), and prints the time of each word"
+        }
+        _ => "It prints the model's output",
+    };
     match chip.start {
         Start::Qemu => format!("{what}, in an emulator: no board is needed."),
         Start::CortexM | Start::Esp => {

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use smolnn_import::{Calibrated, Error, Labels, RangeMethod, Result};
 
-use super::{Target, say, target};
+use super::{Target, packed_for, say, target};
 
 /// What to quantise with, and what to write.
 #[derive(Args)]
@@ -46,9 +46,9 @@ pub struct Quantiser {
     /// Write the Rust module to this .rs file, or module and report (.rs, .json, .html) into this folder: any other name.
     #[arg(short, long, value_name = "FILE.rs|DIR")]
     output: Option<PathBuf>,
-    /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …).
-    #[arg(long, visible_alias = "chip", default_value = "portable", value_parser = target)]
-    backend: Target,
+    /// Pack the weights for this backend, or for this chip (rp2040, nrf52840, stm32f411 …). Without it, for portable code.
+    #[arg(long, visible_alias = "chip", value_parser = target)]
+    backend: Option<Target>,
     /// Print JSON: the fields of `smolnn_import::QuantisationReport`.
     #[arg(long)]
     json: bool,
@@ -116,7 +116,7 @@ impl Quantiser {
         // All that is to be written is made before the first file is.
         let mut files: Vec<(PathBuf, String)> = Vec::new();
         if let Some(output) = &output {
-            let module = model.compile(self.backend.backend)?.source();
+            let module = model.compile(packed_for(self.backend.as_ref()))?.source();
             match output {
                 Output::Module(path) => files.push((path.clone(), module)),
                 Output::Folder(folder) => {

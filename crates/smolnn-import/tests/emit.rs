@@ -76,3 +76,22 @@ fn layers_that_run_portably_are_named_with_the_reason() {
     // Where all code is portable, nothing better is at hand.
     assert_eq!(warnings(int16, "x86_64-unknown-linux-gnu", &[], false), [""; 0]);
 }
+
+/// A script that emits another model than it did leaves no module of the one before: `include_model!` would take it.
+#[test]
+fn modules_of_earlier_builds_are_removed() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("earlier");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("own.rs"), "// Of the script's own.").expect("a file");
+    let build = |model: &str| {
+        let mut child = Command::new(std::env::current_exe().expect("this program"));
+        child.args(["--exact", "build_script"]).env(MODEL, data(model)).env("TARGET", V8M).env("OUT_DIR", &folder);
+        assert!(child.env("CARGO_ENCODED_RUSTFLAGS", "").output().expect("the child starts").status.success());
+        let names = std::fs::read_dir(&folder).expect("the folder").map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(build(DIGITS), ["another.rs", "digits.rs", "own.rs"]);
+    assert_eq!(build("hello_ferris/hello_ferris.tflite"), ["another.rs", "hello_ferris.rs", "own.rs"]);
+}

@@ -107,8 +107,18 @@ fn a_model_of_ones_own_comes_along_with_its_manifest() {
     assert!(read(&folder, "build.rs").contains("models/hello_ferris.json"));
     let main = read(&folder, "src/main.rs");
     assert!(main.contains("include_model!(hello_ferris)"), "{main}");
-    // The input of int8 is filled with its zero point, and its shape is said.
-    assert!(main.contains("model.input_mut().fill(") && main.contains("INT8["), "{main}");
+    assert!(main.contains("WakeWord::new(MicroFrontend::default(), model, hello_ferris::DETECTOR)"), "{main}");
+    assert!(main.contains("ears.push(&block)"), "{main}");
+}
+
+#[test]
+fn a_model_without_a_manifest_takes_real_numbers() {
+    let model = root().join("tests/data/onnx/networks/mlp_script_opset11/model.onnx");
+    let folder = made("real", &["--chip", "qemu-m4", "--model", text(&model), "--dimension", "batch=2"]);
+    let build = read(&folder, "build.rs");
+    assert!(build.contains("Model::open_with(\"models/model.onnx\", &[(\"batch\", 2)])?.emit()"), "{build}");
+    let main = read(&folder, "src/main.rs");
+    assert!(main.contains("model.set_input(&[0.0; 16]);") && main.contains("[2, 1, 8]"), "{main}");
 }
 
 #[test]

@@ -79,6 +79,7 @@ pub use {smolnn_fixed as fixed, smolnn_float as float, smolnn_signal as signal};
 /// | `infer` | copies the inputs, runs, gives the outputs |
 /// | `infer_slice` | the same for slices, such as DMA buffers and `heapless::Vec`; an error where a length differs |
 /// | `input_mut`, `run`, `output` | the same in three steps, without the copy |
+/// | `set_input` | writes real numbers to the input, as integers of its scale; then `run` |
 /// | `run_step`, `STEPS` | a run layer by layer, so that others get the core between the layers |
 /// | `dequantised` | an element of the output as a real number |
 /// | `reset`, `save`, `restore` | of the states that the model keeps between runs |
@@ -87,6 +88,9 @@ pub use {smolnn_fixed as fixed, smolnn_float as float, smolnn_signal as signal};
 /// | `ARENA_BYTES`, `ARENA_WORDS`, `STATE_BYTES`, `CONSTANT_BYTES`, `MACS` | what the model takes |
 ///
 /// With several inputs or outputs their items are numbered: `Input0`, `input_1_mut`, `OUTPUT_1_SCALE`. [`Argmax`](crate::Argmax) has `argmax`.
+///
+/// When the compiler says ``couldn't read `…/digits.rs` ``, no `emit` in `build.rs` made a model of that name: it is the file's name, or the one that
+/// `Model::named` gives.
 ///
 /// # Several models in one arena
 ///

@@ -55,6 +55,30 @@ fn outputs_are_classes_and_real_numbers() {
 }
 
 #[test]
+fn real_numbers_become_integers_of_the_input() {
+    let real: [f32; size_of::<one::Input>()] = core::array::from_fn(|index| match index {
+        0 => f32::INFINITY,
+        1 => -f32::INFINITY,
+        2 => f32::NAN,
+        _ => (index as f32 - 20.0) * one::INPUT_SCALE * 0.75,
+    });
+    let expected: one::Input = real.map(|real| {
+        let steps = (real / one::INPUT_SCALE).round();
+        (steps + one::INPUT_ZERO_POINT as f32).clamp(-128.0, 127.0) as i8
+    });
+    let mut model = one::Model::new();
+    model.set_input(&real);
+    assert_eq!(model.input_mut()[..2], expected[..2]);
+    // What is no number is real 0.
+    assert_eq!(i32::from(model.input_mut()[2]), one::INPUT_ZERO_POINT);
+    assert_eq!(model.input_mut()[3..], expected[3..]);
+    let mut same = one::Model::new();
+    let input = *model.input_mut();
+    model.run();
+    assert_eq!(model.output(), same.infer(&input));
+}
+
+#[test]
 fn a_run_in_steps_is_a_run() {
     let (mut whole, mut stepped) = (other::Model::new(), other::Model::new());
     let input = values(1);

@@ -19,6 +19,7 @@ static MODEL: ConstStaticCell<{{model}}::Model> = ConstStaticCell::new({{model}}
 async fn main(_spawner: Spawner) {
     let _board = {{hal}}::init(Default::default());
     let model = MODEL.take();
+    {{listen}}
     loop {
         let start = Instant::now();
         {{infer}}

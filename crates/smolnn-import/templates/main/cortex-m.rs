@@ -18,6 +18,7 @@ static MODEL: ConstStaticCell<{{model}}::Model> = ConstStaticCell::new({{model}}
 #[entry]
 fn main() -> ! {
     let model = MODEL.take();
+    {{listen}}
     loop {
         {{infer}}
         cortex_m::asm::delay(10_000_000);

@@ -25,6 +25,7 @@ async fn main(_spawner: Spawner) {
     let interrupts = SoftwareInterruptControl::new(board.SW_INTERRUPT);
     esp_rtos::start(TimerGroup::new(board.TIMG0).timer0, interrupts.software_interrupt0);
     let model = MODEL.take();
+    {{listen}}
     loop {
         let start = Instant::now();
         {{infer}}

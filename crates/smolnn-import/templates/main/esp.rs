@@ -21,6 +21,7 @@ static MODEL: ConstStaticCell<{{model}}::Model> = ConstStaticCell::new({{model}}
 fn main() -> ! {
     let _board = esp_hal::init(esp_hal::Config::default());
     let model = MODEL.take();
+    {{listen}}
     loop {
         let start = Instant::now();
         {{infer}}

@@ -16,6 +16,7 @@ static MODEL: ConstStaticCell<{{model}}::Model> = ConstStaticCell::new({{model}}
 #[entry]
 fn main() -> ! {
     let model = MODEL.take();
+    {{listen}}
     {{infer}}
     process::exit(0)
 }
