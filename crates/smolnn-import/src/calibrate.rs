@@ -21,6 +21,8 @@ use crate::run::Runner;
 const TRIAL_SAMPLES: usize = 64;
 /// Samples over which the share of each layer in the output's error is measured.
 const SHARE_SAMPLES: usize = 16;
+/// Test samples that reach so many times as far as the calibration data, or as much less, were scaled otherwise.
+const LARGEST_SPREAD: f32 = 5.0;
 /// Below this signal-to-noise ratio, in decibels, a layer's output is hardly what the float net gives.
 const LEAST_SNR: f64 = 10.0;
 /// The ratio in decibels at which a sample counts as exact.
@@ -656,6 +658,9 @@ pub(crate) fn quantise(
         });
     }
     report.warnings = warnings(&plain, &converted, &report);
+    if let Some(test) = wishes.labelled.as_ref().and_then(|labelled| labelled.samples.as_ref()) {
+        report.warnings.splice(0..0, scaled_apart(net, samples, test));
+    }
     if let (Wide::UpTo(decibels), Some(reached)) = (&wishes.wide, report.output_snr)
         && reached < *decibels
     {
@@ -748,6 +753,20 @@ fn layers(
     rows
 }
 
+/// Words for each input whose test samples are scaled otherwise than those that calibrate: ranges are then wrong everywhere, whatever the layers say.
+fn scaled_apart(net: &Net, calibration: &Samples, test: &Samples) -> Vec<String> {
+    let unlike = |(input, &id): (usize, &TensorId)| {
+        let (usual, found) = (calibration.largest(net, input)?, test.largest(net, input)?);
+        (found > LARGEST_SPREAD * usual || found < usual / LARGEST_SPREAD).then(|| {
+            format!(
+                "the test samples of {} reach {found}, the calibration data {usual}: scale both alike, as the network was trained",
+                described(net, id)
+            )
+        })
+    };
+    net.inputs.iter().enumerate().filter_map(unlike).collect()
+}
+
 /// What one should look at.
 fn warnings(of: &Calibrated<'_>, converted: &Converted, report: &QuantisationReport) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -814,7 +833,7 @@ fn warnings(of: &Calibrated<'_>, converted: &Converted, report: &QuantisationRep
     {
         let worst = report.layers.iter().max_by(|a, b| a.error_share.total_cmp(&b.error_share));
         let worst = worst.map_or_else(String::new, |layer| {
-            format!("; {:.0} % of the error come from {}", 100.0 * layer.error_share, place(layer))
+            format!("; {:.0} % of the error comes from {}", 100.0 * layer.error_share, place(layer))
         });
         warnings.push(format!("accuracy falls from {:.2} % to {:.2} %{worst}", 100.0 * float, 100.0 * integer));
     }

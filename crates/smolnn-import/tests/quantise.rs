@@ -84,6 +84,19 @@ fn digits_stay_as_accurate_and_two_runs_give_the_same_bytes() {
     assert_eq!(right as f64 / labels.len() as f64, accuracy("int8"));
 }
 
+#[test]
+fn calibration_data_of_another_scale_than_the_test_are_named() {
+    let raw: Vec<Vec<f32>> = samples(&array("digits.npz"))
+        .into_iter()
+        .take(40)
+        .map(|sample| sample.into_iter().map(|value| 1000.0 * value).collect())
+        .collect();
+    let model = Model::open(data("digits.tflite")).unwrap().calibrate_with(&raw).unwrap();
+    let model = model.evaluate(data("digits_test.npz"), classes("digits_labels.npy")).unwrap().int8().unwrap();
+    let warnings = &model.quantisation_report().unwrap().warnings;
+    assert!(warnings[0].contains("scale both alike"), "{warnings:?}");
+}
+
 /// Utterances of one length, zeros in front, and who speaks.
 fn vowels(split: &str) -> (Vec<Vec<f32>>, Vec<usize>) {
     const LONGEST: usize = 29;

@@ -35,6 +35,14 @@ impl Samples {
         Ok(samples)
     }
 
+    /// The largest magnitude of the samples of an input of real numbers.
+    pub fn largest(&self, net: &Net, input: usize) -> Option<f32> {
+        let tensor = &net.tensors[*net.inputs.get(input)?];
+        let bytes = self.inputs.get(input).filter(|_| tensor.element == Element::F32)?;
+        let magnitudes = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes).abs());
+        Some(magnitudes.fold(0.0, f32::max))
+    }
+
     /// From slices, one per sample, of the values of the model's one input.
     ///
     /// # Errors
