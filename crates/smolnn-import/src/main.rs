@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use smolnn_import::{Backend, Core, Error, Model, Result};
+use smolnn_import::{Backend, Core, Error, Model, Program, Result};
 
 mod c;
 mod chips;
@@ -46,6 +46,14 @@ enum Command {
         /// Write a page with the layers as a picture: estimated cycles, multiply-accumulates and memory of each.
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
+        /// Print the plan: which layers run together, and what lies where in the arena.
+        #[arg(long, conflicts_with_all = ["json", "width"])]
+        plan: bool,
+        /// Write the plan as a picture, above it the one that keeps whole tensors.
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+        #[command(flatten)]
+        memory: MemoryWishes,
         /// The length of a dimension that an .onnx file leaves open: time=49.
         #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = dimension)]
         dimensions: Vec<(String, usize)>,
@@ -63,6 +71,8 @@ enum Command {
         /// Put weights and tables into this section of the linker's.
         #[arg(long, value_name = "SECTION")]
         link_section: Option<String>,
+        #[command(flatten)]
+        memory: MemoryWishes,
         /// Write a crate that becomes a static library for C, with a header.
         #[arg(long)]
         c: bool,
@@ -78,6 +88,35 @@ enum Command {
     Run(Session),
     /// Makes a project for a chip that builds and runs the model, or one that recognises a handwritten digit.
     New(New),
+}
+
+/// How much memory a model may take.
+#[derive(clap::Args)]
+struct MemoryWishes {
+    /// The most bytes of the arena, as 32k or 32768: layers run by rows where it takes that.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    budget: Option<usize>,
+    /// Run layers by rows for the least arena.
+    #[arg(long, conflicts_with = "budget")]
+    least_arena: bool,
+    /// Take the input row by row, as a camera gives it.
+    #[arg(long)]
+    input_by_rows: bool,
+}
+
+impl MemoryWishes {
+    fn apply(&self, model: Model) -> Model {
+        let model = if self.input_by_rows { model.input_by_rows() } else { model };
+        let model = if self.least_arena { model.least_arena() } else { model };
+        self.budget.map_or(model.clone(), |bytes| model.arena_budget(bytes))
+    }
+}
+
+/// A number of bytes: 32768, or 32k.
+fn bytes(text: &str) -> std::result::Result<usize, String> {
+    let (digits, unit) = text.strip_suffix(['k', 'K']).map_or((text, 1), |digits| (digits, 1024));
+    let number = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
+    number.ok_or_else(|| "a number of bytes, as 32768 or 32k".into())
 }
 
 /// What to count or to pack for.
@@ -152,13 +191,21 @@ fn clock(text: &str) -> std::result::Result<f64, String> {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Inspect { model, backend, clock, json, width, html, dimensions } => {
-            open(&model, &dimensions).and_then(|model| inspect(&model, backend, clock, json, width, html.as_deref()))
+        Command::Inspect { model, backend, clock, json, width, html, plan, svg, memory, dimensions } => {
+            open(&model, &dimensions).and_then(|model| {
+                if plan || svg.is_some() {
+                    inspect_plan(model, backend.as_ref(), plan, svg.as_deref(), &memory)
+                } else {
+                    inspect(&memory.apply(model), backend, clock, json, width, html.as_deref())
+                }
+            })
         }
-        Command::Compile { model, output, backend, link_section, c, dimensions, origin } => open(&model, &dimensions)
-            .and_then(|model| {
-                compile(model, &output, packed_for(backend.as_ref()), link_section.as_deref(), c.then_some(&origin))
-            }),
+        Command::Compile { model, output, backend, link_section, memory, c, dimensions, origin } => {
+            open(&model, &dimensions).and_then(|model| {
+                let (model, section) = (memory.apply(model), link_section.as_deref());
+                compile(model, &output, packed_for(backend.as_ref()), section, c.then_some(&origin))
+            })
+        }
         Command::Quantise(quantiser) => quantiser.run(),
         Command::Run(session) => session.run(),
         Command::New(new) => new.run(),
@@ -198,6 +245,26 @@ fn open(path: &Path, dimensions: &[(String, usize)]) -> Result<Model> {
     }
     let dimensions: Vec<(&str, usize)> = dimensions.iter().map(|(name, length)| (&name[..], *length)).collect();
     Model::open_with(path, &dimensions)
+}
+
+/// Prints the plan, or writes it as a picture below the one that keeps whole tensors.
+fn inspect_plan(
+    model: Model,
+    target: Option<&Target>,
+    is_printed: bool,
+    svg: Option<&Path>,
+    memory: &MemoryWishes,
+) -> Result<()> {
+    let backend = target.map_or(Backend::Dsp, |target| target.backend);
+    let before = model.compile(backend)?;
+    let after = memory.apply(model).compile(backend)?;
+    if let Some(path) = svg {
+        let plans = [("whole tensors", &before), ("by rows", &after)];
+        let differ = before.schedule() != after.schedule();
+        let plans = if differ { &plans[..] } else { &plans[..1] };
+        save(path, Program::schedule_svg(plans).as_bytes())?;
+    }
+    if is_printed { say(&after.schedule()) } else { Ok(()) }
 }
 
 fn inspect(

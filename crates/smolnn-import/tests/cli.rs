@@ -83,6 +83,28 @@ fn inspect_draws_a_page_that_needs_nothing_else() {
 }
 
 #[test]
+fn inspect_shows_the_plan_and_what_a_budget_does_to_it() {
+    let digits = digits();
+    let bytes = |text: &str| -> usize {
+        let number = text.split(": ").nth(1).and_then(|rest| rest.split(" bytes").next()).expect("the arena");
+        number.replace(' ', "").parse().expect("a number")
+    };
+    let whole = success(&["inspect", text(&digits), "--plan"]);
+    let svg = scratch("plan.svg");
+    let least = success(&["inspect", text(&digits), "--plan", "--least-arena", "--svg", text(&svg)]);
+    assert!(whole.contains("CONV_2D") && bytes(&least) < bytes(&whole), "{whole}\n{least}");
+    let picture = std::fs::read_to_string(&svg).expect("the picture");
+    assert!(picture.starts_with("<svg") && picture.contains("whole tensors") && picture.contains("by rows"));
+    let budget = bytes(&least).to_string();
+    assert!(bytes(&success(&["inspect", text(&digits), "--plan", "--budget", &budget])) <= bytes(&least));
+    let refused = failure(1, &["inspect", text(&digits), "--budget", "64"]);
+    assert!(refused.contains("64"), "{refused}");
+    let module = scratch("by_rows.rs");
+    success(&["compile", text(&digits), "--backend", "dsp", "--input-by-rows", "-o", text(&module)]);
+    assert!(std::fs::read_to_string(&module).expect("the module").contains("pub fn push_row("));
+}
+
+#[test]
 fn compile_writes_a_module() {
     let output = scratch("digits.rs");
     let said = success(&["compile", text(&digits()), "-o", text(&output), "--backend", "v7m"]);
