@@ -61,6 +61,16 @@ fn main() -> Result<()> {
                         adapter(&mut modules, &least, true, state_bytes > 0);
                         let _ = writeln!(by_rows, "    (\"{folder}/{name}\", run_{module}_rows),");
                     }
+                    // So are those whose input comes row by row and takes less than that.
+                    let pushed = model.clone().named(&format!("{module}_pushed")).input_by_rows();
+                    if let Ok(program) = pushed.compile(Backend::CURRENT)
+                        && program.state_bytes() == 0
+                        && program.arena_bytes() < least.compile(Backend::CURRENT)?.arena_bytes()
+                    {
+                        pushed.emit()?;
+                        pushing_adapter(&mut modules, &pushed);
+                        let _ = writeln!(by_rows, "    (\"{folder}/{name}\", run_{module}_pushed),");
+                    }
                     adapter(&mut modules, &model, folder.ends_with("converter") || state_bytes > 0, state_bytes > 0);
                     let _ = writeln!(table, "    (\"{folder}/{name}\", run_{module}),");
                     if streaming.is_some() {
@@ -145,4 +155,27 @@ fn adapter(text: &mut String, model: &Model, shares: bool, has_state: bool) {
         );
     }
     let _ = writeln!(text, "        ]\n    }}).collect()\n}}");
+}
+
+/// The module of a model whose input comes row by row, and a function that runs it on bytes: rows one by one, and then images.
+fn pushing_adapter(text: &mut String, model: &Model) {
+    let name = model.name();
+    let length = model.net().tensors[model.net().inputs[0]].len();
+    let outputs = model.net().outputs.len();
+    let bytes: String = (0..outputs)
+        .map(|index| {
+            let output = if outputs == 1 { "output".to_string() } else { format!("output_{index}") };
+            format!("bytemuck::cast_slice::<_, u8>(model.{output}()).to_vec(), ")
+        })
+        .collect();
+    let _ = writeln!(
+        text,
+        "smolnn::include_model!(pub {name});\n#[allow(non_snake_case)]\nfn run_{name}(cases: &[Vec<Vec<u8>>]) -> Vec<Vec<Vec<u8>>> {{\n    \
+         let mut model = Box::new({name}::Model::new());\n    cases.iter().map(|inputs| {{\n        let mut image: {name}::Input = [Default::default(); {length}];\n        \
+         bytemuck::cast_slice_mut::<_, u8>(&mut image).copy_from_slice(&inputs[0]);\n        let rows: &[{name}::Row] = image.as_chunks().0;\n        \
+         assert_eq!(rows.len(), {name}::ROWS);\n        for (index, row) in rows.iter().enumerate() {{\n            \
+         assert_eq!(model.push_row(row).is_some(), index + 1 == {name}::ROWS);\n        }}\n        let outputs = vec![{bytes}];\n        \
+         // An image that ends early leaves no trace.\n        model.push_row(&rows[0]);\n        model.infer(&image);\n        assert_eq!(outputs, vec![{bytes}]);\n        \
+         outputs\n    }}).collect()\n}}"
+    );
 }

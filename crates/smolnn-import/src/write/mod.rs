@@ -361,20 +361,26 @@ impl Program {
         let missing = rate - lead;
         let (length, room) = (capacity * row, capacity - lead);
         let borrow = format!("let [input] = regions(arena, [{words:?}])?;");
-        let moved = if moves.is_empty() {
-            String::new()
+        // Turns behind the last row make room too, where no row comes any more.
+        let (advance, moved, moved_on) = if moves.is_empty() {
+            Default::default()
         } else {
             let (turns, by) = (turns_text(moves), rate * row);
-            format!(
-                "    // The first row of a turn.\n    if (row + {missing}) % {rate} == 0 && {turns} {{\n        {borrow}\n        let input: &mut [{element}] = view(input, \
-                 {length})?;\n        advance({by}, input)?;\n    }}\n"
-            )
+            let advance = format!(
+                "/// Makes room in the input's buffer for the rows of a turn.\nfn advance_input(arena: &mut [u32; {arena}], turn: usize) -> Result<(), ShapeError> {{\n    \
+                 if {turns} {{\n        {borrow}\n        let input: &mut [{element}] = view(input, {length})?;\n        advance({by}, input)?;\n    }}\n    \
+                 Ok(())\n}}\n\n"
+            );
+            let moved = format!(
+                "    // The first row of a turn.\n    if (row + {missing}) % {rate} == 0 {{\n        advance_input(arena, turn)?;\n    }}\n"
+            );
+            (advance, moved, "        if next > turn {\n            advance_input(arena, next)?;\n        }\n")
         };
         let is_band = self.stages.first().is_some_and(|stage| self.is_band(&stage.steps)) && rate < rows.height;
         let turns = self.stages.first().map_or(1, |stage| stage.turns);
         let (first, rest) = calls.split_at(calls.len().min(1));
         let first = if is_band {
-            format!("    for turn in turn..{turns} {{\n        step_0(arena, state, turn)?;\n    }}\n")
+            format!("    for next in turn..{turns} {{\n{moved_on}        step_0(arena, state, next)?;\n    }}\n")
         } else {
             first.concat()
         };
@@ -385,7 +391,7 @@ impl Program {
             String::new()
         };
         format!(
-            "/// Puts a row of the input into its buffer, and runs what has all of its rows then. The regions are proven when this is compiled, and the layers are checked \
+            "{advance}/// Puts a row of the input into its buffer, and runs what has all of its rows then. The regions are proven when this is compiled, and the layers are checked \
              then as well.\nfn push_row(arena: &mut [u32; {arena}], state: &mut [u32; {state}], row: usize, values: &Row) -> Result<(), ShapeError> {{\n    \
              const {{ prove_apart(ARENA_BYTES / 4, &[{words:?}]) }};\n    let turn = (row + {missing}) / {rate};\n{moved}    {borrow}\n    let input: &mut [{element}] = \
              part(view(input, {length})?, (row + {room} - {rate} * turn) * {row}, {row})?;\n    assign(input, values)?;\n    if row + 1 == ROWS {{\n    {last}\n    \
