@@ -578,7 +578,9 @@ impl Writer<'_> {
                         let transformed = |input: usize| {
                             let weight = |tap: usize| self.weight(*channel, tap * inputs + input);
                             let weights = [0, 3, 6].map(|tap| [weight(tap), weight(tap + 1), weight(tap + 2)]);
-                            if encoded.constant { 0 } else { transform_weights(weights)[row][column] as u16 }
+                            let line = transform_weights(weights).get(row).copied().unwrap_or_default();
+                            let weight = line.get(column).copied().unwrap_or_default();
+                            if encoded.constant { 0 } else { weight as u16 }
                         };
                         put(u32::from(transformed(input + 2)) << 16 | u32::from(transformed(input)))?;
                     }
