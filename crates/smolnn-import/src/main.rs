@@ -108,7 +108,10 @@ impl MemoryWishes {
     fn apply(&self, model: Model) -> Model {
         let model = if self.input_by_rows { model.input_by_rows() } else { model };
         let model = if self.least_arena { model.least_arena() } else { model };
-        self.budget.map_or(model.clone(), |bytes| model.arena_budget(bytes))
+        match self.budget {
+            Some(bytes) => model.arena_budget(bytes),
+            None => model,
+        }
     }
 }
 
@@ -194,7 +197,7 @@ fn main() -> ExitCode {
         Command::Inspect { model, backend, clock, json, width, html, plan, svg, memory, dimensions } => {
             open(&model, &dimensions).and_then(|model| {
                 if plan || svg.is_some() {
-                    inspect_plan(model, backend.as_ref(), plan, svg.as_deref(), &memory)
+                    inspect_plan(&model, backend.as_ref(), plan, svg.as_deref(), &memory)
                 } else {
                     inspect(&memory.apply(model), backend, clock, json, width, html.as_deref())
                 }
@@ -249,16 +252,16 @@ fn open(path: &Path, dimensions: &[(String, usize)]) -> Result<Model> {
 
 /// Prints the plan, or writes it as a picture below the one that keeps whole tensors.
 fn inspect_plan(
-    model: Model,
+    model: &Model,
     target: Option<&Target>,
     is_printed: bool,
     svg: Option<&Path>,
     memory: &MemoryWishes,
 ) -> Result<()> {
     let backend = target.map_or(Backend::Dsp, |target| target.backend);
-    let before = model.compile(backend)?;
-    let after = memory.apply(model).compile(backend)?;
+    let after = memory.apply(model.clone()).compile(backend)?;
     if let Some(path) = svg {
+        let before = model.compile(backend)?;
         let plans = [("whole tensors", &before), ("by rows", &after)];
         let differ = before.schedule() != after.schedule();
         let plans = if differ { &plans[..] } else { &plans[..1] };

@@ -168,10 +168,7 @@ impl Model {
     /// stride in time that does not divide the rows of a step. Also without exactly one input, when time is not its first axis that is
     /// longer than 1, or when the step is not between 1 and the rows of the window.
     pub fn streaming(self, axis: usize, step: usize) -> Result<Self> {
-        let mut net = self.net.clone();
-        // Shapes that are computed are those of the window.
-        rewrite(&mut net);
-        match streaming(&net, axis, step) {
+        match streaming(&self.net, axis, step) {
             Ok(net) => Ok(Self { net, ..self }),
             Err(problem) => Err(Error::Unsupported(vec![problem]).of(self.path.as_deref())),
         }

@@ -3,6 +3,7 @@
 //!
 //! A folded node becomes a reshape that changes no shape, and stays where it was, so that who reads and writes what is counted once.
 
+use super::fuse_activations::activation_of;
 use super::uses::Uses;
 use crate::net::{
     Activation, Axis, BinaryKind, Constant, Element, Layer, Net, Node, Operator, Padding, Tensor, TensorId, View,
@@ -104,17 +105,6 @@ impl Parameters {
             net.tensors.push(Tensor::new(name.clone(), Element::F32, shape, Some(data)));
             net.nodes[position].inputs[input] = Some(net.tensors.len() - 1);
         }
-    }
-}
-
-/// The activation of a layer.
-fn activation_of(operator: &mut Operator) -> Option<&mut Activation> {
-    match operator {
-        Operator::Conv2d { activation, .. }
-        | Operator::DepthwiseConv2d { activation, .. }
-        | Operator::TransposeConv2d { activation, .. }
-        | Operator::Dense { activation, .. } => Some(activation),
-        _ => None,
     }
 }
 

@@ -23,20 +23,26 @@ pub(crate) fn fuse_activations(net: &mut Net) {
             continue;
         }
         let Some(writer) = writer(net, &uses, input) else { continue };
-        let (Operator::Conv2d { activation, .. }
-        | Operator::DepthwiseConv2d { activation, .. }
-        | Operator::TransposeConv2d { activation, .. }
-        | Operator::Dense { activation, .. }
-        | Operator::Pool2d { activation, .. }
-        | Operator::Binary(BinaryKind::Add | BinaryKind::Subtract | BinaryKind::Multiply, activation)) =
-            &mut net.nodes[writer].operator
-        else {
-            continue;
-        };
+        let Some(activation) = activation_of(&mut net.nodes[writer].operator) else { continue };
         if *activation == Activation::None {
             *activation = kind;
             net.nodes[position].operator = Operator::Reshape;
         }
+    }
+}
+
+/// The activation that an operator applies to its results, where its kernels of both real numbers and integers do.
+pub(super) fn activation_of(operator: &mut Operator) -> Option<&mut Activation> {
+    match operator {
+        Operator::Conv2d { activation, .. }
+        | Operator::DepthwiseConv2d { activation, .. }
+        | Operator::TransposeConv2d { activation, .. }
+        | Operator::Dense { activation, .. }
+        | Operator::Pool2d { activation, .. }
+        | Operator::Binary(BinaryKind::Add | BinaryKind::Subtract | BinaryKind::Multiply, activation) => {
+            Some(activation)
+        }
+        _ => None,
     }
 }
 
