@@ -253,7 +253,7 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
         return Ok(());
     }
     setup::ensure(&boards, install)?;
-    expected::say_missing_models(common.json);
+    expected::check_models(common.json)?;
     let variant =
         Variant { size: arguments.small, quiet: common.json, ..Variant::with_backend(arguments.backend.as_deref())? };
     let options = options(arguments.kernel.as_deref(), common.model.as_deref());

@@ -238,7 +238,7 @@ pub fn run_quick(install: bool) -> Result<()> {
     let boards = [Name::M4.board()];
     setup::ensure(&boards, install)?;
     let mut suite = Suite::default();
-    models::absent(&mut suite);
+    models::steps(&mut suite);
     host_tests(&mut suite);
     let built = build(&mut suite, &boards, &["conformance"]);
     conformance_runs(&mut suite, &boards, &built);
@@ -250,7 +250,7 @@ pub fn run_quick(install: bool) -> Result<()> {
 pub fn run_test(boards: &[&'static Board], chips: bool, install: bool) -> Result<()> {
     setup::ensure(&boards::chosen(&[]), install)?;
     let mut suite = Suite::default();
-    models::absent(&mut suite);
+    models::steps(&mut suite);
     host_tests(&mut suite);
     let built = build(&mut suite, boards, &["conformance", "bench", "demo"]);
     suite.step("wake word on m4", Lane::Firmware, &[], wake_word::check);

@@ -344,7 +344,7 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     if arguments.rules {
         return boards.into_iter().try_for_each(|board| rules(board).map(drop));
     }
-    expected::say_missing_models(common.json);
+    expected::check_models(common.json)?;
     let variant = Variant { quiet: common.json, ..Variant::default() };
     let mut figures = Vec::new();
     for &board in &boards {

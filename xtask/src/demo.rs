@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
         return wake_word::run(arguments, install);
     }
     if arguments.host {
-        return shell::run(shell::cargo().args(["run", "--release", "--quiet", "--package", "digits"]));
+        return shell::run(shell::cargo().args(["run", "--release", "--package", "digits"]).args(shell::quiet()));
     }
     let board = arguments.board.board();
     setup::ensure(&[board], install)?;
@@ -46,8 +46,16 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
 
 /// Builds the demo for a board and runs it there.
 pub fn on_board(board: &Board) -> Result<()> {
+    announce(board, "demo");
     let images = firmware::build(board, &["demo"], &Variant::default())?;
     show(board, &images[0])
+}
+
+/// Says that a build takes a while, when it is the first one.
+pub fn announce(board: &Board, program: &str) {
+    if !firmware::image(board, program, &Variant::default()).exists() {
+        say!("compiling, about two minutes the first time");
+    }
 }
 
 /// Runs the demo on a board for which it is built.

@@ -226,11 +226,15 @@ pub enum Chosen<'a> {
     Listed,
 }
 
-/// Says which public models are missing. Not among JSON, which programs read.
-pub fn say_missing_models(is_json: bool) {
+/// Says which public models are missing, though not among JSON, which programs read.
+///
+/// # Errors
+/// Those that are there and are not the listed ones.
+pub fn check_models(is_json: bool) -> Result<()> {
     if let Some(text) = models::missing().filter(|_| !is_json) {
         println!("{text}\n");
     }
+    models::verify()
 }
 
 fn path(file: &str) -> PathBuf {

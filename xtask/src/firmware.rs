@@ -85,7 +85,7 @@ fn flags(board: &Board, variant: &Variant) -> Vec<String> {
 /// A cargo command for a board, with its flags and the firmware's profile; the packages are still to be named.
 pub fn cargo(command: &str, board: &Board, variant: &Variant) -> Command {
     let mut cargo = shell::cargo();
-    cargo.args([command, "--profile", "firmware", "--quiet"]);
+    cargo.args([command, "--profile", "firmware"]).args(shell::quiet());
     cargo.args(["--target", board.triple, "--target-dir"]).arg(target());
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(board, variant).join("\u{1f}")).env_remove("RUSTFLAGS");
     if variant.size {

@@ -10,6 +10,7 @@ mod chips;
 mod costs;
 mod cycles;
 mod demo;
+mod digest;
 mod docs;
 mod expected;
 mod firmware;

@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::bench;
+use crate::digest::sha256;
 use crate::expected::Table;
 use crate::shell::{self, Kind, fault};
-use crate::suite::Suite;
+use crate::suite::{Lane, Suite, Tally};
 
 /// A public model: the name of its folder, where it is published, and the SHA-256 of `model.tflite`.
 struct Public {
@@ -147,8 +148,41 @@ pub fn missing() -> Option<String> {
     Some(text)
 }
 
-/// Says in the summary of a suite which public models it ran without.
-pub fn absent(suite: &mut Suite<'_>) {
+/// Checks that the public models which are there are those of the list: the expected figures are of these bytes.
+///
+/// # Errors
+/// The files that are others, with both digests.
+pub fn verify() -> Result<()> {
+    let mut wrong = Vec::new();
+    for Public { name, published, digest } in PUBLIC {
+        let path = file(name);
+        if path.is_file() {
+            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            wrong.extend(
+                other_digest(&bytes, digest).map(|found| {
+                    format!("{} has the SHA-256 {found}, that of {published} has {digest}", path.display())
+                }),
+            );
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let text = "figures are expected of other files; put those in place, or give these another name";
+    Err(fault(Kind::Failed, format!("{}: {text}", wrong.join("; "))))
+}
+
+/// The digest of bytes that should have another one.
+fn other_digest(bytes: &[u8], listed: &str) -> Option<String> {
+    Some(sha256(bytes)).filter(|found| found != listed)
+}
+
+/// Says in the summary of a suite which public models it ran without, and checks those that are there.
+pub fn steps(suite: &mut Suite<'_>) {
+    suite.step("public models", Lane::Host, &[], || {
+        verify()?;
+        Ok(Tally::ONE)
+    });
     if let Some(text) = missing() {
         suite.absent("public models", &text);
     }
@@ -166,7 +200,7 @@ pub fn file(name: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::{PUBLIC, fs, shell};
+    use super::{PUBLIC, fs, other_digest, shell, verify};
 
     #[test]
     fn every_measured_model_is_in_the_list() {
@@ -177,5 +211,16 @@ mod tests {
             assert!(own || PUBLIC.iter().any(|public| public.name == model), "{model} is not in the list");
         }
         assert!(PUBLIC.iter().all(|public| public.digest.len() == 64));
+    }
+
+    #[test]
+    fn a_public_model_that_was_changed_is_found() {
+        verify().expect("the models that are here are those of the list");
+        let digits = fs::read(shell::root().join("tests/data/digits/digits.tflite")).expect("a model");
+        let listed = super::sha256(&digits);
+        assert_eq!(other_digest(&digits, &listed), None);
+        let mut changed = digits;
+        *changed.last_mut().expect("bytes") ^= 1;
+        assert!(other_digest(&changed, &listed).is_some());
     }
 }

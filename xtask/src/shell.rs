@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -105,6 +105,12 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+/// Cargo's own option for how much it says: its progress where somebody watches a terminal, otherwise nothing but errors.
+pub fn quiet() -> Option<&'static str> {
+    let is_step = SAID.with_borrow(Option::is_some);
+    (is_step || !std::io::stderr().is_terminal()).then_some("--quiet")
+}
+
 /// Calls `step` and gives what it said, with its result.
 pub fn listen<T>(step: impl FnOnce() -> T) -> (T, String) {
     SAID.set(Some(String::new()));
@@ -203,5 +209,20 @@ pub fn watch(command: &mut Command, deadline: Duration, mut line: impl FnMut(Str
             return Ok(End::Deadline);
         }
         thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{listen, quiet, root};
+
+    /// The first `cargo xtask` of a clone compiles for a minute and more: cargo has to show it.
+    #[test]
+    fn long_builds_are_not_silent() {
+        let settings = std::fs::read_to_string(root().join(".cargo/config.toml")).expect("cargo's settings");
+        let alias = settings.lines().find(|line| line.starts_with("xtask = ")).expect("the alias");
+        assert!(!alias.contains("quiet"), "{alias}");
+        // What a step says is kept: progress has no place there.
+        assert_eq!(listen(quiet).0, Some("--quiet"));
     }
 }

@@ -178,7 +178,7 @@ pub fn run(arguments: &expected::Arguments, install: bool) -> Result<()> {
         return Ok(());
     }
     setup::ensure(&boards, install)?;
-    expected::say_missing_models(arguments.json);
+    expected::check_models(arguments.json)?;
     let sizes = measure_all(&boards, model, arguments.json)?;
     if arguments.json {
         let list: Vec<_> = sizes.iter().map(json).collect();

@@ -11,7 +11,7 @@ use crate::cycles::{self, Listening};
 use crate::firmware::{self, Run, Variant};
 use crate::shell::{self, Kind, fault, say};
 use crate::suite::Tally;
-use crate::{setup, size};
+use crate::{demo, setup, size};
 
 /// Names the model to the build script of examples/wake-word.
 const MODEL: &str = "SMOLNN_WAKE_WORD";
@@ -68,6 +68,7 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
 
 /// Builds the demo for a board and lets it listen.
 fn listen(board: &Board, wav: &Path, model: Option<PathBuf>) -> Result<Run> {
+    demo::announce(board, "wake-word");
     let images = firmware::build(board, &["wake-word"], &Variant { model, ..Variant::default() })?;
     fs::copy(wav, shell::root().join(COPY)).with_context(|| format!("cannot copy {}", wav.display()))?;
     say!("{} ({}) listens to {}:\n", board.core, board.machine, wav.display());

@@ -33,6 +33,14 @@ const FAR_OUTSIDE: f32 = 20.0;
 const LARGEST_LOSS: f64 = 0.02;
 /// Calibration data of fewer samples deserve a warning.
 const FEWEST_SAMPLES: usize = 16;
+/// An int16 layer is dropped again where that costs less than so many decibels.
+const LEAST_LOSS: f64 = 0.1;
+/// A layer that makes more than this share of the outputs' error is one to do something about,
+const LARGEST_SHARE: f64 = 0.5;
+/// where the outputs have a lower signal-to-noise ratio than this, in decibels,
+const ENOUGH_SNR: f64 = 40.0;
+/// and by what brings at least so many decibels.
+const LEAST_GAIN: f64 = 1.0;
 
 /// Which tensors are kept in int16.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,6 +83,8 @@ struct Machine {
     program: Program,
     /// Per tensor, those that are the same memory under another shape.
     aliases: HashMap<TensorId, Vec<TensorId>>,
+    /// Per output of the net, the tensor that errors are measured on: the output itself, or the scores of which it is the largest one's position.
+    scores: Vec<TensorId>,
 }
 
 impl Machine {
@@ -84,7 +94,8 @@ impl Machine {
         for (id, &root) in calls.roots.iter().enumerate().filter(|&(id, &root)| id != root) {
             aliases.entry(root).or_default().push(id);
         }
-        Ok(Self { program: plan("calibration", Backend::CURRENT, calls, Aim::default())?, aliases })
+        let scores = net.outputs.iter().map(|&id| scores_of(net, id)).collect();
+        Ok(Self { program: plan("calibration", Backend::CURRENT, calls, Aim::default())?, aliases, scores })
     }
 
     fn runner(&self) -> Result<Runner<'_>> {
@@ -130,6 +141,28 @@ impl Machine {
         let net = self.program.net();
         let output = |(index, &id): (usize, &TensorId)| Ok(values(&net.tensors[id], runner.output(index)?));
         net.outputs.iter().enumerate().map(output).collect()
+    }
+
+    /// What errors are measured on, for one sample.
+    fn scores(&self, runner: &mut Runner<'_>, samples: &Samples, sample: usize) -> Result<Vec<Vec<f32>>> {
+        let mut seen = HashMap::new();
+        self.run(runner, samples, sample, |id, values| {
+            if self.scores.contains(&id) {
+                seen.insert(id, values);
+            }
+        })?;
+        self.read_scores(runner, &seen)
+    }
+
+    /// What errors are measured on, after a run that gave these tensors.
+    fn read_scores(&self, runner: &Runner<'_>, seen: &HashMap<TensorId, Vec<f32>>) -> Result<Vec<Vec<f32>>> {
+        let mut scores = self.read_outputs(runner)?;
+        for (values, id) in scores.iter_mut().zip(&self.scores) {
+            if let Some(seen) = seen.get(id) {
+                values.clone_from(seen);
+            }
+        }
+        Ok(scores)
     }
 }
 
@@ -215,7 +248,7 @@ struct Calibrated<'a> {
     machine: Machine,
     observed: Vec<Option<Observed>>,
     samples: &'a Samples,
-    /// Outputs of the samples over which ways of quantising are compared.
+    /// Scores of the samples over which ways of quantising are compared.
     references: Vec<(usize, Vec<Vec<f32>>)>,
     /// By what ways of quantising are judged: each output, or what a softmax or sigmoid makes it of, since these hide most errors.
     judged: Vec<TensorId>,
@@ -250,12 +283,12 @@ impl<'a> Calibrated<'a> {
         for sample in spread(samples.count(), TRIAL_SAMPLES) {
             let mut values_of = HashMap::new();
             machine.run(&mut runner, samples, sample, |id, values| {
-                if judged.contains(&id) {
+                if judged.contains(&id) || machine.scores.contains(&id) {
                     values_of.insert(id, values);
                 }
             })?;
+            references.push((sample, machine.read_scores(&runner, &values_of)?));
             judgements.push(values_of);
-            references.push((sample, machine.read_outputs(&runner)?));
         }
         drop(runner);
         Ok(Self { net, machine, observed, samples, references, judged, judgements })
@@ -314,8 +347,8 @@ impl<'a> Calibrated<'a> {
         let mut noise = Noise::default();
         for index in spread(self.references.len(), most) {
             let (sample, exact) = &self.references[index];
-            let outputs = machine.outputs(&mut runner, self.samples, *sample)?;
-            exact.iter().zip(&outputs).for_each(|(exact, rounded)| noise.add(exact, rounded));
+            let scores = machine.scores(&mut runner, self.samples, *sample)?;
+            exact.iter().zip(&scores).for_each(|(exact, rounded)| noise.add(exact, rounded));
         }
         Ok(noise)
     }
@@ -349,13 +382,16 @@ impl<'a> Calibrated<'a> {
         let count = self.samples.count();
         for sample in 0..count {
             progress("errors", sample, count);
-            let mut exact = HashMap::new();
+            let (mut exact, mut scores) = (HashMap::new(), HashMap::new());
             self.machine.run(&mut runner, self.samples, sample, |id, values| {
                 if converted.tensors.contains_key(&id) {
                     exact.insert(id, values);
                 }
             })?;
             machine.run(&mut integer_runner, self.samples, sample, |id, values| {
+                if machine.scores.contains(&id) {
+                    scores.insert(id, values.clone());
+                }
                 let Some(from) = to.get(&id) else { return };
                 let Some(exact) = exact.get(from) else { return };
                 let noise = noises.entry(*from).or_default();
@@ -367,12 +403,9 @@ impl<'a> Calibrated<'a> {
                     noise.beyond += exact.iter().filter(|&&value| value < low || value > high).count() as u64;
                 }
             })?;
-            for (index, &id) in self.net.outputs.iter().enumerate() {
-                let output = converted.net.outputs[index];
-                let rounded = values(&converted.net.tensors[output], integer_runner.output(index)?);
-                if let Some(exact) = exact.get(&id) {
-                    of_outputs.add(exact, &rounded);
-                }
+            let rounded = machine.read_scores(&integer_runner, &scores)?;
+            for (id, rounded) in self.machine.scores.iter().zip(&rounded) {
+                exact.get(id).into_iter().for_each(|exact| of_outputs.add(exact, rounded));
             }
         }
         Ok((noises, of_outputs))
@@ -450,9 +483,30 @@ impl<'a> Calibrated<'a> {
     }
 }
 
-/// What an output is judged by: what a softmax or a sigmoid that gives it takes, or itself.
+/// The node that writes a tensor.
+fn writer(net: &Net, id: TensorId) -> Option<&Node> {
+    net.nodes.iter().find(|node| node.outputs.contains(&id))
+}
+
+/// The scores that an output is the position of the largest or least one of, also where that was cast or laid out anew; otherwise the output itself.
+fn scores_of(net: &Net, output: TensorId) -> TensorId {
+    let mut id = output;
+    while let Some(Node { operator, inputs, .. }) = writer(net, id)
+        && let Some(&Some(input)) = inputs.first()
+    {
+        match operator {
+            Operator::ArgExtreme { .. } => return input,
+            Operator::Cast | Operator::Reshape | Operator::ExpandDims => id = input,
+            _ => break,
+        }
+    }
+    output
+}
+
+/// What an output is judged by: its scores, or what a softmax or a sigmoid that gives these takes.
 fn judged_by(net: &Net, output: TensorId) -> TensorId {
-    let writer = net.nodes.iter().find(|node| node.outputs.contains(&output));
+    let output = scores_of(net, output);
+    let writer = writer(net, output);
     let squashes = |operator: &Operator| {
         matches!(operator, Operator::Softmax { .. } | Operator::LogSoftmax | Operator::Unary(UnaryKind::Logistic))
     };
@@ -601,22 +655,40 @@ pub(crate) fn quantise(
     let narrow = plain.convert(&mut all)?;
     let mut shares = plain.shares(&converted, progress)?;
     if let Wide::UpTo(decibels) = wishes.wide {
+        let of_int8 = plain.output_noise(&machine, TRIAL_SAMPLES)?.ratio();
+        let mut mixed = Mixed { decisions, converted, machine, ratio: of_int8 };
+        let widened = |wide: &Decisions| -> Result<Mixed> {
+            // Biases are corrected for the scales that they meet.
+            let mut decisions = plain.decisions(ranges, is_corrected, wide)?;
+            let (converted, machine) = plain.convert(&mut decisions)?;
+            let ratio = plain.output_noise(&machine, TRIAL_SAMPLES)?.ratio();
+            Ok(Mixed { decisions, converted, machine, ratio })
+        };
         let mut worst: Vec<(TensorId, f64)> = shares.iter().map(|(&id, &noise)| (id, noise)).collect();
         worst.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let mut ratio = plain.output_noise(&machine, TRIAL_SAMPLES)?.ratio();
         for (done, &(id, _)) in worst.iter().enumerate() {
-            if ratio >= decibels {
+            if mixed.ratio >= decibels {
                 break;
             }
             progress("int16 layers", done, worst.len());
-            let mut wider = decisions.clone();
+            let mut wider = mixed.decisions.clone();
             wider.wide[id] = true;
-            // Biases are corrected for the scales that they meet.
-            wider = plain.decisions(ranges, is_corrected, &wider)?;
-            let (next, next_machine) = plain.convert(&mut wider)?;
-            ratio = plain.output_noise(&next_machine, TRIAL_SAMPLES)?.ratio();
-            (decisions, converted, machine) = (wider, next, next_machine);
+            mixed = widened(&wider)?;
         }
+        // Some have brought nothing, since the errors of others hide theirs: those that matter least are narrow again, one after the other.
+        for (done, &(id, _)) in worst.iter().rev().enumerate() {
+            if !mixed.decisions.wide[id] {
+                continue;
+            }
+            progress("int16 layers that matter", done, worst.len());
+            let mut narrower = mixed.decisions.clone();
+            narrower.wide[id] = false;
+            let tried = widened(&narrower)?;
+            if tried.ratio >= decibels || mixed.ratio < decibels && mixed.ratio - tried.ratio < LEAST_LOSS {
+                mixed = tried;
+            }
+        }
+        Mixed { decisions, converted, machine, .. } = mixed;
         if decisions.wide.contains(&true) {
             shares = plain.shares(&converted, progress)?;
         }
@@ -634,6 +706,7 @@ pub(crate) fn quantise(
         layers: layers(&plain, &converted, &noises, &shares),
         variants: Vec::new(),
         warnings: Vec::new(),
+        advice: advice(&plain, &converted, &machine, &decisions, &shares, progress)?,
     };
     let mut machines = vec![("float", &plain.machine, None)];
     if decisions.wide.contains(&true) {
@@ -668,6 +741,66 @@ pub(crate) fn quantise(
         report.warnings.push(format!("{decibels} {text} {reached:.1} dB"));
     }
     Ok((converted.net, report))
+}
+
+/// A net with some layers in int16.
+struct Mixed {
+    decisions: Decisions,
+    converted: Converted,
+    machine: Machine,
+    /// The signal-to-noise ratio of the outputs.
+    ratio: f64,
+}
+
+/// What would help where one layer makes most of the error: each way is tried, and said with what it brings.
+fn advice(
+    of: &Calibrated<'_>,
+    converted: &Converted,
+    machine: &Machine,
+    decisions: &Decisions,
+    shares: &HashMap<TensorId, f64>,
+    progress: &mut Progress<'_>,
+) -> Result<Vec<String>> {
+    let total: f64 = shares.values().sum();
+    let rounded = of.rounded(converted);
+    let share = |id: &TensorId| shares.get(id).copied().unwrap_or(0.0);
+    let worst = rounded.iter().max_by(|(a, _), (b, _)| share(a).total_cmp(&share(b)));
+    let Some(&(id, Some(position))) = worst else { return Ok(Vec::new()) };
+    let ratio = of.output_noise(machine, TRIAL_SAMPLES)?.ratio();
+    if ratio >= ENOUGH_SNR || share(&id) <= LARGEST_SHARE * total {
+        return Ok(Vec::new());
+    }
+    let index = of.net.nodes[position].index;
+    let (mut wide, mut real) = (decisions.clone(), decisions.clone());
+    for (position, node) in of.net.nodes.iter().enumerate().filter(|(_, node)| node.index == index) {
+        node.outputs.iter().for_each(|&id| wide.wide[id] = true);
+        real.real[position] = true;
+    }
+    let mut ways = Vec::new();
+    for (done, (option, mut decisions)) in [("--int16", wide), ("--float", real)].into_iter().enumerate() {
+        progress("what would help", done, 2);
+        let machine = match of.convert(&mut decisions) {
+            Ok((_, machine)) => machine,
+            // There are no such kernels for what stands around it: then it is no way.
+            Err(Error::Unsupported(_)) => continue,
+            Err(error) => return Err(error),
+        };
+        let better = of.output_noise(&machine, TRIAL_SAMPLES)?.ratio();
+        if better >= ratio + LEAST_GAIN {
+            let program = for_cortex_m4(machine.program.net())?;
+            let (flash, ram) = (program.constant_bytes(), program.arena_bytes() + program.state_bytes());
+            ways.push(format!("{option} {index} gives {better:.1} dB with {flash} bytes of flash and {ram} of RAM"));
+        }
+    }
+    if ways.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![format!(
+        "layer {index} {} makes {:.0} % of the error of the outputs, {ratio:.1} dB: {}",
+        of.net.nodes[position].name,
+        100.0 * share(&id) / total,
+        ways.join("; ")
+    )])
 }
 
 /// The net with channels equalised across layers, calibrated anew.
@@ -812,10 +945,11 @@ fn warnings(of: &Calibrated<'_>, converted: &Converted, report: &QuantisationRep
     let first_bad = report.layers.iter().find(|layer| layer.snr.is_some_and(|snr| snr < LEAST_SNR));
     if let Some(layer) = first_bad {
         warnings.push(format!(
-            "{} \"{}\" has a signal-to-noise ratio of {:.1} dB only: try --int16 for it or the layers before it",
+            "{} \"{}\" has a signal-to-noise ratio of {:.1} dB only{}",
             place(layer),
             layer.tensor.escape_debug(),
-            layer.snr.unwrap_or_default()
+            layer.snr.unwrap_or_default(),
+            if report.advice.is_empty() { ": try --int16 for it or the layers before it" } else { "" }
         ));
     }
     let flash = |name: &str| report.variant(name).map_or(0, |variant| variant.flash_bytes);

@@ -39,6 +39,10 @@ pub struct Chip {
     pub memory: Option<&'static str>,
     /// Starts an image that `cargo run` puts behind it.
     pub runner: &'static str,
+    /// How an image gets onto the chip, for the project's README.
+    pub flashing: &'static str,
+    /// The clock of the plain project, which has no HAL to set it up, by the chip's data sheet; nothing where the project sets it.
+    pub clock_at_reset: Option<&'static str>,
     /// Lines of `[dependencies]`, beside smolnn and static_cell.
     pub crates: &'static [&'static str],
     /// Items of `main.rs` that the boot ROM wants.
@@ -53,6 +57,8 @@ pub struct Embassy {
     pub crates: &'static [&'static str],
     /// The HAL.
     pub hal: &'static str,
+    /// Lines that make the HAL's `config`, where its own default leaves the clock at reset.
+    pub configure: &'static str,
 }
 
 const CORTEX_M: &[&str] = &[
@@ -64,6 +70,13 @@ const CORTEX_M: &[&str] = &[
 ];
 
 const KIB: u64 = 1024;
+
+const OF_A_PICO: &str = "A debug probe flashes the chip and shows what it prints: a Debug Probe of Raspberry Pi's, or a second Pico as one. Without a probe hold BOOTSEL while you plug the board in; \
+     [picotool](https://github.com/raspberrypi/picotool) then writes the program (`cargo build --release`, then `picotool load -u -v -x -t elf target/{{triple}}/release/{{name}}`; \
+     `picotool uf2 convert` makes a .uf2 file of it for the drive that appears). What it prints needs the probe.";
+
+const ON_BOARDS_WITH_A_PROBE: &str = "A debug probe flashes the chip and shows what it prints. Development boards of the chip's maker have one on board (J-Link on a nRF52840 DK, ST-LINK on Nucleo and Discovery); \
+     a bare board takes any that probe-rs knows.";
 
 /// Chips in the order of their names.
 pub const CHIPS: [Chip; 7] = [
@@ -78,6 +91,8 @@ pub const CHIPS: [Chip; 7] = [
         code_in_ram: Some(Memory { origin: 0x4037_C000, length: 400 * KIB }),
         memory: None,
         runner: "probe-rs run --chip esp32c3",
+        flashing: "The chip has a debug probe in it: a USB cable to its USB-JTAG (GPIO 18 and 19, the connector of most boards) does.",
+        clock_at_reset: None,
         crates: &[
             "defmt = \"1.0\"",
             "defmt-rtt = \"1.0\"",
@@ -98,6 +113,7 @@ pub const CHIPS: [Chip; 7] = [
                 "esp-rtos = { version = \"0.3\", features = [\"embassy\", \"esp32c3\"] }",
             ],
             hal: "esp_hal",
+            configure: "",
         }),
     },
     Chip {
@@ -111,6 +127,8 @@ pub const CHIPS: [Chip; 7] = [
         code_in_ram: None,
         memory: Some("any.x"),
         runner: "probe-rs run --chip nRF52840_xxAA",
+        flashing: ON_BOARDS_WITH_A_PROBE,
+        clock_at_reset: None,
         crates: CORTEX_M,
         boot: "",
         embassy: Some(Embassy {
@@ -125,6 +143,7 @@ pub const CHIPS: [Chip; 7] = [
                 "panic-probe = { version = \"1.0\", features = [\"print-defmt\"] }",
             ],
             hal: "embassy_nrf",
+            configure: "",
         }),
     },
     Chip {
@@ -138,6 +157,8 @@ pub const CHIPS: [Chip; 7] = [
         code_in_ram: None,
         memory: Some("any.x"),
         runner: "qemu-system-arm -M mps2-an386 -nographic -monitor none -serial none -semihosting-config enable=on,target=native -kernel",
+        flashing: "",
+        clock_at_reset: None,
         crates: &[
             "cortex-m-rt = \"0.7.5\"",
             "semihosting = { version = \"0.1.25\", features = [\"panic-handler\", \"stdio\"] }",
@@ -147,7 +168,7 @@ pub const CHIPS: [Chip; 7] = [
     },
     Chip {
         name: "rp2040",
-        title: "RP2040 (Cortex-M0+, 133 MHz), 2 MiB of flash",
+        title: "RP2040 (Cortex-M0+, up to 133 MHz), 2 MiB of flash",
         triple: "thumbv6m-none-eabi",
         cpu: Some("cortex-m0plus"),
         start: Start::CortexM,
@@ -156,6 +177,8 @@ pub const CHIPS: [Chip; 7] = [
         code_in_ram: None,
         memory: Some("rp2040.x"),
         runner: "probe-rs run --chip RP2040",
+        flashing: OF_A_PICO,
+        clock_at_reset: Some("about 6.5 MHz, of the ring oscillator"),
         crates: &[
             "cortex-m = { version = \"0.7.7\", features = [\"critical-section-single-core\"] }",
             "cortex-m-rt = \"0.7.5\"",
@@ -183,11 +206,12 @@ pub const CHIPS: [Chip; 7] = [
                 "portable-atomic = { version = \"1.10\", features = [\"critical-section\"] }",
             ],
             hal: "embassy_rp",
+            configure: "",
         }),
     },
     Chip {
         name: "rp2350",
-        title: "RP2350 (Cortex-M33, 150 MHz), 2 MiB of flash",
+        title: "RP2350 (Cortex-M33, up to 150 MHz), 2 MiB of flash",
         triple: "thumbv8m.main-none-eabihf",
         cpu: Some("cortex-m33"),
         start: Start::CortexM,
@@ -196,6 +220,8 @@ pub const CHIPS: [Chip; 7] = [
         code_in_ram: None,
         memory: Some("rp2350.x"),
         runner: "probe-rs run --chip RP235x",
+        flashing: OF_A_PICO,
+        clock_at_reset: Some("about 11 MHz, of the ring oscillator"),
         crates: CORTEX_M,
         boot: "/// Tells the boot ROM that this is a program for the Arm cores, in secure mode (RP2350 datasheet, minimum Arm IMAGE_DEF).\n\
                #[unsafe(link_section = \".start_block\")]\n\
@@ -213,11 +239,12 @@ pub const CHIPS: [Chip; 7] = [
                 "panic-probe = { version = \"1.0\", features = [\"print-defmt\"] }",
             ],
             hal: "embassy_rp",
+            configure: "",
         }),
     },
     Chip {
         name: "stm32f411",
-        title: "STM32F411CE (Cortex-M4F, 100 MHz)",
+        title: "STM32F411CE (Cortex-M4F, up to 100 MHz)",
         triple: "thumbv7em-none-eabihf",
         cpu: Some("cortex-m4"),
         start: Start::CortexM,
@@ -226,6 +253,8 @@ pub const CHIPS: [Chip; 7] = [
         code_in_ram: None,
         memory: Some("any.x"),
         runner: "probe-rs run --chip STM32F411CEUx",
+        flashing: ON_BOARDS_WITH_A_PROBE,
+        clock_at_reset: Some("16 MHz, of the internal oscillator"),
         crates: CORTEX_M,
         boot: "",
         embassy: Some(Embassy {
@@ -240,11 +269,17 @@ pub const CHIPS: [Chip; 7] = [
                 "panic-probe = { version = \"1.0\", features = [\"print-defmt\"] }",
             ],
             hal: "embassy_stm32",
+            configure: "// 100 MHz: 16 / 8 · 100 / 2. The HAL leaves the core at the 16 MHz of its start otherwise.\n\
+                let mut config = embassy_stm32::Config::default();\n\
+                config.rcc.pll_src = PllSource::HSI;\n\
+                config.rcc.pll = Some(Pll { prediv: PllPreDiv::DIV8, mul: PllMul::MUL100, divp: Some(PllPDiv::DIV2), divq: None, divr: None });\n\
+                config.rcc.apb1_pre = APBPrescaler::DIV2;\n\
+                config.rcc.sys = Sysclk::PLL1_P;",
         }),
     },
     Chip {
         name: "stm32h7",
-        title: "STM32H743ZI (Cortex-M7, 480 MHz)",
+        title: "STM32H743ZI (Cortex-M7, up to 480 MHz)",
         triple: "thumbv7em-none-eabihf",
         cpu: Some("cortex-m7"),
         start: Start::CortexM,
@@ -253,6 +288,8 @@ pub const CHIPS: [Chip; 7] = [
         code_in_ram: None,
         memory: Some("stm32h7.x"),
         runner: "probe-rs run --chip STM32H743ZITx",
+        flashing: ON_BOARDS_WITH_A_PROBE,
+        clock_at_reset: Some("64 MHz, of the internal oscillator"),
         crates: CORTEX_M,
         boot: "",
         embassy: Some(Embassy {
@@ -267,6 +304,15 @@ pub const CHIPS: [Chip; 7] = [
                 "panic-probe = { version = \"1.0\", features = [\"print-defmt\"] }",
             ],
             hal: "embassy_stm32",
+            configure: "// 400 MHz: 64 / 4 · 50 / 2. The HAL leaves the core at the 64 MHz of its start otherwise; 480 MHz take a newer revision of the chip.\n\
+                let mut config = embassy_stm32::Config::default();\n\
+                config.rcc.hsi = Some(HSIPrescaler::DIV1);\n\
+                config.rcc.pll1 = Some(Pll {\n    source: PllSource::HSI,\n    prediv: PllPreDiv::DIV4,\n    mul: PllMul::MUL50,\n    fracn: None,\n    divp: Some(PllDiv::DIV2),\n    divq: None,\n    divr: None,\n});\n\
+                config.rcc.sys = Sysclk::PLL1_P;\n\
+                config.rcc.ahb_pre = AHBPrescaler::DIV2;\n\
+                (config.rcc.apb1_pre, config.rcc.apb2_pre) = (APBPrescaler::DIV2, APBPrescaler::DIV2);\n\
+                (config.rcc.apb3_pre, config.rcc.apb4_pre) = (APBPrescaler::DIV2, APBPrescaler::DIV2);\n\
+                config.rcc.voltage_scale = VoltageScale::Scale1;",
         }),
     },
 ];

@@ -46,6 +46,8 @@
 
 mod calibrate;
 mod error;
+#[cfg(feature = "cli")]
+mod fold;
 mod labels;
 mod lower;
 mod manifest;

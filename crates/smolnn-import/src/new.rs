@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use smolnn_import::{Backend, Error, Manifest, Model, Program, ReportedTensor, Result};
+use smolnn_import::{Backend, Error, Manifest, Model, Program, ReportedTensor, Result, npy};
 
 use super::chips::{self, Chip, Memory, Start};
-use super::{save, say};
+use super::{quantiser, save, say};
 
 /// What to make.
 #[derive(Args)]
@@ -22,7 +22,10 @@ pub struct New {
     /// The length of a dimension that an .onnx file leaves open: time=LENGTH.
     #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = super::dimension, requires = "model")]
     dimensions: Vec<(String, usize)>,
-    /// On Embassy, with its HAL and its clock.
+    /// Make integers of a float model by this calibration data, when the project is built: .npy or .npz, samples along the first axis, or a folder of such files.
+    #[arg(long, value_name = "PATH", requires = "model")]
+    data: Option<PathBuf>,
+    /// On Embassy, with its HAL, which reads sensors, and its clock.
     #[arg(long)]
     embassy: bool,
     #[command(flatten)]
@@ -32,7 +35,7 @@ pub struct New {
 /// Where a project takes smolnn from.
 #[derive(Args)]
 pub struct Origin {
-    /// Depend on smolnn in this clone. Without it and --smolnn-git: on the clone that this command was built from, or on the published version.
+    /// Depend on smolnn in this clone. Without it and --smolnn-git: on the clone that this command was built from; where that is gone, on the release of this version.
     #[arg(long, value_name = "DIR", conflicts_with = "smolnn_git")]
     smolnn_path: Option<PathBuf>,
     /// Depend on smolnn in this git repository.
@@ -144,20 +147,29 @@ impl New {
                 is_wake_word: false,
             });
         };
-        let model = super::open(path, &self.dimensions)?;
+        let mut model = super::open(path, &self.dimensions)?;
+        if let Some(data) = &self.data {
+            model = quantiser::with_progress(model.calibrate(data)?)?;
+        }
         let program = model.compile(backend)?;
         self.fits(&program)?;
-        let mut paths = vec![path.clone()];
-        paths.extend(model.manifest().map(|Manifest { model, .. }| path.with_file_name(model)));
+        let mut paths = vec![(file_name(path), path.clone())];
+        paths.extend(model.manifest().map(|Manifest { model, .. }| (model.clone(), path.with_file_name(model))));
+        if let Some(data) = &self.data {
+            let inside = |file: PathBuf| (format!("{}/{}", file_name(data), file_name(&file)), file);
+            match data.is_dir() {
+                true => paths.extend(npy::Array::files(data)?.into_iter().map(inside)),
+                false => paths.push((file_name(data), data.clone())),
+            }
+        }
+        let file = file_name(path);
         let files = paths
             .into_iter()
-            .map(|path| {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            .map(|(name, path)| {
                 let bytes = std::fs::read(&path).map_err(|source| Error::File { path, source })?;
                 Ok((name, bytes))
             })
             .collect::<Result<Vec<_>>>()?;
-        let file = files[0].0.clone();
         let is_wake_word = model.manifest().is_some();
         Ok(Source { module: model.name().into(), program, file, files, is_digits: false, is_wake_word })
     }
@@ -165,9 +177,13 @@ impl New {
     /// How `build.rs` opens the model.
     fn open(&self, file: &str) -> String {
         let lengths = self.dimensions.iter().map(|(name, length)| format!("({name:?}, {length})"));
-        match &*lengths.collect::<Vec<_>>() {
+        let opened = match &*lengths.collect::<Vec<_>>() {
             [] => format!("open(\"models/{file}\")"),
             lengths => format!("open_with(\"models/{file}\", &[{}])", lengths.join(", ")),
+        };
+        match &self.data {
+            Some(data) => format!("{opened}?.calibrate(\"models/{}\")?.int8()", file_name(data)),
+            None => opened,
         }
     }
 
@@ -190,6 +206,8 @@ impl New {
     fn files(&self, name: &str, source: &Source, dependency: &str) -> Vec<(String, Vec<u8>)> {
         let chip = self.chip;
         let embassy = chip.embassy.filter(|_| self.embassy);
+        let configured = embassy.filter(|embassy| !embassy.configure.is_empty());
+        let flashing = chip.flashing.replace("{{triple}}", chip.triple).replace("{{name}}", name);
         let is_qemu = chip.start == Start::Qemu;
         let main = match (chip.start, embassy) {
             (Start::Qemu, _) => include_str!("../templates/main/qemu.rs"),
@@ -239,8 +257,15 @@ impl New {
             // Embassy's HALs bring it along.
             ("boot", if embassy.is_none() { chip.boot.into() } else { String::new() }),
             ("hal", embassy.map_or("", |embassy| embassy.hal).into()),
+            ("hal_uses", configured.map_or_else(String::new, |embassy| format!("use {}::rcc::*;", embassy.hal))),
+            ("configure", configured.map_or("", |embassy| embassy.configure).into()),
+            ("config", configured.map_or("Default::default()", |_| "config").into()),
+            ("clock", if chip.start == Start::CortexM { comment(&clock(chip)) } else { String::new() }),
+            ("clock_line", if embassy.is_none() && !is_qemu { format!("- {}", clock(chip)) } else { String::new() }),
+            ("build_profile", if self.data.is_some() { BUILD_PROFILE.into() } else { String::new() }),
+            ("data_row", self.data.as_deref().map_or_else(String::new, data_row)),
             ("needs", needs(chip)),
-            ("says", says(chip, source)),
+            ("says", format!("{}\n\n{flashing}", says(chip, source)).trim_end().into()),
             ("memory_row", memory.map_or("", |_| "| `memory.x` | flash and RAM of the chip |").into()),
         ];
         let mut files: Vec<(String, Vec<u8>)> = [
@@ -280,6 +305,46 @@ impl Origin {
         // Quotes in which a backslash is a character like others.
         Ok(format!("path = '{}'", folder.join("crates").join("{}").display()))
     }
+}
+
+/// The last part of a path.
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Profiles of a build script that runs the network over calibration data.
+const BUILD_PROFILE: &str = "\
+# The build script runs the network over the calibration data: unoptimised that takes minutes.
+[profile.dev.build-override]
+opt-level = 3
+
+[profile.release.build-override]
+opt-level = 3
+
+";
+
+/// The README's row on calibration data.
+fn data_row(data: &Path) -> String {
+    let name = file_name(data);
+    format!("| `models/{name}` | samples of the model's input, by which `build.rs` makes integers of the network |")
+}
+
+/// What is to be known of the core's clock in a project without Embassy, and where sensors are read.
+fn clock(chip: &Chip) -> String {
+    let sensors = "For a sensor make the project with `--embassy`: it has a HAL";
+    match (chip.clock_at_reset, chip.embassy) {
+        (Some(clock), Some(_)) => {
+            format!("The core's clock is the chip's at reset, {clock}. {sensors}, and sets a faster clock.")
+        }
+        (Some(clock), None) => format!("The core's clock is the chip's at reset, {clock}."),
+        (None, Some(_)) => format!("{sensors}."),
+        (None, None) => String::new(),
+    }
+}
+
+/// A sentence as a comment.
+fn comment(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("// {text}") }
 }
 
 /// The flags of rustc, as lines of an array.
@@ -377,9 +442,7 @@ fn says(chip: &Chip, source: &Source) -> String {
     };
     match chip.start {
         Start::Qemu => format!("{what}, in an emulator: no board is needed."),
-        Start::CortexM | Start::Esp => {
-            format!("This flashes the chip through a debug probe. {what} again and again.")
-        }
+        Start::CortexM | Start::Esp => format!("This flashes the chip. {what} again and again."),
     }
 }
 

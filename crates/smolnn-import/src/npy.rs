@@ -88,7 +88,7 @@ impl Array {
         Ok(Self { shape, values })
     }
 
-    /// All arrays of a `.npy` or `.npz` file with their names: of a `.npy` file, the file's.
+    /// All arrays of a `.npy` or `.npz` file with their names; that of a `.npy` file is called "the array".
     ///
     /// # Errors
     /// [`Error::File`] when the file cannot be read, [`Error::Calibration`] when it is not what its extension says.
@@ -96,8 +96,7 @@ impl Array {
         let fault = |text: String| Error::Calibration(format!("{}: {text}", path.display()));
         let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })?;
         if is_npy(path) {
-            let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-            return Ok(vec![(name, Self::parse(&bytes).map_err(fault)?)]);
+            return Ok(vec![("the array".into(), Self::parse(&bytes).map_err(fault)?)]);
         }
         if !is_npz(path) {
             return Err(fault("neither .npy nor .npz".into()));
@@ -187,43 +186,81 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// The bytes of the array, if it has the type and shape of the tensor, once for each of `calls` calls. A shape that differs by dimensions of 1 is
-/// accepted, and real values where the tensor is quantised.
+/// The bytes of the array, if it fits the tensor, once for each of `calls` calls. A shape that differs by dimensions of 1 is accepted; so are numbers of
+/// another type where the tensor has real ones, real numbers where it is quantised, and integers of another width that fit into its own.
 pub fn read(file: &[u8], tensor: &Tensor, calls: usize) -> Result<Vec<u8>, String> {
     let Stored { descr: found, shape, data } = Stored::parse(file)?;
     let expected = descr(tensor.element);
-    let is_real = matches!(&found[..], "<f4" | "<f8") && found != expected && tensor.quantisation.is_some();
-    if found != expected && !is_real && found.trim_start_matches('<') != expected.trim_start_matches('|') {
-        return Err(format!(
-            "elements of type {found}, the input \"{}\" takes {expected} ({})",
-            tensor.name, tensor.element
-        ));
-    }
-    let longer = |shape: &[usize]| shape.iter().copied().filter(|&length| length != 1).collect::<Vec<_>>();
+    let name = tensor.name.escape_debug();
     let (first, rest) = tensor.shape.split_first().unwrap_or((&1, &[]));
     let batched = [&[calls * first], rest].concat();
     let calls_first = [&[calls], &tensor.shape[..]].concat();
     if longer(&shape) != longer(&batched) && longer(&shape) != longer(&calls_first) {
         let of_calls = if calls == 1 { String::new() } else { format!(" for each of {calls} calls") };
-        return Err(format!("shape {shape:?}, the input \"{}\" takes {:?}{of_calls}", tensor.name, tensor.shape));
+        let hint = match shape.split_first() {
+            Some((&held, rest)) if held > 0 && longer(rest) == longer(&tensor.shape) => {
+                let way = if calls == 1 { format!(": --calls {held} runs them all") } else { String::new() };
+                format!("; the file holds {held} of them{way}")
+            }
+            _ => permutation_hint(&shape, if calls == 1 { &tensor.shape } else { &calls_first }),
+        };
+        return Err(format!("shape {shape:?}, the input \"{name}\" takes {:?}{of_calls}{hint}", tensor.shape));
     }
-    let width = match &found[..] {
-        "<f4" => 4,
-        "<f8" => 8,
-        _ => tensor.element.bits() / 8,
-    };
-    if data.len() != calls * tensor.len() * width {
-        return Err(format!("{} bytes of data, the shape takes {}", data.len(), calls * tensor.len() * width));
+    if found.trim_start_matches(['<', '|']) == expected.trim_start_matches(['<', '|']) {
+        let takes = calls * tensor.bytes();
+        return if data.len() == takes {
+            Ok(data.to_vec())
+        } else {
+            Err(format!("{} bytes of data, the shape takes {takes}", data.len()))
+        };
     }
-    if !is_real {
-        return Ok(data.to_vec());
+    let refuse = || format!("elements of type {found}, the input \"{name}\" takes {expected} ({})", tensor.element);
+    let values = Array::parse(file).map_err(|_| refuse())?.values;
+    if tensor.element == Element::F32 {
+        return Ok(values.into_iter().flat_map(|value| (value as f32).to_le_bytes()).collect());
     }
-    let stored = if width == 4 {
-        quantise(data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)), tensor)
-    } else {
-        quantise(data.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32), tensor)
-    };
-    stored.ok_or_else(|| format!("real values, but the input \"{}\" has no one scale", tensor.name))
+    if tensor.quantisation.is_some() {
+        // An integer may be a stored value or a real one: only the file's own type says which.
+        if !found.contains('f') {
+            return Err(format!("{}; or real numbers, such as float32, which are quantised as the input is", refuse()));
+        }
+        let stored = quantise(values.into_iter().map(|value| value as f32), tensor);
+        return stored.ok_or_else(|| format!("real values, but the input \"{name}\" has no one scale"));
+    }
+    let (least, largest) = tensor.element.range().ok_or_else(refuse)?;
+    let width = tensor.element.bits() / 8;
+    let fits = |value: &f64| value.trunc() == *value && (least as f64..=largest as f64).contains(value);
+    if let Some(value) = values.iter().find(|value| !fits(value)) {
+        return Err(format!("{value}, the input \"{name}\" takes {} from {least} to {largest}", tensor.element));
+    }
+    Ok(values.into_iter().flat_map(|value| (value as i64).to_le_bytes().into_iter().take(width)).collect())
+}
+
+/// The lengths other than 1.
+pub(crate) fn longer(shape: &[usize]) -> Vec<usize> {
+    shape.iter().copied().filter(|&length| length != 1).collect()
+}
+
+/// What to do with an array of one shape where another is wanted, when its axes only stand in another order; otherwise nothing.
+pub(crate) fn permutation_hint(found: &[usize], wanted: &[usize]) -> String {
+    let target = longer(wanted);
+    if longer(found).len() != target.len() {
+        return String::new();
+    }
+    // Axes of length 1 go to the end, where they do not matter.
+    let mut axes: Vec<usize> = Vec::new();
+    for length in &target {
+        match (0..found.len()).find(|axis| found[*axis] == *length && !axes.contains(axis)) {
+            Some(axis) => axes.push(axis),
+            None => return String::new(),
+        }
+    }
+    if axes.is_sorted() {
+        return String::new();
+    }
+    axes.extend((0..found.len()).filter(|axis| found[*axis] == 1));
+    let list = axes.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    format!("; are the axes in another order? numpy's transpose({list}) gives this one")
 }
 
 /// Elements as a `.npy` file of version 1.
@@ -276,5 +313,14 @@ mod tests {
             [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 2.0_f32.powi(-24)), (0x3555, 0.333_251_95)];
         known.iter().for_each(|&(bits, value)| assert_eq!(from_f16(bits), value));
         assert!(from_f16(0x7e00).is_nan() && from_f16(0xfc00) == f32::NEG_INFINITY);
+    }
+
+    #[test]
+    fn axes_in_another_order_are_recognised() {
+        assert!(permutation_hint(&[200, 64, 3], &[200, 1, 3, 64]).contains("transpose(0, 2, 1)"));
+        assert!(permutation_hint(&[5, 1, 8, 3], &[5, 3, 8]).contains("transpose(0, 3, 2, 1)"));
+        for (found, wanted) in [(&[8, 8, 3][..], &[8, 8, 3][..]), (&[4, 5], &[4, 6]), (&[4, 5], &[4, 5, 6])] {
+            assert_eq!(permutation_hint(found, wanted), "", "{found:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use smolnn_import::{Calibrated, Error, Labels, RangeMethod, Result};
+use smolnn_import::{Calibrated, Error, Labels, Model, RangeMethod, Result};
 
 use super::{Target, packed_for, say, target};
 
@@ -95,21 +95,7 @@ impl Quantiser {
         {
             model = model.named(&name.to_string_lossy());
         }
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
-            bar.set_style(style);
-        }
-        let shown = bar.clone();
-        let calibrated = self.wishes(model.calibrate(&self.data)?)?.progress(move |what, done, of| {
-            shown.set_length(of as u64);
-            shown.set_position(done as u64);
-            if shown.message() != what {
-                shown.set_message(what.to_owned());
-            }
-        });
-        let model = calibrated.int8();
-        bar.finish_and_clear();
-        let model = model?;
+        let model = with_progress(self.wishes(model.calibrate(&self.data)?)?)?;
         let Some(report) = model.quantisation_report() else {
             return Err(Error::Calibration("the model was not quantised".into()));
         };
@@ -172,6 +158,25 @@ impl Quantiser {
     }
 }
 
+/// Makes integers of the model, and shows how far that is on a terminal.
+pub fn with_progress(calibrated: Calibrated) -> Result<Model> {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
+        bar.set_style(style);
+    }
+    let shown = bar.clone();
+    let calibrated = calibrated.progress(move |what, done, of| {
+        shown.set_length(of as u64);
+        shown.set_position(done as u64);
+        if shown.message() != what {
+            shown.set_message(what.to_owned());
+        }
+    });
+    let model = calibrated.int8();
+    bar.finish_and_clear();
+    model
+}
+
 /// What `--output` means.
 enum Output {
     Module(PathBuf),
@@ -185,7 +190,9 @@ impl Output {
             Some("rs") => Ok(Self::Module(path.into())),
             _ if path.is_dir() => Ok(Self::Folder(path.into())),
             _ if path.exists() => fault("is a file; give a .rs file for the module, or a folder for module and report"),
-            Some("tflite" | "onnx" | "json" | "html") => fault(
+            Some(
+                "tflite" | "onnx" | "json" | "html" | "txt" | "log" | "md" | "csv" | "c" | "h" | "bin" | "npy" | "npz",
+            ) => fault(
                 "the module is written as Rust: give a .rs file for it, or a folder for module and report; --html writes the page alone",
             ),
             _ => Ok(Self::Folder(path.into())),

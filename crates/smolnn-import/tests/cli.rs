@@ -374,7 +374,11 @@ fn errors_name_the_file_and_what_it_is() {
         ),
         ("model.pt", b"PK\x03\x04....archive/data.pkl", "a PyTorch model; export the network with torch.onnx.export"),
         ("model.h5", b"\x89HDF\r\n", "TFLiteConverter"),
-        ("model.onnx", b"\x08\x07\x12\x07pytorch\x1a\x052.0.1", "no graph; the file is cut off or damaged"),
+        (
+            "model.onnx",
+            b"\x08\x07\x12\x07pytorch\x1a\x052.0.1",
+            "the file is cut off or damaged, fetch or export it again (no graph)",
+        ),
         ("image.tflite", b"\x89PNG\r\n\x1a\n", "a PNG picture"),
         ("image.jpg", b"\xFF\xD8\xFF\xE0\0\x10JFIF", "a JPEG picture"),
         ("firmware", b"\x7FELF\x01\x01\x01", "an ELF file"),
@@ -397,6 +401,46 @@ fn errors_name_the_file_and_what_it_is() {
         "{error}"
     );
     assert!(success(&["--version"]).starts_with("smolnn "));
+}
+
+/// What NumPy makes without being asked: doubles, halves, integers of 64 bits, several inputs in one file, axes in another order.
+#[test]
+fn run_takes_what_numpy_makes() {
+    let model = data("converter/hybrid_weights/model.tflite");
+    let shape = &report(&[text(&model)])["inputs"][0]["shape"];
+    let shape: Vec<u64> =
+        shape.as_array().expect("lengths").iter().map(|length| length.as_u64().expect("one")).collect();
+    let length = shape.iter().product::<u64>() as usize;
+    let shape = shape.iter().map(|length| format!("{length}, ")).collect::<String>();
+    let run = |name: &str, descr: &str, shape: &str, bytes: &[u8], more: &[&str]| {
+        let input = scratch(name);
+        std::fs::write(&input, npy(descr, shape, bytes)).expect("written");
+        let output = smolnn(&[&["run", text(&model), "--input", text(&input)], more].concat());
+        let said = if output.status.success() { output.stdout } else { output.stderr };
+        String::from_utf8(said).expect("UTF-8")
+    };
+    // 0, ¼, ½, ¾ and so on: the same numbers in each type.
+    let values: Vec<f32> = (0..length).map(|index| (index % 8) as f32 / 4.0).collect();
+    let single: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let double: Vec<u8> = values.iter().flat_map(|&value| f64::from(value).to_le_bytes()).collect();
+    let half: Vec<u8> = values
+        .iter()
+        .flat_map(
+            |&value| if value == 0.0 { [0, 0] } else { (((value.to_bits() >> 13) - (112 << 10)) as u16).to_le_bytes() },
+        )
+        .collect();
+    let wanted = run("single.npy", "<f4", &shape, &single, &[]);
+    assert!(wanted.starts_with("0 \""), "{wanted}");
+    assert_eq!(run("double.npy", "<f8", &shape, &double, &[]), wanted);
+    assert_eq!(run("half.npy", "<f2", &shape, &half, &[]), wanted);
+    let threefold = run("three.npy", "<f8", &format!("3, {shape}"), &double.repeat(3), &[]);
+    assert!(threefold.contains("the file holds 3 of them: --calls 3 runs them all"), "{threefold}");
+    assert_eq!(run("three.npy", "<f8", &format!("3, {shape}"), &double.repeat(3), &["--calls", "3"]), wanted.repeat(3));
+    // An int8 input may be meant either way, so that integers of another type are refused.
+    let input = scratch("integers.npy");
+    std::fs::write(&input, npy("<i8", "8, 8", &[0; 8 * 64])).expect("written");
+    let refused = failure(1, &["run", text(&digits()), "--input", text(&input)]);
+    assert!(refused.contains("<i8") && refused.contains("or real numbers"), "{refused}");
 }
 
 #[test]
@@ -561,6 +605,16 @@ fn quantise_says_what_is_wrong_and_writes_nothing() {
     };
     let other = data("quantise/motions.npz");
     assert!(run(&["--data", text(&other)]).contains("shape [40, 100, 6]"));
+    // The other axis first, and one sample without an axis of samples.
+    let motions = data("quantise/motions.tflite");
+    for (held, words) in [("2, 6, 100", "numpy's transpose(0, 2, 1)"), ("100, 6", "numpy's x[None]")] {
+        let turned = scratch("turned.npy");
+        let count: usize = held.split(", ").map(|length| length.parse::<usize>().expect("a length")).product();
+        std::fs::write(&turned, npy("<f4", held, &vec![0; 4 * count])).expect("written");
+        let said = failure(1, &["quantise", text(&motions), "--data", text(&turned)]);
+        assert!(said.contains(words) && said.contains("or [samples, 100, 6]"), "{said}");
+        assert_eq!(said.matches("turned.npy").count(), 1, "{said}");
+    }
     assert!(run(&["--data", text(&data("quantise/missing.npz"))]).contains("missing.npz"));
     assert!(run(&["--data", text(&calibration), "--int16", "nothing"]).contains("no layer \"nothing\""));
     let labels = data("quantise/digits_labels.npy");

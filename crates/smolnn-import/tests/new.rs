@@ -61,7 +61,10 @@ fn every_chip_has_a_project_with_its_core_and_memory() {
         let arguments: Vec<&str> = ["--chip", chip.name].into_iter().chain(embassy.then_some("--embassy")).collect();
         let folder = made(&name, &arguments);
         let manifest = read(&folder, "Cargo.toml");
-        assert!(manifest.contains(&format!("name = \"{name}\"")) && manifest.contains("[profile.dev.package.\"*\"]"));
+        assert!(
+            manifest.contains(&format!("name = \"{name}\"")) && manifest.contains("smolnn-fixed = { opt-level = 3 }")
+        );
+        assert!(!manifest.contains("build-override"), "nothing is calibrated:\n{manifest}");
         let config = read(&folder, ".cargo/config.toml");
         assert!(config.contains(&format!("target = \"{}\"", chip.triple)) && config.contains(chip.runner));
         assert!(chip.cpu.is_none_or(|cpu| config.contains(&format!("target-cpu={cpu}"))), "{config}");
@@ -69,6 +72,22 @@ fn every_chip_has_a_project_with_its_core_and_memory() {
         let main = read(&folder, "src/main.rs");
         assert!(main.contains("static MODEL: ConstStaticCell<digits::Model>") && main.contains("this is a {}"));
         assert!(!main.contains("\n\n\n"), "{main}");
+        // What one would miss on a board: its clock, its sensors, its probe, its sizes.
+        let readme = read(&folder, "README.md");
+        assert!(readme.contains(chip.flashing.split('{').next().expect("words")), "{readme}");
+        assert!(readme.contains("cargo size --release") && !readme.contains("\n\n\n"), "{readme}");
+        let is_plain_board = !embassy && chip.start != chips::Start::Qemu;
+        assert_eq!(readme.contains("For a sensor make the project with `--embassy`"), is_plain_board, "{readme}");
+        if let (Some(clock), false) = (chip.clock_at_reset, embassy) {
+            assert!(main.contains(clock) && readme.contains(clock), "{main}\n{readme}");
+            assert!(chip.title.contains("up to"), "{}", chip.title);
+        }
+        if let Some(configure) = chip.embassy.map(|embassy| embassy.configure).filter(|_| embassy) {
+            assert_eq!(main.contains("config.rcc.sys = Sysclk::PLL1_P"), !configure.is_empty(), "{main}");
+        }
+        if chip.start == chips::Start::Esp {
+            assert!(main.contains("with_cpu_clock(CpuClock::max())"), "{main}");
+        }
         for file in ["README.md", "build.rs", "rust-toolchain.toml", ".gitignore", "memory.x", "Cargo.toml"] {
             assert!(!folder.join(file).exists() || !read(&folder, file).contains("{{"), "{file} has a hole");
         }
@@ -119,6 +138,28 @@ fn a_model_without_a_manifest_takes_real_numbers() {
     assert!(build.contains("Model::open_with(\"models/model.onnx\", &[(\"batch\", 2)])?.emit()"), "{build}");
     let main = read(&folder, "src/main.rs");
     assert!(main.contains("model.set_input(&[0.0; 16]);") && main.contains("[2, 1, 8]"), "{main}");
+}
+
+/// Calibration data make a project whose build script quantises, optimised.
+#[test]
+fn calibration_data_come_along_and_make_integers() {
+    let (model, data) =
+        (root().join("tests/data/quantise/digits.tflite"), root().join("tests/data/quantise/digits.npz"));
+    let folder = made("integers", &["--chip", "qemu-m4", "--model", text(&model), "--data", text(&data)]);
+    let build = read(&folder, "build.rs");
+    let words = "Model::open(\"models/digits.tflite\")?.calibrate(\"models/digits.npz\")?.int8()?.emit()";
+    assert!(build.contains(words), "{build}");
+    assert_eq!(std::fs::read(folder.join("models/digits.npz")).ok(), std::fs::read(&data).ok());
+    let manifest = read(&folder, "Cargo.toml");
+    for profile in ["dev", "release"] {
+        assert!(manifest.contains(&format!("[profile.{profile}.build-override]\nopt-level = 3\n")), "{manifest}");
+    }
+    assert!(read(&folder, "src/main.rs").contains("model.set_input(&[0.0; 64]);"));
+    let error = refused("no-model", 2, &["--chip", "qemu-m4", "--data", text(&data)]);
+    assert!(error.contains("--model"), "{error}");
+    let other = root().join("tests/data/quantise/motions.npz");
+    let error = refused("other", 1, &["--chip", "qemu-m4", "--model", text(&model), "--data", text(&other)]);
+    assert!(error.contains("shape [40, 100, 6]"), "{error}");
 }
 
 #[test]

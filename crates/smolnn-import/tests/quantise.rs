@@ -241,6 +241,37 @@ fn a_layer_that_never_changes_deserves_a_warning() {
     );
 }
 
+/// Weights of one row that differ by factors of hundreds: int8 weights are then the limit, and int16 activations bring nothing.
+#[test]
+fn a_layer_that_int8_weights_limit_is_named_with_what_helps() {
+    let coarse = || changed(5, 1, |weight| 40.0 * weight.powi(3)).calibrate(data("digits.npz")).unwrap();
+    let model = coarse().int8().unwrap();
+    let report = model.quantisation_report().unwrap();
+    let [advice] = &report.advice[..] else { panic!("{report:?}") };
+    assert!(advice.starts_with("layer 5 FULLY_CONNECTED makes") && advice.contains("--float 5 gives"), "{advice}");
+    // What is promised is what comes, over the samples that ways are compared with.
+    let number = |words: &str| -> f64 {
+        let (_, rest) = advice.split_once(words).expect("the words");
+        rest.split(' ').next().and_then(|word| word.parse().ok()).expect("a number")
+    };
+    let promised = number("--float 5 gives ");
+    let real = coarse().keep_float(["5"]).int8().unwrap();
+    let reached = real.quantisation_report().unwrap().output_snr.unwrap();
+    assert!((reached - promised).abs() < 3.0 && promised > report.output_snr.unwrap() + 1.0, "{advice}: {reached}");
+    let good = Model::open(data("digits.tflite")).unwrap().calibrate(data("digits.npz")).unwrap().int8().unwrap();
+    assert!(good.quantisation_report().unwrap().advice.is_empty());
+}
+
+/// Where int16 layers bring nothing, the network stays as small as it was.
+#[test]
+fn int16_layers_that_bring_nothing_are_narrow_again() {
+    let model = changed(5, 1, |weight| 40.0 * weight.powi(3)).calibrate(data("digits.npz")).unwrap();
+    let mixed = model.int16_up_to(90.0).int8().unwrap();
+    let report = mixed.quantisation_report().unwrap();
+    assert!(report.layers.iter().all(|layer| layer.numbers == "int8"), "{report:?}");
+    assert!(report.warnings.iter().any(|text| text.contains("90 dB are not reached")), "{:?}", report.warnings);
+}
+
 #[test]
 fn one_wild_value_is_named_and_does_not_decide_the_ranges() {
     let mut wild = samples(&array("digits.npz"));

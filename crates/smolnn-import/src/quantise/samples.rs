@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::net::{Element, Net, Tensor};
-use crate::npy::Array;
+use crate::npy::{Array, longer, permutation_hint};
 
 /// Samples for each input of a net, as the bytes that its tensors take.
 #[derive(Clone, Debug)]
@@ -113,23 +113,36 @@ fn choose<'a>(net: &Net, arrays: &'a [(String, Array)], index: usize) -> Result<
         let inputs: Vec<&str> = net.inputs.iter().map(|&id| &net.tensors[id].name[..]).collect();
         let names: Vec<&str> = arrays.iter().map(|(name, _)| &name[..]).collect();
         let (inputs, names) = (inputs.join(", "), names.join(", "));
-        fault(format!("the calibration data hold {names}; an array per input is needed, by name or in order: {inputs}"))
+        fault(format!(
+            "the calibration data hold {names} alone; an array per input is needed, by name or in order: {inputs}"
+        ))
     })
 }
 
 /// How many samples an array holds for a tensor. Lengths of 1 do not count, and a batch of 1 may be left out.
 fn count_of(tensor: &Tensor, array: &Array, name: &str) -> Result<usize> {
-    let longer = |shape: &[usize]| shape.iter().copied().filter(|&length| length != 1).collect::<Vec<_>>();
-    match array.shape.split_first() {
-        Some((&count, rest)) if longer(rest) == longer(&tensor.shape) && count > 0 => Ok(count),
-        _ if array.values.is_empty() => Err(fault(format!("{name} is empty: shape {:?}", array.shape))),
-        _ => Err(fault(format!(
-            "{name} has shape {:?}; {} takes [samples, {}]",
-            array.shape,
-            described(tensor),
-            tensor.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
-        ))),
+    let shape = &array.shape;
+    match shape.split_first() {
+        Some((&count, rest)) if longer(rest) == longer(&tensor.shape) && count > 0 => return Ok(count),
+        _ if array.values.is_empty() => return Err(fault(format!("{name} is empty: shape {shape:?}"))),
+        _ => {}
     }
+    let hint = if longer(shape) == longer(&tensor.shape) {
+        "; for one sample, give it an axis of samples: numpy's x[None]".into()
+    } else {
+        let count = shape.first().copied().unwrap_or(1);
+        permutation_hint(shape, &[&[count], &tensor.shape[..]].concat())
+    };
+    let list = |lengths: &[usize]| lengths.iter().map(|length| format!(", {length}")).collect::<String>();
+    let without_ones = match longer(&tensor.shape) {
+        short if short == tensor.shape => String::new(),
+        short => format!(", or [samples{}]", list(&short)),
+    };
+    Err(fault(format!(
+        "{name} has shape {shape:?}; {} takes [samples{}]{without_ones}{hint}",
+        described(tensor),
+        list(&tensor.shape)
+    )))
 }
 
 /// The values as the bytes of the tensor.

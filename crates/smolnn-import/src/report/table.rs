@@ -3,6 +3,7 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
+use crate::fold::fold;
 use crate::net::RemovedChannels;
 use crate::plan::{Unit, portable_layers};
 
@@ -192,25 +193,6 @@ fn draw(rows: &[Cells], shown: &[usize], unit: Unit) -> Table {
         }
     }
     table
-}
-
-/// Adds a line, folded at spaces where it is longer than `width`; what follows is indented.
-fn fold(text: &mut String, line: &str, width: Option<usize>) {
-    let width = width.unwrap_or(usize::MAX);
-    let mut used = 0;
-    for word in line.split(' ') {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > width {
-            text.push_str("\n  ");
-            used = 2;
-        } else if used > 0 {
-            text.push(' ');
-            used += 1;
-        }
-        text.push_str(word);
-        used += length;
-    }
-    text.push('\n');
 }
 
 /// A number with four significant digits: `0.02448`, `16.00`, `3.052e-5`.

@@ -4,6 +4,7 @@
 
 use defmt::info;
 use embassy_executor::Spawner;
+{{hal_uses}}
 use embassy_time::{Instant, Timer};
 {{uses}}
 use static_cell::ConstStaticCell;
@@ -17,7 +18,8 @@ static MODEL: ConstStaticCell<{{model}}::Model> = ConstStaticCell::new({{model}}
 {{items}}
 #[embassy_executor::main]
 async fn main(_spawner: Spawner) {
-    let _board = {{hal}}::init(Default::default());
+    {{configure}}
+    let _board = {{hal}}::init({{config}}); // the peripherals
     let model = MODEL.take();
     {{listen}}
     loop {

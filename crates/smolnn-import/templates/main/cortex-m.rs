@@ -15,6 +15,7 @@ static MODEL: ConstStaticCell<{{model}}::Model> = ConstStaticCell::new({{model}}
 
 {{items}}
 {{boot}}
+{{clock}}
 #[entry]
 fn main() -> ! {
     let model = MODEL.take();

@@ -5,6 +5,7 @@
 use defmt::info;
 use embassy_executor::Spawner;
 use embassy_time::{Instant, Timer};
+use esp_hal::clock::CpuClock;
 use esp_hal::interrupt::software::SoftwareInterruptControl;
 use esp_hal::timer::timg::TimerGroup;
 {{uses}}
@@ -21,7 +22,7 @@ static MODEL: ConstStaticCell<{{model}}::Model> = ConstStaticCell::new({{model}}
 {{items}}
 #[esp_rtos::main]
 async fn main(_spawner: Spawner) {
-    let board = esp_hal::init(esp_hal::Config::default());
+    let board = esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()));
     let interrupts = SoftwareInterruptControl::new(board.SW_INTERRUPT);
     esp_rtos::start(TimerGroup::new(board.TIMG0).timer0, interrupts.software_interrupt0);
     let model = MODEL.take();

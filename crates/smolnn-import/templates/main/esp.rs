@@ -3,6 +3,7 @@
 #![no_main]
 
 use defmt::info;
+use esp_hal::clock::CpuClock;
 use esp_hal::delay::Delay;
 use esp_hal::time::Instant;
 {{uses}}
@@ -19,7 +20,7 @@ static MODEL: ConstStaticCell<{{model}}::Model> = ConstStaticCell::new({{model}}
 {{items}}
 #[esp_hal::main]
 fn main() -> ! {
-    let _board = esp_hal::init(esp_hal::Config::default());
+    let _board = esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()));
     let model = MODEL.take();
     {{listen}}
     loop {

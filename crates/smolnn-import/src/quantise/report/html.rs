@@ -21,7 +21,8 @@ p { margin: .4rem 0; } .soft { color: var(--soft); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } .folded th, .folded td:first-child { white-space: normal; } th { color: var(--soft); font-weight: 600; }
-.warning { background: var(--warn); padding: .5rem .7rem; border-left: 4px solid var(--clip); overflow-wrap: anywhere; }
+.warning, .advice { padding: .5rem .7rem; border-left: 4px solid var(--bar); overflow-wrap: anywhere; }
+.warning { background: var(--warn); border-color: var(--clip); }
 .row { display: flex; justify-content: space-between; gap: 1rem; margin-top: .5rem; } .row span:last-child { white-space: nowrap; }
 svg { display: block; width: 100%; } svg.plot { height: auto; max-height: 9rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }
@@ -41,6 +42,9 @@ impl QuantisationReport {
         page += &format!("<p class=\"soft\">{} samples calibrated it; {}.</p>\n", self.samples, escape(&self.way()));
         for warning in &self.warnings {
             page += &format!("<p class=\"warning\">{}</p>\n", escape(warning));
+        }
+        for advice in &self.advice {
+            page += &format!("<p class=\"advice\">{}</p>\n", escape(advice));
         }
         page += &self.forms();
         page += "<h2>Where the error comes from</h2>\n<p class=\"soft\">Each layer's share of the output's error: its weights and what it gives are rounded, all else stays real. Of each";
@@ -119,7 +123,7 @@ fn card(layer: &QuantisedLayer) -> String {
         "stays with real numbers".into()
     } else {
         format!(
-            "{}, scale {}, zero point {}; {} of the integers used, {} of the elements cut off",
+            "{}, scale {}, zero point {}; values take {} of the integers, {} of the elements are cut off",
             layer.numbers,
             number(layer.scale),
             layer.zero_point,

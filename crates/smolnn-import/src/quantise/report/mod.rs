@@ -35,6 +35,8 @@ pub struct QuantisationReport {
     pub variants: Vec<Variant>,
     /// What one should look at, with the name of the layer.
     pub warnings: Vec<String>,
+    /// What would help, with the name of the layer and what it brings, as it was measured.
+    pub advice: Vec<String>,
 }
 
 /// A way of quantising that was tried.

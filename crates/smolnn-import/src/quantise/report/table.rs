@@ -4,27 +4,38 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use super::{QuantisationReport, QuantisedLayer, Trial, Variant};
+use crate::fold::fold;
 
 impl QuantisationReport {
-    /// The report as text: the forms of the model, the layers, what was tried, warnings. Tables are at most `width` characters wide where one is given.
+    /// The report as text: the forms of the model, the layers, what was tried, warnings, advice. Lines are at most `width` characters long where one is
+    /// given: columns are left out, and said to be, until the tables fit.
     pub fn table(&self, width: Option<usize>) -> String {
-        let mut text = format!("{}, calibrated with {} samples: {}\n", self.model, self.samples, self.way());
-        let rows = self.variants.iter().map(Variant::cells).collect();
-        text += &draw(&["form", "accuracy", "output SNR", "flash", "RAM", "MACs", "cycles"], rows, 1, width);
-        let rows = self.layers.iter().map(QuantisedLayer::cells).collect();
+        let mut text = String::new();
+        fold(&mut text, &format!("{}, calibrated with {} samples: {}", self.model, self.samples, self.way()), width);
+        let mut left_out = Vec::new();
+        let rows: Vec<Vec<String>> = self.variants.iter().map(Variant::cells).collect();
+        let header = ["form", "accuracy", "output SNR", "flash", "RAM", "MACs", "cycles"];
+        text += &draw(&header, &rows, 1, width, &["MACs", "cycles"], &mut left_out);
+        let rows: Vec<Vec<String>> = self.layers.iter().map(QuantisedLayer::cells).collect();
         let header = ["#", "layer", "numbers", "range", "used", "beyond", "SNR", "error"];
-        text += &draw(&header, rows, 3, width);
-        text += "flash, RAM: bytes on a Cortex-M4; cycles: estimated for it by published timings, not measured on silicon. range: least and largest value; used: of the integers; beyond: elements that were cut off.\n";
-        text += "SNR: of what the layer gives; error: the layer's share of the output's error.\n";
-        text += "Tried, with the SNR of the outputs, before a softmax or sigmoid:";
-        for trial in &self.trials {
-            text += &format!(" {} {};", trial.way(), decibels(trial.snr));
+        text += &draw(&header, &rows, 3, width, &["used", "beyond", "range", "numbers"], &mut left_out);
+        let mut say = |line: &str| fold(&mut text, line, width);
+        say(
+            "accuracy: of the labelled samples; flash, RAM: bytes on a Cortex-M4; cycles: estimated for it by published timings, not measured on silicon.",
+        );
+        say(
+            "Of the calibration data: range: least and largest value; used: the part of the integers that lies between them; beyond: elements that are cut off; SNR: of what the layer gives; error: the layer's share of the output's error.",
+        );
+        if !left_out.is_empty() {
+            say(&format!("The terminal is too narrow for: {} (--width 0 shows them).", left_out.join(", ")));
         }
-        text.pop();
-        text.push('\n');
-        for warning in &self.warnings {
-            text += &format!("warning: {warning}\n");
-        }
+        let tried = self.trials.iter().map(|trial| format!(" {} {}", trial.way(), decibels(trial.snr)));
+        say(&format!(
+            "Tried on a part of the samples, with the SNR of the outputs, before a softmax or sigmoid:{}",
+            tried.collect::<Vec<_>>().join(";")
+        ));
+        self.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
+        self.advice.iter().for_each(|advice| say(&format!("advice: {advice}")));
         text.truncate(text.trim_end().len());
         text
     }
@@ -90,17 +101,38 @@ impl QuantisedLayer {
     }
 }
 
-/// A table whose columns from `first_number` on are aligned to the right.
-fn draw(header: &[&str], rows: Vec<Vec<String>>, first_number: usize, width: Option<usize>) -> String {
-    let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).set_header(header).add_rows(rows);
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(u16::try_from(width).unwrap_or(u16::MAX));
+/// A table whose columns from `first_number` on are aligned to the right. Where it is wider than `width`, columns go in this order, and are listed.
+fn draw<'a>(
+    header: &[&'a str],
+    rows: &[Vec<String>],
+    first_number: usize,
+    width: Option<usize>,
+    first_to_go: &[&'a str],
+    left_out: &mut Vec<&'a str>,
+) -> String {
+    let mut shown: Vec<usize> = (0..header.len()).collect();
+    let mut first_to_go = first_to_go.iter();
+    loop {
+        let mut table = Table::new();
+        table.load_preset(UTF8_FULL_CONDENSED).set_header(shown.iter().map(|&column| header[column]));
+        for row in rows {
+            table.add_row(shown.iter().map(|&column| &row[column]));
+        }
+        for (place, _) in shown.iter().enumerate().filter(|(_, column)| **column >= first_number) {
+            if let Some(drawn) = table.column_mut(place) {
+                drawn.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        let natural = table.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        let Some(width) = width.filter(|&width| natural > width) else { return table.to_string() + "\n" };
+        let Some(goes) = first_to_go.next() else {
+            let narrow = u16::try_from(width).unwrap_or(u16::MAX);
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(narrow);
+            return table.to_string() + "\n";
+        };
+        shown.retain(|&column| header[column] != *goes);
+        left_out.push(goes);
     }
-    for column in table.column_iter_mut().skip(first_number) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string() + "\n"
 }
 
 /// A ratio in decibels; without noise there is none.

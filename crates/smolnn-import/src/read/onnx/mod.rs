@@ -29,7 +29,7 @@ mod resize;
 mod tests;
 mod values;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use prost::Message;
@@ -58,12 +58,14 @@ pub(super) fn recognises(file: &[u8]) -> bool {
 /// [`Error::Malformed`] for damaged files, [`Error::Unsupported`] with all that keeps the file from being a net.
 pub(super) fn read(file: &[u8], dimensions: &[(&str, usize)], folder: Option<&Path>) -> Result<Net> {
     let damaged =
-        |what: String| Error::Malformed(format!("{what}; the file is cut off or damaged, fetch or export it again"));
+        |what: String| Error::Malformed(format!("the file is cut off or damaged, fetch or export it again ({what})"));
     let model = proto::Model::decode(file).map_err(|error| damaged(format!("no ONNX message: {error}")))?;
     let Some(graph) = &model.graph else { return Err(damaged("no graph".into())) };
     let (opset, mut problems) = whole_model(&model, graph);
     let mut builder = Builder::new(opset);
     let mut values: HashMap<&str, Option<TensorId>> = HashMap::new();
+    // A file that is missing keeps all of its constants away: one sentence for each cause.
+    let mut refused: BTreeMap<(String, String), (&str, usize)> = BTreeMap::new();
     for tensor in &graph.initializers {
         match constant_of(tensor, folder) {
             Ok(constant) => {
@@ -77,13 +79,18 @@ pub(super) fn read(file: &[u8], dimensions: &[(&str, usize)], folder: Option<&Pa
             }
             Err(values::Fault::Unsupported(found, supported)) => {
                 values.insert(&tensor.name, None);
-                problems.push(Problem {
-                    found: format!("constant \"{}\" {found}", tensor.name.escape_debug()),
-                    ..Problem::model("", supported)
-                });
+                refused.entry((found, supported)).or_insert((&tensor.name, 0)).1 += 1;
             }
         }
     }
+    problems.extend(refused.into_iter().map(|((found, supported), (first, count))| {
+        let first = first.escape_debug();
+        let what = match count {
+            1 => format!("constant \"{first}\""),
+            _ => format!("{count} constants, \"{first}\" the first of them,"),
+        };
+        Problem::model(format!("{what} {found}"), supported)
+    }));
     let mut lengths = Dimensions::new(dimensions);
     let mut names = HashSet::new();
     for input in &graph.inputs {

@@ -119,7 +119,17 @@ fn constants_beside_the_model_are_regular_files_of_its_folder() {
     assert!(at("w.bin").is_ok() && at("./w.bin").is_ok());
     assert!(words("../outside.bin").contains("outside of the model's folder"));
     assert!(words("folder.bin").contains("no regular file"));
-    assert!(words("none.bin").contains("none.bin"));
+    let sought = inner.join("none.bin").display().to_string();
+    assert!(words("none.bin").contains(&sought), "{}", words("none.bin"));
+    // All constants of a file that is missing: the cause once.
+    let missing = |name: &str| {
+        let entry = Entry { key: "location".into(), value: "none.bin".into() };
+        Tensor { data_location: 1, external_data: vec![entry], float_data: Vec::new(), ..reals(name, &[1]) }
+    };
+    let adds = vec![node("Add", &["x", "w"], "m", Vec::new()), node("Add", &["m", "v"], "y", Vec::new())];
+    let both = read(&file(graph(&[1, 1], vec![missing("w"), missing("v")], adds)), &[], Some(&inner));
+    let both = both.expect_err("a refusal").to_string();
+    assert!(both.contains("2 constants, \"w\" the first of them") && both.matches(&sought).count() == 1, "{both}");
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink(&folder, inner.join("link")).expect("a link");

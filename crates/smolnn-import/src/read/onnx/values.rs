@@ -126,11 +126,12 @@ fn external(tensor: &proto::Tensor, folder: Option<&Path>, bytes: usize) -> Resu
     if length.is_some_and(|length| length != bytes as u64) {
         return Err(Fault::Malformed(format!("{} bytes of external data instead of {bytes}", length.unwrap_or(0))));
     }
-    let failed = |error: std::io::Error| refuse(format!("in the file \"{}\": {error}", location.escape_debug()));
+    let failed = |error: std::io::Error| {
+        refuse(format!("in the file \"{}\": {error}", folder.join(path).display().to_string().escape_debug()))
+    };
     // A link may lead out of the folder, and a pipe would be waited for.
-    let folder = folder.canonicalize().map_err(failed)?;
     let whole = folder.join(path).canonicalize().map_err(failed)?;
-    if !whole.starts_with(&folder) {
+    if !whole.starts_with(folder.canonicalize().map_err(failed)?) {
         return Err(refuse(outside()));
     }
     if !whole.metadata().map_err(failed)?.is_file() {

@@ -121,7 +121,7 @@ fn refusal(error: InvalidFlatbuffer) -> Error {
     let error = error.to_string();
     let lines: Vec<_> =
         error.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| !line.is_empty()).collect();
-    Error::Malformed(format!("{}; the file is cut off or damaged, fetch or convert it again", lines.join(", ")))
+    Error::Malformed(format!("the file is cut off or damaged, fetch or convert it again ({})", lines.join(", ")))
 }
 
 /// Where each buffer's bytes lie in the file; inside the flatbuffer, or behind it in files above 2 GB.
