@@ -24,7 +24,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     padded.push(0x80);
     padded.resize((padded.len() + 8).next_multiple_of(64) - 8, 0);
     padded.extend((8 * bytes.len() as u64).to_be_bytes());
-    let state = padded.as_chunks::<64>().0.iter().fold(START, |state, block| compress(state, block));
+    let state = padded.as_chunks::<64>().0.iter().fold(START, compress);
     state.iter().map(|word| format!("{word:08x}")).collect()
 }
 
