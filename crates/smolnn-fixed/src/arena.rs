@@ -247,15 +247,17 @@ pub fn part<T>(elements: &mut [T], start: usize, length: usize) -> Result<&mut [
     rows.ok_or(ShapeError::Range("the rows lie outside of their buffer"))
 }
 
-/// Moves the elements of a buffer of rows to its front, over the `count` oldest ones: there is room for as many new ones at its end.
+/// Moves bytes of the arena to another place, which may overlap theirs: rows that a later turn needs.
 ///
 /// # Errors
-/// [`ShapeError::Range`] when the buffer has fewer elements.
+/// [`ShapeError::Range`] when they do not lie in the arena, here or there.
 #[inline]
-pub fn advance<T: Copy>(count: usize, elements: &mut [T]) -> Result<(), ShapeError> {
-    if count > elements.len() {
-        return Err(ShapeError::Range("a buffer of rows moves on by more elements than it has"));
+pub fn relocate(arena: &mut [u32], from: Range<usize>, to: usize) -> Result<(), ShapeError> {
+    let bytes: &mut [u8] = must_cast_slice_mut(arena);
+    let room = bytes.len().checked_sub(from.len()).filter(|_| from.start <= from.end && from.end <= bytes.len());
+    if room.is_none_or(|room| to > room) {
+        return Err(ShapeError::Range("rows move within the arena"));
     }
-    elements.copy_within(count.., 0);
+    bytes.copy_within(from, to);
     Ok(())
 }

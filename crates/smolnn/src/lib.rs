@@ -137,7 +137,7 @@ pub mod generated {
     pub use smolnn_core::*;
     pub use smolnn_fixed::act::*;
     pub use smolnn_fixed::arena::{
-        Arena, Lent, Memory, Own, advance, array, array_mut, part, prove_apart, regions, view, whole,
+        Arena, Lent, Memory, Own, array, array_mut, part, prove_apart, regions, relocate, view, whole,
     };
     pub use smolnn_fixed::axis::*;
     pub use smolnn_fixed::conv::*;

@@ -9,10 +9,10 @@ use smolnn_testkit::golden::project;
 
 /// What firmware does not call as it stands, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("arena.rs::advance", "every compiled model that runs by rows calls it"),
     ("arena.rs::array_mut", "every compiled model calls it"),
     ("arena.rs::part", "every compiled model that runs by rows calls it"),
     ("arena.rs::regions", "every compiled model calls it"),
+    ("arena.rs::relocate", "every compiled model that runs by rows calls it"),
     ("arena.rs::view", "every compiled model calls it"),
     ("arena.rs::whole", "`infer_slice` of every compiled model calls it"),
     ("random.rs::normal", "the normal initialisers draw from it"),

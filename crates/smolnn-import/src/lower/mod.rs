@@ -43,11 +43,11 @@ use std::cell::RefCell;
 use smolnn_core::SequenceOrder;
 use smolnn_fixed::Backend;
 
-pub(crate) use self::call::{Body, Call};
+pub(crate) use self::call::Call;
 use self::context::Context;
 pub use self::custom::CustomTensors;
 pub(crate) use self::memory::{Io, Memory, Operand, Part, Place, Storage};
-pub(crate) use self::rows::{RowLowering, move_rows};
+pub(crate) use self::rows::RowLowering;
 pub(crate) use self::source::Source;
 use crate::error::{Error, Problem};
 use crate::net::{Net, Operator, TensorId, View, check_elements, check_shapes};

@@ -3,25 +3,11 @@
 use std::cell::RefCell;
 
 use smolnn_fixed::Backend;
-use smolnn_fixed::arena::advance;
 
-use super::call::{Body, Call, call};
+use super::call::Call;
 use super::context::Context;
-use super::memory::Storage;
 use super::{Lowered, lower_node};
 use crate::net::{Net, Rows, View, check_elements, check_shapes, node_over_rows};
-
-/// Moves the elements of a buffer, output 0 of a call, to its front: over the `count` oldest ones.
-pub(crate) fn move_rows(storage: Storage, count: usize) -> Body {
-    match storage {
-        Storage::I8 => call!(advance(count; output<i8>(0))),
-        Storage::U8 => call!(advance(count; output<u8>(0))),
-        Storage::I16 => call!(advance(count; output<i16>(0))),
-        Storage::I32 => call!(advance(count; output<i32>(0))),
-        Storage::U32 => call!(advance(count; output<u32>(0))),
-        Storage::F32 => call!(advance(count; output<f32>(0))),
-    }
-}
 
 /// Lowers nodes over some of their rows.
 #[derive(Debug)]

@@ -1,16 +1,19 @@
 //! A band: consecutive calls that run by rows, turn by turn, so that a tensor between them takes a few rows of memory and not all of its own.
 //!
-//! In a turn every call of the band makes the next rows of its output, in the order of the calls. A tensor whose rows come `rate` at a time has
-//! rows 0 to `rate · turn + lead` behind a turn, as far as it has so many. The last call's rate is the planner's choice, and its lead is 0;
-//! upstream of a call with stride s the rate is s times the call's, and the lead is the least with which the call finds all the rows that its
-//! windows see:
+//! Every call of the band runs in each turn, or in each second one, each fourth one …: in every `period`-th turn it makes the next `rate` rows of its
+//! output, and the calls of a turn run in their order. Behind turn t a tensor has rows 0 to `rate · ⌊t / period⌋ + lead`, as far as it has so many. The
+//! last call makes `rows` rows in `turns` turns, which are the planner's choice, and its lead is 0; upstream of a call with stride s there are s times as
+//! many rows in as many turns, and the lead is the least with which the call finds all the rows that its windows see:
 //!
 //! lead ≥ s · lead of the call + span − s − rows of padding above
 //!
+//! With many turns every call makes few rows at a time, which takes the least memory; with few turns there are fewer calls of kernels.
+//!
 //! No row is computed twice. A tensor that only calls of the band read lies in a buffer of its newest rows, as many as reach back to the oldest row that a
-//! call still needs. In a turn the newest row stands at the buffer's end, so that the rows of a call lie at the same place in every turn; the
-//! buffer moves on by `rate` rows before each turn. Rows above the image are missing from the buffer, and calls at the image's edges make
-//! fewer rows: these have shapes of their own.
+//! call still needs. In the turns that make rows the newest row stands at the buffer's end, so that the rows of a call lie at the same place in each of
+//! them; the buffer moves on by `rate` rows before each of them. Behind the last call that reads it a buffer needs no more than its newest rows without
+//! those that the next rows replace: the memory of the others serves other tensors for the time between. Rows above the image are missing from the
+//! buffer, and calls at the image's edges make fewer rows: these have shapes of their own.
 
 use std::ops::Range;
 
@@ -26,35 +29,83 @@ pub(super) struct RowCall {
     pub height: usize,
 }
 
+/// Every `period`-th turn from the first one of a range on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Every {
+    pub range: Range<usize>,
+    pub period: usize,
+}
+
+impl Every {
+    /// No turn.
+    pub(crate) const NONE: Self = Self { range: 0..0, period: 1 };
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// How many turns these are.
+    pub(crate) fn count(&self) -> usize {
+        self.range.len().div_ceil(self.period)
+    }
+
+    /// The place of a turn among these, if it is one of them.
+    pub(crate) fn index(&self, turn: usize) -> Option<usize> {
+        let since = turn.checked_sub(self.range.start).filter(|_| turn < self.range.end)?;
+        since.is_multiple_of(self.period).then_some(since / self.period)
+    }
+
+    /// The turns.
+    pub(super) fn turns(&self) -> impl Iterator<Item = usize> + use<> {
+        self.range.clone().step_by(self.period)
+    }
+}
+
 /// When the rows of a tensor are made.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
-    /// Rows of a turn.
+    /// Rows that are made at a time.
     pub rate: usize,
+    /// Turns from one time to the next.
+    pub period: usize,
     /// Rows behind turn 0, as if the tensor had any number of them.
-    pub lead: isize,
+    lead: isize,
+    /// Turns between turn 0 and the band's first one, before it or behind it: turns are counted from a turn in which all calls run.
+    origin: isize,
     height: usize,
 }
 
 impl Progress {
-    /// Rows that are there behind a turn, as if the tensor had any number of them.
-    fn reach(&self, turn: usize) -> isize {
-        (self.rate * turn) as isize + self.lead
+    /// Rows that are there behind a turn of the band, as if the tensor had any number of them.
+    pub(super) fn reach(&self, turn: usize) -> isize {
+        self.rate as isize * (turn as isize + self.origin).div_euclid(self.period as isize) + self.lead
+    }
+
+    /// Whether the turn makes rows, as if the tensor had any number of them.
+    fn runs_in(&self, turn: usize) -> bool {
+        (turn as isize + self.origin).rem_euclid(self.period as isize) == 0
     }
 
     /// The rows that a turn makes.
     pub(super) fn rows(&self, turn: usize) -> Range<usize> {
         let end = |reach: isize| reach.clamp(0, self.height as isize).unsigned_abs();
-        end(self.reach(turn) - self.rate as isize)..end(self.reach(turn))
+        let made = if self.runs_in(turn) { self.rate } else { 0 };
+        end(self.reach(turn) - made as isize)..end(self.reach(turn))
+    }
+
+    /// The first time that makes a row, counted from turn 0.
+    fn first(&self) -> isize {
+        (-self.lead).div_euclid(self.rate as isize) + 1
     }
 
     /// The turns that make rows.
-    pub(super) fn turns(&self) -> Range<usize> {
-        let rate = self.rate as isize;
-        let first = (-self.lead).div_euclid(rate) + 1;
-        let end = (self.height as isize - self.lead - 1).div_euclid(rate) + 2;
-        debug_assert!(first >= 0 && end > first, "the first turn of a band is 0");
-        first.max(0).unsigned_abs()..end.max(0).unsigned_abs()
+    pub(super) fn turns(&self) -> Every {
+        let (rate, period) = (self.rate as isize, self.period as isize);
+        let last = (self.height as isize - self.lead - 1).div_euclid(rate) + 1;
+        let start = self.first() * period - self.origin;
+        let end = last * period - self.origin + 1;
+        debug_assert!(start >= 0 && end > start, "the first turn of a band is 0");
+        Every { range: start.max(0).unsigned_abs()..end.max(0).unsigned_abs(), period: self.period }
     }
 }
 
@@ -64,11 +115,52 @@ pub(super) struct Line {
     /// Rows that it holds.
     pub capacity: usize,
     /// The turns before which it moves on, one by one; none where it holds no more than the rows of a turn.
-    pub moves: Range<usize>,
+    pub moves: Every,
     /// Rows that it moves on by.
     pub by: usize,
     /// The last call of the band that reads it.
     pub last_reader: usize,
+}
+
+impl Line {
+    /// Its rows that are still needed behind the last call of a turn that reads it.
+    pub(super) fn resting(&self) -> usize {
+        if self.moves.is_empty() { 0 } else { self.capacity - self.by }
+    }
+
+    /// The turns behind which the resting rows are put away, where they do not rest in the buffer: those before the turns in which it moves on.
+    pub(super) fn puts(&self) -> Every {
+        let Every { range, period } = &self.moves;
+        let before = |turn: usize| turn.saturating_sub(*period);
+        if range.is_empty() {
+            Every::NONE
+        } else {
+            Every { range: before(range.start)..before(range.end), period: *period }
+        }
+    }
+}
+
+/// How a band goes: so many rows of its last call's output in so many turns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    pub rows: usize,
+    pub turns: usize,
+}
+
+impl Pace {
+    /// The same pace, of rows that are made `stride` times as fast.
+    fn times(self, stride: usize) -> Self {
+        Self { rows: self.rows * stride, ..self }
+    }
+
+    /// Rows at a time, and turns from one time to the next.
+    fn rate_and_period(self) -> (usize, usize) {
+        let (mut divisor, mut rest) = (self.rows, self.turns);
+        while rest > 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        (self.rows / divisor, self.turns / divisor)
+    }
 }
 
 /// Consecutive calls that run by rows.
@@ -82,37 +174,41 @@ pub(super) struct Band {
 }
 
 impl Band {
-    /// The calls with `rate` rows of the last one's output in a turn. `is_inner` says of each output whether the band's calls alone read it. `input` is the
+    /// The calls with `rows` rows of the last one's output in `turns` turns. `is_inner` says of each output whether the band's calls alone read it. `input` is the
     /// model's input, and its rows, where it comes row by row. `None` where the calls do not go together: rows of one tensor at several rates, a call whose
-    /// output waits for others of the band.
+    /// output waits for others of the band; and where no call runs in every turn, since the same goes in fewer turns.
     pub(super) fn new(
         calls: &[&RowCall],
-        rate: usize,
+        pace: Pace,
         is_inner: &[bool],
         input: Option<(TensorId, usize)>,
     ) -> Option<Self> {
-        let Some((output, height)) = input else { return Self::of_calls(calls, rate, is_inner) };
+        let Some((output, height)) = input else { return Self::of_calls(calls, pace, is_inner) };
         // It is as the output of a first call that reads nothing.
         let first = RowCall { inputs: Vec::new(), output, height };
         let calls: Vec<&RowCall> = std::iter::once(&first).chain(calls.iter().copied()).collect();
         let is_inner: Vec<bool> = std::iter::once(true).chain(is_inner.iter().copied()).collect();
-        let mut band = Self::of_calls(&calls, rate, &is_inner)?;
+        let mut band = Self::of_calls(&calls, pace, &is_inner)?;
+        (band.progress[0].period == 1).then_some(())?;
         band.lines.iter_mut().flatten().for_each(|line| line.last_reader = line.last_reader.saturating_sub(1));
         band.progress.rotate_left(1);
         band.lines.rotate_left(1);
         Some(band)
     }
 
-    fn of_calls(calls: &[&RowCall], rate: usize, is_inner: &[bool]) -> Option<Self> {
+    fn of_calls(calls: &[&RowCall], pace: Pace, is_inner: &[bool]) -> Option<Self> {
         let count = calls.len();
         let mut progress: Vec<Progress> = Vec::with_capacity(count);
+        let mut paces: Vec<Pace> = Vec::with_capacity(count);
         let mut lines = Vec::with_capacity(count);
         // From the last call to the first: `progress` is in that order.
         for (index, call) in calls.iter().enumerate().rev() {
-            let mut own: Option<(usize, isize)> = (index + 1 == count).then_some((rate, 0));
-            let (mut oldest, mut last_reader) = (isize::MAX, index);
-            for (reader, of_reader) in calls.iter().enumerate().skip(index + 1).zip(progress.iter().rev()) {
-                let (reader, call_of_reader) = reader;
+            let mut own: Option<(usize, isize)> = (index + 1 == count).then_some((pace.rows, 0));
+            let (mut oldest, mut last_reader) = (None, index);
+            let of_readers = progress.iter().zip(&paces).rev();
+            for ((reader, call_of_reader), (of_reader, pace)) in
+                calls.iter().enumerate().skip(index + 1).zip(of_readers)
+            {
                 for (id, window) in &call_of_reader.inputs {
                     if *id != call.output {
                         continue;
@@ -124,38 +220,46 @@ impl Band {
                     if above >= span as isize || last_start >= call.height + above.unsigned_abs() {
                         return None;
                     }
-                    let rate = of_reader.rate * stride;
+                    // What the reader sees from turn 0 on begins here, and this many rows of it go until it runs again.
                     let first = stride_rows * of_reader.lead - above;
                     let lead = first + span as isize - stride_rows;
+                    let rows = pace.times(stride).rows;
                     own = match own {
-                        None => Some((rate, lead)),
-                        Some((known, least)) if known == rate => Some((rate, least.max(lead))),
+                        None => Some((rows, lead)),
+                        Some((known, least)) if known == rows => Some((rows, least.max(lead))),
                         Some(_) => return None,
                     };
-                    (oldest, last_reader) = (oldest.min(first), reader);
+                    let before = first - (stride * of_reader.rate) as isize;
+                    oldest = Some(oldest.map_or(before, |oldest: isize| oldest.min(before)));
+                    last_reader = reader;
                 }
             }
-            let (rate, lead) = own?;
-            let capacity = if oldest == isize::MAX { rate } else { (rate as isize + lead - oldest).unsigned_abs() };
-            let line = Line { capacity: capacity.max(rate), moves: 0..0, by: rate, last_reader };
+            let (rows, lead) = own?;
+            let own = Pace { rows, ..pace };
+            let (rate, period) = own.rate_and_period();
+            let capacity = oldest.map_or(rate, |oldest| (lead - oldest).unsigned_abs());
+            let line = Line { capacity: capacity.max(rate), moves: Every::NONE, by: rate, last_reader };
             lines.push(is_inner[index].then_some(line));
-            progress.push(Progress { rate, lead, height: call.height });
+            progress.push(Progress { rate, period, lead, origin: 0, height: call.height });
+            paces.push(own);
         }
         progress.reverse();
         lines.reverse();
-        // The first turn that makes rows becomes turn 0.
-        let first = progress.iter().map(|of| (-of.lead).div_euclid(of.rate as isize) + 1).min()?;
-        progress.iter_mut().for_each(|of| of.lead += of.rate as isize * first);
-        let turns = progress.iter().map(|of| of.turns().end).max()?;
+        progress.iter().any(|of| of.period == 1).then_some(())?;
+        // The first turn that makes rows becomes the band's first one.
+        let origin = progress.iter().map(|of| of.first() * of.period as isize).min()?;
+        progress.iter_mut().for_each(|of| of.origin = origin);
+        let turns = progress.iter().map(|of| of.turns().range.end).max()?;
         let mut band = Self { turns, progress, lines };
         for index in 0..count {
             let end = calls.iter().zip(&band.progress).filter(|(call, _)| call.reads(calls[index].output));
-            let end = end.map(|(_, of)| of.turns().end).max().unwrap_or(0);
-            let start = band.progress[index].turns().start + 1;
+            let end = end.map(|(_, of)| of.turns().range.end).max().unwrap_or(0);
+            let Every { range, period } = band.progress[index].turns();
+            let start = range.start + period;
             if let Some(line) = &mut band.lines[index]
                 && line.capacity > line.by
             {
-                line.moves = start..end.max(start);
+                line.moves = Every { range: start..end.max(start), period };
             }
         }
         Some(band)
@@ -191,7 +295,7 @@ impl Band {
         let readers: Vec<_> = calls.iter().zip(&self.progress).filter(|(call, _)| call.reads(input)).collect();
         let of_writer = &self.progress[writer];
         let mut gap = 0;
-        for turn in of_writer.turns() {
+        for turn in of_writer.turns().turns() {
             let written = of_writer.rows(turn).end * output_row;
             let needed = |(call, progress): &(&&RowCall, &Progress)| {
                 let next = progress.rows(turn).start;
@@ -211,7 +315,7 @@ impl Band {
 
     /// Turns of all `calls` calls together that make rows: runs of kernels.
     pub(super) fn runs(&self, calls: usize) -> usize {
-        self.progress.iter().take(calls).map(|of| of.turns().len()).sum()
+        self.progress.iter().take(calls).map(|of| of.turns().count()).sum()
     }
 }
 

@@ -5,15 +5,16 @@
 
 use std::ops::Range;
 
-use super::band::{Band, RowCall};
+use super::band::{Band, Pace, RowCall};
 use super::place::ALIGNMENT;
 use crate::net::{RowWindow, TensorId};
 
 /// Most calls of a band.
 const LONGEST: usize = 48;
 
-/// Rows of a band's last output in a turn that are tried.
-const RATES: [usize; 5] = [1, 2, 3, 4, 8];
+/// How bands may go: rows of the last output, in so many turns.
+const PACES: [(usize, usize); 11] =
+    [(1, 1), (2, 1), (3, 1), (4, 1), (8, 1), (1, 2), (1, 3), (1, 4), (1, 8), (1, 16), (1, 32)];
 
 /// Estimated instructions of another run of a kernel: its call, and the rest of a row that no tile of the kernel fills.
 const RUN_COST: usize = 300;
@@ -67,6 +68,8 @@ pub(super) struct SequencedItem {
 pub(super) struct Segment {
     pub calls: Range<usize>,
     pub band: Option<Band>,
+    /// Whether its buffers of rows have places of their own for the rows that rest.
+    pub rests: bool,
     peak: usize,
     cost: usize,
     /// Bytes by which the output starts before the input that it overlaps. From segment to segment the tensors of a chain move on by them, so that their
@@ -101,15 +104,16 @@ impl Sequence {
         (0..self.calls.len()).map(|position| self.single(position)).collect()
     }
 
-    /// All segments, ordered by where they start.
-    pub(super) fn segments(&self) -> Vec<Segment> {
+    /// All segments, ordered by where they start; `rests` says whether the buffers of bands have places of their own for the rows that rest.
+    pub(super) fn segments(&self, rests: bool) -> Vec<Segment> {
         let mut segments = Vec::new();
         for start in 0..self.calls.len() {
             segments.push(self.single(start));
             let end = (start..self.calls.len()).take(LONGEST).find(|&call| self.calls[call].by_rows.is_none());
             let end = end.unwrap_or(self.calls.len().min(start + LONGEST));
             for end in start + 2..=end {
-                segments.extend(RATES.iter().filter_map(|&rate| self.band(start..end, rate)));
+                let paces = PACES.iter().map(|&(rows, turns)| Pace { rows, turns });
+                segments.extend(paces.filter_map(|pace| self.band(start..end, pace, rests)));
             }
         }
         segments
@@ -125,14 +129,14 @@ impl Sequence {
         let SequencedCall { writes, scratch, shared, gap, .. } = &self.calls[position];
         let written: usize = writes.iter().map(|&item| aligned(self.items[item].bytes)).sum();
         let peak = self.live(position) + written + aligned(*scratch) - shared.min(&written);
-        Segment { calls: position..position + 1, band: None, peak, cost: 0, drift: *gap }
+        Segment { calls: position..position + 1, band: None, rests: false, peak, cost: 0, drift: *gap }
     }
 
-    /// The calls as a band with `rate` rows of the last output in a turn, if they can be one.
-    fn band(&self, range: Range<usize>, rate: usize) -> Option<Segment> {
+    /// The calls as a band that goes at this pace, if they can be one.
+    fn band(&self, range: Range<usize>, pace: Pace, rests: bool) -> Option<Segment> {
         let calls = &self.calls[range.clone()];
         let rows: Vec<&RowCall> = calls.iter().map(|call| call.by_rows.as_ref()).collect::<Option<_>>()?;
-        (2 * rate <= rows.last()?.height).then_some(())?;
+        (2 * pace.rows <= rows.last()?.height).then_some(())?;
         let is_written = |item: usize| self.items[item].written.is_some_and(|written| range.contains(&written));
         for (call, by_rows) in calls.iter().zip(&rows) {
             for &item in &call.reads {
@@ -154,7 +158,7 @@ impl Sequence {
         let pushed = self.pushed_into(&range);
         let height = |id: TensorId, item: usize| Some((id, self.items[item].rows?));
         let input = pushed.and_then(|item| height(self.items[item].image?.0, item));
-        let band = Band::new(&rows, rate, &is_inner, input)?;
+        let band = Band::new(&rows, pace, &is_inner, input)?;
         let row = |item: usize| self.items[item].image.map_or(0, |(_, bytes)| bytes);
         let (mut kept, mut moved) = (0, 0);
         let mut of_turn = vec![0; calls.len()];
@@ -165,28 +169,34 @@ impl Sequence {
                 None => kept += aligned(self.items[item].bytes),
                 Some(line) => {
                     let bytes = aligned(line.capacity * row(item));
-                    if line.moves.is_empty() {
-                        of_turn[index..=line.last_reader].iter_mut().for_each(|used| *used += bytes);
-                    } else {
-                        kept += bytes;
-                        moved += line.moves.len() * (line.capacity - line.by) * row(item);
-                    }
+                    let resting = if rests { line.resting() } else { line.capacity };
+                    let always = if line.moves.is_empty() { 0 } else { aligned(resting * row(item)) };
+                    of_turn[index..=line.last_reader].iter_mut().for_each(|used| *used += bytes - always);
+                    kept += always;
+                    moved += line.moves.count() * line.resting() * row(item);
                 }
             }
         }
         let mut live = self.live(range.start);
         if let (Some(item), Some((_, line))) = (pushed, band.input(calls.len())) {
             live -= aligned(self.items[item].bytes);
-            kept += aligned(line.capacity * row(item));
-            moved += line.moves.len() * (line.capacity - line.by) * row(item);
+            let resting = if rests { line.resting() } else { line.capacity };
+            let always = if line.moves.is_empty() { 0 } else { aligned(resting * row(item)) };
+            of_turn[..=line.last_reader]
+                .iter_mut()
+                .for_each(|used| *used += aligned(line.capacity * row(item)) - always);
+            kept += always;
+            moved += line.moves.count() * line.resting() * row(item);
         }
         let overlap = self.band_overlap(&range, &band);
         let (saved, drift) = overlap.map_or((0, 0), |overlap| (self.saved(&overlap), overlap.gap));
         let most = of_turn.into_iter().max().unwrap_or(0);
         let peak = (live + kept + most).saturating_sub(saved);
         let runs = band.runs(calls.len()) - calls.len();
+        // Rows that rest elsewhere move there and back.
+        let moved = if rests { 2 * moved } else { moved };
         let cost = runs * RUN_COST + moved / BYTES_PER_INSTRUCTION;
-        Some(Segment { calls: range, peak, cost, drift, band: Some(band) })
+        Some(Segment { calls: range, peak, cost, drift, band: Some(band), rests })
     }
 
     /// The item of the model's input whose rows a band takes one by one: the first one, if nothing behind it reads the input.

@@ -11,6 +11,7 @@ mod program;
 mod tests;
 mod turns;
 
+pub(crate) use band::Every;
 pub use cost::{Core, Estimate, Unit};
 pub use program::Program;
 pub(crate) use program::{Aim, Goal, InputRows, Stage, Step, plan};

@@ -5,6 +5,8 @@
 //! after the other at the lowest offset that is free; the order of placing is searched, seeded, from several good starts, until the arena
 //! is as small as a lower bound of every arena or a budget of steps is spent.
 
+use std::ops::Range;
+
 /// Offsets are multiples of this many bytes, so that every region of the arena is whole words.
 pub(crate) const ALIGNMENT: usize = 4;
 
@@ -22,6 +24,8 @@ pub(crate) struct Item {
     pub first: usize,
     /// Last moment it is in use.
     pub last: usize,
+    /// Moments between them at which it is not in use.
+    pub pause: Range<usize>,
 }
 
 impl Item {
@@ -32,8 +36,19 @@ impl Item {
 
     /// Whether both are in use at some moment.
     fn meets(&self, other: &Item) -> bool {
-        self.first <= other.last && other.first <= self.last
+        let (first, last) = (self.first.max(other.first), self.last.min(other.last));
+        first <= last && not_only_in(first, last, &self.pause, &other.pause)
     }
+}
+
+/// Whether one of the moments from `first` to `last` is in neither of two pauses. If there is one, the first of them is `first` or follows a pause.
+fn not_only_in(first: usize, last: usize, one: &Range<usize>, other: &Range<usize>) -> bool {
+    if one.is_empty() && other.is_empty() {
+        return true;
+    }
+    [first, one.end, other.end]
+        .into_iter()
+        .any(|moment| first <= moment && moment <= last && !one.contains(&moment) && !other.contains(&moment))
 }
 
 /// Permission for `output` to overlap `input`, if input offset − output offset ≥ `gap` bytes. Both are in use at one common moment only.
@@ -61,6 +76,48 @@ pub(crate) fn place(items: &[Item], overlaps: &[Overlap]) -> Placement {
     search(&mut Packer::new(items, overlaps), least_bytes(items, overlaps))
 }
 
+/// A buffer of rows that has two places: one for all of its rows while they are in use, and one for those that rest meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resting {
+    /// Index of the item of all rows.
+    pub buffer: usize,
+    /// Index of the item of those that rest, the last ones of the buffer.
+    pub rest: usize,
+    /// Bytes in front of them in the buffer.
+    pub by: usize,
+}
+
+/// Lets rows rest in their buffer where there is room for it: at its end, where they were made, or at its start, where they are needed next. Either saves
+/// one of two moves.
+pub(crate) fn settle(items: &[Item], placement: &mut Placement, pairs: &[Resting]) {
+    for &Resting { buffer, rest, by } in pairs {
+        let (of_buffer, of_rest) = (placement.offsets[buffer], placement.offsets[rest]);
+        if of_rest == of_buffer || of_rest == of_buffer + by {
+            continue;
+        }
+        let moved = [
+            (rest, Some(of_buffer + by)),
+            (rest, Some(of_buffer)),
+            (buffer, of_rest.checked_sub(by)),
+            (buffer, Some(of_rest)),
+        ];
+        let free = |&(item, offset): &(usize, Option<usize>)| {
+            let Some(offset) = offset.filter(|offset| offset.is_multiple_of(ALIGNMENT)) else { return false };
+            let end = offset + items[item].size();
+            let is_apart = |(other, &start): (usize, &usize)| {
+                other == item
+                    || end <= start
+                    || start + items[other].size() <= offset
+                    || !items[item].meets(&items[other])
+            };
+            end <= placement.bytes && placement.offsets.iter().enumerate().all(is_apart)
+        };
+        if let Some((item, Some(offset))) = moved.into_iter().find(free) {
+            placement.offsets[item] = offset;
+        }
+    }
+}
+
 /// Bytes that no arena can do without: the most that is in use at one moment, where each pair that may overlap does so as far as it may.
 fn least_bytes(items: &[Item], overlaps: &[Overlap]) -> usize {
     // Changes of the bytes in use, by moment. At one moment negative changes sort first, so that no partial sum exceeds the sum of all.
@@ -68,6 +125,10 @@ fn least_bytes(items: &[Item], overlaps: &[Overlap]) -> usize {
     for item in items {
         changes.push((item.first, item.size() as isize));
         changes.push((item.last + 1, -(item.size() as isize)));
+        if !item.pause.is_empty() {
+            changes.push((item.pause.start, -(item.size() as isize)));
+            changes.push((item.pause.end, item.size() as isize));
+        }
     }
     for overlap in overlaps {
         let (input, output) = (&items[overlap.input], &items[overlap.output]);
@@ -175,6 +236,7 @@ struct Region {
     end: usize,
     first: usize,
     last: usize,
+    pause: Range<usize>,
     item: usize,
 }
 
@@ -209,7 +271,8 @@ impl<'a> Packer<'a> {
                 return None;
             }
             let position = self.regions.partition_point(|region| region.start < start);
-            self.regions.insert(position, Region { start, end, first: item.first, last: item.last, item: index });
+            let Item { first, last, ref pause, .. } = *item;
+            self.regions.insert(position, Region { start, end, first, last, pause: pause.clone(), item: index });
             offsets[index] = start;
             bytes = bytes.max(end);
         }
@@ -220,6 +283,7 @@ impl<'a> Packer<'a> {
     fn lowest_free(&mut self, index: usize, offsets: &[usize]) -> usize {
         let item = &self.items[index];
         let (size, first, last) = (item.size(), item.first, item.last);
+        let never_pauses = item.pause.end == 0;
         let partners = &self.partners[index];
         for partner in partners {
             self.partner_of[partner.item] = index;
@@ -235,6 +299,8 @@ impl<'a> Packer<'a> {
                 if region.end > offset
                     && region.first <= last
                     && first <= region.last
+                    && ((never_pauses && region.pause.end == 0)
+                        || not_only_in(first.max(region.first), last.min(region.last), &item.pause, &region.pause))
                     && partner_of[region.item] != index
                 {
                     offset = region.end;
@@ -289,15 +355,16 @@ mod tests {
     }
 
     fn item(bytes: usize, first: usize, last: usize) -> Item {
-        Item { bytes, first, last }
+        Item { bytes, first, last, pause: 0..0 }
     }
 
     /// Whether two items may lie at these offsets: apart in time or place, or as a permission has it.
     fn fits(items: &[Item], overlaps: &[Overlap], a: (usize, usize), b: (usize, usize)) -> bool {
         let ((a, p), (b, q)) = (a, b);
         let (x, y) = (&items[a], &items[b]);
-        x.first > y.last
-            || y.first > x.last
+        let at_work =
+            |item: &Item, moment: usize| (item.first..=item.last).contains(&moment) && !item.pause.contains(&moment);
+        !(x.first.min(y.first)..=x.last.max(y.last)).any(|moment| at_work(x, moment) && at_work(y, moment))
             || p + x.bytes <= q
             || q + y.bytes <= p
             || overlaps.iter().any(|overlap| match (overlap.input, overlap.output) {
@@ -363,6 +430,15 @@ mod tests {
                 && random.below(4) > 0
             {
                 overlaps.push(Overlap { input, output: step, gap: [0, 1, random.below(largest)][random.below(3)] });
+            }
+        }
+        // Items that pause for a while.
+        let is_free =
+            |index: usize| overlaps.iter().all(|overlap: &Overlap| overlap.input != index && overlap.output != index);
+        for (_, item) in items.iter_mut().enumerate().filter(|&(index, _)| is_free(index)) {
+            if item.first + 1 < item.last && random.below(2) == 0 {
+                let start = item.first + 1 + random.below(item.last - item.first - 1);
+                item.pause = start..start + 1 + random.below(item.last - start);
             }
         }
         // Scratch memory, of which many steps have none.

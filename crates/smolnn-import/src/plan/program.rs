@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use smolnn_fixed::Backend;
 
-use super::band::RowCall;
+use super::band::{Every, Line, RowCall};
 use super::divide::{self, Segment, Sequence, SequencedCall, SequencedItem, Weight};
 use super::order::{self, Use};
-use super::place::{self, Item, Overlap, Placement};
-use super::turns::{ByRows, Turns};
+use super::place::{self, Item, Overlap, Placement, Resting};
+use super::turns::{ByRows, Moves, Turns};
 use crate::error::{Error, Problem, Result};
 use crate::lower::{Call, Calls, Io, Lowering, Operand, Place, RowLowering, Storage};
 use crate::net::{Constant, Element, Net, Tensor, TensorId, View, row_windows};
@@ -20,6 +20,12 @@ const MOST_LIMITS: usize = 2;
 
 /// Limits that are tried for the least arena: what they exceed the least peak by, in 64ths of it.
 const ABOVE_LEAST: [usize; 3] = [0, 2, 6];
+
+/// Instants from one moment to the next: what happens between two calls has an order.
+const INSTANTS: usize = 4;
+
+/// Most buffers whose rows are put away behind one call: there is an instant for each of them, and one for all of them.
+const MOST_LEAVING: usize = INSTANTS - 2;
 
 /// Largest arena, in bytes.
 const LARGEST_ARENA: usize = 1 << 29;
@@ -103,8 +109,8 @@ pub(crate) struct InputRows {
     pub lead: usize,
     /// Rows that the buffer holds.
     pub capacity: usize,
-    /// The turns before whose first row the buffer moves on, by the rows of a turn.
-    pub moves: Range<usize>,
+    /// How the buffer moves on before the first row of a turn, if it does.
+    pub moves: Option<Moves>,
     /// The buffer in the arena.
     pub words: Range<usize>,
 }
@@ -322,41 +328,138 @@ pub(super) struct Placed {
     /// Position in the order -> call.
     pub order: Vec<usize>,
     pub segments: Vec<Segment>,
+    /// The tensors and buffers of rows, then the scratch memory of each call. At the end of the placement are the places of rows that rest.
     items: Vec<Item>,
     placement: Placement,
+    /// Buffers of rows that move on.
+    buffers: Vec<Buffer>,
     /// Bytes that the input and the output of a band have in common, by the band's first position.
     common: HashMap<usize, usize>,
 }
 
+/// A buffer of rows that moves on: in a turn all of its rows are in use from the call that writes it to the last one that reads it, between these times rows
+/// rest.
+#[derive(Debug)]
+struct Buffer {
+    item: usize,
+    /// Position of the call that writes it; `None` for the model's input, whose rows come before the first call.
+    writer: Option<usize>,
+    /// Position of the last call that reads it.
+    reader: usize,
+    /// Bytes that a turn writes, and bytes that rest: the last ones of the buffer.
+    bytes: [usize; 2],
+    /// The turns before which it moves on, and those behind which its rows are put away.
+    turns: [Every; 2],
+    /// Where its rows rest, in the list of all that is placed, and the moments at which they do, if that is not in the buffer itself.
+    rest: Option<(usize, Vec<Range<usize>>)>,
+}
+
+impl Buffer {
+    fn new(item: usize, line: &Line, row: usize, (writer, reader): (Option<usize>, usize)) -> Self {
+        let bytes = [line.by * row, line.resting() * row];
+        Self { item, writer, reader, bytes, turns: [line.moves.clone(), line.puts()], rest: None }
+    }
+
+    /// Sets when the buffer is in use: in a turn at the moments `in_use`, and where its rows rest in it, in all of its band's.
+    fn lie(
+        mut self,
+        item: &mut Item,
+        in_use: Range<usize>,
+        of_band: Range<usize>,
+        rests: bool,
+        buffers: &mut Vec<Self>,
+    ) {
+        let is_idle = self.bytes[1] == 0;
+        let leaving = buffers.iter().filter(|other| other.reader == self.reader && other.rest.is_some()).count();
+        let rests = rests && !is_idle && in_use != of_band && leaving < MOST_LEAVING;
+        let moments = if is_idle || rests { in_use.clone() } else { of_band.clone() };
+        (item.first, item.last) = (moments.start, moments.end - 1);
+        if rests {
+            let moments = [of_band.start..in_use.start, in_use.end..of_band.end].into_iter();
+            self.rest = Some((usize::MAX, moments.filter(|moments| !moments.is_empty()).collect()));
+        }
+        if !is_idle {
+            buffers.push(self);
+        }
+    }
+
+    /// The bytes where its rows rest.
+    fn rest(&self, placement: &Placement) -> Range<usize> {
+        let [by, resting] = self.bytes;
+        let start = self.rest.as_ref().map_or(placement.offsets[self.item] + by, |&(rest, _)| placement.offsets[rest]);
+        start..start + resting
+    }
+
+    /// How rows that rested are brought to the buffer's start.
+    fn brought(&self, placement: &Placement) -> Option<Moves> {
+        let (from, to) = (self.rest(placement), placement.offsets[self.item]);
+        (from.start != to).then(|| Moves { turns: self.turns[0].clone(), from, to })
+    }
+
+    /// How rows are put away that are to rest: the buffer's last ones.
+    fn put(&self, placement: &Placement) -> Option<Moves> {
+        let [by, resting] = self.bytes;
+        let (start, to) = (placement.offsets[self.item] + by, self.rest(placement).start);
+        (start != to).then(|| Moves { turns: self.turns[1].clone(), from: start..start + resting, to })
+    }
+}
+
 impl Placed {
+    /// The buffer of rows of this item, if it moves on.
+    fn buffer(&self, item: usize) -> Option<&Buffer> {
+        self.buffers.iter().find(|buffer| buffer.item == item)
+    }
+
+    /// What moves before the call at a position, and behind it.
+    fn moves(&self, position: usize) -> (Option<Moves>, Vec<Moves>) {
+        let before = self.buffers.iter().find(|buffer| buffer.writer == Some(position));
+        let after = self.buffers.iter().filter(|buffer| buffer.reader == position);
+        (
+            before.and_then(|buffer| buffer.brought(&self.placement)),
+            after.filter_map(|buffer| buffer.put(&self.placement)).collect(),
+        )
+    }
+
+    /// All that lies in the arena: bytes, moments, whether it is scratch memory.
+    fn uses_of_memory(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>, bool)> {
+        let Self { items, placement, buffers, order, .. } = self;
+        let first_scratch = items.len() - order.len();
+        let of_items = items.iter().zip(&placement.offsets).enumerate().map(move |(index, (item, &start))| {
+            (start..start + item.bytes, item.first..item.last + 1, index >= first_scratch)
+        });
+        let of_buffers = buffers.iter().flat_map(move |buffer| {
+            let moments = buffer.rest.iter().flat_map(|(_, moments)| moments.clone());
+            moments.map(move |moments| (buffer.rest(placement), moments, false))
+        });
+        of_items.chain(of_buffers).filter(|(bytes, moments, _)| !bytes.is_empty() && !moments.is_empty())
+    }
+
     /// The arena at every moment: the first has the inputs in it, then comes one per call, then one with the outputs. The bytes that two tensors
     /// have in common still count twice.
     fn uses(&self) -> Vec<ArenaUse> {
-        let Self { order, items, placement, .. } = self;
-        let moments = order.len() + 2;
+        let moments = self.order.len() + 2;
         let (mut born, mut dead) = (vec![Vec::new(); moments], vec![Vec::new(); moments + 1]);
-        for (index, item) in items.iter().enumerate().filter(|(_, item)| item.bytes > 0) {
-            born[item.first].push(index);
-            dead[item.last + 1].push(index);
+        for (bytes, moments, is_scratch) in self.uses_of_memory() {
+            born[moments.start].push((bytes.clone(), is_scratch));
+            dead[moments.end].push((bytes, is_scratch));
         }
-        let first_scratch = items.len() - order.len();
         let (mut live, mut scratch) = (0, 0);
         // How many live items end at a byte of the arena.
         let mut ends = BTreeMap::new();
-        let end = |index: usize| placement.offsets[index] + items[index].bytes.next_multiple_of(place::ALIGNMENT);
+        let end = |bytes: &Range<usize>| bytes.start + bytes.len().next_multiple_of(place::ALIGNMENT);
         let uses = born.iter().zip(&dead).map(|(born, dead)| {
-            for &index in dead {
-                *(if index < first_scratch { &mut live } else { &mut scratch }) -= items[index].bytes;
-                if let Entry::Occupied(mut count) = ends.entry(end(index)) {
+            for (bytes, is_scratch) in dead {
+                *(if *is_scratch { &mut scratch } else { &mut live }) -= bytes.len();
+                if let Entry::Occupied(mut count) = ends.entry(end(bytes)) {
                     *count.get_mut() -= 1;
                     if *count.get() == 0 {
                         count.remove();
                     }
                 }
             }
-            for &index in born {
-                *(if index < first_scratch { &mut live } else { &mut scratch }) += items[index].bytes;
-                *ends.entry(end(index)).or_insert(0) += 1;
+            for (bytes, is_scratch) in born {
+                *(if *is_scratch { &mut scratch } else { &mut live }) += bytes.len();
+                *ends.entry(end(bytes)).or_insert(0) += 1;
             }
             let extent = ends.last_key_value().map_or(0, |(&end, _)| end);
             ArenaUse { live, scratch, extent }
@@ -435,14 +538,15 @@ impl<'a> Layout<'a> {
             rate: height,
             lead: height,
             capacity: height,
-            moves: 0..0,
+            moves: None,
             words,
         };
         let Segment { calls, band: Some(band), .. } = placed.segments.first()? else { return Some(whole) };
         let Some((progress, line)) = band.input(calls.len()) else { return Some(whole) };
-        debug_assert!((1..=progress.rate as isize).contains(&progress.lead), "the input's first rows come in turn 0");
-        let (rate, lead) = (progress.rate, progress.lead.unsigned_abs());
-        Some(InputRows { rate, lead, capacity: line.capacity, moves: line.moves.clone(), ..whole })
+        let (rate, lead) = (progress.rate, progress.reach(0));
+        debug_assert!((1..=rate as isize).contains(&lead), "the input's first rows come in turn 0");
+        let moves = placed.buffer(item).and_then(|buffer| buffer.brought(&placed.placement));
+        Some(InputRows { rate, lead: lead.unsigned_abs(), capacity: line.capacity, moves, ..whole })
     }
 
     /// What lies in the arena, tensors first.
@@ -456,13 +560,31 @@ impl<'a> Layout<'a> {
             }
             _ => Purpose::Tensor(root),
         };
-        let purposes = tensors.into_iter().map(purpose).chain((0..placed.order.len()).map(Purpose::Scratch));
+        let purposes = tensors.iter().copied().map(purpose).chain((0..placed.order.len()).map(Purpose::Scratch));
         let block = |(purpose, (item, &offset)): (Purpose, (&Item, &usize))| Block {
             purpose,
             bytes: offset..offset + item.bytes,
             moments: item.first..item.last + 1,
         };
-        let blocks = purposes.zip(placed.items.iter().zip(&placed.placement.offsets)).map(block);
+        let of_items = purposes.zip(placed.items.iter().zip(&placed.placement.offsets)).map(block);
+        let resting = placed.buffers.iter().flat_map(|buffer| {
+            let bytes = buffer.rest(&placed.placement);
+            let root = tensors.iter().find(|&&(item, _)| item == buffer.item).map(|&(_, root)| root);
+            let rows = root.and_then(|root| {
+                Some((root, bytes.len() / (self.bytes[buffer.item] / self.net.tensors[root].shape.get(1)?)))
+            });
+            let moments = buffer.rest.iter().flat_map(|(_, moments)| moments.clone());
+            let moments: Vec<_> = moments.collect();
+            rows.into_iter().flat_map(move |(root, rows)| {
+                let (bytes, moments) = (bytes.clone(), moments.clone());
+                moments.into_iter().map(move |moments| Block {
+                    purpose: Purpose::Rows(root, rows),
+                    bytes: bytes.clone(),
+                    moments,
+                })
+            })
+        });
+        let blocks = of_items.chain(resting);
         blocks.filter(|block| !block.bytes.is_empty() && !block.moments.is_empty()).collect()
     }
 
@@ -506,8 +628,12 @@ impl<'a> Layout<'a> {
             Goal::Budget(budget) => budget,
             Goal::LeastArena => 0,
         };
-        for (index, sequence) in sequences.iter().enumerate() {
-            let segments = sequence.segments();
+        // Bands whose rows rest in their buffers move them once, others twice.
+        let kinds = [false, true]
+            .into_iter()
+            .flat_map(|rests| sequences.iter().enumerate().map(move |(index, of)| (index, of, rests)));
+        for (index, sequence, rests) in kinds {
+            let segments = sequence.segments(rests);
             let least = divide::least_peak(&segments, calls.len());
             // The peak is a lower bound of the arena. When a placement exceeds the budget, a lower limit may do; for the least arena one above the least peak
             // may be better, since its tensors fit each other better.
@@ -619,7 +745,8 @@ impl<'a> Layout<'a> {
     /// the last one.
     fn moments(&self, calls: &[Lowering], order: &[usize]) -> Vec<Item> {
         let end = calls.len() + 1;
-        let mut items: Vec<Item> = self.bytes.iter().map(|&bytes| Item { bytes, first: usize::MAX, last: 0 }).collect();
+        let mut items: Vec<Item> =
+            self.bytes.iter().map(|&bytes| Item { bytes, first: usize::MAX, last: 0, pause: 0..0 }).collect();
         let mut touch = |item: usize, moment: usize| {
             items[item].first = items[item].first.min(moment);
             items[item].last = items[item].last.max(moment);
@@ -640,7 +767,8 @@ impl<'a> Layout<'a> {
         let mut items = self.moments(calls, &order);
         let mut overlaps = Vec::new();
         let mut of_bands = Vec::new();
-        for Segment { calls: range, band, .. } in &segments {
+        let mut buffers = Vec::new();
+        for Segment { calls: range, band, rests, .. } in &segments {
             let Some(band) = band else { continue };
             // What a band takes in or gives out is in use in all of its turns.
             let moments = range.start + 1..range.end + 1;
@@ -654,20 +782,25 @@ impl<'a> Layout<'a> {
                     }
                 }
             }
+            // The model's input comes at moment 0, in front of each turn.
+            let pushed = sequence.pushed_into(range).zip(band.input(range.len()));
+            let of_band = if pushed.is_some() { 0..moments.end } else { moments.clone() };
             for (index, (call, line)) in sequence.calls[range.clone()].iter().zip(&band.lines).enumerate() {
                 if let (Some(line), &[item]) = (line, &call.writes[..]) {
-                    items[item].bytes = line.capacity * sequence.items[item].image.map_or(0, |(_, row)| row);
-                    if line.moves.is_empty() {
-                        // Its rows are used up in the turn that makes them.
-                        (items[item].first, items[item].last) =
-                            (moments.start + index, moments.start + line.last_reader);
-                    }
+                    let row = sequence.items[item].image.map_or(0, |(_, row)| row);
+                    items[item].bytes = line.capacity * row;
+                    let in_use = moments.start + index..moments.start + line.last_reader + 1;
+                    let writer = Some(range.start + index);
+                    let buffer = Buffer::new(item, line, row, (writer, range.start + line.last_reader));
+                    buffer.lie(&mut items[item], in_use, of_band.clone(), *rests, &mut buffers);
                 }
             }
-            if let (Some(item), Some((_, line))) = (sequence.pushed_into(range), band.input(range.len())) {
+            if let Some((item, (_, line))) = pushed {
                 let row = sequence.items[item].image.map_or(0, |(_, row)| row);
-                let last = if line.moves.is_empty() { moments.start + line.last_reader } else { moments.end - 1 };
-                items[item] = Item { bytes: line.capacity * row, first: moments.start, last };
+                items[item].bytes = line.capacity * row;
+                let in_use = 0..moments.start + line.last_reader + 1;
+                let buffer = Buffer::new(item, line, row, (None, range.start + line.last_reader));
+                buffer.lie(&mut items[item], in_use, of_band, *rests, &mut buffers);
             }
             if let Some(overlap) = sequence.band_overlap(range, band) {
                 of_bands.push((range.start, overlap.input, overlap.output));
@@ -682,13 +815,15 @@ impl<'a> Layout<'a> {
         }
         for (position, &index) in order.iter().enumerate() {
             let bytes = calls[index].call.scratch_words * 4;
-            items.push(Item { bytes, first: position + 1, last: position + 1 });
+            items.push(Item { bytes, first: position + 1, last: position + 1, pause: 0..0 });
         }
-        let placement = place::place(&items, &overlaps);
+        let bands = segments.iter().filter(|segment| segment.band.is_some());
+        let bands: Vec<_> = bands.map(|segment| segment.calls.start + 1..segment.calls.end + 1).collect();
+        let placement = place_with_rests(&items, &overlaps, &mut buffers, &bands);
         let range = |item: usize| placement.offsets[item]..placement.offsets[item] + items[item].bytes;
         let common = of_bands.into_iter().map(|(start, input, output)| (start, common(range(input), range(output))));
         let common = common.collect();
-        Placed { order, segments, items, placement, common }
+        Placed { order, segments, items, placement, buffers, common }
     }
 
     /// The input that the call's output may overlap: the largest of those that die here.
@@ -790,7 +925,7 @@ impl<'a> Layout<'a> {
         states: &States,
         offsets: &HashMap<TensorId, usize>,
     ) -> Result<Vec<Step>> {
-        let Placed { order, segments, items, placement, common } = placed;
+        let Placed { order, segments, items, placement, common, .. } = placed;
         let mut calls: Vec<Option<Lowering>> = calls.into_iter().map(Some).collect();
         let mut steps = Vec::with_capacity(order.len());
         for Segment { calls: range, band, .. } in segments {
@@ -820,7 +955,9 @@ impl<'a> Layout<'a> {
                 let scratch = placement.offsets[self.bytes.len() + position] / 4;
                 let (inputs, outputs) = (operands(&call.inputs)?, operands(&call.outputs)?);
                 let scratch = scratch..scratch + call.scratch_words;
-                let by_rows = by_rows.remove(&position).map(|turns| turns.placed(&inputs, &outputs, &scratch));
+                let by_rows = by_rows
+                    .remove(&position)
+                    .map(|turns| turns.placed(&inputs, &outputs, &scratch, placed.moves(position)));
                 let io = Io::new(inputs, outputs, operands(&call.states)?, scratch, shared.is_some());
                 let mut memory = uses[moment];
                 memory.live -= shared.map_or(0, |(_, common)| common);
@@ -830,6 +967,42 @@ impl<'a> Layout<'a> {
         }
         Ok(steps)
     }
+}
+
+/// Places items, and behind them in the list of places the rows of buffers that rest.
+///
+/// Rows are put away behind the call that reads them last, and brought back before the call that writes the next ones. Between two calls there are hence several
+/// instants: at the first ones buffers are put away, one at each, and at the last one all of them are, before the next call's is brought back. What lies in
+/// two places, one for the time before an instant and one for the time behind it, may overlap itself, and nothing else that is needed. `bands` are the moments
+/// of the bands: what is in use at all of them stays for the instants behind the last one, since another turn follows.
+fn place_with_rests(items: &[Item], overlaps: &[Overlap], buffers: &mut [Buffer], bands: &[Range<usize>]) -> Placement {
+    if buffers.iter().all(|buffer| buffer.rest.is_none()) {
+        return place::place(items, overlaps);
+    }
+    let instants = |item: &Item| {
+        let stays = bands.iter().any(|band| item.first <= band.start && item.last + 1 == band.end);
+        let last = item.last * INSTANTS + if stays { INSTANTS - 1 } else { 0 };
+        Item { first: item.first * INSTANTS, last, ..item.clone() }
+    };
+    let mut all: Vec<Item> = items.iter().map(instants).collect();
+    let mut pairs = Vec::new();
+    let mut left: HashMap<usize, usize> = HashMap::new();
+    for buffer in buffers {
+        let Some((rest, moments)) = &mut buffer.rest else { continue };
+        *rest = all.len();
+        let earlier = left.entry(buffer.reader).or_insert(0);
+        let in_use = &mut all[buffer.item];
+        in_use.last += *earlier;
+        *earlier += 1;
+        let first = moments.first().map_or(0, |moments| moments.start).min(items[buffer.item].first) * INSTANTS;
+        let last = moments.last().map_or(0, |moments| moments.end).max(items[buffer.item].last + 1) * INSTANTS - 1;
+        let pause = in_use.first..in_use.last + 1;
+        all.push(Item { bytes: buffer.bytes[1], first, last, pause });
+        pairs.push(Resting { buffer: buffer.item, rest: *rest, by: buffer.bytes[0] });
+    }
+    let mut placement = place::place(&all, overlaps);
+    place::settle(&all, &mut placement, &pairs);
+    placement
 }
 
 /// How many bytes two ranges have in common.

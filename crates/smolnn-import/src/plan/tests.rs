@@ -280,7 +280,7 @@ fn random_nets_give_the_same_by_rows() {
         let rows = by_row.input_rows.as_ref().expect("the input comes by rows");
         pushed += usize::from(rows.capacity < rows.height);
         for (program, goal) in [(&least, "the least arena"), (&budget, "a budget"), (&by_row, "an input by rows")] {
-            assert_eq!(outputs(program, &inputs), expected, "seed {seed}, for {goal}: {net:#?}");
+            assert!(outputs(program, &inputs) == expected, "seed {seed}, for {goal}: {net:#?}");
             for step in program.steps.iter().filter(|step| step.by_rows.is_some()) {
                 *operators.entry(net.nodes[step.node].name.clone()).or_default() += 1;
             }

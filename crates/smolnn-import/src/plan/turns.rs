@@ -3,18 +3,21 @@
 use std::ops::Range;
 
 use smolnn_core::ShapeError;
+use smolnn_fixed::arena::relocate;
 
-use super::band::Band;
-use crate::lower::{Body, Call, Io, Lowering, Operand, Part, RowLowering, Storage, move_rows};
+use super::band::{Band, Every};
+use crate::lower::{Call, Io, Lowering, Operand, Part, RowLowering, Storage};
 use crate::net::{Net, RowWindow, Rows, TensorId, View, row_windows};
 
 /// A call by rows.
 #[derive(Debug)]
 pub(crate) struct ByRows {
     /// How the buffer of its output moves on before it runs, if it does.
-    pub moves: Option<Moves>,
+    pub before: Option<Moves>,
     /// What runs in which turns, in order.
     pub runs: Vec<RowRun>,
+    /// How rows are put away behind it, of buffers that it is the last one to read.
+    pub after: Vec<Moves>,
     is_whole: bool,
 }
 
@@ -29,31 +32,43 @@ impl ByRows {
     /// # Errors
     /// Those of the kernel.
     pub(crate) fn run(&self, turn: usize, arena: &mut [u32], state: &mut [u32]) -> Result<(), ShapeError> {
-        if let Some(Moves { turns, body, io, .. }) = &self.moves
-            && turns.contains(&turn)
+        self.before.iter().try_for_each(|moves| moves.run(turn, arena))?;
+        if let Some((index, RowRun { call, io, .. })) =
+            self.runs.iter().find_map(|run| Some((run.turns.index(turn)?, run)))
         {
-            body.run(io, 0, arena, state)?;
+            call.body.run(io, index, arena, state)?;
         }
-        match self.runs.iter().find(|run| run.turns.contains(&turn)) {
-            Some(RowRun { turns, call, io }) => call.body.run(io, turn - turns.start, arena, state),
+        self.after.iter().try_for_each(|moves| moves.run(turn, arena))
+    }
+}
+
+/// Rows that move to another place of the arena.
+#[derive(Clone, Debug)]
+pub(crate) struct Moves {
+    pub turns: Every,
+    /// Their bytes.
+    pub from: Range<usize>,
+    /// The first byte of their new place, which may overlap the old one.
+    pub to: usize,
+}
+
+impl Moves {
+    /// Moves the rows, if this is one of the turns.
+    ///
+    /// # Errors
+    /// [`ShapeError::Range`] where the arena is smaller, which the plan rules out.
+    pub(crate) fn run(&self, turn: usize, arena: &mut [u32]) -> Result<(), ShapeError> {
+        match self.turns.index(turn) {
+            Some(_) => relocate(arena, self.from.clone(), self.to),
             None => Ok(()),
         }
     }
 }
 
-/// A buffer of rows that moves on.
-#[derive(Debug)]
-pub(crate) struct Moves {
-    pub turns: Range<usize>,
-    pub body: Body,
-    /// The buffer: the only operand.
-    pub io: Io,
-}
-
 /// A call for several turns.
 #[derive(Debug)]
 pub(crate) struct RowRun {
-    pub turns: Range<usize>,
+    pub turns: Every,
     pub call: Call,
     pub io: Io,
 }
@@ -61,12 +76,10 @@ pub(crate) struct RowRun {
 /// A call by rows before memory is placed.
 pub(super) struct Turns {
     runs: Vec<Run>,
-    /// Turns before which the output's buffer moves on, and elements that it moves on by.
-    moves: Option<(Range<usize>, usize)>,
 }
 
 struct Run {
-    turns: Range<usize>,
+    turns: Every,
     call: Call,
     inputs: Vec<Option<Access>>,
     output: Access,
@@ -138,7 +151,8 @@ impl Turns {
         let mut runs: Vec<Run> = Vec::new();
         // The shape of the last run.
         let mut shape: Option<RunShape> = None;
-        for turn in progress.turns() {
+        let period = progress.period;
+        for turn in progress.turns().turns() {
             let made = progress.rows(turn);
             let seen = |(window, input): (&Option<RowWindow>, &Option<TensorId>)| {
                 let (window, id) = ((*window)?, (*input)?);
@@ -163,7 +177,7 @@ impl Turns {
                 && let Some(run) = runs.last_mut()
                 && run.goes_on(&inputs, &written)
             {
-                run.turns.end = turn + 1;
+                run.turns.range.end = turn + 1;
                 continue;
             }
             let some_rows = rows.call(*node, &seen, made.len())?.with_layout(call.layout)?;
@@ -172,20 +186,21 @@ impl Turns {
                 && some_rows.constant_bytes == call.constant_bytes
                 && some_rows.scratch_words <= call.scratch_words;
             fits.then_some(())?;
-            runs.push(Run { turns: turn..turn + 1, call: some_rows, inputs, output: written });
+            runs.push(Run { turns: Every { range: turn..turn + 1, period }, call: some_rows, inputs, output: written });
             shape = Some(own);
         }
-        let line = band.lines[index].as_ref().filter(|line| !line.moves.is_empty());
-        Some(Self { runs, moves: line.map(|line| (line.moves.clone(), line.by * output.row)) })
+        Some(Self { runs })
     }
 
-    /// The call with its memory: operands of the call over whole tensors, whose places are those of the images or of their buffers.
-    pub(super) fn placed(self, inputs: &[Operand], outputs: &[Operand], scratch: &Range<usize>) -> ByRows {
-        let moves = self.moves.zip(self.runs.first()).map(|((turns, by), run)| {
-            let line = Operand { part: None, ..run.output.operand(&outputs[0]) };
-            let body = move_rows(line.storage, by);
-            Moves { turns, body, io: Io::new(Vec::new(), vec![line], Vec::new(), 0..0, false) }
-        });
+    /// The call with its memory: operands of the call over whole tensors, whose places are those of the images or of their buffers, and what moves before
+    /// and behind it.
+    pub(super) fn placed(
+        self,
+        inputs: &[Operand],
+        outputs: &[Operand],
+        scratch: &Range<usize>,
+        (before, after): (Option<Moves>, Vec<Moves>),
+    ) -> ByRows {
         let placed = |Run { turns, call, inputs: accesses, output }: Run| {
             let inputs = inputs.iter().zip(&accesses);
             let inputs =
@@ -195,14 +210,14 @@ impl Turns {
             RowRun { turns, call, io }
         };
         let is_whole = self.runs.iter().all(|run| run.output.buffer.is_none());
-        ByRows { moves, is_whole, runs: self.runs.into_iter().map(placed).collect() }
+        ByRows { before, after, is_whole, runs: self.runs.into_iter().map(placed).collect() }
     }
 }
 
 impl Run {
     /// Whether a turn with these operands goes on as the run does; its steps are then known.
     fn goes_on(&mut self, inputs: &[Option<Access>], output: &Access) -> bool {
-        let turns = self.turns.len();
+        let turns = self.turns.count();
         let steps = self.inputs.iter().zip(inputs).map(|(first, next)| match (first, next) {
             (Some(first), Some(next)) => first.step(turns, next).map(Some),
             (None, None) => Some(None),

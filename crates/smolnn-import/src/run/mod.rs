@@ -118,7 +118,7 @@ impl<'a> Runner<'a> {
             let steps = &self.program.steps[steps.clone()];
             for turn in 0..*turns {
                 if let (0, Some(rows)) = (stage, &self.program.input_rows) {
-                    self.push_rows(rows, turn);
+                    self.push_rows(rows, turn)?;
                 }
                 for step in steps {
                     let node = &self.program.net.nodes[step.node];
@@ -136,18 +136,18 @@ impl<'a> Runner<'a> {
     }
 
     /// Puts the rows of the input that come in a turn of the first stage into their buffer.
-    fn push_rows(&mut self, rows: &InputRows, turn: usize) {
-        let InputRows { height, rate, capacity, ref moves, ref words, .. } = *rows;
+    fn push_rows(&mut self, rows: &InputRows, turn: usize) -> Result<()> {
+        let InputRows { height, capacity, ref moves, ref words, .. } = *rows;
         let row = self.image.len() / height;
+        let moved = moves.iter().try_for_each(|moves| moves.run(turn, &mut self.arena));
+        moved.map_err(|error| Error::Tensor(format!("the rows of the input: {error}")))?;
         let buffer = &mut bytemuck::must_cast_slice_mut::<u32, u8>(&mut self.arena[words.clone()])[..capacity * row];
-        if moves.contains(&turn) {
-            buffer.copy_within(rate * row.., 0);
-        }
         for (index, values) in self.image.chunks_exact(row.max(1)).enumerate() {
             if rows.rows(turn).contains(&index) {
                 buffer[rows.place(index) * row..][..row].copy_from_slice(values);
             }
         }
+        Ok(())
     }
 
     /// Runs a step in one of its stage's turns. The outer error is that of a custom operator without a function.
