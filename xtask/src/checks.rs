@@ -35,6 +35,14 @@ fn check(suite: &mut Suite<'_>, linted: &'static [Name]) {
     suite.step("clippy", Lane::Host, &[], move || {
         one(shell::cargo().args(["clippy", "--all-targets", "--all-features", "--quiet", "--", "-Dwarnings"]))
     });
+    suite.step("the importer without its features", Lane::Apart, &[], || {
+        for features in ["", "cli", "quantise"] {
+            let mut cargo = shell::cargo();
+            cargo.args(["clippy", "--quiet", "-p", "smolnn-import", "--no-default-features", "--features", features]);
+            shell::run(cargo.args(["--", "-Dwarnings"]))?;
+        }
+        Ok(Tally::ONE)
+    });
     suite.step("docs", Lane::Host, &[], move || {
         let mut cargo = shell::cargo();
         cargo.args(["doc", "--no-deps", "--all-features", "--quiet"]).env("RUSTDOCFLAGS", "-Dwarnings");

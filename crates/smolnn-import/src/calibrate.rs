@@ -982,3 +982,50 @@ fn place(layer: &QuantisedLayer) -> String {
 fn samples_vary(of: &Calibrated<'_>) -> bool {
     of.samples.count() > 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Model;
+    use crate::npy::Array;
+
+    /// A net that ends in the class is judged by its scores, as the same net without that end is: a class alone hides all errors but the largest.
+    #[test]
+    fn a_net_that_ends_in_an_arg_max_is_judged_by_its_scores() {
+        let data =
+            |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/quantise").join(name);
+        let net = Model::open(data("digits.tflite")).unwrap().net().clone();
+        let samples = Samples::from_arrays(&net, &Array::open(&data("digits.npz")).unwrap()).unwrap();
+        let mut ended = net.clone();
+        let axis = Constant::new(1_i32.to_le_bytes().into());
+        ended.tensors.push(Tensor::new("axis".into(), Element::I32, vec![], Some(axis)));
+        ended.tensors.push(Tensor::new("class".into(), Element::I32, vec![1], None));
+        let (axis, class) = (ended.tensors.len() - 2, ended.tensors.len() - 1);
+        ended.nodes.push(Node {
+            index: 8,
+            name: "ARG_MAX".into(),
+            operator: Operator::ArgExtreme { largest: true },
+            inputs: vec![Some(net.outputs[0]), Some(axis)],
+            outputs: vec![class],
+        });
+        ended.outputs = vec![class];
+        let report = |net: &Net, classes: Vec<usize>| {
+            let labelled = Some(Labelled { samples: None, labels: classes.into() });
+            let wishes = Wishes { labelled, ..Wishes::default() };
+            quantise("digits", net, &samples, &wishes, &mut |_, _, _| {}).unwrap().1
+        };
+        let classes: Vec<usize> = (0..samples.count()).map(|index| index % 10).collect();
+        let (scores, class) = (report(&net, classes.clone()), report(&ended, classes));
+        assert!(class.output_snr.is_some_and(|ratio| ratio > 20.0), "{:?}", class.output_snr);
+        assert_eq!(scores.output_snr, class.output_snr);
+        assert_eq!(scores.trials, class.trials);
+        // Sums over a map are in no order: their last bits differ.
+        for (with, without) in class.layers.iter().zip(&scores.layers) {
+            assert!((with.error_share - without.error_share).abs() < 1e-9, "{with:?}\n{without:?}");
+        }
+        // The accuracy is that of the class.
+        let accuracy =
+            |report: &QuantisationReport| report.variants.iter().map(|variant| variant.accuracy).collect::<Vec<_>>();
+        assert_eq!(accuracy(&scores), accuracy(&class));
+    }
+}

@@ -10,10 +10,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Why a model could not be read, compiled or run.
 ///
 /// `Debug` gives the same text as `Display`: it is what a build script's `fn main() -> Result<()>` shows.
-#[derive(thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -21,7 +19,6 @@ pub enum Error {
         source: std::io::Error,
     },
     /// What is wrong with the model in this file.
-    #[error("{}: {error}", path.display())]
     Model {
         /// The file.
         path: PathBuf,
@@ -29,19 +26,14 @@ pub enum Error {
         error: Box<Error>,
     },
     /// The bytes are no `.tflite` or `.onnx` model, or a damaged one.
-    #[error("not a readable model: {0}")]
     Malformed(String),
     /// The model is well formed, but holds things smolnn does not run. All of them are listed.
-    #[error("the model cannot be compiled:\n{}", list(.0))]
     Unsupported(Vec<Problem>),
     /// A tensor file handed to `run` does not fit the model.
-    #[error("{0}")]
     Tensor(String),
     /// Calibration data, or a float net that is to become one of integers, are not as they have to be.
-    #[error("{0}")]
     Calibration(String),
     /// The build environment lacks something (`OUT_DIR` outside a build script, an unknown backend).
-    #[error("{0}")]
     Environment(String),
 }
 
@@ -51,6 +43,27 @@ impl Error {
         match path {
             Some(path) => Error::Model { path: path.into(), error: Box::new(self) },
             None => self,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::File { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::Model { path, error } => write!(f, "{}: {error}", path.display()),
+            Error::Malformed(text) => write!(f, "not a readable model: {text}"),
+            Error::Unsupported(problems) => write!(f, "the model cannot be compiled:\n{}", list(problems)),
+            Error::Tensor(text) | Error::Calibration(text) | Error::Environment(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::File { source, .. } => Some(source),
+            _ => None,
         }
     }
 }

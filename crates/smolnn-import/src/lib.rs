@@ -13,9 +13,9 @@
 //! ```
 //! use smolnn_import::{Backend, Model};
 //!
+//! # #[cfg(all(feature = "cli", feature = "quantise"))] {
 //! let model = Model::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/digits/digits.tflite"))?;
 //! let program = model.compile(Backend::CURRENT)?;
-//! # #[cfg(feature = "cli")]
 //! println!("{}", program.report().table(None));
 //! assert!(program.arena_bytes() < 2048);
 //!
@@ -24,6 +24,7 @@
 //! runner.run()?;
 //! let scores = runner.output(0)?;
 //! assert_eq!(scores.len(), 10);
+//! # }
 //! # Ok::<(), smolnn_import::Error>(())
 //! ```
 //!
@@ -39,45 +40,66 @@
 //! 6. `plan`: orders the calls and places the tensors in one arena; outputs overlap dying inputs where the kernel runs row by row.
 //! 7. `write`, `run`, `report`: [`Program::source`] writes Rust, [`Program::runner`] runs the plan here, `Program::report` says what it takes.
 //!
-//! The feature `cli` is the command and the report, on by default so that `cargo install smolnn-import` gives `smolnn`; a build script
-//! needs neither.
+//! # Features
+//!
+//! Both are on by default, so that `cargo install smolnn-import` gives the whole command `smolnn`:
+//!
+//! - `cli`: the command, and the report of a program.
+//! - `quantise`: what runs networks on this machine, [`Runner`] and [`Model::calibrate`], and the command's `run` and `quantise`.
+//!
+//! A build script that opens a model and emits it needs neither (`default-features = false`): without the kernels it is compiled in a fraction of
+//! the time. One that calibrates takes `features = ["quantise"]`.
 //!
 //! The accessors of the flatbuffer (`read::tflite::schema`) hold the crate's only `unsafe` code, behind the flatbuffers verifier.
 
+// What the command and the quantiser share with the rest has fewer users without them.
+#![cfg_attr(not(feature = "quantise"), allow(dead_code, unused_imports, unused_macros))]
+
+#[cfg(feature = "quantise")]
 mod calibrate;
 mod error;
 #[cfg(feature = "cli")]
 mod fold;
+#[cfg(feature = "quantise")]
 mod labels;
 mod lower;
 mod manifest;
 mod model;
 mod net;
+#[cfg(feature = "quantise")]
 #[doc(hidden)] // For the command.
 pub mod npy;
 mod plan;
+#[cfg(feature = "quantise")]
 mod quantise;
 mod read;
 #[cfg(feature = "cli")]
 mod report;
 mod rewrite;
+#[cfg(feature = "quantise")]
 mod run;
 mod streaming;
 mod write;
 
 pub use error::{Error, Problem, Result};
+#[cfg(feature = "quantise")]
 pub use labels::Labels;
+#[cfg(feature = "quantise")]
 pub use lower::CustomTensors;
 pub use manifest::Manifest;
-pub use model::{Calibrated, Model, compile};
+#[cfg(feature = "quantise")]
+pub use model::Calibrated;
+pub use model::{Model, compile};
 pub use net::{
     Activation, BinaryKind, Comparison, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation,
     RecurrentCell, ReduceKind, RemovedChannels, Reset, SignalKind, SlidingWindow, Tensor, TensorId, UnaryKind,
 };
 pub use plan::{Core, Estimate, Program, Unit};
+#[cfg(feature = "quantise")]
 pub use quantise::{QuantisationReport, QuantisedLayer, RangeMethod, Trial, Variant, layers, recurrent};
 #[cfg(feature = "cli")]
 pub use report::{Layer, Memory, Overlap, Report, ReportedTensor};
+#[cfg(feature = "quantise")]
 pub use run::Runner;
 pub use smolnn_core::{CustomOperator, CustomTensor};
 pub use smolnn_fixed::Backend;

@@ -10,11 +10,15 @@ use smolnn_import::{Backend, Core, Error, Model, Program, Result};
 mod c;
 mod chips;
 mod new;
+#[cfg(feature = "quantise")]
 mod quantiser;
+#[cfg(feature = "quantise")]
 mod session;
 
 use new::{New, Origin};
+#[cfg(feature = "quantise")]
 use quantiser::Quantiser;
+#[cfg(feature = "quantise")]
 use session::Session;
 
 /// Neural networks for microcontrollers: `.tflite` or `.onnx` in, Rust out.
@@ -83,9 +87,18 @@ enum Command {
         origin: Origin,
     },
     /// Makes integers of a float model by calibration data, and says what it costs and where.
+    #[cfg(feature = "quantise")]
     Quantise(Quantiser),
     /// Runs the model here, with the kernels that the firmware uses.
+    #[cfg(feature = "quantise")]
     Run(Session),
+    /// Not in this build, which has no kernels: see the error.
+    #[cfg(not(feature = "quantise"))]
+    #[command(aliases = ["run"], disable_help_flag = true)]
+    Quantise {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        _ignored: Vec<String>,
+    },
     /// Makes a project for a chip that builds and runs the model, or one that recognises a handwritten digit.
     New(New),
 }
@@ -209,8 +222,12 @@ fn main() -> ExitCode {
                 compile(model, &output, packed_for(backend.as_ref()), section, c.then_some(&origin))
             })
         }
+        #[cfg(feature = "quantise")]
         Command::Quantise(quantiser) => quantiser.run(),
+        #[cfg(feature = "quantise")]
         Command::Run(session) => session.run(),
+        #[cfg(not(feature = "quantise"))]
+        Command::Quantise { .. } => Err(without_kernels()),
         Command::New(new) => new.run(),
     };
     match done {
@@ -220,6 +237,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What a build without kernels cannot do, and where to find one with them.
+#[cfg(not(feature = "quantise"))]
+fn without_kernels() -> Error {
+    Error::Environment(
+        "this build of the command runs no network: it was compiled without the kernels, which is quicker. `cargo run -p smolnn-import --` in the clone has \
+         them, and so has `smolnn` after `cargo install --path crates/smolnn-import`"
+            .into(),
+    )
 }
 
 /// The backend that a module is packed for. Portable code runs everywhere and is slow everywhere: without a choice it is said.

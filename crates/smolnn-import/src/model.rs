@@ -12,19 +12,24 @@ use crate::lower::lower;
 use crate::manifest::Manifest;
 use crate::net::{Net, Operator, Tensor};
 use crate::plan::{Aim, Goal, Program, plan};
+#[cfg(feature = "quantise")]
 use crate::quantise::QuantisationReport;
 use crate::read::{has_channels_first, label_lists, read};
 use crate::rewrite::{channels_last_inputs, keep_state, rewrite, rewrite_channels_first, take_out_constant_channels};
 use crate::streaming::streaming;
 
+#[cfg(feature = "quantise")]
 mod calibrated;
 
+#[cfg(feature = "quantise")]
 pub use calibrated::Calibrated;
 
 /// What this build script wrote, by file: two models of one name would overwrite each other.
 static EMITTED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
 
 /// A model that was read, checked and rewritten.
+///
+/// `calibrate`, which makes integers of a float model, and `Program::runner` need the crate's feature `quantise`.
 #[derive(Clone, Debug)]
 pub struct Model {
     name: String,
@@ -42,6 +47,7 @@ pub struct Model {
     /// Files and folders of calibration data.
     data: Vec<PathBuf>,
     /// What it cost to quantise the model here.
+    #[cfg(feature = "quantise")]
     quantisation: Option<Arc<QuantisationReport>>,
     aim: Aim,
     is_quiet: bool,
@@ -114,6 +120,7 @@ impl Model {
             keeps_channels: false,
             flash_budget: None,
             data: Vec::new(),
+            #[cfg(feature = "quantise")]
             quantisation: None,
             aim: Aim::default(),
             is_quiet: false,
@@ -359,6 +366,7 @@ impl Model {
         for path in self.path.iter().chain(&self.data) {
             println!("cargo::rerun-if-changed={}", path.display());
         }
+        #[cfg(feature = "quantise")]
         for warning in self.quantisation.iter().filter(|_| !self.is_quiet).flat_map(|report| &report.warnings) {
             println!("cargo::warning={}: {warning}", self.name);
         }

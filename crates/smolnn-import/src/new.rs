@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use smolnn_import::{Backend, Error, Manifest, Model, Program, ReportedTensor, Result, npy};
+use smolnn_import::{Backend, Error, Manifest, Model, Program, ReportedTensor, Result};
 
 use super::chips::{self, Chip, Memory, Start};
-use super::{quantiser, save, say};
+use super::{save, say};
 
 /// What to make.
 #[derive(Args)]
@@ -109,7 +109,7 @@ impl New {
         let part = |bytes: usize, memory: &Memory| format!("{bytes} bytes of {} KB", memory.length / 1024);
         say(&format!(
             "{}: {} on the {title}. Beside code and stack, the model takes {} of flash and {} of RAM.\n\
-             Next: cd {0} && cargo run --release (compiles the importer once, a minute or two)",
+             Next: cd {0} && cargo run --release (compiles the importer once, half a minute or more)",
             self.folder.display(),
             source.file,
             part(program.constant_bytes(), flash),
@@ -149,7 +149,7 @@ impl New {
         };
         let mut model = super::open(path, &self.dimensions)?;
         if let Some(data) = &self.data {
-            model = quantiser::with_progress(model.calibrate(data)?)?;
+            model = quantised(model, data)?;
         }
         let program = model.compile(backend)?;
         self.fits(&program)?;
@@ -158,7 +158,7 @@ impl New {
         if let Some(data) = &self.data {
             let inside = |file: PathBuf| (format!("{}/{}", file_name(data), file_name(&file)), file);
             match data.is_dir() {
-                true => paths.extend(npy::Array::files(data)?.into_iter().map(inside)),
+                true => paths.extend(arrays(data)?.into_iter().map(inside)),
                 false => paths.push((file_name(data), data.clone())),
             }
         }
@@ -244,7 +244,10 @@ impl New {
             ("ram_origin", origin(chip.ram)),
             ("ram_length", length(chip.ram)),
             ("smolnn", format!("{{ {} }}", dependency.replace("{}", "smolnn"))),
-            ("smolnn_import", format!("{{ {}, default-features = false }}", dependency.replace("{}", "smolnn-import"))),
+            ("smolnn_import", {
+                let features = if self.data.is_some() { ", features = [\"quantise\"]" } else { "" };
+                format!("{{ {}, default-features = false{features} }}", dependency.replace("{}", "smolnn-import"))
+            }),
             ("dependencies", embassy.map_or(chip.crates, |embassy| embassy.crates).join("\n")),
             ("link", link(chip)),
             ("open", self.open(&source.file)),
@@ -305,6 +308,28 @@ impl Origin {
         // Quotes in which a backslash is a character like others.
         Ok(format!("path = '{}'", folder.join("crates").join("{}").display()))
     }
+}
+
+/// The model in integers, by its calibration data.
+#[cfg(feature = "quantise")]
+fn quantised(model: Model, data: &Path) -> Result<Model> {
+    super::quantiser::with_progress(model.calibrate(data)?)
+}
+
+#[cfg(not(feature = "quantise"))]
+fn quantised(_: Model, _: &Path) -> Result<Model> {
+    Err(super::without_kernels())
+}
+
+/// The files of calibration data in a folder.
+#[cfg(feature = "quantise")]
+fn arrays(folder: &Path) -> Result<Vec<PathBuf>> {
+    smolnn_import::npy::Array::files(folder)
+}
+
+#[cfg(not(feature = "quantise"))]
+fn arrays(_: &Path) -> Result<Vec<PathBuf>> {
+    Err(super::without_kernels())
 }
 
 /// The last part of a path.

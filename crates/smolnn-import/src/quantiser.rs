@@ -1,9 +1,10 @@
 //! The command `quantise`: a float model and calibration data become integers, with a report.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use smolnn_import::{Calibrated, Error, Labels, Model, RangeMethod, Result};
 
 use super::{Target, packed_for, say, target};
@@ -158,24 +159,27 @@ impl Quantiser {
     }
 }
 
-/// Makes integers of the model, and shows how far that is on a terminal.
+/// Makes integers of the model. On a terminal a line says how far that is.
 pub fn with_progress(calibrated: Calibrated) -> Result<Model> {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
-        bar.set_style(style);
+    if !std::io::stderr().is_terminal() {
+        return calibrated.int8();
     }
-    let shown = bar.clone();
-    let calibrated = calibrated.progress(move |what, done, of| {
-        shown.set_length(of as u64);
-        shown.set_position(done as u64);
-        if shown.message() != what {
-            shown.set_message(what.to_owned());
+    let mut last = Instant::now();
+    let model = calibrated.progress(move |what, done, of| {
+        if last.elapsed() >= BETWEEN_LINES {
+            eprint!("{CLEAR_LINE}{what} {done}/{of}");
+            last = Instant::now();
         }
     });
-    let model = calibrated.int8();
-    bar.finish_and_clear();
+    let model = model.int8();
+    eprint!("{CLEAR_LINE}");
     model
 }
+
+/// To the start of the line, and nothing on it (ECMA-48: CR, EL).
+const CLEAR_LINE: &str = "\r\x1b[K";
+/// Nobody reads faster.
+const BETWEEN_LINES: Duration = Duration::from_millis(100);
 
 /// What `--output` means.
 enum Output {

@@ -151,6 +151,7 @@ fn calibration_data_come_along_and_make_integers() {
     assert!(build.contains(words), "{build}");
     assert_eq!(std::fs::read(folder.join("models/digits.npz")).ok(), std::fs::read(&data).ok());
     let manifest = read(&folder, "Cargo.toml");
+    assert!(manifest.contains("default-features = false, features = [\"quantise\"] }"), "{manifest}");
     for profile in ["dev", "release"] {
         assert!(manifest.contains(&format!("[profile.{profile}.build-override]\nopt-level = 3\n")), "{manifest}");
     }

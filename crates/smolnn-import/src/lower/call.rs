@@ -174,6 +174,10 @@ pub(crate) enum Task<'t, 'm> {
     Write { source: &'t mut Source, io: &'t Io, text: &'t mut String },
 }
 
+/// Without its feature nothing can ask for a run, and no kernel is compiled into a build script that only writes its call.
+#[cfg(not(feature = "quantise"))]
+pub(crate) const NOT_HERE: ShapeError = ShapeError::Range("kernels run with the feature quantise");
+
 /// What [`call!`] makes of a kernel with its arguments.
 type Function = dyn Fn(Task<'_, '_>) -> Result<(), ShapeError>;
 
@@ -327,6 +331,9 @@ macro_rules! call {
                 $crate::lower::call::Task::Check => {
                     $l $(:: $m)* ($($crate::lower::argument::Argument::value(&$made)?),*).map(|_| ())
                 }
+                #[cfg(not(feature = "quantise"))]
+                $crate::lower::call::Task::Run(_) => Err($crate::lower::call::NOT_HERE),
+                #[cfg(feature = "quantise")]
                 #[allow(unused_mut, unused_variables)]
                 $crate::lower::call::Task::Run(mut memory) => {
                     let layer = $l $(:: $m)* ($($crate::lower::argument::Argument::value(&$made)?),*)?;
@@ -356,6 +363,9 @@ macro_rules! call {
             true $(&& $crate::lower::argument::Argument::runs_here(&$plain))*,
             move |task| match task {
                 $crate::lower::call::Task::Check => Ok(()),
+                #[cfg(not(feature = "quantise"))]
+                $crate::lower::call::Task::Run(_) => Err($crate::lower::call::NOT_HERE),
+                #[cfg(feature = "quantise")]
                 #[allow(unused_mut, unused_variables)]
                 $crate::lower::call::Task::Run(mut memory) => {
                     $crate::lower::call::run_kernel!(

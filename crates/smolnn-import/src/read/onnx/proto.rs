@@ -1,179 +1,213 @@
 //! The messages of ONNX files that a net is made of, with the numbers that the format gives their fields. Fields that nothing here needs are left out:
 //! the decoder skips them.
+//!
+//! They are declared by a macro of our own over prost's encodings: prost's derive would bring four crates that work on syntax trees, which take longer to
+//! compile than the rest of the reader.
 
-use prost::Message;
+use prost::bytes::{Buf, BufMut};
+use prost::encoding::{self, DecodeContext, WireType, skip_field};
+use prost::{DecodeError, Message};
 
-/// The file.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Model {
-    #[prost(int64, tag = "1")]
-    pub ir_version: i64,
-    #[prost(string, tag = "2")]
-    pub producer_name: String,
-    #[prost(message, optional, tag = "7")]
-    pub graph: Option<Graph>,
-    #[prost(message, repeated, tag = "8")]
-    pub opset_import: Vec<OperatorSet>,
-    #[prost(message, repeated, tag = "20")]
-    pub training_info: Vec<Nothing>,
-    #[prost(message, repeated, tag = "25")]
-    pub functions: Vec<Function>,
+/// Declares messages: each field with its type, how often it occurs in the file, its type there and its number.
+macro_rules! messages {
+    ($($(#[$about:meta])* struct $name:ident { $($field:ident: $type:ty = $often:ident $kind:ident $tag:literal,)* })*) => {$(
+        $(#[$about])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub(super) struct $name {
+            $(pub $field: $type,)*
+        }
+
+        impl Message for $name {
+            #[allow(unused_variables)] // Of a message without fields.
+            fn encode_raw(&self, buffer: &mut impl BufMut) {
+                $(encode!($often $kind, $tag, self.$field, buffer);)*
+            }
+
+            fn merge_field(
+                &mut self,
+                tag: u32,
+                wire: WireType,
+                buffer: &mut impl Buf,
+                context: DecodeContext,
+            ) -> Result<(), DecodeError> {
+                match tag {
+                    $($tag => merge!($often $kind, self.$field, wire, buffer, context).map_err(|mut error| {
+                        error.push(stringify!($name), stringify!($field));
+                        error
+                    }),)*
+                    _ => skip_field(wire, tag, buffer, context),
+                }
+            }
+
+            fn encoded_len(&self) -> usize {
+                0 $(+ length!($often $kind, $tag, self.$field))*
+            }
+
+            fn clear(&mut self) {
+                *self = Self::default();
+            }
+        }
+    )*};
 }
 
-/// A set of operators, and its version.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct OperatorSet {
-    #[prost(string, tag = "1")]
-    pub domain: String,
-    #[prost(int64, tag = "2")]
-    pub version: i64,
+/// Reads a field: `one` value, an `optional` one, `many` values, or `packed` numbers, which may stand one by one as well.
+macro_rules! merge {
+    (one $kind:ident, $field:expr, $wire:ident, $buffer:ident, $context:ident) => {
+        encoding::$kind::merge($wire, &mut $field, $buffer, $context)
+    };
+    (optional $kind:ident, $field:expr, $wire:ident, $buffer:ident, $context:ident) => {
+        encoding::$kind::merge($wire, $field.get_or_insert_default(), $buffer, $context)
+    };
+    ($often:ident $kind:ident, $field:expr, $wire:ident, $buffer:ident, $context:ident) => {
+        encoding::$kind::merge_repeated($wire, &mut $field, $buffer, $context)
+    };
 }
 
-/// A message of which only its presence counts.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Nothing {}
-
-/// An operator that the file itself defines.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Function {
-    #[prost(string, tag = "1")]
-    pub name: String,
-    #[prost(string, tag = "10")]
-    pub domain: String,
+/// Writes a field; a value that is the type's default is left out.
+macro_rules! encode {
+    (one $kind:ident, $tag:literal, $field:expr, $buffer:ident) => {
+        if !is_default(&$field) {
+            encoding::$kind::encode($tag, &$field, $buffer);
+        }
+    };
+    (optional $kind:ident, $tag:literal, $field:expr, $buffer:ident) => {
+        $field.iter().for_each(|value| encoding::$kind::encode($tag, value, $buffer))
+    };
+    (many $kind:ident, $tag:literal, $field:expr, $buffer:ident) => {
+        encoding::$kind::encode_repeated($tag, &$field, $buffer)
+    };
+    (packed $kind:ident, $tag:literal, $field:expr, $buffer:ident) => {
+        encoding::$kind::encode_packed($tag, &$field, $buffer)
+    };
 }
 
-/// Nodes, constants, inputs and outputs.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Graph {
-    #[prost(message, repeated, tag = "1")]
-    pub nodes: Vec<Node>,
-    #[prost(message, repeated, tag = "5")]
-    pub initializers: Vec<Tensor>,
-    #[prost(message, repeated, tag = "11")]
-    pub inputs: Vec<ValueInfo>,
-    #[prost(message, repeated, tag = "12")]
-    pub outputs: Vec<ValueInfo>,
-    #[prost(message, repeated, tag = "15")]
-    pub sparse_initializers: Vec<Nothing>,
+/// The bytes of a field.
+macro_rules! length {
+    (one $kind:ident, $tag:literal, $field:expr) => {
+        if is_default(&$field) { 0 } else { encoding::$kind::encoded_len($tag, &$field) }
+    };
+    (optional $kind:ident, $tag:literal, $field:expr) => {
+        $field.as_ref().map_or(0, |value| encoding::$kind::encoded_len($tag, value))
+    };
+    (many $kind:ident, $tag:literal, $field:expr) => {
+        encoding::$kind::encoded_len_repeated($tag, &$field)
+    };
+    (packed $kind:ident, $tag:literal, $field:expr) => {
+        encoding::$kind::encoded_len_packed($tag, &$field)
+    };
 }
 
-/// A node: an operator with its operands by name.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Node {
-    #[prost(string, repeated, tag = "1")]
-    pub inputs: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    pub outputs: Vec<String>,
-    #[prost(string, tag = "3")]
-    pub name: String,
-    #[prost(string, tag = "4")]
-    pub op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    pub attributes: Vec<Attribute>,
-    #[prost(string, tag = "7")]
-    pub domain: String,
+/// Whether a value is what a field that the file leaves out has.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
-/// An attribute of a node. Which field holds its value, its kind says.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Attribute {
-    #[prost(string, tag = "1")]
-    pub name: String,
-    #[prost(float, tag = "2")]
-    pub float: f32,
-    #[prost(int64, tag = "3")]
-    pub int: i64,
-    #[prost(bytes = "vec", tag = "4")]
-    pub string: Vec<u8>,
-    #[prost(message, optional, boxed, tag = "5")]
-    pub tensor: Option<Box<Tensor>>,
-    #[prost(message, optional, tag = "6")]
-    pub graph: Option<Nothing>,
-    #[prost(float, repeated, tag = "7")]
-    pub floats: Vec<f32>,
-    #[prost(int64, repeated, tag = "8")]
-    pub ints: Vec<i64>,
-    #[prost(bytes = "vec", repeated, tag = "9")]
-    pub strings: Vec<Vec<u8>>,
-    #[prost(int32, tag = "20")]
-    pub kind: i32,
-    #[prost(message, optional, tag = "22")]
-    pub sparse_tensor: Option<Nothing>,
-}
+messages! {
+    /// The file.
+    struct Model {
+        ir_version: i64 = one int64 1,
+        producer_name: String = one string 2,
+        graph: Option<Graph> = optional message 7,
+        opset_import: Vec<OperatorSet> = many message 8,
+        training_info: Vec<Nothing> = many message 20,
+        functions: Vec<Function> = many message 25,
+    }
 
-/// The values of a constant: as raw bytes, or in the list of their type.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Tensor {
-    #[prost(int64, repeated, tag = "1")]
-    pub dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    pub data_type: i32,
-    #[prost(float, repeated, tag = "4")]
-    pub float_data: Vec<f32>,
-    #[prost(int32, repeated, tag = "5")]
-    pub int32_data: Vec<i32>,
-    #[prost(int64, repeated, tag = "7")]
-    pub int64_data: Vec<i64>,
-    #[prost(string, tag = "8")]
-    pub name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    pub raw_data: Vec<u8>,
-    #[prost(double, repeated, tag = "10")]
-    pub double_data: Vec<f64>,
-    #[prost(uint64, repeated, tag = "11")]
-    pub uint64_data: Vec<u64>,
-    #[prost(message, repeated, tag = "13")]
-    pub external_data: Vec<Entry>,
-    #[prost(int32, tag = "14")]
-    pub data_location: i32,
-}
+    /// A set of operators, and its version.
+    struct OperatorSet {
+        domain: String = one string 1,
+        version: i64 = one int64 2,
+    }
 
-/// A key with its value.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Entry {
-    #[prost(string, tag = "1")]
-    pub key: String,
-    #[prost(string, tag = "2")]
-    pub value: String,
-}
+    /// A message of which only its presence counts.
+    struct Nothing {}
 
-/// The name and the type of an input or output.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ValueInfo {
-    #[prost(string, tag = "1")]
-    pub name: String,
-    #[prost(message, optional, tag = "2")]
-    pub kind: Option<Type>,
-}
+    /// An operator that the file itself defines.
+    struct Function {
+        name: String = one string 1,
+        domain: String = one string 10,
+    }
 
-/// A type: that of a tensor, if it is one.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Type {
-    #[prost(message, optional, tag = "1")]
-    pub tensor: Option<TensorType>,
-}
+    /// Nodes, constants, inputs and outputs.
+    struct Graph {
+        nodes: Vec<Node> = many message 1,
+        initializers: Vec<Tensor> = many message 5,
+        inputs: Vec<ValueInfo> = many message 11,
+        outputs: Vec<ValueInfo> = many message 12,
+        sparse_initializers: Vec<Nothing> = many message 15,
+    }
 
-/// Element type and shape of a tensor.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct TensorType {
-    #[prost(int32, tag = "1")]
-    pub element: i32,
-    #[prost(message, optional, tag = "2")]
-    pub shape: Option<Shape>,
-}
+    /// A node: an operator with its operands by name.
+    struct Node {
+        inputs: Vec<String> = many string 1,
+        outputs: Vec<String> = many string 2,
+        name: String = one string 3,
+        op_type: String = one string 4,
+        attributes: Vec<Attribute> = many message 5,
+        domain: String = one string 7,
+    }
 
-/// The dimensions of a tensor.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Shape {
-    #[prost(message, repeated, tag = "1")]
-    pub dimensions: Vec<Dimension>,
-}
+    /// An attribute of a node. Which field holds its value, its kind says.
+    struct Attribute {
+        name: String = one string 1,
+        float: f32 = one float 2,
+        int: i64 = one int64 3,
+        string: Vec<u8> = one bytes 4,
+        tensor: Option<Box<Tensor>> = optional message 5,
+        graph: Option<Nothing> = optional message 6,
+        floats: Vec<f32> = packed float 7,
+        ints: Vec<i64> = packed int64 8,
+        strings: Vec<Vec<u8>> = many bytes 9,
+        kind: i32 = one int32 20,
+        sparse_tensor: Option<Nothing> = optional message 22,
+    }
 
-/// A dimension: its length, the name of a length that is open, or neither.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Dimension {
-    #[prost(int64, optional, tag = "1")]
-    pub length: Option<i64>,
-    #[prost(string, optional, tag = "2")]
-    pub name: Option<String>,
+    /// The values of a constant: as raw bytes, or in the list of their type.
+    struct Tensor {
+        dims: Vec<i64> = packed int64 1,
+        data_type: i32 = one int32 2,
+        float_data: Vec<f32> = packed float 4,
+        int32_data: Vec<i32> = packed int32 5,
+        int64_data: Vec<i64> = packed int64 7,
+        name: String = one string 8,
+        raw_data: Vec<u8> = one bytes 9,
+        double_data: Vec<f64> = packed double 10,
+        uint64_data: Vec<u64> = packed uint64 11,
+        external_data: Vec<Entry> = many message 13,
+        data_location: i32 = one int32 14,
+    }
+
+    /// A key with its value.
+    struct Entry {
+        key: String = one string 1,
+        value: String = one string 2,
+    }
+
+    /// The name and the type of an input or output.
+    struct ValueInfo {
+        name: String = one string 1,
+        kind: Option<Type> = optional message 2,
+    }
+
+    /// A type: that of a tensor, if it is one.
+    struct Type {
+        tensor: Option<TensorType> = optional message 1,
+    }
+
+    /// Element type and shape of a tensor.
+    struct TensorType {
+        element: i32 = one int32 1,
+        shape: Option<Shape> = optional message 2,
+    }
+
+    /// The dimensions of a tensor.
+    struct Shape {
+        dimensions: Vec<Dimension> = many message 1,
+    }
+
+    /// A dimension: its length, the name of a length that is open, or neither.
+    struct Dimension {
+        length: Option<i64> = optional int64 1,
+        name: Option<String> = optional string 2,
+    }
 }
