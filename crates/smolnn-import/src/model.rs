@@ -247,8 +247,8 @@ impl Model {
     /// Lets constants grow by up to so many bytes of flash where that saves cycles: `.flash_budget(64 * 1024)`. The layers that save most per byte come
     /// first. Without this constants grow by no more than a quarter; with a budget of 0 every layer is packed as small as its backend can.
     ///
-    /// On cores with DSP instructions, 3×3 convolutions of stride 1 by Winograd's products take about half of the cycles and 3.6 times the flash, with
-    /// the same outputs to the bit. They take more scratch memory, so that the arena may grow too: [`Program::arena_bytes`] says by how much.
+    /// 3×3 convolutions of stride 1 by Winograd's products take 3.6 times the flash and about half of the cycles on cores with DSP instructions, two thirds to
+    /// three quarters on others but for those with Helium, with the same outputs to the bit. They take more scratch memory, so that the arena may grow too: [`Program::arena_bytes`] says by how much.
     pub fn flash_budget(self, bytes: usize) -> Self {
         Self { flash_budget: Some(bytes), ..self }
     }

@@ -112,19 +112,25 @@ pub enum Layout {
     V7mShort,
     /// v7-M: any accumulator, any shift.
     V7mGeneral,
+    /// v7-M: 3×3 convolutions of stride 1 by Winograd's products, where packing is asked for them.
+    V7mWinograd,
     /// v6-M: accumulators and shifts are small enough for the short rounding.
     V6mShort,
     /// v6-M: any accumulator, any shift.
     V6mGeneral,
+    /// v6-M: 3×3 convolutions of stride 1 by Winograd's products, where packing is asked for them.
+    V6mWinograd,
     /// RV32: accumulators and shifts are small enough for the short rounding.
     Rv32Short,
     /// RV32: any accumulator, any shift.
     Rv32General,
+    /// RV32: 3×3 convolutions of stride 1 by Winograd's products, where packing is asked for them.
+    Rv32Winograd,
 }
 
 impl Layout {
     /// All layouts.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Portable,
         Self::DspPairs,
         Self::DspWide,
@@ -138,10 +144,13 @@ impl Layout {
         Self::HeliumToInt16,
         Self::V7mShort,
         Self::V7mGeneral,
+        Self::V7mWinograd,
         Self::V6mShort,
         Self::V6mGeneral,
+        Self::V6mWinograd,
         Self::Rv32Short,
         Self::Rv32General,
+        Self::Rv32Winograd,
     ];
 
     /// Whether both are the same layout: `==` for constants.
@@ -161,9 +170,9 @@ impl Layout {
             | Self::DspToInt16
             | Self::DspWinograd => Backend::Dsp,
             Self::HeliumMatrix | Self::HeliumDepthwise | Self::HeliumToInt16 => Backend::Helium,
-            Self::V7mShort | Self::V7mGeneral => Backend::V7m,
-            Self::V6mShort | Self::V6mGeneral => Backend::V6m,
-            Self::Rv32Short | Self::Rv32General => Backend::Rv32,
+            Self::V7mShort | Self::V7mGeneral | Self::V7mWinograd => Backend::V7m,
+            Self::V6mShort | Self::V6mGeneral | Self::V6mWinograd => Backend::V6m,
+            Self::Rv32Short | Self::Rv32General | Self::Rv32Winograd => Backend::Rv32,
         }
     }
 
@@ -278,7 +287,20 @@ pub const fn layout(backend: Backend, shape: &PackedShape) -> Layout {
 pub const fn winograd_layout(backend: Backend, shape: &Conv2dShape) -> Option<Layout> {
     match backend {
         Backend::Dsp if dsp::pack::takes_winograd(shape) => Some(Layout::DspWinograd),
+        Backend::V7m | Backend::V6m | Backend::Rv32 if scalar::pack::takes_winograd(shape) => {
+            Some(scalar::pack::winograd(backend))
+        }
         _ => None,
+    }
+}
+
+/// An estimate of the cycles that a convolution saves by the layout of [`winograd_layout`]; 0 where there is none or it saves
+/// nothing.
+pub const fn winograd_saves(backend: Backend, shape: &Conv2dShape) -> u64 {
+    match (winograd_layout(backend, shape), backend) {
+        (Some(_), Backend::Dsp) => dsp::pack::winograd_saves(shape),
+        (Some(_), _) => scalar::pack::winograd_saves(backend, shape),
+        (None, _) => 0,
     }
 }
 
@@ -322,6 +344,7 @@ pub(crate) const fn needs(layout: Layout, shape: &PackedShape) -> Result<Needs, 
         Backend::Dsp if winograd => dsp::pack::winograd_needs(&run_as),
         Backend::Dsp => dsp::pack::needs(&run_as),
         Backend::Helium => helium::pack::needs(&run_as),
+        Backend::V7m | Backend::V6m | Backend::Rv32 if winograd => scalar::pack::winograd_needs(backend, &run_as),
         Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::pack::needs(backend, &run_as),
     };
     const MOST: u64 = 1 << 29;
@@ -479,10 +502,11 @@ operators! {
     "a dense layer", dense, dense_words, DenseShape, Dense;
 }
 
-/// Packs the weights of a convolution for Winograd's products: into `words`, at least [`conv2d_winograd_words`] of them. Gives
-/// `None` where the backend has no such layout for the shape, or the weights are beyond what it is exact for.
+/// Packs the weights of a convolution for Winograd's products: into `words`, at least [`conv2d_winograd_words`] of them, and
+/// `channels`, one per output channel. Gives `None` where the backend has no such layout for the shape, or the weights are beyond
+/// what it is exact for.
 ///
-/// The layer then takes fewer instructions, more words of weights and more scratch memory, and
+/// The layer then takes fewer cycles, more words of weights and more scratch memory, and
 /// [`Conv2dShape::overlap_gap`] is not enough for it: see [`overlap_gap`].
 ///
 /// # Errors
@@ -493,13 +517,21 @@ pub fn conv2d_winograd(
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
+    channels: &mut [Channel],
 ) -> Result<Option<Packed>, ShapeError> {
     let Some(layout) = winograd_layout(backend, shape) else { return Ok(None) };
     let shape = PackedShape::Conv2d(*shape);
     let rows = Rows::new(&shape, weights)?;
     let taken = needs(layout, &shape)?;
     ShapeError::check_capacity("the packed words", taken.words as usize, words.len())?;
-    let Some(layout) = dsp::pack::write(layout, &shape, &rows, output, words) else { return Ok(None) };
+    if taken.channels > 0 {
+        ShapeError::check_length("the packed channels", rows.outputs, channels.len())?;
+    }
+    let written = match backend {
+        Backend::Dsp => dsp::pack::write(layout, &shape, &rows, output, words),
+        _ => scalar::pack::write_winograd(backend, &rows, output, words, channels),
+    };
+    let Some(layout) = written else { return Ok(None) };
     let Needs { words, channels, scratch } = taken;
     Ok(Some(Packed { words: words as usize, channels: channels as usize, scratch: scratch as usize, layout }))
 }
@@ -519,7 +551,9 @@ pub const fn conv2d_winograd_words(backend: Backend, shape: &Conv2dShape) -> usi
 /// holds its input: [`Conv2dShape::overlap_gap`], but for Winograd's products, which make two rows at a time.
 pub const fn overlap_gap(layout: Layout, shape: &Conv2dShape) -> usize {
     match layout {
-        Layout::DspWinograd => winograd::overlap_gap(shape),
+        Layout::DspWinograd | Layout::V7mWinograd | Layout::V6mWinograd | Layout::Rv32Winograd => {
+            winograd::overlap_gap(shape)
+        }
         _ => shape.overlap_gap(),
     }
 }

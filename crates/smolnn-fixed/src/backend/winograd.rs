@@ -25,8 +25,8 @@
 use smolnn_core::{Conv2dShape, Image, Window2d, WindowSize};
 
 /// Outputs of a tile along one axis, and the inputs that it sees.
-const TILE: usize = 2;
-const SEEN: usize = 4;
+pub(crate) const TILE: usize = 2;
+pub(crate) const SEEN: usize = 4;
 
 /// Places of a tile: as many products as it takes per input and output channel.
 pub(crate) const PLACES: usize = SEEN * SEEN;
@@ -45,20 +45,25 @@ pub(crate) const ORDER: [(usize, usize); PLACES] = {
     order
 };
 
+/// Whether Winograd's products serve the convolution.
+pub(crate) const fn serves(shape: &Conv2dShape) -> bool {
+    let (rows, columns) = (shape.rows(), shape.columns());
+    rows.kernel() == 3
+        && columns.kernel() == 3
+        && rows.stride() == 1
+        && columns.stride() == 1
+        && rows.dilation() == 1
+        && columns.dilation() == 1
+        && shape.groups() == 1
+}
+
 /// The window of the tiles: of 4×4 inputs, two further on for every tile. `None` where Winograd's products do not serve the
 /// convolution.
 pub(crate) const fn tiles(shape: &Conv2dShape) -> Option<Conv2dShape> {
-    let (rows, columns) = (shape.rows(), shape.columns());
-    if rows.kernel() != 3
-        || columns.kernel() != 3
-        || rows.stride() != 1
-        || columns.stride() != 1
-        || rows.dilation() != 1
-        || columns.dilation() != 1
-        || shape.groups() != 1
-    {
+    if !serves(shape) {
         return None;
     }
+    let (rows, columns) = (shape.rows(), shape.columns());
     let Image { height, width, .. } = shape.output();
     // The inputs that the tiles see, less those that are there: what lies behind the last output of an odd number is padding.
     let below = (height.div_ceil(TILE) * TILE + 2).saturating_sub(shape.input().height + rows.before());
@@ -90,6 +95,13 @@ pub(crate) const fn overlap_gap(shape: &Conv2dShape) -> usize {
     gap
 }
 
+/// Bᵀ·d of a column d of inputs.
+#[cfg(any(test, bodies = "scalar"))]
+#[inline(always)]
+pub(crate) const fn transform_line([a, b, c, d]: [i32; SEEN]) -> [i32; SEEN] {
+    [a - c, b + c, c - b, b - d]
+}
+
 /// G·g·Gᵀ of 3×3 weights.
 pub(crate) fn transform_weights(weights: [[i32; 3]; 3]) -> [[i32; SEEN]; SEEN] {
     let line = |[a, b, c]: [i32; 3]| [2 * a, a + b + c, a - b + c, 2 * c];
@@ -99,31 +111,26 @@ pub(crate) fn transform_weights(weights: [[i32; 3]; 3]) -> [[i32; SEEN]; SEEN] {
     [0, 1, 2, 3].map(|row| [0, 1, 2, 3].map(|column: usize| columns[column][row]))
 }
 
-/// What kernels do, in plain Rust, for tests of the formula and of the packed words.
+/// Bᵀ·d·B of 4×4 inputs.
 #[cfg(test)]
-pub(crate) mod specification {
-    use super::{SEEN, TILE};
+pub(crate) fn transform_inputs(inputs: [[i32; SEEN]; SEEN]) -> [[i32; SEEN]; SEEN] {
+    let rows = inputs.map(transform_line);
+    let columns = [0, 1, 2, 3].map(|column: usize| transform_line([0, 1, 2, 3].map(|row: usize| rows[row][column])));
+    [0, 1, 2, 3].map(|row: usize| [0, 1, 2, 3].map(|column: usize| columns[column][row]))
+}
 
-    /// Bᵀ·d·B of 4×4 inputs.
-    pub(crate) fn transform_inputs(inputs: [[i32; SEEN]; SEEN]) -> [[i32; SEEN]; SEEN] {
-        let line = |[a, b, c, d]: [i32; SEEN]| [a - c, b + c, c - b, b - d];
-        let rows = inputs.map(line);
-        let columns = [0, 1, 2, 3].map(|column: usize| line([0, 1, 2, 3].map(|row: usize| rows[row][column])));
-        [0, 1, 2, 3].map(|row: usize| [0, 1, 2, 3].map(|column: usize| columns[column][row]))
-    }
-
-    /// Aᵀ·m·A of the sums of the places, wrapping.
-    pub(crate) fn outputs(sums: [[i32; SEEN]; SEEN]) -> [[i32; TILE]; TILE] {
-        let line = |[a, b, c, d]: [i32; SEEN]| [a.wrapping_add(b).wrapping_add(c), b.wrapping_sub(c).wrapping_sub(d)];
-        let rows = sums.map(line);
-        let columns = [0, 1].map(|column: usize| line([0, 1, 2, 3].map(|row: usize| rows[row][column])));
-        [0, 1].map(|row: usize| [0, 1].map(|column: usize| columns[column][row]))
-    }
+/// Aᵀ·m·A of the sums of the places, wrapping: 4 times the outputs.
+#[cfg(any(test, bodies = "scalar"))]
+#[inline(always)]
+pub(crate) fn outputs(sums: [[i32; SEEN]; SEEN]) -> [[i32; TILE]; TILE] {
+    let line = |[a, b, c, d]: [i32; SEEN]| [a.wrapping_add(b).wrapping_add(c), b.wrapping_sub(c).wrapping_sub(d)];
+    let rows = sums.map(line);
+    let columns = [0, 1].map(|column: usize| line([0, 1, 2, 3].map(|row: usize| rows[row][column])));
+    [0, 1].map(|row: usize| [0, 1].map(|column: usize| columns[column][row]))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::specification::{outputs, transform_inputs};
     use super::*;
 
     /// The largest size of each transformed number, from the sizes of the coefficients: a transformation is linear, so that its

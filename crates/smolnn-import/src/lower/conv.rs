@@ -188,15 +188,17 @@ fn winograd(
     weights: &Weights<'_>,
     range: &OutputRange,
 ) -> Result<Option<Faster>, Problem> {
-    let saved_cycles = saved_cycles(&shape.value);
+    let saved_cycles = pack::winograd_saves(context.backend, shape);
     if saved_cycles == 0 {
         return Ok(None);
     }
-    let mut words = vec![0; pack::conv2d_winograd_words(context.backend, &shape.value)];
-    let packed = pack::conv2d_winograd(context.backend, &shape.value, weights, range, &mut words);
+    let mut words = vec![0; pack::conv2d_winograd_words(context.backend, shape)];
+    let mut channels = vec![Channel::default(); shape.output().channels];
+    let packed = pack::conv2d_winograd(context.backend, shape, weights, range, &mut words, &mut channels);
     let Some(packed) = context.shape(packed)? else { return Ok(None) };
-    let (layout, channels) = (packed.layout, Vec::<Channel>::new());
-    let gap = pack::overlap_gap(layout, &shape.value);
+    channels.truncate(packed.channels);
+    let layout = packed.layout;
+    let gap = pack::overlap_gap(layout, shape);
     let (shape, range, input_zero_point) = (shape.clone(), *range, weights.input_zero_point);
     let body = call!(conv2d(
         &Conv2d::new(shape, words, channels, layout, range, input_zero_point);
@@ -204,17 +206,6 @@ fn winograd(
     ))
     .measured_as("conv2d/winograd");
     Ok(Some(Faster { body, layout, label: " WINOGRAD", scratch_words: packed.scratch, gap, saved_cycles }))
-}
-
-/// An estimate of the cycles that Winograd's products save, by the instructions of both kernels on a Cortex-M4.
-fn saved_cycles(shape: &Conv2dShape) -> u64 {
-    let (inputs, outputs) = (shape.input().channels as u64, shape.output().channels as u64);
-    let (height, width) = (shape.output().height, shape.output().width);
-    let tiles = (shape.batch() * height.div_ceil(2) * width.div_ceil(2)) as u64;
-    // Three tiles: their inputs are transformed; for two channels the products of two inputs take 13 cycles at each of 16 places.
-    let winograd = tiles.div_ceil(3) * (3 * 70 * inputs + outputs / 2 * (16 * (13 * inputs / 2 + 22) + 460));
-    let direct = shape.output_len() as u64 * (shape.depth() as u64 * 26 / 24 + 16);
-    direct.saturating_sub(winograd)
 }
 
 /// Why convolutions of int16 activations run portably.

@@ -245,7 +245,7 @@ fn pack_winograd(
     words: &mut [u32],
     channels: &mut [Channel],
 ) -> Result<Packed, ShapeError> {
-    match pack::conv2d_winograd(backend, shape, weights, output, words)? {
+    match pack::conv2d_winograd(backend, shape, weights, output, words, channels)? {
         Some(packed) => Ok(packed),
         None => pack::conv2d(backend, shape, weights, output, words, channels),
     }

@@ -181,9 +181,9 @@ fn pack_winograd(
     weights: &Weights<'_>,
     output: &OutputRange,
     words: &mut [u32],
-    _: &mut [Channel],
+    channels: &mut [Channel],
 ) -> Result<pack::Packed, ShapeError> {
-    let packed = pack::conv2d_winograd(backend, shape, weights, output, words)?;
+    let packed = pack::conv2d_winograd(backend, shape, weights, output, words, channels)?;
     packed.ok_or(ShapeError::Range("the weights are beyond what Winograd's products are exact for"))
 }
 

@@ -8,7 +8,7 @@
 use smolnn_core::Conv2dShape;
 
 use super::pack::Runs;
-use super::tile::{tile, wide_tile, widen};
+use super::tile::{self, Tile, widen};
 use super::winograd::winograd;
 use crate::Tensors;
 use crate::backend::winograd::tiles;
@@ -32,13 +32,8 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
             let Some(tiles) = tiles(shape) else { return };
             winograd(layer, &tiles, input, output, scratch.as_mut_ptr());
         } else {
-            let zero_point = layer.input_zero_point;
-            let scratch = scratch.as_mut_ptr();
-            if layer.layout.is(Layout::DspWide) {
-                pairs::<true>(shape, layer.words, zero_point, &layer.output, input, output, scratch);
-            } else {
-                pairs::<false>(shape, layer.words, zero_point, &layer.output, input, output, scratch);
-            }
+            let (tile, zero_point) = (tile::of(layer.layout), layer.input_zero_point);
+            pairs(tile, shape, layer.words, zero_point, &layer.output, input, output, scratch.as_mut_ptr());
         }
     }
 }
@@ -104,12 +99,14 @@ impl Pixel {
     }
 }
 
-/// Runs a convolution on words of the layout of pairs, or of the wide one.
+/// Runs a convolution on words of the layout of pairs, or of the wide one, whose tile comes as an argument: one copy of this code
+/// serves both, and a model links the tiles of its own layers alone.
 ///
 /// # Safety
-/// The words have that layout; input, output and scratch memory have the lengths that the shape says.
+/// The words have the tile's layout; input, output and scratch memory have the lengths that the shape says.
 #[inline(never)]
-pub(super) unsafe fn pairs<const WIDE: bool>(
+pub(super) unsafe fn pairs(
+    tile: Tile,
     shape: &Conv2dShape,
     words: &[u32],
     input_zero_point: i8,
@@ -118,7 +115,6 @@ pub(super) unsafe fn pairs<const WIDE: bool>(
     output: *mut i8,
     scratch: *mut u32,
 ) {
-    let tile = if WIDE { wide_tile } else { tile };
     let channels = shape.output().channels;
     let depth = shape.depth();
     let groups = depth.div_ceil(4);

@@ -8,6 +8,7 @@
 use core::arch::naked_asm;
 
 use super::conv2d::pairs;
+use super::tile;
 use super::vector::{pair, widen};
 use crate::Tensors;
 use crate::dense::Dense;
@@ -24,12 +25,8 @@ pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: 
             vector(layer.words, shape.inputs(), shape.outputs(), input, output, scratch.as_mut_ptr());
             super::memory::clamp(output, shape.outputs(), &layer.output);
         } else {
-            let (conv, scratch) = (shape.as_conv2d(), scratch.as_mut_ptr());
-            if layer.layout.is(Layout::DspWide) {
-                pairs::<true>(&conv, layer.words, 0, &layer.output, input, output, scratch);
-            } else {
-                pairs::<false>(&conv, layer.words, 0, &layer.output, input, output, scratch);
-            }
+            let (tile, conv) = (tile::of(layer.layout), shape.as_conv2d());
+            pairs(tile, &conv, layer.words, 0, &layer.output, input, output, scratch.as_mut_ptr());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Moving and clamping bytes.
 
+use core::arch::naked_asm;
+
 use crate::quantise::OutputRange;
 
 /// Clamps outputs, which the kernels saturate to int8, to a narrower range.
@@ -23,14 +25,11 @@ pub(super) unsafe fn clamp(output: *mut i8, length: usize, range: &OutputRange) 
 pub(super) unsafe fn copy(mut source: *const i8, mut target: *mut i8, mut length: usize) -> *mut i8 {
     // SAFETY: the caller vouches for `length` bytes at source and target, and the loops stop where they end.
     unsafe {
-        while length >= 16 {
-            let words = [0, 1, 2, 3].map(|index| source.cast::<u32>().add(index).read_unaligned());
-            for (index, word) in words.into_iter().enumerate() {
-                target.cast::<u32>().add(index).write_unaligned(word);
-            }
-            source = source.add(16);
-            target = target.add(16);
-            length -= 16;
+        if length >= 16 {
+            let whole = length / 16 * 16;
+            target = copy_sixteens(source, target, whole);
+            source = source.add(whole);
+            length -= whole;
         }
         while length >= 4 {
             target.cast::<u32>().write_unaligned(source.cast::<u32>().read_unaligned());
@@ -46,4 +45,35 @@ pub(super) unsafe fn copy(mut source: *const i8, mut target: *mut i8, mut length
         }
     }
     target
+}
+
+/// Copies sixteen bytes at a time, one time at least; gives the end of the copy. One copy of this loop serves all callers, where the compiler
+/// would unroll it for each, or call memcpy.
+///
+/// # Safety
+/// `length` is a multiple of sixteen and not 0; so many bytes can be read and written.
+//
+// | register | holds                    |
+// |----------|--------------------------|
+// | r0, r1   | next bytes of both       |
+// | r2       | bytes that are left      |
+// | r3, r12  | the words on their way   |
+#[unsafe(naked)]
+unsafe extern "C" fn copy_sixteens(source: *const i8, target: *mut i8, length: usize) -> *mut i8 {
+    naked_asm!(
+        env!("SMOLNN_DSP_CORE"),
+        "2:",
+        "ldr r3, [r0], #4",
+        "ldr r12, [r0], #4",
+        "str r3, [r1], #4",
+        "str r12, [r1], #4",
+        "ldr r3, [r0], #4",
+        "ldr r12, [r0], #4",
+        "str r3, [r1], #4",
+        "str r12, [r1], #4",
+        "subs r2, #16",
+        "bne 2b",
+        "mov r0, r1",
+        "bx lr",
+    )
 }

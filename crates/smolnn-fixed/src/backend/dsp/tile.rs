@@ -13,6 +13,17 @@
 
 use core::arch::naked_asm;
 
+use crate::pack::Layout;
+
+/// [`tile`] or [`wide_tile`].
+pub(super) type Tile = unsafe extern "C" fn(*const u32, *const u32, usize, *mut i8, usize, usize, usize) -> *const u32;
+
+/// The tile for words of the layout, which is that of pairs or the wide one.
+#[inline(always)]
+pub(super) fn of(layout: Layout) -> Tile {
+    if layout.is(Layout::DspWide) { wide_tile } else { tile }
+}
+
 /// Bytes of one step of the unrolled loop: 17 wide instructions, and 16 where weights are wide.
 const STEP: usize = 68;
 const WIDE_STEP: usize = 64;
@@ -180,7 +191,7 @@ macro_rules! tile {
 // | 8     | address where the first turn starts | 24 | end of the first pixel's outputs |
 // | 12    | next output of the first pixel   |       |                                |
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn tile(
+unsafe extern "C" fn tile(
     words: *const u32,
     columns: *const u32,
     groups: usize,
@@ -201,7 +212,7 @@ pub(super) unsafe extern "C" fn tile(
 /// # Safety
 /// As for [`tile`], but that `words` has `pairs` · (8 + 4 · `groups`) words.
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn wide_tile(
+unsafe extern "C" fn wide_tile(
     words: *const u32,
     columns: *const u32,
     groups: usize,

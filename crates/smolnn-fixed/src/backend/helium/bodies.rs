@@ -1,10 +1,14 @@
 //! The table of bodies: one for each operator that Helium has a kernel for.
 
-use super::{conv2d, dense, dense_int16, depthwise};
+use smolnn_core::Pool2dShape;
+
+use super::{conv2d, dense, dense_int16, depthwise, pool};
 use crate::backend::Bodies;
 use crate::conv::{Conv2d, DepthwiseConv2d};
 use crate::dense::{Dense, DenseToInt16};
+use crate::element::Element;
 use crate::pack::Channel;
+use crate::pool::Kind;
 use crate::quantise::OutputRange;
 use crate::tensors::Tensors;
 
@@ -32,5 +36,16 @@ impl Bodies for Helium {
 
     fn dense_int16(input: &[i16], weights: &[i8], channels: &[Channel], range: &OutputRange, output: &mut [i16]) {
         dense_int16::dense_int16(input, weights, channels, range, output);
+    }
+
+    #[inline(always)]
+    fn pool2d<T: Element>(
+        shape: &Pool2dShape,
+        kind: Kind,
+        minimum: i32,
+        maximum: i32,
+        tensors: &mut impl Tensors<T>,
+    ) -> bool {
+        pool::pool2d(shape, kind, minimum, maximum, tensors)
     }
 }

@@ -22,6 +22,8 @@ mod depthwise;
 #[cfg(bodies = "helium")]
 mod matrix;
 #[cfg(bodies = "helium")]
+mod pool;
+#[cfg(bodies = "helium")]
 mod vector;
 
 #[cfg(bodies = "helium")]

@@ -1,10 +1,14 @@
 //! The table of bodies: one for each operator that these cores have a kernel for.
 
-use super::{conv2d, dense, depthwise};
+use smolnn_core::Pool2dShape;
+
+use super::{conv2d, dense, depthwise, pool};
 use crate::Backend;
 use crate::backend::Bodies;
 use crate::conv::{Conv2d, DepthwiseConv2d};
 use crate::dense::Dense;
+use crate::element::Element;
+use crate::pool::Kind;
 use crate::tensors::Tensors;
 
 /// The backends of cores that multiply one pair of 32-bit numbers at a time.
@@ -21,6 +25,7 @@ impl Bodies for Scalar {
     const READS_AHEAD: bool = IS_V6M;
     const HAS_FREE_SHIFTS: bool = IS_V7M;
 
+    #[inline(always)]
     fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
         conv2d::conv2d(layer, tensors, scratch);
     }
@@ -31,5 +36,16 @@ impl Bodies for Scalar {
 
     fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, _scratch: &mut [u32]) {
         dense::dense(layer, tensors);
+    }
+
+    #[inline(always)]
+    fn pool2d<T: Element>(
+        shape: &Pool2dShape,
+        kind: Kind,
+        minimum: i32,
+        maximum: i32,
+        tensors: &mut impl Tensors<T>,
+    ) -> bool {
+        pool::pool2d(shape, kind, minimum, maximum, tensors)
     }
 }

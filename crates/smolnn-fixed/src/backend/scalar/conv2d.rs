@@ -9,10 +9,11 @@ use smolnn_core::excluded;
 
 use super::kernels::{Core, GEOMETRY, Job, Sums};
 use super::rounding::{Rounding, Way};
+use super::winograd::winograd;
 use super::{Cpu, any, pack};
-use crate::Tensors;
 use crate::conv::Conv2d;
 use crate::pack::Channel;
+use crate::{Backend, Tensors};
 
 /// The number of pixels of a full column.
 const LANES: usize = 4;
@@ -23,12 +24,13 @@ const FEW: usize = 4;
 /// Output channels of a block of weights.
 const BLOCK: usize = GEOMETRY.block;
 
-/// The largest depth that a kernel sums up in one call. The kernels of v7-M take pairs apart at the end only, so that it is the
-/// number of products that a field holds.
-const LONGEST: usize = if GEOMETRY.products > 2 { GEOMETRY.products } else { 1 << 24 };
-
+#[inline(always)]
 pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let (input, output) = tensors.pointers();
+    if layer.layout.is(pack::winograd(Backend::CURRENT)) {
+        // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
+        return unsafe { winograd(any(layer), input, output, scratch) };
+    }
     // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
     // Images one pixel wide gain by a copy of their own, which begins a row at every pixel.
     unsafe { run(if layer.shape.output().width > 1 { any(layer) } else { layer }, input, output, scratch) }
@@ -54,7 +56,7 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
     let block_words = BLOCK * padded / 4;
     let pixels = shape.output().height * shape.output().width;
     let whole = channels / BLOCK;
-    let convolves = whole > 0 && padded <= LONGEST && (way == Way::Short || (way == Way::ShortClamped && Cpu::CLAMPS));
+    let convolves = Cpu::CONVOLVE.is_some() && whole > 0 && way != Way::General;
     for image in 0..shape.batch() {
         // SAFETY: `image` is below the batch, and both tensors hold the batch's images one behind the other.
         let (input, output) =
@@ -90,7 +92,7 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
             }
             let blocks = layer.words.chunks_exact(block_words.max(1));
             for (index, (weights, channels_here)) in blocks.zip(layer.channels.chunks(BLOCK)).enumerate().skip(done) {
-                let sums = multiply(column, weights, padded, lanes);
+                let sums = multiply(column, weights, lanes);
                 // SAFETY: `lanes` pixels of `channels` outputs each lie behind `pixel`; the block's channels end
                 // within a pixel.
                 unsafe {
@@ -101,34 +103,39 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
             pixel += lanes;
         }
     }
+    if convolves && !Cpu::CLAMPS {
+        // SAFETY: the output is as long as the shape says, and every element of it has been written.
+        unsafe { clamp(layer, output) };
+    }
 }
 
-/// The column times a block of weights, in as many parts as the fields of a pair ask for.
-#[inline(always)]
-fn multiply(column: &[u32], weights: &[u32], depth: usize, lanes: usize) -> Sums {
-    let is_pair = lanes <= 2 && Cpu::PAIR.is_some();
-    let part = |column: &[u32], weights: &[u32]| {
-        let mut sums: Sums = [0; 4 * BLOCK];
-        // SAFETY: the block of weights has the depth, a multiple of four, for which `Walk::gather` filled the column with one
-        // word, or two, per position; parts of both are cut at the same depth.
-        unsafe {
-            match Cpu::PAIR {
-                Some(pair) if is_pair => pair(column, weights, &mut sums),
-                _ => (Cpu::QUAD)(column, weights, &mut sums),
-            }
+/// Clamps outputs that are saturated to int8 to the layer's range, where that is narrower.
+///
+/// # Safety
+/// `output` is as long as the shape says, and every element of it has been written.
+pub(super) unsafe fn clamp(layer: &Conv2d<'_>, output: *mut i8) {
+    let rounding = Rounding::new(&layer.output);
+    if layer.output.minimum > -128 || layer.output.maximum < 127 {
+        // SAFETY: the output is as long as the shape says, as the caller vouches, and nobody else uses it meanwhile.
+        for value in unsafe { core::slice::from_raw_parts_mut(output, layer.shape.output_len()) } {
+            *value = rounding.clamp((*value).into());
         }
-        sums
-    };
-    if depth <= LONGEST {
-        return part(column, weights);
     }
-    let columns = column.chunks(if is_pair { LONGEST } else { 2 * LONGEST });
-    columns.zip(weights.chunks(LONGEST * BLOCK / 4)).fold([0; 4 * BLOCK], |mut sums, (column, weights)| {
-        for (sum, part) in sums.iter_mut().zip(part(column, weights)) {
-            *sum = sum.wrapping_add(part);
+}
+
+/// The column times a block of weights.
+#[inline(always)]
+fn multiply(column: &[u32], weights: &[u32], lanes: usize) -> Sums {
+    let mut sums: Sums = [0; 4 * BLOCK];
+    // SAFETY: the block of weights has the depth, a multiple of four, for which `Walk::gather` filled the column with one
+    // word, or two, per position.
+    unsafe {
+        match Cpu::PAIR {
+            Some(pair) if lanes <= 2 => pair(column, weights, &mut sums),
+            _ => (Cpu::QUAD)(column, weights, &mut sums),
         }
-        sums
-    })
+    }
+    sums
 }
 
 /// Writes the outputs of a block of channels for `lanes` pixels, which are `stride` apart.
@@ -314,10 +321,10 @@ impl Walk {
     }
 }
 
-/// x_a + 2^S·x_b.
+/// x_a + 2^16·x_b.
 #[inline(always)]
 fn two(a: i8, b: i8) -> u32 {
-    (i32::from(a) as u32).wrapping_add((i32::from(b) as u32) << GEOMETRY.spread)
+    (i32::from(a) as u32).wrapping_add((i32::from(b) as u32) << pack::SPREAD)
 }
 
 /// Pairs up `run` values of four pixels.
@@ -382,7 +389,7 @@ unsafe fn lone<const SECOND: bool>(
             // caller vouches.
             unsafe {
                 let value = i32::from(*from) as u32;
-                *to = if SECOND { (*to).wrapping_add(value << GEOMETRY.spread) } else { value };
+                *to = if SECOND { (*to).wrapping_add(value << pack::SPREAD) } else { value };
             }
             from = from.wrapping_add(step);
             to = to.wrapping_add(pairs);

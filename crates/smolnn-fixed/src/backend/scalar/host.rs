@@ -52,24 +52,15 @@ fn multiply<const PAIRS: usize>(column: &[u32], weights: &[u32], sums: &mut Sums
         for pair in 0..PAIRS {
             let word = |depth: usize| column[depth * PAIRS + pair];
             let weight = |depth: usize| i32::from(weights[depth * GEOMETRY.block + channel]);
-            let (lower, upper) =
-                if GEOMETRY.spread == 16 { narrow(depth, word, weight) } else { wide(depth, word, weight) };
+            let (lower, upper) = separated(depth, word, weight);
             sums[channel * 4 + pair * 2] = lower;
             sums[channel * 4 + pair * 2 + 1] = upper;
         }
     }
 }
 
-/// One accumulator of 64 bits, as on v7-M.
-fn wide(depth: usize, word: impl Fn(usize) -> u32, weight: impl Fn(usize) -> i32) -> (i32, i32) {
-    const SPREAD: u32 = GEOMETRY.spread;
-    let sum: i64 = (0..depth).map(|at| i64::from(word(at) as i32) * i64::from(weight(at))).sum();
-    let above = 32 - SPREAD;
-    ((sum as i32) << above >> above, ((sum + (1 << (SPREAD - 1))) >> SPREAD) as i32)
-}
-
-/// Two accumulators of 32 bits and fields of 16, as on RV32 and v6-M.
-fn narrow(depth: usize, word: impl Fn(usize) -> u32, weight: impl Fn(usize) -> i32) -> (i32, i32) {
+/// The sums of a pair of pixels: all products in one accumulator, those of the upper pixel in another.
+fn separated(depth: usize, word: impl Fn(usize) -> u32, weight: impl Fn(usize) -> i32) -> (i32, i32) {
     let (mut all, mut upper) = (0_u32, 0_u32);
     for at in (0..depth).step_by(2) {
         let product = |at: usize| word(at).wrapping_mul(weight(at) as u32);

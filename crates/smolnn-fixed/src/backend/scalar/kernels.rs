@@ -5,6 +5,7 @@ use super::depthwise::{Block, Line, Pixel, channels};
 use super::pack::Geometry;
 use super::rounding::Rounding;
 use crate::Backend;
+use crate::backend::winograd::PLACES;
 use crate::pack::Channel;
 
 /// The geometry of the packed weights that this build runs.
@@ -56,7 +57,7 @@ pub(super) trait Core {
     const CONVOLVE: Option<Kernel<Job>> = None;
     /// One vector times whole blocks of outputs of a dense layer, from the input to the outputs.
     const DENSE_BLOCKS: Option<Kernel<Job>> = None;
-    /// Whether these two clamp to any range; else outputs have to span int8.
+    /// Whether these two clamp to any range; else they saturate to int8.
     const CLAMPS: bool = false;
     /// A row of a 3×3 depthwise convolution, at stride 1 and at stride 2.
     const DEPTHWISE_LINES: Option<[Kernel<Line>; 2]> = None;
@@ -66,6 +67,29 @@ pub(super) trait Core {
     const QUAD: Multiply;
     /// Two pixels in one word. Where there is none they are run as four.
     const PAIR: Option<Multiply>;
+
+    /// Sums of Winograd's products for four tiles and [`Geometry::winograd_outputs`] output channels: `sums` by places, outputs,
+    /// tiles; `columns` by places, input channels, tiles; `weights` by places, input channels, outputs.
+    ///
+    /// # Safety
+    /// The slices have the lengths that go with one number of input channels, a multiple of four and not 0.
+    #[inline(always)]
+    unsafe fn winograd(columns: &[i16], weights: &[i16], sums: &mut [i32]) {
+        const OUTPUTS: usize = GEOMETRY.winograd_outputs;
+        let columns = columns.chunks_exact((columns.len() / PLACES).max(1));
+        let weights = weights.chunks_exact((weights.len() / PLACES).max(1));
+        for ((columns, weights), sums) in columns.zip(weights).zip(sums.chunks_exact_mut(4 * OUTPUTS)) {
+            let mut all = [[0_i32; 4]; OUTPUTS];
+            for (inputs, weights) in columns.chunks_exact(4).zip(weights.chunks_exact(OUTPUTS)) {
+                for (sums, &weight) in all.iter_mut().zip(weights) {
+                    for (sum, &input) in sums.iter_mut().zip(inputs) {
+                        *sum = sum.wrapping_add(i32::from(input) * i32::from(weight));
+                    }
+                }
+            }
+            sums.copy_from_slice(all.as_flattened());
+        }
+    }
 
     /// A vector times a full block of outputs of a dense layer; the sums contain 128·Σ x where weights are stored with that
     /// excess.

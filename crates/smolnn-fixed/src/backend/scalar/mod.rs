@@ -1,7 +1,7 @@
 //! Cores that multiply one pair of 32-bit numbers at a time. One body per operator; the inner loops and what depends on
 //! the multiplier are those of the core, one of `v7m`, `v6m`, `rv32`.
 //!
-//! Two pixels share a word, X = x_a + 2^S·x_b, so that one multiplication by a weight serves both. See
+//! Two pixels share a word, X = x_a + 2^16·x_b, so that one multiplication by a weight serves both. See
 //! [`pack`] for the layouts and for what packing guarantees.
 
 pub(crate) mod pack;
@@ -19,6 +19,8 @@ mod host;
 #[cfg(bodies = "scalar")]
 mod kernels;
 #[cfg(bodies = "scalar")]
+mod pool;
+#[cfg(bodies = "scalar")]
 mod rounding;
 #[cfg(core = "rv32")]
 mod rv32;
@@ -26,6 +28,8 @@ mod rv32;
 mod v6m;
 #[cfg(core = "v7m")]
 mod v7m;
+#[cfg(bodies = "scalar")]
+mod winograd;
 
 #[cfg(bodies = "scalar")]
 pub(crate) use bodies::Scalar;

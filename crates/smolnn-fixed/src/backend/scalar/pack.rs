@@ -10,8 +10,11 @@
 //! fill those makes blocks of 2 to 4. In full blocks, but for RV32, every weight is stored plus 128, so that a word of four
 //! is Σ 2^(8i)·(w_i + 128) without borrow.
 //!
-//! The kernels of convolutions multiply a word that holds two pixels, x_a + 2^S·x_b, by one weight, and so add to two sums at
+//! The kernels of convolutions multiply a word that holds two pixels, x_a + 2^16·x_b, by one weight, and so add to two sums at
 //! once (`backend/scalar`). Packing checks what makes that exact; weights that do not allow it get the portable layout.
+//!
+//! Winograd's products: output channels in blocks of [`Geometry::winograd_outputs`]; in a block, for each of the 16 places of a tile, row by
+//! row, and each input channel the transformed weights stand side by side, 16 bits each. Channels have the short encoding.
 //!
 //! Channels are encoded for the short rounding where all of them allow it: accumulators stay below 2^29 and every shift is to
 //! the right, so that (a + (a >> 31) + 2^(s−1) + z·2^s) >> s rounds as the reference does; `bias` is the folded bias, doubled
@@ -22,8 +25,15 @@ use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape};
 
 use crate::Backend;
 use crate::backend::portable::pack::words as byte_words;
+use crate::backend::winograd::{PLACES, TILE, serves, transform_weights};
 use crate::pack::{Channel, Layout, Needs, PackedShape, Rows};
 use crate::quantise::{Multiplier, OutputRange};
+
+/// Bits from one pixel to the other in a word of two. The sum of the products of [`PRODUCTS`] depths fits in them.
+pub(crate) const SPREAD: u32 = 16;
+
+/// Depths whose products are added before the pixels of a word are taken apart.
+const PRODUCTS: usize = 2;
 
 /// The properties of a core that the layout of packed weights depends on.
 pub(crate) struct Geometry {
@@ -33,15 +43,25 @@ pub(crate) struct Geometry {
     pub(crate) dense_block: usize,
     /// Whether the weights of full blocks of a dense layer are stored plus 128.
     pub(crate) stores_excess: bool,
-    /// Bits from one pixel to the other in a word of two. Both sums of a v7-M pair lie in one 64-bit accumulator; 23 bits
-    /// are the most with which the word itself, −128 − 128·2^S at least, is a 32-bit number.
-    pub(crate) spread: u32,
-    /// Products that are added in the lower pixel's field before the pair is taken apart.
-    pub(crate) products: usize,
     /// Whether the short rounding takes accumulators doubled: the high word of a 64-bit product is then the rounded result.
     pub(crate) doubles: bool,
     /// Whether 3×3 depthwise convolutions run along the rows, channel by channel, which takes registers for nine weights.
     pub(crate) slides: bool,
+    /// Output channels whose sums of Winograd's products are made at a time, an even number.
+    pub(crate) winograd_outputs: usize,
+    /// Cycles of convolutions.
+    cycles: Cycles,
+}
+
+/// What convolutions take on a core, in quarters of a cycle: fitted to its figures in `tests/expected`.
+struct Cycles {
+    /// A product of a 3×3 convolution, and an output.
+    product: u64,
+    output: u64,
+    /// One of Winograd's products; the transformation of a tile's inputs, per input channel, and that of its sums, per output channel.
+    winograd_product: u64,
+    inputs: u64,
+    sums: u64,
 }
 
 impl Geometry {
@@ -51,25 +71,30 @@ impl Geometry {
             block: 4,
             dense_block: 16,
             stores_excess: false,
-            spread: 16,
-            products: 2,
             doubles: true,
             slides: true,
+            winograd_outputs: 4,
+            cycles: Cycles { product: 9, output: 100, winograd_product: 10, inputs: 400, sums: 1100 },
         };
         match backend {
             Backend::V7m => Self {
-                block: 2,
+                block: 1,
                 dense_block: 8,
                 stores_excess: true,
-                spread: 23,
-                // 128 · 128 · 252 < 2^22.
-                products: 252,
                 slides: false,
+                winograd_outputs: 2,
+                cycles: Cycles { product: 10, output: 233, winograd_product: 13, inputs: 500, sums: 1100 },
                 ..rv32
             },
-            Backend::V6m => {
-                Self { block: 8, dense_block: 8, stores_excess: true, doubles: false, slides: false, ..rv32 }
-            }
+            Backend::V6m => Self {
+                block: 8,
+                dense_block: 8,
+                stores_excess: true,
+                doubles: false,
+                slides: false,
+                winograd_outputs: 2,
+                cycles: Cycles { product: 12, output: 650, winograd_product: 18, inputs: 900, sums: 2850 },
+            },
             _ => rv32,
         }
     }
@@ -177,6 +202,70 @@ pub(crate) const fn general(layout: Layout) -> Layout {
     }
 }
 
+/// The layout of a backend for Winograd's products.
+pub(crate) const fn winograd(backend: Backend) -> Layout {
+    match backend {
+        Backend::V7m => Layout::V7mWinograd,
+        Backend::V6m => Layout::V6mWinograd,
+        _ => Layout::Rv32Winograd,
+    }
+}
+
+/// Tiles of the layout for Winograd's products that are computed at a time.
+pub(crate) const WINOGRAD_TILES: usize = 4;
+
+/// Whether Winograd's products serve the convolution.
+pub(crate) const fn takes_winograd(shape: &Conv2dShape) -> bool {
+    serves(shape) && shape.input().channels.is_multiple_of(4)
+}
+
+/// The scratch memory of a layer that runs by Winograd's products, in words.
+pub(crate) struct WinogradScratch {
+    /// Transformed inputs of the tiles, in halfwords: places, input channels, tiles.
+    pub(crate) columns: usize,
+    /// Sums of a block of output channels: places, output channels, tiles.
+    pub(crate) sums: usize,
+    /// Copies of the inputs of two tiles, in bytes.
+    pub(crate) copies: usize,
+}
+
+impl WinogradScratch {
+    /// That of a convolution of so many input channels, a multiple of four.
+    pub(crate) const fn new(geometry: &Geometry, inputs: usize) -> Self {
+        Self {
+            columns: WINOGRAD_TILES * PLACES * inputs / 2,
+            sums: PLACES * geometry.winograd_outputs * WINOGRAD_TILES,
+            copies: 2 * PLACES * inputs / 4,
+        }
+    }
+}
+
+/// The memory that a layer takes that runs by Winograd's products.
+pub(crate) const fn winograd_needs(backend: Backend, shape: &PackedShape) -> Needs {
+    let PackedShape::Conv2d(shape) = shape else { return Needs { words: 0, channels: 0, scratch: 0 } };
+    let geometry = Geometry::of(backend);
+    let (inputs, outputs) = (shape.input().channels, shape.output().channels);
+    let WinogradScratch { columns, sums, copies } = WinogradScratch::new(&geometry, inputs);
+    let blocks = outputs.next_multiple_of(geometry.winograd_outputs) as u64;
+    Needs {
+        words: blocks * PLACES as u64 * inputs as u64 / 2,
+        channels: outputs as u64,
+        scratch: columns as u64 + sums as u64 + copies as u64,
+    }
+}
+
+/// An estimate of the cycles that Winograd's products save.
+pub(crate) const fn winograd_saves(backend: Backend, shape: &Conv2dShape) -> u64 {
+    let Cycles { product, output, winograd_product, inputs, sums } = Geometry::of(backend).cycles;
+    let (from, to) = (shape.input().channels as u64, shape.output().channels as u64);
+    let (height, width) = (shape.output().height, shape.output().width);
+    let tiles = (shape.batch() * height.div_ceil(TILE) * width.div_ceil(TILE)) as u64;
+    let products = tiles.next_multiple_of(WINOGRAD_TILES as u64) * PLACES as u64 * from * to * winograd_product;
+    let transformed = tiles * (from * inputs + to * sums);
+    let direct = shape.macs() * product + shape.output_len() as u64 * output;
+    direct.saturating_sub(products + transformed) / 4
+}
+
 /// The memory that a layer of one of those layouts takes.
 pub(crate) const fn needs(backend: Backend, shape: &PackedShape) -> Needs {
     let geometry = Geometry::of(backend);
@@ -220,7 +309,7 @@ pub(crate) fn write(
     let writer = Writer { rows, short: layout(backend, shape), doubles: geometry.doubles };
     match shape {
         PackedShape::Conv2d(_) => {
-            if !are_exact(rows, &geometry) {
+            if !are_exact(rows) {
                 return None;
             }
             let (block, padded) = (geometry.block, padded(rows.depth));
@@ -253,19 +342,48 @@ pub(crate) fn write(
     }
 }
 
-/// Whether the lower pixel's sum never leaves its field, with |x| ≤ 128. In fields of 16 bits only two weights of −128 side by
-/// side do not fit.
-fn are_exact(rows: &Rows<'_>, geometry: &Geometry) -> bool {
-    (0..rows.outputs).all(|channel| {
-        let (mut sum, mut left) = (0, geometry.products);
-        rows.row(channel).all(|weight| {
-            sum += 128 * u32::from(weight.unsigned_abs());
-            let fits = sum < 1 << (geometry.spread - 1);
-            left -= 1;
-            if left == 0 {
-                (sum, left) = (0, geometry.products);
+/// Writes a convolution for Winograd's products, unless the weights do not allow it: in the short encoding |Σ x·w| < 2^29, so that
+/// 4 times the sum is a number of 32 bits. `words` is long enough, there is a channel for every output.
+pub(crate) fn write_winograd(
+    backend: Backend,
+    rows: &Rows<'_>,
+    output: &OutputRange,
+    words: &mut [u32],
+    channels: &mut [Channel],
+) -> Option<Layout> {
+    let geometry = Geometry::of(backend);
+    let (together, inputs) = (geometry.winograd_outputs, rows.depth / 9);
+    let writer = Writer { rows, short: short(backend), doubles: geometry.doubles };
+    // The channels alone: no byte of weights lies in no words.
+    if !writer.write(|_| (0, 1), output, &mut [], channels).is(short(backend)) {
+        return None;
+    }
+    words.fill(0);
+    for channel in 0..rows.outputs {
+        if writer.constant(channel, output).is_some() {
+            continue;
+        }
+        let block = channel / together * together * PLACES * inputs + channel % together;
+        for input in 0..inputs {
+            let weight = |tap: usize| i32::from(rows.weight(channel, tap * inputs + input));
+            let places = transform_weights([0, 3, 6].map(|tap| [weight(tap), weight(tap + 1), weight(tap + 2)]));
+            for (place, &weight) in places.as_flattened().iter().enumerate() {
+                let [low, high] = (weight as i16).to_le_bytes().map(|byte| byte as i8);
+                let at = 2 * (block + (place * inputs + input) * together);
+                put(words, at, low);
+                put(words, at + 1, high);
             }
-            fits
+        }
+    }
+    Some(winograd(backend))
+}
+
+/// Whether the lower pixel's sum never leaves its field, with |x| ≤ 128: only two weights of −128 side by side do not fit.
+fn are_exact(rows: &Rows<'_>) -> bool {
+    (0..rows.outputs).all(|channel| {
+        (0..rows.depth).step_by(PRODUCTS).all(|first| {
+            let sizes = (first..first + PRODUCTS).map(|depth| u32::from(rows.weight(channel, depth).unsigned_abs()));
+            128 * sizes.sum::<u32>() < 1 << (SPREAD - 1)
         })
     })
 }
@@ -290,14 +408,11 @@ impl Writer<'_> {
         words: &mut [u32],
         channels: &mut [Channel],
     ) -> Layout {
-        let (rows, weights) = (self.rows, self.rows.weights);
+        let rows = self.rows;
         let mut is_short = (-128..=127).contains(&output.zero_point);
         for (index, channel) in channels.iter_mut().enumerate() {
-            let sums = Sums::of(rows.row(index));
             *channel = rows.folded(index);
-            let folded = i64::from(weights.bias(index)) - i64::from(weights.input_zero_point) * sums.plain;
-            let (least, most) = (folded + sums.least, folded + sums.most);
-            if let Some(value) = constant(weights.multiplier(index), output, least, most) {
+            if let Some(value) = self.constant(index, output) {
                 // a = 4·(value − z)·2^30 / 2^31 = 2·(value − z), halved: exact.
                 *channel = Channel { bias: 4 * (value - output.zero_point), multiplier: 1 << 30, shift: -1 };
                 continue;
@@ -307,6 +422,7 @@ impl Writer<'_> {
                 put(words, first + position * step, weight);
             }
             // s ≤ 22 keeps z·2^s + 2^s + 2^30 below 2^31. A mantissa of 0 has no shift that matters.
+            let (folded, sums) = self.sums(index);
             is_short &= folded.abs() + 128 * sums.size < 1 << 29;
             is_short &= channel.multiplier == 0 || (-22..=-1).contains(&channel.shift);
         }
@@ -320,6 +436,18 @@ impl Writer<'_> {
             }
         }
         self.short
+    }
+
+    /// The folded bias of a channel, and the sums over its weights.
+    fn sums(&self, channel: usize) -> (i64, Sums) {
+        let (weights, sums) = (self.rows.weights, Sums::of(self.rows.row(channel)));
+        (i64::from(weights.bias(channel)) - i64::from(weights.input_zero_point) * sums.plain, sums)
+    }
+
+    /// The output of a channel if it is the same for every input.
+    fn constant(&self, channel: usize, output: &OutputRange) -> Option<i32> {
+        let (folded, sums) = self.sums(channel);
+        constant(self.rows.weights.multiplier(channel), output, folded + sums.least, folded + sums.most)
     }
 }
 
@@ -365,4 +493,103 @@ fn constant(multiplier: Multiplier, output: &OutputRange, least: i64, most: i64)
     }
     let value = output.finish(multiplier.apply(least));
     (value == output.finish(multiplier.apply(most))).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use smolnn_core::{Image, Window2d, WindowSize};
+
+    use super::*;
+    use crate::backend::winograd::{SEEN, outputs, transform_inputs};
+    use crate::pack::{self, Weights};
+
+    const BACKENDS: [Backend; 3] = [Backend::V7m, Backend::V6m, Backend::Rv32];
+
+    /// The words of Winograd's products, read as the kernels read them, against sums of nine products: one tile of random and of extreme
+    /// weights and inputs. The last channel is constant: it has no weights.
+    #[test]
+    fn the_words_of_winograd_give_four_times_the_sums() {
+        const OUTPUTS: usize = 5;
+        const MOST: usize = 12;
+        let mut state = 12345_u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 8
+        };
+        let mut compared = 0;
+        for case in 0..200 {
+            let inputs = [4, 8, MOST][case % 3];
+            let mut int8 = |extreme: bool| match (extreme, random() % 2) {
+                (true, 0) => -127,
+                (true, _) => 127,
+                (false, _) => (random() as i8).max(-127),
+            };
+            let values: [i8; OUTPUTS * 9 * MOST] = core::array::from_fn(|_| int8(case % 5 == 0));
+            let image: [i8; 16 * MOST] = core::array::from_fn(|_| int8(case % 7 == 0));
+            let shape = Window2d::over(Image::hwc(4, 4, inputs), WindowSize::hw(3, 3)).conv(OUTPUTS).unwrap();
+            let multipliers = [Multiplier::from_f64(0.001)];
+            let values = &values[..shape.weights()];
+            let bias = [0, 0, 0, 0, 1 << 28];
+            let weights = Weights { values, bias: &bias, multipliers: &multipliers, input_zero_point: 0 };
+            for backend in BACKENDS {
+                let together = Geometry::of(backend).winograd_outputs;
+                let (mut words, mut channels) = ([0; PLACES * 8 * MOST / 2], [Channel::default(); OUTPUTS]);
+                let range = OutputRange::int8(3);
+                let packed = pack::conv2d_winograd(backend, &shape, &weights, &range, &mut words, &mut channels);
+                let packed = packed.unwrap().unwrap();
+                assert_eq!(
+                    (packed.words, packed.layout),
+                    (pack::conv2d_winograd_words(backend, &shape), winograd(backend))
+                );
+                let halfword = |at: usize| (words[at / 2] >> (16 * (at % 2))) as i16;
+                for channel in 0..OUTPUTS {
+                    let mut sums = [[0_i32; SEEN]; SEEN];
+                    for input in 0..inputs {
+                        let pixel = |y: usize, x: usize| i32::from(image[(y * 4 + x) * inputs + input]);
+                        let places = transform_inputs([0, 1, 2, 3].map(|y| [0, 1, 2, 3].map(|x| pixel(y, x))));
+                        for place in 0..PLACES {
+                            let block = channel / together * PLACES;
+                            let at = ((block + place) * inputs + input) * together + channel % together;
+                            let product = places[place / SEEN][place % SEEN] * i32::from(halfword(at));
+                            sums[place / SEEN][place % SEEN] += product;
+                        }
+                    }
+                    for (y, row) in outputs(sums).into_iter().enumerate() {
+                        for (x, output) in row.into_iter().enumerate() {
+                            let product = |place: usize| {
+                                let (tap, input) = (place / inputs, place % inputs);
+                                let pixel = ((y + tap / 3) * 4 + x + tap % 3) * inputs + input;
+                                i32::from(image[pixel]) * i32::from(values[channel * 9 * inputs + place])
+                            };
+                            let sum: i32 = (0..9 * inputs).map(product).sum();
+                            let expected = if channel == OUTPUTS - 1 { 0 } else { 4 * sum };
+                            assert_eq!(output, expected, "case {case}, channel {channel} on {}", backend.name());
+                            compared += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(compared, 200 * BACKENDS.len() * OUTPUTS * 4);
+    }
+
+    /// 4 times a sum has to fit in 32 bits: a bias that leaves no room gets no such words.
+    #[test]
+    fn winograd_takes_no_sums_beyond_29_bits() {
+        const INPUTS: usize = 36;
+        let shape = Window2d::over(Image::hwc(4, 4, INPUTS), WindowSize::hw(3, 3)).conv(2).unwrap();
+        for backend in BACKENDS {
+            let packs = |bias: i32| {
+                let (values, multipliers) = ([127; 2 * 9 * INPUTS], [Multiplier::from_f64(2e-7)]);
+                let bias = &[bias, 0];
+                let weights = Weights { values: &values, bias, multipliers: &multipliers, input_zero_point: 0 };
+                let (mut words, mut channels) = ([0; 32 * INPUTS], [Channel::default(); 2]);
+                let range = OutputRange::int8(0);
+                let packed = pack::conv2d_winograd(backend, &shape, &weights, &range, &mut words, &mut channels);
+                packed.unwrap().is_some()
+            };
+            let largest = (1 << 29) - 1 - 9 * INPUTS as i32 * 127 * 128;
+            assert!(packs(-largest) && !packs(-largest - 1), "{}", backend.name());
+        }
+    }
 }

@@ -63,7 +63,8 @@ impl Rounding {
     /// The way in which the layer's accumulators become outputs.
     pub(super) fn way(&self, layout: Layout) -> Way {
         const SHORT: Layout = pack::short(Backend::CURRENT);
-        if !layout.is(SHORT) {
+        const WINOGRAD: Layout = pack::winograd(Backend::CURRENT);
+        if !layout.is(SHORT) && !layout.is(WINOGRAD) {
             Way::General
         } else if self.output.minimum == -128 && self.output.maximum == 127 {
             Way::Short

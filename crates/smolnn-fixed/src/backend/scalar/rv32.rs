@@ -21,6 +21,12 @@ impl Core for Rv32 {
     const PAIR: Option<Multiply> = Some(pair);
 
     #[inline(always)]
+    unsafe fn winograd(columns: &[i16], weights: &[i16], sums: &mut [i32]) {
+        // SAFETY: the slices have the lengths for one number of input channels, as the caller vouches.
+        unsafe { tile::winograd(columns.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
+    }
+
+    #[inline(always)]
     unsafe fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
         // SAFETY: the block has sixteen weights for each input, as the caller vouches.
         unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
@@ -403,6 +409,118 @@ mod tile {
              sw t4, 52(a1)
              sw t5, 56(a1)
              sw t6, 60(a1)",
+            leave!(),
+        )
+    }
+
+    /// The input of a tile in `$x` times the weights of four output channels in a4 to a7.
+    macro_rules! winograd_tile {
+        ($x:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
+            concat!(
+                "mul a2, ", $x, ", a4\n", "mul ra, ", $x, ", a5\n", "add ", $s0, ", ", $s0, ", a2\n", "mul a2, ", $x,
+                ", a6\n", "add ", $s1, ", ", $s1, ", ra\n", "mul ra, ", $x, ", a7\n", "add ", $s2, ", ", $s2, ", a2\n",
+                "add ", $s3, ", ", $s3, ", ra\n",
+            )
+        };
+    }
+
+    /// One input channel of four tiles and four output channels, whose halfwords lie at these offsets: sixteen multiply-accumulates in
+    /// forty instructions.
+    macro_rules! winograd_step {
+        ($a:literal, $b:literal, $c:literal, $d:literal) => {
+            concat!(
+                "lh a4, ",
+                $a,
+                "(a1)\n",
+                "lh a5, ",
+                $b,
+                "(a1)\n",
+                "lh a6, ",
+                $c,
+                "(a1)\n",
+                "lh a7, ",
+                $d,
+                "(a1)\n",
+                "lh t0, ",
+                $a,
+                "(a0)\n",
+                "lh t1, ",
+                $b,
+                "(a0)\n",
+                winograd_tile!("t0", "s0", "s4", "s8", "t3"),
+                "lh t0, ",
+                $c,
+                "(a0)\n",
+                winograd_tile!("t1", "s1", "s5", "s9", "t4"),
+                "lh t1, ",
+                $d,
+                "(a0)\n",
+                winograd_tile!("t0", "s2", "s6", "s10", "t5"),
+                winograd_tile!("t1", "s3", "s7", "s11", "t6"),
+            )
+        };
+    }
+
+    /// Sums of Winograd's products at the sixteen places of four tiles for four output channels.
+    ///
+    /// # Safety
+    /// `weights..end` holds four halfwords for every place and input channel, of which there are a multiple of four and not 0;
+    /// `columns` has as many, `sums` sixteen words for every place.
+    //
+    // | register           | holds                                                                     |
+    // |--------------------|---------------------------------------------------------------------------|
+    // | a0, a1             | next inputs, next weights                                                 |
+    // | a2, ra             | products                                                                  |
+    // | a3                 | next sums                                                                 |
+    // | a4 to a7           | the weights of the four channels                                          |
+    // | t0, t1             | inputs of the tiles                                                       |
+    // | t2                 | end of the place's weights                                                |
+    // | s0 to s11, t3 to t6 | sums, four tiles of a channel side by side                               |
+    // | 0(sp), 4(sp)       | `end`, bytes of a place's weights                                         |
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn winograd(
+        columns: *const i16,
+        weights: *const i16,
+        end: *const i16,
+        sums: *mut i32,
+    ) {
+        naked_asm!(
+            enter!(),
+            "sub t0, a2, a1",
+            "srli t0, t0, 4",
+            "sw a2, 0(sp)",
+            "sw t0, 4(sp)",
+            "3:",
+            "lw t2, 4(sp)",
+            "add t2, t2, a1",
+            clear!(),
+            "2:",
+            winograd_step!("0", "2", "4", "6"),
+            winograd_step!("8", "10", "12", "14"),
+            winograd_step!("16", "18", "20", "22"),
+            winograd_step!("24", "26", "28", "30"),
+            "addi a0, a0, 32",
+            "addi a1, a1, 32",
+            "bne a1, t2, 2b",
+            "sw s0, 0(a3)
+             sw s1, 4(a3)
+             sw s2, 8(a3)
+             sw s3, 12(a3)
+             sw s4, 16(a3)
+             sw s5, 20(a3)
+             sw s6, 24(a3)
+             sw s7, 28(a3)
+             sw s8, 32(a3)
+             sw s9, 36(a3)
+             sw s10, 40(a3)
+             sw s11, 44(a3)
+             sw t3, 48(a3)
+             sw t4, 52(a3)
+             sw t5, 56(a3)
+             sw t6, 60(a3)",
+            "addi a3, a3, 64",
+            "lw t0, 0(sp)",
+            "bne a1, t0, 3b",
             leave!(),
         )
     }

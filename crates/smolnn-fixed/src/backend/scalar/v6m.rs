@@ -16,6 +16,12 @@ impl Core for V6m {
     const PAIR: Option<Multiply> = None;
 
     #[inline(always)]
+    unsafe fn winograd(columns: &[i16], weights: &[i16], sums: &mut [i32]) {
+        // SAFETY: the slices have the lengths for one number of input channels, as the caller vouches.
+        unsafe { tile::winograd(columns.as_ptr(), columns.as_ptr_range().end, weights.as_ptr(), sums.as_mut_ptr()) }
+    }
+
+    #[inline(always)]
     unsafe fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
         // SAFETY: the block has eight weights for each input, as the caller vouches.
         unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
@@ -192,6 +198,121 @@ mod tile {
             "subs r4, r4, r2",
             "stm r3!, {{r0, r1, r4, r5}}",
             "add sp, #12",
+            "pop {{r4-r7}}",
+            "mov r8, r4",
+            "mov r9, r5",
+            "mov r10, r6",
+            "mov r11, r7",
+            "pop {{r4-r7, pc}}",
+        )
+    }
+
+    /// One input channel of four tiles times a weight: `$weight` takes it out of the word of both. Four multiply-accumulates in
+    /// fifteen instructions and 18 cycles.
+    macro_rules! winograd_step {
+        ($weight:literal) => {
+            concat!(
+                "ldm r5!, {{r4}}
+                 ldm r6!, {{r0, r1}}\n",
+                $weight,
+                "sxth r2, r0
+                 muls r2, r4, r2
+                 add r8, r2
+                 asrs r0, r0, #16
+                 muls r0, r4, r0
+                 add r9, r0
+                 sxth r2, r1
+                 muls r2, r4, r2
+                 add r10, r2
+                 asrs r1, r1, #16
+                 muls r1, r4, r1
+                 add r11, r1\n"
+            )
+        };
+    }
+
+    /// The sums of a place for one of two output channels, which go to the next sums.
+    macro_rules! winograd_place {
+        ($weight:literal) => {
+            concat!(
+                "movs r4, #0
+                 mov r8, r4
+                 mov r9, r4
+                 mov r10, r4
+                 mov r11, r4
+                 2:\n",
+                winograd_step!($weight),
+                winograd_step!($weight),
+                winograd_step!($weight),
+                winograd_step!($weight),
+                "cmp r6, r7
+                 bne 2b
+                 mov r0, r8
+                 mov r1, r9
+                 mov r2, r10
+                 mov r3, r11
+                 mov r4, lr
+                 stm r4!, {{r0-r3}}
+                 mov lr, r4\n"
+            )
+        };
+    }
+
+    /// Sums of Winograd's products at the sixteen places of four tiles for two output channels.
+    ///
+    /// # Safety
+    /// `columns..end` holds four halfwords for every place and input channel, of which there are a multiple of four and not 0;
+    /// `weights` has two of them, `sums` eight words for every place.
+    //
+    // | register    | holds                                                                            |
+    // |-------------|----------------------------------------------------------------------------------|
+    // | r0, r1      | the inputs of two tiles each; then products                                      |
+    // | r2, r3      | an input, then its product; r3 is taken between the places                       |
+    // | r4          | the weight                                                                       |
+    // | r5, r6      | next weights, next inputs                                                        |
+    // | r7          | end of the place's inputs                                                        |
+    // | r8 to r11   | sums of the tiles                                                                |
+    // | r12         | bytes of a place's weights                                                       |
+    // | lr          | next sums                                                                        |
+    // | [sp]        | `end`                                                                            |
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn winograd(
+        columns: *const i16,
+        end: *const i16,
+        weights: *const i16,
+        sums: *mut i32,
+    ) {
+        naked_asm!(
+            "push {{r4-r7, lr}}",
+            "mov r4, r8",
+            "mov r5, r9",
+            "mov r6, r10",
+            "mov r7, r11",
+            "push {{r4-r7}}",
+            "mov lr, r3",
+            "movs r5, r2",
+            "movs r6, r0",
+            "subs r2, r1, r0",
+            "lsrs r2, r2, #5",
+            "mov r12, r2",
+            "sub sp, #4",
+            "str r1, [sp]",
+            "3:",
+            "mov r3, r12",
+            "lsls r3, r3, #1",
+            "adds r7, r6, r3",
+            winograd_place!("sxth r4, r4\n"),
+            "mov r3, r12",
+            "subs r5, r5, r3",
+            "lsls r3, r3, #1",
+            "subs r6, r6, r3",
+            winograd_place!("asrs r4, r4, #16\n"),
+            "ldr r3, [sp]",
+            "cmp r6, r3",
+            "beq 4f",
+            "b 3b",
+            "4:",
+            "add sp, #4",
             "pop {{r4-r7}}",
             "mov r8, r4",
             "mov r9, r5",
