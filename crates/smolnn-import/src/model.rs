@@ -1,6 +1,7 @@
 //! A model as it is opened, before it is compiled for a backend.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -70,7 +71,7 @@ impl Model {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         if Manifest::is_named(path) {
-            let text = std::fs::read_to_string(path).map_err(|source| Error::File { path: path.into(), source })?;
+            let text = std::fs::read_to_string(path).map_err(|source| unread(path, source))?;
             let manifest = Manifest::read(&text).map_err(|error| error.of(Some(path)))?;
             let model = Self::open(path.with_file_name(&manifest.model))?;
             let name = path.file_stem().map_or(model.name.clone(), |stem| identifier(&stem.to_string_lossy()));
@@ -86,7 +87,7 @@ impl Model {
     /// As [`Model::open`]; [`Error::Unsupported`] inside of [`Error::Model`] also for a dimension that the file does not have.
     pub fn open_with(path: impl AsRef<Path>, dimensions: &[(&str, usize)]) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| unread(path, source))?;
         let stem = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
         let folder = path.parent().unwrap_or(Path::new(""));
         let model = Self::of(&stem, &bytes, dimensions, Some(folder)).map_err(|error| error.of(Some(path)))?;
@@ -397,6 +398,34 @@ impl Model {
         }
         std::fs::write(&path, source).map_err(|source| Error::File { path, source })
     }
+}
+
+/// Most models that are named where one is not found.
+const MOST_NAMED: usize = 8;
+
+/// Why a model's file could not be read. Of one that is not there, where it was looked for, and which models are there instead: a build script is run in
+/// its package's folder, whatever the shell's is.
+fn unread(path: &Path, source: io::Error) -> Error {
+    let failed = |source| Error::File { path: path.into(), source };
+    if source.kind() != io::ErrorKind::NotFound {
+        return failed(source);
+    }
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    let folder = whole.parent().unwrap_or(Path::new("/")).display();
+    let is_model = |name: &String| [".tflite", ".onnx", ".json"].iter().any(|extension| name.ends_with(extension));
+    let there = whole.parent().and_then(|folder| std::fs::read_dir(folder).ok()).map(|entries| {
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(is_model).collect();
+        names.sort();
+        names.truncate(MOST_NAMED);
+        names.join(", ")
+    });
+    let there = match there {
+        None => format!("there is no folder {folder}"),
+        Some(names) if names.is_empty() => format!("no model is in {folder}"),
+        Some(names) => format!("in {folder} are {names}"),
+    };
+    failed(io::Error::new(source.kind(), format!("{source}; {there}")))
 }
 
 /// Removes the modules that builds have left in a folder.

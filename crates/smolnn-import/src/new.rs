@@ -16,7 +16,7 @@ pub struct New {
     /// The chip: esp32c3, nrf52840, qemu-m4 (an emulated Cortex-M4), rp2040, rp2350, stm32f411, stm32h7.
     #[arg(long, value_parser = chips::chip)]
     chip: &'static Chip,
-    /// The model to run: a .tflite or .onnx file, or the .json manifest of a wake word. Without it, a network of 20 KB that recognises a handwritten digit.
+    /// The model to run: a .tflite or .onnx file, or the .json manifest of a wake word. Without it, a network of 14 KB that recognises a handwritten digit.
     #[arg(long)]
     model: Option<PathBuf>,
     /// The length of a dimension that an .onnx file leaves open: time=LENGTH.

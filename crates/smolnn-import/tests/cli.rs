@@ -477,6 +477,10 @@ fn errors_are_clear() {
 
     let missing = failure(1, &["inspect", "/nonexistent.tflite"]);
     assert!(missing.contains("/nonexistent.tflite"), "{missing}");
+    let mistyped = failure(1, &["inspect", text(&digits().with_file_name("digit.tflite"))]);
+    assert!(mistyped.contains("digit.tflite: ") && mistyped.contains(" are digits.tflite"), "{mistyped}");
+    let nowhere = failure(1, &["inspect", "nowhere/model.tflite"]);
+    assert!(nowhere.contains("there is no folder /") && nowhere.contains("nowhere"), "{nowhere}");
     let backend = failure(2, &["inspect", text(&digits()), "--backend", "m4"]);
     assert!(backend.contains("portable, dsp"), "{backend}");
     let unsupported = failure(1, &["inspect", text(&data("converter/unsupported/custom_operator.tflite"))]);
