@@ -767,7 +767,9 @@ fn advice(
     let worst = rounded.iter().max_by(|(a, _), (b, _)| share(a).total_cmp(&share(b)));
     let Some(&(id, Some(position))) = worst else { return Ok(Vec::new()) };
     let ratio = of.output_noise(machine, TRIAL_SAMPLES)?.ratio();
-    if ratio >= ENOUGH_SNR || share(&id) <= LARGEST_SHARE * total {
+    // The steps of 1/256 of a last softmax or sigmoid are what an int8 probability is.
+    let is_probability = of.machine.scores.contains(&id) && judged_by(&of.net, id) != id;
+    if is_probability || ratio >= ENOUGH_SNR || share(&id) <= LARGEST_SHARE * total {
         return Ok(Vec::new());
     }
     let index = of.net.nodes[position].index;
