@@ -11,7 +11,7 @@ use crate::firmware::{self, Variant};
 use crate::shell::{self, End, Kind, fault, say};
 use crate::suite::{Lane, Step, Suite, Tally};
 use crate::{
-    bench, c_firmware, chips, cycles, demo, models, pages, panics, selftest, setup, size, toolchains, wake_word,
+    bench, c_firmware, chips, cycles, demo, models, pages, panics, selftest, setup, size, toolchains, vision, wake_word,
 };
 
 /// Longest that the host's tests may take.
@@ -262,6 +262,9 @@ pub fn run_test(boards: &[&'static Board], chips: bool, install: bool) -> Result
     host_tests(&mut suite);
     let built = build(&mut suite, boards, &["conformance", "bench", "demo"]);
     suite.step("wake word on m4", Lane::Firmware, &[], wake_word::check);
+    if vision::has_model() {
+        suite.step("pictures on the micro:bit", Lane::Firmware, &[], vision::check);
+    }
     conformance_runs(&mut suite, boards, &built);
     for &board in boards {
         let image = [built[board.image]];

@@ -17,7 +17,7 @@ use crate::bench::{self, Figure};
 use crate::boards::{self, Board, Name};
 use crate::costs;
 use crate::expected::{self, Table};
-use crate::firmware::{self, Run, Variant, Verdict};
+use crate::firmware::{self, Machine, Run, Variant, Verdict};
 use crate::setup;
 use crate::shell::{self, Kind, fault};
 use crate::suite::Tally;
@@ -207,7 +207,8 @@ fn run_modelled(
     }
     arguments.push(",out=");
     arguments.push(&out);
-    let run = firmware::run_under(board, image, options, Some(&arguments), DEADLINE, line)?;
+    let machine = Machine { plugin: Some(&arguments), ..Machine::default() };
+    let run = firmware::run_with(board, image, options, &machine, DEADLINE, line)?;
     if matches!(run.end, Verdict::Failed) && !out.exists() {
         let said = run.lines.join("\n");
         return Err(fault(Kind::ToolMissing, format!("{} did not load the plugin:\n{said}", board.emulator)));

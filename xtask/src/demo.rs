@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::boards::{Board, Name};
 use crate::firmware::{self, Variant};
 use crate::shell::{self, say};
-use crate::{setup, size, wake_word};
+use crate::{setup, size, vision, wake_word};
 
 /// What `demo` takes.
 #[derive(clap::Args)]
@@ -29,12 +29,16 @@ pub struct Arguments {
 enum Other {
     /// Listens to a WAV file and says when it hears the word.
     WakeWord(wake_word::Arguments),
+    /// Takes pictures row by row and says whether there is a person.
+    Vision(vision::Arguments),
 }
 
 /// `xtask demo`.
 pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
-    if let Some(Other::WakeWord(arguments)) = &arguments.other {
-        return wake_word::run(arguments, install);
+    match &arguments.other {
+        Some(Other::WakeWord(arguments)) => return wake_word::run(arguments, install),
+        Some(Other::Vision(arguments)) => return vision::run(arguments, install),
+        None => {}
     }
     if arguments.host {
         return shell::run(shell::cargo().args(["run", "--release", "--package", "digits"]).args(shell::quiet()));

@@ -22,6 +22,8 @@ pub struct Variant {
     pub size: bool,
     /// The wake word that is built in, instead of the project's own.
     pub model: Option<PathBuf>,
+    /// The model of pictures that is built in.
+    pub vision: Option<PathBuf>,
     /// Prints no commands: standard output is for a program to read.
     pub quiet: bool,
 }
@@ -106,10 +108,12 @@ pub fn build(board: &Board, programs: &[&str], variant: &Variant) -> Result<Vec<
     for program in programs {
         cargo.args(["--bin", program]);
     }
-    match &variant.model {
-        Some(model) => cargo.env("SMOLNN_WAKE_WORD", model),
-        None => cargo.env_remove("SMOLNN_WAKE_WORD"),
-    };
+    for (variable, model) in [("SMOLNN_WAKE_WORD", &variant.model), ("SMOLNN_VISION", &variant.vision)] {
+        match model {
+            Some(model) => cargo.env(variable, model),
+            None => cargo.env_remove(variable),
+        };
+    }
     variant.run(&mut cargo)?;
     programs.iter().map(|program| keep(board, program, program, variant)).collect()
 }
@@ -200,15 +204,24 @@ impl Verdict {
 
 /// Runs an image. Every line goes to `line` as it comes, and into the result.
 pub fn run(board: &Board, image: &Path, options: &[&str], deadline: Duration, line: impl FnMut(&str)) -> Result<Run> {
-    run_under(board, image, options, None, deadline, line)
+    run_with(board, image, options, &Machine::default(), deadline, line)
 }
 
-/// The same under a plugin of QEMU's, which is given with its options.
-pub fn run_under(
+/// What a machine has beside the firmware.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Machine<'a> {
+    /// A plugin of QEMU's, with its options.
+    pub plugin: Option<&'a OsStr>,
+    /// A file of the project whose bytes come over the UART, one when the firmware has taken the one before.
+    pub uart: Option<&'a str>,
+}
+
+/// The same on a machine that has more.
+pub fn run_with(
     board: &Board,
     image: &Path,
     options: &[&str],
-    plugin: Option<&OsStr>,
+    machine: &Machine<'_>,
     deadline: Duration,
     mut line: impl FnMut(&str),
 ) -> Result<Run> {
@@ -224,9 +237,17 @@ pub fn run_under(
     if !board.is_arm() {
         qemu.args(["-bios", "none"]);
     }
-    qemu.args(["-nographic", "-monitor", "none", "-serial", "none", "-semihosting-config", &semihosting]);
+    qemu.args(["-nographic", "-monitor", "none", "-semihosting-config", &semihosting]);
+    match machine.uart {
+        Some(bytes) => {
+            let path = shell::root().join(bytes);
+            qemu.stdin(fs::File::open(&path).with_context(|| format!("cannot read {}", path.display()))?);
+            qemu.args(["-chardev", "stdio,id=uart,signal=off", "-serial", "chardev:uart"])
+        }
+        None => qemu.args(["-serial", "none"]),
+    };
     qemu.args(["-icount", "shift=0", "-kernel"]).arg(image);
-    if let Some(plugin) = plugin {
+    if let Some(plugin) = machine.plugin {
         qemu.arg("-plugin").arg(plugin);
     }
     let mut lines = Vec::new();

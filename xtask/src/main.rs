@@ -25,6 +25,7 @@ mod shell;
 mod size;
 mod suite;
 mod toolchains;
+mod vision;
 mod wake_word;
 
 use std::path::PathBuf;
@@ -52,7 +53,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Recognises handwritten digits on a board, or hears a wake word.
+    /// Recognises handwritten digits on a board, hears a wake word, or sees people.
     Demo(demo::Arguments),
     /// Runs every test; the last line is `N passed, N failed`.
     Test(TestArguments),

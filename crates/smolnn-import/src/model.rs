@@ -16,7 +16,10 @@ use crate::plan::{Aim, Goal, Program, plan};
 #[cfg(feature = "quantise")]
 use crate::quantise::QuantisationReport;
 use crate::read::{has_channels_first, label_lists, read};
-use crate::rewrite::{channels_last_inputs, keep_state, rewrite, rewrite_channels_first, take_out_constant_channels};
+use crate::rewrite::{
+    channels_between, channels_last_inputs, keep_state, rewrite, rewrite_channels_first, split_channels,
+    take_out_constant_channels,
+};
 use crate::streaming::streaming;
 
 #[cfg(feature = "quantise")]
@@ -24,6 +27,12 @@ mod calibrated;
 
 #[cfg(feature = "quantise")]
 pub use calibrated::Calibrated;
+
+/// How often groups of channels are tried, each time smaller ones, where an arena is to be small.
+const MOST_SPLITS: usize = 2;
+
+/// The share of an arena, one in so many bytes, from which the channels between two layers are worth a split.
+const LARGE_SHARE: usize = 4;
 
 /// What this build script wrote, by file: two models of one name would overwrite each other.
 static EMITTED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
@@ -340,8 +349,34 @@ impl Model {
         }
         // Constants grow for the sake of cycles where memory is no concern, or where it is said.
         let flash_budget = self.flash_budget.or((self.aim.goal != Goal::Speed).then_some(0));
-        let compiled = lower(&net, backend)
-            .and_then(|calls| plan(&self.name, backend, calls.within_flash(flash_budget), self.aim));
+        let of_net = |net: &Net| {
+            lower(net, backend).and_then(|calls| plan(&self.name, backend, calls.within_flash(flash_budget), self.aim))
+        };
+        let mut compiled = of_net(&net);
+        let mut most = None;
+        for _ in 0..MOST_SPLITS {
+            // Where rows alone do not save enough, groups of channels may: first of what takes a large share, then of the largest that is left.
+            let wanted = match (self.aim.goal, &compiled) {
+                (Goal::LeastArena, Ok(program)) => program.arena_bytes(),
+                (Goal::Budget(budget), Err(Error::Unsupported(_))) => budget,
+                _ => break,
+            };
+            let limit = match most {
+                None => wanted / LARGE_SHARE,
+                Some(last) => channels_between(&net, last).unwrap_or(0).saturating_sub(1),
+            };
+            most = Some(limit);
+            let mut split = net.clone();
+            if !split_channels(&mut split, limit, wanted / LARGE_SHARE / 4) {
+                break;
+            }
+            match of_net(&split) {
+                Ok(program) if !compiled.as_ref().is_ok_and(|known| known.arena_bytes() <= program.arena_bytes()) => {
+                    compiled = Ok(program);
+                }
+                _ => break,
+            }
+        }
         let compiled = compiled.map(|program| Program {
             link_section: self.link_section.clone(),
             labels: self.labels.clone(),

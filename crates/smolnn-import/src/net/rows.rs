@@ -38,7 +38,7 @@ pub(crate) struct Rows {
 
 impl RowWindow {
     /// Every row sees the row at its own place.
-    const POINTWISE: Self = Self { span: 1, stride: 1, above: 0 };
+    pub(crate) const POINTWISE: Self = Self { span: 1, stride: 1, above: 0 };
 
     /// What these rows of the output see of an image of `height` rows.
     pub(crate) fn rows(&self, output: &Range<usize>, height: usize) -> Rows {

@@ -9,7 +9,10 @@
 //!
 //! With many turns every call makes few rows at a time, which takes the least memory; with few turns there are fewer calls of kernels.
 //!
-//! No row is computed twice. A tensor that only calls of the band read lies in a buffer of its newest rows, as many as reach back to the oldest row that a
+//! No row is computed twice, unless the planner wants it: the rows of a pointwise layer that makes many channels of few take more memory than those that it
+//! makes them of. Such a layer may run in the turns of its only reader, and make all rows that the reader's window sees, old ones too.
+//!
+//! A tensor that only calls of the band read lies in a buffer of its newest rows, as many as reach back to the oldest row that a
 //! call still needs. In the turns that make rows the newest row stands at the buffer's end, so that the rows of a call lie at the same place in each of
 //! them; the buffer moves on by `rate` rows before each of them. Behind the last call that reads it a buffer needs no more than its newest rows without
 //! those that the next rows replace: the memory of the others serves other tensors for the time between. Rows above the image are missing from the
@@ -73,6 +76,10 @@ pub(super) struct Progress {
     /// Turns between turn 0 and the band's first one, before it or behind it: turns are counted from a turn in which all calls run.
     origin: isize,
     height: usize,
+    /// Rows that are made again each time: those in front of the new ones.
+    pub again: usize,
+    /// The times that it runs, counted from turn 0.
+    times: Range<isize>,
 }
 
 impl Progress {
@@ -89,21 +96,26 @@ impl Progress {
     /// The rows that a turn makes.
     pub(super) fn rows(&self, turn: usize) -> Range<usize> {
         let end = |reach: isize| reach.clamp(0, self.height as isize).unsigned_abs();
-        let made = if self.runs_in(turn) { self.rate } else { 0 };
-        end(self.reach(turn) - made as isize)..end(self.reach(turn))
+        let (reach, again) = (self.reach(turn), self.again as isize);
+        if self.runs_in(turn) {
+            end(reach - self.rate as isize - again)..end(reach)
+        } else {
+            // None; the next time begins here.
+            end(reach - again)..end(reach - again)
+        }
     }
 
-    /// The first time that makes a row, counted from turn 0.
-    fn first(&self) -> isize {
-        (-self.lead).div_euclid(self.rate as isize) + 1
+    /// The times that make rows which were not there, counted from turn 0.
+    fn times_of_new_rows(&self) -> Range<isize> {
+        let rate = self.rate as isize;
+        (-self.lead).div_euclid(rate) + 1..(self.height as isize - self.lead - 1).div_euclid(rate) + 2
     }
 
-    /// The turns that make rows.
+    /// The turns in which it runs.
     pub(super) fn turns(&self) -> Every {
-        let (rate, period) = (self.rate as isize, self.period as isize);
-        let last = (self.height as isize - self.lead - 1).div_euclid(rate) + 1;
-        let start = self.first() * period - self.origin;
-        let end = last * period - self.origin + 1;
+        let period = self.period as isize;
+        let start = self.times.start * period - self.origin;
+        let end = (self.times.end - 1) * period - self.origin + 1;
         debug_assert!(start >= 0 && end > start, "the first turn of a band is 0");
         Every { range: start.max(0).unsigned_abs()..end.max(0).unsigned_abs(), period: self.period }
     }
@@ -174,21 +186,22 @@ pub(super) struct Band {
 }
 
 impl Band {
-    /// The calls with `rows` rows of the last one's output in `turns` turns. `is_inner` says of each output whether the band's calls alone read it. `input` is the
+    /// The calls with `rows` rows of the last one's output in `turns` turns. `is_inner` says of each output whether the band's calls alone read it, and `again` which calls make rows again. `input` is the
     /// model's input, and its rows, where it comes row by row. `None` where the calls do not go together: rows of one tensor at several rates, a call whose
     /// output waits for others of the band; and where no call runs in every turn, since the same goes in fewer turns.
     pub(super) fn new(
         calls: &[&RowCall],
         pace: Pace,
-        is_inner: &[bool],
+        (is_inner, again): (&[bool], &[bool]),
         input: Option<(TensorId, usize)>,
     ) -> Option<Self> {
-        let Some((output, height)) = input else { return Self::of_calls(calls, pace, is_inner) };
+        let Some((output, height)) = input else { return Self::of_calls(calls, pace, is_inner, again) };
         // It is as the output of a first call that reads nothing.
         let first = RowCall { inputs: Vec::new(), output, height };
         let calls: Vec<&RowCall> = std::iter::once(&first).chain(calls.iter().copied()).collect();
         let is_inner: Vec<bool> = std::iter::once(true).chain(is_inner.iter().copied()).collect();
-        let mut band = Self::of_calls(&calls, pace, &is_inner)?;
+        let again: Vec<bool> = std::iter::once(false).chain(again.iter().copied()).collect();
+        let mut band = Self::of_calls(&calls, pace, &is_inner, &again)?;
         (band.progress[0].period == 1).then_some(())?;
         band.lines.iter_mut().flatten().for_each(|line| line.last_reader = line.last_reader.saturating_sub(1));
         band.progress.rotate_left(1);
@@ -196,7 +209,7 @@ impl Band {
         Some(band)
     }
 
-    fn of_calls(calls: &[&RowCall], pace: Pace, is_inner: &[bool]) -> Option<Self> {
+    fn of_calls(calls: &[&RowCall], pace: Pace, is_inner: &[bool], again: &[bool]) -> Option<Self> {
         let count = calls.len();
         let mut progress: Vec<Progress> = Vec::with_capacity(count);
         let mut paces: Vec<Pace> = Vec::with_capacity(count);
@@ -205,6 +218,8 @@ impl Band {
         for (index, call) in calls.iter().enumerate().rev() {
             let mut own: Option<(usize, isize)> = (index + 1 == count).then_some((pace.rows, 0));
             let (mut oldest, mut last_reader) = (None, index);
+            // Rows at a time, turns from one time to the next, and the times, of a call that runs with its reader.
+            let mut with = None;
             let of_readers = progress.iter().zip(&paces).rev();
             for ((reader, call_of_reader), (of_reader, pace)) in
                 calls.iter().enumerate().skip(index + 1).zip(of_readers)
@@ -229,25 +244,33 @@ impl Band {
                         Some((known, least)) if known == rows => Some((rows, least.max(lead))),
                         Some(_) => return None,
                     };
-                    let before = first - (stride * of_reader.rate) as isize;
+                    let before = first - (stride * (of_reader.rate + of_reader.again)) as isize;
                     oldest = Some(oldest.map_or(before, |oldest: isize| oldest.min(before)));
                     last_reader = reader;
+                    with = Some((stride * of_reader.rate, of_reader.period, of_reader.times.clone()));
                 }
             }
             let (rows, lead) = own?;
             let own = Pace { rows, ..pace };
             let (rate, period) = own.rate_and_period();
-            let capacity = oldest.map_or(rate, |oldest| (lead - oldest).unsigned_abs());
-            let line = Line { capacity: capacity.max(rate), moves: Every::NONE, by: rate, last_reader };
+            let seen = oldest.map_or(0, |oldest| (lead - oldest).unsigned_abs());
+            let mut of_call = Progress { rate, period, lead, origin: 0, height: call.height, again: 0, times: 0..0 };
+            of_call.times = of_call.times_of_new_rows();
+            if again[index] {
+                let (rate, period, times) = with?;
+                of_call = Progress { rate, period, again: seen.checked_sub(rate)?, times, ..of_call };
+            }
+            let by = of_call.rate + of_call.again;
+            let line = Line { capacity: seen.max(by), moves: Every::NONE, by, last_reader };
             lines.push(is_inner[index].then_some(line));
-            progress.push(Progress { rate, period, lead, origin: 0, height: call.height });
+            progress.push(of_call);
             paces.push(own);
         }
         progress.reverse();
         lines.reverse();
         progress.iter().any(|of| of.period == 1).then_some(())?;
         // The first turn that makes rows becomes the band's first one.
-        let origin = progress.iter().map(|of| of.first() * of.period as isize).min()?;
+        let origin = progress.iter().map(|of| of.times.start * of.period as isize).min()?;
         progress.iter_mut().for_each(|of| of.origin = origin);
         let turns = progress.iter().map(|of| of.turns().range.end).max()?;
         let mut band = Self { turns, progress, lines };

@@ -16,6 +16,28 @@ const LONGEST: usize = 48;
 const PACES: [(usize, usize); 11] =
     [(1, 1), (2, 1), (3, 1), (4, 1), (8, 1), (1, 2), (1, 3), (1, 4), (1, 8), (1, 16), (1, 32)];
 
+/// A kind of bands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    /// Whether buffers have places of their own for the rows that rest.
+    pub rests: bool,
+    /// Whether calls may make rows again.
+    pub again: bool,
+}
+
+/// All kinds, from the one that takes the fewest instructions to the one that takes the least memory.
+pub(super) const KINDS: [Kind; 3] =
+    [Kind { rests: false, again: false }, Kind { rests: true, again: false }, Kind { rests: true, again: true }];
+
+/// Which calls of a band make rows again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    None,
+    /// Those whose reader takes every second row or fewer, which sees few rows twice.
+    Strided,
+    All,
+}
+
 /// Estimated instructions of another run of a kernel: its call, and the rest of a row that no tile of the kernel fills.
 const RUN_COST: usize = 300;
 
@@ -45,6 +67,8 @@ pub(super) struct SequencedCall {
     pub shared: usize,
     /// Bytes by which the output then starts before the input.
     pub gap: usize,
+    /// Multiply-accumulates.
+    pub macs: u64,
     /// The call by rows, if it can run so.
     pub by_rows: Option<RowCall>,
 }
@@ -104,8 +128,8 @@ impl Sequence {
         (0..self.calls.len()).map(|position| self.single(position)).collect()
     }
 
-    /// All segments, ordered by where they start; `rests` says whether the buffers of bands have places of their own for the rows that rest.
-    pub(super) fn segments(&self, rests: bool) -> Vec<Segment> {
+    /// All segments, with bands of this kind, ordered by where they start.
+    pub(super) fn segments(&self, kind: Kind) -> Vec<Segment> {
         let mut segments = Vec::new();
         for start in 0..self.calls.len() {
             segments.push(self.single(start));
@@ -113,10 +137,52 @@ impl Sequence {
             let end = end.unwrap_or(self.calls.len().min(start + LONGEST));
             for end in start + 2..=end {
                 let paces = PACES.iter().map(|&(rows, turns)| Pace { rows, turns });
-                segments.extend(paces.filter_map(|pace| self.band(start..end, pace, rests)));
+                let again = if kind.again { self.rows_again(&(start..end)) } else { vec![vec![false; end - start]] };
+                // Rows are made again where few of them are in memory.
+                let kinds = paces.flat_map(|pace| {
+                    let ways = if pace.rows == 1 { &again[..] } else { &again[..1] };
+                    ways.iter().map(move |way| (pace, way))
+                });
+                segments.extend(kinds.filter_map(|(pace, way)| self.band(start..end, pace, way, kind.rests)));
             }
         }
         segments
+    }
+
+    /// The calls of a band that may make rows again, in each of the ways that are tried: none of them, and where there are some those with a reader that takes
+    /// every second row or fewer, and all.
+    fn rows_again(&self, range: &Range<usize>) -> Vec<Vec<bool>> {
+        let calls = &self.calls[range.clone()];
+        let kind = |index: usize| -> Again {
+            self.stride_of_reader(calls, range, index)
+                .map_or(Again::None, |stride| if stride > 1 { Again::Strided } else { Again::All })
+        };
+        let kinds: Vec<Again> = (0..calls.len()).map(kind).collect();
+        let mut ways = vec![vec![false; calls.len()]];
+        for ways_with in [&[Again::Strided][..], &[Again::Strided, Again::All]] {
+            let way: Vec<bool> = kinds.iter().map(|kind| ways_with.contains(kind)).collect();
+            if !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
+        ways
+    }
+
+    /// The stride of the only call that reads a call's output, where that call works pixel by pixel on an image with rows that are no longer, and its reader sees several
+    /// rows.
+    fn stride_of_reader(&self, calls: &[SequencedCall], range: &Range<usize>, index: usize) -> Option<usize> {
+        let call = &calls[index];
+        let &[(id, Some(window))] = &call.by_rows.as_ref()?.inputs[..] else { return None };
+        let (&[item], &[read]) = (&call.writes[..], &call.reads[..]) else { return None };
+        let (output, row) = self.items[item].image?;
+        let (input, input_row) = self.items[read].image?;
+        (window == RowWindow::POINTWISE && input == id && input_row <= row && self.items[item].end <= range.end)
+            .then_some(())?;
+        let mut readers =
+            calls.iter().filter_map(|reader| reader.by_rows.as_ref()).filter(|reader| reader.reads(output));
+        let (reader, None) = (readers.next()?, readers.next()) else { return None };
+        let &(_, Some(of_reader)) = reader.inputs.iter().find(|(id, _)| *id == output)? else { return None };
+        (of_reader.span > 1).then_some(of_reader.stride)
     }
 
     /// Bytes that are in the arena before a call, and needed by it or later.
@@ -132,8 +198,8 @@ impl Sequence {
         Segment { calls: position..position + 1, band: None, rests: false, peak, cost: 0, drift: *gap }
     }
 
-    /// The calls as a band that goes at this pace, if they can be one.
-    fn band(&self, range: Range<usize>, pace: Pace, rests: bool) -> Option<Segment> {
+    /// The calls as a band that goes at this pace, if they can be one; `again` says which of them make rows again.
+    fn band(&self, range: Range<usize>, pace: Pace, again: &[bool], rests: bool) -> Option<Segment> {
         let calls = &self.calls[range.clone()];
         let rows: Vec<&RowCall> = calls.iter().map(|call| call.by_rows.as_ref()).collect::<Option<_>>()?;
         (2 * pace.rows <= rows.last()?.height).then_some(())?;
@@ -158,7 +224,7 @@ impl Sequence {
         let pushed = self.pushed_into(&range);
         let height = |id: TensorId, item: usize| Some((id, self.items[item].rows?));
         let input = pushed.and_then(|item| height(self.items[item].image?.0, item));
-        let band = Band::new(&rows, pace, &is_inner, input)?;
+        let band = Band::new(&rows, pace, (&is_inner, again), input)?;
         let row = |item: usize| self.items[item].image.map_or(0, |(_, bytes)| bytes);
         let (mut kept, mut moved) = (0, 0);
         let mut of_turn = vec![0; calls.len()];
@@ -195,7 +261,8 @@ impl Sequence {
         let runs = band.runs(calls.len()) - calls.len();
         // Rows that rest elsewhere move there and back.
         let moved = if rests { 2 * moved } else { moved };
-        let cost = runs * RUN_COST + moved / BYTES_PER_INSTRUCTION;
+        let again = calls.iter().zip(&band.progress).map(|(call, of)| call.macs as usize * of.again / of.rate);
+        let cost = runs * RUN_COST + moved / BYTES_PER_INSTRUCTION + again.sum::<usize>();
         Some(Segment { calls: range, peak, cost, drift, band: Some(band), rests })
     }
 

@@ -10,7 +10,7 @@ use super::band::{Every, Line, RowCall};
 use super::divide::{self, Segment, Sequence, SequencedCall, SequencedItem, Weight};
 use super::order::{self, Use};
 use super::place::{self, Item, Overlap, Placement, Resting};
-use super::turns::{ByRows, Moves, Turns};
+use super::turns::{ByRows, Moves, RowRun, Turns};
 use crate::error::{Error, Problem, Result};
 use crate::lower::{Call, Calls, Io, Lowering, Operand, Place, RowLowering, Storage};
 use crate::net::{Constant, Element, Net, Tensor, TensorId, View, row_windows};
@@ -20,6 +20,12 @@ const MOST_LIMITS: usize = 2;
 
 /// Limits that are tried for the least arena: what they exceed the least peak by, in 64ths of it.
 const ABOVE_LEAST: [usize; 3] = [0, 2, 6];
+
+/// The share of the arena, one in so many bytes, that rows which are made again save at least.
+const WORTH: usize = 10;
+
+/// Calls from which on fewer kinds of bands are tried.
+const MANY_CALLS: usize = 96;
 
 /// Instants from one moment to the next: what happens between two calls has an order.
 const INSTANTS: usize = 4;
@@ -41,6 +47,8 @@ pub(crate) struct Step {
     pub io: Io,
     /// The call by rows, of a call of a band.
     pub by_rows: Option<ByRows>,
+    /// A tensor that moves to another place before the step, in its stage's first turn.
+    pub moved: Option<Moves>,
     /// The arena while it runs.
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
     pub memory: ArenaUse,
@@ -145,6 +153,14 @@ pub(crate) struct ArenaUse {
 }
 
 impl Step {
+    /// Multiply-accumulates of one run: more than those of the whole call where rows are made again.
+    pub(crate) fn macs(&self) -> u64 {
+        let of_run = |run: &RowRun| run.call.macs.saturating_mul(run.turns.count() as u64);
+        self.by_rows
+            .as_ref()
+            .map_or(self.call.macs, |by_rows| by_rows.runs.iter().map(of_run).fold(0, u64::saturating_add))
+    }
+
     /// Bytes of constants that the call reads: weights, tables, constant operands.
     pub(crate) fn constant_bytes(&self) -> usize {
         let bytes = |operand: &Operand| if let Place::Constant(words) = &operand.place { words.len() * 4 } else { 0 };
@@ -201,7 +217,7 @@ impl Program {
 
     /// Multiply-accumulates of one run.
     pub fn macs(&self) -> u64 {
-        self.steps.iter().map(|step| step.call.macs).fold(0, u64::saturating_add)
+        self.steps.iter().map(Step::macs).fold(0, u64::saturating_add)
     }
 
     /// The backend that it was compiled for.
@@ -333,8 +349,23 @@ pub(super) struct Placed {
     placement: Placement,
     /// Buffers of rows that move on.
     buffers: Vec<Buffer>,
+    /// Tensors that move between two segments, by their items.
+    moved: HashMap<usize, Moved>,
+    /// For calls that are no band, by their positions: which of the inputs the output may overlap.
+    overlaps: HashMap<usize, (usize, Overlap)>,
     /// Bytes that the input and the output of a band have in common, by the band's first position.
     common: HashMap<usize, usize>,
+}
+
+/// A tensor that has another place from some segment on: its output then overlaps it without going further down than it came up.
+#[derive(Debug)]
+struct Moved {
+    /// Its second place, in the list of all that is placed.
+    place: usize,
+    /// Position of the segment's first call.
+    position: usize,
+    /// The moments from that call on.
+    moments: Range<usize>,
 }
 
 /// A buffer of rows that moves on: in a turn all of its rows are in use from the call that writes it to the last one that reads it, between these times rows
@@ -410,6 +441,20 @@ impl Placed {
         self.buffers.iter().find(|buffer| buffer.item == item)
     }
 
+    /// Where an item lies for a call that reads it.
+    fn offset(&self, item: usize, position: usize) -> usize {
+        let moved = self.moved.get(&item).filter(|moved| moved.position <= position);
+        self.placement.offsets[moved.map_or(item, |moved| moved.place)]
+    }
+
+    /// The tensor that moves before the segment that begins at a position.
+    fn moved(&self, position: usize) -> Option<Moves> {
+        let (&item, moved) = self.moved.iter().find(|(_, moved)| moved.position == position)?;
+        let (start, to) = (self.placement.offsets[item], self.placement.offsets[moved.place]);
+        let turns = Every { range: 0..1, period: 1 };
+        (start != to).then(|| Moves { turns, from: start..start + self.items[item].bytes, to })
+    }
+
     /// What moves before the call at a position, and behind it.
     fn moves(&self, position: usize) -> (Option<Moves>, Vec<Moves>) {
         let before = self.buffers.iter().find(|buffer| buffer.writer == Some(position));
@@ -431,7 +476,14 @@ impl Placed {
             let moments = buffer.rest.iter().flat_map(|(_, moments)| moments.clone());
             moments.map(move |moments| (buffer.rest(placement), moments, false))
         });
-        of_items.chain(of_buffers).filter(|(bytes, moments, _)| !bytes.is_empty() && !moments.is_empty())
+        let of_moved = self.moved.iter().map(move |(&item, Moved { place, moments, .. })| {
+            let start = placement.offsets[*place];
+            (start..start + items[item].bytes, moments.clone(), false)
+        });
+        of_items
+            .chain(of_buffers)
+            .chain(of_moved)
+            .filter(|(bytes, moments, _)| !bytes.is_empty() && !moments.is_empty())
     }
 
     /// The arena at every moment: the first has the inputs in it, then comes one per call, then one with the outputs. The bytes that two tensors
@@ -584,7 +636,13 @@ impl<'a> Layout<'a> {
                 })
             })
         });
-        let blocks = of_items.chain(resting);
+        let moved = placed.moved.iter().filter_map(|(&item, Moved { place, moments, .. })| {
+            let &(_, root) = tensors.iter().find(|&&(other, _)| other == item)?;
+            let start = placed.placement.offsets[*place];
+            let bytes = start..start + placed.items[item].bytes;
+            Some(Block { purpose: Purpose::Tensor(root), bytes, moments: moments.clone() })
+        });
+        let blocks = of_items.chain(resting).chain(moved);
         blocks.filter(|block| !block.bytes.is_empty() && !block.moments.is_empty()).collect()
     }
 
@@ -612,15 +670,17 @@ impl<'a> Layout<'a> {
         let mut orders: Vec<Vec<usize>> = vec![(0..calls.len()).collect()];
         orders.extend(self.order(calls).filter(|order| *order != orders[0]));
         let sequences: Vec<Sequence> = orders.iter().map(|order| self.sequence(calls, order, goal, refused)).collect();
-        let place = |index: usize, segments| self.place(calls, orders[index].clone(), &sequences[index], segments);
-        let mut placed = place(0, sequences[0].whole());
+        let place = |index: usize, segments, moves| {
+            self.place(calls, orders[index].clone(), &sequences[index], segments, moves)
+        };
+        let mut placed = place(0, sequences[0].whole(), false);
         let better = |placed: &mut Placed, other: Placed| {
             if other.placement.bytes < placed.placement.bytes {
                 *placed = other;
             }
         };
         for (index, sequence) in sequences.iter().enumerate().skip(1) {
-            better(&mut placed, place(index, sequence.whole()));
+            better(&mut placed, place(index, sequence.whole(), false));
         }
         let budget = match goal {
             Goal::Speed => return placed,
@@ -628,12 +688,14 @@ impl<'a> Layout<'a> {
             Goal::Budget(budget) => budget,
             Goal::LeastArena => 0,
         };
-        // Bands whose rows rest in their buffers move them once, others twice.
-        let kinds = [false, true]
-            .into_iter()
-            .flat_map(|rests| sequences.iter().enumerate().map(move |(index, of)| (index, of, rests)));
-        for (index, sequence, rests) in kinds {
-            let segments = sequence.segments(rests);
+        // The cheap kinds of bands come first. Of many calls, which take long to divide, the cheapest one is left out.
+        let kinds = if calls.len() > MANY_CALLS { &divide::KINDS[1..] } else { &divide::KINDS[..] };
+        let kinds =
+            kinds.iter().flat_map(|&kind| sequences.iter().enumerate().map(move |(index, of)| (index, of, kind)));
+        // The least arena without rows that are made again.
+        let mut plain = placed.placement.bytes;
+        for (index, sequence, kind) in kinds {
+            let segments = sequence.segments(kind);
             let least = divide::least_peak(&segments, calls.len());
             // The peak is a lower bound of the arena. When a placement exceeds the budget, a lower limit may do; for the least arena one above the least peak
             // may be better, since its tensors fit each other better.
@@ -646,16 +708,24 @@ impl<'a> Layout<'a> {
                     continue;
                 }
                 let mut excess = usize::MAX;
-                for weight in [Weight::Cost, Weight::Drift] {
+                // Tensors that move do not drift.
+                for &weight in if kind.rests { &[Weight::Cost][..] } else { &[Weight::Cost, Weight::Drift] } {
                     let Some(division) = divide::lightest(&segments, calls.len(), own, weight) else { continue };
-                    let other = place(index, division);
+                    let other = place(index, division, kind.rests);
                     excess = excess.min(other.placement.bytes.saturating_sub(budget));
-                    better(&mut placed, other);
+                    // Rows that are made again cost multiply-accumulates: a little memory is not worth them.
+                    let most = if kind.again && excess > 0 { plain - plain / WORTH } else { usize::MAX };
+                    if other.placement.bytes <= most {
+                        better(&mut placed, other);
+                    }
                     if excess == 0 {
                         return placed;
                     }
                 }
                 limit = limit.saturating_sub(excess);
+            }
+            if !kind.again {
+                plain = placed.placement.bytes;
             }
         }
         placed
@@ -713,6 +783,7 @@ impl<'a> Layout<'a> {
                 scratch: call.scratch_words * 4,
                 shared,
                 gap,
+                macs: call.macs,
                 by_rows: if is_alone { self.row_call(*node, call) } else { None },
             }
         });
@@ -762,8 +833,16 @@ impl<'a> Layout<'a> {
         items
     }
 
-    /// Places the tensors and buffers of rows, and the scratch memory of each call behind them in the list of items.
-    fn place(&self, calls: &[Lowering], order: Vec<usize>, sequence: &Sequence, segments: Vec<Segment>) -> Placed {
+    /// Places the tensors and buffers of rows, and the scratch memory of each call behind them in the list of items. `moves` lets tensors move between
+    /// segments.
+    fn place(
+        &self,
+        calls: &[Lowering],
+        order: Vec<usize>,
+        sequence: &Sequence,
+        segments: Vec<Segment>,
+        moves: bool,
+    ) -> Placed {
         let mut items = self.moments(calls, &order);
         let mut overlaps = Vec::new();
         let mut of_bands = Vec::new();
@@ -807,10 +886,13 @@ impl<'a> Layout<'a> {
                 overlaps.push(Overlap { input: overlap.input, output: overlap.output, gap: overlap.gap });
             }
         }
+        let mut of_calls = HashMap::new();
         for Segment { calls: range, band, .. } in &segments {
-            if band.is_none() {
-                let call = &calls[order[range.start]].call;
-                overlaps.extend(self.overlap(call, &items, range.start + 1).map(|(_, overlap)| overlap));
+            if band.is_none()
+                && let Some((index, overlap)) = self.overlap(&calls[order[range.start]].call, &items, range.start + 1)
+            {
+                overlaps.push(overlap);
+                of_calls.insert(range.start, (index, overlap));
             }
         }
         for (position, &index) in order.iter().enumerate() {
@@ -819,11 +901,17 @@ impl<'a> Layout<'a> {
         }
         let bands = segments.iter().filter(|segment| segment.band.is_some());
         let bands: Vec<_> = bands.map(|segment| segment.calls.start + 1..segment.calls.end + 1).collect();
-        let placement = place_with_rests(&items, &overlaps, &mut buffers, &bands);
-        let range = |item: usize| placement.offsets[item]..placement.offsets[item] + items[item].bytes;
-        let common = of_bands.into_iter().map(|(start, input, output)| (start, common(range(input), range(output))));
-        let common = common.collect();
-        Placed { order, segments, items, placement, buffers, common }
+        let mut moved = if moves { self::moved(&mut items, &overlaps, &segments) } else { HashMap::new() };
+        let placement = place_with_moves(&items, &overlaps, &mut buffers, &mut moved, &bands);
+        let mut placed =
+            Placed { order, segments, items, placement, buffers, moved, overlaps: of_calls, common: HashMap::new() };
+        let range = |start: usize, item: usize| start..start + placed.items[item].bytes;
+        let common = |(start, input, output): (usize, usize, usize)| {
+            let input = range(placed.offset(input, start), input);
+            (start, common(input, range(placed.placement.offsets[output], output)))
+        };
+        placed.common = of_bands.into_iter().map(common).collect();
+        placed
     }
 
     /// The input that the call's output may overlap: the largest of those that die here.
@@ -925,10 +1013,10 @@ impl<'a> Layout<'a> {
         states: &States,
         offsets: &HashMap<TensorId, usize>,
     ) -> Result<Vec<Step>> {
-        let Placed { order, segments, items, placement, common, .. } = placed;
+        let Placed { order, segments, items, placement, overlaps, common, .. } = placed;
         let mut calls: Vec<Option<Lowering>> = calls.into_iter().map(Some).collect();
         let mut steps = Vec::with_capacity(order.len());
-        for Segment { calls: range, band, .. } in segments {
+        for Segment { calls: range, .. } in segments {
             for position in range.clone() {
                 let Some(Lowering { node, mut call }) = calls[order[position]].take() else {
                     debug_assert!(false, "call {} comes twice in the order", order[position]);
@@ -936,10 +1024,10 @@ impl<'a> Layout<'a> {
                 };
                 let moment = position + 1;
                 // The input that the output overlaps, if the plan has them so, and the bytes that they have in common.
-                let overlap = if band.is_none() { self.overlap(&call, items, moment) } else { None };
-                let shared = overlap.and_then(|(index, overlap)| {
-                    let range = |item: usize| placement.offsets[item]..placement.offsets[item] + items[item].bytes;
-                    let common = self::common(range(overlap.input), range(overlap.output));
+                let shared = overlaps.get(&position).and_then(|&(index, overlap)| {
+                    let range = |start: usize, item: usize| start..start + items[item].bytes;
+                    let input = range(placed.offset(overlap.input, position), overlap.input);
+                    let common = self::common(input, range(placement.offsets[overlap.output], overlap.output));
                     (common > 0).then_some((index, common))
                 });
                 if let Some((1, _)) = shared
@@ -953,7 +1041,12 @@ impl<'a> Layout<'a> {
                     ids.iter().map(|&id| self.operand(id, states, offsets)).collect::<Result<Vec<_>>>()
                 };
                 let scratch = placement.offsets[self.bytes.len() + position] / 4;
-                let (inputs, outputs) = (operands(&call.inputs)?, operands(&call.outputs)?);
+                let (mut inputs, outputs) = (operands(&call.inputs)?, operands(&call.outputs)?);
+                for (input, id) in inputs.iter_mut().zip(&call.inputs) {
+                    if let (Place::Arena(offset), Some(&item)) = (&mut input.place, self.items.get(&self.roots[*id])) {
+                        *offset = placed.offset(item, position);
+                    }
+                }
                 let scratch = scratch..scratch + call.scratch_words;
                 let by_rows = by_rows
                     .remove(&position)
@@ -962,29 +1055,55 @@ impl<'a> Layout<'a> {
                 let mut memory = uses[moment];
                 memory.live -= shared.map_or(0, |(_, common)| common);
                 memory.live -= common.get(&range.start).copied().unwrap_or(0);
-                steps.push(Step { node, call, io, by_rows, memory });
+                steps.push(Step { node, call, io, by_rows, moved: placed.moved(position), memory });
             }
         }
         Ok(steps)
     }
 }
 
-/// Places items, and behind them in the list of places the rows of buffers that rest.
+/// The tensors that a call or band makes over its input and another one reads so: they move between the two, and need no more than their first place until
+/// then.
+fn moved(items: &mut [Item], overlaps: &[Overlap], segments: &[Segment]) -> HashMap<usize, Moved> {
+    let mut all = HashMap::new();
+    for &Overlap { input, .. } in overlaps {
+        let last = items[input].last;
+        let reader = segments.iter().find(|segment| segment.calls.contains(&(last - 1)));
+        if let Some(Segment { calls, .. }) = reader
+            && overlaps.iter().any(|overlap| overlap.output == input)
+            && items[input].first <= calls.start
+        {
+            items[input].last = calls.start;
+            all.insert(input, Moved { place: usize::MAX, position: calls.start, moments: calls.start + 1..last + 1 });
+        }
+    }
+    all
+}
+
+/// Places items, and behind them in the list of places the rows of buffers that rest, and the second places of tensors that move.
 ///
 /// Rows are put away behind the call that reads them last, and brought back before the call that writes the next ones. Between two calls there are hence several
-/// instants: at the first ones buffers are put away, one at each, and at the last one all of them are, before the next call's is brought back. What lies in
-/// two places, one for the time before an instant and one for the time behind it, may overlap itself, and nothing else that is needed. `bands` are the moments
-/// of the bands: what is in use at all of them stays for the instants behind the last one, since another turn follows.
-fn place_with_rests(items: &[Item], overlaps: &[Overlap], buffers: &mut [Buffer], bands: &[Range<usize>]) -> Placement {
-    if buffers.iter().all(|buffer| buffer.rest.is_none()) {
+/// instants: at the first ones buffers are put away, one at each, and at the last one all of them are, before the next call's is brought back, or a tensor
+/// moves. What lies in two places, one for the time before an instant and one for the time behind it, may overlap itself, and nothing else that is needed.
+/// `bands` are the moments of the bands: what is in use at all of them stays for the instants behind the last one, since another turn follows.
+fn place_with_moves(
+    items: &[Item],
+    overlaps: &[Overlap],
+    buffers: &mut [Buffer],
+    moved: &mut HashMap<usize, Moved>,
+    bands: &[Range<usize>],
+) -> Placement {
+    if moved.is_empty() && buffers.iter().all(|buffer| buffer.rest.is_none()) {
         return place::place(items, overlaps);
     }
-    let instants = |item: &Item| {
-        let stays = bands.iter().any(|band| item.first <= band.start && item.last + 1 == band.end);
+    let that_move: HashSet<usize> = moved.keys().copied().collect();
+    let instants = |(index, item): (usize, &Item)| {
+        let stays = that_move.contains(&index)
+            || bands.iter().any(|band| item.first <= band.start && item.last + 1 == band.end);
         let last = item.last * INSTANTS + if stays { INSTANTS - 1 } else { 0 };
         Item { first: item.first * INSTANTS, last, ..item.clone() }
     };
-    let mut all: Vec<Item> = items.iter().map(instants).collect();
+    let mut all: Vec<Item> = items.iter().enumerate().map(instants).collect();
     let mut pairs = Vec::new();
     let mut left: HashMap<usize, usize> = HashMap::new();
     for buffer in buffers {
@@ -1000,7 +1119,17 @@ fn place_with_rests(items: &[Item], overlaps: &[Overlap], buffers: &mut [Buffer]
         all.push(Item { bytes: buffer.bytes[1], first, last, pause });
         pairs.push(Resting { buffer: buffer.item, rest: *rest, by: buffer.bytes[0] });
     }
-    let mut placement = place::place(&all, overlaps);
+    let mut overlaps = overlaps.to_vec();
+    // In the order of the items, so that one model has one plan.
+    let mut in_order: Vec<(usize, &mut Moved)> = moved.iter_mut().map(|(&item, moved)| (item, moved)).collect();
+    in_order.sort_unstable_by_key(|&(item, _)| item);
+    for (item, Moved { place, moments, .. }) in in_order {
+        *place = all.len();
+        let whole = Item { first: moments.start, last: moments.end - 1, ..items[item].clone() };
+        all.push(instants((*place, &whole)));
+        overlaps.iter_mut().filter(|overlap| overlap.input == item).for_each(|overlap| overlap.input = *place);
+    }
+    let mut placement = place::place(&all, &overlaps);
     place::settle(&all, &mut placement, &pairs);
     placement
 }

@@ -16,6 +16,7 @@ mod layouts;
 mod narrow_positions;
 mod real_constants;
 mod slide_variables;
+mod split_channels;
 mod unroll_loops;
 mod uses;
 
@@ -82,6 +83,19 @@ pub(crate) fn channels_last_inputs(net: &mut Net) {
 /// Runs all passes.
 pub(crate) fn rewrite(net: &mut Net) {
     run(PASSES, net);
+}
+
+/// Splits layers into groups of channels where more than `most` bytes would be in memory between two of them, so that it is no more than `group` bytes, as far
+/// as that goes; gives whether there are such layers.
+pub(crate) fn split_channels(net: &mut Net, most: usize, group: usize) -> bool {
+    let is_split = split_channels::apply(net, most, group);
+    debug_assert!(net.check_flow().is_ok(), "split_channels breaks the flow of the net");
+    is_split
+}
+
+/// The most bytes below a limit that are in memory between two layers which [`split_channels`] can split.
+pub(crate) fn channels_between(net: &Net, below: usize) -> Option<usize> {
+    split_channels::largest(net, below)
 }
 
 /// Takes out channels that cannot change or that nothing needs: the last pass, and one that a model can do without.

@@ -153,6 +153,11 @@ impl<'a> Runner<'a> {
     /// Runs a step in one of its stage's turns. The outer error is that of a custom operator without a function.
     fn step(&mut self, step: &Step, turn: usize) -> Result<std::result::Result<(), ShapeError>> {
         let (arena, state) = (&mut self.arena[..], &mut self.state[..]);
+        if let Some(moved) = &step.moved
+            && let Err(error) = moved.run(turn, arena)
+        {
+            return Ok(Err(error));
+        }
         if let Some(by_rows) = &step.by_rows {
             return Ok(by_rows.run(turn, arena, state));
         }

@@ -26,10 +26,14 @@ impl Program {
                 match &step.by_rows {
                     None => {
                         let _ = writeln!(steps, "{comment}");
+                        if let Some(Moves { from, to, .. }) = &step.moved {
+                            let _ = writeln!(body, "    relocate(arena, {from:?}, {to})?;");
+                        }
                         body += &call_text(&step.io, &step.call, &mut source, "    ");
                     }
                     Some(by_rows) => {
                         let _ = writeln!(body, "    {comment}");
+                        body += &step.moved.iter().map(moves_text).collect::<String>();
                         body += &by_rows_text(by_rows, &mut source);
                     }
                 }

@@ -22,11 +22,15 @@ pub mod counter;
 mod file;
 mod options;
 pub mod stack;
+#[cfg(smolnn_small_board)]
+mod uart;
 
 pub use file::File;
 pub use machine::Frame;
 pub use options::option;
 pub use semihosting::{print, println};
+#[cfg(smolnn_small_board)]
+pub use uart::Uart;
 
 /// How a run ends: the exit status of the QEMU process. `xtask/src/firmware.rs` reads the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
