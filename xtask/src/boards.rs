@@ -170,6 +170,9 @@ impl Board {
     }
 }
 
+/// One board for each backend of smolnn-fixed. The other boards run the same kernels on another machine, or compiled for a sibling of the core.
+pub const PER_BACKEND: [Name; 5] = [Name::M0, Name::M3, Name::M4, Name::M55, Name::Rv32];
+
 /// The given boards, or all.
 pub fn chosen(names: &[Name]) -> Vec<&'static Board> {
     if names.is_empty() { BOARDS.iter().collect() } else { names.iter().map(|name| name.board()).collect() }

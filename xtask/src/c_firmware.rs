@@ -93,10 +93,9 @@ fn check(target: &Target) -> Result<()> {
     let label = target.board.label();
     let folder = shell::root().join("target/c").join(&label);
     let model = folder.join("digits");
-    let mut smolnn = shell::cargo();
-    smolnn.args(["run", "--quiet", "-p", "smolnn-import", "--features", "cli", "--", "compile"]);
-    smolnn.args(["tests/data/digits/digits.tflite", "--c", "--backend", target.backend, "-o"]).arg(&model);
-    shell::run(smolnn.current_dir(shell::root()).arg("--smolnn-path").arg(shell::root()))?;
+    let mut smolnn = shell::smolnn();
+    smolnn.args(["compile", "tests/data/digits/digits.tflite", "--c", "--backend", target.backend, "-o"]).arg(&model);
+    shell::run(smolnn.arg("--smolnn-path").arg(shell::root()))?;
     let mut cargo = shell::cargo();
     cargo.current_dir(&model).args(["build", "--release", "--target", target.board.triple]);
     cargo.arg("--target-dir").arg(shell::root().join("target/c/target")).env_remove("RUSTFLAGS");

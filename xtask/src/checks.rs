@@ -17,9 +17,6 @@ use crate::{
 /// Longest that the host's tests may take.
 const HOST_TESTS: Duration = Duration::from_secs(40 * 60);
 
-/// One board for each backend: clippy sees the code that is compiled for the target alone.
-const LINTED: [Name; 5] = [Name::M0, Name::M3, Name::M4, Name::M55, Name::Rv32];
-
 /// Longest that one board's conformance run may take.
 const CONFORMANCE: Duration = Duration::from_secs(900);
 
@@ -29,9 +26,9 @@ fn one(command: &mut std::process::Command) -> Result<Tally> {
     Ok(Tally::ONE)
 }
 
-/// Formatting, lints and documentation; firmware is linted for the given boards.
-fn check(suite: &mut Suite<'_>, linted: &'static [Name]) {
-    suite.step("fmt", Lane::Apart, &[], move || one(shell::cargo().args(["fmt", "--all", "--check"])));
+/// Formatting, lints, documentation and what the packages promise: nothing of it runs the code.
+fn check(suite: &mut Suite<'_>, install: bool) -> Result<()> {
+    format_of(suite);
     suite.step("clippy", Lane::Host, &[], move || {
         one(shell::cargo().args(["clippy", "--all-targets", "--all-features", "--quiet", "--", "-Dwarnings"]))
     });
@@ -49,8 +46,9 @@ fn check(suite: &mut Suite<'_>, linted: &'static [Name]) {
         one(&mut cargo)
     });
     suite.step("packages of the crates", Lane::Apart, &[], packages);
+    // One board for each backend: clippy sees the code that is compiled for the target alone.
     suite.step("clippy of the firmware", Lane::Firmware, &[], move || {
-        for &name in linted {
+        for name in boards::PER_BACKEND {
             let mut cargo = firmware::cargo("clippy", name.board(), &Variant::default());
             cargo.args(["-p", "board", "-p", "smolnn-core", "-p", "smolnn-fixed", "-p", "smolnn-float"]);
             // The programs are the same for all.
@@ -61,6 +59,11 @@ fn check(suite: &mut Suite<'_>, linted: &'static [Name]) {
         }
         Ok(Tally::ONE)
     });
+    toolchains::oldest_rust(suite, install)
+}
+
+fn format_of(suite: &mut Suite<'_>) {
+    suite.step("fmt", Lane::Apart, &[], move || one(shell::cargo().args(["fmt", "--all", "--check"])));
 }
 
 /// The crates that are published, in the order in which they depend on each other.
@@ -227,9 +230,9 @@ pub fn accuracy(arguments: &[&str]) -> Result<()> {
 
 /// `xtask check`.
 pub fn run_check(install: bool) -> Result<()> {
-    setup::ensure_targets(&boards::chosen(&LINTED), install)?;
+    setup::ensure_targets(&boards::chosen(&boards::PER_BACKEND), install)?;
     let mut suite = Suite::default();
-    check(&mut suite, &LINTED);
+    check(&mut suite, install)?;
     suite.run()
 }
 
@@ -250,12 +253,13 @@ pub fn run_quick(install: bool) -> Result<()> {
     host_tests(&mut suite);
     let built = build(&mut suite, &boards, &["conformance"]);
     conformance_runs(&mut suite, &boards, &built);
-    check(&mut suite, &[Name::M4]);
+    format_of(&mut suite);
     suite.run()
 }
 
-/// `xtask test`, with the firmware for `chips` and in C where they are asked for. Steps that others wait for come first, and so do long ones.
-pub fn run_test(boards: &[&'static Board], chips: bool, install: bool) -> Result<()> {
+/// `xtask test`: with `whole` also what `check` runs; with the firmware for `chips` and in C where they are asked for. Steps that others wait for
+/// come first, and so do long ones.
+pub fn run_test(boards: &[&'static Board], whole: bool, chips: bool, install: bool) -> Result<()> {
     setup::ensure(&boards::chosen(&[]), install)?;
     let mut suite = Suite::default();
     models::steps(&mut suite);
@@ -268,9 +272,12 @@ pub fn run_test(boards: &[&'static Board], chips: bool, install: bool) -> Result
     conformance_runs(&mut suite, boards, &built);
     for &board in boards {
         let image = [built[board.image]];
-        suite.step(format!("instructions on {}", board.label()), Lane::Apart, &image, move || bench::gate(board));
+        // Where cycles are modelled, their run of the firmware counts its instructions too.
         if cycles::is_modelled(board) {
-            suite.step(format!("cycles on {}", board.label()), Lane::Apart, &image, move || cycles::gate(board));
+            let name = format!("instructions and cycles on {}", board.label());
+            suite.step(name, Lane::Apart, &image, move || cycles::gate(board));
+        } else {
+            suite.step(format!("instructions on {}", board.label()), Lane::Apart, &image, move || bench::gate(board));
         }
         suite.step(format!("demo on {}", board.label()), Lane::Apart, &image, move || {
             demo::show(board, &firmware::image(board, "demo", &Variant::default()))?;
@@ -300,12 +307,25 @@ pub fn run_test(boards: &[&'static Board], chips: bool, install: bool) -> Result
     chips::steps(&mut suite, chips, install)?;
     c_firmware::steps(&mut suite, chips, install)?;
     selftest::steps(&mut suite);
-    check(&mut suite, &LINTED);
+    if whole {
+        check(&mut suite, install)?;
+    } else {
+        format_of(&mut suite);
+        suite.absent(
+            "lints, documentation, packages, the oldest Rust",
+            "`cargo xtask check` runs them, and `test --whole`",
+        );
+        let others: Vec<String> = boards::chosen(&[])
+            .iter()
+            .filter(|board| !boards.iter().any(|b| b.name == board.name))
+            .map(|board| board.label())
+            .collect();
+        suite.absent(&format!("the boards {}", others.join(", ")), "`test --board B` runs one, `test --whole` all");
+    }
     suite.step("accuracy of the elementary functions", Lane::Release, &[], move || {
         accuracy(&[])?;
         Ok(Tally::ONE)
     });
     toolchains::miri(&mut suite, install);
-    toolchains::oldest_rust(&mut suite, install)?;
     suite.run()
 }

@@ -97,10 +97,9 @@ impl Program {
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
-        let mut cargo = shell::cargo();
-        cargo.args(["run", "--quiet", "-p", "smolnn-import", "--features", "cli", "--", "new"]).arg(&folder);
-        cargo.args(["--chip", chip.name]).arg("--smolnn-path").arg(shell::root());
-        shell::run(cargo.args(embassy.then_some("--embassy")))?;
+        let mut smolnn = shell::smolnn();
+        smolnn.arg("new").arg(&folder).args(["--chip", chip.name]).arg("--smolnn-path").arg(shell::root());
+        shell::run(smolnn.args(embassy.then_some("--embassy")))?;
         // The versions that the workspace has, where the project takes the same crates: without a network they are the ones at hand.
         fs::copy(shell::root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
         Ok(())

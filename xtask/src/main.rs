@@ -57,7 +57,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Runs every test; the last line is `N passed, N failed`.
     Test(TestArguments),
-    /// Formatting, lints, documentation.
+    /// Formatting, lints, documentation, packages, the oldest Rust: what compiles and runs nothing.
     Check,
     /// Builds the library for every target.
     Cross(Boards),
@@ -100,11 +100,15 @@ struct AccuracyArguments {
 
 #[derive(clap::Args)]
 struct TestArguments {
-    #[command(flatten)]
-    boards: Boards,
-    /// Lints, the host's tests and conformance on the m4: what takes minutes and finds most.
+    /// The boards; one for each backend when none is named, and all with `--whole`.
+    #[arg(long = "board", value_enum)]
+    boards: Vec<boards::Name>,
+    /// The host's tests and conformance on the m4: what takes minutes and finds most.
     #[arg(long, conflicts_with = "boards")]
     quick: bool,
+    /// All boards, and lints, documentation and the oldest Rust, which `check` runs otherwise. `CI=true` says the same.
+    #[arg(long, conflicts_with_all = ["boards", "quick"])]
+    whole: bool,
     /// The firmware of every chip and the firmware in C too: their crates and compilers take many minutes more.
     #[arg(long, conflicts_with = "quick")]
     chips: bool,
@@ -179,7 +183,10 @@ fn run(command: Command, install: bool) -> Result<()> {
         Command::Demo(arguments) => demo::run(&arguments, install),
         Command::Test(arguments) if arguments.quick => checks::run_quick(install),
         Command::Test(arguments) => {
-            checks::run_test(&boards::chosen(&arguments.boards.boards), arguments.chips, install)
+            let whole = arguments.boards.is_empty() && (arguments.whole || shell::is_ci());
+            let boards =
+                if whole || !arguments.boards.is_empty() { &arguments.boards[..] } else { &boards::PER_BACKEND };
+            checks::run_test(&boards::chosen(boards), whole, arguments.chips, install)
         }
         Command::Check => checks::run_check(install),
         Command::Cross(arguments) => checks::run_cross(&boards::chosen(&arguments.boards), install),

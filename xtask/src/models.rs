@@ -90,10 +90,9 @@ const OWN: [&str; 2] = ["digits", "float_model"];
 /// Whether figures of this model can be measured here. CI does not allow that one is missing.
 pub fn is_here(name: &str) -> bool {
     let of_networks = || name == "cnn_float" && shell::root().join("../shared/golden/tf/cnn_float").is_dir();
-    let is_required = env::var("CI").as_deref() == Ok("true");
     // The same model by rows is measured too.
     let model = name.strip_suffix("_rows").unwrap_or(name);
-    OWN.contains(&name) || is_required || names().iter().any(|other| other == model) || of_networks()
+    OWN.contains(&name) || shell::is_ci() || names().iter().any(|other| other == model) || of_networks()
 }
 
 /// The models that `bench` and `cycles` can measure here.

@@ -70,9 +70,7 @@ fn folder() -> PathBuf {
 fn write() -> Result<[Page; 3]> {
     fs::create_dir_all(folder())?;
     let smolnn = |arguments: &[&str], page: &Path| {
-        let mut cargo = shell::cargo();
-        cargo.args(["run", "--quiet", "-p", "smolnn-import", "--features", "cli", "--"]).args(arguments).arg("--html");
-        shell::output(cargo.arg(page)).map(drop)
+        shell::output(shell::smolnn().args(arguments).arg("--html").arg(page)).map(drop)
     };
     report::run()?;
     let (inspect, quantise) = (folder().join("inspect.html"), folder().join("quantise.html"));

@@ -57,6 +57,11 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the root").to_owned()
 }
 
+/// Whether this is a run of continuous integration, which has time for everything and lets nothing be absent.
+pub fn is_ci() -> bool {
+    std::env::var("CI").as_deref() == Ok("true")
+}
+
 /// A command that runs in the project's root.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
@@ -73,6 +78,13 @@ pub fn cargo() -> Command {
     }
     // Build scripts and tests look there too.
     cargo.envs(models::elsewhere().map(|folder| (models::VARIABLE, folder)));
+    cargo
+}
+
+/// The command `smolnn`, with the features that the host's tests are built with: the importer is not compiled a second time for it.
+pub fn smolnn() -> Command {
+    let mut cargo = cargo();
+    cargo.args(["run", "--quiet", "--all-features", "--bin", "smolnn", "--"]);
     cargo
 }
 

@@ -1,7 +1,9 @@
-//! The micro audio front end: over a sound of the project's own, of which the host and every board must give the same features, and stage by
-//! stage against recordings of the reference.
+//! Features of sound. The micro audio front end: over a sound of the project's own, of which the host and every board must give the same features,
+//! and stage by stage against recordings of the reference. MFCC against recordings of librosa and torchaudio (tests/data/signal).
 
+use smolnn_core::shape;
 use smolnn_signal::fft::{Complex, RealFft};
+use smolnn_signal::mel::{self, Dct, DctNorm, DctQ15, LOG_BITS, Log, Mfcc, MfccQ15, Tables, TablesQ15};
 use smolnn_signal::micro::{
     GainControl, LogScale, MicroFrontend, NoiseReduction, Parameters, common_shift, energy, root,
 };
@@ -149,5 +151,118 @@ impl Stage<'_> {
         };
         let bytes = self.bytes.get((window * self.length + index) * size..)?.get(..size)?;
         Some(bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+    }
+}
+
+/// Samples of the recorded sound that [`mfcc_errors`] takes.
+pub const MFCC_SAMPLES: usize = 2048;
+/// Frames whose windows lie within these samples.
+pub const MFCC_FRAMES: usize = 12;
+/// Coefficients of a frame.
+pub const COEFFICIENTS: usize = 13;
+
+const LIBROSA: mel::Parameters = mel::Parameters {
+    sample_rate: 16_000,
+    window: 512,
+    hop: 160,
+    log: Log::Decibel { reference: 1.0, least: 1e-10 },
+    ..mel::Parameters::LIBROSA
+};
+const TORCHAUDIO: mel::Parameters =
+    mel::Parameters { hop: 160, log: Log::Natural { offset: 1e-6 }, ..mel::Parameters::TORCHAUDIO };
+
+/// MFCC of one library's conventions.
+struct Convention {
+    recording: &'static str,
+    tables: Tables<256, CHANNELS>,
+    tables_q15: TablesQ15<256, CHANNELS>,
+    /// The most that f32 and Q15 may be off, of the largest recorded value: the sound is quiet where it begins, which 16 bits show.
+    tolerances: [f32; 2],
+}
+
+static CONVENTIONS: [Convention; 2] = [
+    Convention {
+        recording: "librosa_mfcc",
+        tables: shape!(Tables::new(&LIBROSA)),
+        tables_q15: shape!(TablesQ15::new(&LIBROSA)),
+        tolerances: [1e-5, 0.02],
+    },
+    Convention {
+        recording: "torchaudio_mfcc_log",
+        tables: shape!(Tables::new(&TORCHAUDIO)),
+        tables_q15: shape!(TablesQ15::new(&TORCHAUDIO)),
+        tolerances: [1e-5, 0.05],
+    },
+];
+static DCT: Dct<CHANNELS, COEFFICIENTS> = shape!(Dct::new(DctNorm::Orthonormal, 0.0));
+static DCT_Q15: DctQ15<CHANNELS, COEFFICIENTS> = shape!(DctQ15::new(DctNorm::Orthonormal, 0.0));
+
+/// How far MFCC lie from a recording.
+#[derive(Clone, Copy, Debug)]
+pub struct MfccError {
+    /// The recording.
+    pub recording: &'static str,
+    /// The number format, `f32` or `q15`.
+    pub format: &'static str,
+    /// The largest difference, of the largest recorded value; not a number where frames are missing.
+    pub worst: f32,
+    /// The most that it may be.
+    pub tolerance: f32,
+}
+
+impl MfccError {
+    /// Whether the features are near enough.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.worst <= self.tolerance
+    }
+}
+
+/// MFCC of the recorded sound's first samples, in f32 and in Q15, against what both libraries make of it. `recorded` gives the bytes of a recording,
+/// `input` among them: little-endian int16 samples, f32 coefficients.
+pub fn mfcc_errors<'a>(recorded: impl Fn(&str) -> &'a [u8], mut visit: impl FnMut(MfccError)) {
+    let sound = recorded("input").as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes));
+    for Convention { recording, tables, tables_q15, tolerances } in &CONVENTIONS {
+        let expected = recorded(recording).as_chunks().0;
+        let mut error = |format, tolerance, found: &Difference<'_>| {
+            let worst = if found.frames == MFCC_FRAMES { found.worst / found.largest() } else { f32::NAN };
+            visit(MfccError { recording, format, worst, tolerance });
+        };
+        let (mut mfcc, mut difference) = (Mfcc::new(tables, &DCT), Difference::new(expected));
+        sound.clone().for_each(|sample| mfcc.push_int16(&[sample], |frame| difference.add(frame)));
+        error("f32", tolerances[0], &difference);
+        let (mut mfcc, mut difference) = (MfccQ15::new(tables_q15, &DCT_Q15), Difference::new(expected));
+        let real = |value: i32| value as f32 / (1 << LOG_BITS) as f32;
+        sound.clone().for_each(|sample| mfcc.push(&[sample], |frame| difference.add(&frame.map(real))));
+        error("q15", tolerances[1], &difference);
+    }
+}
+
+/// The largest difference from recorded frames.
+struct Difference<'a> {
+    expected: &'a [[u8; 4]],
+    frames: usize,
+    worst: f32,
+}
+
+impl<'a> Difference<'a> {
+    fn new(expected: &'a [[u8; 4]]) -> Self {
+        Self { expected, frames: 0, worst: 0.0 }
+    }
+
+    fn add(&mut self, frame: &[f32; COEFFICIENTS]) {
+        for (index, value) in frame.iter().enumerate() {
+            let recorded = self.expected.get(self.frames * COEFFICIENTS + index);
+            let error = recorded.map_or(f32::NAN, |&bytes| (value - f32::from_le_bytes(bytes)).abs());
+            // Nothing is larger than what is not a number, so that this stays the worst.
+            if error.is_nan() || error > self.worst {
+                self.worst = error;
+            }
+        }
+        self.frames += 1;
+    }
+
+    fn largest(&self) -> f32 {
+        self.expected.iter().fold(0.0, |most: f32, &bytes| most.max(f32::from_le_bytes(bytes).abs()))
     }
 }

@@ -13,7 +13,7 @@ use smolnn_import::npy::Array;
 use smolnn_import::recurrent::{self, CellWeights, QuantisedGru, Reset, Update};
 use smolnn_import::{Backend, Model, RangeMethod};
 use smolnn_testkit::golden::{self, Case, Golden};
-use smolnn_testkit::signal::STAGES;
+use smolnn_testkit::signal::{COEFFICIENTS, MFCC_FRAMES, MFCC_SAMPLES, STAGES};
 use smolnn_testkit::vowels;
 
 /// Streaming models, each with the recording of its calls.
@@ -61,6 +61,7 @@ fn main() {
         "../../data/converter",
         "../../data/japanese_vowels",
         "../../data/quantise",
+        "../../data/signal",
     ] {
         println!("cargo::rerun-if-changed={folder}");
     }
@@ -79,6 +80,7 @@ fn main() {
     }
     writer.group("operators", operators);
     stages(&mut writer);
+    mfcc(&mut writer);
     let networks: &[&str] = if writer.small { &[] } else { &QUANTISED };
     writer.models("quantised", networks.iter().map(|name| quantised(name)));
     floats(&mut writer);
@@ -103,6 +105,24 @@ fn stages(writer: &mut Writer) {
         "/// Windows of which the stages of the front end are recorded.\npub const STAGED_WINDOWS: usize = {windows};\n\n\
          /// The numbers of each stage, by its name.\n\
          pub static STAGES: &[(&str, &[u8])] = &[\n{blobs}];\n"
+    );
+}
+
+/// The beginning of a recorded sound, and the MFCC that librosa and torchaudio make of it.
+fn mfcc(writer: &mut Writer) {
+    let mut blobs = String::new();
+    let coefficients = 4 * MFCC_FRAMES * COEFFICIENTS;
+    let recordings =
+        [("input", 2 * MFCC_SAMPLES), ("librosa_mfcc", coefficients), ("torchaudio_mfcc_log", coefficients)];
+    for (name, length) in recordings.into_iter().filter(|_| !writer.small) {
+        let recorded =
+            golden::blob(&format!("tests/data/signal/{name}.bin")).expect("the recording is part of the project");
+        let blob = writer.blob(&recorded[..length]);
+        let _ = writeln!(blobs, "    ({name:?}, {blob}),");
+    }
+    let _ = writeln!(
+        writer.text,
+        "/// A sound and its MFCC, by name; none on a board of 16 KiB.\npub static MFCC: &[(&str, &[u8])] = &[\n{blobs}];\n"
     );
 }
 

@@ -6,6 +6,7 @@ use smolnn_signal::mel::{
     Padding, Parameters, Spectrum, Symmetry, Tables, TablesQ15, WindowShape, limit_range,
 };
 use smolnn_testkit::golden::{blob, to_f32, to_i16};
+use smolnn_testkit::signal::{COEFFICIENTS, MFCC_FRAMES, MFCC_SAMPLES, MfccError, mfcc_errors};
 
 const FOLDER: &str = "tests/data/signal";
 
@@ -155,6 +156,41 @@ fn mfcc_are_those_of_librosa_and_torchaudio() {
     let mut decibels = frames(&TORCHAUDIO_DECIBEL, 5000);
     limit_range(&mut decibels, 80.0);
     near("torchaudio_mfcc_decibel", &transformed(&DCT, &decibels));
+}
+
+/// What the boards compare: the beginning of the sound. A board that computed something else would be noticed.
+#[test]
+fn the_boards_compare_features_that_are_right() {
+    let read =
+        |name: &str, length: usize| blob(&format!("{FOLDER}/{name}.bin")).expect("the recording")[..length].to_vec();
+    let coefficients = 4 * MFCC_FRAMES * COEFFICIENTS;
+    let recordings =
+        [("input", 2 * MFCC_SAMPLES), ("librosa_mfcc", coefficients), ("torchaudio_mfcc_log", coefficients)]
+            .map(|(name, length)| (name, read(name, length)));
+    let failed = |recordings: &[(&str, Vec<u8>)]| {
+        let recorded =
+            |name: &str| &recordings.iter().find(|recording| recording.0 == name).expect("a recording").1[..];
+        let mut errors: Vec<MfccError> = Vec::new();
+        mfcc_errors(recorded, |error| errors.push(error));
+        println!("{errors:?}");
+        assert_eq!(errors.len(), 4);
+        errors.iter().filter(|error| !error.passed()).count()
+    };
+    assert_eq!(failed(&recordings), 0);
+    // A coefficient that is off by 10 %, one that is not a number, a frame that is missing, and another sound.
+    let last = coefficients - 4 * COEFFICIENTS;
+    let first = f32::from_le_bytes(*recordings[1].1[last..].first_chunk().expect("a number"));
+    for changed in [first * 1.1, f32::NAN] {
+        let mut wrong = recordings.clone();
+        wrong[1].1[last..last + 4].copy_from_slice(&changed.to_le_bytes());
+        assert_eq!(failed(&wrong), 2, "{first} became {changed}");
+    }
+    let mut wrong = recordings.clone();
+    wrong[0].1.truncate(2 * (MFCC_SAMPLES - 160));
+    assert_eq!(failed(&wrong), 4);
+    let mut wrong = recordings.clone();
+    wrong[0].1[2 * 1000..2 * 1200].fill(0);
+    assert_eq!(failed(&wrong), 4);
 }
 
 #[test]

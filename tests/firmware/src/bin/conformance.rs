@@ -70,6 +70,9 @@ fn run() -> board::Exit {
             format_args!("{frames} frames, checksum {found:#010x}"),
         );
         stages(&mut report);
+        if !operators::MFCC.is_empty() {
+            mfcc(&mut report);
+        }
         float_cases(&mut report);
         if !cfg!(smolnn_small_board) {
             float_sequences(&mut report);
@@ -115,6 +118,21 @@ fn stages(report: &mut Report) {
         Ok(compared) => report.add(true, name, format_args!("{compared} numbers")),
         Err(difference) => report.add(false, name, format_args!("{difference:?}")),
     }
+}
+
+/// MFCC in f32 and in Q15 against those of librosa and torchaudio.
+#[inline(never)]
+fn mfcc(report: &mut Report) {
+    let recorded = |name: &str| operators::MFCC.iter().find(|blob| blob.0 == name).map_or(&[][..], |blob| blob.1);
+    signal::mfcc_errors(recorded, |error| {
+        // In millionths: printing floats is large.
+        let [worst, most] = [error.worst, error.tolerance].map(|share| (share * 1e6) as u32);
+        report.add(
+            error.passed(),
+            format_args!("signal/{}/{}", error.recording, error.format),
+            format_args!("worst {worst}e-6 of {most}e-6"),
+        );
+    });
 }
 
 /// The f32 kernels against recorded outputs and gradients.

@@ -122,6 +122,30 @@ static DCT: Dct<CHANNELS, 13> = shape!(Dct::new(DctNorm::Orthonormal, 0.0));
 static DCT_Q15: DctQ15<CHANNELS, 13> = shape!(DctQ15::new(DctNorm::Orthonormal, 0.0));
 static FFT_F32: RealFftF32 = shape!(RealFftF32::new(512));
 
+/// The fast Fourier transform as textbooks print it (Cooley and Tukey 1965, radix 2, in place, complex points), which who has no library writes. `turns` holds
+/// the powers of the first root of unity.
+fn textbook_fft(points: &mut [ComplexF32; 512], turns: &[ComplexF32; 256]) {
+    for index in 0..512_usize {
+        let other = index.reverse_bits() >> (usize::BITS - 9);
+        if index < other {
+            points.swap(index, other);
+        }
+    }
+    let mut half = 1;
+    while half < 512 {
+        for block in points.chunks_exact_mut(2 * half) {
+            let (low, high) = block.split_at_mut(half);
+            for ((low, high), turn) in low.iter_mut().zip(high).zip(turns.iter().step_by(256 / half)) {
+                let turned =
+                    ComplexF32 { re: high.re * turn.re - high.im * turn.im, im: high.re * turn.im + high.im * turn.re };
+                *high = ComplexF32 { re: low.re - turned.re, im: low.im - turned.im };
+                *low = ComplexF32 { re: low.re + turned.re, im: low.im + turned.im };
+            }
+        }
+        half *= 2;
+    }
+}
+
 /// Mel spectrograms and MFCC.
 #[inline(never)]
 fn mel(meter: &mut dyn Meter, random: &mut Random) {
@@ -137,6 +161,17 @@ fn mel(meter: &mut dyn Meter, random: &mut Random) {
             core::hint::black_box(microfft::real::rfft_512(&mut memory));
             Ok(())
         });
+        let mut points = [ComplexF32::default(); 512];
+        let turns = core::array::from_fn(|index| {
+            let angle = -core::f32::consts::TAU * index as f32 / 512.0;
+            ComplexF32 { re: libm::cosf(angle), im: libm::sinf(angle) }
+        });
+        one(meter, "real_fft_f32_textbook", "512", Work::Elements(512), &turns, |turns| {
+            points.iter_mut().zip(&floats).for_each(|(point, &re)| *point = ComplexF32 { re, im: 0.0 });
+            textbook_fft(&mut points, turns);
+            Ok(())
+        });
+        core::hint::black_box(&points);
     }
     let frame = Work::Elements(STEP);
     // The first frame is padded in front: all but one step of it, and each push is a frame from now on.
