@@ -48,13 +48,13 @@ enum Command {
         #[arg(long)]
         width: Option<usize>,
         /// Write a page with the layers as a picture: estimated cycles, multiply-accumulates and memory of each.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with = "plan")]
         html: Option<PathBuf>,
         /// Print the plan: which layers run together, and what lies where in the arena.
         #[arg(long, conflicts_with_all = ["json", "width"])]
         plan: bool,
         /// Write the plan as a picture, above it the one that keeps whole tensors.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "width", "html"])]
         svg: Option<PathBuf>,
         #[command(flatten)]
         memory: MemoryWishes,
@@ -128,10 +128,12 @@ impl MemoryWishes {
     }
 }
 
-/// A number of bytes: 32768, or 32k.
+/// A number of bytes: 32768, 32k or 32KiB, 1M.
 fn bytes(text: &str) -> std::result::Result<usize, String> {
-    let (digits, unit) = text.strip_suffix(['k', 'K']).map_or((text, 1), |digits| (digits, 1024));
-    let number = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
+    let lower = text.to_ascii_lowercase();
+    let units = [("kib", 1 << 10), ("k", 1 << 10), ("mib", 1 << 20), ("m", 1 << 20), ("", 1)];
+    let split = units.iter().find_map(|(unit, factor)| Some((lower.strip_suffix(unit)?, factor)));
+    let number = split.and_then(|(digits, factor)| digits.trim().parse::<usize>().ok()?.checked_mul(*factor));
     number.ok_or_else(|| "a number of bytes, as 32768 or 32k".into())
 }
 
@@ -191,24 +193,28 @@ fn target(name: &str) -> std::result::Result<Target, String> {
     Backend::from_name(&lower).map(of_backend).or_else(chip).ok_or_else(|| {
         let names = Backend::ALL.map(Backend::name).join(", ");
         let chips = CHIPS.map(|(chip, _)| chip).join(", ");
-        format!("the backends are {names}; chips whose names begin with {chips} stand for theirs")
+        format!(
+            "the backends are {names}; chips whose names begin with {chips} stand for theirs; on any other core the backend portable runs, slower"
+        )
     })
 }
 
-/// A frequency in hertz: `100MHz`, `32768Hz`, `16e6`.
+/// A frequency in hertz: `100MHz`, `32768Hz`, `16e6`. A small number without a unit is one whose unit was forgotten.
 fn clock(text: &str) -> std::result::Result<f64, String> {
     let lower = text.to_ascii_lowercase();
     let units = [("ghz", 1e9), ("mhz", 1e6), ("khz", 1e3), ("hz", 1.0), ("", 1.0)];
     let split = units.iter().find_map(|(unit, factor)| Some((lower.strip_suffix(unit)?, factor)));
     let hertz = split.and_then(|(number, factor)| Some(number.trim().parse::<f64>().ok()? * factor));
-    let hertz = hertz.filter(|hertz| hertz.is_finite() && *hertz >= 1.0);
+    let least = if lower.ends_with("hz") { 1.0 } else { 1e4 };
+    let hertz = hertz.filter(|hertz| hertz.is_finite() && *hertz >= least);
     hertz.ok_or_else(|| "a frequency with its unit, as 100MHz".into())
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Inspect { model, backend, clock, json, width, html, plan, svg, memory, dimensions } => {
-            open(&model, &dimensions).and_then(|model| {
+            let written: Vec<&Path> = [&html, &svg].into_iter().flatten().map(PathBuf::as_path).collect();
+            overwrites_none(&[&model], &written).and_then(|()| open(&model, &dimensions)).and_then(|model| {
                 if plan || svg.is_some() {
                     inspect_plan(&model, backend.as_ref(), plan, svg.as_deref(), &memory)
                 } else {
@@ -217,7 +223,8 @@ fn main() -> ExitCode {
             })
         }
         Command::Compile { model, output, backend, link_section, memory, c, dimensions, origin } => {
-            open(&model, &dimensions).and_then(|model| {
+            let checked = overwrites_none(&[&model], &[&output]).and_then(|()| is_module(&output, c));
+            checked.and_then(|()| open(&model, &dimensions)).and_then(|model| {
                 let (model, section) = (memory.apply(model), link_section.as_deref());
                 compile(model, &output, packed_for(backend.as_ref()), section, c.then_some(&origin))
             })
@@ -260,6 +267,32 @@ fn packed_for(target: Option<&Target>) -> Backend {
         },
         |target| target.backend,
     )
+}
+
+/// Refuses to write over a file that is read.
+fn overwrites_none(read: &[&Path], written: &[&Path]) -> Result<()> {
+    for output in written {
+        // A file that is not there yet has no such name.
+        let Ok(name) = output.canonicalize() else { continue };
+        if read.iter().any(|input| input.canonicalize().is_ok_and(|input| input == name)) {
+            return Err(refused(output, "the output would overwrite an input: name another file for it"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the name of a file is one of a Rust module's; for C a folder is written.
+fn is_module(output: &Path, for_c: bool) -> Result<()> {
+    if for_c || output.extension().is_some_and(|extension| extension == "rs") {
+        Ok(())
+    } else {
+        Err(refused(output, "a Rust module is written, whose name ends in .rs"))
+    }
+}
+
+/// An error about the name of a file that is to be written.
+fn refused(path: &Path, why: &str) -> Error {
+    Error::File { path: path.into(), source: std::io::Error::new(ErrorKind::InvalidInput, why) }
 }
 
 /// A dimension's name and length.

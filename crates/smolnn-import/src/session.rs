@@ -47,6 +47,8 @@ struct Collected {
 impl Session {
     /// Runs the calls.
     pub fn run(&self) -> Result<()> {
+        let read: Vec<&Path> = std::iter::once(&self.model).chain(&self.input).map(PathBuf::as_path).collect();
+        super::overwrites_none(&read, &self.output.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
         let model = super::open(&self.model, &self.dimensions)?;
         // What is dumped is compared with other tools' tensors, which have all channels.
         let model = if self.dump.is_some() { model.keep_channels() } else { model };
@@ -56,6 +58,13 @@ impl Session {
         let labels = self.labels.as_deref().map(Labels::open).transpose()?;
         let labels = labels.as_ref().map(Labels::classes);
         let calls = labels.map_or(self.calls.unwrap_or(1), <[usize]>::len);
+        let classes = net.outputs.first().map_or(0, |&id| net.tensors[id].len());
+        if let Some(class) = labels.and_then(|labels| labels.iter().find(|class| **class >= classes)) {
+            return Err(Error::Tensor(format!(
+                "the labels hold the class {class}, but the output has {classes} elements: classes are 0 to {}",
+                classes.saturating_sub(1)
+            )));
+        }
         if calls == 0 {
             return Err(Error::Tensor("0 calls: at least one is needed".into()));
         }

@@ -557,6 +557,9 @@ fn run_counts_right_answers() {
     assert!(said.contains("447 of 450"), "{said}");
     std::fs::write(&file, "1 2 x").expect("written");
     assert!(failure(1, &["run", text(&digits()), "--input", text(&images), "--labels", text(&file)]).contains("\"x\""));
+    std::fs::write(&file, "1\n10\n").expect("written");
+    let error = failure(1, &["run", text(&digits()), "--input", text(&images), "--labels", text(&file)]);
+    assert!(error.contains("the class 10, but the output has 10 elements: classes are 0 to 9"), "{error}");
     let few = failure(1, &["run", text(&digits()), "--input", text(&images), "--calls", "449"]);
     assert!(few.contains("449 calls"), "{few}");
 }
@@ -665,4 +668,46 @@ fn quantise_keeps_layers_in_int16_as_far_as_the_budget_says() {
     // int8 weights are the limit then, and that is said.
     let warnings = wide["warnings"].to_string();
     assert!(warnings.contains("75 dB are not reached"), "{warnings}");
+}
+
+#[test]
+fn nothing_that_is_read_is_written_over() {
+    let model = scratch("kept.tflite");
+    std::fs::copy(digits(), &model).expect("a copy of the model");
+    let input = scratch("kept.npy");
+    let npy = data("quantise/digits_labels.npy");
+    std::fs::copy(npy, &input).expect("a file of inputs");
+    let model_text = text(&model);
+    for arguments in [
+        &["compile", model_text, "-o", model_text][..],
+        &["inspect", model_text, "--html", model_text],
+        &["inspect", model_text, "--svg", model_text],
+        &["run", model_text, "--input", text(&input), "--output", model_text],
+        &["run", model_text, "--input", text(&input), "--output", text(&input)],
+    ] {
+        let error = failure(1, arguments);
+        assert!(error.contains("would overwrite an input: name another file"), "{arguments:?}: {error}");
+    }
+    let unchanged = std::fs::read(&model).expect("the model") == std::fs::read(digits()).expect("the digits");
+    assert!(unchanged, "the model was written over");
+    let error = failure(1, &["compile", model_text, "-o", text(&scratch("module.txt"))]);
+    assert!(error.contains("whose name ends in .rs"), "{error}");
+}
+
+#[test]
+fn options_that_do_not_go_together_are_refused_and_units_are_wanted() {
+    let (digits, page) = (digits(), scratch("none.html"));
+    let (digits, page) = (text(&digits), text(&page));
+    for other in [&["--svg", "none.svg"][..], &["--plan"]] {
+        let error = failure(2, &[&["inspect", digits, "--html", page], other].concat());
+        assert!(error.contains("cannot be used with"), "{error}");
+    }
+    assert!(failure(2, &["inspect", digits, "--json", "--svg", "none.svg"]).contains("cannot be used with"));
+    let error = failure(2, &["inspect", digits, "--clock", "100"]);
+    assert!(error.contains("a frequency with its unit, as 100MHz"), "{error}");
+    let error = failure(2, &["inspect", digits, "--chip", "esp32s3"]);
+    assert!(error.contains("on any other core the backend portable runs"), "{error}");
+    for budget in ["100K", "100KiB", "1M"] {
+        success(&["inspect", digits, "--budget", budget]);
+    }
 }

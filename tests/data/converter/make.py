@@ -243,6 +243,20 @@ def weight_zero_point():
     return golden.pack(changed)
 
 
+@model
+def reversed_scales():
+    """A sequence that is reversed, with another scale behind than before, as the converter writes it in bidirectional networks: what is stored is moved."""
+    frames = keras.Input((4, 3), batch_size=1)
+    reverse = layers.Lambda(lambda tensor: tf.reverse(tensor, [1]))
+    changed = golden.parse(convert(keras.Model(frames, layers.Conv1D(2, 1)(reverse(layers.Conv1D(3, 1)(frames))))))
+    graph = changed.subgraphs[0]
+    for op in graph.operators:
+        if golden.operator_name(changed, op) == "REVERSE_V2":
+            quantisation = graph.tensors[op.outputs[0]].quantization
+            quantisation.scale, quantisation.zeroPoint = [quantisation.scale[0] * 1.25], [quantisation.zeroPoint[0] + 3]
+    return golden.pack(changed)
+
+
 # ---- float models --------------------------------------------------------------------------------------------------
 
 @real
@@ -301,10 +315,32 @@ def counted_loop():
 
 
 @real
+def dilation_open_batch():
+    """Dilated convolutions, SAME, of a batch that is left open: SPACE_TO_BATCH_ND, the convolution, BATCH_TO_SPACE_ND. In front a RELU, so that 0 is not the stored 0."""
+    return convert(sequential((9, 9, 2), layers.ReLU(), layers.Conv2D(3, 3, dilation_rate=2, padding="same", activation="relu"),
+                              layers.DepthwiseConv2D(3, dilation_rate=2, padding="same"), batch=None))
+
+
+@real
+def dilation_of_a_sequence():
+    """The same of a sequence, with a length that the dilation does not divide."""
+    return convert(sequential((21, 2), layers.ReLU(), layers.Conv1D(3, 3, dilation_rate=4, padding="same"), batch=None))
+
+
+@real
 def recurrent_loops():
     """A Keras GRU that gives its sequence and an LSTM behind it, as the converter writes them without `unroll`: a WHILE each."""
     frames = keras.Input((5, 3), batch_size=1)
     return convert(keras.Model(frames, layers.LSTM(3)(layers.GRU(4, return_sequences=True)(frames))), mode="float")
+
+
+@unsupported
+def variables_without_values():
+    """A Keras model's function, converted with the model as the holder of its variables: Keras 3 does not hand them over."""
+    frames = keras.Input((4,), batch_size=1)
+    network = keras.Model(frames, layers.Dense(2)(frames))
+    function = tf.function(lambda x: network(x)).get_concrete_function(tf.TensorSpec((1, 4), tf.float32))
+    return tf.lite.TFLiteConverter.from_concrete_functions([function], network).convert()
 
 
 @unsupported
@@ -387,6 +423,10 @@ def run_in_tensorflow(data, inputs):
     return outputs
 
 
+# What the reference does not run as it is meant: loops, and batches that are left open.
+IN_TENSORFLOW = ["recurrent_loops", "dilation_open_batch", "dilation_of_a_sequence"]
+
+
 def write_real(directory, data, run):
     """Writes a float model with `io.txt`: inputs and outputs without a manifest."""
     os.makedirs(directory, exist_ok=True)
@@ -421,7 +461,7 @@ def main(chosen):
                 file.write(data)
             continue
         if name in REAL:
-            write_real(os.path.join(HERE, name), data, run_in_tensorflow if name == "recurrent_loops" else golden.run)
+            write_real(os.path.join(HERE, name), data, run_in_tensorflow if name in IN_TENSORFLOW else golden.run)
             continue
         results = golden.write(os.path.join(HERE, name), data, cases(data))
         spread = [len(np.unique(output)) for case in results for output in case]

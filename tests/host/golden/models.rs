@@ -233,7 +233,8 @@ fn models_made_here_match_the_reference() {
 }
 
 /// What the error about each of the converter's unsupported models must say.
-const UNSUPPORTED: [(&str, &[&str]); 3] = [
+const UNSUPPORTED: [(&str, &[&str]); 4] = [
+    ("variables_without_values", &["READ_VARIABLE", "of which the file has no value", "from_keras_model"]),
     ("custom_operator", &["operator 0 CUSTOM:FlexErf"]),
     ("dynamic_size", &["operator 0 CONV_2D", "dynamic shape [-1, -1, -1, 2]"]),
     ("several_subgraphs", &["operator 0 WHILE", "rounds cannot be counted"]),

@@ -231,6 +231,15 @@ impl<'a> Context<'a> {
         Ok(element)
     }
 
+    /// The element type of an input whose stored values are moved, whatever outputs say of their scale: REVERSE_V2 of the reference does not look at it,
+    /// and TensorFlow's converter writes another one there.
+    pub fn moved_as_stored(&self, input: TensorId) -> Result<Element, Problem> {
+        let any = [Element::I8, Element::U8, Element::I16, Element::I32, Element::Bool, Element::F32];
+        let element = self.element(input, &any)?;
+        self.node.outputs.iter().try_for_each(|&id| self.element(id, &[element]).map(drop))?;
+        Ok(element)
+    }
+
     /// The multiplier of a factor that comes from the scales of the node's tensors.
     pub fn multiplier(&self, factor: f64) -> Result<Multiplier, Problem> {
         let supported = "scales of which input · weights / output is below 2^30";

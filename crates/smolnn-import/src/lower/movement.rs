@@ -6,12 +6,15 @@ use super::Lowered;
 use super::call::{Body, call, typed};
 use super::context::Context;
 use crate::error::Problem;
-use crate::net::{Element, Move, TensorId, movement};
+use crate::net::{Element, Move, Operator, TensorId, movement};
 
 pub(super) fn lower(context: &Context<'_>) -> Result<Lowered, Problem> {
     let movement = movement(context)?;
     let inputs = (0..movement.operands).map(|index| context.input(index)).collect::<Result<Vec<_>, _>>()?;
-    let element = context.moved(&inputs)?;
+    let element = match (&context.node.operator, &inputs[..]) {
+        (Operator::Reverse, &[input]) => context.moved_as_stored(input)?,
+        _ => context.moved(&inputs)?,
+    };
     if movement.in_order {
         return Ok(Lowered::Alias { input: context.input(0)?, output: context.output(0)? });
     }

@@ -1,7 +1,8 @@
 //! Fuses the operators that deal an image out to small ones, convolve these and put the results together: they are one dilated convolution.
 //!
-//! TensorFlow's converter leaves dilated convolutions in this form where it does not know the batch. Blocks of padding hold the stored 0, so that
-//! they are padding of a convolution, which has the zero point, where that is 0 as well, or where the crop takes away what sees them.
+//! TensorFlow's converter leaves dilated convolutions in this form where it does not know the batch. What SPACE_TO_BATCH_ND adds around the image is
+//! padding of the convolution, which has the zero point: TFLite's kernel adds the zero point, and the network was trained so. (That of tflite-micro adds
+//! the stored 0, which is another real number: docs/numerics.md.)
 
 use super::uses::Uses;
 use crate::net::{Net, Operator, Padding, TensorId, View, blocks};
@@ -109,11 +110,9 @@ fn group(net: &Net, uses: &Uses, position: usize) -> Option<Group> {
     // What the crop takes away of the results is padding that is not needed.
     let needed = |pad: [usize; 2], crop: [usize; 2]| Some([pad[0].checked_sub(crop[0])?, pad[1].checked_sub(crop[1])?]);
     let [[top, bottom], [left, right]] = [needed(pads[0], crops[0])?, needed(pads[1], crops[1])?];
-    let zero_points = net.tensors[input].quantisation.as_ref().map_or(&[][..], |of| &of.zero_points);
     let padding = match [top, bottom, left, right] {
         [0, 0, 0, 0] => Padding::Valid,
-        _ if zero_points.iter().all(|&zero_point| zero_point == 0) => Padding::Explicit { top, bottom, left, right },
-        _ => return None,
+        _ => Padding::Explicit { top, bottom, left, right },
     };
     let dilation = [window.dilation[0].checked_mul(small.block[0])?, window.dilation[1].checked_mul(small.block[1])?];
     // Padding that a window sees beside input.

@@ -4,7 +4,7 @@
 //! runs a subgraph before the first call, whose constants are what the variables start from. The net has the variable itself as a tensor instead, with
 //! its start, and neither handles nor a second subgraph.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Entry, Reader};
 use crate::error::{Error, Problem, Result};
@@ -78,6 +78,9 @@ pub(super) fn resolve<'a>(
 ) -> Result<Vec<Entry<'a>>> {
     let mut handles = Handles::default();
     let mut variables: HashMap<Name, TensorId> = HashMap::new();
+    // What is read and has no start, by the operator that reads it first, until something assigns it.
+    let mut without_values: Vec<(Name, Problem)> = Vec::new();
+    let mut assigned: HashSet<Name> = HashSet::new();
     let mut kept = Vec::with_capacity(entries.len());
     for mut entry in entries {
         if handles.take(&entry) || entry.is("CALL_ONCE") {
@@ -92,6 +95,11 @@ pub(super) fn resolve<'a>(
             None
         };
         if let (Some(name), Some(value)) = (handles.of(&entry), value) {
+            if entry.is("ASSIGN_VARIABLE") {
+                assigned.insert(name.clone());
+            } else if !starts.contains_key(name) && !variables.contains_key(name) {
+                without_values.push((name.clone(), without_value(&entry, name)));
+            }
             let variable = match variables.get(name) {
                 Some(&variable) => variable,
                 None => {
@@ -105,7 +113,22 @@ pub(super) fn resolve<'a>(
         }
         kept.push(entry);
     }
-    Ok(kept)
+    without_values.retain(|(name, _)| !assigned.contains(name));
+    if without_values.is_empty() {
+        Ok(kept)
+    } else {
+        Err(Error::Unsupported(without_values.into_iter().map(|(_, problem)| problem).collect()))
+    }
+}
+
+/// A variable that is read, and that neither the file nor the model gives a value.
+fn without_value(entry: &Entry<'_>, name: &Name) -> Problem {
+    Problem {
+        operator: Some((entry.index, entry.name.clone())),
+        tensor: None,
+        found: format!("the variable \"{}\", of which the file has no value", name.1),
+        supported: "variables that CALL_ONCE or the model assigns; weights are lost where a concrete function is converted: convert with TFLiteConverter.from_keras_model or from_saved_model".into(),
+    }
 }
 
 /// The variable of this name, of which `value` is read or assigned.
