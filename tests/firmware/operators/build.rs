@@ -114,7 +114,8 @@ fn mfcc(writer: &mut Writer) {
     let coefficients = 4 * MFCC_FRAMES * COEFFICIENTS;
     let recordings =
         [("input", 2 * MFCC_SAMPLES), ("librosa_mfcc", coefficients), ("torchaudio_mfcc_log", coefficients)];
-    for (name, length) in recordings.into_iter().filter(|_| !writer.small) {
+    let here = if writer.small { 0 } else { recordings.len() };
+    for (name, length) in recordings.into_iter().take(here) {
         let recorded =
             golden::blob(&format!("tests/data/signal/{name}.bin")).expect("the recording is part of the project");
         let blob = writer.blob(&recorded[..length]);
