@@ -447,8 +447,11 @@ fn by_rows_text(by_rows: &ByRows, source: &mut Source) -> String {
         let mut body = call_text(io, call, source, "        ");
         let Every { range: Range { start, .. }, period } = *turns;
         if body.contains("* turn") && (start, period) != (0, 1) {
-            let since = if start > 0 { format!("(turn - {start})") } else { "turn".into() };
-            let count = if period > 1 { format!("{since} / {period}") } else { since };
+            let count = match (start, period) {
+                (0, _) => format!("turn / {period}"),
+                (_, 1) => format!("turn - {start}"),
+                _ => format!("(turn - {start}) / {period}"),
+            };
             body = format!("        let turn = {count};\n{body}");
         }
         text += if index == 0 { "    if " } else { " else if " };
