@@ -173,7 +173,11 @@ fn sizes(image: &Path, chip: &Chip) -> Result<Sizes> {
         }
         let holds_bytes = section.file_range().is_some_and(|(_, size)| size > 0);
         sizes.flash += if holds_bytes { section.size() } else { 0 };
-        if [Some(chip.ram), chip.code_in_ram].into_iter().flatten().any(|ram| is_in(ram, section.address())) {
+        if [Some(chip.ram), chip.large_ram, chip.code_in_ram]
+            .into_iter()
+            .flatten()
+            .any(|ram| is_in(ram, section.address()))
+        {
             sizes.ram += section.size();
         }
     }

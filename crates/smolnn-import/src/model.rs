@@ -485,14 +485,15 @@ fn without_cpu(triple: &str) -> String {
     )
 }
 
-/// The name with `_` for every character that cannot stand in a Rust identifier, and at the end of a keyword.
+/// The name with `_` for every character that cannot stand in a Rust identifier, and at the end of a keyword or of the name of a crate.
 fn identifier(name: &str) -> String {
     let mut identifier: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if !identifier.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         identifier.insert(0, '_');
     }
-    // A module cannot have the name of a keyword.
-    if KEYWORDS.contains(&identifier.as_str()) || identifier == "_" {
+    // A module cannot have the name of a keyword, and not that of a crate whose paths stand beside it.
+    let crates = ["smolnn", "core", "std", "alloc"];
+    if crates.contains(&identifier.as_str()) || KEYWORDS.contains(&identifier.as_str()) || identifier == "_" {
         identifier.push('_');
     }
     identifier

@@ -25,6 +25,9 @@ pub struct New {
     /// Make integers of a float model by this calibration data, when the project is built: .npy or .npz, samples along the first axis, or a folder of such files.
     #[arg(long, value_name = "PATH", requires = "model")]
     data: Option<PathBuf>,
+    /// Run layers by rows for the least memory, as `smolnn inspect --plan --least-arena` shows it.
+    #[arg(long)]
+    least_arena: bool,
     /// On Embassy, with its HAL, which reads sensors, and its clock.
     #[arg(long)]
     embassy: bool,
@@ -105,7 +108,8 @@ impl New {
             }
             save(&path, bytes)?;
         }
-        let (program, Chip { title, flash, ram, .. }) = (&source.program, self.chip);
+        let (program, Chip { title, flash, .. }) = (&source.program, self.chip);
+        let ram = self.ram(program);
         let part = |bytes: usize, memory: &Memory| format!("{bytes} bytes of {} KB", memory.length / 1024);
         say(&format!(
             "{}: {} on the {title}. Beside code and stack, the model takes {} of flash and {} of RAM.\n\
@@ -113,7 +117,7 @@ impl New {
             self.folder.display(),
             source.file,
             part(program.constant_bytes(), flash),
-            part(program.arena_bytes() + program.state_bytes(), ram),
+            part(program.arena_bytes() + program.state_bytes(), &ram),
         ))
     }
 
@@ -140,7 +144,7 @@ impl New {
             let model = Model::read("digits", DIGITS)?;
             return Ok(Source {
                 module: model.name().into(),
-                program: model.compile(backend)?,
+                program: self.wished(model.clone()).compile(backend)?,
                 file: "digits.tflite".into(),
                 files: vec![("digits.tflite".into(), DIGITS.into())],
                 is_digits: true,
@@ -151,8 +155,8 @@ impl New {
         if let Some(data) = &self.data {
             model = quantised(model, data)?;
         }
-        let program = model.compile(backend)?;
-        self.fits(&program)?;
+        let program = self.wished(model.clone()).compile(backend)?;
+        self.fits(&program, || Ok(model.clone().least_arena().compile(backend)?.arena_bytes()))?;
         let mut paths = vec![(file_name(path), path.clone())];
         paths.extend(model.manifest().map(|Manifest { model, .. }| (model.clone(), path.with_file_name(model))));
         if let Some(data) = &self.data {
@@ -177,27 +181,49 @@ impl New {
     /// How `build.rs` opens the model.
     fn open(&self, file: &str) -> String {
         let lengths = self.dimensions.iter().map(|(name, length)| format!("({name:?}, {length})"));
+        let path = |name: &str| format!("{:?}", format!("models/{name}"));
         let opened = match &*lengths.collect::<Vec<_>>() {
-            [] => format!("open(\"models/{file}\")"),
-            lengths => format!("open_with(\"models/{file}\", &[{}])", lengths.join(", ")),
+            [] => format!("open({})", path(file)),
+            lengths => format!("open_with({}, &[{}])", path(file), lengths.join(", ")),
         };
         match &self.data {
-            Some(data) => format!("{opened}?.calibrate(\"models/{}\")?.int8()", file_name(data)),
+            Some(data) => format!("{opened}?.calibrate({})?.int8()", path(&file_name(data))),
             None => opened,
         }
     }
 
-    /// Refuses a model that the chip has no room for.
-    fn fits(&self, program: &Program) -> Result<()> {
-        let ram = program.arena_bytes() + program.state_bytes();
-        for (what, taken, memory) in [("flash", program.constant_bytes(), self.chip.flash), ("RAM", ram, self.chip.ram)]
-        {
-            if taken as u64 > memory.length {
-                return Err(Error::Environment(format!(
-                    "the model takes {taken} bytes of {what}, and the {} has {}: choose a larger chip or a smaller model",
-                    self.chip.title, memory.length
-                )));
-            }
+    /// The model with what is wished of its memory.
+    fn wished(&self, model: Model) -> Model {
+        if self.least_arena { model.least_arena() } else { model }
+    }
+
+    /// The RAM that the project is linked to: the larger one where the model leaves no room for the stack in the first.
+    fn ram(&self, program: &Program) -> Memory {
+        const STACK: u64 = 16 << 10;
+        let taken = (program.arena_bytes() + program.state_bytes()) as u64 + STACK;
+        let Chip { ram, large_ram, .. } = *self.chip;
+        large_ram.filter(|_| taken > ram.length).unwrap_or(ram)
+    }
+
+    /// Refuses a model that the chip has no room for. `least` gives the least arena.
+    fn fits(&self, program: &Program, least: impl FnOnce() -> Result<usize>) -> Result<()> {
+        let title = self.chip.title;
+        let (taken, room) = (program.constant_bytes() as u64, self.chip.flash.length);
+        if taken > room {
+            let text = format!(
+                "the model takes {taken} bytes of flash, and the {title} has {room}: choose a larger chip or a smaller model"
+            );
+            return Err(Error::Environment(text));
+        }
+        let states = program.state_bytes() as u64;
+        let (taken, room) = (program.arena_bytes() as u64 + states, self.ram(program).length);
+        if taken > room {
+            let least = least()? as u64 + states;
+            let way_out = if least < taken { format!("with --least-arena it takes {least}; ") } else { String::new() };
+            let text = format!(
+                "the model takes {taken} bytes of RAM, and the {title} has {room}: {way_out}choose a larger chip or a smaller model"
+            );
+            return Err(Error::Environment(text));
         }
         Ok(())
     }
@@ -241,8 +267,8 @@ impl New {
             ("environment", if is_qemu { String::new() } else { "\n[env]\nDEFMT_LOG = \"info\"".into() }),
             ("flash_origin", origin(chip.flash)),
             ("flash_length", length(chip.flash)),
-            ("ram_origin", origin(chip.ram)),
-            ("ram_length", length(chip.ram)),
+            ("ram_origin", origin(self.ram(&source.program))),
+            ("ram_length", length(self.ram(&source.program))),
             ("smolnn", format!("{{ {} }}", dependency.replace("{}", "smolnn"))),
             ("smolnn_import", {
                 let features = if self.data.is_some() { ", features = [\"quantise\"]" } else { "" };
@@ -251,6 +277,7 @@ impl New {
             ("dependencies", embassy.map_or(chip.crates, |embassy| embassy.crates).join("\n")),
             ("link", link(chip)),
             ("open", self.open(&source.file)),
+            ("wishes", if self.least_arena { ".least_arena()".into() } else { String::new() }),
             ("model", source.module.clone()),
             ("model_file", source.file.clone()),
             ("uses", uses(source).into()),

@@ -140,6 +140,39 @@ fn a_model_without_a_manifest_takes_real_numbers() {
     assert!(main.contains("model.set_input(&[0.0; 16]);") && main.contains("[2, 1, 8]"), "{main}");
 }
 
+/// Where the fast memory is too small there may be a larger one; where none is, the least arena is said.
+#[test]
+fn a_large_model_gets_the_large_memory_or_a_way_out() {
+    let model = root().join("tests/data/onnx/networks/mlp_script_opset11/model.onnx");
+    let with = |chip, batch| ["--chip", chip, "--model", text(&model), "--dimension", batch];
+    let memory = |folder: &Path| read(folder, "memory.x");
+    let small = made("small", &with("stm32h7", "batch=2"));
+    assert!(memory(&small).contains("RAM   : ORIGIN = 0x20000000, LENGTH = 128K"), "{}", memory(&small));
+    let large = made("large", &with("stm32h7", "batch=3000"));
+    assert!(memory(&large).contains("RAM   : ORIGIN = 0x24000000, LENGTH = 512K"), "{}", memory(&large));
+    let error = refused("larger", 1, &with("stm32f411", "batch=3000"));
+    assert!(error.contains("bytes of RAM, and the") && error.contains("choose a larger chip"), "{error}");
+    let image = root().join("tests/data/digits/digits.tflite");
+    let least = made("least", &["--chip", "rp2350", "--model", text(&image), "--least-arena"]);
+    assert!(read(&least, "build.rs").contains("Model::open(\"models/digits.tflite\")?.least_arena().emit()"));
+}
+
+/// The names of files come into source text.
+#[test]
+fn names_of_models_are_text_and_modules() {
+    let model = root().join("tests/data/digits/digits.tflite");
+    for (name, opened, module) in [
+        ("qu\"ote.tflite", "open(\"models/qu\\\"ote.tflite\")", "qu_ote"),
+        ("smolnn.tflite", "open(\"models/smolnn.tflite\")", "smolnn_"),
+    ] {
+        let copy = scratch("names").with_file_name(name);
+        std::fs::copy(&model, &copy).expect("a copy of the model");
+        let folder = made("named", &["--chip", "qemu-m4", "--model", text(&copy)]);
+        assert!(read(&folder, "build.rs").contains(opened), "{}", read(&folder, "build.rs"));
+        assert!(read(&folder, "src/main.rs").contains(&format!("include_model!({module})")), "{name}");
+    }
+}
+
 /// Calibration data make a project whose build script quantises, optimised.
 #[test]
 fn calibration_data_come_along_and_make_integers() {
