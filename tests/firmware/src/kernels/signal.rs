@@ -135,7 +135,8 @@ fn textbook_fft(points: &mut [ComplexF32; 512], turns: &[ComplexF32; 256]) {
     while half < 512 {
         for block in points.chunks_exact_mut(2 * half) {
             let (low, high) = block.split_at_mut(half);
-            for ((low, high), turn) in low.iter_mut().zip(high).zip(turns.iter().step_by(256 / half)) {
+            for (index, (low, high)) in low.iter_mut().zip(high).enumerate() {
+                let turn = turns[index * (256 / half) % 256];
                 let turned =
                     ComplexF32 { re: high.re * turn.re - high.im * turn.im, im: high.re * turn.im + high.im * turn.re };
                 *high = ComplexF32 { re: low.re - turned.re, im: low.im - turned.im };

@@ -53,7 +53,8 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
     padding.fill(layer.input_zero_point);
     let padding = padding.as_ptr();
     let channels = shape.output().channels;
-    let block_words = BLOCK * padded / 4;
+    // Not 0. The compiler does not know that, and would keep the panic of empty chunks.
+    let block_words = (BLOCK * padded / 4).max(1);
     let pixels = shape.output().height * shape.output().width;
     let whole = channels / BLOCK;
     let convolves = Cpu::CONVOLVE.is_some() && whole > 0 && way != Way::General;
@@ -90,7 +91,7 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
                 unsafe { convolve(&mut job) };
                 done = whole;
             }
-            let blocks = layer.words.chunks_exact(block_words.max(1));
+            let blocks = layer.words.chunks_exact(block_words);
             for (index, (weights, channels_here)) in blocks.zip(layer.channels.chunks(BLOCK)).enumerate().skip(done) {
                 let sums = multiply(column, weights, lanes);
                 // SAFETY: `lanes` pixels of `channels` outputs each lie behind `pixel`; the block's channels end

@@ -84,7 +84,7 @@ pub(super) unsafe fn winograd(layer: &Conv2d<'_>, input: *const i8, output: *mut
                 for (lane, tile) in tiles.iter().enumerate().take(count) {
                     for (pixel, sums) in tile.pixels.into_iter().zip(sums.iter()) {
                         if !pixel.is_null() {
-                            let sum = sums[output * TILES + lane] >> 2;
+                            let sum = sums.get(output * TILES + lane).copied().unwrap_or_else(excluded) >> 2;
                             // SAFETY: the pixel lies in the output, and the channel in the pixel.
                             unsafe { *pixel.add(first + output) = finish(sum, &parameters) };
                         }
