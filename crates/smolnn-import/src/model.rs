@@ -358,7 +358,8 @@ impl Model {
             // Where rows alone do not save enough, groups of channels may: first of what takes a large share, then of the largest that is left.
             let wanted = match (self.aim.goal, &compiled) {
                 (Goal::LeastArena, Ok(program)) => program.arena_bytes(),
-                (Goal::Budget(budget), Err(Error::Unsupported(_))) => budget,
+                // A net that does not lower either is not short of memory, and its shapes may be anything.
+                (Goal::Budget(budget), Err(Error::Unsupported(_))) if lower(&net, backend).is_ok() => budget,
                 _ => break,
             };
             let limit = match most {

@@ -44,7 +44,10 @@ fn a_layout_serves_the_shapes_that_packing_gives_it_to() {
         for words in 0..100 {
             let zeros = [0; 100];
             let made = DepthwiseConv2d::new(shape, &zeros[..words], &channels, layout, OUTPUT, 0).is_ok();
-            let fits = fits.iter().any(|fit| fit.0.backend() == layout.backend() && fit.1 == words);
+            // Winograd's products are those of convolutions that sum over channels.
+            let winograd = [Layout::DspWinograd, Layout::V7mWinograd, Layout::V6mWinograd, Layout::Rv32Winograd];
+            let is_of_another = winograd.contains(&layout);
+            let fits = !is_of_another && fits.iter().any(|fit| fit.0.backend() == layout.backend() && fit.1 == words);
             assert_eq!(made, fits, "{layout:?}, {words} words");
         }
     }

@@ -4,7 +4,7 @@
 //! models that make no sense. The fourth gets other bytes anywhere.
 //! Every file is read, compiled, written as Rust and run on random inputs, as long as it is small. It passes when it is refused with an error that says
 //! why, or runs without one, twice with the same outputs. A panic, an empty error, a run that a kernel refuses, outputs that depend on what the arena held
-//! before, and a file that takes seconds are failures; they are shown with the number that makes the file again (`mutate 1 SEED NUMBER`).
+//! before or on how much memory is allowed, and a file that takes seconds are failures; they are shown with the number that makes the file again (`mutate 1 SEED NUMBER`).
 //! With `mutate COUNT SEED FIRST PACK.models` the models that ran are written with their inputs and our outputs, so that
 //! `tests/data/random_models/generate.py check PACK.models` compares them with the reference: what is accepted and computed wrongly is a silent error.
 //! Exit codes: 0 all passed, 1 failures, 2 usage.
@@ -230,6 +230,15 @@ fn import(bytes: &[u8], seed: u64, pack: Option<&mut Vec<u8>>) -> Result<Outcome
     let outputs = run(&program, seed, 1)?;
     if outputs != run(&program, seed, 2)? {
         return Err("the outputs depend on what the arena held before".into());
+    }
+    // Within less memory layers run by rows and in groups of channels: other steps, the same outputs.
+    let model = Model::read("mutated", bytes).map_err(|error| error.to_string())?;
+    let less = program.arena_bytes().saturating_sub(1);
+    let model = if seed.is_multiple_of(2) { model.least_arena() } else { model.arena_budget(less) };
+    match model.compile(Backend::CURRENT) {
+        Ok(small) if run(&small, seed, 1)? != outputs => return Err("with less memory the outputs are others".into()),
+        Ok(_) | Err(Error::Unsupported(_)) => {}
+        Err(error) => return Err(format!("with less memory: {error}")),
     }
     if let Some(pack) = pack {
         pack.extend(record(&program, seed, bytes, &inputs(&program, seed), &outputs));
