@@ -63,8 +63,7 @@ impl Rounding {
     /// The way in which the layer's accumulators become outputs.
     pub(super) fn way(&self, layout: Layout) -> Way {
         const SHORT: Layout = pack::short(Backend::CURRENT);
-        const WINOGRAD: Layout = pack::winograd(Backend::CURRENT);
-        if !layout.is(SHORT) && !layout.is(WINOGRAD) {
+        if !layout.is(SHORT) {
             Way::General
         } else if self.output.minimum == -128 && self.output.maximum == 127 {
             Way::Short
