@@ -28,7 +28,7 @@ fn one(command: &mut std::process::Command) -> Result<Tally> {
 
 /// Formatting, lints, documentation and what the packages promise: nothing of it runs the code.
 fn check(suite: &mut Suite<'_>, install: bool) -> Result<()> {
-    format_of(suite);
+    formatting(suite);
     suite.step("clippy", Lane::Host, &[], move || {
         one(shell::cargo().args(["clippy", "--all-targets", "--all-features", "--quiet", "--", "-Dwarnings"]))
     });
@@ -62,7 +62,7 @@ fn check(suite: &mut Suite<'_>, install: bool) -> Result<()> {
     toolchains::oldest_rust(suite, install)
 }
 
-fn format_of(suite: &mut Suite<'_>) {
+fn formatting(suite: &mut Suite<'_>) {
     suite.step("fmt", Lane::Apart, &[], move || one(shell::cargo().args(["fmt", "--all", "--check"])));
 }
 
@@ -253,7 +253,7 @@ pub fn run_quick(install: bool) -> Result<()> {
     host_tests(&mut suite);
     let built = build(&mut suite, &boards, &["conformance"]);
     conformance_runs(&mut suite, &boards, &built);
-    format_of(&mut suite);
+    formatting(&mut suite);
     suite.run()
 }
 
@@ -310,7 +310,7 @@ pub fn run_test(boards: &[&'static Board], whole: bool, chips: bool, install: bo
     if whole {
         check(&mut suite, install)?;
     } else {
-        format_of(&mut suite);
+        formatting(&mut suite);
         suite.absent(
             "lints, documentation, packages, the oldest Rust",
             "`cargo xtask check` runs them, and `test --whole`",

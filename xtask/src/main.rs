@@ -10,7 +10,6 @@ mod chips;
 mod costs;
 mod cycles;
 mod demo;
-mod digest;
 mod docs;
 mod expected;
 mod firmware;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 
 use crate::bench;
-use crate::digest::sha256;
 use crate::expected::Table;
 use crate::shell::{self, Kind, fault};
 use crate::suite::{Lane, Suite, Tally};
@@ -171,6 +171,11 @@ pub fn verify() -> Result<()> {
     Err(fault(Kind::Failed, format!("{}: {text}", wrong.join("; "))))
 }
 
+/// The SHA-256 of bytes, as 64 hexadecimal digits.
+fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
 /// The digest of bytes that should have another one.
 fn other_digest(bytes: &[u8], listed: &str) -> Option<String> {
     Some(sha256(bytes)).filter(|found| found != listed)
@@ -199,7 +204,7 @@ pub fn file(name: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::{PUBLIC, fs, other_digest, shell, verify};
+    use super::{PUBLIC, fs, other_digest, sha256, shell, verify};
 
     #[test]
     fn every_measured_model_is_in_the_list() {
@@ -212,11 +217,27 @@ mod tests {
         assert!(PUBLIC.iter().all(|public| public.digest.len() == 64));
     }
 
+    /// The examples of FIPS 180-4, and the empty text.
+    #[test]
+    fn digests_are_those_of_the_standard() {
+        let known: [(&[u8], &str); 3] = [
+            (b"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            (b"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
+            ),
+        ];
+        for (bytes, digest) in known {
+            assert_eq!(sha256(bytes), digest);
+        }
+    }
+
     #[test]
     fn a_public_model_that_was_changed_is_found() {
         verify().expect("the models that are here are those of the list");
         let digits = fs::read(shell::root().join("tests/data/digits/digits.tflite")).expect("a model");
-        let listed = super::sha256(&digits);
+        let listed = sha256(&digits);
         assert_eq!(other_digest(&digits, &listed), None);
         let mut changed = digits;
         *changed.last_mut().expect("bytes") ^= 1;

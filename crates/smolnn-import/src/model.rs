@@ -9,7 +9,7 @@ use smolnn_core::Target;
 use smolnn_fixed::Backend;
 
 use crate::error::{Error, Problem, Result};
-use crate::lower::lower;
+use crate::lower::{Calls, lower};
 use crate::manifest::Manifest;
 use crate::net::{Net, Operator, Tensor};
 use crate::plan::{Aim, Goal, Program, plan};
@@ -349,17 +349,16 @@ impl Model {
         }
         // Constants grow for the sake of cycles where memory is no concern, or where it is said.
         let flash_budget = self.flash_budget.or((self.aim.goal != Goal::Speed).then_some(0));
-        let of_net = |net: &Net| {
-            lower(net, backend).and_then(|calls| plan(&self.name, backend, calls.within_flash(flash_budget), self.aim))
-        };
-        let mut compiled = of_net(&net);
+        let planned = |calls: Calls| plan(&self.name, backend, calls.within_flash(flash_budget), self.aim);
+        // A net that does not lower is not short of memory, and its shapes may be anything.
+        let calls = lower(&net, backend).map_err(|error| error.of(self.path.as_deref()))?;
+        let mut compiled = planned(calls);
         let mut most = None;
         for _ in 0..MOST_SPLITS {
             // Where rows alone do not save enough, groups of channels may: first of what takes a large share, then of the largest that is left.
             let wanted = match (self.aim.goal, &compiled) {
                 (Goal::LeastArena, Ok(program)) => program.arena_bytes(),
-                // A net that does not lower either is not short of memory, and its shapes may be anything.
-                (Goal::Budget(budget), Err(Error::Unsupported(_))) if lower(&net, backend).is_ok() => budget,
+                (Goal::Budget(budget), Err(Error::Unsupported(_))) => budget,
                 _ => break,
             };
             let limit = match most {
@@ -371,7 +370,7 @@ impl Model {
             if !split_channels(&mut split, limit, wanted / LARGE_SHARE / 4) {
                 break;
             }
-            match of_net(&split) {
+            match lower(&split, backend).and_then(&planned) {
                 Ok(program) if !compiled.as_ref().is_ok_and(|known| known.arena_bytes() <= program.arena_bytes()) => {
                     compiled = Ok(program);
                 }

@@ -89,7 +89,12 @@ impl Quantiser {
             }
             None => {}
         }
-        self.html.as_deref().map_or(Ok(()), |path| check_folder(folder_of(path)))?;
+        if let Some(path) = &self.html {
+            let read = [Some(&self.model), Some(&self.data), self.test.as_ref(), self.labels.as_ref()];
+            let read: Vec<&Path> = read.into_iter().flatten().map(PathBuf::as_path).collect();
+            super::overwrites_none(&read, &[path])?;
+            check_folder(folder_of(path))?;
+        }
         let mut model = super::open(&self.model, &self.dimensions)?;
         if let Some(Output::Module(path)) = &output
             && let Some(name) = path.file_stem()

@@ -684,6 +684,8 @@ fn nothing_that_is_read_is_written_over() {
         &["inspect", model_text, "--svg", model_text],
         &["run", model_text, "--input", text(&input), "--output", model_text],
         &["run", model_text, "--input", text(&input), "--output", text(&input)],
+        &["quantise", model_text, "--data", text(&input), "--html", model_text],
+        &["quantise", model_text, "--data", text(&input), "--html", text(&input)],
     ] {
         let error = failure(1, arguments);
         assert!(error.contains("would overwrite an input: name another file"), "{arguments:?}: {error}");

@@ -15,6 +15,9 @@ use super::call::{Body, Call, call};
 use crate::error::Problem;
 use crate::net::{Activation, Constant, Element, Quantisation, Tensor, TensorId, View};
 
+/// Types of elements that are moved as they are.
+const MOVABLE: [Element; 6] = [Element::I8, Element::U8, Element::I16, Element::I32, Element::Bool, Element::F32];
+
 /// A node, the backend that it is lowered for, and the tensors that lowering adds.
 pub(crate) struct Context<'a> {
     pub view: View<'a>,
@@ -212,8 +215,7 @@ impl<'a> Context<'a> {
     /// The element type of tensors that are moved to the outputs without a change: all have the same type and quantisation.
     pub fn moved(&self, inputs: &[TensorId]) -> Result<Element, Problem> {
         let Some(&first) = inputs.first() else { return Err(self.fault("no input", "at least one")) };
-        let any = [Element::I8, Element::U8, Element::I16, Element::I32, Element::Bool, Element::F32];
-        let element = self.element(first, &any)?;
+        let element = self.element(first, &MOVABLE)?;
         let like = &self.tensor(first).quantisation;
         for &id in inputs.iter().chain(&self.node.outputs) {
             self.element(id, &[element])?;
@@ -234,8 +236,7 @@ impl<'a> Context<'a> {
     /// The element type of an input whose stored values are moved, whatever outputs say of their scale: REVERSE_V2 of the reference does not look at it,
     /// and TensorFlow's converter writes another one there.
     pub fn moved_as_stored(&self, input: TensorId) -> Result<Element, Problem> {
-        let any = [Element::I8, Element::U8, Element::I16, Element::I32, Element::Bool, Element::F32];
-        let element = self.element(input, &any)?;
+        let element = self.element(input, &MOVABLE)?;
         self.node.outputs.iter().try_for_each(|&id| self.element(id, &[element]).map(drop))?;
         Ok(element)
     }
