@@ -127,27 +127,30 @@ fn area_under_curve(outputs: &[Vec<f32>], samples: &[Vec<f32>], is_anomaly: &[us
     wins.sum::<f64>() / (of(0).count() * of(1).count()) as f64
 }
 
-/// Four networks of TensorFlow's and four recurrent ones of PyTorch's against TensorFlow's own converter: the same float weights, calibration data and
-/// test data.
+/// Networks of TensorFlow's and of PyTorch's against TensorFlow's own converter: the same float weights, calibration data and test data.
 #[test]
 fn int8_loses_less_than_half_a_point_and_is_not_below_tensorflow() {
-    const PYTORCH: &str = "../pytorch_vowels";
-    let tensorflow = ["tensorflow.txt".into(), format!("{PYTORCH}/tensorflow.txt")];
-    let tensorflow = tensorflow.map(|name| std::fs::read_to_string(data(&name)).unwrap()).concat();
+    const FOLDERS: [&str; 3] = [".", "../pytorch_vowels", "../pytorch_keywords"];
+    let of_folder = |folder| {
+        let text = std::fs::read_to_string(data(&format!("{folder}/tensorflow.txt"))).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| (folder, line.to_owned())).collect::<Vec<_>>()
+    };
     let mut table =
         String::from("# network, measure, float, TensorFlow's int8, smolnn's int8, output SNR of the latter in dB\n");
-    for line in tensorflow.lines().filter(|line| !line.starts_with('#')) {
+    for (folder, line) in FOLDERS.into_iter().flat_map(of_folder) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [network, what, _, theirs] = words[..] else { panic!("{line}") };
-        let pytorch = data(&format!("{PYTORCH}/{network}.onnx"));
-        let (calibration, test, labels) = if network == "vowels" || pytorch.is_file() {
+        let own = |ending: &str| format!("{folder}/{network}{ending}");
+        let (calibration, test, labels) = if data(&own(".npz")).is_file() {
+            let of = |ending: &str| samples(&array(&own(ending)));
+            (of(".npz"), of("_test.npz"), classes(&own("_labels.npy")))
+        } else {
             let ((calibration, _), (test, labels)) = (vowels("train"), vowels("test"));
             (calibration, test, labels)
-        } else {
-            let of = |name: &str| samples(&array(&format!("{network}{name}.npz")));
-            (of(""), of("_test"), classes(&format!("{network}_labels.npy")))
         };
-        let file = if pytorch.is_file() { pytorch } else { data(&format!("{network}.tflite")) };
+        let pytorch = data(&own(".onnx"));
+        let file = if pytorch.is_file() { pytorch } else { data(&own(".tflite")) };
         let float = Model::open(file).unwrap();
         let integer = float.clone().calibrate_with(&calibration).unwrap().int8().unwrap();
         let measure = |model: &Model| {
