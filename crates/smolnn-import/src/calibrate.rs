@@ -1030,4 +1030,48 @@ mod tests {
             |report: &QuantisationReport| report.variants.iter().map(|variant| variant.accuracy).collect::<Vec<_>>();
         assert_eq!(accuracy(&scores), accuracy(&class));
     }
+
+    /// Functions that no file has in int8 do not stay with real numbers: for each of the 256 integers of the input, a table has the integer that is nearest to
+    /// the function's value.
+    #[test]
+    fn functions_of_int8_are_tables() {
+        type Function = fn(f32) -> f32;
+        let functions: [(UnaryKind, Function); 6] = [
+            (UnaryKind::Sign, |x| if x == 0.0 { 0.0 } else { x.signum() }),
+            (UnaryKind::Sin, f32::sin),
+            (UnaryKind::Cos, f32::cos),
+            (UnaryKind::Floor, f32::floor),
+            (UnaryKind::Ceil, f32::ceil),
+            (UnaryKind::Round, f32::round_ties_even),
+        ];
+        // In steps of which 256 reach from the least to the largest value, so that no input is rounded.
+        let all: Vec<f32> = (-128..128).map(|step| step as f32 / 16.0).collect();
+        for (kind, function) in functions {
+            let tensor = |name: &str| Tensor::new(name.into(), Element::F32, vec![1, 256], None);
+            let node = Node {
+                index: 0,
+                name: format!("{kind:?}"),
+                operator: Operator::Unary(kind),
+                inputs: vec![Some(0)],
+                outputs: vec![1],
+            };
+            let net = Net {
+                tensors: vec![tensor("x"), tensor("y")],
+                nodes: vec![node],
+                inputs: vec![0],
+                outputs: vec![1],
+                removed: crate::net::RemovedChannels::default(),
+            };
+            let samples = Samples::from_slices(&net, [&all]).unwrap();
+            let wishes = Wishes { ranges: Some(RangeMethod::MinMax), ..Wishes::default() };
+            let (net, report) = quantise("function", &net, &samples, &wishes, &mut |_, _, _| {}).unwrap();
+            assert!(report.layers.iter().all(|layer| layer.numbers == "int8"), "{report:?}");
+            let step = net.tensors[net.outputs[0]].quantisation.as_ref().unwrap().scales[0];
+            let machine = Machine::new(&net).unwrap();
+            let outputs = machine.outputs(&mut machine.runner().unwrap(), &samples, 0).unwrap().remove(0);
+            for (x, y) in all.iter().zip(outputs) {
+                assert!((y - function(*x)).abs() <= 0.5001 * step, "{kind:?} of {x} is {y}, in steps of {step}");
+            }
+        }
+    }
 }

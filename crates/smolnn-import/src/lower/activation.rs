@@ -1,6 +1,6 @@
 //! Functions of one operand: RELU and its kinds, LEAKY_RELU, ELU, HARD_SWISH, LOGISTIC, TANH, ABS, RSQRT, SQRT, EXP, LOG, GELU, LOGICAL_NOT;
-//! NEG, SQUARE, SIGN, SIN, COS, FLOOR, CEIL, ROUND of real numbers; and PRELU. int8 ones are tables of 256 values, which generated code computes when it
-//! is compiled; some exist for int16 as well, all of them for f32.
+//! SIGN, SIN, COS, FLOOR, CEIL, ROUND; NEG and SQUARE of real numbers; and PRELU. int8 ones are tables of 256 values, which generated code computes
+//! when it is compiled; some exist for int16 as well, all of them for f32.
 
 use smolnn_core::{Broadcast, ShapeError};
 use smolnn_fixed::act::{
@@ -49,14 +49,7 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         return Ok(context.call(&[id], call!(logical_not(length; tensors<u8>)))?.overlap(0, 0).into());
     }
     let supported: &[Element] = match kind {
-        UnaryKind::Negate
-        | UnaryKind::Square
-        | UnaryKind::Sign
-        | UnaryKind::Sin
-        | UnaryKind::Cos
-        | UnaryKind::Floor
-        | UnaryKind::Ceil
-        | UnaryKind::Round => &[Element::F32],
+        UnaryKind::Negate | UnaryKind::Square => &[Element::F32],
         UnaryKind::Relu
         | UnaryKind::Relu6
         | UnaryKind::ReluN1To1
@@ -112,7 +105,13 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
             | UnaryKind::Softplus
             | UnaryKind::Softsign
             | UnaryKind::Selu
-            | UnaryKind::Clamp { .. },
+            | UnaryKind::Clamp { .. }
+            | UnaryKind::Sign
+            | UnaryKind::Sin
+            | UnaryKind::Cos
+            | UnaryKind::Floor
+            | UnaryKind::Ceil
+            | UnaryKind::Round,
         ) => {
             let outputs = tabulated(kind, x, y)
                 .map_err(|error| context.fault(error.to_string(), "a function that has a table"))?;
@@ -145,20 +144,15 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
             | UnaryKind::Softplus
             | UnaryKind::Softsign
             | UnaryKind::Selu
-            | UnaryKind::Clamp { .. },
-        )
-        | (
-            _,
-            UnaryKind::LogicalNot
-            | UnaryKind::Negate
-            | UnaryKind::Square
+            | UnaryKind::Clamp { .. }
             | UnaryKind::Sign
             | UnaryKind::Sin
             | UnaryKind::Cos
             | UnaryKind::Floor
             | UnaryKind::Ceil
             | UnaryKind::Round,
-        ) => {
+        )
+        | (_, UnaryKind::LogicalNot | UnaryKind::Negate | UnaryKind::Square) => {
             return Err(context.tensor_fault(input.id, input.tensor.element.to_string(), "INT8"));
         }
     };
@@ -195,6 +189,13 @@ fn of_real(kind: UnaryKind, x: f32, least: f32) -> Result<f32, ShapeError> {
         UnaryKind::Selu if x > 0.0 => (SELU_SCALE * f64::from(x)) as f32,
         UnaryKind::Selu => of_f64(|x| SELU_SCALE * SELU_ALPHA * Real::expm1(x), x),
         UnaryKind::Clamp { low, high } => x.max(low).min(high),
+        UnaryKind::Sign if x == 0.0 => 0.0,
+        UnaryKind::Sign => x.signum(),
+        UnaryKind::Sin => of_f64(Real::sin, x),
+        UnaryKind::Cos => of_f64(Real::cos, x),
+        UnaryKind::Floor => x.floor(),
+        UnaryKind::Ceil => x.ceil(),
+        UnaryKind::Round => x.round_ties_even(),
         _ => return Err(ShapeError::Range("the function has no table")),
     })
 }
