@@ -46,6 +46,9 @@ pub trait Source<T: Copy>: Copy + Sealed {
     /// instructions. Each is read before the next is written, so that the output may start where the input does or
     /// before.
     fn map<U>(self, output: &[Cell<U>], function: impl Fn(T) -> U);
+    /// The first element, for bodies in assembly, which read as many as there are.
+    #[doc(hidden)]
+    fn pointer(self) -> *const T;
     /// Calls `function` with every element, four in a turn of the loop.
     #[inline(always)]
     fn visit(self, mut function: impl FnMut(T)) {
@@ -86,6 +89,10 @@ impl<T: Copy> Source<T> for &[T] {
     #[inline(always)]
     fn group<const N: usize>(self, start: usize) -> Option<[T; N]> {
         self.get(start..)?.first_chunk().copied()
+    }
+    #[inline(always)]
+    fn pointer(self) -> *const T {
+        self.as_ptr()
     }
     #[inline(always)]
     fn map<U>(self, output: &[Cell<U>], function: impl Fn(T) -> U) {
@@ -130,6 +137,10 @@ impl<T: Copy> Source<T> for &[Cell<T>] {
     #[inline(always)]
     fn group<const N: usize>(self, start: usize) -> Option<[T; N]> {
         Some(self.get(start..)?.first_chunk::<N>()?.each_ref().map(Cell::get))
+    }
+    #[inline(always)]
+    fn pointer(self) -> *const T {
+        self.as_ptr().cast()
     }
     #[inline(always)]
     fn map<U>(self, output: &[Cell<U>], function: impl Fn(T) -> U) {

@@ -13,6 +13,11 @@ fn operands(random: &mut Random) -> (Vec<i8>, Vec<i8>) {
 }
 
 #[test]
+fn every_pair_of_int8_is_exact() {
+    assert_eq!(smolnn_testkit::cases::every_pair(), Ok(10 * 256 * 256));
+}
+
+#[test]
 fn mul_is_the_rounded_product() {
     let mut random = Random::new(51);
     let mut elements = 0;

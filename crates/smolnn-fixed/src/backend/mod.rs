@@ -27,17 +27,18 @@ pub(crate) use portable::Portable as Chosen;
 #[cfg(bodies = "scalar")]
 pub(crate) use scalar::Scalar as Chosen;
 
-use smolnn_core::Pool2dShape;
+use smolnn_core::{Pool2dShape, ShapeError};
 
 use crate::act::q15::Q12;
 use crate::conv::{Conv2d, DepthwiseConv2d};
 use crate::dense::{Dense, DenseToInt16};
 use crate::element::Element;
+use crate::elementwise::{self, Add, AddInt16, Mul, Pairs};
 use crate::pack::{Channel, Layout};
 use crate::pool::Kind;
 use crate::q::Q15;
 use crate::quantise::OutputRange;
-use crate::tensors::{Source, Tensors};
+use crate::tensors::{Operands, Source, Tensors};
 
 /// The bodies and the small properties of a backend. Bodies that it leaves out are the portable ones. Bodies of layers with packed
 /// weights are called for the backend's own layouts only.
@@ -88,6 +89,24 @@ pub(crate) trait Bodies {
         _tensors: &mut impl Tensors<T>,
     ) -> bool {
         false
+    }
+
+    /// Runs an int8 sum that leaves room for the zero point in front of its shift to the right.
+    #[inline(always)]
+    fn add<P: Pairs>(layer: &Add<P>, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+        elementwise::add_shifted(layer, operands)
+    }
+
+    /// Runs an int16 sum whose multiplier shifts to the right.
+    #[inline(always)]
+    fn add_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {
+        elementwise::add_shifted_int16(layer, operands)
+    }
+
+    /// Runs a product.
+    #[inline(always)]
+    fn mul<T: Element, P: Pairs>(layer: &Mul<P>, operands: impl Operands<T>) -> Result<(), ShapeError> {
+        elementwise::mul_portable(layer, operands)
     }
 
     /// The largest of the values, of which there is one at least.

@@ -31,19 +31,19 @@ const fn multipliers(left: f32, right: f32, output: f32, shift: u32) -> Result<[
 /// An int8 sum or difference, checked; 1 KiB of table.
 #[derive(Clone, Copy, Debug)]
 pub struct Add<P = Pairing> {
-    pairs: P,
+    pub(crate) pairs: P,
     /// ±2^20 for the operand with the larger scale.
-    factor: i32,
+    pub(crate) factor: i32,
     /// Twice the term of the other operand's value (as u8), the larger one's zero point included.
-    table: [i32; 256],
+    pub(crate) table: [i32; 256],
     /// Whether the table belongs to the left operand.
-    table_is_left: bool,
-    multiplier: Multiplier,
+    pub(crate) table_is_left: bool,
+    pub(crate) multiplier: Multiplier,
     /// At most 22, so that the zero point shifted left fits; 0 on the plain path.
     right_shift: u32,
     /// One half of the output's last place, and the zero point, in units before the right shift.
     addend: i32,
-    output: OutputRange,
+    pub(crate) output: OutputRange,
 }
 
 impl<P: Pairs> Add<P> {
@@ -143,12 +143,12 @@ impl<P: Pairs> Add<P> {
 // Inlined, so that of a constant layer the path that it does not take is not linked.
 #[inline(always)]
 pub fn add<P: Pairs>(layer: &Add<P>, operands: impl Operands<i8>) -> Result<(), ShapeError> {
-    if layer.right_shift == 0 { add_plain(layer, operands) } else { add_shifted(layer, operands) }
+    if layer.right_shift == 0 { add_plain(layer, operands) } else { Chosen::add(layer, operands) }
 }
 
 /// Sums with the zero point in front of the right shift.
 #[inline(never)]
-fn add_shifted<P: Pairs>(layer: &Add<P>, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+pub(crate) fn add_shifted<P: Pairs>(layer: &Add<P>, operands: impl Operands<i8>) -> Result<(), ShapeError> {
     let element = |tabled, scaled| layer.element(tabled, scaled);
     let OutputRange { minimum, maximum, .. } = layer.output;
     let clamped = |value| clamp(value, minimum, maximum) as i8;
@@ -179,17 +179,17 @@ fn add_plain<P: Pairs>(layer: &Add<P>, operands: impl Operands<i8>) -> Result<()
 /// An int16 sum or difference, checked.
 #[derive(Clone, Copy, Debug)]
 pub struct AddInt16<P = Pairing> {
-    pairs: P,
+    pub(crate) pairs: P,
     /// Whether the left operand is the one with the smaller scale.
-    small_is_left: bool,
+    pub(crate) small_is_left: bool,
     /// ±2^15 for the operand with the larger scale.
-    factor: i32,
+    pub(crate) factor: i32,
     /// ±1.
-    small_sign: i32,
-    small: Multiplier,
+    pub(crate) small_sign: i32,
+    pub(crate) small: Multiplier,
     /// Of the sum; shifts that are not to the right take the plain path.
-    multiplier: Multiplier,
-    output: OutputRange,
+    pub(crate) multiplier: Multiplier,
+    pub(crate) output: OutputRange,
 }
 
 impl<P: Pairs> AddInt16<P> {
@@ -286,19 +286,23 @@ fn round_away(value: i32, shift: u32) -> i32 {
 // Inlined, so that of a constant layer the paths that it does not take are not linked.
 #[inline(always)]
 pub fn add_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {
-    match (layer.multiplier.shift, layer.small_is_left, layer.output != OutputRange::int16()) {
-        (0.., ..) => add_plain_int16(layer, operands),
-        (_, false, false) => add_shifted_int16::<P, false, false>(layer, operands),
-        (_, false, true) => add_shifted_int16::<P, false, true>(layer, operands),
-        (_, true, false) => add_shifted_int16::<P, true, false>(layer, operands),
-        (_, true, true) => add_shifted_int16::<P, true, true>(layer, operands),
+    if layer.multiplier.shift < 0 { Chosen::add_int16(layer, operands) } else { add_plain_int16(layer, operands) }
+}
+
+/// Sums whose multiplier is a shift to the right.
+#[inline(always)]
+pub(crate) fn add_shifted_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {
+    match (layer.small_is_left, layer.output != OutputRange::int16()) {
+        (false, false) => add_shifted_int16_as::<P, false, false>(layer, operands),
+        (false, true) => add_shifted_int16_as::<P, false, true>(layer, operands),
+        (true, false) => add_shifted_int16_as::<P, true, false>(layer, operands),
+        (true, true) => add_shifted_int16_as::<P, true, true>(layer, operands),
     }
 }
 
-/// Sums whose multiplier is a shift to the right: `SMALL_LEFT` says whose scale is the smaller one, `CLAMPS` whether there is an
-/// activation.
+/// The loop of [`add_shifted_int16`]: `SMALL_LEFT` says whose scale is the smaller one, `CLAMPS` whether there is an activation.
 #[inline(never)]
-fn add_shifted_int16<P: Pairs, const SMALL_LEFT: bool, const CLAMPS: bool>(
+fn add_shifted_int16_as<P: Pairs, const SMALL_LEFT: bool, const CLAMPS: bool>(
     layer: &AddInt16<P>,
     operands: impl Operands<i16>,
 ) -> Result<(), ShapeError> {

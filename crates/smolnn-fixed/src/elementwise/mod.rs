@@ -13,6 +13,9 @@ mod mul;
 mod select;
 mod squared_difference;
 
+pub(crate) use add::{add_shifted, add_shifted_int16};
+pub(crate) use mul::mul_portable;
+
 pub use add::{Add, AddInt16, add, add_int16};
 pub use add_n::{AddN, add_n};
 pub use compare::{CompareInt8, Comparison, compare, compare_int8};
@@ -36,6 +39,17 @@ mod sealed {
     impl Sealed for smolnn_core::Broadcast<2> {}
 }
 
+/// How the operands of a run meet, for bodies in assembly: along it each moves from element to element or stays where it is.
+#[derive(Clone, Copy, Debug)]
+pub struct RunPlan<I> {
+    /// Elements of a run.
+    pub length: usize,
+    /// Whether the left operand moves along a run, and the right one.
+    pub moves: [bool; 2],
+    /// Where both operands start, run by run.
+    pub starts: I,
+}
+
 /// How the elements of two operands meet: [`Pairing`] or [`Broadcast`].
 pub trait Pairs: Copy + sealed::Sealed {
     /// Elements of the left operand, the right one and the output.
@@ -50,6 +64,10 @@ pub trait Pairs: Copy + sealed::Sealed {
         output: &[Cell<U>],
         result: impl Fn(T, T) -> U,
     );
+
+    /// The runs that make up the output, one after the other.
+    #[doc(hidden)]
+    fn run_plan(&self) -> RunPlan<impl Iterator<Item = [usize; 2]>>;
 
     /// Does what [`walk`](Self::walk) does, for tensors whose lengths and places are not checked yet.
     #[doc(hidden)]
@@ -136,6 +154,18 @@ impl Pairs for Pairing {
             right_at += if self.right > period { period } else { 0 };
         }
     }
+
+    #[inline(always)]
+    fn run_plan(&self) -> RunPlan<impl Iterator<Item = [usize; 2]>> {
+        let output = self.output_len();
+        let period = if self.left < self.right { self.left } else { self.right };
+        let is_whole = [self.left, self.right].map(|length| length == output);
+        // A single value stays where it is along the whole output.
+        let (length, moves) = if period == 1 { (output, is_whole) } else { (period, [true; 2]) };
+        let starts =
+            (0..output).step_by(length.max(1)).map(move |at| is_whole.map(|is_whole| if is_whole { at } else { 0 }));
+        RunPlan { length, moves, starts }
+    }
 }
 
 impl Pairs for Broadcast<2> {
@@ -164,5 +194,10 @@ impl Pairs for Broadcast<2> {
                 right_at += right_step;
             }
         }
+    }
+
+    #[inline(always)]
+    fn run_plan(&self) -> RunPlan<impl Iterator<Item = [usize; 2]>> {
+        RunPlan { length: self.run(), moves: [self.moves(0), self.moves(1)], starts: self.runs() }
     }
 }

@@ -8,17 +8,18 @@ use smolnn_core::ShapeError;
 
 use super::{Pairing, Pairs};
 use crate::Operands;
+use crate::backend::{Bodies, Chosen};
 use crate::element::Element;
 use crate::quantise::{Affine, Multiplier, OutputRange};
 
 /// A product, checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Mul<P = Pairing> {
-    pairs: P,
-    left_zero_point: i32,
-    right_zero_point: i32,
-    multiplier: Multiplier,
-    output: OutputRange,
+    pub(crate) pairs: P,
+    pub(crate) left_zero_point: i32,
+    pub(crate) right_zero_point: i32,
+    pub(crate) multiplier: Multiplier,
+    pub(crate) output: OutputRange,
 }
 
 impl<P: Pairs> Mul<P> {
@@ -49,7 +50,13 @@ impl<P: Pairs> Mul<P> {
 ///
 /// # Errors
 /// [`ShapeError`] when a tensor has another length than the layer says, or they overlap where they must not.
+#[inline(always)]
 pub fn mul<T: Element, P: Pairs>(layer: &Mul<P>, operands: impl Operands<T>) -> Result<(), ShapeError> {
+    Chosen::mul(layer, operands)
+}
+
+/// The product by the specification, which any layer may take.
+pub(crate) fn mul_portable<T: Element, P: Pairs>(layer: &Mul<P>, operands: impl Operands<T>) -> Result<(), ShapeError> {
     layer.pairs.combine(operands, |left, right| {
         let (left, right): (i32, i32) = (left.into(), right.into());
         let product = (left - layer.left_zero_point).wrapping_mul(right - layer.right_zero_point);

@@ -326,6 +326,67 @@ pub(super) fn mul(trial: Trial<'_>) -> Result<(), Failure> {
     super::plain::either_type!(trial, mul_of_type)
 }
 
+/// Every pair of int8 through a sum and a product of some layers: with the smaller scale left, right and nowhere, of multipliers that
+/// shift far, by a place and not at all. Gives how many outputs were compared.
+///
+/// # Errors
+/// [`Failure`] of the first layer that is refused or wrong.
+pub fn every_pair() -> Result<usize, Failure> {
+    use smolnn_core::ShapeError;
+    use smolnn_fixed::SeparatePair;
+    use smolnn_fixed::elementwise::Pairing;
+
+    let values: [i8; 256] = core::array::from_fn(|index| index as u8 as i8);
+    let mut compared = 0;
+    let mut check =
+        |what, run: &dyn Fn(SeparatePair<'_, i8>) -> Result<(), ShapeError>, expected: &dyn Fn(i8, i8) -> i8| {
+            let mut output = [0; 256];
+            for left in values {
+                run(SeparatePair { left: &[left; 256], right: &values, output: &mut output })
+                    .map_err(Failure::refused(what))?;
+                compare(what, 0, &output, |index| expected(left, values[index]))?;
+                compared += output.len();
+            }
+            Ok(())
+        };
+    let pairs = Pairing::same(256).map_err(Failure::refused("the pairing"))?;
+    let affine = [Affine::new(0.05, 4), Affine::new(0.031, -128), Affine::new(0.11, 127)];
+    for (left, right, scale, activation) in [
+        (0, 1, 0.08, FusedActivation::None),
+        (1, 2, 0.02, FusedActivation::Relu6),
+        (0, 0, 0.05, FusedActivation::None),
+        // Outputs all but vanish, and all but saturate.
+        (2, 1, 40.0, FusedActivation::None),
+        (0, 2, 1e-6, FusedActivation::None),
+    ] {
+        let quantised = [affine[left], affine[right], Affine::new(scale, -7)];
+        let range = activation.range(scale, -7, -128, 127);
+        let expected = sum(quantised, false, 20, range);
+        let layer = Add::new(pairs, quantised[0], quantised[1], quantised[2], activation)
+            .map_err(Failure::refused("the sum"))?;
+        check("every sum", &|operands| elementwise::add(&layer, operands), &|left, right| {
+            expected(left.into(), right.into()) as i8
+        })?;
+    }
+    let [left, right, _] = affine;
+    for (factor, range) in [
+        (0.003, OutputRange::int8(-7)),
+        (0.3, OutputRange { zero_point: 3, minimum: -100, maximum: 90 }),
+        (0.7, OutputRange::int8(127)),
+        (0.5, OutputRange::int8(-128)),
+        (1.5, OutputRange::int8(0)),
+    ] {
+        let scale = left.scale * right.scale / factor;
+        let multiplier = Multiplier::from_f64(f64::from(left.scale) * f64::from(right.scale) / f64::from(scale));
+        let layer = Mul::new(pairs, left, right, scale, range).map_err(Failure::refused("the product"))?;
+        check("every product", &|operands| elementwise::mul(&layer, operands), &|a, b| {
+            let product = (i32::from(a) - left.zero_point) * (i32::from(b) - right.zero_point);
+            oracle::finish(oracle::requantise(product, multiplier), &range) as i8
+        })?;
+    }
+    Ok(compared)
+}
+
 /// The smaller or the larger of either type.
 fn extreme_of_type<T: Value>(trial: Trial<'_>, is_max: bool) -> Result<(), Failure> {
     let meeting = Meeting::draw(trial.random);

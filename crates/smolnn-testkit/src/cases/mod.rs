@@ -20,6 +20,7 @@ use smolnn_core::ShapeError;
 use smolnn_fixed::quantise::OutputRange;
 
 use crate::Random;
+pub use elementwise::every_pair;
 pub use memory::Memory;
 
 /// A row of the registry: a kernel, and how random inputs of it are drawn and compared.

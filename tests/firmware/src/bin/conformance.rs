@@ -52,6 +52,7 @@ fn run() -> board::Exit {
     // All kernels with their oracles need more flash than a small board has: it runs models, `m0` the same code's cases.
     if !perturb && !cfg!(smolnn_small_board) {
         random_cases(&mut report);
+        every_pair(&mut report);
         hostile_layers(&mut report);
     }
     for (name, error) in models::REFUSED_MODELS.iter().chain(operators::REFUSED_QUANTISED) {
@@ -104,6 +105,16 @@ fn random_cases(report: &mut Report) {
             None => report.add(outcome.passed(), name, format_args!("{} cases", outcome.cases)),
         }
     });
+}
+
+/// Every pair of int8 through sums and products.
+#[inline(never)]
+fn every_pair(report: &mut Report) {
+    let name = format_args!("elementwise, every pair");
+    match cases::every_pair() {
+        Ok(compared) => report.add(true, name, format_args!("{compared} outputs")),
+        Err(failure) => report.add(false, name, format_args!("{failure:?}")),
+    }
 }
 
 /// Every stage of the micro front end against its recording.

@@ -1,16 +1,17 @@
 //! The table of bodies: one for each operator that Helium has a kernel for.
 
-use smolnn_core::Pool2dShape;
+use smolnn_core::{Pool2dShape, ShapeError};
 
-use super::{conv2d, dense, dense_int16, depthwise, pool};
+use super::{conv2d, dense, dense_int16, depthwise, elementwise, pool};
 use crate::backend::Bodies;
 use crate::conv::{Conv2d, DepthwiseConv2d};
 use crate::dense::{Dense, DenseToInt16};
 use crate::element::Element;
+use crate::elementwise::{Add, AddInt16, Mul, Pairs};
 use crate::pack::Channel;
 use crate::pool::Kind;
 use crate::quantise::OutputRange;
-use crate::tensors::Tensors;
+use crate::tensors::{Operands, Tensors};
 
 /// The backend of cores with Helium.
 pub(crate) struct Helium;
@@ -47,5 +48,20 @@ impl Bodies for Helium {
         tensors: &mut impl Tensors<T>,
     ) -> bool {
         pool::pool2d(shape, kind, minimum, maximum, tensors)
+    }
+
+    #[inline(always)]
+    fn add<P: Pairs>(layer: &Add<P>, operands: impl Operands<i8>) -> Result<(), ShapeError> {
+        elementwise::add(layer, operands)
+    }
+
+    #[inline(always)]
+    fn add_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {
+        elementwise::add_int16(layer, operands)
+    }
+
+    #[inline(always)]
+    fn mul<T: Element, P: Pairs>(layer: &Mul<P>, operands: impl Operands<T>) -> Result<(), ShapeError> {
+        elementwise::mul(layer, operands)
     }
 }

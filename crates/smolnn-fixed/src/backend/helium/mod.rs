@@ -20,6 +20,8 @@ mod dense_int16;
 #[cfg(bodies = "helium")]
 mod depthwise;
 #[cfg(bodies = "helium")]
+mod elementwise;
+#[cfg(bodies = "helium")]
 mod matrix;
 #[cfg(bodies = "helium")]
 mod pool;
