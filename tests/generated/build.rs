@@ -18,11 +18,14 @@ const FOLDERS: [&str; 8] = [
     "tests/data/onnx_recurrent",
 ];
 
+/// Golden models over windows of time that are there a second time, as one over a stream with so many rows per call.
+const STREAMS: [(&str, usize); 2] = [("kws_ref_model", 2), ("str_ww_ref_model", 1)];
+
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     println!("cargo::rerun-if-env-changed=SMOLNN_MODELS");
     let (mut modules, mut table, mut refused) = (String::new(), String::new(), String::new());
-    let (mut listeners, mut by_rows) = (String::new(), String::new());
+    let (mut listeners, mut by_rows, mut streams) = (String::new(), String::new(), String::new());
     for folder in FOLDERS {
         // The public models may lie elsewhere: `cargo xtask --models DIR`.
         let elsewhere = env::var_os("SMOLNN_MODELS").filter(|_| folder == FOLDERS[0]);
@@ -73,6 +76,13 @@ fn main() -> Result<()> {
                     }
                     adapter(&mut modules, &model, folder.ends_with("converter") || state_bytes > 0, state_bytes > 0);
                     let _ = writeln!(table, "    (\"{folder}/{name}\", run_{module}),");
+                    if let Some((_, step)) = STREAMS.iter().find(|(stream, _)| *stream == name) {
+                        let stream = model.named(&format!("{module}_stream")).streaming(1, *step)?;
+                        stream.emit()?;
+                        adapter(&mut modules, &stream, true, true);
+                        let _ =
+                            writeln!(streams, "    (\"{folder}/{name}\", {step}, run_{module}, run_{module}_stream),");
+                    }
                     if streaming.is_some() {
                         let _ = writeln!(listeners, "    (\"{name}\", listen::<{module}::Model>),");
                     }
@@ -84,11 +94,17 @@ fn main() -> Result<()> {
             }
         }
     }
+    // A keyword network over a window, and the same over a stream: its first layer has a stride of 2 in time, and its layers are padded.
+    let keyword = Model::open(root.join("tests/data/onnx/networks/dscnn_script_opset11/model.onnx"))?.quiet();
+    keyword.clone().named("keyword_window").emit()?;
+    keyword.named("keyword").streaming(2, 2)?.emit()?;
+    modules += "smolnn::include_model!(pub keyword_window);\nsmolnn::include_model!(pub keyword);\n";
     let custom = root.join("tests/data/converter/unsupported/custom_operator.tflite");
     Model::open(custom)?.custom("FlexErf", "crate::error_function").emit()?;
     let text = format!(
         "{modules}\n/// A model's golden folder and how to run it.\npub const MODELS: &[(&str, Run)] = &[\n{table}];\n\n/// The same for models \
-         whose layers run by rows.\npub const BY_ROWS: &[(&str, Run)] = &[\n{by_rows}];\n\n/// Golden folders of models \
+         whose layers run by rows.\npub const BY_ROWS: &[(&str, Run)] = &[\n{by_rows}];\n\n/// Models over windows, the rows that \
+         the same over a stream takes per call, and how to run both.\npub const STREAMS: &[(&str, usize, Run, Run)] = &[\n{streams}];\n\n/// Golden folders of models \
          that do not compile.\npub const REFUSED: &[&str] = &[\n{refused}];\n\n/// A wake word's model and how \
          to listen with it.\npub const LISTENERS: &[(&str, Listen)] = &[\n{listeners}];\n"
     );

@@ -58,6 +58,8 @@ enum Command {
         svg: Option<PathBuf>,
         #[command(flatten)]
         memory: MemoryWishes,
+        #[command(flatten)]
+        stream: StreamWish,
         /// The length of a dimension that an .onnx file leaves open: time=49.
         #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = dimension)]
         dimensions: Vec<(String, usize)>,
@@ -77,6 +79,8 @@ enum Command {
         link_section: Option<String>,
         #[command(flatten)]
         memory: MemoryWishes,
+        #[command(flatten)]
+        stream: StreamWish,
         /// Write a crate that becomes a static library for C, with a header.
         #[arg(long)]
         c: bool,
@@ -126,6 +130,30 @@ impl MemoryWishes {
             None => model,
         }
     }
+}
+
+/// A model over a window as one over a stream.
+#[derive(clap::Args)]
+struct StreamWish {
+    /// Take new rows of a stream instead of the window: the axis of time, and rows per call.
+    #[arg(long, value_name = "AXIS,ROWS", value_parser = axis_and_rows)]
+    streaming: Option<(usize, usize)>,
+}
+
+impl StreamWish {
+    fn apply(&self, model: Model) -> Result<Model> {
+        match self.streaming {
+            Some((axis, rows)) => model.streaming(axis, rows),
+            None => Ok(model),
+        }
+    }
+}
+
+/// An axis and a number of rows: 1,2.
+fn axis_and_rows(text: &str) -> std::result::Result<(usize, usize), String> {
+    let pair =
+        text.split_once(',').and_then(|(axis, rows)| Some((axis.trim().parse().ok()?, rows.trim().parse().ok()?)));
+    pair.ok_or_else(|| "the axis of time, counted from 0, and rows per call, as 1,2".into())
 }
 
 /// A number of bytes: 32768, 32k or 32KiB, 1M.
@@ -212,9 +240,10 @@ fn clock(text: &str) -> std::result::Result<f64, String> {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Inspect { model, backend, clock, json, width, html, plan, svg, memory, dimensions } => {
+        Command::Inspect { model, backend, clock, json, width, html, plan, svg, memory, stream, dimensions } => {
             let written: Vec<&Path> = [&html, &svg].into_iter().flatten().map(PathBuf::as_path).collect();
-            overwrites_none(&[&model], &written).and_then(|()| open(&model, &dimensions)).and_then(|model| {
+            let opened = overwrites_none(&[&model], &written).and_then(|()| open(&model, &dimensions));
+            opened.and_then(|model| stream.apply(model)).and_then(|model| {
                 if plan || svg.is_some() {
                     inspect_plan(&model, backend.as_ref(), plan, svg.as_deref(), &memory)
                 } else {
@@ -222,9 +251,10 @@ fn main() -> ExitCode {
                 }
             })
         }
-        Command::Compile { model, output, backend, link_section, memory, c, dimensions, origin } => {
+        Command::Compile { model, output, backend, link_section, memory, stream, c, dimensions, origin } => {
             let checked = overwrites_none(&[&model], &[&output]).and_then(|()| is_module(&output, c));
-            checked.and_then(|()| open(&model, &dimensions)).and_then(|model| {
+            let opened = checked.and_then(|()| open(&model, &dimensions));
+            opened.and_then(|model| stream.apply(model)).and_then(|model| {
                 let (model, section) = (memory.apply(model), link_section.as_deref());
                 compile(model, &output, packed_for(backend.as_ref()), section, c.then_some(&origin))
             })

@@ -166,10 +166,14 @@ impl Model {
     /// The model over a stream, of one that was trained over a whole window: it takes the `step` newest rows along `axis`, the axis of time of
     /// its input, keeps what it needs of the older ones in its state, and gives what the model gives over the window that ends with these rows.
     ///
-    /// From reset on, outputs count once as many rows came as the window has; those of integer models are then equal bit for bit. With causal
-    /// padding the first window is equal, and later ones see the rows before them where the model over a window sees padding. An output that has
-    /// the axis of time gives its newest rows. A recurrent layer that reads the rows in order keeps its state instead: the first window from reset on is
-    /// equal, and later outputs hear all that came before. One that reads them from the last to the first gets the window anew.
+    /// From reset on, outputs count once as many rows came as the window has; those of integer models are then equal bit for bit. An output that has
+    /// the axis of time gives its newest rows: those that a step adds, and behind them those that see padding behind the window. A recurrent layer
+    /// that reads the rows in order keeps its state instead: the first window from reset on is equal, and later outputs hear all that came before. One
+    /// that reads them from the last to the first gets the window anew.
+    ///
+    /// Where all padding in time lies before the window and is that of convolutions (causal), it stands before the first row of the stream: the first
+    /// window is equal, and later ones see the rows before them. Any other padding (SAME, pads, those of pools) lies at the edges of every window, and
+    /// causal padding then does too: the rows that see it are computed in each step, and rows wait in the state until the window has moved over them.
     ///
     /// [`Program::macs`] says what a step computes. An operator that needs all rows at once, such as a mean over
     /// time, gets the window of its input from the state, and it and what follows are computed as before.
@@ -181,9 +185,9 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with the operator that prevents it: padding behind the window in time (SAME), whose rows are the future's; a state; a
-    /// stride in time that does not divide the rows of a step. Also without exactly one input, when time is not its first axis that is
-    /// longer than 1, or when the step is not between 1 and the rows of the window.
+    /// [`Error::Unsupported`] with the operator that prevents it: a state; a stride in time that does not divide the rows of a step (docs/models.md has
+    /// the way out). Also without exactly one input, when time is not its first axis that is longer than 1, or when the step is not between 1 and
+    /// the rows of the window.
     pub fn streaming(self, axis: usize, step: usize) -> Result<Self> {
         match streaming(&self.net, axis, step) {
             Ok(net) => Ok(Self { net, ..self }),

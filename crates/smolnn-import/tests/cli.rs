@@ -105,6 +105,21 @@ fn inspect_shows_the_plan_and_what_a_budget_does_to_it() {
 }
 
 #[test]
+fn a_window_becomes_a_stream() {
+    let network = data("onnx/networks/dscnn_script_opset11/model.onnx");
+    let (whole, stream) =
+        (success(&["inspect", text(&network)]), success(&["inspect", text(&network), "--streaming", "2,2"]));
+    assert!(whole.contains("130 192 MACs") && stream.contains("35 392 MACs"), "{whole}\n{stream}");
+    let module = scratch("stream.rs");
+    success(&["compile", text(&network), "--backend", "dsp", "--streaming", "2,2", "-o", text(&module)]);
+    assert!(std::fs::read_to_string(&module).expect("the module").contains("INPUT_SHAPE: [usize; 4] = [1, 1, 2, 10]"));
+    // The first layer has a stride of 2 in time.
+    let refused = failure(1, &["inspect", text(&network), "--streaming", "2,1"]);
+    assert!(refused.contains("operator 0 Conv") && refused.contains("a multiple of 2 rows"), "{refused}");
+    assert!(failure(2, &["inspect", text(&network), "--streaming", "2"]).contains("as 1,2"));
+}
+
+#[test]
 fn compile_writes_a_module() {
     let output = scratch("digits.rs");
     let said = success(&["compile", text(&digits()), "-o", text(&output), "--backend", "v7m"]);

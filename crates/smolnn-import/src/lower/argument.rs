@@ -170,7 +170,7 @@ impl<T: Entry> Argument for Vec<T> {
 
     fn text(&self, source: &mut Source) -> String {
         let values: Vec<_> = self.iter().map(T::entry).collect();
-        format!("&{}", source.array(T::ROLE, T::TYPE, &values))
+        format!("&{}", source.array(T::ROLE, (T::TYPE, size_of::<T>()), &values))
     }
 
     fn bytes(&self) -> usize {
@@ -308,7 +308,7 @@ impl Argument for Bias {
             return "None".into();
         }
         let values: Vec<_> = self.0.iter().map(|&value| float_text(value)).collect();
-        format!("Some(&{})", source.array("BIAS", "f32", &values))
+        format!("Some(&{})", source.array("BIAS", ("f32", size_of::<f32>()), &values))
     }
 
     fn bytes(&self) -> usize {

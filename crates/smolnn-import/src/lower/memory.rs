@@ -325,7 +325,7 @@ impl Io {
             Place::Constant(words) => {
                 let mut values = operand.storage.values(words);
                 values.truncate(operand.length);
-                format!("&{}", source.array("DATA", operand.storage.rust(), &values))
+                format!("&{}", source.array("DATA", (operand.storage.rust(), operand.storage.bytes()), &values))
             }
             _ => numbered("input", self.first_uses[index]),
         }

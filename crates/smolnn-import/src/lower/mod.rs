@@ -39,6 +39,7 @@ mod state;
 mod weights;
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 use smolnn_core::SequenceOrder;
 use smolnn_fixed::Backend;
@@ -94,8 +95,18 @@ impl Calls {
     /// Takes bodies that take fewer cycles and more flash, as long as the constants grow by no more than `budget` bytes, or, where none is stated,
     /// by no more than a quarter.
     pub(crate) fn within_flash(mut self, budget: Option<usize>) -> Self {
-        let constants = self.calls.iter().map(|of| of.call.constant_bytes).sum::<usize>();
-        call::take_faster(self.calls.iter_mut().map(|of| &mut of.call), budget.unwrap_or(constants / 4));
+        // Nodes that read the same constants share the weights of their calls: the first such node stands for all.
+        let mut sharers: HashMap<Vec<TensorId>, usize> = HashMap::new();
+        let mut groups: BTreeMap<usize, Vec<&mut Call>> = BTreeMap::new();
+        let mut constants = 0;
+        for Lowering { node, call } in &mut self.calls {
+            let inputs = self.net.nodes[*node].inputs.iter().flatten().copied();
+            let read: Vec<TensorId> = inputs.filter(|&id| self.net.tensors[id].data.is_some()).collect();
+            let first = if read.is_empty() { *node } else { *sharers.entry(read).or_insert(*node) };
+            constants += if first == *node { call.constant_bytes } else { 0 };
+            groups.entry(first).or_default().push(call);
+        }
+        call::take_faster(groups.into_values().collect(), budget.unwrap_or(constants / 4));
         self
     }
 }

@@ -13,6 +13,8 @@ pub(crate) struct Source {
     known: HashMap<String, String>,
     /// Position of the call whose constants come next: it makes names unique.
     call: usize,
+    /// Bytes of all arrays.
+    bytes: usize,
 }
 
 impl Source {
@@ -27,8 +29,13 @@ impl Source {
         self.call = position;
     }
 
-    /// The name of a static array with these values as Rust: a new one, or the earlier one of the same type and values.
-    pub(crate) fn array(&mut self, role: &str, element: &str, values: &[String]) -> String {
+    /// Bytes of all arrays so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The name of a static array with these values as Rust, whose elements have so many bytes: a new one, or the earlier one of the same type and values.
+    pub(crate) fn array(&mut self, role: &str, (element, bytes): (&str, usize), values: &[String]) -> String {
         let mut body = String::new();
         let mut column = usize::MAX;
         for value in values {
@@ -48,6 +55,7 @@ impl Source {
         let name = std::iter::once(first.clone()).chain(more).find(|name| !self.names.contains(name)).unwrap_or(first);
         let _ = writeln!(self.items, "{}static {name}: {contents}\n", self.attributes);
         self.names.insert(name.clone());
+        self.bytes += bytes * values.len();
         self.known.insert(contents, name.clone());
         name
     }

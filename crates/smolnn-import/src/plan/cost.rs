@@ -225,6 +225,8 @@ fn cost(core: Core, net: &Net, step: &Step) -> Option<(f64, f64)> {
             return None;
         }
         let fit = fits().get(&(core.board(), &*kernel))?;
+        // What moves elements reads those that it writes, of whatever it is given.
+        let input = if ["copy", "assign"].contains(&&*kernel) { output } else { input };
         let work = if fit.by_macs { call.macs as f64 } else { input.max(output) as f64 };
         let features = [work, output as f64, input as f64, work / to as f64, 1.0];
         cost += features.iter().zip(fit.costs).map(|(feature, cost)| feature * cost).sum::<f64>();

@@ -12,7 +12,7 @@ use super::order::{self, Use};
 use super::place::{self, Item, Overlap, Placement, Resting};
 use super::turns::{ByRows, Moves, RowRun, Turns};
 use crate::error::{Error, Problem, Result};
-use crate::lower::{Call, Calls, Io, Lowering, Operand, Place, RowLowering, Storage};
+use crate::lower::{Call, Calls, Io, Lowering, Operand, Place, RowLowering, Source, Storage};
 use crate::net::{Constant, Element, Net, Tensor, TensorId, View, row_windows};
 
 /// Most limits of the peaks that are tried for an arena within a budget before those for the least arena: each placement may take a second.
@@ -160,12 +160,6 @@ impl Step {
             .as_ref()
             .map_or(self.call.macs, |by_rows| by_rows.runs.iter().map(of_run).fold(0, u64::saturating_add))
     }
-
-    /// Bytes of constants that the call reads: weights, tables, constant operands.
-    pub(crate) fn constant_bytes(&self) -> usize {
-        let bytes = |operand: &Operand| if let Place::Constant(words) = &operand.place { words.len() * 4 } else { 0 };
-        self.call.constant_bytes + self.io.inputs.iter().map(bytes).sum::<usize>()
-    }
 }
 
 /// A model compiled for a backend: what to run in which order, and where every tensor lies.
@@ -210,9 +204,21 @@ impl Program {
         self.state_words * 4
     }
 
-    /// Bytes of constants: packed weights, biases, tables.
+    /// Bytes of constants: packed weights, biases, tables. Those that several layers share count once.
     pub fn constant_bytes(&self) -> usize {
-        self.steps.iter().map(Step::constant_bytes).sum()
+        self.constants_by_step().iter().sum()
+    }
+
+    /// For each step the bytes of constants that it reads: weights, tables, constant operands. What a step before it reads is not counted again.
+    pub(crate) fn constants_by_step(&self) -> Vec<usize> {
+        let mut source = Source::new(None);
+        let of_step = |step: &Step| {
+            let (before, call) = (source.bytes(), &step.call);
+            call.body.write(&mut source, &step.io);
+            let tables = call.constant_bytes - call.body.bytes();
+            source.bytes() - before + tables
+        };
+        self.steps.iter().map(of_step).collect()
     }
 
     /// Multiply-accumulates of one run.

@@ -168,7 +168,9 @@ impl Program {
             inputs: self.reported(&self.net.inputs),
             outputs: self.reported(&self.net.outputs),
             memory_before: before.into(),
-            layers: self.steps.iter().zip(costs).map(|(step, cost)| self.layer(step, cost)).collect(),
+            layers: (self.steps.iter().zip(costs).zip(self.constants_by_step()))
+                .map(|((step, cost), constants)| self.layer(step, cost, constants))
+                .collect(),
             memory_after: after.into(),
             edges: self.edges(),
         }
@@ -212,7 +214,7 @@ impl Program {
         ids.iter().map(reported).collect()
     }
 
-    fn layer(&self, step: &Step, cost: Option<f64>) -> Layer {
+    fn layer(&self, step: &Step, cost: Option<f64>, constant_bytes: usize) -> Layer {
         let node = &self.net.nodes[step.node];
         Layer {
             index: node.index,
@@ -223,7 +225,7 @@ impl Program {
             outputs: self.reported(&step.call.outputs),
             macs: step.call.macs,
             cost,
-            constant_bytes: step.constant_bytes(),
+            constant_bytes,
             memory: step.memory.into(),
             overlap: match (step.io.shared, step.call.gaps.first()) {
                 (true, Some(Some(0))) => Overlap::InPlace,
