@@ -12,8 +12,8 @@ use crate::lower::lower;
 use crate::net::{Constant, Element, Net, Node, Operator, Quantisation, Tensor, TensorId, UnaryKind, View};
 use crate::plan::{Aim, Core, Program, plan};
 use crate::quantise::{
-    Converted, Decisions, IntegerRows, Numbers, Observed, QuantisationReport, QuantisedLayer, RangeMethod, Samples,
-    Scheme, Trial, Variant, bias_corrections, convert, equalise, prepare, quantised, reals, scheme,
+    Converted, Decisions, IntegerRows, Moments, Numbers, Observed, QuantisationReport, QuantisedLayer, RangeMethod,
+    Samples, Scheme, Trial, Variant, bias_corrections, convert, equalise, prepare, quantised, reals, scheme,
 };
 use crate::run::Runner;
 
@@ -23,6 +23,8 @@ const TRIAL_SAMPLES: usize = 64;
 const SHARE_SAMPLES: usize = 16;
 /// Test samples that reach so many times as far as the calibration data, or as much less, were scaled otherwise.
 const LARGEST_SPREAD: f32 = 5.0;
+/// Ranges that cut values off are taken where they bring at least so many decibels: of data that did not calibrate they cut off more.
+const LEAST_GAIN_OF_CUTS: f64 = 1.0;
 /// Below this signal-to-noise ratio, in decibels, a layer's output is hardly what the float net gives.
 const LEAST_SNR: f64 = 10.0;
 /// The ratio in decibels at which a sample counts as exact.
@@ -247,6 +249,8 @@ struct Calibrated<'a> {
     net: Net,
     machine: Machine,
     observed: Vec<Option<Observed>>,
+    /// Weights that are rounded for the data, by the position of their layer.
+    weights: HashMap<usize, Vec<f32>>,
     samples: &'a Samples,
     /// Scores of the samples over which ways of quantising are compared.
     references: Vec<(usize, Vec<Vec<f32>>)>,
@@ -260,6 +264,8 @@ impl<'a> Calibrated<'a> {
     fn new(net: Net, samples: &'a Samples, progress: &mut Progress<'_>) -> Result<Self> {
         let machine = Machine::new(&net)?;
         let mut observed: Vec<Option<Observed>> = net.tensors.iter().map(|_| None).collect();
+        let moments = (0..net.nodes.len()).filter_map(|at| Some((at, Moments::of(&net, at, samples.count())?)));
+        let mut moments: Vec<(usize, Moments)> = moments.collect();
         let mut runner = machine.runner()?;
         for sample in 0..samples.count() {
             progress("ranges", sample, samples.count());
@@ -270,6 +276,7 @@ impl<'a> Calibrated<'a> {
                 if let Err(index) = observed[id].get_or_insert_with(|| Observed::new(channels)).add(&values) {
                     wrong.get_or_insert((id, values[index]));
                 }
+                moments.iter_mut().filter(|(_, of)| of.input() == id).for_each(|(_, of)| of.add(&values));
             })?;
             if let Some((id, value)) = wrong {
                 return Err(Error::Calibration(format!(
@@ -291,7 +298,12 @@ impl<'a> Calibrated<'a> {
             judgements.push(values_of);
         }
         drop(runner);
-        Ok(Self { net, machine, observed, samples, references, judged, judgements })
+        let weights = moments.into_iter().filter_map(|(position, of)| {
+            let rounded = of.rounded(&net, position, observed[of.input()].as_ref()?)?;
+            Some((position, rounded))
+        });
+        let weights = weights.collect();
+        Ok(Self { net, machine, observed, weights, samples, references, judged, judgements })
     }
 
     /// The ranges of all tensors.
@@ -301,12 +313,14 @@ impl<'a> Calibrated<'a> {
 
     /// Decisions for a way of quantising: real layers and int16 tensors as in `like`.
     fn decisions(&self, method: RangeMethod, correct: bool, like: &Decisions) -> Result<Decisions> {
-        let mut decisions = Decisions { ranges: self.ranges(method), corrections: HashMap::new(), ..like.clone() };
+        let weights = self.weights.clone();
+        let mut decisions =
+            Decisions { ranges: self.ranges(method), weights, corrections: HashMap::new(), ..like.clone() };
         // Nets that were equalised have more constants.
         decisions.wide.resize(self.net.tensors.len(), false);
         if correct {
             let converted = self.convert(&mut decisions)?.0;
-            decisions.corrections = bias_corrections(&self.net, &self.observed, |id| {
+            decisions.corrections = bias_corrections(&self.net, &self.observed, &self.weights, |id| {
                 let to = converted.tensors.get(&id).map(|&to| &converted.net.tensors[to]);
                 to.and_then(affine_of).map_or(1.0, |affine| affine.scale)
             });
@@ -427,7 +441,7 @@ impl<'a> Calibrated<'a> {
             let bias = net.nodes[position].inputs.get(layer.bias).copied().flatten();
             let bias = bias.map_or(Vec::new(), |id| reals(&net.tensors[id]));
             let scale = of_input.map_or(1.0, |affine| affine.scale);
-            let exact = reals(&net.tensors[*weights]);
+            let exact = self.weights.get(&position).cloned().unwrap_or_else(|| reals(&net.tensors[*weights]));
             let rounded = IntegerRows::new(&exact, &bias, layer.axis, scale).reals(layer.axis);
             let data = Constant::new(rounded.into_iter().flat_map(f32::to_le_bytes).collect());
             net.tensors.push(Tensor { data: Some(data), ..net.tensors[*weights].clone() });
@@ -622,7 +636,8 @@ pub(crate) fn quantise(
     let mut best = (methods[0], start_equalised, correct, f64::NEG_INFINITY);
     for &method in &methods {
         let ratio = attempt(&plain, method, start_equalised, correct, progress)?;
-        if ratio > best.3 {
+        let gain = if best.0 == RangeMethod::MinMax { LEAST_GAIN_OF_CUTS } else { 0.0 };
+        if ratio > best.3 + gain {
             best = (method, start_equalised, correct, ratio);
         }
     }

@@ -83,7 +83,7 @@ def main():
     unheard = names[2::6]
     voices = lambda names: [f"{accent}+{name}" for accent in speech.ACCENTS for name in names]
     heard = voices([name for name in names if name not in unheard])
-    write(folder, "test", voices(unheard), 1800, 1)
+    write(folder, "test", voices(unheard), 5400, 1)
     write(folder, "calibration", heard, 240, 1)
     write(folder, "train", heard, 7200, 3)
 

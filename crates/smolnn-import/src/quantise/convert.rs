@@ -36,6 +36,8 @@ pub(crate) struct Decisions {
     /// Nodes that stay with real numbers, and those that may not compute with int16, by their position.
     pub real: Vec<bool>,
     pub narrow: Vec<bool>,
+    /// Weights of a layer that are rounded for the data, by its position; those of other layers go to the nearest integers.
+    pub weights: HashMap<usize, Vec<f32>>,
     /// What is added to the bias of a layer, by its position, per channel.
     pub corrections: HashMap<usize, Vec<f32>>,
     /// Inputs and outputs of the model stay real numbers.
@@ -50,6 +52,7 @@ impl Decisions {
             wide: vec![false; net.tensors.len()],
             real: vec![false; net.nodes.len()],
             narrow: vec![false; net.nodes.len()],
+            weights: HashMap::new(),
             corrections: HashMap::new(),
             real_ends: false,
         }
@@ -304,7 +307,7 @@ impl<'a> Integers<'a> {
         made.inputs[input] = Some(self.read(of, Some((element, x)), node.index));
 
         let of_weights = view.tensor(view.input(weights)?);
-        let values = reals(of_weights);
+        let values = self.decisions.weights.get(&position).cloned().unwrap_or_else(|| reals(of_weights));
         let mut biases = view.optional_input(bias).map_or(Vec::new(), |id| reals(view.tensor(id)));
         if let Some(correction) = self.decisions.corrections.get(&position) {
             biases.resize(axis.channels(), 0.0);

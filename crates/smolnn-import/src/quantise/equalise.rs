@@ -117,10 +117,11 @@ fn replace(net: &mut Net, position: usize, input: usize, values: &[f32]) {
 }
 
 /// What is to be added to the bias of each layer, by its position: the mean of what the rounding of its weights takes from its sums, for inputs of the
-/// means that were observed. Padding counts as if it were image.
+/// means that were observed. Padding counts as if it were image. `weights_of` are those that are rounded already, by the position of their layer.
 pub(crate) fn bias_corrections(
     net: &Net,
     observed: &[Option<Observed>],
+    weights_of: &HashMap<usize, Vec<f32>>,
     input_scale: impl Fn(TensorId) -> f32,
 ) -> HashMap<usize, Vec<f32>> {
     let mut corrections = HashMap::new();
@@ -144,7 +145,8 @@ pub(crate) fn bias_corrections(
         let of_bias = node.inputs.get(layer.bias).copied().flatten();
         let bias = of_bias.map_or(Vec::new(), |id| reals(&net.tensors[id]));
         let exact = reals(&net.tensors[weights]);
-        let rounded = IntegerRows::new(&exact, &bias, layer.axis, input_scale(input)).reals(layer.axis);
+        let to_round = weights_of.get(&position).unwrap_or(&exact);
+        let rounded = IntegerRows::new(to_round, &bias, layer.axis, input_scale(input)).reals(layer.axis);
         let mut correction = vec![0.0_f64; channels];
         for (index, (exact, was_rounded)) in exact.iter().zip(&rounded).enumerate() {
             let mean = means[source(index % depth, means.len(), channels)];

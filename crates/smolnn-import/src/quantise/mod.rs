@@ -6,6 +6,7 @@
 //! - `range`: what the values of a tensor were, and which range its integers span.
 //! - `prepare`, `equalise`: passes on the float net that change nothing that it computes.
 //! - `scheme`: how each operator is quantised, the one table.
+//! - `rounding`: weights in integers that fit the data.
 //! - `convert`: the integer net.
 //! - `layers`: weights of a layer in integers, for networks written by hand as well.
 //! - `cells`: recurrent layers.
@@ -22,6 +23,7 @@ mod prepare;
 mod range;
 pub mod recurrent;
 mod report;
+mod rounding;
 mod samples;
 mod scheme;
 
@@ -32,5 +34,6 @@ pub(crate) use prepare::prepare;
 pub(crate) use range::Observed;
 pub use range::RangeMethod;
 pub use report::{QuantisationReport, QuantisedLayer, Trial, Variant};
+pub(crate) use rounding::Moments;
 pub(crate) use samples::Samples;
 pub(crate) use scheme::{Scheme, scheme};
