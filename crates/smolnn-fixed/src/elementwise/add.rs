@@ -252,7 +252,7 @@ impl<P: Pairs> AddInt16<P> {
 
 /// (`doubled` · `mantissa` + 2^31) >> 32, of a mantissa that is not negative.
 #[inline(always)]
-fn product_high(doubled: i32, mantissa: i32) -> i32 {
+pub(super) fn product_high(doubled: i32, mantissa: i32) -> i32 {
     if Chosen::HAS_LONG_PRODUCTS || cfg!(smolnn_optimize = "size") {
         ((i64::from(doubled) * i64::from(mantissa) + (1 << 31)) >> 32) as i32
     } else {
