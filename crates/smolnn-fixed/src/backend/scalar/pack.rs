@@ -83,7 +83,7 @@ impl Geometry {
                 stores_excess: true,
                 slides: false,
                 winograd_outputs: 2,
-                cycles: Cycles { product: 10, output: 233, winograd_product: 13, inputs: 500, sums: 1100 },
+                cycles: Cycles { product: 10, output: 233, winograd_product: 13, inputs: 50, sums: 1600 },
                 ..rv32
             },
             Backend::V6m => Self {
