@@ -59,6 +59,7 @@ fn check(suite: &mut Suite<'_>, install: bool) -> Result<()> {
         }
         Ok(Tally::ONE)
     });
+    toolchains::oldest_crates(suite, install);
     toolchains::oldest_rust(suite, install)
 }
 
@@ -85,10 +86,12 @@ fn packages() -> Result<Tally> {
     one(&mut cargo)
 }
 
-/// Unit, integration and documentation tests on the host.
-fn host_tests(suite: &mut Suite<'_>) {
+/// Unit, integration and documentation tests on the host; of all packages that run there, or of these.
+fn host_tests(suite: &mut Suite<'_>, packages: &'static [&str]) {
     suite.step("host tests", Lane::Host, &[], move || {
-        counted(shell::cargo().args(["test", "--all-features", "--no-fail-fast"]))
+        let mut cargo = shell::cargo();
+        cargo.args(["test", "--all-features", "--no-fail-fast"]);
+        counted(cargo.args(packages.iter().flat_map(|name| ["-p", name])))
     });
 }
 
@@ -244,13 +247,27 @@ pub fn run_cross(boards: &[&'static Board], install: bool) -> Result<()> {
     suite.run()
 }
 
+/// The packages that `test --quick` tests on the host.
+const QUICK: [&str; 9] = [
+    "smolnn-core",
+    "smolnn-fixed",
+    "smolnn-float",
+    "smolnn-signal",
+    "smolnn",
+    "smolnn-import",
+    "smolnn-testkit",
+    "host-tests",
+    "xtask",
+];
+
 /// `xtask test --quick`: what takes minutes and finds most.
 pub fn run_quick(install: bool) -> Result<()> {
     let boards = [Name::M4.board()];
     setup::ensure(&boards, install)?;
     let mut suite = Suite::default();
     models::steps(&mut suite);
-    host_tests(&mut suite);
+    // Without the models as generated code, which take a third of the time to compile: the board runs them.
+    host_tests(&mut suite, &QUICK);
     let built = build(&mut suite, &boards, &["conformance"]);
     conformance_runs(&mut suite, &boards, &built);
     formatting(&mut suite);
@@ -263,10 +280,10 @@ pub fn run_test(boards: &[&'static Board], whole: bool, chips: bool, install: bo
     setup::ensure(&boards::chosen(&[]), install)?;
     let mut suite = Suite::default();
     models::steps(&mut suite);
-    host_tests(&mut suite);
+    host_tests(&mut suite, &[]);
     let built = build(&mut suite, boards, &["conformance", "bench", "demo"]);
     suite.step("wake word on m4", Lane::Firmware, &[], wake_word::check);
-    if vision::has_model() {
+    if whole && vision::has_model() {
         suite.step("pictures on the micro:bit", Lane::Firmware, &[], vision::check);
     }
     conformance_runs(&mut suite, boards, &built);
@@ -304,17 +321,20 @@ pub fn run_test(boards: &[&'static Board], whole: bool, chips: bool, install: bo
     }
     readme(&mut suite);
     pages::step(&mut suite);
-    chips::steps(&mut suite, chips, install)?;
+    // CI has the time for all chips, and finds what no developer looks at: a crate of a chip that changed.
+    chips::steps(&mut suite, chips || (whole && shell::is_ci() && chips::can_fetch()), install)?;
     c_firmware::steps(&mut suite, chips, install)?;
     selftest::steps(&mut suite);
     if whole {
         check(&mut suite, install)?;
+        toolchains::miri(&mut suite, install);
     } else {
         formatting(&mut suite);
         suite.absent(
-            "lints, documentation, packages, the oldest Rust",
+            "lints, documentation, packages, the oldest Rust and crates",
             "`cargo xtask check` runs them, and `test --whole`",
         );
+        suite.absent("Miri, pictures on the micro:bit", "`test --whole` runs them");
         let others: Vec<String> = boards::chosen(&[])
             .iter()
             .filter(|board| !boards.iter().any(|b| b.name == board.name))
@@ -326,6 +346,5 @@ pub fn run_test(boards: &[&'static Board], whole: bool, chips: bool, install: bo
         accuracy(&[])?;
         Ok(Tally::ONE)
     });
-    toolchains::miri(&mut suite, install);
     suite.run()
 }

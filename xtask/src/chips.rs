@@ -214,6 +214,15 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     Ok(())
 }
 
+/// Whether the crates of the examples are at hand or can be downloaded: those of the projects come from the same place.
+pub fn can_fetch() -> bool {
+    WAKE_WORDS.iter().all(|(_, folder)| {
+        let mut cargo = shell::cargo();
+        cargo.args(["fetch", "--locked", "--quiet"]).current_dir(shell::root().join(folder));
+        shell::output(&mut cargo).is_ok()
+    })
+}
+
 /// The steps of the test: all chips where they are asked for, otherwise the one that an emulator runs, since the others' crates take many minutes.
 pub fn steps(suite: &mut Suite<'_>, all: bool, install: bool) -> Result<()> {
     let chips: Vec<&Chip> = CHIPS.iter().filter(|chip| all || chip.start == Start::Qemu).collect();

@@ -56,7 +56,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Runs every test; the last line is `N passed, N failed`.
     Test(TestArguments),
-    /// Formatting, lints, documentation, packages, the oldest Rust: what compiles and runs nothing.
+    /// Formatting, lints, documentation, packages, the oldest Rust and the oldest crates: what compiles and runs nothing.
     Check,
     /// Builds the library for every target.
     Cross(Boards),
@@ -105,7 +105,7 @@ struct TestArguments {
     /// The host's tests and conformance on the m4: what takes minutes and finds most.
     #[arg(long, conflicts_with = "boards")]
     quick: bool,
-    /// All boards, and lints, documentation and the oldest Rust, which `check` runs otherwise. `CI=true` says the same.
+    /// All boards, and lints, documentation and the oldest Rust, which `check` runs otherwise. `CI=true` says the same, and builds for every chip.
     #[arg(long, conflicts_with_all = ["boards", "quick"])]
     whole: bool,
     /// The firmware of every chip and the firmware in C too: their crates and compilers take many minutes more.

@@ -81,7 +81,7 @@ fn write() -> Result<[Page; 3]> {
     let test = data("_test.npz");
     smolnn(&["quantise", &model, "--data", &samples, "--labels", &labels, "--test", &test], &quantise)?;
     Ok([
-        Page { name: "report", path: report::path(), words: &["cycles", "RAM", "commit"] },
+        Page { name: "report", path: report::path(), words: &["cycles", "RAM", "commit", "Learning curves"] },
         Page { name: "inspect", path: inspect, words: &["cycles", "ms at 100 MHz", "arena"] },
         Page { name: "quantise", path: quantise, words: &["cycles", "RAM", "flash"] },
     ])

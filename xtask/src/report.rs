@@ -17,6 +17,7 @@ td,th{padding:.15rem .5rem;text-align:right;border-bottom:1px solid #ddd;white-s
 summary{cursor:pointer}.row{display:flex;justify-content:space-between;gap:1rem;margin-top:.35rem}.row span:first-child{overflow-wrap:anywhere}\
 .track{position:relative;height:.7rem;display:flex;background:#eee}.fill{height:100%}.mark{background:#555}.track .mark{position:absolute;top:0;bottom:0;width:2px}\
 .half{background:#2a7f62}.more{background:#c58a2b}.cycles{background:#a8518a}.code{background:#3b78b5}.constants{background:#7fb2dd}\
+.whole{background:#2a7f62;stroke:#2a7f62}.steps{background:#c58a2b;stroke:#c58a2b}.curve{fill:none;stroke-width:2}svg{width:100%;border-bottom:1px solid #ddd;border-left:1px solid #ddd}\
 .static{background:#3b8f5a}.stack{background:#d9a441}.key{display:inline-block;width:.8em;height:.8em;margin-right:.3em}.item{white-space:nowrap;margin-right:.8em}.soft{color:#555}\
 pre{overflow-x:auto;background:#f6f6f6;padding:.7rem;font-size:.8rem}";
 
@@ -56,6 +57,7 @@ fn page() -> Result<String> {
     models_against_c(&mut page, &figures);
     cycles(&mut page)?;
     sizes(&mut page)?;
+    learning(&mut page)?;
     kernels(&mut page, &figures);
     let accuracy = shell::root().join("tests/expected/accuracy.txt");
     if let Ok(text) = fs::read_to_string(accuracy) {
@@ -160,6 +162,43 @@ fn cycles(page: &mut String) -> Result<()> {
             bar(page, name, &format!("{:.3}{best}", cycles / 1e6), &[("cycles", cycles / most)], None);
         }
     }
+    Ok(())
+}
+
+/// Width and height of the picture of learning curves, in units of its own: the page scales it.
+const PICTURE: [f64; 2] = [640.0, 240.0];
+
+/// Learning curves: the loss of each epoch, of two ways to train one network.
+fn learning(page: &mut String) -> Result<()> {
+    const FILE: &str = "tests/expected/learning.txt";
+    let text = fs::read_to_string(shell::root().join(FILE)).with_context(|| format!("cannot read {FILE}"))?;
+    let (notes, rows): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with('#'));
+    let mut curves = [Vec::new(), Vec::new()];
+    for row in &rows {
+        for (curve, number) in curves.iter_mut().zip(row.split_whitespace()) {
+            curve.push(number.parse::<f64>().with_context(|| format!("{FILE} holds {number:?} instead of a loss"))?);
+        }
+    }
+    let most = curves.iter().flatten().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let [width, height] = PICTURE;
+    let _ = write!(
+        page,
+        "<h2>Learning curves</h2><p>A GRU of 16 units learns who speaks (JapaneseVowels), in memory that a device has: {}{}to the right {} epochs, upward the \
+         loss from 0 to {most:.2}. {}</p><svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"Loss by epoch\">",
+        key("whole", "backpropagation through the whole time"),
+        key("steps", "windows of one step,"),
+        rows.len(),
+        escape(notes.last().map_or("", |note| note.trim_start_matches(['#', ' '])))
+    );
+    for (class, curve) in ["whole", "steps"].iter().zip(&curves) {
+        let point = |(epoch, loss): (usize, &f64)| {
+            let across = width * epoch as f64 / (curve.len().max(2) - 1) as f64;
+            format!("{across:.1},{:.1}", height * (1.0 - loss / most))
+        };
+        let points: Vec<String> = curve.iter().enumerate().map(point).collect();
+        let _ = write!(page, "<polyline class=\"curve {class}\" points=\"{}\"/>", points.join(" "));
+    }
+    page.push_str("</svg>");
     Ok(())
 }
 

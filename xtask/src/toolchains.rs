@@ -1,9 +1,11 @@
-//! Steps that need another toolchain than the one that builds: Miri, and the oldest Rust that the crates promise.
+//! Steps that need another toolchain than the one that builds: Miri, the oldest Rust that the crates promise, and the oldest versions of the crates
+//! that they depend on.
 //!
 //! A missing toolchain is installed. Where that is not possible, the summary says that the step is not run, and the
 //! command that would make it run.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -87,4 +89,72 @@ pub fn oldest_rust(suite: &mut Suite<'_>, install: bool) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// The folder of a copy of the crates, whose lock file is its own.
+fn copy() -> PathBuf {
+    shell::root().join("target/oldest-crates")
+}
+
+/// Copies a folder and what is in it, but what cargo built there.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            if entry.file_name() != "target" {
+                copy_folder(&entry.path(), &target)?;
+            }
+        } else {
+            fs::copy(entry.path(), &target).with_context(|| format!("cannot write {}", target.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// A command of the nightly cargo in the copy, for which each version is the lowest that a manifest of the crates allows.
+fn with_oldest(command: &str) -> Command {
+    let mut cargo = program("nightly", "cargo");
+    cargo.args([command, "-Zdirect-minimal-versions"]).current_dir(copy());
+    cargo.env_remove("CARGO_TARGET_DIR");
+    cargo
+}
+
+/// Makes the copy, with the versions that are to be tried.
+fn copy_crates() -> Result<()> {
+    let folder = copy();
+    if folder.join("crates").exists() {
+        fs::remove_dir_all(folder.join("crates")).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    copy_folder(&shell::root().join("crates"), &folder.join("crates"))?;
+    fs::copy(shell::root().join("README.md"), folder.join("README.md")).context("cannot copy README.md")?;
+    let manifest = fs::read_to_string(shell::root().join("Cargo.toml"))?;
+    // The crates alone: what tests and examples depend on is no promise.
+    let is_list =
+        |line: &&str| ["members = ", "exclude = ", "default-members = "].iter().any(|key| line.starts_with(key));
+    let lines = manifest.lines().filter(|line| !is_list(line));
+    let lines = lines.flat_map(|line| match line {
+        "[workspace]" => vec![line, "members = [\"crates/*\"]"],
+        _ => vec![line],
+    });
+    fs::write(folder.join("Cargo.toml"), lines.collect::<Vec<_>>().join("\n")).context("cannot write Cargo.toml")?;
+    shell::output(with_oldest("update").arg("--quiet"))?;
+    shell::output(with_oldest("fetch").arg("--quiet")).map(drop)
+}
+
+/// Adds the step that builds the crates that people depend on with the lowest versions of other crates that their manifests allow.
+pub fn oldest_crates(suite: &mut Suite<'_>, install: bool) {
+    const WHAT: &str = "the oldest versions of other crates";
+    if !is_there(suite, WHAT, "nightly", &[], &["--version"], install) {
+        return;
+    }
+    if let Err(error) = copy_crates() {
+        suite.absent(WHAT, &format!("they cannot be fetched: {error:#}"));
+        return;
+    }
+    suite.step(WHAT, Lane::Apart, &[], || {
+        shell::run(with_oldest("check").args(["--quiet", "--all-features", "-p", "smolnn", "-p", "smolnn-import"]))?;
+        Ok(Tally::ONE)
+    });
 }

@@ -15,7 +15,7 @@ mod quantiser;
 #[cfg(feature = "quantise")]
 mod session;
 
-use new::{New, Origin};
+use new::{New, Origin, Template};
 #[cfg(feature = "quantise")]
 use quantiser::Quantiser;
 #[cfg(feature = "quantise")]
@@ -105,6 +105,8 @@ enum Command {
     },
     /// Makes a project for a chip that builds and runs the model, or one that recognises a handwritten digit.
     New(New),
+    /// Writes the projects of all chips as a template for cargo-generate.
+    Template(Template),
 }
 
 /// How much memory a model may take.
@@ -266,6 +268,7 @@ fn main() -> ExitCode {
         #[cfg(not(feature = "quantise"))]
         Command::Quantise { .. } => Err(without_kernels()),
         Command::New(new) => new.run(),
+        Command::Template(template) => template.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! The command `new`: a project that builds for a chip, from the files of `templates`.
+//! The command `new`: a project that builds for a chip, from the files of `templates`; and `template`, the same projects for cargo-generate.
 
 use std::path::{Path, PathBuf};
 
@@ -35,8 +35,20 @@ pub struct New {
     origin: Origin,
 }
 
-/// Where a project takes smolnn from.
+/// Where to write the template.
 #[derive(Args)]
+pub struct Template {
+    /// The folder to make. As a repository of its own, or as a folder of one, it is what `cargo generate` takes.
+    folder: PathBuf,
+    #[command(flatten)]
+    origin: Origin,
+}
+
+/// What cargo-generate puts a project's name in place of.
+const PLACE_OF_NAME: &str = "{{project-name}}";
+
+/// Where a project takes smolnn from.
+#[derive(Args, Clone, Default)]
 pub struct Origin {
     /// Depend on smolnn in this clone. Without it and --smolnn-git: on the clone that this command was built from; where that is gone, on the release of this version.
     #[arg(long, value_name = "DIR", conflicts_with = "smolnn_git")]
@@ -86,12 +98,7 @@ impl New {
             let title = self.chip.title;
             return Err(Error::Environment(format!("Embassy has no HAL for the {title}: leave out --embassy")));
         }
-        if self.folder.exists() {
-            let folder = self.folder.display();
-            return Err(Error::Environment(format!(
-                "{folder} exists already: nothing is overwritten, choose another name"
-            )));
-        }
+        is_new(&self.folder)?;
         let source = self.source()?;
         let files = self.files(&name, &source, &self.origin.dependency()?);
         if let Some((_, manifest)) = files.iter().find(|(path, _)| path == "Cargo.toml")
@@ -101,13 +108,7 @@ impl New {
                 "the project depends on a crate that is named {name}: choose another name"
             )));
         }
-        for (path, bytes) in &files {
-            let path = self.folder.join(path);
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.into(), source })?;
-            }
-            save(&path, bytes)?;
-        }
+        write(&self.folder, &files)?;
         let (program, Chip { title, flash, .. }) = (&source.program, self.chip);
         let ram = self.ram(program);
         let part = |bytes: usize, memory: &Memory| format!("{bytes} bytes of {} KB", memory.length / 1024);
@@ -316,6 +317,65 @@ impl New {
     }
 }
 
+impl Template {
+    /// Makes the folder: one of its folders for each chip, plain and on Embassy, among which cargo-generate lets its user choose.
+    pub fn run(&self) -> Result<()> {
+        is_new(&self.folder)?;
+        let dependency = self.origin.dependency()?;
+        let mut files = Vec::new();
+        let mut names = Vec::new();
+        for chip in &chips::CHIPS {
+            for embassy in [false].into_iter().chain(chip.embassy.map(|_| true)) {
+                let name = if embassy { format!("{}-embassy", chip.name) } else { chip.name.to_owned() };
+                let origin = self.origin.clone();
+                let project = New {
+                    folder: self.folder.join(&name),
+                    chip,
+                    model: None,
+                    dimensions: Vec::new(),
+                    data: None,
+                    least_arena: false,
+                    embassy,
+                    origin,
+                };
+                let of_project = project.files(PLACE_OF_NAME, &project.source()?, &dependency);
+                files.extend(of_project.into_iter().map(|(path, bytes)| (format!("{name}/{path}"), bytes)));
+                names.push(name);
+            }
+        }
+        let list: String = names.iter().map(|name| format!("    {name:?},\n")).collect();
+        let settings =
+            format!("[template]\ncargo_generate_version = \">=0.18.0\"\nsub_templates = [\n{list}]\n").into_bytes();
+        files.push(("cargo-generate.toml".into(), settings));
+        write(&self.folder, &files)?;
+        let (folder, count) = (self.folder.display(), names.len());
+        say(&format!("{folder}: {count} projects. Next: cargo generate --path {folder}"))
+    }
+}
+
+/// Refuses a folder that is there already.
+fn is_new(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        let folder = folder.display();
+        return Err(Error::Environment(format!(
+            "{folder} exists already: nothing is overwritten, choose another name"
+        )));
+    }
+    Ok(())
+}
+
+/// Writes files into a folder, whose folders are made.
+fn write(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
+    for (path, bytes) in files {
+        let path = folder.join(path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.into(), source })?;
+        }
+        save(&path, bytes)?;
+    }
+    Ok(())
+}
+
 impl Origin {
     /// Where smolnn comes from, as the value of a dependency without its end; `{}` is the crate's name.
     pub fn dependency(&self) -> Result<String> {
@@ -513,9 +573,9 @@ pub fn render(template: &str, values: &[(&str, String)]) -> String {
             }
             continue;
         }
-        let line =
-            values.iter().fold(line.to_owned(), |line, (key, value)| line.replace(&format!("{{{{{key}}}}}"), value));
-        debug_assert!(!line.contains("{{"), "a template asks for what nobody gives: {line}");
+        let fill = |line: String, (key, value): &(&str, String)| line.replace(&format!("{{{{{key}}}}}"), value);
+        let line = values.iter().fold(line.to_owned(), fill);
+        debug_assert!(!line.replace(PLACE_OF_NAME, "").contains("{{"), "a template asks for what nobody gives: {line}");
         text += &line;
         text += "\n";
     }

@@ -105,6 +105,39 @@ fn every_chip_has_a_project_with_its_core_and_memory() {
     assert!(names.is_sorted());
 }
 
+/// A template for cargo-generate holds the projects that `new` makes, but for their names.
+#[test]
+fn the_template_holds_the_projects_of_all_chips() {
+    let folder = scratch("template");
+    let run = || Command::new(env!("CARGO_BIN_EXE_smolnn")).arg("template").arg(&folder).output().expect("it starts");
+    let output = run();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let settings = read(&folder, "cargo-generate.toml");
+    let mut projects = 0;
+    for chip in &CHIPS {
+        for embassy in [false].into_iter().chain(chip.embassy.map(|_| true)) {
+            let name = if embassy { format!("{}-embassy", chip.name) } else { chip.name.into() };
+            assert!(settings.contains(&format!("{name:?},")), "{settings}");
+            let arguments: Vec<&str> =
+                ["--chip", chip.name].into_iter().chain(embassy.then_some("--embassy")).collect();
+            let made = made(&format!("as-template-{name}"), &arguments);
+            for file in ["Cargo.toml", "README.md", "build.rs", ".cargo/config.toml", "src/main.rs", "memory.x"] {
+                assert_eq!(folder.join(&name).join(file).exists(), made.join(file).exists(), "{name}/{file}");
+                if made.join(file).exists() {
+                    let filled =
+                        read(&folder.join(&name), file).replace("{{project-name}}", &format!("as-template-{name}"));
+                    assert_eq!(filled, read(&made, file), "{name}/{file}");
+                }
+            }
+            assert!(folder.join(&name).join("models/digits.tflite").is_file());
+            projects += 1;
+        }
+    }
+    assert!(projects >= CHIPS.len());
+    let again = run();
+    assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("exists already"));
+}
+
 /// The firmware of the README's first example and that of the template are the same program.
 #[test]
 fn the_digit_is_that_of_the_example() {
