@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -71,7 +72,8 @@ fn formatting(suite: &mut Suite<'_>) {
 const PUBLISHED: [&str; 6] =
     ["smolnn-core", "smolnn-fixed", "smolnn-float", "smolnn-signal", "smolnn", "smolnn-import"];
 
-/// Packs each crate as it would be published, and holds its licences against the project's.
+/// Packs each crate as it would be published, holds its licences against the project's, and runs the tests that its package has. Those of the importer are
+/// compiled: they are the host's tests again, which take minutes.
 fn packages() -> Result<Tally> {
     for name in PUBLISHED {
         for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
@@ -83,7 +85,40 @@ fn packages() -> Result<Tally> {
     let mut cargo = shell::cargo();
     cargo.args(["package", "--no-verify", "--allow-dirty", "--quiet"]);
     cargo.args(PUBLISHED.iter().flat_map(|name| ["-p", name])).env_remove("RUSTFLAGS");
-    one(&mut cargo)
+    shell::run(&mut cargo)?;
+    let folder = unpack()?;
+    let within = |arguments: &[&str]| {
+        let mut cargo = shell::cargo();
+        cargo.args(arguments).args(["--quiet", "--all-features"]).current_dir(&folder);
+        cargo.arg("--target-dir").arg(folder.join("target"));
+        cargo
+    };
+    let [kernels @ .., importer] = PUBLISHED;
+    let mut tests = within(&["test", "--no-fail-fast"]);
+    let tally = counted(tests.args(kernels.iter().flat_map(|name| ["-p", name])))?;
+    shell::run(within(&["check", "--tests"]).args(["-p", importer]))?;
+    Ok(tally)
+}
+
+/// Unpacks the packages of all crates into a workspace of their own, which takes them for what a registry would give. Gives its folder.
+fn unpack() -> Result<PathBuf> {
+    let packed = shell::root().join("target/package");
+    let folder = shell::root().join("target/unpacked");
+    if folder.join("crates").exists() {
+        fs::remove_dir_all(folder.join("crates"))?;
+    }
+    fs::create_dir_all(folder.join("crates"))?;
+    let version = env!("CARGO_PKG_VERSION");
+    let mut manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"crates/*\"]\n\n[patch.crates-io]\n".to_owned();
+    for name in PUBLISHED {
+        let mut tar = shell::command("tar");
+        tar.arg("-xzf").arg(packed.join(format!("{name}-{version}.crate"))).arg("-C").arg(folder.join("crates"));
+        shell::output(&mut tar)?;
+        manifest += &format!("{name} = {{ path = \"crates/{name}-{version}\" }}\n");
+    }
+    fs::write(folder.join("Cargo.toml"), manifest)?;
+    fs::copy(shell::root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    Ok(folder)
 }
 
 /// Unit, integration and documentation tests on the host; of all packages that run there, or of these.

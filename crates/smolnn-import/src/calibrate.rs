@@ -1011,6 +1011,9 @@ mod tests {
     fn a_net_that_ends_in_an_arg_max_is_judged_by_its_scores() {
         let data =
             |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/quantise").join(name);
+        if !data("digits.tflite").exists() {
+            return eprintln!("not run: the package of the crate has no data of the project's tests");
+        }
         let net = Model::open(data("digits.tflite")).unwrap().net().clone();
         let samples = Samples::from_arrays(&net, &Array::open(&data("digits.npz")).unwrap()).unwrap();
         let mut ended = net.clone();

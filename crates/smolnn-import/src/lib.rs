@@ -14,7 +14,7 @@
 //! use smolnn_import::{Backend, Model};
 //!
 //! # #[cfg(all(feature = "cli", feature = "quantise"))] {
-//! let model = Model::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/digits/digits.tflite"))?;
+//! let model = Model::open(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/models/digits.tflite"))?;
 //! let program = model.compile(Backend::CURRENT)?;
 //! println!("{}", program.report().table(None));
 //! assert!(program.arena_bytes() < 2048);
