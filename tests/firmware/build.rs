@@ -9,6 +9,13 @@ use smolnn_testkit::golden::{self, Case, Golden, MODELS, MODELS_VARIABLE};
 /// Golden models that are there a second time, with their layers run by rows.
 const BY_ROWS: [&str; 2] = ["pretrainedResnet_quant", "vww_96_int8"];
 
+/// Golden models over windows of time that are there a second time, as one over a stream with so many rows per call: on one target, since the kernels are those of
+/// all other models.
+const STREAMS: [(&str, usize); 2] = [("kws_ref_model", 2), ("str_ww_ref_model", 1)];
+
+/// Recorded windows that a model over a stream is given.
+const WINDOWS: usize = 2;
+
 /// Models beside the golden ones: the digits of the demo, and in f32 one of the project's own, and a network large enough that its layers are what is
 /// measured.
 const OTHERS: [&str; 3] = ["tests/data/digits", "tests/data/converter/float_model", "../shared/golden/tf/cnn_float"];
@@ -23,6 +30,22 @@ fn shorten(case: &mut Case) {
         bytes.truncate(bytes.len() / case.steps * kept);
     }
     case.steps = kept;
+}
+
+/// The recorded windows row by row: the output of the call that completes a window is the recorded one.
+fn over_stream(golden: &Golden, step: usize) -> Golden {
+    let mut stream = Golden { name: format!("{}_stream", golden.name), ..Golden::read(&golden.folder) };
+    stream.cases.truncate(WINDOWS);
+    for case in &mut stream.cases {
+        for (tensor, bytes) in &mut case.inputs {
+            let rows = stream.tensors[tensor].shape[1];
+            case.steps = rows.div_ceil(step);
+            // The first call may take rows from before the window, which count no more once it is complete.
+            let before = case.steps * step - rows;
+            bytes.splice(..0, vec![0; before * (bytes.len() / rows)]);
+        }
+    }
+    stream
 }
 
 fn main() {
@@ -53,6 +76,11 @@ fn main() {
             let by_rows = Golden { name: format!("{}_rows", golden.name), ..Golden::read(&golden.folder) };
             let model = read(&by_rows).map(Model::least_arena);
             with_models.push((by_rows, model));
+        }
+        let of_name = |(name, _): &&(&str, usize)| *name == golden.name && target.starts_with("thumbv7em");
+        if let Some((_, step)) = STREAMS.iter().find(of_name) {
+            let model = read(&golden).and_then(|model| model.streaming(1, *step));
+            with_models.push((over_stream(&golden, *step), model));
         }
         with_models.push((golden, model));
     }

@@ -90,8 +90,8 @@ const OWN: [&str; 2] = ["digits", "float_model"];
 /// Whether figures of this model can be measured here. CI does not allow that one is missing.
 pub fn is_here(name: &str) -> bool {
     let of_networks = || name == "cnn_float" && shell::root().join("../shared/golden/tf/cnn_float").is_dir();
-    // The same model by rows is measured too.
-    let model = name.strip_suffix("_rows").unwrap_or(name);
+    // The same model by rows is measured too, or over a stream.
+    let model = ["_rows", "_stream"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
     OWN.contains(&name) || shell::is_ci() || names().iter().any(|other| other == model) || of_networks()
 }
 

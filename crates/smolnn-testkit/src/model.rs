@@ -52,7 +52,7 @@ pub struct Recording {
     pub steps: usize,
     /// Bytes of each input.
     pub inputs: &'static [&'static [u8]],
-    /// Bytes of each output.
+    /// Bytes of each output; where there are fewer than the steps give, those of the last ones.
     pub outputs: &'static [&'static [u8]],
 }
 
