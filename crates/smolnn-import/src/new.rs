@@ -47,6 +47,9 @@ pub struct Template {
 /// What cargo-generate puts a project's name in place of.
 const PLACE_OF_NAME: &str = "{{project-name}}";
 
+/// Settings of one project in a template: cargo-generate takes a model for text otherwise, and refuses it.
+const NO_TEXT: &str = "[template]\nexclude = [\"models/*\"]\n";
+
 /// Where a project takes smolnn from.
 #[derive(Args, Clone, Default)]
 pub struct Origin {
@@ -340,6 +343,7 @@ impl Template {
                 };
                 let of_project = project.files(PLACE_OF_NAME, &project.source()?, &dependency);
                 files.extend(of_project.into_iter().map(|(path, bytes)| (format!("{name}/{path}"), bytes)));
+                files.push((format!("{name}/cargo-generate.toml"), NO_TEXT.into()));
                 names.push(name);
             }
         }

@@ -130,6 +130,8 @@ fn the_template_holds_the_projects_of_all_chips() {
                 }
             }
             assert!(folder.join(&name).join("models/digits.tflite").is_file());
+            // cargo-generate takes all files for text but those that it is told of.
+            assert!(read(&folder.join(&name), "cargo-generate.toml").contains("exclude = [\"models/*\"]"));
             projects += 1;
         }
     }
