@@ -78,16 +78,8 @@ impl Program {
         }
     }
 
-    /// Where cargo builds it. Projects share a folder: most of their dependencies are the same.
-    fn target(self, chip: &Chip) -> PathBuf {
-        match self {
-            Self::WakeWord(_) => self.folder(chip).join("target"),
-            Self::New { .. } => projects().join("target"),
-        }
-    }
-
     fn image(self, chip: &Chip) -> PathBuf {
-        self.target(chip).join(chip.triple).join("release").join(self.package(chip))
+        target().join(chip.triple).join("release").join(self.package(chip))
     }
 
     /// Makes the project anew, as a user makes it. The examples stand in the tree.
@@ -111,7 +103,7 @@ impl Program {
         // The folder's own configuration names target and flags; those of this run are not for it.
         cargo.current_dir(self.folder(chip)).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         let command = if self.runs(chip) { "run" } else { "build" };
-        cargo.args([command, "--release", "--target-dir"]).arg(self.target(chip));
+        cargo.args([command, "--release", "--target-dir"]).arg(target());
         if let Self::WakeWord(_) = self {
             cargo.arg("--locked");
         }
@@ -131,6 +123,11 @@ impl Program {
 /// The folder of the projects that are made.
 fn projects() -> PathBuf {
     shell::root().join("target/chips")
+}
+
+/// Where cargo builds all of them: most of their dependencies are the same.
+fn target() -> PathBuf {
+    projects().join("target")
 }
 
 /// Runs the project whose model recognises the digit that it ships with.

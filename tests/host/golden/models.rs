@@ -323,9 +323,9 @@ fn custom_operators_run_by_functions_of_the_users() {
 /// padding in time, and kws, whose layers all have SAME padding and whose first one has a stride of 2.
 #[test]
 fn a_model_over_a_stream_gives_what_it_gives_over_windows() {
-    let models: [(&str, [usize; 2], &[(usize, usize)]); 2] = [
-        ("str_ww_ref_model", [30, 40], &[(1, 150), (3, 50), (7, 10)]),
-        ("kws_ref_model", [49, 10], &[(2, 1000), (6, 20)]),
+    let models = [
+        ("str_ww_ref_model", [30, 40], &[(1, 150), (3, 50), (7, 10)][..]),
+        ("kws_ref_model", [49, 10], &[(2, 1000), (6, 20)][..]),
     ];
     let goldens = golden::all("../shared/golden/models");
     for (name, [window, row], steps) in models {
