@@ -211,13 +211,15 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     Ok(())
 }
 
-/// Whether the crates of the examples are at hand or can be downloaded: those of the projects come from the same place.
+/// Whether crates can be downloaded: those of the examples, and, where the registry answers, those of the projects, whose versions are not known yet.
 pub fn can_fetch() -> bool {
-    WAKE_WORDS.iter().all(|(_, folder)| {
+    let answers = |folder: &str, arguments: [&str; 2]| {
         let mut cargo = shell::cargo();
-        cargo.args(["fetch", "--locked", "--quiet"]).current_dir(shell::root().join(folder));
+        cargo.args(arguments).arg("--quiet").current_dir(shell::root().join(folder));
         shell::output(&mut cargo).is_ok()
-    })
+    };
+    let asks = [["fetch", "--locked"], ["update", "--dry-run"]];
+    WAKE_WORDS.iter().all(|(_, folder)| asks.iter().all(|&arguments| answers(folder, arguments)))
 }
 
 /// The steps of the test: all chips where they are asked for, otherwise the one that an emulator runs, since the others' crates take many minutes.
