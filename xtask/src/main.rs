@@ -56,7 +56,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Runs every test; the last line is `N passed, N failed`.
     Test(TestArguments),
-    /// Formatting, lints, documentation, packages, the oldest Rust and the oldest crates: what compiles and runs nothing.
+    /// Formatting, lints, documentation, packages with their tests, the oldest Rust and the oldest crates.
     Check,
     /// Builds the library for every target.
     Cross(Boards),
