@@ -46,8 +46,7 @@ const LONGEST_RUN: Duration = Duration::from_secs(15 * 60);
 
 /// All that is built for a chip.
 fn programs(chip: &Chip) -> Vec<Program> {
-    let mut programs = vec![Program::New { embassy: false }];
-    programs.extend(chip.embassy.map(|_| Program::New { embassy: true }));
+    let mut programs: Vec<_> = chip.projects().map(|embassy| Program::New { embassy }).collect();
     programs.extend(WAKE_WORDS.iter().filter(|(name, _)| *name == chip.name).map(|&(_, f)| Program::WakeWord(f)));
     programs
 }
@@ -66,8 +65,7 @@ impl Program {
     fn package(self, chip: &Chip) -> String {
         match self {
             Self::WakeWord(_) => format!("wake-word-{}", chip.name),
-            Self::New { embassy: false } => chip.name.into(),
-            Self::New { embassy: true } => format!("{}-embassy", chip.name),
+            Self::New { embassy } => chip.project(embassy),
         }
     }
 
@@ -104,6 +102,8 @@ impl Program {
         cargo.current_dir(self.folder(chip)).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         let command = if self.runs(chip) { "run" } else { "build" };
         cargo.args([command, "--release", "--target-dir"]).arg(target());
+        // A project keeps what a debugger needs; here nobody looks at it, and all chips' would be gigabytes. It changes no code.
+        cargo.envs([("CARGO_PROFILE_RELEASE_DEBUG", "0"), ("CARGO_PROFILE_RELEASE_BUILD_OVERRIDE_DEBUG", "0")]);
         if let Self::WakeWord(_) = self {
             cargo.arg("--locked");
         }

@@ -76,6 +76,10 @@ pub fn cargo() -> Command {
     for variable in ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"] {
         cargo.env_remove(variable);
     }
+    // Continuous integration builds once, on a small disk.
+    if is_ci() {
+        cargo.env("CARGO_INCREMENTAL", "0");
+    }
     // Build scripts and tests look there too.
     cargo.envs(models::elsewhere().map(|folder| (models::VARIABLE, folder)));
     cargo

@@ -52,6 +52,18 @@ pub struct Chip {
     pub embassy: Option<Embassy>,
 }
 
+impl Chip {
+    /// Whether its projects are on Embassy: the plain one is not, and where Embassy has a HAL for the chip there is one that is.
+    pub fn projects(&self) -> impl Iterator<Item = bool> {
+        [false].into_iter().chain(self.embassy.map(|_| true))
+    }
+
+    /// The usual name of a project.
+    pub fn project(&self, embassy: bool) -> String {
+        format!("{}{}", self.name, if embassy { "-embassy" } else { "" })
+    }
+}
+
 /// How the same project is made on Embassy.
 #[derive(Clone, Copy, Debug)]
 pub struct Embassy {

@@ -328,8 +328,8 @@ impl Template {
         let mut files = Vec::new();
         let mut names = Vec::new();
         for chip in &chips::CHIPS {
-            for embassy in [false].into_iter().chain(chip.embassy.map(|_| true)) {
-                let name = if embassy { format!("{}-embassy", chip.name) } else { chip.name.to_owned() };
+            for embassy in chip.projects() {
+                let name = chip.project(embassy);
                 let origin = self.origin.clone();
                 let project = New {
                     folder: self.folder.join(&name),

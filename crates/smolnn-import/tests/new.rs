@@ -57,7 +57,7 @@ fn text(path: &Path) -> &str {
 #[test]
 fn every_chip_has_a_project_with_its_core_and_memory() {
     let check = |chip: &Chip, embassy: bool| {
-        let name = if embassy { format!("{}-embassy", chip.name) } else { chip.name.into() };
+        let name = chip.project(embassy);
         let arguments: Vec<&str> = ["--chip", chip.name].into_iter().chain(embassy.then_some("--embassy")).collect();
         let folder = made(&name, &arguments);
         let manifest = read(&folder, "Cargo.toml");
@@ -96,10 +96,7 @@ fn every_chip_has_a_project_with_its_core_and_memory() {
         assert!(shipped == ours, "templates/models has another network than tests/data");
     };
     for chip in &CHIPS {
-        check(chip, false);
-        if chip.embassy.is_some() {
-            check(chip, true);
-        }
+        chip.projects().for_each(|embassy| check(chip, embassy));
     }
     let names = CHIPS.map(|chip| chip.name);
     assert!(names.is_sorted());
@@ -115,8 +112,8 @@ fn the_template_holds_the_projects_of_all_chips() {
     let settings = read(&folder, "cargo-generate.toml");
     let mut projects = 0;
     for chip in &CHIPS {
-        for embassy in [false].into_iter().chain(chip.embassy.map(|_| true)) {
-            let name = if embassy { format!("{}-embassy", chip.name) } else { chip.name.into() };
+        for embassy in chip.projects() {
+            let name = chip.project(embassy);
             assert!(settings.contains(&format!("{name:?},")), "{settings}");
             let arguments: Vec<&str> =
                 ["--chip", chip.name].into_iter().chain(embassy.then_some("--embassy")).collect();

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use host_tests::oracle;
 use micromath::F32Ext;
-use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, Pool2dShape, Window};
+use smolnn_core::{Conv2dShape, DepthwiseConv2dShape, Image, Pool2dShape, Window};
 
 use crate::kernels::{Random, elements, float, int8};
 
@@ -95,34 +95,46 @@ fn requantise(sum: i32) -> i8 {
     (sum as f32 * 0.0007).round() as i8
 }
 
+/// A convolution: each output is the sum of what `term` gives for its channel, for each tap that does not lie in the padding and the input's pixel under it.
+fn convolve(
+    (rows, columns): (Window, Window),
+    width: usize,
+    to: Image,
+    output: &mut [i8],
+    term: impl Fn(usize, usize, usize) -> i32,
+) {
+    for y in 0..to.height {
+        for x in 0..to.width {
+            for channel in 0..to.channels {
+                let mut sum = 0;
+                for tap_row in 0..rows.kernel() {
+                    for tap in 0..columns.kernel() {
+                        if let (Some(row), Some(column)) = (position(&rows, y, tap_row), position(&columns, x, tap)) {
+                            sum += term(channel, tap_row * columns.kernel() + tap, row * width + column);
+                        }
+                    }
+                }
+                output[(y * to.width + x) * to.channels + channel] = requantise(sum);
+            }
+        }
+    }
+}
+
+fn product(weight: i8, value: i8) -> i32 {
+    i32::from(weight) * (i32::from(value) - ZERO_POINT)
+}
+
 fn int8_conv2d(shape: Conv2dShape) -> Box<dyn FnMut()> {
     let (weights, input) = (bytes(shape.weights()), bytes(shape.input_len()));
     let mut output = vec![0; shape.output_len()];
+    let (windows, from) = ((shape.rows(), shape.columns()), shape.input());
+    let taps = shape.rows().kernel() * shape.columns().kernel();
     Box::new(move || {
-        let (from, to, rows, columns) = (shape.input(), shape.output(), shape.rows(), shape.columns());
-        for y in 0..to.height {
-            for x in 0..to.width {
-                for channel in 0..to.channels {
-                    let mut sum = 0;
-                    for tap_row in 0..rows.kernel() {
-                        for tap in 0..columns.kernel() {
-                            let (Some(row), Some(column)) = (position(&rows, y, tap_row), position(&columns, x, tap))
-                            else {
-                                continue;
-                            };
-                            for depth in 0..from.channels {
-                                let weight = ((channel * rows.kernel() + tap_row) * columns.kernel() + tap)
-                                    * from.channels
-                                    + depth;
-                                let value = input[(row * from.width + column) * from.channels + depth];
-                                sum += i32::from(weights[weight]) * (i32::from(value) - ZERO_POINT);
-                            }
-                        }
-                    }
-                    output[(y * to.width + x) * to.channels + channel] = requantise(sum);
-                }
-            }
-        }
+        convolve(windows, from.width, shape.output(), &mut output, |channel, tap, pixel| {
+            let weights = &weights[(channel * taps + tap) * from.channels..][..from.channels];
+            let values = &input[pixel * from.channels..][..from.channels];
+            weights.iter().zip(values).map(|(&weight, &value)| product(weight, value)).sum()
+        });
         black_box(&mut output);
     })
 }
@@ -130,28 +142,12 @@ fn int8_conv2d(shape: Conv2dShape) -> Box<dyn FnMut()> {
 fn int8_depthwise(shape: DepthwiseConv2dShape) -> Box<dyn FnMut()> {
     let (weights, input) = (bytes(shape.weights()), bytes(shape.input_len()));
     let mut output = vec![0; shape.output_len()];
+    let (windows, from, to) = ((shape.rows(), shape.columns()), shape.input(), shape.output());
     Box::new(move || {
-        let (from, to, rows, columns) = (shape.input(), shape.output(), shape.rows(), shape.columns());
-        for y in 0..to.height {
-            for x in 0..to.width {
-                for channel in 0..to.channels {
-                    let mut sum = 0;
-                    for tap_row in 0..rows.kernel() {
-                        for tap in 0..columns.kernel() {
-                            let (Some(row), Some(column)) = (position(&rows, y, tap_row), position(&columns, x, tap))
-                            else {
-                                continue;
-                            };
-                            let weight = (tap_row * columns.kernel() + tap) * to.channels + channel;
-                            let value =
-                                input[(row * from.width + column) * from.channels + channel / shape.multiplier()];
-                            sum += i32::from(weights[weight]) * (i32::from(value) - ZERO_POINT);
-                        }
-                    }
-                    output[(y * to.width + x) * to.channels + channel] = requantise(sum);
-                }
-            }
-        }
+        convolve(windows, from.width, to, &mut output, |channel, tap, pixel| {
+            let value = input[pixel * from.channels + channel / shape.multiplier()];
+            product(weights[tap * to.channels + channel], value)
+        });
         black_box(&mut output);
     })
 }

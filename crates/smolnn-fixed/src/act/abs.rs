@@ -6,16 +6,15 @@
 use smolnn_core::ShapeError;
 
 use super::Table;
-use crate::quantise::{Affine, Multiplier, clamp};
-use crate::tensors::{Source, Tensors};
+use super::elements::{Elements, tabulated};
+use crate::quantise::{Affine, Multiplier};
+use crate::tensors::Tensors;
 
 /// A magnitude of int16, checked.
 #[derive(Clone, Copy, Debug)]
 pub struct AbsInt16 {
-    length: usize,
+    elements: Elements,
     multiplier: Multiplier,
-    input_zero_point: i32,
-    output_zero_point: i32,
 }
 
 impl AbsInt16 {
@@ -24,29 +23,19 @@ impl AbsInt16 {
     /// # Errors
     /// [`ShapeError`] when the length is 0, the scales are not positive or do not fit each other, or a zero point lies outside of int16.
     pub const fn new(length: usize, input: Affine, output: Affine) -> Result<Self, ShapeError> {
-        if length == 0 {
-            return Err(ShapeError::Zero("the length of the magnitude"));
-        }
-        if let Err(error) = input.check(i16::MIN as i32, i16::MAX as i32) {
-            return Err(error);
-        }
-        if let Err(error) = output.check(i16::MIN as i32, i16::MAX as i32) {
-            return Err(error);
-        }
+        let elements = match Elements::new("the length of the magnitude", length, input, output) {
+            Ok(elements) => elements,
+            Err(error) => return Err(error),
+        };
         match Multiplier::try_from_f64(input.scale as f64 / output.scale as f64) {
-            Ok(multiplier) => Ok(Self {
-                length,
-                multiplier,
-                input_zero_point: input.zero_point,
-                output_zero_point: output.zero_point,
-            }),
+            Ok(multiplier) => Ok(Self { elements, multiplier }),
             Err(error) => Err(error),
         }
     }
 
     #[inline(always)]
     const fn apply(&self, value: i32) -> i32 {
-        self.multiplier.apply((value - self.input_zero_point).abs()).saturating_add(self.output_zero_point)
+        self.elements.output(self.multiplier.apply(self.elements.input(value).abs()))
     }
 }
 
@@ -57,17 +46,7 @@ impl Table {
     /// # Errors
     /// [`ShapeError::Range`] when the scales are not positive or do not fit each other, or a zero point lies outside of int16.
     pub const fn abs(input: Affine, output: Affine) -> Result<Self, ShapeError> {
-        let layer = match AbsInt16::new(1, input, output) {
-            Ok(layer) => layer,
-            Err(error) => return Err(error),
-        };
-        let mut table = [0; 256];
-        let mut index = 0;
-        while index < 256 {
-            table[index] = clamp(layer.apply(index as i32 - 128), -128, 127) as i8;
-            index += 1;
-        }
-        Ok(Self::from_ascending(&table))
+        tabulated!(AbsInt16::new(1, input, output))
     }
 }
 
@@ -75,9 +54,6 @@ impl Table {
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have another length than the layer says, or overlap where they must not.
-pub fn abs_int16(layer: &AbsInt16, mut tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
-    tensors.check(layer.length, layer.length, 0)?;
-    let (input, output) = tensors.split();
-    input.map(output, |value| clamp(layer.apply(i32::from(value)), -32768, 32767) as i16);
-    Ok(())
+pub fn abs_int16(layer: &AbsInt16, tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
+    layer.elements.run(tensors, |value| layer.apply(value))
 }

@@ -7,19 +7,18 @@
 use smolnn_core::ShapeError;
 
 use super::Table;
-use crate::quantise::{Affine, Multiplier, clamp};
-use crate::tensors::{Source, Tensors};
+use super::elements::{Elements, tabulated};
+use crate::quantise::{Affine, Multiplier};
+use crate::tensors::Tensors;
 
 /// A leaky ReLU, checked.
 #[derive(Clone, Copy, Debug)]
 pub struct LeakyRelu {
-    length: usize,
+    elements: Elements,
     positive: Multiplier,
     negative: Multiplier,
     /// −1 where α is negative: a multiplier has no sign.
     negative_sign: i32,
-    input_zero_point: i32,
-    output_zero_point: i32,
 }
 
 impl LeakyRelu {
@@ -29,15 +28,10 @@ impl LeakyRelu {
     /// [`ShapeError`] when the length is 0, the scales are not positive or do not fit each other, a zero point lies outside of int16, or alpha is not
     /// finite.
     pub const fn new(length: usize, alpha: f32, input: Affine, output: Affine) -> Result<Self, ShapeError> {
-        if length == 0 {
-            return Err(ShapeError::Zero("the length of the leaky ReLU"));
-        }
-        if let Err(error) = input.check(i16::MIN as i32, i16::MAX as i32) {
-            return Err(error);
-        }
-        if let Err(error) = output.check(i16::MIN as i32, i16::MAX as i32) {
-            return Err(error);
-        }
+        let elements = match Elements::new("the length of the leaky ReLU", length, input, output) {
+            Ok(elements) => elements,
+            Err(error) => return Err(error),
+        };
         if !alpha.is_finite() {
             return Err(ShapeError::Range("the slope of the leaky ReLU is not finite"));
         }
@@ -51,25 +45,18 @@ impl LeakyRelu {
             Ok(multiplier) => multiplier,
             Err(error) => return Err(error),
         };
-        Ok(Self {
-            length,
-            positive,
-            negative,
-            negative_sign: if alpha < 0.0 { -1 } else { 1 },
-            input_zero_point: input.zero_point,
-            output_zero_point: output.zero_point,
-        })
+        Ok(Self { elements, positive, negative, negative_sign: if alpha < 0.0 { -1 } else { 1 } })
     }
 
     #[inline(always)]
     const fn apply(&self, value: i32) -> i32 {
-        let value = value.wrapping_sub(self.input_zero_point);
+        let value = self.elements.input(value);
         let scaled = if value >= 0 {
             self.positive.apply(value)
         } else {
             self.negative.apply(value).wrapping_mul(self.negative_sign)
         };
-        scaled.saturating_add(self.output_zero_point)
+        self.elements.output(scaled)
     }
 }
 
@@ -80,17 +67,7 @@ impl Table {
     /// # Errors
     /// The errors are those of [`LeakyRelu::new`].
     pub const fn leaky_relu(alpha: f32, input: Affine, output: Affine) -> Result<Self, ShapeError> {
-        let layer = match LeakyRelu::new(1, alpha, input, output) {
-            Ok(layer) => layer,
-            Err(error) => return Err(error),
-        };
-        let mut table = [0; 256];
-        let mut index = 0;
-        while index < 256 {
-            table[index] = clamp(layer.apply(index as i32 - 128), -128, 127) as i8;
-            index += 1;
-        }
-        Ok(Self::from_ascending(&table))
+        tabulated!(LeakyRelu::new(1, alpha, input, output))
     }
 }
 
@@ -101,9 +78,6 @@ impl Table {
 ///
 /// # Errors
 /// [`ShapeError`] when input or output have another length than the layer says, or overlap where they must not.
-pub fn leaky_relu_int16(layer: &LeakyRelu, mut tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
-    tensors.check(layer.length, layer.length, 0)?;
-    let (input, output) = tensors.split();
-    input.map(output, |value| clamp(layer.apply(i32::from(value)), -32768, 32767) as i16);
-    Ok(())
+pub fn leaky_relu_int16(layer: &LeakyRelu, tensors: impl Tensors<i16>) -> Result<(), ShapeError> {
+    layer.elements.run(tensors, |value| layer.apply(value))
 }

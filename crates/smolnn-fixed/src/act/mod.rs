@@ -8,6 +8,7 @@
 
 mod abs;
 mod corners;
+mod elements;
 mod elu;
 mod hard_swish;
 mod int16;

@@ -7,6 +7,7 @@
 
 use smolnn_core::ShapeError;
 
+use super::elements::tabulated;
 use crate::convert::Requantise;
 use crate::quantise::{Affine, clamp, round};
 use crate::tensors::{Source, Tensors};
@@ -68,17 +69,7 @@ impl Table {
     /// # Errors
     /// The errors are those of [`Requantise::new`].
     pub const fn requantise(input: Affine, output: Affine) -> Result<Self, ShapeError> {
-        let layer = match Requantise::new(input, output) {
-            Ok(layer) => layer,
-            Err(error) => return Err(error),
-        };
-        let mut table = [0; 256];
-        let mut index = 0;
-        while index < 256 {
-            table[index] = clamp(layer.apply(index as i32 - 128), -128, 127) as i8;
-            index += 1;
-        }
-        Ok(Self::from_ascending(&table))
+        tabulated!(Requantise::new(input, output))
     }
 
     /// `next` after `self`: two activations, or an activation and a requantisation, in one table.

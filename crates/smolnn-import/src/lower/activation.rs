@@ -94,25 +94,8 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         (true, UnaryKind::Tanh) => call!(lookup(&Table::tanh(x), length; tensors)),
         (true, UnaryKind::Abs) => call!(lookup(&Table::abs(x, y), length; tensors)),
         (true, UnaryKind::Rsqrt) => call!(lookup(&Table::rsqrt(x, y), length; tensors)),
-        (
-            true,
-            UnaryKind::Sqrt
-            | UnaryKind::Exp
-            | UnaryKind::Log
-            | UnaryKind::Gelu { .. }
-            | UnaryKind::Erf
-            | UnaryKind::Mish
-            | UnaryKind::Softplus
-            | UnaryKind::Softsign
-            | UnaryKind::Selu
-            | UnaryKind::Clamp { .. }
-            | UnaryKind::Sign
-            | UnaryKind::Sin
-            | UnaryKind::Cos
-            | UnaryKind::Floor
-            | UnaryKind::Ceil
-            | UnaryKind::Round,
-        ) => {
+        // The others as the reference's own table has them.
+        (true, _) => {
             let outputs = tabulated(kind, x, y)
                 .map_err(|error| context.fault(error.to_string(), "a function that has a table"))?;
             let text = format!("Table::from_ascending(&{outputs:?})");
@@ -134,25 +117,7 @@ pub(super) fn unary(context: &Context<'_>, kind: UnaryKind) -> Result<Lowered, P
         }
         (false, UnaryKind::Logistic) => call!(logistic_int16(&Interpolation::logistic(scale), length; tensors)),
         (false, UnaryKind::Tanh) => call!(tanh_int16(&Interpolation::tanh(scale), length; tensors)),
-        (
-            false,
-            UnaryKind::Elu
-            | UnaryKind::HardSwish
-            | UnaryKind::Sqrt
-            | UnaryKind::Erf
-            | UnaryKind::Mish
-            | UnaryKind::Softplus
-            | UnaryKind::Softsign
-            | UnaryKind::Selu
-            | UnaryKind::Clamp { .. }
-            | UnaryKind::Sign
-            | UnaryKind::Sin
-            | UnaryKind::Cos
-            | UnaryKind::Floor
-            | UnaryKind::Ceil
-            | UnaryKind::Round,
-        )
-        | (_, UnaryKind::LogicalNot | UnaryKind::Negate | UnaryKind::Square) => {
+        (false, _) => {
             return Err(context.tensor_fault(input.id, input.tensor.element.to_string(), "INT8"));
         }
     };
