@@ -121,12 +121,16 @@ fn unpack() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Unit, integration and documentation tests on the host; of all packages that run there, or of these.
-fn host_tests(suite: &mut Suite<'_>, packages: Vec<&'static str>) {
+/// Unit, integration and documentation tests on the host: of all packages that run there, or of these alone, and without the tests of these names.
+fn host_tests(suite: &mut Suite<'_>, packages: Vec<&'static str>, left_out: Vec<&'static str>) {
     suite.step("host tests", Lane::Host, &[], move || {
         let mut cargo = shell::cargo();
         cargo.args(["test", "--all-features", "--no-fail-fast"]);
-        counted(cargo.args(packages.iter().flat_map(|name| ["-p", name])))
+        cargo.args(packages.iter().flat_map(|name| ["-p", name]));
+        if !left_out.is_empty() {
+            cargo.arg("--").args(left_out.iter().flat_map(|name| ["--skip", name]));
+        }
+        counted(&mut cargo)
     });
 }
 
@@ -285,6 +289,17 @@ pub fn run_cross(boards: &[&'static Board], install: bool) -> Result<()> {
 /// What `test --quick` tests on the host beside the crates that are published.
 const QUICK: [&str; 3] = ["smolnn-testkit", "host-tests", "xtask"];
 
+/// The tests that `test --quick` leaves out, each behind its file: they try models by the thousand, and each takes longer than all the tests of most
+/// crates.
+const LONG: [(&str, &str); 6] = [
+    ("tests/host/hostile/importer.rs", "bit_flips_do_not_panic"),
+    ("tests/host/hostile/importer.rs", "overwritten_words_do_not_panic"),
+    ("tests/host/hostile/importer.rs", "damaged_onnx_files_are_refused"),
+    ("tests/host/golden/models.rs", "a_model_over_a_stream_gives_what_it_gives_over_windows"),
+    ("crates/smolnn-import/src/plan/tests.rs", "random_nets_give_the_same_by_rows"),
+    ("crates/smolnn-import/tests/quantise.rs", "int8_loses_less_than_half_a_point_and_is_not_below_tensorflow"),
+];
+
 /// `xtask test --quick`: what takes minutes and finds most.
 pub fn run_quick(install: bool) -> Result<()> {
     let boards = [Name::M4.board()];
@@ -292,7 +307,9 @@ pub fn run_quick(install: bool) -> Result<()> {
     let mut suite = Suite::default();
     models::steps(&mut suite);
     // The models as generated code are left out: they take long to compile, and the board runs them.
-    host_tests(&mut suite, [&PUBLISHED[..], &QUICK].concat());
+    let long: Vec<&str> = LONG.iter().map(|(_, name)| *name).collect();
+    suite.absent("the longest tests", &format!("`cargo xtask test` runs them: {}", long.join(", ")));
+    host_tests(&mut suite, [&PUBLISHED[..], &QUICK].concat(), long);
     let built = build(&mut suite, &boards, &["conformance"]);
     conformance_runs(&mut suite, &boards, &built);
     formatting(&mut suite);
@@ -305,7 +322,7 @@ pub fn run_test(boards: &[&'static Board], whole: bool, chips: bool, install: bo
     setup::ensure(&boards::chosen(&[]), install)?;
     let mut suite = Suite::default();
     models::steps(&mut suite);
-    host_tests(&mut suite, Vec::new());
+    host_tests(&mut suite, Vec::new(), Vec::new());
     let built = build(&mut suite, boards, &["conformance", "bench", "demo"]);
     suite.step("wake word on m4", Lane::Firmware, &[], wake_word::check);
     if whole && vision::has_model() {
@@ -372,4 +389,18 @@ pub fn run_test(boards: &[&'static Board], whole: bool, chips: bool, install: bo
         Ok(Tally::ONE)
     });
     suite.run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONG, fs, shell};
+
+    /// A name that no test has leaves nothing out, and cargo does not say so.
+    #[test]
+    fn the_long_tests_are_where_they_are_said_to_be() {
+        for (file, name) in LONG {
+            let source = fs::read_to_string(shell::root().join(file)).expect(file);
+            assert!(source.contains(&format!("fn {name}()")), "{file} has no test {name}");
+        }
+    }
 }

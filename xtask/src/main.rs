@@ -102,7 +102,7 @@ struct TestArguments {
     /// The boards; one for each backend when none is named, and all with `--whole`.
     #[arg(long = "board", value_enum)]
     boards: Vec<boards::Name>,
-    /// The host's tests and conformance on the m4: what takes minutes and finds most.
+    /// The tests of the host but the longest, and conformance on the m4: what takes minutes and finds most.
     #[arg(long, conflicts_with = "boards")]
     quick: bool,
     /// All boards, and lints, documentation and the oldest Rust, which `check` runs otherwise. `CI=true` says the same, and builds for every chip.
