@@ -254,6 +254,13 @@ impl OutputRange {
         Ok(())
     }
 
+    /// Whether every negative sum becomes the least output, as behind a ReLU: a kernel need not round negative sums as the reference
+    /// does then.
+    #[cfg(bodies = "dsp")]
+    pub(crate) const fn is_rectified(&self) -> bool {
+        self.zero_point <= self.minimum
+    }
+
     /// Adds the zero point and clamps.
     #[inline]
     pub const fn finish(&self, value: i32) -> i32 {

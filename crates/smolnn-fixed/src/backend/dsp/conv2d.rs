@@ -1,7 +1,7 @@
 //! Convolution: the patches of three pixels are widened into columns, which serve all output channels.
 //!
 //! A patch is some runs of bytes that are adjacent in the input, one per row of the kernel; see [`Runs`]. Where a pixel sees
-//! padding, or taps are dilated, patches are copied first, so that they are one run behind the other.
+//! padding, or taps are dilated, its patch is copied first, so that the runs stand one behind the other.
 //! Pixels are taken three at a time in the order of the output, across its rows: a row may be written as soon as the
 //! pixels before it are done, so that overlapping tensors stay legal.
 
@@ -32,7 +32,7 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
             let Some(tiles) = tiles(shape) else { return };
             winograd(layer, &tiles, input, output, scratch.as_mut_ptr());
         } else {
-            let (tile, zero_point) = (tile::of(layer.layout), layer.input_zero_point);
+            let (tile, zero_point) = (tile::of(layer.layout, &layer.output), layer.input_zero_point);
             pairs(tile, shape, layer.words, zero_point, &layer.output, input, output, scratch.as_mut_ptr());
         }
     }
@@ -79,7 +79,13 @@ impl Pixel {
 
     #[inline(always)]
     pub(super) fn advance(&mut self, shape: &Conv2dShape) {
-        self.column += 1;
+        self.pass(shape, 1);
+    }
+
+    /// Passes `count` pixels, which stand side by side in the row.
+    #[inline(always)]
+    fn pass(&mut self, shape: &Conv2dShape, count: usize) {
+        self.column += count;
         if self.column == shape.output().width {
             self.column = 0;
             self.row += 1;
@@ -89,6 +95,14 @@ impl Pixel {
             }
             self.enter_row(shape);
         }
+    }
+
+    /// Start of the first of three windows side by side that lie in the input.
+    #[inline(always)]
+    fn three_windows(&self) -> Option<*const i8> {
+        let (first, end) = self.inside;
+        let offset = self.column * self.step;
+        (self.column >= first && self.column + 3 <= end).then(|| self.start.wrapping_add(offset))
     }
 
     /// Start of the pixel's window, if it lies in the input.
@@ -134,37 +148,36 @@ pub(super) unsafe fn pairs(
         let count = left.min(3);
         // Where less than three pixels are left, the outputs of the missing ones are stored at the place of the first pixel's,
         // which are stored last and overwrite them.
-        let mut sources = [source; 3];
-        let mut pitch = row_pitch;
+        let mut patches = [Patch { start: source, pitch: row_pitch }; 3];
         if pointwise {
-            for place in sources.iter_mut().take(count) {
-                *place = source;
+            for patch in patches.iter_mut().take(count) {
+                patch.start = source;
                 source = source.wrapping_add(shape.input().channels);
             }
+        } else if count == 3
+            && let Some(mut start) = pixel.three_windows()
+        {
+            for patch in &mut patches {
+                patch.start = start;
+                start = start.wrapping_add(pixel.step);
+            }
+            pixel.pass(shape, 3);
         } else {
-            let first = pixel;
-            let mut inside = true;
-            for index in 0..count {
-                match pixel.window() {
-                    Some(start) => sources[index] = start,
-                    None => inside = false,
-                }
+            let mut copy = copies;
+            for patch in patches.iter_mut().take(count) {
+                *patch = match pixel.window() {
+                    Some(start) => Patch { start, pitch: row_pitch },
+                    None => {
+                        // SAFETY: the copies have room for three patches.
+                        unsafe { stage(shape, &pixel, input_zero_point, copy) };
+                        Patch { start: copy, pitch: copy_pitch }
+                    }
+                };
+                copy = copy.wrapping_add(4 * groups);
                 pixel.advance(shape);
             }
-            if inside {
-                for index in count..3 {
-                    sources[index] = sources[0];
-                }
-            } else {
-                let mut pixel = first;
-                for index in 0..count {
-                    let copy = copies.wrapping_add(4 * groups * index);
-                    // SAFETY: the copies have room for three patches.
-                    unsafe { stage(shape, &pixel, input_zero_point, copy) };
-                    pixel.advance(shape);
-                }
-                sources = [0, 1, 2].map(|index| copies.wrapping_add(4 * groups * index).cast_const());
-                pitch = copy_pitch;
+            for index in count..3 {
+                patches[index] = patches[0];
             }
         }
         let stride = if count > 1 { channels } else { 0 };
@@ -172,7 +185,7 @@ pub(super) unsafe fn pairs(
         // SAFETY: the sources are windows in the input or copies of patches; words, scratch memory and output are as long as the
         // shape says, as the caller vouches.
         unsafe {
-            gather(&runs, sources, pitch, scratch, rests, rest);
+            gather(&runs, &patches, scratch, rests, rest);
             let mut words = words.as_ptr();
             if channels > 1 {
                 words = tile(words, scratch, groups, output_pixel, stride, last, channels / 2);
@@ -193,41 +206,50 @@ pub(super) unsafe fn pairs(
     unsafe { super::memory::clamp(output, shape.output_len(), range) };
 }
 
-/// Widens three patches, whose rows are `pitch` bytes apart.
+/// The patch of a pixel, in the input or a copy of it.
+#[derive(Clone, Copy)]
+struct Patch {
+    start: *const i8,
+    /// Bytes from the start of a run to that of the next one.
+    pitch: usize,
+}
+
+/// Widens three patches.
 ///
 /// # Safety
-/// The runs can be read at the sources, the columns of three pixels written at `columns`, three times `rest` bytes at `rests`.
+/// The runs of the patches can be read, the columns of three pixels written at `columns`, three times `rest` bytes at `rests`.
 #[inline(always)]
-unsafe fn gather(
-    runs: &Runs,
-    sources: [*const i8; 3],
-    pitch: usize,
-    mut columns: *mut u32,
-    rests: *mut i8,
-    rest: usize,
-) {
+unsafe fn gather(runs: &Runs, patches: &[Patch; 3], mut columns: *mut u32, rests: *mut i8, rest: usize) {
     let whole = runs.length / 4;
     let partial = runs.length % 4;
     // SAFETY: the runs can be read, and columns and rests written, as the caller vouches; counts of 0 are left out.
     unsafe {
-        let [first, second, third] = sources;
         if whole > 0 {
-            columns = widen(first, second, third, columns, whole, runs.count, pitch.wrapping_sub(4 * whole));
+            let [first, second, third] = patches.map(|patch| patch.start);
+            let [first_gap, second_gap, third_gap] = patches.map(|patch| patch.pitch.wrapping_sub(4 * whole));
+            columns = widen(first, second, third, columns, whole, runs.count, first_gap, second_gap, third_gap);
         }
         if partial > 0 {
-            for (pixel, source) in sources.into_iter().enumerate() {
-                let mut place = rests.add(pixel * rest);
-                let mut run = source.add(4 * whole);
+            let mut place = rests;
+            for patch in patches {
+                let next = place.add(rest);
+                let mut run = patch.start.add(4 * whole);
+                // The bytes of a run one by one: a loop over them would take longer than they do.
                 for _ in 0..runs.count {
-                    for index in 0..partial {
-                        *place.add(index) = *run.wrapping_add(index);
+                    *place = *run;
+                    if partial > 1 {
+                        *place.add(1) = *run.add(1);
+                    }
+                    if partial > 2 {
+                        *place.add(2) = *run.add(2);
                     }
                     place = place.add(partial);
-                    run = run.wrapping_add(pitch);
+                    run = run.wrapping_add(patch.pitch);
                 }
+                place = next;
             }
             let rests = rests.cast_const();
-            widen(rests, rests.add(rest), rests.add(2 * rest), columns, rest / 4, 1, 0);
+            widen(rests, rests.add(rest), rests.add(2 * rest), columns, rest / 4, 1, 0, 0, 0);
         }
     }
 }

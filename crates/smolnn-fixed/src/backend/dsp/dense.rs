@@ -25,7 +25,7 @@ pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: 
             vector(layer.words, shape.inputs(), shape.outputs(), input, output, scratch.as_mut_ptr());
             super::memory::clamp(output, shape.outputs(), &layer.output);
         } else {
-            let (tile, conv) = (tile::of(layer.layout), shape.as_conv2d());
+            let (tile, conv) = (tile::of(layer.layout, &layer.output), shape.as_conv2d());
             pairs(tile, &conv, layer.words, 0, &layer.output, input, output, scratch.as_mut_ptr());
         }
     }
@@ -123,7 +123,8 @@ macro_rules! requantise {
     };
 }
 
-/// Bytes of a step: 31 wide instructions.
+/// Steps of the unrolled loop, a power of two, and bytes of a step: 31 wide instructions.
+const UNROLLED: usize = 8;
 const STEP: usize = 124;
 
 /// Computes the outputs from `output` to `end`, eight at a time; gives the end of the words read.
@@ -163,7 +164,7 @@ unsafe extern "C" fn eights(
         "add r5, r1, r2, lsl #2",
         "str r5, [sp, #8]",
         "rsb r3, r2, #0",
-        "and r3, r3, #3",
+        "and r3, r3, #{unrolled} - 1",
         "movs r4, #{step}",
         "adr r5, 2f",
         "mla r3, r3, r4, r5",
@@ -174,6 +175,10 @@ unsafe extern "C" fn eights(
         "ldmia.w sp, {{r1, pc}}",
         ".p2align 2",
         "2:",
+        step!(),
+        step!(),
+        step!(),
+        step!(),
         step!(),
         step!(),
         step!(),
@@ -192,6 +197,7 @@ unsafe extern "C" fn eights(
         "bne.w 1b",
         "add sp, #20",
         "pop {{r4-r11, pc}}",
+        unrolled = const UNROLLED,
         step = const STEP,
     )
 }

@@ -5,11 +5,11 @@
 //! (T), `V0 T02 V2 V1 T13 V3`. Then every channel runs along the row with its weights in registers: three taps of two
 //! rows by SMLAD, three of one row by SMLA. The three outputs of a turn share their columns.
 //!
-//! 17 instructions per record of four channels, 44 per three outputs of a channel: 2.1 per product on wide images.
+//! 15 instructions per record of four channels, 44 per three outputs of a channel: 2.1 per product on wide images.
 //!
 //! **Any other kernel** ([`Layout::DspTaps`]): pixel by pixel, four channels at a time, two taps per SMLAD. Taps are at equal
 //! distances, as those of a column are; what is not, or sees padding, is copied first, as often as the depth multiplier
-//! says. 20 instructions for 8 products.
+//! says. 17 instructions for 8 products.
 //!
 //! One input channel is a convolution of one channel, and packed and run as such.
 //! Held by: random shapes against the oracle on the boards (the `conformance` firmware).
@@ -28,7 +28,14 @@ pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl T
     // are as long as the shape and the layout say.
     unsafe {
         if layer.layout.is(Layout::DspThree) {
-            three(layer, input, output, scratch.as_mut_ptr())
+            // A model links the kernels of its own layers alone.
+            let kernel = match (layer.shape.columns().stride(), layer.output.is_rectified()) {
+                (1, false) => narrow,
+                (1, true) => rectified_narrow,
+                (_, false) => wide,
+                (_, true) => rectified_wide,
+            };
+            three(kernel, layer, input, output, scratch.as_mut_ptr())
         } else {
             taps(layer, input, output, scratch.as_mut_ptr())
         }
@@ -68,9 +75,15 @@ struct Row {
 /// Runs a 3×3 kernel row by row.
 ///
 /// # Safety
-/// The layer has the layout of threes; input, output and scratch memory have the lengths that its shape says.
+/// The layer has the layout of threes, and the kernel is the one of its stride and its outputs; input, output and scratch memory have the lengths that its shape says.
 #[inline(never)]
-unsafe fn three(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, scratch: *mut u32) {
+unsafe fn three(
+    kernel: unsafe extern "C" fn(&Row),
+    layer: &DepthwiseConv2d<'_>,
+    input: *const i8,
+    output: *mut i8,
+    scratch: *mut u32,
+) {
     let shape = &layer.shape;
     let channels = shape.output().channels;
     let zero = i32::from(layer.input_zero_point);
@@ -99,7 +112,6 @@ unsafe fn three(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, 
         inside: scratch.wrapping_add(RECORD * shape.columns().before()),
         blocks: channels / 4,
     };
-    let run = if shape.columns().stride() == 1 { narrow } else { wide };
     let mut image = input;
     let mut output_row = output;
     for _ in 0..shape.batch() {
@@ -117,12 +129,19 @@ unsafe fn three(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, 
             // SAFETY: the rows lie in the image; blocks of channels that overlap read what is there still, since a row of
             // the output never covers input that the row needs.
             unsafe {
-                run(&row);
+                kernel(&row);
                 let rest = channels % 4;
                 if rest > 0 {
                     let first = channels - 4;
                     let words = row.words.add(channels / 4 * pack::BLOCK);
-                    run(&Row { output: output_row.add(first), words, first, end: row.end + first, blocks: 1, ..row });
+                    kernel(&Row {
+                        output: output_row.add(first),
+                        words,
+                        first,
+                        end: row.end + first,
+                        blocks: 1,
+                        ..row
+                    });
                 }
             }
             output_row = output_row.wrapping_add(shape.output().row());
@@ -241,15 +260,13 @@ macro_rules! gather {
             $last,
             "
              add r11, lr
-             sxtb16 r10, r7
-             sxtb16 r6, r9
-             pkhbt r4, r10, r6, lsl #16
-             pkhtb r6, r6, r10, asr #16
+             pkhbt r10, r7, r9, lsl #16
+             pkhtb r7, r9, r7, asr #16
+             sxtb16 r4, r10
              sxtb16 r5, r8
-             sxtb16 r10, r7, ror #8
-             sxtb16 r9, r9, ror #8
-             pkhbt r7, r10, r9, lsl #16
-             pkhtb r9, r9, r10, asr #16
+             sxtb16 r6, r7
+             sxtb16 r9, r7, ror #8
+             sxtb16 r7, r10, ror #8
              sxtb16 r8, r8, ror #8
              stmia.w r12!, {{r4, r5, r6, r7, r8, r9}}
              cmp r11, r3
@@ -284,24 +301,28 @@ macro_rules! tap {
     };
 }
 
-/// Requantises an accumulator, which is doubled already, with multiplier, rounding and shift in r11, r12, lr; r2 is overwritten.
+/// Requantises an accumulator, which is doubled already, with multiplier, rounding and shift in r11, r12, lr; r2 is overwritten. Where
+/// outputs are rectified, the sign needs no correction.
 macro_rules! requantise {
-    ($sum:literal) => {
+    (any, $sum:literal) => {
+        concat!("add r2, r12, ", $sum, ", asr #31\n", requantise!("r2", $sum))
+    };
+    (rectified, $sum:literal) => {
+        requantise!("r12", $sum)
+    };
+    ($rounding:literal, $sum:literal) => {
         concat!(
-            "add r2, r12, ",
-            $sum,
-            ", asr #31\n",
             "smmlar ",
             $sum,
             ", ",
             $sum,
-            ", r11, r2\n",
-            "asr ",
+            ", r11, ",
+            $rounding,
+            "\nasr ",
             $sum,
             ", ",
             $sum,
-            ", lr\n",
-            "ssat ",
+            ", lr\nssat ",
             $sum,
             ", #8, ",
             $sum,
@@ -393,7 +414,7 @@ macro_rules! outputs {
 
 /// Runs one channel along the row. Its records start at r0, its outputs at r1.
 macro_rules! channel {
-    ($stride:tt, $h:tt) => {
+    ($outputs:ident, $stride:tt, $h:tt) => {
         concat!(
             // Bias and weights go to r2 to r7; multiplier, rounding and shift go to the stack.
             "ldr.w lr, [sp, #36]
@@ -409,9 +430,9 @@ macro_rules! channel {
             ",
             outputs!(3, $stride, $h),
             "ldmia.w sp, {{r11, r12, lr}}\n",
-            requantise!("r8"),
-            requantise!("r9"),
-            requantise!("r10"),
+            requantise!($outputs, "r8"),
+            requantise!($outputs, "r9"),
+            requantise!($outputs, "r10"),
             "ldrd r11, r12, [sp, #12]
              strb.w r8, [r1]
              strb.w r9, [r1, r11]
@@ -428,8 +449,8 @@ macro_rules! channel {
             ",
             outputs!(2, $stride, $h),
             "ldmia.w sp, {{r11, r12, lr}}\n",
-            requantise!("r8"),
-            requantise!("r9"),
+            requantise!($outputs, "r8"),
+            requantise!($outputs, "r9"),
             "ldr r11, [sp, #12]
              strb.w r8, [r1]
              strb.w r9, [r1, r11]
@@ -438,7 +459,7 @@ macro_rules! channel {
             ",
             outputs!(1, $stride, $h),
             "ldmia.w sp, {{r11, r12, lr}}\n",
-            requantise!("r8"),
+            requantise!($outputs, "r8"),
             "strb.w r8, [r1]
             33:
             ",
@@ -454,12 +475,12 @@ macro_rules! channel {
 // | r1              | second row                                    | next output                                       |
 // | r2              | third row                                     | bias; taken by the requantisation                 |
 // | r3              | offset behind the last column                 | weights of rows 0 and 1, tap 0                    |
-// | r4, r5          | widened bytes, words of a record              | weights of rows 0 and 1, taps 1 and 2             |
-// | r6              | widened bytes, a word of a record             | weights of row 2, taps 0 and 1                    |
-// | r7              | four bytes of the first row                   | weight of row 2, tap 2                            |
+// | r4, r5          | words of a record                             | weights of rows 0 and 1, taps 1 and 2             |
+// | r6              | a word of a record                            | weights of row 2, taps 0 and 1                    |
+// | r7              | four bytes of the first row, then two of both | weight of row 2, tap 2                            |
 // | r8              | four bytes of the third row                   | first accumulator; between turns their end        |
 // | r9              | four bytes of the second row                  | second accumulator                                |
-// | r10             | widened bytes                                 | third accumulator                                 |
+// | r10             | two bytes of the first and the second row     | third accumulator                                 |
 // | r11             | offset of the column                          | V of a record; multiplier; `channels`             |
 // | r12             | next record                                   | T of a record; rounding; `three_pixels`           |
 // | lr              | `channels`                                    | shift                                             |
@@ -476,7 +497,7 @@ macro_rules! channel {
 // | 36        | next words                                   | 76    | blocks that are left                           |
 // |           |                                              | 80    | 1 while channels 1 and 3 of the block are computed |
 macro_rules! row {
-    ($stride:tt) => {
+    ($outputs:ident, $stride:tt) => {
         naked_asm!(
             env!("SMOLNN_DSP_CORE"),
             "push {{r4-r11, lr}}",
@@ -520,11 +541,11 @@ macro_rules! row {
             "20:",
             "ldrd r0, r1, [sp, #28]",
             "21:",
-            channel!($stride, "b"),
+            channel!($outputs, $stride, "b"),
             "ldrd r0, r1, [sp, #28]",
             "adds r0, #4",
             "adds r1, #2",
-            channel!($stride, "t"),
+            channel!($outputs, $stride, "t"),
             "ldrd r0, r1, [sp, #28]",
             "ldr r2, [sp, #80]",
             "eors r2, r2, #1",
@@ -556,7 +577,16 @@ macro_rules! row {
 /// can be written. There is a block, and a column inside.
 #[unsafe(naked)]
 unsafe extern "C" fn narrow(row: &Row) {
-    row!(1)
+    row!(any, 1)
+}
+
+/// As [`narrow`], for outputs that are rectified.
+///
+/// # Safety
+/// As for [`narrow`].
+#[unsafe(naked)]
+unsafe extern "C" fn rectified_narrow(row: &Row) {
+    row!(rectified, 1)
 }
 
 /// The kernel of a row at stride 2. The tables of its registers stand above the macro `row`.
@@ -567,7 +597,16 @@ unsafe extern "C" fn narrow(row: &Row) {
 /// can be written. There is a block, and a column inside.
 #[unsafe(naked)]
 unsafe extern "C" fn wide(row: &Row) {
-    row!(2)
+    row!(any, 2)
+}
+
+/// As [`wide`], for outputs that are rectified.
+///
+/// # Safety
+/// As for [`wide`].
+#[unsafe(naked)]
+unsafe extern "C" fn rectified_wide(row: &Row) {
+    row!(rectified, 2)
 }
 
 /// Requantises two channels, whose accumulators are doubled already, with the parameters at r0, and stores two outputs at r1; r3
@@ -609,11 +648,11 @@ macro_rules! store_two {
 // | r0             | next words                                        | next words                                   |
 // | r1             | next tap                                          | next output                                  |
 // | r2             | `step`                                            | `step`                                       |
-// | r3             | two taps of a channel; end of the pairs           | result                                       |
+// | r3             | end of the pairs                                  | result                                       |
 // | r4, r5, r6, r7 | accumulators of the channels 0 to 3               | the same                                     |
-// | r8, r9         | four channels of two taps                         | multiplier, rounding of one channel          |
+// | r8, r9         | four channels of two taps; r8: two of both, r9: one of both | multiplier, rounding of one channel |
 // | r10, r11       | weights of two channels                           | its shift; multiplier of the next channel    |
-// | r12, lr        | widened taps                                      | its rounding, its shift                      |
+// | r12, lr        | two channels of both taps; one of both            | its rounding, its shift                      |
 //
 // | stack | holds                                       | stack | holds                                |
 // |-------|---------------------------------------------|-------|--------------------------------------|
@@ -651,21 +690,19 @@ unsafe extern "C" fn four(
         "ldr.w r8, [r1]",
         "ldr.w r9, [r1, r2]",
         "add r1, r1, r2, lsl #1",
+        // Bytes are paired before they are widened, so that a pair is one widening.
+        "pkhbt r12, r8, r9, lsl #16",
+        "pkhtb r8, r9, r8, asr #16",
         "ldmia.w r0!, {{r10, r11}}",
-        "sxtb16 r12, r8",
-        "sxtb16 lr, r9",
-        "pkhbt r3, r12, lr, lsl #16",
-        "pkhtb lr, lr, r12, asr #16",
-        "smlad r4, r3, r10, r4",
+        "sxtb16 r9, r12",
+        "sxtb16 lr, r8",
+        "smlad r4, r9, r10, r4",
         "smlad r6, lr, r11, r6",
         "ldmia.w r0!, {{r10, r11}}",
-        "sxtb16 r12, r8, ror #8",
-        "sxtb16 lr, r9, ror #8",
-        "pkhbt r3, r12, lr, lsl #16",
-        "pkhtb lr, lr, r12, asr #16",
-        "smlad r5, r3, r10, r5",
+        "sxtb16 r9, r12, ror #8",
+        "sxtb16 lr, r8, ror #8",
+        "smlad r5, r9, r10, r5",
         "smlad r7, lr, r11, r7",
-        "ldr r3, [sp]",
         "cmp r1, r3",
         "bne 2b",
         "3:",

@@ -7,6 +7,9 @@
 //! where a = 0 and both signs give the same. The zero point z goes along: t = 2^(s−1) + z·2^s. Held by the test
 //! `requantisation_is_the_reference` below.
 //!
+//! Behind a ReLU no output is below z, and a negative x gives z: with or without the term x >> 31 the formula gives at most z for
+//! it. The kernels leave that term out where outputs are rectified.
+//!
 //! A multiplier of 1/2 to 1 has s = 0, and no second rounding to correct. Few x then have an output that is not saturated,
 //! and a mantissa m of some bits less rounds all of them alike: m = n·2^(31−j), j ≤ 21. The accumulator starts from 2^j more,
 //! which makes those x positive and adds n exactly; t = z − n.
@@ -291,7 +294,7 @@ pub(crate) const fn winograd_saves(shape: &Conv2dShape) -> u64 {
     // Three tiles: their inputs are transformed; for two channels the products of two inputs take 13 cycles at each of 16 places.
     let winograd =
         tiles.div_ceil(WINOGRAD_TILES as u64) * (3 * 70 * inputs + outputs / 2 * (16 * (13 * inputs / 2 + 22) + 460));
-    let direct = shape.output_len() as u64 * (shape.depth() as u64 * 26 / 24 + 41);
+    let direct = shape.output_len() as u64 * (shape.depth() as u64 * 25 / 24 + 42);
     direct.saturating_sub(winograd)
 }
 
@@ -660,6 +663,12 @@ mod tests {
         (sum >> requantise.shift).clamp(-128, 127)
     }
 
+    /// What they do where outputs are rectified, before the clamp.
+    fn run_rectified(requantise: Requantise, x: i32) -> i32 {
+        let sum = smmlar(x.wrapping_mul(2), requantise.mantissa, requantise.rounding);
+        (sum >> requantise.shift).clamp(-128, 127)
+    }
+
     #[test]
     fn requantisation_is_the_reference() {
         let mantissas = [
@@ -676,6 +685,11 @@ mod tests {
         let mut compare = |requantise: Requantise, multiplier: Multiplier, zero_point: i32, x: i32| {
             let expected = OutputRange::int8(zero_point).finish(multiplier.apply(x));
             assert_eq!(run(requantise, x), expected, "x {x} multiplier {multiplier:?} zero point {zero_point}");
+            assert_eq!(
+                run_rectified(requantise, x).max(zero_point),
+                expected.max(zero_point),
+                "x {x} multiplier {multiplier:?} least output {zero_point}"
+            );
             compared += 1;
         };
         for shift in 1..=31 {
@@ -744,6 +758,11 @@ mod tests {
             let one = |x: i32| {
                 let expected = OutputRange::int8(zero_point).finish(multiplier.apply(x));
                 assert_eq!(run(requantise, x + offset), expected, "x {x} {multiplier:?} zero point {zero_point}");
+                assert_eq!(
+                    run_rectified(requantise, x + offset).max(zero_point),
+                    expected.max(zero_point),
+                    "x {x} {multiplier:?} least output {zero_point}"
+                );
             };
             for x in -3000..=3000 {
                 one(x);

@@ -6,29 +6,36 @@
 //!   the packed word adds 256·A1 + A0, SMLAD of its SXTB16 adds A0, so that A1 = (S − A0) >> 8: one SXTB16 for four
 //!   weights instead of two.
 //! - Requantisation: SMMLAR(2x, m, t) = t + ((x·m + 2^30) >> 31) with t = rounding + (x >> 31), then ASR and SSAT, see
-//!   `requantise` in `pack`, where the equality is proved.
+//!   `requantise` in `pack`, where the equality is proved. Where the outputs are rectified, t = rounding: of a negative sum both give at
+//!   most the zero point, which is the least output.
 //!
-//! 17 instructions for 24 products in the inner loop, 53 around it for the six outputs.
+//! 17 instructions for 24 products in the inner loop, 52 around it for the six outputs.
 //! Held by: random shapes against the oracle on the boards (the `conformance` firmware).
 
 use core::arch::naked_asm;
 
 use crate::pack::Layout;
+use crate::quantise::OutputRange;
 
-/// [`tile`] or [`wide_tile`].
+/// [`tile`] or another one of this file.
 pub(super) type Tile = unsafe extern "C" fn(*const u32, *const u32, usize, *mut i8, usize, usize, usize) -> *const u32;
 
-/// The tile for words of the layout, which is that of pairs or the wide one.
+/// The tile for words of the layout, which is that of pairs or the wide one, and for outputs of that range.
 #[inline(always)]
-pub(super) fn of(layout: Layout) -> Tile {
-    if layout.is(Layout::DspWide) { wide_tile } else { tile }
+pub(super) fn of(layout: Layout, output: &OutputRange) -> Tile {
+    match (layout.is(Layout::DspWide), output.is_rectified()) {
+        (false, false) => tile,
+        (false, true) => rectified_tile,
+        (true, false) => wide_tile,
+        (true, true) => rectified_wide_tile,
+    }
 }
 
 /// Bytes of one step of the unrolled loop: 17 wide instructions, and 16 where weights are wide.
 const STEP: usize = 68;
 const WIDE_STEP: usize = 64;
 /// Steps of the unrolled loop, a power of two.
-const UNROLLED: usize = 4;
+const UNROLLED: usize = 8;
 
 /// One step: four depths of three pixels and two channels.
 macro_rules! step {
@@ -75,10 +82,40 @@ macro_rules! wide_step {
     };
 }
 
-/// The body of the tile around the inner loop: bytes of a step of the loop, the steps, what is done to the sums of the odd channel behind
-/// the loop, and how they are doubled.
+/// Requantises a doubled sum with multiplier, rounding and shift in r10, r11, r12; r3 is overwritten. Where outputs are rectified, the
+/// sign needs no correction.
+macro_rules! requantise {
+    (any, $sum:literal) => {
+        concat!("add r3, r11, ", $sum, ", asr #31\n", requantise!("r3", $sum))
+    };
+    (rectified, $sum:literal) => {
+        requantise!("r11", $sum)
+    };
+    ($rounding:literal, $sum:literal) => {
+        concat!(
+            "smmlar ",
+            $sum,
+            ", ",
+            $sum,
+            ", r10, ",
+            $rounding,
+            "\nasr ",
+            $sum,
+            ", ",
+            $sum,
+            ", r12\nssat ",
+            $sum,
+            ", #8, ",
+            $sum,
+            "\n",
+        )
+    };
+}
+
+/// The body of the tile around the inner loop: how outputs are requantised, bytes of a step of the loop, the steps, what is done to the
+/// sums of the odd channel behind the loop, and how they are doubled.
 macro_rules! tile {
-    ($bytes:ident; $($steps:expr),*; $($separate:literal),*; $($double:literal),*) => {
+    ($outputs:ident, $bytes:ident; $($steps:expr),*; $($separate:literal),*; $($double:literal),*) => {
         naked_asm!(
             env!("SMOLNN_DSP_CORE"),
             "push {{r4-r11, lr}}",
@@ -87,8 +124,8 @@ macro_rules! tile {
             "ldr r6, [sp, #44]",
             "add r6, r3, r6, lsl #1",
             "sub sp, #28",
-            "strd r3, r4, [sp, #12]",
-            "strd r5, r6, [sp, #20]",
+            "strd r3, r4, [sp]",
+            "strd r5, r6, [sp, #8]",
             "rsb r3, r2, #0",
             "and r3, r3, #{unrolled} - 1",
             "add r2, r2, #{unrolled} - 1",
@@ -97,8 +134,8 @@ macro_rules! tile {
             "adr r5, 2f",
             "mla r3, r3, r4, r5",
             "orr r3, r3, #1",
-            "strd r1, r2, [sp]",
-            "str r3, [sp, #8]",
+            "strd r1, r2, [sp, #16]",
+            "str r3, [sp, #24]",
             // The two sums of each pixel start from the first two words of the channels' stream.
             "1:",
             "ldmia r0!, {{r4, r5}}",
@@ -106,62 +143,65 @@ macro_rules! tile {
             "mov r7, r5",
             "mov r8, r4",
             "mov r9, r5",
-            "ldmia.w sp, {{r1, r2, pc}}",
+            "add r1, sp, #16",
+            "ldmia.w r1, {{r1, r2, pc}}",
             ".p2align 2",
             "2:",
             $($steps,)*
             "subs r2, r2, #1",
-            "bne 2b",
+            "bne.w 2b",
             // The even channel's sums are in r4, r6, r8. Multiplier, rounding and shift go to r10, r11, r12.
-            "ldrd r1, r2, [sp, #12]",
-            "ldr.w lr, [sp, #20]",
             "ldmia.w r0!, {{r10, r11, r12}}",
             $($separate,)*
             "lsls r4, r4, #1",
             "lsls r6, r6, #1",
             "lsl r8, r8, #1",
-            "add r3, r11, r6, asr #31",
-            "smmlar r3, r6, r10, r3",
-            "asr r3, r3, r12",
-            "ssat r3, #8, r3",
-            "strb r3, [r1, r2]",
-            "add r3, r11, r8, asr #31",
-            "smmlar r3, r8, r10, r3",
-            "asr r3, r3, r12",
-            "ssat r3, #8, r3",
-            "strb r3, [r1, lr]",
-            "add r3, r11, r4, asr #31",
-            "smmlar r3, r4, r10, r3",
-            "asr r3, r3, r12",
-            "ssat r3, #8, r3",
-            "strb r3, [r1], #1",
+            requantise!($outputs, "r4"),
+            requantise!($outputs, "r6"),
+            requantise!($outputs, "r8"),
             // r5, r7, r9 hold the odd channel's sums, 256 times as much where they are packed.
             "ldmia.w r0!, {{r10, r11, r12}}",
             $($double,)*
-            "add r3, r11, r7, asr #31",
-            "smmlar r3, r7, r10, r3",
-            "asr r3, r3, r12",
-            "ssat r3, #8, r3",
-            "strb r3, [r1, r2]",
-            "add r3, r11, r9, asr #31",
-            "smmlar r3, r9, r10, r3",
-            "asr r3, r3, r12",
-            "ssat r3, #8, r3",
-            "strb r3, [r1, lr]",
-            "add r3, r11, r5, asr #31",
-            "smmlar r3, r5, r10, r3",
-            "asr r3, r3, r12",
-            "ssat r3, #8, r3",
-            "strb r3, [r1], #1",
-            "str r1, [sp, #12]",
-            "ldr r3, [sp, #24]",
-            "cmp r1, r3",
+            requantise!($outputs, "r5"),
+            requantise!($outputs, "r7"),
+            requantise!($outputs, "r9"),
+            "bfi r4, r5, #8, #8",
+            "bfi r6, r7, #8, #8",
+            "bfi r8, r9, #8, #8",
+            "ldmia.w sp, {{r1, r2, r3, r5}}",
+            "strh r6, [r1, r2]",
+            "strh.w r8, [r1, r3]",
+            "strh r4, [r1], #2",
+            "str r1, [sp]",
+            "cmp r1, r5",
             "bne.w 1b",
             "add sp, #28",
             "pop {{r4-r11, pc}}",
             unrolled = const UNROLLED,
             log = const UNROLLED.trailing_zeros(),
             step = const $bytes,
+        )
+    };
+}
+
+/// The body on packed weights.
+macro_rules! packed {
+    ($outputs:ident) => {
+        tile!(
+            $outputs, STEP; step!(), step!(), step!(), step!(), step!(), step!(), step!(), step!();
+            "subs r5, r5, r4", "subs r7, r7, r6", "sub r9, r9, r8";
+            "asrs r5, r5, #7", "asrs r7, r7, #7", "asr r9, r9, #7"
+        )
+    };
+}
+
+/// The body on wide weights.
+macro_rules! wide {
+    ($outputs:ident) => {
+        tile!(
+            $outputs, WIDE_STEP;
+            wide_step!(), wide_step!(), wide_step!(), wide_step!(), wide_step!(), wide_step!(), wide_step!(), wide_step!();;
+            "lsls r5, r5, #1", "lsls r7, r7, #1", "lsl r9, r9, #1"
         )
     };
 }
@@ -179,17 +219,17 @@ macro_rules! tile {
 // | r0          | next words                                 | next words                         |
 // | r1          | next words of the columns                  | next output of the first pixel     |
 // | r2          | turns that are left                        | `stride`                           |
-// | r3, r12, lr | two depths of the three pixels             | r3: result, r12: shift, lr: `last` |
-// | r4, r6, r8  | sums A0 of the even channel                | the same                           |
-// | r5, r7, r9  | 256·A1 + A0 of both channels               | 256·A1                             |
+// | r3, r12, lr | two depths of the three pixels             | r3: rounding of a sum, `last`; r12: shift |
+// | r4, r6, r8  | sums A0 of the even channel                | its results, then both channels'   |
+// | r5, r7, r9  | 256·A1 + A0 of both channels               | 256·A1, then results; r5: end of the first pixel's outputs |
 // | r10, r11    | weights of both channels; those of the even one | multiplier, rounding          |
 //
-// | stack | holds                            | stack | holds                          |
-// |-------|----------------------------------|-------|--------------------------------|
-// | 0     | `columns`                        | 16    | `stride`                       |
-// | 4     | turns of the loop                | 20    | `last`                         |
-// | 8     | address where the first turn starts | 24 | end of the first pixel's outputs |
-// | 12    | next output of the first pixel   |       |                                |
+// | stack | holds                            | stack | holds                               |
+// |-------|----------------------------------|-------|-------------------------------------|
+// | 0     | next output of the first pixel   | 16    | `columns`                           |
+// | 4     | `stride`                         | 20    | turns of the loop                   |
+// | 8     | `last`                           | 24    | address where the first turn starts |
+// | 12    | end of the first pixel's outputs |       |                                     |
 #[unsafe(naked)]
 unsafe extern "C" fn tile(
     words: *const u32,
@@ -200,11 +240,24 @@ unsafe extern "C" fn tile(
     last: usize,
     pairs: usize,
 ) -> *const u32 {
-    tile!(
-        STEP; step!(), step!(), step!(), step!();
-        "subs r5, r5, r4", "subs r7, r7, r6", "sub r9, r9, r8";
-        "asrs r5, r5, #7", "asrs r7, r7, #7", "asr r9, r9, #7"
-    )
+    packed!(any)
+}
+
+/// As [`tile`], for outputs that are rectified.
+///
+/// # Safety
+/// As for [`tile`].
+#[unsafe(naked)]
+unsafe extern "C" fn rectified_tile(
+    words: *const u32,
+    columns: *const u32,
+    groups: usize,
+    output: *mut i8,
+    stride: usize,
+    last: usize,
+    pairs: usize,
+) -> *const u32 {
+    packed!(rectified)
 }
 
 /// As [`tile`], on words of the wide layout: the two sums of each pixel are those of the two channels. 16 instructions for 24 products.
@@ -221,14 +274,28 @@ unsafe extern "C" fn wide_tile(
     last: usize,
     pairs: usize,
 ) -> *const u32 {
-    tile!(
-        WIDE_STEP; wide_step!(), wide_step!(), wide_step!(), wide_step!();;
-        "lsls r5, r5, #1", "lsls r7, r7, #1", "lsl r9, r9, #1"
-    )
+    wide!(any)
+}
+
+/// As [`wide_tile`], for outputs that are rectified.
+///
+/// # Safety
+/// As for [`wide_tile`].
+#[unsafe(naked)]
+unsafe extern "C" fn rectified_wide_tile(
+    words: *const u32,
+    columns: *const u32,
+    groups: usize,
+    output: *mut i8,
+    stride: usize,
+    last: usize,
+    pairs: usize,
+) -> *const u32 {
+    wide!(rectified)
 }
 
 /// Widens `runs` runs of `groups` groups of four bytes of each of three pixels into columns; gives the end of the columns.
-/// From the end of a run it is `gap` bytes to the next one.
+/// From the end of a run it is a gap to the next one, of each pixel its own.
 ///
 /// 12 instructions for 12 bytes.
 ///
@@ -239,8 +306,8 @@ unsafe extern "C" fn wide_tile(
 // |------------------|-------------------------------------------------------------|
 // | r0, r1, r2       | next bytes of the three pixels                              |
 // | r3               | next words of the columns                                   |
-// | r4               | groups of the run that are left; between runs `gap`         |
-// | r5, r6, r7       | even depths of the three pixels                             |
+// | r4               | groups of the run that are left                             |
+// | r5, r6, r7       | even depths of the three pixels; between runs gaps          |
 // | r8, r9, r10      | four bytes of the three pixels, then their odd depths       |
 // | r12              | runs that are left                                          |
 #[unsafe(naked)]
@@ -251,7 +318,9 @@ pub(super) unsafe extern "C" fn widen(
     columns: *mut u32,
     groups: usize,
     runs: usize,
-    gap: usize,
+    first_gap: usize,
+    second_gap: usize,
+    third_gap: usize,
 ) -> *mut u32 {
     naked_asm!(
         env!("SMOLNN_DSP_CORE"),
@@ -272,10 +341,12 @@ pub(super) unsafe extern "C" fn widen(
         "stmia r3!, {{r5, r6, r7, r8, r9, r10}}",
         "subs r4, r4, #1",
         "bne 2b",
-        "ldr r4, [sp, #44]",
-        "add r0, r4",
-        "add r1, r4",
-        "add r2, r4",
+        "ldr r5, [sp, #44]",
+        "ldr r6, [sp, #48]",
+        "ldr r7, [sp, #52]",
+        "add r0, r5",
+        "add r1, r6",
+        "add r2, r7",
         "subs r12, r12, #1",
         "bne 1b",
         "mov r0, r3",
