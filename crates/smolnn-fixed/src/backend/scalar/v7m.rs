@@ -66,7 +66,7 @@ mod tile {
     use super::super::kernels::Job;
 
     /// Two depths of four pixels and a channel, eight multiply-accumulates in fourteen instructions and 19 cycles. Single loads
-    /// behind each other take a cycle each but for the first.
+    /// behind each other take a cycle each but for the first. `$d` is the whole address of the last word: that of a turn moves r0 on.
     macro_rules! quad_step {
         ($a:literal, $b:literal, $c:literal, $d:literal) => {
             concat!(
@@ -79,9 +79,9 @@ mod tile {
                 "ldr r6, [r0, #",
                 $c,
                 "]\n",
-                "ldr r7, [r0, #",
+                "ldr r7, ",
                 $d,
-                "]\n",
+                "\n",
                 "ldrsb r2, [r1], #1
                  ldrsb r3, [r1], #1
                  mla r4, r4, r2, r12
@@ -96,20 +96,20 @@ mod tile {
         };
     }
 
-    /// Eight depths of four pixels and a channel until the column ends at lr. The carry flag says that the depth is an odd number of
-    /// fours: then it starts in the middle of a turn, and the column half a turn earlier.
+    /// Eight depths of four pixels and a channel, until r0 arrives at lr: at the last word of the column, since it is one word behind
+    /// the next ones. The carry flag says that the depth is an odd number of fours: then it starts in the middle of a turn, and the
+    /// column half a turn earlier.
     macro_rules! quad_loop {
         () => {
             concat!(
                 "bcs 4f
                  2:\n",
-                quad_step!("0", "4", "8", "12"),
-                quad_step!("16", "20", "24", "28"),
+                quad_step!("4", "8", "12", "[r0, #16]"),
+                quad_step!("20", "24", "28", "[r0, #32]"),
                 "4:\n",
-                quad_step!("32", "36", "40", "44"),
-                quad_step!("48", "52", "56", "60"),
-                "adds r0, #64
-                 cmp r0, lr
+                quad_step!("36", "40", "44", "[r0, #48]"),
+                quad_step!("52", "56", "60", "[r0, #64]!"),
+                "cmp r0, lr
                  bne 2b\n",
             )
         };
@@ -194,7 +194,7 @@ mod tile {
     //
     // | register   | in the loop over depths                            | behind it                          |
     // |------------|----------------------------------------------------|------------------------------------|
-    // | r0         | next words of the column                           | next channels, then next output    |
+    // | r0         | the word before the next ones of the column        | next channels, then next output    |
     // | r1         | next weights                                       | the same                           |
     // | r2, r3     | the weights of two depths                          | bias, then stride; mantissa        |
     // | r4, r5     | words of the first depth; then sums of products    | shift, rounding constant           |
@@ -202,45 +202,45 @@ mod tile {
     // | r8, r10    | of both pairs: sum of the products modulo 2^32     | lower pixels' sums, then outputs   |
     // | r9, r11    | of both pairs: sum of the upper pixel              | the same, then outputs             |
     // | r12        | 2^15, which rounds a sum of products to the upper pixel's | the same                    |
-    // | lr         | end of the column                                  |                                    |
+    // | lr         | the last word of the column                        |                                    |
     //
     // | stack  | holds                                              | stack  | holds                      |
     // |--------|----------------------------------------------------|--------|----------------------------|
-    // | 0      | where the column starts; bit 0 says: in the middle of a turn | 16 | `stride`             |
-    // | 4      | end of the column                                  | 20     | `offset`                   |
-    // | 8      | next channels                                      | 24     | `end`                      |
-    // | 12     | next output                                        | 28     | what r8 and r10 start from: less the 2^15 of all depths |
+    // | 0      | the word before the column; bit 0 says: start in the middle of a turn | 16 | next output |
+    // | 4      | what r8 and r10 start from: less the 2^15 of all depths | 20 | `stride`                  |
+    // | 8      | the last word of the column                        | 24     | `offset`                   |
+    // | 12     | next channels                                      | 28     | `end`                      |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn convolve(job: *mut Job) {
         naked_asm!(
             "push {{r4-r11, lr}}",
             "ldm r0, {{r1-r10}}",
             "sub sp, #32",
+            "subs r1, #4",
             "add r0, r1, r3, lsl #3",
             "and r8, r3, #4",
             "sub r1, r1, r8, lsl #3",
             "orr r1, r1, r8, lsr #2",
-            "strd r1, r0, [sp, #0]",
-            "strd r4, r5, [sp, #8]",
-            "strd r6, r7, [sp, #16]",
             "lsls r3, r3, #14",
             "rsbs r3, r3, #0",
-            "strd r10, r3, [sp, #24]",
+            "strd r1, r3, [sp]",
+            "strd r0, r4, [sp, #8]",
+            "strd r5, r6, [sp, #16]",
+            "strd r7, r10, [sp, #24]",
             "mov r1, r2",
             "mov r12, #0x8000",
             "3:",
-            "ldrd r0, lr, [sp, #0]",
-            "ldr r8, [sp, #28]",
+            "ldm sp, {{r0, r8, lr}}",
             "mov r9, #0",
             "mov r10, r8",
             "mov r11, r9",
             "lsrs r0, r0, #1",
             "mov r0, r0, lsl #1",
             quad_loop!(),
-            "ldr r0, [sp, #8]",
+            "ldr r0, [sp, #12]",
             "ldm r0!, {{r2, r3, r4}}",
-            "str r0, [sp, #8]",
-            "ldr r5, [sp, #20]",
+            "str r0, [sp, #12]",
+            "ldr r5, [sp, #24]",
             "lsl r5, r5, r4",
             "sub r8, r8, r9, lsl #16",
             "sub r10, r10, r11, lsl #16",
@@ -252,14 +252,14 @@ mod tile {
             output!("r9", "r3", "r4", "r5", "r6"),
             output!("r10", "r3", "r4", "r5", "r6"),
             output!("r11", "r3", "r4", "r5", "r6"),
-            "ldrd r0, r2, [sp, #12]",
+            "ldrd r0, r2, [sp, #16]",
             "strb r9, [r0, r2]",
             "strb r10, [r0, r2, lsl #1]",
             "add r2, r2, r2, lsl #1",
             "strb r11, [r0, r2]",
             "strb r8, [r0], #1",
-            "str r0, [sp, #12]",
-            "ldr r2, [sp, #24]",
+            "str r0, [sp, #16]",
+            "ldr r2, [sp, #28]",
             "cmp r1, r2",
             "bne 3b",
             "add sp, #32",
@@ -725,7 +725,7 @@ mod tile {
     //
     // | register   | holds                                                                     |
     // |------------|---------------------------------------------------------------------------|
-    // | r0         | next words of the column                                                  |
+    // | r0         | the word before the next ones of the column                               |
     // | r1         | next weights                                                              |
     // | r2, r3     | the weights of two depths; at the end r3: `sums`                          |
     // | r4, r5     | words of the first depth; then sums of products                           |
@@ -733,12 +733,13 @@ mod tile {
     // | r8, r10    | of both pairs: sum of the products modulo 2^32, then of the lower pixel   |
     // | r9, r11    | of both pairs: sum of the upper pixel                                     |
     // | r12        | 2^15, which rounds a sum of products to the upper pixel's                 |
-    // | lr         | end of the column                                                         |
+    // | lr         | the last word of the column                                               |
     // | [sp]       | `sums`                                                                    |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn quad(column: *const u32, weights: *const u32, end: *const u32, sums: *mut i32) {
         naked_asm!(
             "push {{r3-r11, lr}}",
+            "subs r0, #4",
             "subs r2, r2, r1",
             "add lr, r0, r2, lsl #3",
             "lsls r3, r2, #14",
