@@ -8,6 +8,9 @@ use super::context::Context;
 use crate::error::Problem;
 use crate::net::{Element, Move, Operator, TensorId, movement};
 
+/// Bytes that a copy's constant takes in a firmware. It is made of words, and the host's may be longer than the 4 bytes of a firmware's.
+pub(super) const COPY_BYTES: usize = size_of::<StridedCopy>() / size_of::<usize>() * 4;
+
 pub(super) fn lower(context: &Context<'_>) -> Result<Lowered, Problem> {
     let movement = movement(context)?;
     let inputs = (0..movement.operands).map(|index| context.input(index)).collect::<Result<Vec<_>, _>>()?;
@@ -20,8 +23,7 @@ pub(super) fn lower(context: &Context<'_>) -> Result<Lowered, Problem> {
     }
     let moves: Vec<Move> = movement.moves.iter().flat_map(|part| part.within(RANK)).collect();
     let bodies = copies(context, element, &moves, &inputs)?;
-    let table = moves.len() * size_of::<StridedCopy>();
-    Ok(context.call(&inputs, bodies)?.table_bytes(table).label(movement.label).into())
+    Ok(context.call(&inputs, bodies)?.table_bytes(moves.len() * COPY_BYTES).label(movement.label).into())
 }
 
 /// Copies from tensors, those that the moves count, to the node's outputs, one after the other.
@@ -91,5 +93,5 @@ fn constant_copy(context: &Context<'_>, constant: TensorId, strides: [isize; RAN
     let body = typed!(context, element, T: any => {
         call!(copy(&StridedCopy::new(lengths, from, to); input<T>(0), output<T>(0)))
     });
-    Ok(context.call(&[constant], body)?.table_bytes(size_of::<StridedCopy>()).into())
+    Ok(context.call(&[constant], body)?.table_bytes(COPY_BYTES).into())
 }

@@ -1,12 +1,12 @@
 //! PAD and PADV2: of up to four dimensions, int8, uint8, int16 and int32; of more dimensions and of f32 as copies.
 
-use smolnn_fixed::movement::{RANK, StridedCopy};
+use smolnn_fixed::movement::RANK;
 use smolnn_fixed::pad::{Pad, pad};
 
 use super::Lowered;
 use super::call::{call, typed};
 use super::context::Context;
-use super::movement::copies;
+use super::movement::{COPY_BYTES, copies};
 use crate::error::Problem;
 use crate::net::{Element, Move, TensorId, pad_amounts, padding};
 
@@ -64,7 +64,6 @@ fn copied(context: &Context<'_>, input: TensorId, element: Element) -> Result<Lo
     };
     let moves: Vec<Move> = padding(context)?.iter().flat_map(|part| part.within(RANK)).collect();
     let body = copies(context, element, &moves, &[input])?;
-    let table = moves.len() * size_of::<StridedCopy>();
     let label = format!("{:?}", pad_amounts(context)?);
-    Ok(context.call(&[input, value], body)?.table_bytes(table).label(label).into())
+    Ok(context.call(&[input, value], body)?.table_bytes(moves.len() * COPY_BYTES).label(label).into())
 }
