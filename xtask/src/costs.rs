@@ -1,4 +1,5 @@
-//! What kernels cost by the size of a layer: fitted to the figures of tests/expected, for the importer's estimates.
+//! What kernels cost by the size of a layer: fitted to the figures of tests/expected, for the importer's estimates, and for the packer's choice of
+//! Winograd's products.
 //!
 //! Each figure is of one shape. A kernel's cost is five numbers: per unit of work (multiply-accumulates, or elements of the larger one of input and output),
 //! per element of the output, per element of the input, per work through output channels (what a convolution gathers, the rows of a softmax), and per
@@ -308,9 +309,9 @@ fn size(form: Form, shape: &str) -> Option<Size> {
     (size.features().iter().all(|feature| *feature > 0.0)).then_some(size)
 }
 
-/// A figure of a kernel: the size of its layer, and what it took.
+/// A figure of a kernel: the numbers of its layer that costs are counted by, and what it took.
 struct Sample {
-    size: Size,
+    features: [f64; 5],
     cost: f64,
 }
 
@@ -343,7 +344,7 @@ fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
 /// The least squares of the relative errors with these of the five costs; `None` where one would be negative.
 fn least_squares(samples: &[Sample], chosen: &[usize]) -> Option<(f64, [f64; 5])> {
     let relative: Vec<[f64; 5]> =
-        samples.iter().map(|sample| sample.size.features().map(|feature| feature / sample.cost)).collect();
+        samples.iter().map(|sample| sample.features.map(|feature| feature / sample.cost)).collect();
     // Columns of like lengths: a call weighs a millionth of its work.
     let lengths: Vec<f64> =
         chosen.iter().map(|&index| relative.iter().map(|row| row[index] * row[index]).sum::<f64>().sqrt()).collect();
@@ -366,7 +367,7 @@ fn least_squares(samples: &[Sample], chosen: &[usize]) -> Option<(f64, [f64; 5])
 
 /// The relative error of costs against a figure.
 fn error(costs: &[f64; 5], sample: &Sample) -> f64 {
-    let estimate: f64 = sample.size.features().iter().zip(costs).map(|(feature, cost)| feature * cost).sum();
+    let estimate: f64 = sample.features.iter().zip(costs).map(|(feature, cost)| feature * cost).sum();
     estimate / sample.cost - 1.0
 }
 
@@ -426,7 +427,7 @@ fn text() -> Result<String> {
         let figures = figures(board, file)?;
         for &(form, kernels) in KERNELS {
             for &kernel in kernels {
-                let mut groups: Vec<(String, Vec<Sample>)> = Vec::new();
+                let mut groups: Vec<(String, &str, Vec<Sample>)> = Vec::new();
                 for (shape, cost) in figures.get(kernel).into_iter().flatten() {
                     let (cost, Some(size)) = (*cost, size(form, shape)) else { continue };
                     let body = match kernel {
@@ -435,15 +436,16 @@ fn text() -> Result<String> {
                         _ => "",
                     };
                     let name = format!("{kernel}{body}");
-                    match groups.iter_mut().find(|(other, _)| *other == name) {
-                        Some((_, samples)) => samples.push(Sample { size, cost }),
-                        None => groups.push((name, vec![Sample { size, cost }])),
+                    let unit = if size.macs.is_some() { "macs" } else { "elements" };
+                    let sample = Sample { features: size.features(), cost };
+                    match groups.iter_mut().find(|(other, ..)| *other == name) {
+                        Some((.., samples)) => samples.push(sample),
+                        None => groups.push((name, unit, vec![sample])),
                     }
                 }
                 ensure!(!groups.is_empty(), "tests/expected/{file} has no figure of {kernel} on {board}");
-                for (name, samples) in groups {
+                for (name, unit, samples) in groups {
                     let Fit { costs, error } = fit(&samples).with_context(|| format!("no fit of {name} on {board}"))?;
-                    let unit = if samples[0].size.macs.is_some() { "macs" } else { "elements" };
                     let costs = costs.map(|cost| if cost == 0.0 { "0".into() } else { format!("{cost:.4e}") });
                     text += &format!("{board} {name} {unit} {} {error:.3}\n", costs.join(" "));
                 }
@@ -453,14 +455,81 @@ fn text() -> Result<String> {
     Ok(text)
 }
 
-fn path() -> PathBuf {
-    shell::root().join(FILE)
+/// The packer's table.
+const PACKER: &str = "crates/smolnn-fixed/src/backend/costs.rs";
+
+const PACKER_HEAD: &str = "\
+//! What convolutions 3×3 of stride 1 cost, fitted to tests/expected: `cargo xtask bench --bless` and `cargo xtask cycles --bless` write this
+//! file, a test of xtask holds it. By it the importer chooses the layers that take Winograd's products.
+#![forbid(unsafe_code)]
+
+use super::winograd::Costs;
+use crate::Backend;
+
+/// The costs on the cores of a backend; `None` where it has no Winograd's products.
+pub(crate) const fn of(backend: Backend) -> Option<Costs> {
+    Some(match backend {
+";
+
+const PACKER_END: &str = "        _ => return None,
+    })
+}
+";
+
+/// Backends that have Winograd's products, the board whose figures stand for their cores, and the tiles that they compute at a time.
+const WINOGRAD: [(&str, &str, &str, f64); 4] = [
+    ("Dsp", "m4", cycles::FILE, 3.0),
+    ("V7m", "m3", cycles::FILE, 4.0),
+    ("V6m", "m0", cycles::FILE, 4.0),
+    ("Rv32", "rv32", bench::FILE, 4.0),
+];
+
+/// The text of the packer's table: fits to the shapes that are measured both ways.
+fn packer_text() -> Result<String> {
+    let mut text = String::from(PACKER_HEAD);
+    for (backend, board, file, together) in WINOGRAD {
+        let figures = figures(board, file)?.remove("conv2d").unwrap_or_default();
+        let (mut direct, mut winograd) = (Vec::new(), Vec::new());
+        for (shape, cost) in &figures {
+            let Some(shape) = shape.strip_suffix(" Winograd") else { continue };
+            let [height, width, inputs, 3.0, 3.0, 1.0, .., outputs] = numbers(shape)[..] else { continue };
+            let (_, figure) =
+                figures.iter().find(|(other, _)| other == shape).with_context(|| format!("no {shape}"))?;
+            let made = height * width * outputs;
+            direct.push(Sample { features: [9.0 * inputs * made, made, 0.0, 0.0, 0.0], cost: *figure });
+            let tiles = ((height / 2.0).ceil() * (width / 2.0).ceil() / together).ceil() * together;
+            let features = [16.0 * tiles * inputs * outputs, tiles * inputs, tiles * outputs, 0.0, 0.0];
+            winograd.push(Sample { features, cost: *cost });
+        }
+        let thousandths = |samples: &[Sample]| -> Result<[f64; 5]> {
+            let fit = fit(samples).with_context(|| format!("no fit of Winograd's products on {board}"))?;
+            Ok(fit.costs.map(|cost| (1000.0 * cost).round()))
+        };
+        let [product, output, ..] = thousandths(&direct)?;
+        let [by_winograd, input, sum, ..] = thousandths(&winograd)?;
+        text += &format!(
+            "        Backend::{backend} => \
+             Costs {{ direct: [{product}, {output}], winograd: [{by_winograd}, {input}, {sum}], tiles: {together} }},\n"
+        );
+    }
+    Ok(text + PACKER_END)
 }
 
-/// Writes the importer's copy anew.
+/// The files that are fitted to the figures, and their texts.
+fn files() -> Result<[(&'static str, String); 2]> {
+    Ok([(FILE, text()?), (PACKER, packer_text()?)])
+}
+
+fn path(file: &str) -> PathBuf {
+    shell::root().join(file)
+}
+
+/// Writes both files anew.
 pub fn bless() -> Result<()> {
-    fs::write(path(), text()?).with_context(|| format!("cannot write {FILE}"))?;
-    say!("wrote {FILE}");
+    for (file, text) in files()? {
+        fs::write(path(file), text).with_context(|| format!("cannot write {file}"))?;
+        say!("wrote {file}");
+    }
     Ok(())
 }
 
@@ -469,15 +538,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_importer_has_the_costs_of_the_figures() {
-        let fitted = text().unwrap();
+    fn the_importer_and_the_packer_have_the_costs_of_the_figures() {
         if std::env::var_os("SMOLNN_BLESS").is_some() {
             return bless().unwrap();
         }
-        let (kept, fitted): (Vec<String>, Vec<&str>) =
-            (fs::read_to_string(path()).unwrap().lines().map(str::to_owned).collect(), fitted.lines().collect());
-        let different = kept.iter().zip(&fitted).find(|(kept, fitted)| kept != *fitted);
-        assert_eq!((different, kept.len()), (None, fitted.len()), "`cargo xtask cycles --bless` writes {FILE}");
+        for (file, fitted) in files().unwrap() {
+            let kept = fs::read_to_string(path(file)).unwrap();
+            let different = kept.lines().zip(fitted.lines()).find(|(kept, fitted)| kept != fitted);
+            let counts = (kept.lines().count(), fitted.lines().count());
+            assert_eq!((different, counts.0), (None, counts.1), "`cargo xtask cycles --bless` writes {file}");
+        }
     }
 
     #[test]
@@ -514,7 +584,8 @@ mod tests {
             ])
             .map(|shape| {
                 let size = size(Form::Conv2d, shape).unwrap();
-                Sample { size, cost: size.features().iter().zip(costs).map(|(feature, cost)| feature * cost).sum() }
+                let features = size.features();
+                Sample { features, cost: features.iter().zip(costs).map(|(feature, cost)| feature * cost).sum() }
             })
             .collect();
         let found = fit(&samples).unwrap();

@@ -6,6 +6,7 @@
 //! [`Bodies`] says which body serves an operator in this build, here and nowhere else. A layer whose weights have the portable
 //! layout runs the portable body on every build, so that tests hold a backend against the specification on the target itself.
 
+mod costs;
 #[cfg(any(bodies = "dsp", bodies = "helium"))]
 mod dense_int16;
 mod dsp;

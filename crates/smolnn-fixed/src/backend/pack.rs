@@ -13,7 +13,7 @@
 use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, ShapeError};
 
 pub use super::layer::PackedLayer;
-use super::{dsp, helium, portable, scalar, winograd};
+use super::{costs, dsp, helium, portable, scalar, winograd};
 use crate::Backend;
 use crate::quantise::{Multiplier, OutputRange};
 
@@ -294,13 +294,12 @@ pub const fn winograd_layout(backend: Backend, shape: &Conv2dShape) -> Option<La
     }
 }
 
-/// An estimate of the cycles that a convolution saves by the layout of [`winograd_layout`]; 0 where there is none or it saves
-/// nothing.
+/// An estimate of the cycles that a convolution saves by the layout of [`winograd_layout`], by the table of costs that is fitted to measured
+/// shapes; instructions where a core's timings are not published. 0 where there is no such layout or it saves nothing.
 pub const fn winograd_saves(backend: Backend, shape: &Conv2dShape) -> u64 {
-    match (winograd_layout(backend, shape), backend) {
-        (Some(_), Backend::Dsp) => dsp::pack::winograd_saves(shape),
-        (Some(_), _) => scalar::pack::winograd_saves(backend, shape),
-        (None, _) => 0,
+    match (winograd_layout(backend, shape), costs::of(backend)) {
+        (Some(_), Some(costs)) => costs.saves(shape),
+        _ => 0,
     }
 }
 

@@ -75,6 +75,31 @@ pub(crate) const fn tiles(shape: &Conv2dShape) -> Option<Conv2dShape> {
     }
 }
 
+/// What convolutions 3×3 of stride 1 cost on a core, in thousandths of a cycle; of an instruction where its timings are not published.
+/// The table is [`costs`](super::costs).
+pub(crate) struct Costs {
+    /// Of the direct body: per product, and per output.
+    pub(crate) direct: [u64; 2],
+    /// By Winograd's products, of a tile: per product, per input channel, and per output channel.
+    pub(crate) winograd: [u64; 3],
+    /// Tiles that are computed at a time.
+    pub(crate) tiles: usize,
+}
+
+impl Costs {
+    /// An estimate of what the convolution saves by Winograd's products; 0 where it saves nothing.
+    pub(crate) const fn saves(&self, shape: &Conv2dShape) -> u64 {
+        let (inputs, outputs) = (shape.input().channels as u64, shape.output().channels as u64);
+        let Image { height, width, .. } = shape.output();
+        let tiles = shape.batch() * height.div_ceil(TILE) * width.div_ceil(TILE);
+        let [product, output] = self.direct;
+        let direct = shape.macs() * product + shape.output_len() as u64 * output;
+        let [product, input, output] = self.winograd;
+        let tile = PLACES as u64 * inputs * outputs * product + inputs * input + outputs * output;
+        direct.saturating_sub(tiles.next_multiple_of(self.tiles) as u64 * tile) / 1000
+    }
+}
+
 /// As [`Conv2dShape::overlap_gap`], for a kernel that writes two rows of outputs at a time.
 pub(crate) const fn overlap_gap(shape: &Conv2dShape) -> usize {
     let mut gap = 0;

@@ -286,18 +286,6 @@ pub(crate) const fn takes_winograd(shape: &Conv2dShape) -> bool {
     tiles(shape).is_some() && shape.input().channels.is_multiple_of(4) && shape.output().channels.is_multiple_of(2)
 }
 
-/// An estimate of the cycles that Winograd's products save, by the figures of both kernels on a Cortex-M4.
-pub(crate) const fn winograd_saves(shape: &Conv2dShape) -> u64 {
-    let (inputs, outputs) = (shape.input().channels as u64, shape.output().channels as u64);
-    let (height, width) = (shape.output().height, shape.output().width);
-    let tiles = (shape.batch() * height.div_ceil(2) * width.div_ceil(2)) as u64;
-    // Three tiles: their inputs are transformed; for two channels the products of two inputs take 13 cycles at each of 16 places.
-    let winograd =
-        tiles.div_ceil(WINOGRAD_TILES as u64) * (3 * 70 * inputs + outputs / 2 * (16 * (13 * inputs / 2 + 22) + 460));
-    let direct = shape.output_len() as u64 * (shape.depth() as u64 * 25 / 24 + 42);
-    direct.saturating_sub(winograd)
-}
-
 /// The requantisation of a channel's accumulator.
 #[derive(Clone, Copy, Debug)]
 struct Requantise {

@@ -25,7 +25,7 @@ use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape};
 
 use crate::Backend;
 use crate::backend::portable::pack::words as byte_words;
-use crate::backend::winograd::{PLACES, TILE, serves, transform_weights};
+use crate::backend::winograd::{PLACES, serves, transform_weights};
 use crate::pack::{Channel, Layout, Needs, PackedShape, Rows};
 use crate::quantise::{Multiplier, OutputRange};
 
@@ -49,43 +49,17 @@ pub(crate) struct Geometry {
     pub(crate) slides: bool,
     /// Output channels whose sums of Winograd's products are made at a time, an even number.
     pub(crate) winograd_outputs: usize,
-    /// Cycles of convolutions.
-    cycles: Cycles,
-}
-
-/// What convolutions take on a core, in quarters of a cycle: fitted to its figures in `tests/expected`.
-struct Cycles {
-    /// A product of a 3×3 convolution, and an output.
-    product: u64,
-    output: u64,
-    /// One of Winograd's products; the transformation of a tile's inputs, per input channel, and that of its sums, per output channel.
-    winograd_product: u64,
-    inputs: u64,
-    sums: u64,
 }
 
 impl Geometry {
     /// The geometry of a backend of this folder.
     pub(crate) const fn of(backend: Backend) -> Self {
-        let rv32 = Self {
-            block: 4,
-            dense_block: 16,
-            stores_excess: false,
-            doubles: true,
-            slides: true,
-            winograd_outputs: 4,
-            cycles: Cycles { product: 9, output: 100, winograd_product: 10, inputs: 400, sums: 1100 },
-        };
+        let rv32 =
+            Self { block: 4, dense_block: 16, stores_excess: false, doubles: true, slides: true, winograd_outputs: 4 };
         match backend {
-            Backend::V7m => Self {
-                block: 1,
-                dense_block: 8,
-                stores_excess: true,
-                slides: false,
-                winograd_outputs: 2,
-                cycles: Cycles { product: 10, output: 233, winograd_product: 13, inputs: 50, sums: 1600 },
-                ..rv32
-            },
+            Backend::V7m => {
+                Self { block: 1, dense_block: 8, stores_excess: true, slides: false, winograd_outputs: 2, ..rv32 }
+            }
             Backend::V6m => Self {
                 block: 8,
                 dense_block: 8,
@@ -93,7 +67,6 @@ impl Geometry {
                 doubles: false,
                 slides: false,
                 winograd_outputs: 2,
-                cycles: Cycles { product: 12, output: 650, winograd_product: 18, inputs: 900, sums: 2850 },
             },
             _ => rv32,
         }
@@ -252,18 +225,6 @@ pub(crate) const fn winograd_needs(backend: Backend, shape: &PackedShape) -> Nee
         channels: outputs as u64,
         scratch: columns as u64 + sums as u64 + copies as u64,
     }
-}
-
-/// An estimate of the cycles that Winograd's products save.
-pub(crate) const fn winograd_saves(backend: Backend, shape: &Conv2dShape) -> u64 {
-    let Cycles { product, output, winograd_product, inputs, sums } = Geometry::of(backend).cycles;
-    let (from, to) = (shape.input().channels as u64, shape.output().channels as u64);
-    let (height, width) = (shape.output().height, shape.output().width);
-    let tiles = (shape.batch() * height.div_ceil(TILE) * width.div_ceil(TILE)) as u64;
-    let products = tiles.next_multiple_of(WINOGRAD_TILES as u64) * PLACES as u64 * from * to * winograd_product;
-    let transformed = tiles * (from * inputs + to * sums);
-    let direct = shape.macs() * product + shape.output_len() as u64 * output;
-    direct.saturating_sub(products + transformed) / 4
 }
 
 /// The memory that a layer of one of those layouts takes.

@@ -1,0 +1,17 @@
+//! What convolutions 3×3 of stride 1 cost, fitted to tests/expected: `cargo xtask bench --bless` and `cargo xtask cycles --bless` write this
+//! file, a test of xtask holds it. By it the importer chooses the layers that take Winograd's products.
+#![forbid(unsafe_code)]
+
+use super::winograd::Costs;
+use crate::Backend;
+
+/// The costs on the cores of a backend; `None` where it has no Winograd's products.
+pub(crate) const fn of(backend: Backend) -> Option<Costs> {
+    Some(match backend {
+        Backend::Dsp => Costs { direct: [1067, 50032], winograd: [1028, 20813, 205110], tiles: 3 },
+        Backend::V7m => Costs { direct: [2510, 58810], winograd: [3178, 0, 452620], tiles: 4 },
+        Backend::V6m => Costs { direct: [3095, 137810], winograd: [4649, 95281, 774500], tiles: 4 },
+        Backend::Rv32 => Costs { direct: [2194, 43837], winograd: [2541, 26873, 339160], tiles: 4 },
+        _ => return None,
+    })
+}
