@@ -75,6 +75,15 @@ pub(crate) struct Wishes {
     pub real: Vec<String>,
     pub real_ends: bool,
     pub labelled: Option<Labelled>,
+    /// The core that the report's sizes and costs are for.
+    pub core: Option<Core>,
+}
+
+impl Wishes {
+    /// The core that was asked for; without one, the Cortex-M4.
+    fn core(&self) -> Core {
+        self.core.unwrap_or(Core::CortexM4)
+    }
 }
 
 /// Says how far long work is: what is done, how many of how many.
@@ -719,9 +728,11 @@ pub(crate) fn quantise(
         trials: trials.into_iter().map(|(trial, _)| trial).collect(),
         output_snr: of_outputs.decibels(),
         layers: layers(&plain, &converted, &noises, &shares),
+        core: wishes.core().name(),
+        unit: wishes.core().unit().name(),
         variants: Vec::new(),
         warnings: Vec::new(),
-        advice: advice(&plain, &converted, &machine, &decisions, &shares, progress)?,
+        advice: advice(&plain, &converted, &machine, &decisions, &shares, wishes.core(), progress)?,
     };
     let mut machines = vec![("float", &plain.machine, None)];
     if decisions.wide.contains(&true) {
@@ -733,8 +744,8 @@ pub(crate) fn quantise(
     for (name, of, output_snr) in machines {
         let accuracy =
             labelled.map(|(labelled, scoring)| accuracy(of, samples, labelled, scoring, name, progress)).transpose()?;
-        let program = for_cortex_m4(of.program.net())?;
-        let estimate = program.estimate(Core::CortexM4);
+        let program = for_core(of.program.net(), wishes.core())?;
+        let estimate = program.estimate(wishes.core());
         report.variants.push(Variant {
             name,
             accuracy,
@@ -746,6 +757,7 @@ pub(crate) fn quantise(
         });
     }
     report.warnings = warnings(&plain, &converted, &report);
+    report.warnings.extend(slower_mixed(&report));
     if let Some(test) = wishes.labelled.as_ref().and_then(|labelled| labelled.samples.as_ref()) {
         report.warnings.splice(0..0, scaled_apart(net, samples, test));
     }
@@ -756,6 +768,23 @@ pub(crate) fn quantise(
         report.warnings.push(format!("{decibels} {text} {reached:.1} dB"));
     }
     Ok((converted.net, report))
+}
+
+/// From so many times the cost of the int8 network on, the mixed one is said to be slow.
+const SLOW: f64 = 2.0;
+
+/// What layers in int16 cost, where that is much more than int8.
+fn slower_mixed(report: &QuantisationReport) -> Option<String> {
+    let cost = |name: &str| report.variant(name).and_then(|variant| variant.cycles);
+    let (int8, mixed) = (cost("int8")?, cost("mixed")?);
+    (mixed >= SLOW * int8).then(|| {
+        format!(
+            "the layers in int16 make the network take {:.1} times the {} of int8 on a {}: fewer of them, or others, cost less",
+            mixed / int8,
+            report.unit,
+            report.core
+        )
+    })
 }
 
 /// A net with some layers in int16.
@@ -774,6 +803,7 @@ fn advice(
     machine: &Machine,
     decisions: &Decisions,
     shares: &HashMap<TensorId, f64>,
+    core: Core,
     progress: &mut Progress<'_>,
 ) -> Result<Vec<String>> {
     let total: f64 = shares.values().sum();
@@ -804,7 +834,7 @@ fn advice(
         };
         let better = of.output_noise(&machine, TRIAL_SAMPLES)?.ratio();
         if better >= ratio + LEAST_GAIN {
-            let program = for_cortex_m4(machine.program.net())?;
+            let program = for_core(machine.program.net(), core)?;
             let (flash, ram) = (program.constant_bytes(), program.arena_bytes() + program.state_bytes());
             ways.push(format!("{option} {index} gives {better:.1} dB with {flash} bytes of flash and {ram} of RAM"));
         }
@@ -828,8 +858,8 @@ fn equalised<'a>(of: Calibrated<'a>, progress: &mut Progress<'_>) -> Result<Cali
 }
 
 /// The program for the core that sizes are given for.
-fn for_cortex_m4(net: &Net) -> Result<Program> {
-    plan("size", Backend::Dsp, lower(net, Backend::Dsp)?, Aim::default())
+fn for_core(net: &Net, core: Core) -> Result<Program> {
+    plan("size", core.backend(), lower(net, core.backend())?, Aim::default())
 }
 
 /// The share of labelled samples whose class the machine finds.
@@ -934,7 +964,8 @@ fn warnings(of: &Calibrated<'_>, converted: &Converted, report: &QuantisationRep
             let what = described(&of.net, id);
             warnings.push(format!(
                 "{what} is {} for all samples: the layers behind it see nothing of the input",
-                observed.least
+                // A zero has no sign for people.
+                observed.least + 0.0
             ));
         }
     }

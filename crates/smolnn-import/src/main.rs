@@ -57,6 +57,8 @@ enum Command {
         #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "width", "html"])]
         svg: Option<PathBuf>,
         #[command(flatten)]
+        integers: IntegerWish,
+        #[command(flatten)]
         memory: MemoryWishes,
         #[command(flatten)]
         stream: StreamWish,
@@ -77,6 +79,8 @@ enum Command {
         /// Put weights and tables into this section of the linker's.
         #[arg(long, value_name = "SECTION")]
         link_section: Option<String>,
+        #[command(flatten)]
+        integers: IntegerWish,
         #[command(flatten)]
         memory: MemoryWishes,
         #[command(flatten)]
@@ -130,6 +134,31 @@ impl MemoryWishes {
         match self.budget {
             Some(bytes) => model.arena_budget(bytes),
             None => model,
+        }
+    }
+}
+
+/// A float model as integers.
+#[derive(clap::Args)]
+struct IntegerWish {
+    /// Make integers of a float model first, as `quantise` does without options, by these samples of its input: .npy or .npz, or a folder of such files.
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+}
+
+impl IntegerWish {
+    /// The files that are read for a model: itself, and the data.
+    fn read<'a>(&'a self, model: &'a Path) -> Vec<&'a Path> {
+        std::iter::once(model).chain(self.data.as_deref()).collect()
+    }
+
+    fn apply(&self, model: Model) -> Result<Model> {
+        match &self.data {
+            None => Ok(model),
+            #[cfg(feature = "quantise")]
+            Some(data) => quantiser::with_progress(model.calibrate(data)?),
+            #[cfg(not(feature = "quantise"))]
+            Some(_) => Err(without_kernels()),
         }
     }
 }
@@ -242,10 +271,24 @@ fn clock(text: &str) -> std::result::Result<f64, String> {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Inspect { model, backend, clock, json, width, html, plan, svg, memory, stream, dimensions } => {
+        Command::Inspect {
+            model,
+            backend,
+            clock,
+            json,
+            width,
+            html,
+            plan,
+            svg,
+            integers,
+            memory,
+            stream,
+            dimensions,
+        } => {
             let written: Vec<&Path> = [&html, &svg].into_iter().flatten().map(PathBuf::as_path).collect();
-            let opened = overwrites_none(&[&model], &written).and_then(|()| open(&model, &dimensions));
-            opened.and_then(|model| stream.apply(model)).and_then(|model| {
+            let opened = overwrites_none(&integers.read(&model), &written).and_then(|()| open(&model, &dimensions));
+            let made = opened.and_then(|model| integers.apply(model)).and_then(|model| stream.apply(model));
+            made.and_then(|model| {
                 if plan || svg.is_some() {
                     inspect_plan(&model, backend.as_ref(), plan, svg.as_deref(), &memory)
                 } else {
@@ -253,10 +296,11 @@ fn main() -> ExitCode {
                 }
             })
         }
-        Command::Compile { model, output, backend, link_section, memory, stream, c, dimensions, origin } => {
-            let checked = overwrites_none(&[&model], &[&output]).and_then(|()| is_module(&output, c));
+        Command::Compile { model, output, backend, link_section, integers, memory, stream, c, dimensions, origin } => {
+            let checked = overwrites_none(&integers.read(&model), &[&output]).and_then(|()| is_module(&output, c));
             let opened = checked.and_then(|()| open(&model, &dimensions));
-            opened.and_then(|model| stream.apply(model)).and_then(|model| {
+            let made = opened.and_then(|model| integers.apply(model)).and_then(|model| stream.apply(model));
+            made.and_then(|model| {
                 let (model, section) = (memory.apply(model), link_section.as_deref());
                 compile(model, &output, packed_for(backend.as_ref()), section, c.then_some(&origin))
             })
@@ -383,6 +427,7 @@ fn inspect(
     let report = core.map_or_else(|| program.report(), |core| program.report_on(core, clock));
     if let Some(path) = html {
         save(path, report.html().as_bytes())?;
+        eprintln!("{} is written", path.display());
     }
     if json {
         return say(&report.json());

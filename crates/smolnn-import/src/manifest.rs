@@ -30,6 +30,10 @@ impl Manifest {
     pub fn read(text: &str) -> Result<Self> {
         let json: Value = serde_json::from_str(text)
             .map_err(|error| Error::Malformed(format!("the manifest is no JSON: {error}")))?;
+        if json["type"].is_null() {
+            let text = "no manifest of a wake word: it has no type. Give the .tflite or .onnx file of a model";
+            return Err(Error::Malformed(text.into()));
+        }
         let (kind, version) = (json["type"].as_str().unwrap_or("none"), json["version"].as_u64().unwrap_or(0));
         if kind != "micro" || version != 2 {
             let text = format!("a manifest of type {kind}, version {version}: type micro, version 2 is read");

@@ -61,6 +61,8 @@ pub struct Model {
     quantisation: Option<Arc<QuantisationReport>>,
     aim: Aim,
     is_quiet: bool,
+    /// Whether [`streaming`](Self::streaming) made it.
+    is_stream: bool,
 }
 
 /// Reads and compiles a model in a build script: `Model::open(path)?.emit()`.
@@ -134,6 +136,7 @@ impl Model {
             quantisation: None,
             aim: Aim::default(),
             is_quiet: false,
+            is_stream: false,
         })
     }
 
@@ -190,7 +193,7 @@ impl Model {
     /// the rows of the window.
     pub fn streaming(self, axis: usize, step: usize) -> Result<Self> {
         match streaming(&self.net, axis, step) {
-            Ok(net) => Ok(Self { net, ..self }),
+            Ok(net) => Ok(Self { net, is_stream: true, ..self }),
             Err(problem) => Err(Error::Unsupported(vec![problem]).of(self.path.as_deref())),
         }
     }
@@ -380,6 +383,16 @@ impl Model {
                 }
                 _ => break,
             }
+        }
+        // The plan for the least arena is another one. It tells whether the budget can be kept at all.
+        if let (Goal::Budget(budget), Err(Error::Unsupported(_))) = (self.aim.goal, &compiled) {
+            let least = self.clone().least_arena().compile(backend)?;
+            if least.arena_bytes() > budget {
+                let found = format!("a budget of {budget} bytes for the arena");
+                let problem = Problem::model(found, format!("at least {} bytes, its least arena", least.arena_bytes()));
+                return Err(Error::Unsupported(vec![problem]).of(self.path.as_deref()));
+            }
+            return Ok(least);
         }
         let compiled = compiled.map(|program| Program {
             link_section: self.link_section.clone(),

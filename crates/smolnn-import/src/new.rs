@@ -117,11 +117,16 @@ impl New {
         let part = |bytes: usize, memory: &Memory| format!("{bytes} bytes of {} KB", memory.length / 1024);
         say(&format!(
             "{}: {} on the {title}. Beside code and stack, the model takes {} of flash and {} of RAM.\n\
-             Next: cd {0} && cargo run --release (compiles the importer once, half a minute or more)",
+             Next: cd {0} && cargo run --release (compiles the importer first, {4})",
             self.folder.display(),
             source.file,
             part(program.constant_bytes(), flash),
             part(program.arena_bytes() + program.state_bytes(), &ram),
+            if self.data.is_some() {
+                "and its kernels for the calibration: some minutes"
+            } else {
+                "half a minute or more"
+            },
         ))
     }
 
@@ -283,7 +288,13 @@ impl New {
             ("open", self.open(&source.file)),
             ("wishes", if self.least_arena { ".least_arena()".into() } else { String::new() }),
             ("model", source.module.clone()),
-            ("model_file", source.file.clone()),
+            ("model_path", in_a_shell(&format!("models/{}", source.file))),
+            (
+                "data_option",
+                self.data.as_deref().map_or_else(String::new, |data| {
+                    format!(" --data {}", in_a_shell(&format!("models/{}", file_name(data))))
+                }),
+            ),
             ("uses", uses(source).into()),
             ("listen", listen(source)),
             ("items", if source.is_digits { DIGITS_ITEMS.into() } else { String::new() }),
@@ -440,6 +451,12 @@ opt-level = 3
 ";
 
 /// The README's row on calibration data.
+/// A path as one types it into a shell.
+fn in_a_shell(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
+    if path.chars().all(is_plain) { path.into() } else { format!("'{}'", path.replace('\'', "'\\''")) }
+}
+
 fn data_row(data: &Path) -> String {
     let name = file_name(data);
     format!("| `models/{name}` | samples of the model's input, by which `build.rs` makes integers of the network |")

@@ -79,7 +79,11 @@ impl Array {
             "<f2" => list(data, |b| from_f16(u16::from_le_bytes(b)).into()),
             "<f4" => list(data, |b| f32::from_le_bytes(b).into()),
             "<f8" => list(data, f64::from_le_bytes),
-            _ => return Err(format!("elements of type {descr}; little-endian integers and floats are read")),
+            _ => {
+                return Err(format!(
+                    "elements of type {descr}; little-endian integers and floats are read: save x.astype(\"float32\")"
+                ));
+            }
         };
         let count = shape.iter().try_fold(1_usize, |product, &length| product.checked_mul(length));
         if count != Some(values.len()) || data.len() != values.len() * width {
@@ -99,7 +103,7 @@ impl Array {
             return Ok(vec![("the array".into(), Self::parse(&bytes).map_err(fault)?)]);
         }
         if !is_npz(path) {
-            return Err(fault("neither .npy nor .npz".into()));
+            return Err(fault("neither .npy nor .npz: save an array of samples by numpy.save".into()));
         }
         let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| fault(error.to_string()))?;
         let mut arrays = Vec::new();
@@ -172,7 +176,7 @@ impl<'a> Stored<'a> {
         let descr =
             after("descr")?.trim_start_matches(['\'', '"']).split(['\'', '"']).next().unwrap_or("").replace('=', "<");
         if !after("fortran_order")?.starts_with("False") {
-            return Err("columns first (fortran_order), rows first needed".into());
+            return Err("columns first (fortran_order), rows first needed: save numpy.ascontiguousarray(x)".into());
         }
         let shape = after("shape")?.trim_start_matches('(').split(')').next().unwrap_or("");
         let shape = shape

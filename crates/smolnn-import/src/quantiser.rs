@@ -157,6 +157,9 @@ impl Quantiser {
         if let Some(wanted) = self.correct_biases {
             calibrated = calibrated.correct_biases(wanted);
         }
+        if let Some(core) = self.backend.as_ref().and_then(|target| target.core) {
+            calibrated = calibrated.core(core);
+        }
         if self.real_ends {
             calibrated = calibrated.real_ends();
         }

@@ -31,6 +31,8 @@ pub struct Session {
     /// Classes that are right, as numbers in a text file, one per call: says how often the largest output is that one. State starts anew at each.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    #[command(flatten)]
+    integers: super::IntegerWish,
     /// The length of a dimension that an .onnx file leaves open: time=49.
     #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = super::dimension)]
     dimensions: Vec<(String, usize)>,
@@ -47,9 +49,9 @@ struct Collected {
 impl Session {
     /// Runs the calls.
     pub fn run(&self) -> Result<()> {
-        let read: Vec<&Path> = std::iter::once(&self.model).chain(&self.input).map(PathBuf::as_path).collect();
+        let read = [self.integers.read(&self.model), self.input.iter().map(PathBuf::as_path).collect()].concat();
         super::overwrites_none(&read, &self.output.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
-        let model = super::open(&self.model, &self.dimensions)?;
+        let model = self.integers.apply(super::open(&self.model, &self.dimensions)?)?;
         // What is dumped is compared with other tools' tensors, which have all channels.
         let model = if self.dump.is_some() { model.keep_channels() } else { model };
         let program = model.compile(Backend::CURRENT)?;

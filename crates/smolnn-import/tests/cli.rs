@@ -98,7 +98,8 @@ fn inspect_shows_the_plan_and_what_a_budget_does_to_it() {
     let budget = bytes(&least).to_string();
     assert!(bytes(&success(&["inspect", text(&digits), "--plan", "--budget", &budget])) <= bytes(&least));
     let refused = failure(1, &["inspect", text(&digits), "--budget", "64"]);
-    assert!(refused.contains("64"), "{refused}");
+    let bytes_of_least = format!("a budget of 64 bytes for the arena; supported: at least {} bytes", bytes(&least));
+    assert!(refused.contains(&bytes_of_least), "{refused}");
     let module = scratch("by_rows.rs");
     success(&["compile", text(&digits), "--backend", "dsp", "--input-by-rows", "-o", text(&module)]);
     assert!(std::fs::read_to_string(&module).expect("the module").contains("pub fn push_row("));
@@ -400,7 +401,8 @@ fn errors_name_the_file_and_what_it_is() {
         ("page.tflite", b"<!DOCTYPE html>", "a web page"),
         ("weights.safetensors", b"\x40\0\0\0\0\0\0\0{\"w\":{\"data_offsets\":[0,4]}}", "weights without a network"),
         ("model.cc", b"const unsigned char model[] = {0x1c};", "C source"),
-        ("unknown", b"something else", "TFL3 is missing"),
+        ("unknown", b"something\0else", "TFL3 is missing"),
+        ("text", b"import torch", "this looks like text"),
     ] {
         let path = scratch(name);
         std::fs::write(&path, bytes).expect("written");
@@ -579,6 +581,37 @@ fn run_counts_right_answers() {
     assert!(few.contains("449 calls"), "{few}");
 }
 
+/// The integers that the quantiser makes are run and inspected as those of a file are: with what `quantise` says they take, and as right.
+#[test]
+fn integers_of_calibration_data_are_run_and_inspected() {
+    let (model, calibration) = (data("quantise/digits.tflite"), data("quantise/digits.npz"));
+    let given = |command: &'static str, more: &[&'static str]| {
+        let arguments = [command, text(&model), "--data", text(&calibration), "--chip", "rp2040", "--json"];
+        let said = success(&[&arguments[..], more].concat());
+        serde_json::from_str::<serde_json::Value>(&said).expect("JSON")
+    };
+    let (report, inspected) = (given("quantise", &[]), given("inspect", &[]));
+    assert_eq!((&report["core"], &report["unit"]), (&"Cortex-M0+".into(), &"cycles".into()));
+    let int8 = &report["variants"][1];
+    assert_eq!(int8["flash_bytes"], inspected["constant_bytes"]);
+    assert_eq!(int8["ram_bytes"], inspected["arena_bytes"]);
+    let (test, labels) = (data("quantise/digits_test.npz"), data("quantise/digits_labels.npy"));
+    let accuracy =
+        ["quantise", text(&model), "--data", text(&calibration), "--test", text(&test), "--labels", text(&labels)];
+    let accuracy = success(&[&accuracy[..], &["--width", "0"]].concat());
+    assert!(accuracy.contains("97.78 %"), "{accuracy}");
+    // The test's images as an array of their own.
+    let images = scratch("digits_test.npy");
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(&test).expect("the test")).expect("an archive");
+    let mut entry = archive.by_index(0).expect("an array");
+    std::io::copy(&mut entry, &mut std::fs::File::create(&images).expect("a file")).expect("copied");
+    let run = ["run", text(&model), "--data", text(&calibration), "--input", text(&images), "--labels", text(&labels)];
+    let said = success(&run);
+    assert!(said.contains("440 of 450 right, 97.78 %"), "{said}");
+    let refused = failure(1, &["run", text(&digits()), "--data", text(&calibration), "--input", text(&images)]);
+    assert!(refused.contains("quantised"), "{refused}");
+}
+
 #[test]
 fn run_warns_of_what_is_no_number() {
     let input = scratch("nan.bin");
@@ -637,6 +670,10 @@ fn quantise_says_what_is_wrong_and_writes_nothing() {
         assert!(said.contains(words) && said.contains("or [samples, 100, 6]"), "{said}");
         assert_eq!(said.matches("turned.npy").count(), 1, "{said}");
     }
+    let flat = scratch("flat.npy");
+    std::fs::write(&flat, npy("<f4", "3, 600", &vec![0; 4 * 1800])).expect("written");
+    let said = failure(1, &["quantise", text(&motions), "--data", text(&flat)]);
+    assert!(said.contains("x.reshape(-1, 100, 6)"), "{said}");
     assert!(run(&["--data", text(&data("quantise/missing.npz"))]).contains("missing.npz"));
     assert!(run(&["--data", text(&calibration), "--int16", "nothing"]).contains("no layer \"nothing\""));
     let labels = data("quantise/digits_labels.npy");

@@ -208,6 +208,10 @@ fn wrong_data_are_refused_with_the_reason() {
     let twice = model().calibrate(data("digits.npz")).unwrap().int8().unwrap();
     let twice = twice.calibrate(data("digits.npz")).unwrap_err().to_string();
     assert!(twice.contains("quantised already"), "{twice}");
+    // A stream sees a few rows of a sample per call.
+    let stream = Model::open(data("motions.tflite")).unwrap().streaming(1, 8).unwrap();
+    let stream = stream.calibrate(data("motions.npz")).unwrap_err().to_string();
+    assert!(stream.contains(".calibrate(…)?.int8()?.streaming(…)"), "{stream}");
 }
 
 /// The digits network with the values of a constant changed, by the number of the operator that reads it and the constant's place among its inputs.

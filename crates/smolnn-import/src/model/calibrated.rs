@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::labels::Labels;
 use crate::net::Net;
 use crate::npy::Array;
+use crate::plan::Core;
 use crate::quantise::{QuantisationReport, RangeMethod, Samples};
 
 /// A float model with data that look like its input. [`int8`](Self::int8) makes integers of it.
@@ -46,7 +47,7 @@ impl Model {
     /// [`Error::File`] when a file cannot be read, [`Error::Calibration`] when shapes do not fit, values or weights are not finite, or the model has no real
     /// numbers to begin with.
     pub fn calibrate(mut self, data: impl AsRef<Path>) -> Result<Calibrated> {
-        check(&self.net).map_err(|error| error.of(self.path.as_deref()))?;
+        self.check_float()?;
         let samples = self.samples(data.as_ref())?;
         Ok(Calibrated { model: self, samples, wishes: Wishes::default(), progress: None })
     }
@@ -56,9 +57,19 @@ impl Model {
     /// # Errors
     /// As [`calibrate`](Self::calibrate).
     pub fn calibrate_with(self, samples: impl IntoIterator<Item: AsRef<[f32]>>) -> Result<Calibrated> {
-        check(&self.net).map_err(|error| error.of(self.path.as_deref()))?;
+        self.check_float()?;
         let samples = Samples::from_slices(&self.net, samples)?;
         Ok(Calibrated { model: self, samples, wishes: Wishes::default(), progress: None })
+    }
+
+    /// Whether integers can be made of the model: it has real numbers, and a sample of its input is one of the data.
+    fn check_float(&self) -> Result<()> {
+        if self.is_stream {
+            let text = "the model is one over a stream already, which sees a few rows of a sample per call: calibrate the model over its window, make integers of it, and \
+                        stream those, .calibrate(…)?.int8()?.streaming(…)";
+            return Err(Error::Calibration(text.into()).of(self.path.as_deref()));
+        }
+        check(&self.net).map_err(|error| error.of(self.path.as_deref()))
     }
 
     /// What quantising cost, where this model was quantised here.
@@ -128,6 +139,12 @@ impl Calibrated {
     /// Lets inputs and outputs of the model stay real numbers; they are quantised inside.
     pub fn real_ends(mut self) -> Self {
         self.wishes.real_ends = true;
+        self
+    }
+
+    /// Gives sizes and costs in the report for this core, instead of the Cortex-M4.
+    pub fn core(mut self, core: Core) -> Self {
+        self.wishes.core = Some(core);
         self
     }
 

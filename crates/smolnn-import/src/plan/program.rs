@@ -282,10 +282,7 @@ pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls, Aim { goal, is_
         && bytes > budget
     {
         let found = format!("a budget of {budget} bytes for the arena");
-        return Err(Error::Unsupported(vec![Problem::model(
-            found,
-            format!("at least {bytes} bytes, its least arena"),
-        )]));
+        return Err(Error::Unsupported(vec![Problem::model(found, format!("at least {bytes} bytes by this plan"))]));
     }
     if bytes > LARGEST_ARENA {
         let found = format!("an arena of {bytes} bytes");

@@ -131,7 +131,14 @@ fn count_of(tensor: &Tensor, array: &Array, name: &str) -> Result<usize> {
         "; for one sample, give it an axis of samples: numpy's x[None]".into()
     } else {
         let count = shape.first().copied().unwrap_or(1);
-        permutation_hint(shape, &[&[count], &tensor.shape[..]].concat())
+        let of_samples = [&[count], &tensor.shape[..]].concat();
+        let swapped = permutation_hint(shape, &of_samples);
+        if swapped.is_empty() && shape.iter().product::<usize>() == of_samples.iter().product::<usize>() {
+            let lengths: Vec<String> = longer(&tensor.shape).iter().map(usize::to_string).collect();
+            format!("; where the values are in that order, reshape them: x.reshape(-1, {})", lengths.join(", "))
+        } else {
+            swapped
+        }
     };
     let list = |lengths: &[usize]| lengths.iter().map(|length| format!(", {length}")).collect::<String>();
     let without_ones = match longer(&tensor.shape) {

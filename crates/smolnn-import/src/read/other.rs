@@ -75,5 +75,8 @@ pub(super) fn no_model(file: &[u8]) -> String {
         let to_do = "give the .tflite file that it was made from, or the bytes of the array as a file";
         return looks_like("C source with a model as an array", to_do);
     }
+    if str::from_utf8(start).is_ok_and(|text| !text.contains('\0')) {
+        return looks_like("text, not a model", "give the .tflite or .onnx file");
+    }
     "the file identifier TFL3 is missing at byte 4".into()
 }

@@ -259,13 +259,15 @@ impl Report {
             Unit::Cycles => format!(
                 "Cycles are estimates: the core's published timings applied to what QEMU executes, without wait states of the flash, not measured on silicon. \
                  A layer's follow from a fit to measured shapes, which is off by {:.0} % at most for the kernels here; whole networks were off by less than {:.0} %.",
-                100.0 * largest_error,
+                // Whole per cent, upwards: nothing is known to be exact.
+                (100.0 * largest_error).ceil().max(1.0),
                 100.0 * Estimate::WITHIN
             ),
             Unit::Instructions => format!(
                 "Instructions are estimates, and no cycles: the timings of this core are not published, so there are no milliseconds either. A layer's follow \
                  from a fit to measured shapes, which is off by {:.0} % at most for the kernels here; whole networks were off by less than {:.0} %.",
-                100.0 * largest_error,
+                // Whole per cent, upwards: nothing is known to be exact.
+                (100.0 * largest_error).ceil().max(1.0),
                 100.0 * Estimate::WITHIN
             ),
         });

@@ -86,12 +86,13 @@ impl QuantisationReport {
             row("flash", &|of| format!("{} B", of.flash_bytes)),
             row("RAM", &|of| format!("{} B", of.ram_bytes)),
             row("MACs", &|of| of.macs.to_string()),
-            row("cycles", &|of| cycles(of.cycles)),
+            row(self.unit, &|of| cycles(of.cycles)),
         ];
         format!(
-            "<h2>What it costs</h2>\n<div class=\"wide\"><table><tr><th></th>{names}</tr>\n{}</table></div>\n<p class=\"soft\">Flash and RAM as a Cortex-M4 takes them; \
-             its cycles are estimated by published timings, not measured on silicon.</p>\n",
-            rows.concat()
+            "<h2>What it costs</h2>\n<div class=\"wide\"><table><tr><th></th>{names}</tr>\n{}</table></div>\n<p class=\"soft\">Flash and RAM as a {} takes them; {}.</p>\n",
+            rows.concat(),
+            self.core,
+            self.about_costs()
         )
     }
 }

@@ -31,6 +31,10 @@ pub struct QuantisationReport {
     pub output_snr: Option<f64>,
     /// The model's inputs and the layers, in the order in which they run.
     pub layers: Vec<QuantisedLayer>,
+    /// The name of the core that the sizes and costs of the variants are for.
+    pub core: &'static str,
+    /// What its costs count: `cycles`, or `instructions` where no timings of it are published.
+    pub unit: &'static str,
     /// The float net, the one of int8, and with int16 layers the mixed one.
     pub variants: Vec<Variant>,
     /// What one should look at, with the name of the layer.
@@ -104,7 +108,7 @@ pub struct Variant {
     pub ram_bytes: usize,
     /// Multiply-accumulates of one run.
     pub macs: u64,
-    /// Estimated cycles of one run on a Cortex-M4, not measured on silicon; `None` where the cost of a layer is not known.
+    /// Estimated cycles of one run on the report's core, or instructions, not measured on silicon; `None` where the cost of a layer is not known.
     pub cycles: Option<f64>,
 }
 

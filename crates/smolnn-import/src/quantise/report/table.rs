@@ -7,6 +7,14 @@ use super::{QuantisationReport, QuantisedLayer, Trial, Variant};
 use crate::fold::fold;
 
 impl QuantisationReport {
+    /// What the costs of the variants are.
+    pub(super) fn about_costs(&self) -> String {
+        match self.unit {
+            "cycles" => "cycles: estimated for it by published timings, not measured on silicon".into(),
+            unit => format!("{unit}: estimated for it, and no cycles, since its timings are not published"),
+        }
+    }
+
     /// The report as text: the forms of the model, the layers, what was tried, warnings, advice. Lines are at most `width` characters long where one is
     /// given: columns are left out, and said to be, until the tables fit.
     pub fn table(&self, width: Option<usize>) -> String {
@@ -14,15 +22,17 @@ impl QuantisationReport {
         fold(&mut text, &format!("{}, calibrated with {} samples: {}", self.model, self.samples, self.way()), width);
         let mut left_out = Vec::new();
         let rows: Vec<Vec<String>> = self.variants.iter().map(Variant::cells).collect();
-        let header = ["form", "accuracy", "output SNR", "flash", "RAM", "MACs", "cycles"];
-        text += &draw(&header, &rows, 1, width, &["MACs", "cycles"], &mut left_out);
+        let header = ["form", "accuracy", "output SNR", "flash", "RAM", "MACs", self.unit];
+        text += &draw(&header, &rows, 1, width, &["MACs", self.unit], &mut left_out);
         let rows: Vec<Vec<String>> = self.layers.iter().map(QuantisedLayer::cells).collect();
         let header = ["#", "layer", "numbers", "range", "used", "beyond", "SNR", "error"];
         text += &draw(&header, &rows, 3, width, &["used", "beyond", "range", "numbers"], &mut left_out);
         let mut say = |line: &str| fold(&mut text, line, width);
-        say(
-            "accuracy: of the labelled samples; flash, RAM: bytes on a Cortex-M4; cycles: estimated for it by published timings, not measured on silicon.",
-        );
+        say(&format!(
+            "accuracy: of the labelled samples; flash, RAM: bytes on a {}; {}.",
+            self.core,
+            self.about_costs()
+        ));
         say(
             "Of the calibration data: range: least and largest value; used: the part of the integers that lies between them; beyond: elements that are cut off; SNR: of what the layer gives; error: the layer's share of the output's error.",
         );
