@@ -5,6 +5,8 @@
 //! Pixels are taken three at a time in the order of the output, across its rows: a row may be written as soon as the
 //! pixels before it are done, so that overlapping tensors stay legal.
 
+use core::arch::naked_asm;
+
 use smolnn_core::Conv2dShape;
 
 use super::pack::Runs;
@@ -206,8 +208,9 @@ pub(super) unsafe fn pairs(
     unsafe { super::memory::clamp(output, shape.output_len(), range) };
 }
 
-/// The patch of a pixel, in the input or a copy of it.
+/// The patch of a pixel, in the input or a copy of it. The assembly knows the order of the fields.
 #[derive(Clone, Copy)]
+#[repr(C)]
 struct Patch {
     start: *const i8,
     /// Bytes from the start of a run to that of the next one.
@@ -230,28 +233,61 @@ unsafe fn gather(runs: &Runs, patches: &[Patch; 3], mut columns: *mut u32, rests
             columns = widen(first, second, third, columns, whole, runs.count, first_gap, second_gap, third_gap);
         }
         if partial > 0 {
-            let mut place = rests;
-            for patch in patches {
-                let next = place.add(rest);
-                let mut run = patch.start.add(4 * whole);
-                // The bytes of a run one by one: a loop over them would take longer than they do.
-                for _ in 0..runs.count {
-                    *place = *run;
-                    if partial > 1 {
-                        *place.add(1) = *run.add(1);
-                    }
-                    if partial > 2 {
-                        *place.add(2) = *run.add(2);
-                    }
-                    place = place.add(partial);
-                    run = run.wrapping_add(patch.pitch);
-                }
-                place = next;
-            }
+            copy_rests(patches, rests, 4 * whole, partial, runs.count, rest);
             let rests = rests.cast_const();
             widen(rests, rests.add(rest), rests.add(2 * rest), columns, rest / 4, 1, 0, 0, 0);
         }
     }
+}
+
+/// Copies what is left of the runs of three patches behind `whole` bytes: `partial` bytes of each of `runs` runs, one behind the other; from
+/// patch to patch it is `rest` bytes. The compiler would make a loop for each number of bytes.
+///
+/// # Safety
+/// `partial` and `runs` are not 0; the runs can be read, and three times `rest` bytes, which is not less than `partial` · `runs`, written.
+//
+// | register | holds                               | register | holds                               |
+// |----------|-------------------------------------|----------|-------------------------------------|
+// | r0, lr   | next patch, end of the patches      | r5       | its pitch less `partial`            |
+// | r1       | where the next byte goes            | r6, r7   | runs that are left, `runs`          |
+// | r2       | `whole`                             | r8       | bytes between the rests of two patches |
+// | r3       | `partial`                           | r9       | a byte                              |
+// | r4       | next byte of a run                  | r12      | bytes of a run that are left        |
+#[unsafe(naked)]
+unsafe extern "C" fn copy_rests(
+    patches: &[Patch; 3],
+    rests: *mut i8,
+    whole: usize,
+    partial: usize,
+    runs: usize,
+    rest: usize,
+) {
+    naked_asm!(
+        env!("SMOLNN_DSP_CORE"),
+        "push {{r4-r9, lr}}",
+        "ldrd r7, r8, [sp, #28]",
+        "mls r8, r7, r3, r8",
+        "add lr, r0, #24",
+        "1:",
+        "ldmia r0!, {{r4, r5}}",
+        "add r4, r2",
+        "subs r5, r5, r3",
+        "mov r6, r7",
+        "2:",
+        "mov r12, r3",
+        "3:",
+        "ldrb r9, [r4], #1",
+        "strb r9, [r1], #1",
+        "subs.w r12, r12, #1",
+        "bne 3b",
+        "add r4, r5",
+        "subs r6, r6, #1",
+        "bne 2b",
+        "add r1, r8",
+        "cmp r0, lr",
+        "bne 1b",
+        "pop {{r4-r9, pc}}",
+    )
 }
 
 /// Copies the patch of a pixel, padding as the zero point.
