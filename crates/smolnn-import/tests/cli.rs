@@ -298,7 +298,8 @@ fn inspect_gives_json() {
     let names: Vec<&str> = layers.iter().filter_map(|layer| layer["operator"].as_str()).collect();
     assert_eq!(names.len(), 7);
     assert_eq!((names[0], names[6]), ("CONV_2D", "SOFTMAX"));
-    assert_eq!((&layers[0]["overlap"], &layers[6]["overlap"]), (&"partial".into(), &"in_place".into()));
+    assert_eq!((&layers[0]["overlap"], &layers[2]["overlap"]), (&"partial".into(), &"none".into()));
+    assert_eq!(self::report(&[text(&digits()), "--backend", "dsp"])["layers"][6]["overlap"], "in_place");
     let sum = |field: &str| layers.iter().filter_map(|layer| layer[field].as_u64()).sum::<u64>();
     assert_eq!((sum("macs"), Some(sum("constant_bytes"))), (33504, report["constant_bytes"].as_u64()));
 }

@@ -304,6 +304,11 @@ impl Sequence {
     }
 }
 
+/// The largest peak of a division: no arena for it is smaller.
+pub(super) fn peak(division: &[Segment]) -> usize {
+    division.iter().map(|segment| segment.peak).max().unwrap_or(0)
+}
+
 /// The least limit that the peaks of a division of `count` calls can keep.
 pub(super) fn least_peak(segments: &[Segment], count: usize) -> usize {
     let mut least = vec![usize::MAX; count + 1];

@@ -700,8 +700,12 @@ impl<'a> Layout<'a> {
         for (index, sequence, kind) in kinds {
             let segments = sequence.segments(kind);
             let least = divide::least_peak(&segments, calls.len());
-            // The peak is a lower bound of the arena. When a placement exceeds the budget, a lower limit may do; for the least arena one above the least peak
-            // may be better, since its tensors fit each other better.
+            // No arena is smaller than a peak.
+            if least >= placed.placement.bytes {
+                continue;
+            }
+            // When a placement exceeds the budget, a lower limit of the peaks may do; for the least arena one above the least peak may be better, since its
+            // tensors fit each other better.
             let mut limit = budget;
             let mut tried = HashSet::new();
             for attempt in 0..MOST_LIMITS + ABOVE_LEAST.len() {
@@ -713,7 +717,9 @@ impl<'a> Layout<'a> {
                 let mut excess = usize::MAX;
                 // Tensors that move do not drift.
                 for &weight in if kind.rests { &[Weight::Cost][..] } else { &[Weight::Cost, Weight::Drift] } {
-                    let Some(division) = divide::lightest(&segments, calls.len(), own, weight) else { continue };
+                    let division = divide::lightest(&segments, calls.len(), own, weight);
+                    let is_lower = |division: &Vec<Segment>| divide::peak(division) < placed.placement.bytes;
+                    let Some(division) = division.filter(is_lower) else { continue };
                     let other = place(index, division, kind.rests);
                     excess = excess.min(other.placement.bytes.saturating_sub(budget));
                     // Rows that are made again cost multiply-accumulates: a little memory is not worth them.
