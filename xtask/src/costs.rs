@@ -190,6 +190,8 @@ const KERNELS: &[(Form, &[&str])] = &[
             "f32_cumsum",
             "f32_arg_max",
             "f32_arg_min",
+            "f32_max_pool2d",
+            "f32_average_pool2d",
             "f32_l2_pool2d",
             "f32_l2_norm",
             "f32_softmax_scaled",

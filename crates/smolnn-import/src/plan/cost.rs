@@ -267,13 +267,15 @@ fn kernel(path: &str) -> String {
 }
 
 /// Kernels whose figures have another name, or whose own are of a shape too small to speak of others.
-const ALIASES: [(&str, &str); 9] = [
+const ALIASES: [(&str, &str); 11] = [
     ("float::act::Gelu", "f32_gelu_erf"),
     ("float::act::Softplus", "f32_softplus_activation"),
     ("float::elementwise::exp", "f32_exp_elementwise"),
     ("float::elementwise::log", "f32_log_elementwise"),
     ("float::elementwise::prelu", "f32_prelu_elementwise"),
+    ("float::pool::average::forward", "f32_average_pool2d"),
     ("float::pool::l2::forward", "f32_l2_pool2d"),
+    ("float::pool::max::forward", "f32_max_pool2d"),
     ("float::rnn::lstm_batch", "f32_lstm"),
     ("float::rnn::recurrent_batch", "f32_gru"),
     ("rnn::svdf::step_batch", "svdf_batch"),
@@ -304,6 +306,7 @@ mod tests {
             ("float::act::HardSwish", "f32_hard_swish"),
             ("float::act::LeakyRelu { slope: alpha }", "f32_leaky_relu"),
             ("float::act::Gelu(kind)", "f32_gelu_erf"),
+            ("float::pool::max::forward", "f32_max_pool2d"),
             ("signal::operators::window", "signal_window"),
         ] {
             assert_eq!(kernel(path), name);

@@ -10,7 +10,8 @@ use smolnn_float::axis::{arg_max, arg_min, cumsum};
 use smolnn_float::elementwise::{self, Bounds};
 use smolnn_float::l2_norm::l2_norm;
 use smolnn_float::matmul::{MatmulShape, matmul};
-use smolnn_float::pool::l2;
+use smolnn_float::pool::average::{self, Divisor};
+use smolnn_float::pool::{l2, max};
 use smolnn_float::reduce::{Reduction, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum};
 use smolnn_float::resize::{ResizeShape, Sampling, resize_bilinear, resize_nearest};
 use smolnn_float::rnn::{
@@ -125,6 +126,12 @@ pub(super) fn all(meter: &mut dyn Meter) {
         });
     }
     let pool = black_box(&POOL);
+    meter.kernel("f32_max_pool2d", "8x8x4, 2x2", elements, &mut || {
+        let _ = max::forward(pool, &left, output.get_mut(..64).unwrap_or_default(), None);
+    });
+    meter.kernel("f32_average_pool2d", "8x8x4, 2x2", elements, &mut || {
+        let _ = average::forward(pool, Divisor::Input, &left, output.get_mut(..64).unwrap_or_default());
+    });
     meter.kernel("f32_l2_pool2d", "8x8x4, 2x2", elements, &mut || {
         let _ = l2::forward(pool, &left, output.get_mut(..64).unwrap_or_default());
     });
