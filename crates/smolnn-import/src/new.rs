@@ -307,7 +307,7 @@ impl New {
             ("config", configured.map_or("Default::default()", |_| "config").into()),
             ("clock", if chip.start == Start::CortexM { comment(&clock(chip)) } else { String::new() }),
             ("clock_line", if embassy.is_none() && !is_qemu { format!("- {}", clock(chip)) } else { String::new() }),
-            ("build_profile", if self.data.is_some() { BUILD_PROFILE.into() } else { String::new() }),
+            ("build_profile", if self.data.is_some() { CALIBRATING_PROFILE.into() } else { BUILD_PROFILE.into() }),
             ("data_row", self.data.as_deref().map_or_else(String::new, data_row)),
             ("needs", needs(chip)),
             ("says", format!("{}\n\n{flashing}", says(chip, source)).trim_end().into()),
@@ -439,24 +439,32 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Profiles of a build script that runs the network over calibration data.
+/// The build script's profiles: nobody debugs what runs on this computer.
 const BUILD_PROFILE: &str = "\
-# The build script runs the network over the calibration data: unoptimised that takes minutes.
-[profile.dev.build-override]
-opt-level = 3
-
 [profile.release.build-override]
-opt-level = 3
+debug = false
 
 ";
 
-/// The README's row on calibration data.
+/// Those of a build script that makes integers.
+const CALIBRATING_PROFILE: &str = "\
+# The build script runs the network over the calibration data: unoptimised that takes minutes.
+[profile.dev.build-override]
+opt-level = 1
+
+[profile.release.build-override]
+opt-level = 1
+debug = false
+
+";
+
 /// A path as one types it into a shell.
 fn in_a_shell(path: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
     if path.chars().all(is_plain) { path.into() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
+/// The README's row on calibration data.
 fn data_row(data: &Path) -> String {
     let name = file_name(data);
     format!("| `models/{name}` | samples of the model's input, by which `build.rs` makes integers of the network |")

@@ -62,7 +62,8 @@ fn constants_grow_within_the_budget_of(backend: Backend) {
             }
         }
         let usual = compiled(&model, backend);
-        assert!(usual.constant_bytes() <= least.constant_bytes() + least.constant_bytes() / 4, "{}", model.name());
+        let allowed = (128 << 10).min(least.constant_bytes() * 3 / 2);
+        assert!(usual.constant_bytes() <= least.constant_bytes() + allowed, "{}", model.name());
         if grown > 0 {
             println!(
                 "{} on {}: {} bytes without, {} by itself with {} layers, {} with {}; arena {}, {}, {}",

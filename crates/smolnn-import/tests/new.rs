@@ -64,7 +64,8 @@ fn every_chip_has_a_project_with_its_core_and_memory() {
         assert!(
             manifest.contains(&format!("name = \"{name}\"")) && manifest.contains("smolnn-fixed = { opt-level = 3 }")
         );
-        assert!(!manifest.contains("build-override"), "nothing is calibrated:\n{manifest}");
+        assert!(manifest.contains("[profile.release.build-override]\ndebug = false\n"), "{manifest}");
+        assert!(!manifest.contains("build-override]\nopt-level"), "nothing is calibrated:\n{manifest}");
         let config = read(&folder, ".cargo/config.toml");
         assert!(config.contains(&format!("target = \"{}\"", chip.triple)) && config.contains(chip.runner));
         assert!(chip.cpu.is_none_or(|cpu| config.contains(&format!("target-cpu={cpu}"))), "{config}");
@@ -218,7 +219,7 @@ fn calibration_data_come_along_and_make_integers() {
     let manifest = read(&folder, "Cargo.toml");
     assert!(manifest.contains("default-features = false, features = [\"quantise\"] }"), "{manifest}");
     for profile in ["dev", "release"] {
-        assert!(manifest.contains(&format!("[profile.{profile}.build-override]\nopt-level = 3\n")), "{manifest}");
+        assert!(manifest.contains(&format!("[profile.{profile}.build-override]\nopt-level = 1\n")), "{manifest}");
     }
     assert!(read(&folder, "src/main.rs").contains("model.set_input(&[0.0; 64]);"));
     let error = refused("no-model", 2, &["--chip", "qemu-m4", "--data", text(&data)]);
