@@ -52,7 +52,7 @@ pub struct Model {
     /// Names given to [`custom`](Self::custom) that the model has no operator of.
     unknown_customs: Vec<String>,
     keeps_channels: bool,
-    /// Bytes by which constants may grow to save cycles; `None` stands for 128 KB, and one and a half times them at most.
+    /// Bytes by which constants may grow to save cycles; `None` stands for 128 KB, and twice their size at most.
     flash_budget: Option<usize>,
     /// Files and folders of calibration data.
     data: Vec<PathBuf>,
@@ -262,7 +262,7 @@ impl Model {
     }
 
     /// Lets constants grow by up to so many bytes of flash where that saves cycles: `.flash_budget(64 * 1024)`. The layers that save most per byte come
-    /// first. Without this constants grow by no more than 128 KB, and no more than one and a half times; with a budget of 0 every layer is packed as small as its backend can.
+    /// first. Without this constants grow by no more than 128 KB, and no more than twice their size; with a budget of 0 every layer is packed as small as its backend can.
     ///
     /// 3×3 convolutions of stride 1 by Winograd's products take 3.6 times the flash and about half of the cycles on cores with DSP instructions, two thirds to
     /// three quarters on others but for those with Helium, with the same outputs to the bit. They take more scratch memory, so that the arena may grow too: [`Program::arena_bytes`] says by how much.

@@ -162,11 +162,11 @@ const NETWORKS: [(&str, &[Layers]); 5] = [
             (2, "conv2d", "32x32x16 k3x3s1 -> 32x32x16 Winograd"),
             (1, "add", "16384"),
             (1, "conv2d", "32x32x16 k3x3s2 -> 16x16x32"),
-            (1, "conv2d", "16x16x32 k3x3s1 -> 16x16x32"),
+            (1, "conv2d", "16x16x32 k3x3s1 -> 16x16x32 Winograd"),
             (1, "conv2d", "32x32x16 k1x1s2 -> 16x16x32"),
             (3, "add", "8x8x64"),
             (1, "conv2d", "16x16x32 k3x3s2 -> 8x8x64"),
-            (1, "conv2d", "8x8x64 k3x3s1 -> 8x8x64"),
+            (1, "conv2d", "8x8x64 k3x3s1 -> 8x8x64 Winograd"),
             (1, "conv2d", "16x16x32 k1x1s2 -> 8x8x64"),
             (1, "average_pool2d", "8x8x64 k8x8s1 -> 1x1x64"),
             (1, "dense", "64->10"),
@@ -243,7 +243,8 @@ fn shares_of_layers() -> Vec<(String, f64)> {
     shares
 }
 
-/// A network takes what its layers take by themselves; less where channels that are constant were taken out, as of vww_96_int8.
+/// A network takes what its layers take by themselves; a little less where layers lie behind a ReLU, which those that are measured do not, and much less where
+/// channels that are constant were taken out, as of vww_96_int8.
 #[test]
 fn a_model_takes_the_sum_of_its_layers() {
     let shares = shares_of_layers();
@@ -251,6 +252,6 @@ fn a_model_takes_the_sum_of_its_layers() {
     assert!(shares.len() >= 11 * NETWORKS.len(), "{shares:?}");
     let above: Vec<_> = shares.iter().filter(|(_, share)| *share > 1.03).collect();
     assert!(above.is_empty(), "more than their layers: {above:?}");
-    let near = shares.iter().filter(|(_, share)| *share > 0.98).count();
+    let near = shares.iter().filter(|(_, share)| *share > 0.97).count();
     assert!(near >= 11 * (NETWORKS.len() - 1), "the layers are not those of the models: {shares:?}");
 }

@@ -96,7 +96,7 @@ const LARGEST_GROWTH: usize = 128 << 10;
 
 impl Calls {
     /// Takes bodies that take fewer cycles and more flash, as long as the constants grow by no more than `budget` bytes, or, where none is stated,
-    /// by no more than [`LARGEST_GROWTH`], and no more than one and a half times.
+    /// by no more than [`LARGEST_GROWTH`], and no more than twice their size.
     pub(crate) fn within_flash(mut self, budget: Option<usize>) -> Self {
         // Nodes that read the same constants share the weights of their calls: the first such node stands for all.
         let mut sharers: HashMap<Vec<TensorId>, usize> = HashMap::new();
@@ -109,7 +109,7 @@ impl Calls {
             constants += if first == *node { call.constant_bytes } else { 0 };
             groups.entry(first).or_default().push(call);
         }
-        call::take_faster(groups.into_values().collect(), budget.unwrap_or(LARGEST_GROWTH.min(constants * 3 / 2)));
+        call::take_faster(groups.into_values().collect(), budget.unwrap_or(LARGEST_GROWTH.min(2 * constants)));
         self
     }
 }
