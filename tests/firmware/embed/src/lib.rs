@@ -16,7 +16,7 @@ const SMALL_RAM: usize = 11 * 1024;
 const SMALL_FLASH: usize = 150 * 1024;
 
 /// Least bytes of a recording that lies in the section `.far`.
-const FAR: usize = 2 * 1024;
+const FAR: usize = 512;
 
 /// Source that grows by one model after the other.
 pub struct Writer {
