@@ -345,14 +345,11 @@ pub fn names() -> String {
 
 /// The chip of a name.
 pub fn chip(name: &str) -> Result<&'static Chip, String> {
-    let lower = name.to_ascii_lowercase();
     CHIPS.iter().find(|chip| chip.name == name).ok_or_else(|| {
-        // A part's whole name begins with the chip's, and one chip's name with its family's.
-        let close = CHIPS.iter().find(|chip| lower.starts_with(chip.name));
-        let family = || CHIPS.iter().find(|chip| lower.get(..6).is_some_and(|family| chip.name.starts_with(family)));
-        let hint = close.or_else(family).map_or_else(String::new, |chip| {
-            format!("; {} is the nearest: make its project, and set the sizes of your part in memory.x", chip.name)
-        });
+        // A part's whole name begins with the chip's. Another chip of its family may have another core, so that it is no hint.
+        let lower = name.to_ascii_lowercase();
+        let meant = CHIPS.iter().find(|chip| lower.starts_with(chip.name));
+        let hint = meant.map_or_else(String::new, |chip| format!("; did you mean {}?", chip.name));
         format!("the chips are {}{hint}", names())
     })
 }

@@ -254,6 +254,9 @@ fn what_is_wrong_is_said_before_anything_is_written() {
     let unsupported = root().join("tests/data/converter/unsupported/custom_operator.tflite");
     let error = refused("operator", 1, &["--chip", "rp2350", "--model", text(&unsupported)]);
     assert!(error.contains("cannot be compiled"), "{error}");
+    // A part's whole name leads to its chip; a relative with another core, as the STM32F103 is, to none.
+    assert!(refused("part", 2, &["--chip", "stm32f411ce"]).contains("did you mean stm32f411?"));
+    assert!(!refused("relative", 2, &["--chip", "stm32f103"]).contains("did you mean"));
     assert!(refused("executor", 1, &["--chip", "qemu-m4", "--embassy"]).contains("leave out --embassy"));
     for name in ["7segments", "two words", "test", "deps", "semihosting"] {
         let error = refused(name, 1, &["--chip", "qemu-m4"]);
