@@ -22,6 +22,8 @@ fn main() {
     // Assembly outside of functions is assembled for the triple's plain core, whatever `target-cpu` says: on v8-M that is
     // one without DSP. A core that has it is named at the head of each such function.
     let core = if target.is_v8m() { "cortex-m33" } else { "cortex-m4" };
+    // The order of the instructions is the Cortex-M4's, but where the core issues a load beside a product.
+    choose("schedule", if target.pairs_loads() { "paired" } else { "single" }, &["single", "paired"]);
     println!("cargo::rustc-env=SMOLNN_DSP_CORE=.cpu {core}");
 }
 

@@ -116,7 +116,15 @@ pub const BOARDS: [Board; 9] = [
     },
     MPS2,
     V7EM,
-    Board { name: Name::M7, machine: "mps2-an500", core: "Cortex-M7", baseline: "m7", ..V7EM },
+    Board {
+        name: Name::M7,
+        machine: "mps2-an500",
+        cpu: Some("cortex-m7"),
+        image: "m7",
+        core: "Cortex-M7",
+        baseline: "m7",
+        ..V7EM
+    },
     Board {
         name: Name::M33,
         machine: "mps2-an505",

@@ -129,6 +129,12 @@ impl<'a> Target<'a> {
         self.architecture() == "thumbv8m.main" && self.cpu.is_empty() && self.forced.is_none()
     }
 
+    /// Whether the core issues a load beside another instruction, so that single loads cost less than multiple ones. The triple of the Cortex-M7 is
+    /// that of the Cortex-M4: only `-C target-cpu=cortex-m7` tells.
+    pub fn pairs_loads(&self) -> bool {
+        self.architecture() == "thumbv7em" && self.cpu == "cortex-m7"
+    }
+
     /// Whether the target's assembler takes the backend's instructions.
     pub fn assembles(&self, backend: Backend) -> bool {
         match backend {

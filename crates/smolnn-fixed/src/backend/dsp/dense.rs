@@ -8,6 +8,7 @@
 use core::arch::naked_asm;
 
 use super::conv2d::pairs;
+use super::schedule::{eights_prepare, eights_products};
 use super::tile;
 use super::vector::{pair, widen};
 use crate::Tensors;
@@ -71,13 +72,6 @@ pub(super) unsafe fn vector(
     }
 }
 
-/// Four inputs times eight outputs.
-macro_rules! step {
-    () => {
-        concat!(widen!(), pair!("r4", "r5"), pair!("r6", "r7"), pair!("r8", "r9"), pair!("r10", "r11"))
-    };
-}
-
 /// Requantises a pair of sums with the parameters at r0 and stores two outputs at r1; r2, r3, r12 and lr are overwritten.
 macro_rules! requantise {
     ($even:literal, $odd:literal) => {
@@ -123,10 +117,6 @@ macro_rules! requantise {
     };
 }
 
-/// Steps of the unrolled loop, a power of two, and bytes of a step: 31 wide instructions.
-const UNROLLED: usize = 8;
-const STEP: usize = 124;
-
 /// Computes the outputs from `output` to `end`, eight at a time; gives the end of the words read.
 ///
 /// # Safety
@@ -163,29 +153,10 @@ unsafe extern "C" fn eights(
         "strd r3, r4, [sp, #12]",
         "add r5, r1, r2, lsl #2",
         "str r5, [sp, #8]",
-        "rsb r3, r2, #0",
-        "and r3, r3, #{unrolled} - 1",
-        "movs r4, #{step}",
-        "adr r5, 2f",
-        "mla r3, r3, r4, r5",
-        "orr r3, r3, #1",
-        "strd r1, r3, [sp]",
+        eights_prepare!(),
         "1:",
         "ldmia.w r0!, {{r4, r5, r6, r7, r8, r9, r10, r11}}",
-        "ldmia.w sp, {{r1, pc}}",
-        ".p2align 2",
-        "2:",
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        "ldr r2, [sp, #8]",
-        "cmp r1, r2",
-        "bne.w 2b",
+        eights_products!(),
         "ldr r1, [sp, #12]",
         requantise!("r4", "r5"),
         requantise!("r6", "r7"),
@@ -197,8 +168,6 @@ unsafe extern "C" fn eights(
         "bne.w 1b",
         "add sp, #20",
         "pop {{r4-r11, pc}}",
-        unrolled = const UNROLLED,
-        step = const STEP,
     )
 }
 

@@ -17,10 +17,14 @@ mod dense_to_int16;
 mod depthwise;
 #[cfg(bodies = "dsp")]
 mod memory;
+#[cfg(all(bodies = "dsp", schedule = "paired"))]
+mod paired;
 #[cfg(bodies = "dsp")]
 mod pool;
 #[cfg(bodies = "dsp")]
 mod q15;
+#[cfg(all(bodies = "dsp", schedule = "single"))]
+mod single;
 #[cfg(bodies = "dsp")]
 mod tile;
 #[cfg(bodies = "dsp")]
@@ -30,3 +34,7 @@ mod winograd;
 
 #[cfg(bodies = "dsp")]
 pub(crate) use bodies::Dsp;
+#[cfg(all(bodies = "dsp", schedule = "paired"))]
+use paired as schedule;
+#[cfg(all(bodies = "dsp", schedule = "single"))]
+use single as schedule;

@@ -9,11 +9,12 @@
 //!   `requantise` in `pack`, where the equality is proved. Where the outputs are rectified, t = rounding: of a negative sum both give at
 //!   most the zero point, which is the least output.
 //!
-//! 17 instructions for 24 products in the inner loop, 52 around it for the six outputs.
+//! 17 instructions for 24 products in the inner loop, 52 around it for the six outputs; 26 where the core issues two at a time, in 13 cycles by llvm-mca.
 //! Held by: random shapes against the oracle on the boards (the `conformance` firmware).
 
 use core::arch::naked_asm;
 
+use super::schedule::{parameters, tile_prepare, tile_products};
 use crate::pack::Layout;
 use crate::quantise::OutputRange;
 
@@ -29,57 +30,6 @@ pub(super) fn of(layout: Layout, output: &OutputRange) -> Tile {
         (true, false) => wide_tile,
         (true, true) => rectified_wide_tile,
     }
-}
-
-/// Bytes of one step of the unrolled loop: 17 wide instructions, and 16 where weights are wide.
-const STEP: usize = 68;
-const WIDE_STEP: usize = 64;
-/// Steps of the unrolled loop, a power of two.
-const UNROLLED: usize = 8;
-
-/// One step: four depths of three pixels and two channels.
-macro_rules! step {
-    () => {
-        "ldmia.w r0!, {{r10, r11}}
-         ldmia.w r1!, {{r3, r12, lr}}
-         smlad r5, r10, r3, r5
-         smlad r7, r10, r12, r7
-         smlad r9, r10, lr, r9
-         sxtb16 r10, r10
-         smlad r4, r10, r3, r4
-         smlad r6, r10, r12, r6
-         smlad r8, r10, lr, r8
-         ldmia.w r1!, {{r3, r12, lr}}
-         smlad r5, r11, r3, r5
-         smlad r7, r11, r12, r7
-         smlad r9, r11, lr, r9
-         sxtb16 r11, r11
-         smlad r4, r11, r3, r4
-         smlad r6, r11, r12, r6
-         smlad r8, r11, lr, r8"
-    };
-}
-
-/// One step on wide weights, which need no unpacking.
-macro_rules! wide_step {
-    () => {
-        "ldmia.w r0!, {{r10, r11}}
-         ldmia.w r1!, {{r3, r12, lr}}
-         smlad r4, r10, r3, r4
-         smlad r6, r10, r12, r6
-         smlad r8, r10, lr, r8
-         smlad r5, r11, r3, r5
-         smlad r7, r11, r12, r7
-         smlad r9, r11, lr, r9
-         ldmia.w r0!, {{r10, r11}}
-         ldmia.w r1!, {{r3, r12, lr}}
-         smlad r4, r10, r3, r4
-         smlad r6, r10, r12, r6
-         smlad r8, r10, lr, r8
-         smlad r5, r11, r3, r5
-         smlad r7, r11, r12, r7
-         smlad r9, r11, lr, r9"
-    };
 }
 
 /// Requantises a doubled sum with multiplier, rounding and shift in r10, r11, r12; r3 is overwritten. Where outputs are rectified, the
@@ -112,10 +62,20 @@ macro_rules! requantise {
     };
 }
 
-/// The body of the tile around the inner loop: how outputs are requantised, bytes of a step of the loop, the steps, what is done to the
-/// sums of the odd channel behind the loop, and how they are doubled.
+/// The body of the tile around the inner loop, which is that of the core's schedule: how outputs are requantised, the kind of weights, what is done to
+/// the sums of the odd channel behind the loop, and how they are doubled.
 macro_rules! tile {
-    ($outputs:ident, $bytes:ident; $($steps:expr),*; $($separate:literal),*; $($double:literal),*) => {
+    ($outputs:ident, packed) => {
+        tile!(
+            $outputs, packed;
+            "subs r5, r5, r4", "subs r7, r7, r6", "sub r9, r9, r8";
+            "asrs r5, r5, #7", "asrs r7, r7, #7", "asr r9, r9, #7"
+        )
+    };
+    ($outputs:ident, wide) => {
+        tile!($outputs, wide;; "lsls r5, r5, #1", "lsls r7, r7, #1", "lsl r9, r9, #1")
+    };
+    ($outputs:ident, $weights:ident; $($separate:literal),*; $($double:literal),*) => {
         naked_asm!(
             env!("SMOLNN_DSP_CORE"),
             "push {{r4-r11, lr}}",
@@ -126,16 +86,7 @@ macro_rules! tile {
             "sub sp, #28",
             "strd r3, r4, [sp]",
             "strd r5, r6, [sp, #8]",
-            "rsb r3, r2, #0",
-            "and r3, r3, #{unrolled} - 1",
-            "add r2, r2, #{unrolled} - 1",
-            "lsr r2, r2, #{log}",
-            "movs r4, #{step}",
-            "adr r5, 2f",
-            "mla r3, r3, r4, r5",
-            "orr r3, r3, #1",
-            "strd r1, r2, [sp, #16]",
-            "str r3, [sp, #24]",
+            tile_prepare!($weights),
             // The two sums of each pixel start from the first two words of the channels' stream.
             "1:",
             "ldmia r0!, {{r4, r5}}",
@@ -143,15 +94,9 @@ macro_rules! tile {
             "mov r7, r5",
             "mov r8, r4",
             "mov r9, r5",
-            "add r1, sp, #16",
-            "ldmia.w r1, {{r1, r2, pc}}",
-            ".p2align 2",
-            "2:",
-            $($steps,)*
-            "subs r2, r2, #1",
-            "bne.w 2b",
+            tile_products!($weights),
             // The even channel's sums are in r4, r6, r8. Multiplier, rounding and shift go to r10, r11, r12.
-            "ldmia.w r0!, {{r10, r11, r12}}",
+            parameters!(),
             $($separate,)*
             "lsls r4, r4, #1",
             "lsls r6, r6, #1",
@@ -177,31 +122,6 @@ macro_rules! tile {
             "bne.w 1b",
             "add sp, #28",
             "pop {{r4-r11, pc}}",
-            unrolled = const UNROLLED,
-            log = const UNROLLED.trailing_zeros(),
-            step = const $bytes,
-        )
-    };
-}
-
-/// The body on packed weights.
-macro_rules! packed {
-    ($outputs:ident) => {
-        tile!(
-            $outputs, STEP; step!(), step!(), step!(), step!(), step!(), step!(), step!(), step!();
-            "subs r5, r5, r4", "subs r7, r7, r6", "sub r9, r9, r8";
-            "asrs r5, r5, #7", "asrs r7, r7, #7", "asr r9, r9, #7"
-        )
-    };
-}
-
-/// The body on wide weights.
-macro_rules! wide {
-    ($outputs:ident) => {
-        tile!(
-            $outputs, WIDE_STEP;
-            wide_step!(), wide_step!(), wide_step!(), wide_step!(), wide_step!(), wide_step!(), wide_step!(), wide_step!();;
-            "lsls r5, r5, #1", "lsls r7, r7, #1", "lsl r9, r9, #1"
         )
     };
 }
@@ -218,7 +138,7 @@ macro_rules! wide {
 // |-------------|--------------------------------------------|------------------------------------|
 // | r0          | next words                                 | next words                         |
 // | r1          | next words of the columns                  | next output of the first pixel     |
-// | r2          | turns that are left                        | `stride`                           |
+// | r2          | turns or steps that are left               | `stride`                           |
 // | r3, r12, lr | two depths of the three pixels             | r3: rounding of a sum, `last`; r12: shift |
 // | r4, r6, r8  | sums A0 of the even channel                | its results, then both channels'   |
 // | r5, r7, r9  | 256·A1 + A0 of both channels               | 256·A1, then results; r5: end of the first pixel's outputs |
@@ -227,7 +147,7 @@ macro_rules! wide {
 // | stack | holds                            | stack | holds                               |
 // |-------|----------------------------------|-------|-------------------------------------|
 // | 0     | next output of the first pixel   | 16    | `columns`                           |
-// | 4     | `stride`                         | 20    | turns of the loop                   |
+// | 4     | `stride`                         | 20    | turns of the loop, or steps but one |
 // | 8     | `last`                           | 24    | address where the first turn starts |
 // | 12    | end of the first pixel's outputs |       |                                     |
 #[unsafe(naked)]
@@ -240,7 +160,7 @@ unsafe extern "C" fn tile(
     last: usize,
     pairs: usize,
 ) -> *const u32 {
-    packed!(any)
+    tile!(any, packed)
 }
 
 /// As [`tile`], for outputs that are rectified.
@@ -257,10 +177,10 @@ unsafe extern "C" fn rectified_tile(
     last: usize,
     pairs: usize,
 ) -> *const u32 {
-    packed!(rectified)
+    tile!(rectified, packed)
 }
 
-/// As [`tile`], on words of the wide layout: the two sums of each pixel are those of the two channels. 16 instructions for 24 products.
+/// As [`tile`], on words of the wide layout: the two sums of each pixel are those of the two channels.
 ///
 /// # Safety
 /// As for [`tile`], but that `words` has `pairs` · (8 + 4 · `groups`) words.
@@ -274,7 +194,7 @@ unsafe extern "C" fn wide_tile(
     last: usize,
     pairs: usize,
 ) -> *const u32 {
-    wide!(any)
+    tile!(any, wide)
 }
 
 /// As [`wide_tile`], for outputs that are rectified.
@@ -291,7 +211,7 @@ unsafe extern "C" fn rectified_wide_tile(
     last: usize,
     pairs: usize,
 ) -> *const u32 {
-    wide!(rectified)
+    tile!(rectified, wide)
 }
 
 /// Widens `runs` runs of `groups` groups of four bytes of each of three pixels into columns; gives the end of the columns.

@@ -4,7 +4,7 @@
 //!   output channels: for each place of a tile, in the order of [`winograd::ORDER`](crate::backend::winograd::ORDER), and for
 //!   every two input channels three words, pairs of i16, one per tile.
 //! - Weights: a stream per pair of output channels, see [`pack`](super::pack). Both factors have 16 bits, so that SMLAD takes them as
-//!   they are: 11 instructions and 12 cycles of a Cortex-M4 for 12 products, which stand for 27 of the direct kernel.
+//!   they are: 11 instructions and 12 cycles of a Cortex-M4 for 12 products, which stand for 27 of the direct kernel; 7 cycles of a Cortex-M7 by llvm-mca.
 //! - Requantisation: as in [`tile`](super::tile), of half of the result, which is 4 times the sum.
 //!
 //! A tile that sees padding is copied first. Outputs of an odd last row or column, and of tiles that are missing in the last
@@ -17,6 +17,7 @@ use smolnn_core::Conv2dShape;
 
 use super::conv2d::{Pixel, stage};
 use super::pack::WINOGRAD_TILES as TILES;
+use super::schedule::{winograd_end, winograd_prepare, winograd_products, winograd_start};
 use crate::backend::winograd::PLACES;
 use crate::conv::Conv2d;
 
@@ -215,28 +216,6 @@ unsafe extern "C" fn transform(source: *const i8, pitch: usize, channels: usize,
     )
 }
 
-/// Steps of the unrolled loops, a power of two, and bytes of a step: eleven wide instructions.
-const UNROLLED: usize = 8;
-const STEP: usize = 44;
-
-/// One step: two input channels of three tiles and two output channels. Five single loads take six cycles, two multiple ones would
-/// take seven.
-macro_rules! step {
-    () => {
-        "ldr.w r11, [r0, #4]
-         ldr.w r10, [r0], #8
-         ldr.w r12, [r1, #4]
-         ldr.w lr, [r1, #8]
-         ldr.w r3, [r1], #12
-         smlad r4, r10, r3, r4
-         smlad r5, r10, r12, r5
-         smlad r6, r10, lr, r6
-         smlad r7, r11, r3, r7
-         smlad r8, r11, r12, r8
-         smlad r9, r11, lr, r9"
-    };
-}
-
 /// One output, 4 times the sum in `$sum`: requantised and written at `$place`.
 macro_rules! output {
     ($sum:literal, $place:literal) => {
@@ -304,19 +283,7 @@ unsafe extern "C" fn multiply(
         "movs r6, #0",
         "strd r3, r6, [sp, #28]",
         "str r5, [sp, #36]",
-        "rsb r3, r2, #0",
-        "and r3, r3, #{unrolled} - 1",
-        "add r2, r2, #{unrolled} - 1",
-        "lsr r2, r2, #{log}",
-        "str r2, [sp]",
-        "movs r4, #{step}",
-        "adr.w r5, 3f",
-        "mla r5, r3, r4, r5",
-        "orr r5, r5, #1",
-        "adr.w r6, 4f",
-        "mla r6, r3, r4, r6",
-        "orr r6, r6, #1",
-        "strd r5, r6, [sp, #4]",
+        winograd_prepare!(),
         // The sums of the first two places of a tile start from 4 times the bias, the others from 0. Of two places the second is added
         // to the first.
         "1:",
@@ -328,41 +295,17 @@ unsafe extern "C" fn multiply(
         "ldrd r3, r1, [sp, #20]",
         "movs r2, #{pairs_of_places}",
         "strd r2, r3, [sp, #12]",
+        winograd_start!(),
         "2:",
-        "ldmia.w sp, {{r2, pc}}",
-        ".p2align 2",
-        "3:",
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        "subs r2, r2, #1",
-        "bne.w 3b",
-        "ldr r3, [sp, #16]",
-        "stmia.w r3, {{r4-r9}}",
-        "ldr r2, [sp]",
-        "ldr.w pc, [sp, #8]",
-        ".p2align 2",
-        "4:",
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        step!(),
-        "subs r2, r2, #1",
-        "bne.w 4b",
-        "ldrd r2, r3, [sp, #12]",
-        "adds r3, #24",
-        "stmia.w r3!, {{r4-r9}}",
+        winograd_products!("3"),
+        "ldr.w r11, [sp, #16]",
+        "stmia.w r11, {{r4-r9}}",
+        winograd_products!("4"),
+        "ldrd r2, r11, [sp, #12]",
+        "add.w r11, r11, #24",
+        "stmia.w r11!, {{r4-r9}}",
         "subs r2, #1",
-        "strd r2, r3, [sp, #12]",
+        "strd r2, r11, [sp, #12]",
         "beq 5f",
         "movs r4, #0",
         "movs r5, #0",
@@ -372,6 +315,7 @@ unsafe extern "C" fn multiply(
         "mov r9, r4",
         "b.w 2b",
         "5:",
+        winograd_end!(),
         "ldr r1, [sp, #28]",
         "subs r1, #{places}",
         "ldr.w lr, [sp, #20]",
@@ -436,9 +380,6 @@ unsafe extern "C" fn multiply(
         "add sp, #44",
         "pop {{r4-r11, pc}}",
         places = const 4 * 4 * TILES,
-        unrolled = const UNROLLED,
-        log = const UNROLLED.trailing_zeros(),
-        step = const STEP,
         pairs_of_places = const PLACES / 2,
     )
 }
