@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 /// A board that QEMU emulates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Name {
     /// Cortex-M0 code on the roomy machine of the M3, which runs it unchanged.
     M0,
@@ -41,8 +41,6 @@ pub struct Board {
     pub memory: &'static str,
     /// Instructions per 1000 ticks of the counter, at one instruction per nanosecond: 10^12 / Hz of SysTick.
     pub rate: u32,
-    /// Boards of one image differ in the machine alone.
-    pub image: &'static str,
     /// Models and kernels that need more than 16 KiB of RAM are left out.
     pub small: bool,
     /// The core, for people.
@@ -62,7 +60,6 @@ const MPS2: Board = Board {
     cpu: None,
     memory: "mps2",
     rate: 40_000,
-    image: "m3",
     small: false,
     core: "Cortex-M3",
     baseline: "m3",
@@ -72,7 +69,6 @@ const V7EM: Board = Board {
     triple: "thumbv7em-none-eabihf",
     machine: "mps2-an386",
     name: Name::M4,
-    image: "m4",
     core: "Cortex-M4F",
     baseline: "m4",
     ..MPS2
@@ -86,7 +82,6 @@ const VIRT: Board = Board {
     cpu: None,
     memory: "virt",
     rate: 1000,
-    image: "rv32",
     small: false,
     core: "RV32IMAC",
     baseline: "rv32",
@@ -94,21 +89,13 @@ const VIRT: Board = Board {
 
 /// All boards, smallest core first.
 pub const BOARDS: [Board; 9] = [
-    Board {
-        name: Name::M0,
-        triple: "thumbv6m-none-eabi",
-        image: "m0",
-        core: "Cortex-M0 (v6-M code)",
-        baseline: "m0",
-        ..MPS2
-    },
+    Board { name: Name::M0, triple: "thumbv6m-none-eabi", core: "Cortex-M0 (v6-M code)", baseline: "m0", ..MPS2 },
     Board {
         name: Name::Microbit,
         machine: "microbit",
         triple: "thumbv6m-none-eabi",
         memory: "microbit",
         rate: 62_500,
-        image: "microbit",
         small: true,
         core: "Cortex-M0, 16 KiB RAM",
         baseline: "m0",
@@ -116,15 +103,7 @@ pub const BOARDS: [Board; 9] = [
     },
     MPS2,
     V7EM,
-    Board {
-        name: Name::M7,
-        machine: "mps2-an500",
-        cpu: Some("cortex-m7"),
-        image: "m7",
-        core: "Cortex-M7",
-        baseline: "m7",
-        ..V7EM
-    },
+    Board { name: Name::M7, machine: "mps2-an500", cpu: Some("cortex-m7"), core: "Cortex-M7", baseline: "m7", ..V7EM },
     Board {
         name: Name::M33,
         machine: "mps2-an505",
@@ -132,7 +111,6 @@ pub const BOARDS: [Board; 9] = [
         cpu: Some("cortex-m33"),
         memory: "an505",
         rate: 50_000,
-        image: "m33",
         core: "Cortex-M33",
         baseline: "m33",
         ..MPS2
@@ -144,19 +122,12 @@ pub const BOARDS: [Board; 9] = [
         cpu: Some("cortex-m55"),
         memory: "an547",
         rate: 31_250,
-        image: "m55",
         core: "Cortex-M55 (Helium)",
         baseline: "m55",
         ..MPS2
     },
     VIRT,
-    Board {
-        name: Name::Rv32imafc,
-        triple: "riscv32imafc-unknown-none-elf",
-        image: "rv32imafc",
-        core: "RV32IMAFC",
-        ..VIRT
-    },
+    Board { name: Name::Rv32imafc, triple: "riscv32imafc-unknown-none-elf", core: "RV32IMAFC", ..VIRT },
 ];
 
 impl Name {

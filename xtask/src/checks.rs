@@ -204,25 +204,22 @@ fn example(name: &str) -> Result<Vec<String>> {
     Ok(run.lines)
 }
 
-/// Builds programs once for each image that the boards have; the step that builds the image of each name.
-fn build(suite: &mut Suite<'_>, boards: &[&'static Board], programs: &'static [&str]) -> BTreeMap<&'static str, Step> {
-    let mut built = BTreeMap::new();
-    for &board in boards {
-        built.entry(board.image).or_insert_with(|| {
-            suite.step(format!("firmware for {}", board.image), Lane::Firmware, &[], move || {
-                firmware::build(board, programs, &Variant::default())?;
-                Ok(Tally::ONE)
-            })
-        });
-    }
-    built
+/// Builds programs for the boards; the step that does it for each.
+fn build(suite: &mut Suite<'_>, boards: &[&'static Board], programs: &'static [&str]) -> BTreeMap<Name, Step> {
+    let mut step = |board: &'static Board| {
+        suite.step(format!("firmware for {}", board.label()), Lane::Firmware, &[], move || {
+            firmware::build(board, programs, &Variant::default())?;
+            Ok(Tally::ONE)
+        })
+    };
+    boards.iter().map(|&board| (board.name, step(board))).collect()
 }
 
 /// Kernels and models on every board.
-fn conformance_runs(suite: &mut Suite<'_>, boards: &[&'static Board], built: &BTreeMap<&str, Step>) {
+fn conformance_runs(suite: &mut Suite<'_>, boards: &[&'static Board], built: &BTreeMap<Name, Step>) {
     for &board in boards {
         let name = format!("conformance on {} ({}, {})", board.label(), board.core, board.machine);
-        suite.step(name, Lane::Apart, &[built[board.image]], move || conformance(board, &[]));
+        suite.step(name, Lane::Apart, &[built[&board.name]], move || conformance(board, &[]));
     }
 }
 
@@ -330,7 +327,7 @@ pub fn run_test(boards: &[&'static Board], whole: bool, chips: bool, install: bo
     }
     conformance_runs(&mut suite, boards, &built);
     for &board in boards {
-        let image = [built[board.image]];
+        let image = [built[&board.name]];
         // Where cycles are modelled, their run of the firmware counts its instructions too.
         if cycles::is_modelled(board) {
             let name = format!("instructions and cycles on {}", board.label());

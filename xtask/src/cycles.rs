@@ -18,6 +18,7 @@ use crate::boards::{self, Board, Name};
 use crate::costs;
 use crate::expected::{self, Table};
 use crate::firmware::{self, Machine, Run, Variant, Verdict};
+use crate::inner_loops;
 use crate::setup;
 use crate::shell::{self, Kind, fault};
 use crate::suite::Tally;
@@ -60,6 +61,9 @@ pub struct Arguments {
     /// Holds the timings against loops whose cycles the manuals state, and measures nothing.
     #[arg(long)]
     rules: bool,
+    /// Asks llvm-mca for the inner loops of cores whose timings are not published (m7), and measures nothing.
+    #[arg(long)]
+    inner_loops: bool,
 }
 
 /// What the plugin counted.
@@ -329,6 +333,9 @@ fn print_profile(image: &Path, counts: &Counts) -> Result<()> {
 /// `xtask cycles`.
 pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     let common = &arguments.figures;
+    if arguments.inner_loops {
+        return inner_loops::show(&boards::chosen(&common.boards), common.json);
+    }
     let modelled: Vec<Name> = CORES.iter().map(|(name, _)| *name).collect();
     let chosen = if common.boards.is_empty() { &modelled } else { &common.boards };
     let boards = boards::chosen(chosen);

@@ -143,7 +143,7 @@ fn keep(board: &Board, program: &str, name: &str, variant: &Variant) -> Result<P
 
 /// Where [`build`] and [`build_model`] lay an image.
 pub fn image(board: &Board, name: &str, variant: &Variant) -> PathBuf {
-    shell::root().join("target/images").join(format!("{}{}", board.image, variant.suffix())).join(name)
+    shell::root().join("target/images").join(board.label() + &variant.suffix()).join(name)
 }
 
 /// What a run printed and how it ended.

@@ -13,6 +13,7 @@ mod demo;
 mod docs;
 mod expected;
 mod firmware;
+mod inner_loops;
 mod models;
 mod pages;
 mod panics;

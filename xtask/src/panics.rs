@@ -4,7 +4,7 @@
 //! Where it did, the relocations that were kept (`--emit-relocs`) are the graph of who refers to whom: walked backwards
 //! from the handler they name each function of ours that can panic, with the way it takes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -129,10 +129,9 @@ fn images(board: &Board) -> Vec<PathBuf> {
     programs.map(|program| firmware::image(board, &program, &Variant::default())).collect()
 }
 
-/// The boards whose images are looked into: one of each image. A small board links the code of `m0`, and less of it.
+/// The boards whose images are looked into. A small board links the code of `m0`, and less of it.
 pub fn inspected<'a>(boards: &[&'a Board]) -> Vec<&'a Board> {
-    let mut images = BTreeSet::new();
-    boards.iter().copied().filter(|board| !board.small && images.insert(board.image)).collect()
+    boards.iter().copied().filter(|board| !board.small).collect()
 }
 
 /// Looks into the images of a board, which are built, and says what it finds.

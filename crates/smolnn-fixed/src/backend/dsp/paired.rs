@@ -32,11 +32,11 @@ macro_rules! tile_products {
          smlad r9, r10, lr, r9
          sxtb16 r11, r10
          smlad r7, r10, r12, r7
-         adds r1, #24
+         add.w r1, r1, #24
          smlad r4, r11, r3, r4
          ldr.w r10, [r0, #4]
          smlad r6, r11, r12, r6
-         adds r0, #8
+         add.w r0, r0, #8
          smlad r8, r11, lr, r8\n"
     };
     (begin wide) => {
@@ -49,18 +49,18 @@ macro_rules! tile_products {
          smlad r5, r11, r3, r5
          ldr r3, [r1, #4]
          smlad r7, r11, r12, r7
-         smlad r4, r10, r3, r4
          ldr.w r12, [r1, #8]
          smlad r9, r11, lr, r9
          ldr.w lr, [r1, #12]
+         smlad r4, r10, r3, r4
          ldr.w r11, [r0, #8]
          smlad r6, r10, r12, r6
+         add.w r1, r1, #24
          smlad r8, r10, lr, r8
-         adds r1, #24
-         smlad r5, r11, r3, r5
          ldr.w r10, [r0, #12]
+         smlad r5, r11, r3, r5
+         add.w r0, r0, #16
          smlad r7, r11, r12, r7
-         adds r0, #16
          smlad r9, r11, lr, r9\n"
     };
     ($weights:ident) => {
@@ -105,7 +105,7 @@ macro_rules! eights_products {
         "ldr r1, [sp]
         2:
          ldr r3, [r1]
-         adds r1, #4
+         add.w r1, r1, #4
          ldr.w r12, [r0]
          sxtb16 r2, r3
          ldr.w lr, [r0, #4]
@@ -141,16 +141,17 @@ macro_rules! eights_products {
          smlad r10, r12, r2, r10
          ldr r2, [sp, #8]
          smlad r10, lr, r3, r10
-         adds r0, #32
+         add.w r0, r0, #32
          cmp r1, r2
          bne.w 2b\n"
     };
 }
 
-/// What the loops over Winograd's products take: their steps go to the stack at 0.
+/// What the loops over Winograd's products take: half of their steps, whose number is even since channels come in fours, go to the stack at 0.
 macro_rules! winograd_prepare {
     () => {
-        "str r2, [sp]"
+        "lsrs r2, r2, #1
+         str r2, [sp]"
     };
 }
 
@@ -165,7 +166,7 @@ macro_rules! winograd_start {
     };
 }
 
-/// The loop of one place, whose label is 3 or 4, two input channels of three tiles and two output channels in a step. Behind the last place it reads the first
+/// The loop of one place, whose label is 3 or 4, two times two input channels of three tiles and two output channels in a turn. Behind the last place it reads the first
 /// two words of the sums, which follow the columns.
 macro_rules! winograd_products {
     ($label:literal) => {
@@ -178,14 +179,25 @@ macro_rules! winograd_products {
              smlad r5, r10, r12, r5
              ldr.w r11, [r0]
              smlad r6, r10, lr, r6
-             adds r1, #12
-             smlad r7, r11, r3, r7
              ldr.w r10, [r0, #4]
+             smlad r7, r11, r3, r7
+             ldr r3, [r1, #4]
              smlad r8, r11, r12, r8
-             ldr r3, [r1, #-8]
+             ldr.w r12, [r1, #8]
              smlad r9, r11, lr, r9
+             ldr.w lr, [r1, #12]
+             smlad r4, r10, r3, r4
+             ldr.w r11, [r0, #8]
+             smlad r5, r10, r12, r5
+             add.w r1, r1, #24
+             smlad r6, r10, lr, r6
+             ldr.w r10, [r0, #12]
+             smlad r7, r11, r3, r7
+             ldr r3, [r1, #-8]
+             smlad r8, r11, r12, r8
              ldr r12, [r1, #-4]
-             adds r0, #8
+             smlad r9, r11, lr, r9
+             add.w r0, r0, #16
              subs r2, r2, #1
              bne.w ",
             $label,
