@@ -398,6 +398,21 @@ pub fn gate(board: &Board) -> Result<Tally> {
     Ok(Tally { passed: instructions.passed + figures.len() as u32, failed: 0 })
 }
 
+/// Figures of a program that prints as `bench` does, each with its cycles, or with its instructions where the core's timings are not published.
+pub fn costs(board: &Board, image: &Path, options: &[&str], quiet: bool) -> Result<Vec<(Figure, f64)>> {
+    let said = |line: &str| {
+        if !bench::is_result(line) {
+            eprintln!("{}: {line}", board.label());
+        }
+    };
+    let Some(timings) = core(board) else {
+        let run = firmware::run(board, image, options, DEADLINE, said)?;
+        return Ok(bench::read(board, &run)?.into_iter().map(|figure| (figure.clone(), figure.instructions)).collect());
+    };
+    let modelled = run_modelled(board, timings, 0, image, options, quiet, said)?;
+    Ok(join(board, &modelled)?.into_iter().map(|cycles| (cycles.figure, cycles.cycles)).collect())
+}
+
 /// Shows the gate figures that have grown by 3 %: it must refuse each row. Gives their number.
 pub fn prove_gate() -> Result<usize> {
     expected::prove_gate(FILE, MARGIN, 1.03)

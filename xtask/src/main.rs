@@ -24,6 +24,7 @@ mod setup;
 mod shell;
 mod size;
 mod suite;
+mod sweep;
 mod toolchains;
 mod vision;
 mod wake_word;
@@ -67,6 +68,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Models cycles per kernel and model by the published timings of the core.
     Cycles(cycles::Arguments),
+    /// Costs along the axes of layers' shapes: channels, pixels, depths, vectors; and the steps that cost more than the work they add.
+    Sweep(sweep::Arguments),
     /// Flash, RAM and stack of each model's firmware.
     Size(expected::Arguments),
     /// Looks for panicking code in release firmware of the kernels and models.
@@ -203,6 +206,7 @@ fn run(command: Command, install: bool) -> Result<()> {
         Command::Qemu(arguments) => qemu(&arguments, install),
         Command::Bench(arguments) => bench::run(&arguments, install),
         Command::Cycles(arguments) => cycles::run(&arguments, install),
+        Command::Sweep(arguments) => sweep::run(&arguments, install),
         Command::Size(arguments) => size::run(&arguments, install),
         Command::Chips(arguments) => chips::run(&arguments, install),
         Command::CFirmware(arguments) => c_firmware::run(&arguments, install),

@@ -5,7 +5,8 @@
 //! (T), `V0 T02 V2 V1 T13 V3`. Then every channel runs along the row with its weights in registers: three taps of two
 //! rows by SMLAD, three of one row by SMLA. The three outputs of a turn share their columns.
 //!
-//! 15 instructions per record of four channels, 44 per three outputs of a channel: 2.1 per product on wide images.
+//! 15 instructions per record of four channels, 44 per three outputs of a channel. At stride 1 two rows run at a time, in
+//! `depthwise_rows.rs`, unless there is one row alone or rows are further apart.
 //!
 //! **Any other kernel** ([`Layout::DspTaps`]): pixel by pixel, four channels at a time, two taps per SMLAD. Taps are at equal
 //! distances, as those of a column are; what is not, or sees padding, is copied first, as often as the depth multiplier
@@ -16,7 +17,9 @@
 
 use core::arch::naked_asm;
 
+use super::depthwise_rows::two_rows;
 use super::pack::{self, RECORD};
+use super::requantise::requantise;
 use crate::Tensors;
 use crate::conv::DepthwiseConv2d;
 use crate::pack::Layout;
@@ -27,7 +30,9 @@ pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl T
     // SAFETY: the layer checked that its words have this layout for this shape, its caller that tensors and scratch memory
     // are as long as the shape and the layout say.
     unsafe {
-        if layer.layout.is(Layout::DspThree) {
+        if layer.layout.is(Layout::DspThree) && pack::takes_two_rows(&layer.shape) {
+            two_rows(layer, input, output, scratch.as_mut_ptr());
+        } else if layer.layout.is(Layout::DspThree) {
             // A model links the kernels of its own layers alone.
             let kernel = match (layer.shape.columns().stride(), layer.output.is_rectified()) {
                 (1, false) => narrow,
@@ -92,10 +97,8 @@ unsafe fn three(
     let needed = pack::three_columns(shape);
     let inside = shape.input().width.min(needed - shape.columns().before());
     // All records become padding here. The kernels write those of columns inside the input only.
-    for index in 0..RECORD * needed {
-        // SAFETY: the scratch memory holds a record for every column.
-        unsafe { *scratch.add(index) = half };
-    }
+    // SAFETY: the scratch memory holds a record for every column.
+    unsafe { super::memory::fill(scratch, RECORD * needed, half) };
     let step = 4 * RECORD * shape.columns().stride();
     let mut row = Row {
         channels,
@@ -301,33 +304,10 @@ macro_rules! tap {
     };
 }
 
-/// Requantises an accumulator, which is doubled already, with multiplier, rounding and shift in r11, r12, lr; r2 is overwritten. Where
-/// outputs are rectified, the sign needs no correction.
-macro_rules! requantise {
-    (any, $sum:literal) => {
-        concat!("add r2, r12, ", $sum, ", asr #31\n", requantise!("r2", $sum))
-    };
-    (rectified, $sum:literal) => {
-        requantise!("r12", $sum)
-    };
-    ($rounding:literal, $sum:literal) => {
-        concat!(
-            "smmlar ",
-            $sum,
-            ", ",
-            $sum,
-            ", r11, ",
-            $rounding,
-            "\nasr ",
-            $sum,
-            ", ",
-            $sum,
-            ", lr\nssat ",
-            $sum,
-            ", #8, ",
-            $sum,
-            "\n",
-        )
+/// Requantises an accumulator, which is doubled already, with multiplier, rounding and shift in r11, r12, lr; r2 is overwritten.
+macro_rules! finish {
+    ($outputs:ident, $sum:literal) => {
+        requantise!($outputs, $sum, "r11", "r12", "lr", "r2")
     };
 }
 
@@ -430,9 +410,9 @@ macro_rules! channel {
             ",
             outputs!(3, $stride, $h),
             "ldmia.w sp, {{r11, r12, lr}}\n",
-            requantise!($outputs, "r8"),
-            requantise!($outputs, "r9"),
-            requantise!($outputs, "r10"),
+            finish!($outputs, "r8"),
+            finish!($outputs, "r9"),
+            finish!($outputs, "r10"),
             "ldrd r11, r12, [sp, #12]
              strb.w r8, [r1]
              strb.w r9, [r1, r11]
@@ -449,8 +429,8 @@ macro_rules! channel {
             ",
             outputs!(2, $stride, $h),
             "ldmia.w sp, {{r11, r12, lr}}\n",
-            requantise!($outputs, "r8"),
-            requantise!($outputs, "r9"),
+            finish!($outputs, "r8"),
+            finish!($outputs, "r9"),
             "ldr r11, [sp, #12]
              strb.w r8, [r1]
              strb.w r9, [r1, r11]
@@ -459,7 +439,7 @@ macro_rules! channel {
             ",
             outputs!(1, $stride, $h),
             "ldmia.w sp, {{r11, r12, lr}}\n",
-            requantise!($outputs, "r8"),
+            finish!($outputs, "r8"),
             "strb.w r8, [r1]
             33:
             ",

@@ -8,13 +8,35 @@ use crate::quantise::OutputRange;
 ///
 /// # Safety
 /// `length` bytes can be read and written at `output`.
+#[inline(always)]
 pub(super) unsafe fn clamp(output: *mut i8, length: usize, range: &OutputRange) {
-    if range.minimum <= -128 && range.maximum >= 127 {
-        return;
+    if range.minimum > -128 || range.maximum < 127 {
+        // SAFETY: as the caller vouches.
+        unsafe { narrow(output, length, range) };
     }
+}
+
+/// Clamps outputs to a range. One copy of this loop serves all callers.
+///
+/// # Safety
+/// As for [`clamp`].
+#[inline(never)]
+unsafe fn narrow(output: *mut i8, length: usize, range: &OutputRange) {
     // SAFETY: the caller vouches for the slice, which nobody else uses while it lives.
     for value in unsafe { core::slice::from_raw_parts_mut(output, length) } {
         *value = range.maximum.min(range.minimum.max(i32::from(*value))) as i8;
+    }
+}
+
+/// Writes `value` to `length` words. One copy of this loop serves all callers.
+///
+/// # Safety
+/// `length` words can be written.
+#[inline(never)]
+pub(super) unsafe fn fill(words: *mut u32, length: usize, value: u32) {
+    for index in 0..length {
+        // SAFETY: the caller vouches for `length` words.
+        unsafe { *words.add(index) = value };
     }
 }
 

@@ -16,6 +16,8 @@ mod dense_to_int16;
 #[cfg(bodies = "dsp")]
 mod depthwise;
 #[cfg(bodies = "dsp")]
+mod depthwise_rows;
+#[cfg(bodies = "dsp")]
 mod memory;
 #[cfg(all(bodies = "dsp", schedule = "paired"))]
 mod paired;
@@ -23,6 +25,8 @@ mod paired;
 mod pool;
 #[cfg(bodies = "dsp")]
 mod q15;
+#[cfg(bodies = "dsp")]
+mod requantise;
 #[cfg(all(bodies = "dsp", schedule = "single"))]
 mod single;
 #[cfg(bodies = "dsp")]

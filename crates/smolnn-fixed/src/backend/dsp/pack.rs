@@ -163,7 +163,17 @@ impl Runs {
 /// constant and shift. When the channels are no multiple of four, the last block holds the last four again.
 const fn three_needs(shape: &DepthwiseConv2dShape) -> Needs {
     let words = shape.output().channels.div_ceil(4) as u64 * BLOCK as u64;
-    Needs { words, channels: 0, scratch: RECORD as u64 * three_columns(shape) as u64 }
+    let record = if takes_two_rows(shape) { PAIRED_RECORD } else { RECORD };
+    Needs { words, channels: 0, scratch: record as u64 * three_columns(shape) as u64 }
+}
+
+/// Whether two rows of outputs are computed at a time, for a shape that the layout of threes serves: their windows lie a row apart, and those of
+/// the first two rows do not see padding both above and below.
+#[inline(always)]
+pub(crate) const fn takes_two_rows(shape: &DepthwiseConv2dShape) -> bool {
+    let (rows, height) = (shape.rows(), shape.output().height);
+    let is_dense = shape.columns().stride() == 1 && rows.stride() == 1 && rows.dilation() == 1;
+    is_dense && (height > 2 || (height == 2 && (rows.before() == 0 || rows.input() > 2)))
 }
 
 /// Words of a block of four channels of the layout of threes.
@@ -171,6 +181,9 @@ pub(crate) const BLOCK: usize = 36;
 
 /// Words of a column's record of four channels: see `depthwise.rs`.
 pub(crate) const RECORD: usize = 6;
+
+/// Words of a column's record of four channels for two rows of outputs: see `depthwise_rows.rs`.
+pub(crate) const PAIRED_RECORD: usize = 8;
 
 /// Columns that a row of outputs sees, padding included.
 pub(crate) const fn three_columns(shape: &DepthwiseConv2dShape) -> usize {

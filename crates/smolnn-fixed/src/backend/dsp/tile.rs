@@ -14,6 +14,7 @@
 
 use core::arch::naked_asm;
 
+use super::requantise::requantise;
 use super::schedule::{parameters, tile_prepare, tile_products};
 use crate::pack::Layout;
 use crate::quantise::OutputRange;
@@ -32,33 +33,10 @@ pub(super) fn of(layout: Layout, output: &OutputRange) -> Tile {
     }
 }
 
-/// Requantises a doubled sum with multiplier, rounding and shift in r10, r11, r12; r3 is overwritten. Where outputs are rectified, the
-/// sign needs no correction.
-macro_rules! requantise {
-    (any, $sum:literal) => {
-        concat!("add r3, r11, ", $sum, ", asr #31\n", requantise!("r3", $sum))
-    };
-    (rectified, $sum:literal) => {
-        requantise!("r11", $sum)
-    };
-    ($rounding:literal, $sum:literal) => {
-        concat!(
-            "smmlar ",
-            $sum,
-            ", ",
-            $sum,
-            ", r10, ",
-            $rounding,
-            "\nasr ",
-            $sum,
-            ", ",
-            $sum,
-            ", r12\nssat ",
-            $sum,
-            ", #8, ",
-            $sum,
-            "\n",
-        )
+/// Requantises a doubled sum with multiplier, rounding and shift in r10, r11, r12; r3 is overwritten.
+macro_rules! finish {
+    ($outputs:ident, $sum:literal) => {
+        requantise!($outputs, $sum, "r10", "r11", "r12", "r3")
     };
 }
 
@@ -101,15 +79,15 @@ macro_rules! tile {
             "lsls r4, r4, #1",
             "lsls r6, r6, #1",
             "lsl r8, r8, #1",
-            requantise!($outputs, "r4"),
-            requantise!($outputs, "r6"),
-            requantise!($outputs, "r8"),
+            finish!($outputs, "r4"),
+            finish!($outputs, "r6"),
+            finish!($outputs, "r8"),
             // r5, r7, r9 hold the odd channel's sums, 256 times as much where they are packed.
             "ldmia.w r0!, {{r10, r11, r12}}",
             $($double,)*
-            requantise!($outputs, "r5"),
-            requantise!($outputs, "r7"),
-            requantise!($outputs, "r9"),
+            finish!($outputs, "r5"),
+            finish!($outputs, "r7"),
+            finish!($outputs, "r9"),
             "bfi r4, r5, #8, #8",
             "bfi r6, r7, #8, #8",
             "bfi r8, r9, #8, #8",

@@ -7,7 +7,7 @@
 
 use smolnn_core::excluded;
 
-use super::kernels::{Core, GEOMETRY, Job, Sums};
+use super::kernels::{Core, GEOMETRY, Job, Outputs, Sums};
 use super::rounding::{Rounding, Way};
 use super::winograd::winograd;
 use super::{Cpu, any, pack};
@@ -173,6 +173,24 @@ unsafe fn store(
                 at = at.wrapping_add(stride);
             }
         }
+    }
+    if let Some(finish) = Cpu::FINISH
+        && way == Way::Short
+    {
+        let range = channels.as_ptr_range();
+        let mut outputs = Outputs {
+            sums: sums.as_ptr(),
+            channels: range.start,
+            end: range.end,
+            output,
+            stride,
+            offset: rounding.offset,
+            lanes: 4 * lanes,
+            skip: 4 * (LANES - lanes),
+            limit: Rounding::limit(rounding.offset),
+        };
+        // SAFETY: there are sums of as many channels, at least one, and `output` can be written for these pixels and channels.
+        return unsafe { finish(&mut outputs) };
     }
     // SAFETY: `output` can be written for these pixels and channels, as the caller vouches.
     unsafe {

@@ -39,6 +39,28 @@ pub(super) struct Job {
     pub(super) end: *const u32,
 }
 
+/// Sums of some channels that become outputs, with the short encoding of channels and the full range of int8. The assembly knows the
+/// order of the fields.
+#[repr(C)]
+pub(super) struct Outputs {
+    /// The sums of the first channel, one behind the other for its pixels.
+    pub(super) sums: *const i32,
+    pub(super) channels: *const Channel,
+    /// Where the channels end.
+    pub(super) end: *const Channel,
+    pub(super) output: *mut i8,
+    /// Distance from one pixel's output to the next.
+    pub(super) stride: usize,
+    /// [`Rounding::offset`].
+    pub(super) offset: i32,
+    /// Bytes of a channel's sums, one for each pixel.
+    pub(super) lanes: usize,
+    /// Bytes from the last of them to the next channel's sums.
+    pub(super) skip: usize,
+    /// Accumulators below it give −128: 0 for rectified outputs, of which every negative accumulator gives the least one.
+    pub(super) limit: i32,
+}
+
 /// A kernel in assembly. It reads the fields of its argument and may move some of them on.
 ///
 /// # Safety
@@ -57,7 +79,9 @@ pub(super) trait Core {
     const CONVOLVE: Option<Kernel<Job>> = None;
     /// One vector times whole blocks of outputs of a dense layer, from the input to the outputs.
     const DENSE_BLOCKS: Option<Kernel<Job>> = None;
-    /// Whether these two clamp to any range; else they saturate to int8.
+    /// Sums of some channels to outputs.
+    const FINISH: Option<Kernel<Outputs>> = None;
+    /// Whether the first two clamp to any range; else they saturate to int8.
     const CLAMPS: bool = false;
     /// A row of a 3×3 depthwise convolution, at stride 1 and at stride 2.
     const DEPTHWISE_LINES: Option<[Kernel<Line>; 2]> = None;

@@ -29,6 +29,11 @@ impl Rounding {
         rounded.wrapping_shr(below) >> 1
     }
 
+    /// An accumulator below which every output is −128, if outputs span int8 and are rectified; else none is below it.
+    pub(super) const fn limit(offset: i32) -> i32 {
+        if offset == 2 * -128 + 1 { 0 } else { i32::MIN }
+    }
+
     /// The output of a sum by the portable encoding.
     #[inline(always)]
     pub(super) fn general(&self, sum: i32, channel: &Channel) -> i32 {
