@@ -18,6 +18,20 @@ const FOLDERS: [&str; 8] = [
     "tests/data/onnx_recurrent",
 ];
 
+/// Golden models that end in an image and are there again with an output that is given by rows, beside an input that lies whole and one that comes by rows.
+const GIVEN: [&str; 10] = [
+    "average_pool_3x2_stride1_same",
+    "conv_even_size_stride2_same",
+    "conv_int16_stride2_nobias",
+    "depthwise_multiplier2_dilation",
+    "k2_upbil",
+    "pad_height_width",
+    "residual_i16",
+    "resize_bilinear",
+    "resize_nearest",
+    "unet_opset11",
+];
+
 /// Golden models over windows of time that are there a second time, as one over a stream with so many rows per call.
 const STREAMS: [(&str, usize); 2] = [("kws_ref_model", 2), ("str_ww_ref_model", 1)];
 
@@ -73,6 +87,21 @@ fn main() -> Result<()> {
                         pushed.emit()?;
                         pushing_adapter(&mut modules, &pushed);
                         let _ = writeln!(by_rows, "    (\"{folder}/{name}\", run_{module}_pushed),");
+                    }
+                    // And those that end in an image, by its rows.
+                    let ways: &[bool] = if GIVEN.contains(&&*name) { &[false, true] } else { &[] };
+                    for &is_pushed in ways {
+                        let given = model.clone().output_by_rows();
+                        let given = if is_pushed { given.input_by_rows() } else { given };
+                        let given = given.named(&format!("{module}_given{}", if is_pushed { "_pushed" } else { "" }));
+                        if let Ok(rows) = given.compile(Backend::CURRENT)
+                            && state_bytes == 0
+                            && rows.arena_bytes() < program.arena_bytes()
+                        {
+                            given.emit()?;
+                            giving_adapter(&mut modules, &given, is_pushed);
+                            let _ = writeln!(by_rows, "    (\"{folder}/{name}\", run_{}),", given.name());
+                        }
                     }
                     adapter(&mut modules, &model, folder.ends_with("converter") || state_bytes > 0, state_bytes > 0);
                     let _ = writeln!(table, "    (\"{folder}/{name}\", run_{module}),");
@@ -193,5 +222,41 @@ fn pushing_adapter(text: &mut String, model: &Model) {
          assert_eq!(model.push_row(row).is_some(), index + 1 == {name}::ROWS);\n        }}\n        let outputs = vec![{bytes}];\n        \
          // An image that ends early leaves no trace.\n        model.push_row(&rows[0]);\n        model.infer(&image);\n        assert_eq!(outputs, vec![{bytes}]);\n        \
          outputs\n    }}).collect()\n}}"
+    );
+}
+
+/// The module of a model whose output is given row by row, and a function that runs it on bytes, in each of the ways that there are.
+fn giving_adapter(text: &mut String, model: &Model, is_pushed: bool) {
+    let name = model.name();
+    let length = model.net().tensors[model.net().inputs[0]].len();
+    let inputs = model.net().inputs.len();
+    let method = |index: usize| if inputs == 1 { "input".to_string() } else { format!("input_{index}") };
+    let writes: String = (0..inputs)
+        .map(|index| {
+            let input = method(index);
+            format!("bytemuck::cast_slice_mut::<_, u8>(model.{input}_mut()).copy_from_slice(&inputs[{index}]); ")
+        })
+        .collect();
+    let runs = if is_pushed {
+        format!(
+            "let mut image: {name}::Input = [Default::default(); {length}];\n        bytemuck::cast_slice_mut::<_, u8>(&mut image).copy_from_slice(&inputs[0]);\n        \
+             let rows: &[{name}::Row] = image.as_chunks().0;\n        // An image that ends early leaves no trace.\n        \
+             model.push_row(&rows[0], |_, _| ());\n        model.infer(&image, |index, row| whole.take(index, row));\n        \
+             for (index, row) in rows.iter().enumerate() {{\n            let is_last = model.push_row(row, |index, row| again.take(index, row));\n            \
+             assert_eq!(is_last, index + 1 == {name}::ROWS);\n        }}"
+        )
+    } else {
+        format!(
+            "{writes}\n        model.run(|index, row| whole.take(index, row));\n        {writes}\n        \
+             (0..{name}::STEPS).for_each(|step| model.run_step(step, |index, row| again.take(index, row)));"
+        )
+    };
+    let _ = writeln!(
+        text,
+        "smolnn::include_model!(pub {name});\n#[allow(non_snake_case)]\nfn run_{name}(cases: &[Vec<Vec<u8>>]) -> Vec<Vec<Vec<u8>>> {{\n    \
+         let mut model = Box::new({name}::Model::new());\n    cases.iter().map(|inputs| {{\n        \
+         let (mut whole, mut again) = (Rows::default(), Rows::default());\n        {runs}\n        \
+         assert_eq!((whole.count, again.count), ({name}::OUTPUT_ROWS, {name}::OUTPUT_ROWS));\n        \
+         assert_eq!(whole.bytes, again.bytes);\n        vec![whole.bytes]\n    }}).collect()\n}}"
     );
 }

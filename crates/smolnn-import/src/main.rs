@@ -125,11 +125,15 @@ struct MemoryWishes {
     /// Take the input row by row, as a camera gives it.
     #[arg(long)]
     input_by_rows: bool,
+    /// Give the output row by row, of a network that ends in an image.
+    #[arg(long)]
+    output_by_rows: bool,
 }
 
 impl MemoryWishes {
     fn apply(&self, model: Model) -> Model {
         let model = if self.input_by_rows { model.input_by_rows() } else { model };
+        let model = if self.output_by_rows { model.output_by_rows() } else { model };
         let model = if self.least_arena { model.least_arena() } else { model };
         match self.budget {
             Some(bytes) => model.arena_budget(bytes),
@@ -301,6 +305,10 @@ fn main() -> ExitCode {
             let opened = checked.and_then(|()| open(&model, &dimensions));
             let made = opened.and_then(|model| integers.apply(model)).and_then(|model| stream.apply(model));
             made.and_then(|model| {
+                if c && (memory.input_by_rows || memory.output_by_rows) {
+                    let text = "the functions for C take whole inputs and give whole outputs: leave out --input-by-rows and --output-by-rows";
+                    return Err(Error::Environment(text.into()));
+                }
                 let (model, section) = (memory.apply(model), link_section.as_deref());
                 compile(model, &output, packed_for(backend.as_ref()), section, c.then_some(&origin))
             })

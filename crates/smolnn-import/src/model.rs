@@ -304,8 +304,24 @@ impl Model {
     /// [`compile`](Self::compile) and [`emit`](Self::emit) give [`Error::Unsupported`] for models with another number of inputs than one, or with one that is no
     /// image `[1, rows, columns, channels]`.
     pub fn input_by_rows(self) -> Self {
-        let goal = if self.aim.goal == Goal::Speed { Goal::LeastArena } else { self.aim.goal };
-        Self { aim: Aim { goal, is_pushed: true }, ..self }
+        Self { aim: Aim { is_pushed: true, ..self.aim.of_rows() }, ..self }
+    }
+
+    /// Gives the output row by row, of a network that ends in an image: the output is never in the arena as a whole, only the rows that the last layers
+    /// have just made. The generated model gives each of them to a closure with its number, from the first row to the last: `run(|index, row| …)`,
+    /// `infer(&image, |index, row| …)`, and with [`input_by_rows`](Self::input_by_rows) `push_row(&row, |index, row| …)`. The arena is the least that smolnn
+    /// finds, unless [`arena_budget`](Self::arena_budget) allows more.
+    ///
+    /// ```no_run
+    /// # fn main() -> smolnn_import::Result<()> {
+    /// smolnn_import::Model::open("segments.tflite")?.input_by_rows().output_by_rows().emit()
+    /// # }
+    /// ```
+    ///
+    /// [`compile`](Self::compile) and [`emit`](Self::emit) give [`Error::Unsupported`] for models with another number of outputs than one, or with one that is no
+    /// image `[1, rows, columns, channels]`.
+    pub fn output_by_rows(self) -> Self {
+        Self { aim: Aim { is_given: true, ..self.aim.of_rows() }, ..self }
     }
 
     /// Lets [`emit`](Self::emit) print no warnings: what they say is known, and cannot be changed.

@@ -103,6 +103,25 @@ fn inspect_shows_the_plan_and_what_a_budget_does_to_it() {
     let module = scratch("by_rows.rs");
     success(&["compile", text(&digits), "--backend", "dsp", "--input-by-rows", "-o", text(&module)]);
     assert!(std::fs::read_to_string(&module).expect("the module").contains("pub fn push_row("));
+    // The digits' output is no image.
+    let refused = failure(1, &["inspect", text(&digits), "--output-by-rows"]);
+    assert!(refused.contains("an output of shape [1, 10]; supported: output by rows for models with one"), "{refused}");
+    let folder = scratch("c/by_rows");
+    let refused =
+        failure(1, &["compile", text(&digits), "--backend", "dsp", "--input-by-rows", "--c", "-o", text(&folder)]);
+    assert!(refused.contains("leave out --input-by-rows"), "{refused}");
+}
+
+#[test]
+fn an_output_image_goes_by_rows() {
+    let model = data("ops/depthwise_conv2d/model.tflite");
+    let module = scratch("given_by_rows.rs");
+    success(&["compile", text(&model), "--backend", "dsp", "--output-by-rows", "-o", text(&module)]);
+    let source = std::fs::read_to_string(&module).expect("the module");
+    assert!(source.contains("pub fn infer(&mut self, input: &Input, give: impl FnMut(usize, &OutputRow)) -> ()"), "{source}");
+    assert!(!source.contains("pub fn output(&self)"), "the output is never there as a whole");
+    let plan = success(&["inspect", text(&model), "--plan", "--output-by-rows"]);
+    assert!(plan.contains(" rows of "), "{plan}");
 }
 
 #[test]

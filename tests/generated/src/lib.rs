@@ -34,6 +34,21 @@ fn bits<T: bytemuck::NoUninit>(output: &[T]) -> &[u8] {
     bytemuck::cast_slice(output)
 }
 
+/// The rows of an output that are given one by one, in their order.
+#[derive(Default)]
+struct Rows {
+    count: usize,
+    bytes: Vec<u8>,
+}
+
+impl Rows {
+    fn take<T: bytemuck::NoUninit>(&mut self, index: usize, row: &[T]) {
+        assert_eq!(index, self.count, "rows come in order");
+        self.count += 1;
+        self.bytes.extend_from_slice(bits(row));
+    }
+}
+
 /// The error function of every element, as a user would write it for the custom operator FlexErf.
 pub fn error_function(operator: &smolnn::CustomOperator<'_>, input: &[f32], output: &mut [f32]) {
     assert_eq!((operator.inputs[0].shape, operator.outputs[0].shape), (&[1, 6][..], &[1, 6][..]));

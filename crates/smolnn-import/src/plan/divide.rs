@@ -52,6 +52,8 @@ pub(super) struct Sequence {
     pub items: Vec<SequencedItem>,
     /// The item of the model's input, where it comes row by row.
     pub pushed: Option<usize>,
+    /// The item of the model's output, where it is given row by row: a band that makes it keeps the rows of a turn until the turn's end.
+    pub given: Option<usize>,
 }
 
 /// A call, for the division.
@@ -135,7 +137,9 @@ impl Sequence {
             segments.push(self.single(start));
             let end = (start..self.calls.len()).take(LONGEST).find(|&call| self.calls[call].by_rows.is_none());
             let end = end.unwrap_or(self.calls.len().min(start + LONGEST));
-            for end in start + 2..=end {
+            // One call is a band where the caller takes the rows that it makes.
+            let shortest = if self.calls[start].writes.iter().any(|&item| Some(item) == self.given) { 1 } else { 2 };
+            for end in start + shortest..=end {
                 let paces = PACES.iter().map(|&(rows, turns)| Pace { rows, turns });
                 let again = if kind.again { self.rows_again(&(start..end)) } else { vec![vec![false; end - start]] };
                 // Rows are made again where few of them are in memory.
@@ -176,8 +180,8 @@ impl Sequence {
         let (&[item], &[read]) = (&call.writes[..], &call.reads[..]) else { return None };
         let (output, row) = self.items[item].image?;
         let (input, input_row) = self.items[read].image?;
-        (window == RowWindow::POINTWISE && input == id && input_row <= row && self.items[item].end <= range.end)
-            .then_some(())?;
+        let is_alone = self.items[item].end <= range.end && self.given != Some(item);
+        (window == RowWindow::POINTWISE && input == id && input_row <= row && is_alone).then_some(())?;
         let mut readers =
             calls.iter().filter_map(|reader| reader.by_rows.as_ref()).filter(|reader| reader.reads(output));
         let (reader, None) = (readers.next()?, readers.next()) else { return None };
@@ -213,18 +217,23 @@ impl Sequence {
                 (!is_written(item) || by_rows.inputs.iter().any(by_name)).then_some(())?;
             }
         }
+        let given = calls.iter().position(|call| call.writes.iter().any(|&item| Some(item) == self.given));
         let is_inner: Vec<bool> = calls
             .iter()
             .map(|call| {
                 call.writes.iter().all(|&item| self.items[item].end <= range.end && self.items[item].image.is_some())
             })
             .enumerate()
-            .map(|(index, inner)| inner && index + 1 < calls.len())
+            .map(|(index, inner)| inner && (index + 1 < calls.len() || Some(index) == given))
             .collect();
         let pushed = self.pushed_into(&range);
         let height = |id: TensorId, item: usize| Some((id, self.items[item].rows?));
         let input = pushed.and_then(|item| height(self.items[item].image?.0, item));
-        let band = Band::new(&rows, pace, (&is_inner, again), input)?;
+        let mut band = Band::new(&rows, pace, (&is_inner, again), input)?;
+        if let Some(line) = given.and_then(|index| band.lines[index].as_mut()) {
+            // The caller reads it behind the turn.
+            line.last_reader = calls.len() - 1;
+        }
         let row = |item: usize| self.items[item].image.map_or(0, |(_, bytes)| bytes);
         let (mut kept, mut moved) = (0, 0);
         let mut of_turn = vec![0; calls.len()];

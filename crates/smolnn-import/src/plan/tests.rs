@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use smolnn_fixed::Backend;
 
-use super::{Aim, Goal, Program, plan};
+use super::{Aim, Goal, OutputRows, Program, plan};
 use crate::error::Result;
 use crate::lower::lower;
 use crate::net::{
@@ -266,7 +266,10 @@ impl Builder {
 }
 
 fn compile(net: &Net, goal: Goal, is_pushed: bool) -> Result<Program> {
-    let aim = Aim { goal, is_pushed };
+    compile_for(net, Aim { goal, is_pushed, is_given: false })
+}
+
+fn compile_for(net: &Net, aim: Aim) -> Result<Program> {
     lower(net, Backend::CURRENT).and_then(|calls| plan("net", Backend::CURRENT, calls, aim))
 }
 
@@ -297,6 +300,8 @@ fn random_nets_give_the_same_by_rows() {
     // Programs with calls that run in some turns only, with rows that rest elsewhere, with rows made again, with tensors that move.
     let mut ways = [0; 4];
     let (mut by_rows, mut pushed, mut bands, mut saved, mut whole_bytes) = (0, 0, 0, 0, 0);
+    // Nets that end in one image, and those of them that never have all of it in the arena, with an input that lies whole and one that comes by rows.
+    let (mut ends, mut given) = (0, [0, 0]);
     let mut operators: BTreeMap<String, usize> = BTreeMap::new();
     for seed in 0..NETS {
         let mut builder = Builder::new(seed);
@@ -318,7 +323,30 @@ fn random_nets_give_the_same_by_rows() {
         assert!(by_row.arena_bytes() <= whole.arena_bytes(), "seed {seed}: a larger arena without the image");
         let rows = by_row.input_rows.as_ref().expect("the input comes by rows");
         pushed += usize::from(rows.capacity < rows.height);
-        for (program, goal) in [(&least, "the least arena"), (&budget, "a budget"), (&by_row, "an input by rows")] {
+        let mut programs = vec![(least, "the least arena"), (budget, "a budget"), (by_row, "an input by rows")];
+        if let &[output] = &net.outputs[..]
+            && let [_, 2.., _, _] = net.tensors[output].shape[..]
+        {
+            ends += 1;
+            for is_pushed in [false, true] {
+                let aim = Aim { goal: Goal::LeastArena, is_pushed, is_given: true };
+                let program = compile_for(&net, aim).expect("it compiles for an output by rows");
+                let known = &programs[2 * usize::from(is_pushed)].0;
+                assert!(
+                    program.arena_bytes() <= known.arena_bytes(),
+                    "seed {seed}: an arena of {} bytes without the output, {} with it",
+                    program.arena_bytes(),
+                    known.arena_bytes()
+                );
+                let OutputRows { image, stage, turns } = program.output_rows.as_ref().expect("the output goes by rows");
+                assert!(turns.range.end <= program.stages[*stage].turns, "seed {seed}: turns that do not run");
+                let rows: Vec<usize> = (0..turns.count()).flat_map(|turn| image.rows(turn)).collect();
+                assert!(rows.into_iter().eq(0..image.height), "seed {seed}: each row is given once, in order");
+                given[usize::from(is_pushed)] += usize::from(image.capacity < image.height);
+                programs.push((program, if is_pushed { "input and output by rows" } else { "an output by rows" }));
+            }
+        }
+        for (program, goal) in &programs {
             assert!(outputs(program, &inputs) == expected, "seed {seed}, for {goal}: {net:#?}");
             let by_rows = || program.steps.iter().filter_map(|step| step.by_rows.as_ref());
             ways[0] += usize::from(by_rows().any(|of| of.runs.iter().any(|run| run.turns.period > 1)));
@@ -331,6 +359,7 @@ fn random_nets_give_the_same_by_rows() {
             }
             bands += program.stages.iter().filter(|stage| stage.steps.len() > 1).count();
         }
+        let (least, _) = &programs[0];
         by_rows += usize::from(least.stages.iter().any(|stage| stage.steps.len() > 1));
         saved += whole.arena_bytes() - least.arena_bytes();
         whole_bytes += whole.arena_bytes();
@@ -339,7 +368,9 @@ fn random_nets_give_the_same_by_rows() {
     println!("calls in some turns, rows that rest elsewhere, rows made again, tensors that move: {ways:?} programs");
     assert!(ways.iter().all(|&programs| programs >= 5), "{ways:?}");
     println!("{pushed} nets never have their whole input in the arena");
+    println!("{ends} nets end in one image; {given:?} never have all of it in the arena");
     println!("operators by rows: {operators:?}");
+    assert!(given.iter().all(|&nets| 2 * nets > ends) && ends > NETS / 8, "{given:?} of {ends}");
     assert!(pushed as u64 > NETS / 4, "{pushed} nets of {NETS} take their input by rows");
     assert!(by_rows as u64 > NETS / 3, "{by_rows} nets of {NETS} run by rows");
 }

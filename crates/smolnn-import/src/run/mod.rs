@@ -8,7 +8,7 @@ use smolnn_fixed::Backend;
 use crate::error::{Error, Result};
 use crate::lower::{CustomTensors, Memory};
 use crate::net::TensorId;
-use crate::plan::{ByRows, InputRows, Program, Stage, Step};
+use crate::plan::{ByRows, ImageRows, InputRows, OutputRows, Program, Stage, Step};
 
 /// A function that runs a custom operator here.
 type Function<'a> =
@@ -21,6 +21,8 @@ pub struct Runner<'a> {
     state: Vec<u32>,
     /// The input of a model that takes it row by row.
     image: Vec<u8>,
+    /// The output of a model that gives it row by row.
+    given: Vec<u8>,
     /// Functions of custom operators, by name.
     customs: HashMap<String, Box<Function<'a>>>,
 }
@@ -45,7 +47,8 @@ impl Program {
             )));
         }
         let (arena, state) = (vec![0; self.arena_words], vec![0; self.state_words]);
-        let mut runner = Runner { program: self, arena, state, image: Vec::new(), customs: HashMap::new() };
+        let mut runner =
+            Runner { program: self, arena, state, image: Vec::new(), given: Vec::new(), customs: HashMap::new() };
         runner.reset();
         Ok(runner)
     }
@@ -125,6 +128,11 @@ impl<'a> Runner<'a> {
                     self.step(step, turn)?
                         .map_err(|error| Error::Tensor(format!("operator {} {}: {error}", node.index, node.name)))?;
                 }
+                if let Some(rows) = self.program.output_rows.as_ref().filter(|rows| rows.stage == stage)
+                    && let Some(turn) = rows.turns.index(turn)
+                {
+                    self.take_rows(rows, turn);
+                }
             }
             for step in steps.iter().filter(|step| step.by_rows.as_ref().is_none_or(ByRows::is_whole)) {
                 for &output in &step.call.outputs {
@@ -137,17 +145,28 @@ impl<'a> Runner<'a> {
 
     /// Puts the rows of the input that come in a turn of the first stage into their buffer.
     fn push_rows(&mut self, rows: &InputRows, turn: usize) -> Result<()> {
-        let InputRows { height, capacity, ref moves, ref words, .. } = *rows;
+        let InputRows { image: ImageRows { height, capacity, ref words, .. }, ref moves } = *rows;
         let row = self.image.len() / height;
         let moved = moves.iter().try_for_each(|moves| moves.run(turn, &mut self.arena));
         moved.map_err(|error| Error::Tensor(format!("the rows of the input: {error}")))?;
         let buffer = &mut bytemuck::must_cast_slice_mut::<u32, u8>(&mut self.arena[words.clone()])[..capacity * row];
         for (index, values) in self.image.chunks_exact(row.max(1)).enumerate() {
-            if rows.rows(turn).contains(&index) {
-                buffer[rows.place(index) * row..][..row].copy_from_slice(values);
+            if rows.image.rows(turn).contains(&index) {
+                buffer[rows.image.place(index) * row..][..row].copy_from_slice(values);
             }
         }
         Ok(())
+    }
+
+    /// Takes the rows of the output that a turn made, counted from the first one that makes some.
+    fn take_rows(&mut self, OutputRows { image, .. }: &OutputRows, turn: usize) {
+        let bytes = self.program.net.outputs.first().map_or(0, |&id| self.program.net.tensors[id].bytes());
+        let row = bytes / image.height;
+        self.given.resize(bytes, 0);
+        let buffer = &bytemuck::must_cast_slice::<u32, u8>(&self.arena[image.words.clone()]);
+        for index in image.rows(turn) {
+            self.given[index * row..][..row].copy_from_slice(&buffer[image.place(index) * row..][..row]);
+        }
     }
 
     /// Runs a step in one of its stage's turns. The outer error is that of a custom operator without a function.
@@ -183,7 +202,7 @@ impl<'a> Runner<'a> {
         let id = *outputs
             .get(index)
             .ok_or_else(|| Error::Tensor(format!("output {index}: the model has {} outputs", outputs.len())))?;
-        Ok(self.tensor(id))
+        Ok(if self.program.output_rows.is_some() { &self.given } else { self.tensor(id) })
     }
 
     fn tensor(&self, id: TensorId) -> &[u8] {
