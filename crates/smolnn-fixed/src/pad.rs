@@ -20,15 +20,16 @@ pub struct Pad {
 }
 
 impl Pad {
-    /// Pads each axis of `input` with `before` and `after` elements of `value`. Fewer axes have leading ones of length 1.
+    /// Pads each axis of `input` with `before` and `after` elements of `value`. Fewer axes have leading ones of length 1. An input of length 0 along an axis
+    /// gives padding alone.
     ///
     /// # Errors
-    /// [`ShapeError`] when a length is 0 or too large.
+    /// [`ShapeError`] when a length of the output is 0, or one is too large.
     pub const fn new(input: [usize; 4], before: [usize; 4], after: [usize; 4], value: i32) -> Result<Self, ShapeError> {
         let mut length: usize = 1;
         let mut axis = 0;
         while axis < 4 {
-            if input[axis] == 0 {
+            if before[axis] == 0 && input[axis] == 0 && after[axis] == 0 {
                 return Err(ShapeError::Zero("a length of the padded tensor"));
             }
             const LARGEST: usize = 1 << 24;
@@ -64,6 +65,9 @@ impl Pad {
     /// The least distance from the output's first element to the input's when they overlap: how far the last element
     /// moves.
     pub const fn overlap_gap(&self) -> usize {
+        if self.input_len() == 0 {
+            return 0;
+        }
         let mut position = 0;
         let mut axis = 0;
         while axis < 4 {

@@ -130,6 +130,39 @@ impl ResizeBilinear {
             Err(error) => return Err(error),
         };
         let (rows, columns) = (Axis::new(input.height, rows, sampling), Axis::new(input.width, columns, sampling));
+        Ok(Self::along(batch, input, output, rows, columns))
+    }
+
+    /// Makes `rows` rows of images that grow by a whole factor in height, and to `columns` columns: the images have those rows that these lie between. The
+    /// first row lies `position` steps of 1/1024 behind the first row of the images, or before it.
+    ///
+    /// # Errors
+    /// [`ShapeError`] as in [`new`](Self::new), and when the factor is no power of two, by which alone steps are whole, or the position lies outside.
+    pub const fn some_rows(
+        batch: usize,
+        input: Image,
+        rows: usize,
+        columns: usize,
+        sampling: Sampling,
+        factor: usize,
+        position: i32,
+    ) -> Result<Self, ShapeError> {
+        if sampling.align_corners || !factor.is_power_of_two() || factor > 1024 {
+            return Err(ShapeError::Range("rows of a resize by 2, 4, 8 … without aligned corners"));
+        }
+        if position < -1024 || position >= 1 << 30 {
+            return Err(ShapeError::Range("a row lies outside of the image"));
+        }
+        let output = match check(batch, input, rows, columns) {
+            Ok(output) => output,
+            Err(error) => return Err(error),
+        };
+        let rows = Axis { last: input.height - 1, step: 1024 / factor, offset: position as isize };
+        Ok(Self::along(batch, input, output, rows, Axis::new(input.width, columns, sampling)))
+    }
+
+    /// The resize along these axes.
+    const fn along(batch: usize, input: Image, output: Image, rows: Axis, columns: Axis) -> Self {
         let mut overlap_gap = 0;
         let mut row = 0;
         while row < output.height {
@@ -141,7 +174,7 @@ impl ResizeBilinear {
             overlap_gap = if gap > overlap_gap { gap } else { overlap_gap };
             row += 1;
         }
-        Ok(Self { batch, input, output, rows, columns, overlap_gap })
+        Self { batch, input, output, rows, columns, overlap_gap }
     }
 
     /// Elements of the input.

@@ -30,6 +30,8 @@ pub struct ResizeShape {
     input: Image,
     output: Image,
     sampling: Sampling,
+    /// Of a resize that makes some rows only: the factor by which its images grow in height, and where the first row lies, in 1/1024 of a row of the images.
+    some_rows: Option<(usize, i32)>,
 }
 
 /// Most positions along an axis, so that f32 tells all of them apart.
@@ -70,7 +72,33 @@ impl ResizeShape {
             }
             index += 1;
         }
-        Ok(Self { batch, input, output, sampling })
+        Ok(Self { batch, input, output, sampling, some_rows: None })
+    }
+
+    /// Makes `rows` rows of images that grow by a whole factor in height, and to `columns` columns: the images have those rows that these lie between. The
+    /// first row lies `position` steps of 1/1024 behind the first row of the images, or before it. For [`resize_bilinear`].
+    ///
+    /// # Errors
+    /// [`ShapeError`] as in [`new`](Self::new), and when the factor is no power of two, by which alone positions are exact, or the position lies outside.
+    pub const fn some_rows(
+        batch: usize,
+        input: Image,
+        rows: usize,
+        columns: usize,
+        sampling: Sampling,
+        factor: usize,
+        position: i32,
+    ) -> Result<Self, ShapeError> {
+        if sampling.align_corners || !factor.is_power_of_two() || factor > 1024 {
+            return Err(ShapeError::Range("rows of a resize by 2, 4, 8 … without aligned corners"));
+        }
+        if position < -1024 || position >= 1 << 30 {
+            return Err(ShapeError::Range("a row lies outside of the image"));
+        }
+        match Self::new(batch, input, rows, columns, sampling) {
+            Ok(shape) => Ok(Self { some_rows: Some((factor, position)), ..shape }),
+            Err(error) => Err(error),
+        }
     }
 
     /// Elements of the input.
@@ -89,7 +117,16 @@ impl ResizeShape {
     }
 
     fn rows(&self) -> Axis {
-        Axis::new(self.input.height, self.output.height, self.sampling)
+        match self.some_rows {
+            None => Axis::new(self.input.height, self.output.height, self.sampling),
+            Some((factor, position)) => Axis {
+                last: self.input.height - 1,
+                scale: 1.0 / factor as f32,
+                half: 0.0,
+                first: position as f32 / 1024.0,
+                align_corners: false,
+            },
+        }
     }
 
     fn columns(&self) -> Axis {
@@ -102,19 +139,24 @@ impl ResizeShape {
 struct Axis {
     last: usize,
     scale: f32,
-    sampling: Sampling,
+    /// From an output position to its centre.
+    half: f32,
+    /// Where the output's edge lies behind the input's first centre.
+    first: f32,
+    align_corners: bool,
 }
 
 impl Axis {
     fn new(input: usize, output: usize, sampling: Sampling) -> Self {
         let (from, to) = if sampling.align_corners && output > 1 { (input - 1, output - 1) } else { (input, output) };
-        Self { last: input - 1, scale: from as f32 / to as f32, sampling }
+        let half = if sampling.half_pixel_centers { 0.5 } else { 0.0 };
+        let scale = from as f32 / to as f32;
+        Self { last: input - 1, scale, half, first: -half, align_corners: sampling.align_corners }
     }
 
     /// Lower and upper input position of an output position, and the weight of the upper one.
     fn between(&self, index: usize) -> (usize, usize, f32) {
-        let half = if self.sampling.half_pixel_centers { 0.5 } else { 0.0 };
-        let position = (index as f32 + half) * self.scale - half;
+        let position = (index as f32 + self.half) * self.scale + self.first;
         if position <= 0.0 {
             return (0, 0, 0.0);
         }
@@ -126,10 +168,9 @@ impl Axis {
 
     /// The input position that is nearest to an output position.
     fn nearest(&self, index: usize) -> usize {
-        let half = if self.sampling.half_pixel_centers { 0.5 } else { 0.0 };
-        let position = (index as f32 + half) * self.scale;
+        let position = (index as f32 + self.half) * self.scale;
         let below = position as usize;
-        let rounds_up = self.sampling.align_corners && position - below as f32 >= 0.5;
+        let rounds_up = self.align_corners && position - below as f32 >= 0.5;
         (below + usize::from(rounds_up)).min(self.last)
     }
 }
@@ -166,9 +207,12 @@ pub fn resize_bilinear<T: Real>(shape: &ResizeShape, input: &[T], output: &mut [
 /// Resizes by taking the nearest pixel.
 ///
 /// # Errors
-/// [`ShapeError::Length`] when a slice is not as long as the shape says.
+/// [`ShapeError::Length`] when a slice is not as long as the shape says, [`ShapeError::Range`] when the shape is of some rows.
 pub fn resize_nearest<T: Number>(shape: &ResizeShape, input: &[T], output: &mut [T]) -> Result<(), ShapeError> {
     shape.check(input.len(), output.len())?;
+    if shape.some_rows.is_some() {
+        return Err(ShapeError::Range("some rows are for bilinear resizes"));
+    }
     let (rows, columns, channels) = (shape.rows(), shape.columns(), shape.input.channels);
     for (image, output) in vectors_mut(output, shape.output.len()).enumerate() {
         let image = part(input, image * shape.input.len(), shape.input.len());

@@ -114,11 +114,14 @@ fn inspect_shows_the_plan_and_what_a_budget_does_to_it() {
 
 #[test]
 fn an_output_image_goes_by_rows() {
-    let model = data("ops/depthwise_conv2d/model.tflite");
+    let model = data("ops/depthwise_multiplier2_dilation/model.tflite");
     let module = scratch("given_by_rows.rs");
     success(&["compile", text(&model), "--backend", "dsp", "--output-by-rows", "-o", text(&module)]);
     let source = std::fs::read_to_string(&module).expect("the module");
-    assert!(source.contains("pub fn infer(&mut self, input: &Input, give: impl FnMut(usize, &OutputRow)) -> ()"), "{source}");
+    assert!(
+        source.contains("pub fn infer(&mut self, input: &Input, give: impl FnMut(usize, &OutputRow)) -> ()"),
+        "{source}"
+    );
     assert!(!source.contains("pub fn output(&self)"), "the output is never there as a whole");
     let plan = success(&["inspect", text(&model), "--plan", "--output-by-rows"]);
     assert!(plan.contains(" rows of "), "{plan}");

@@ -87,6 +87,9 @@ pub use {smolnn_fixed as fixed, smolnn_float as float, smolnn_signal as signal};
 /// | `OUTPUT_LABELS` | the names of the output's classes, where the file has them |
 /// | `ARENA_BYTES`, `ARENA_WORDS`, `STATE_BYTES`, `CONSTANT_BYTES`, `MACS` | what the model takes |
 ///
+/// Where the build script asks for rows, `push_row` takes a `Row` of the input (`Model::input_by_rows`), and the rows of the output go to a closure
+/// (`Model::output_by_rows`), which `infer`, `infer_slice`, `run`, `run_step` and `push_row` then take as their last argument: `|index, row: &OutputRow| …`.
+///
 /// With several inputs or outputs their items are numbered: `Input0`, `input_1_mut`, `OUTPUT_1_SCALE`. [`Argmax`](crate::Argmax) has `argmax`.
 ///
 /// When the compiler says ``couldn't read `…/digits.rs` ``, no `emit` in `build.rs` made a model of that name: it is the file's name, or the one that

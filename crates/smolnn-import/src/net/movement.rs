@@ -121,18 +121,23 @@ pub(crate) fn movement(view: &View<'_>) -> Result<Movement, Problem> {
     }
 }
 
-/// The copies of a pad whose value lies in input 1: the value to every element of the output, then the operand to its place.
-pub(crate) fn padding(view: &View<'_>) -> Result<[Move; 2], Problem> {
-    let (shape, amounts) = (view.input_shape(0)?, pad_amounts(view)?);
+/// The copies of a pad by these amounts whose value lies in input 1: the value to every element of the output, then the operand, if it has elements, to its
+/// place.
+pub(crate) fn padding(view: &View<'_>, amounts: &[(usize, usize)]) -> Result<Vec<Move>, Problem> {
+    let shape = view.input_shape(0)?;
     let padded: Vec<usize> =
-        shape.iter().zip(&amounts).map(|(length, (before, behind))| before + length + behind).collect();
+        shape.iter().zip(amounts).map(|(length, (before, behind))| before + length + behind).collect();
     view.bounded(&padded)?;
     let (from, to) = (strides(shape), strides(&padded));
     let start: isize = amounts.iter().zip(&to).map(|(&(before, _), stride)| before as isize * stride).sum();
     let axes: Vec<Axis> =
         (0..shape.len()).map(|axis| Axis { length: shape[axis], input: from[axis], output: to[axis] }).collect();
     let everywhere = Axis { length: padded.iter().product(), input: 0, output: 1 };
-    Ok([Move::new((1, 0), (0, 0), &[everywhere]), Move::new((0, 0), (0, start as usize), &axes)])
+    let mut moves = vec![Move::new((1, 0), (0, 0), &[everywhere])];
+    if !shape.contains(&0) {
+        moves.push(Move::new((0, 0), (0, start as usize), &axes));
+    }
+    Ok(moves)
 }
 
 /// A movement of one operand to one output.

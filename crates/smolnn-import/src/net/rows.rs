@@ -1,8 +1,8 @@
 //! Images by rows: which rows of its inputs an operator needs for some rows of its output, and the operator over these rows alone.
 //!
 //! An image is a tensor `[1, rows, columns, channels]`. An operator goes by rows when every row of its output depends on a window of rows of each
-//! image that it reads: convolutions, pooling, what works element by element, pixel by pixel or along the columns and channels. Over some rows it is
-//! the same operator with smaller images, whose padding stands above the first rows and below the last ones only.
+//! image that it reads: convolutions, pooling, pads, resizes by whole factors, what works element by element, pixel by pixel or along the columns and channels.
+//! Over some rows it is the same operator with smaller images, whose padding stands above the first rows and below the last ones only.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use super::operator::{Operator, Padding, SlidingWindow};
 use super::tensor::TensorId;
 use super::view::View;
 
-/// The rows of an image that a row of the output sees: row `y` sees those from `y · stride − above` on, `span` of them.
+/// The rows of an image that a row of the output sees: row `y` sees those from `⌊y / repeat⌋ · stride − above` on, `span` of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowWindow {
     /// Rows from the first to the last one that a row of the output sees.
@@ -23,6 +23,10 @@ pub(crate) struct RowWindow {
     pub stride: usize,
     /// Rows of padding above the image.
     pub above: usize,
+    /// Rows of the output that have one window: several where an image grows.
+    pub repeat: usize,
+    /// Whether rows of the output may see nothing but padding.
+    pub pads: bool,
 }
 
 /// Rows of an image, with the rows of padding that belong to their windows.
@@ -38,13 +42,18 @@ pub(crate) struct Rows {
 
 impl RowWindow {
     /// Every row sees the row at its own place.
-    pub(crate) const POINTWISE: Self = Self { span: 1, stride: 1, above: 0 };
+    pub(crate) const POINTWISE: Self = Self { span: 1, stride: 1, above: 0, repeat: 1, pads: false };
 
-    /// What these rows of the output see of an image of `height` rows.
+    /// The row at which the window of a row of the output begins, padding above included.
+    pub(crate) fn start(&self, row: usize) -> usize {
+        row / self.repeat * self.stride
+    }
+
+    /// What these rows of the output see of an image of `height` rows: none of them where all is padding.
     pub(crate) fn rows(&self, output: &Range<usize>, height: usize) -> Rows {
-        let start = output.start * self.stride;
-        let end = (output.end - 1) * self.stride + self.span;
-        let rows = start.saturating_sub(self.above)..end.saturating_sub(self.above).min(height);
+        let start = self.start(output.start);
+        let end = self.start(output.end - 1) + self.span;
+        let rows = start.saturating_sub(self.above).min(height)..end.saturating_sub(self.above).min(height);
         Rows { above: self.above.saturating_sub(start), below: end.saturating_sub(self.above + height), rows }
     }
 }
@@ -95,8 +104,31 @@ pub(crate) fn row_windows(view: &View<'_>) -> Option<Vec<Option<RowWindow>>> {
         }
         Operator::Pad => {
             let amounts = pad_amounts(view).ok()?;
-            (amounts.get(1) == Some(&(0, 0)) && amounts.len() == 4).then_some(())?;
-            windows[0] = Some(RowWindow::POINTWISE);
+            let (&[(0, 0), (above, below), _, _], Some(_)) = (&amounts[..], image_rows(&view.tensor(image).shape))
+            else {
+                return None;
+            };
+            windows[0] = Some(RowWindow { above, pads: above + below > 0, ..RowWindow::POINTWISE });
+        }
+        Operator::ResizeNearest { align_corners, half_pixel_centers } => {
+            let (from, repeat) = whole_factor(view, image, height)?;
+            // Positions are computed in f32, which does not always find the row that it should.
+            let half = if *half_pixel_centers { 0.5 } else { 0.0 };
+            let position = |row: usize| ((row as f32 + half) * (from as f32 / height as f32)) as usize;
+            (!align_corners && (0..height).all(|row| position(row) == row / repeat)).then_some(())?;
+            windows[0] = Some(RowWindow { repeat, ..RowWindow::POINTWISE });
+        }
+        Operator::ResizeBilinear { align_corners, half_pixel_centers } => {
+            let (_, repeat) = whole_factor(view, image, height)?;
+            // The weights of a row are then those of the row `repeat` behind it.
+            (!align_corners && repeat.is_power_of_two() && repeat <= 1024).then_some(())?;
+            // A row lies between two rows of the image; with half pixel centres some lie above the middle of their own.
+            let (span, above) = match (repeat, half_pixel_centers) {
+                (1, _) => (1, 0),
+                (_, false) => (2, 0),
+                (_, true) => (3, 1),
+            };
+            windows[0] = Some(RowWindow { span, above, repeat, ..RowWindow::POINTWISE });
         }
         _ => return None,
     }
@@ -104,6 +136,12 @@ pub(crate) fn row_windows(view: &View<'_>) -> Option<Vec<Option<RowWindow>>> {
         window.is_none() || input.is_some_and(|id| image_rows(&view.tensor(id).shape).is_some())
     };
     windows.iter().zip(&view.node.inputs).all(is_image).then_some(windows)
+}
+
+/// The rows of an image, and the whole factor by which a resize to `height` rows has more of them.
+fn whole_factor(view: &View<'_>, image: TensorId, height: usize) -> Option<(usize, usize)> {
+    let rows = image_rows(&view.tensor(image).shape)?;
+    height.is_multiple_of(rows).then(|| (rows, height / rows))
 }
 
 /// The window of an operand of an operator that works element by element: pointwise for an image, none for what repeats from row to row.
@@ -126,7 +164,7 @@ fn sliding(window: &SlidingWindow, kernel: usize, height: usize) -> RowWindow {
         Padding::Valid => 0,
         Padding::Explicit { top, .. } => top,
     };
-    RowWindow { span: kernel.saturating_sub(1) * dilation + 1, stride, above }
+    RowWindow { span: kernel.saturating_sub(1) * dilation + 1, stride, above, ..RowWindow::POINTWISE }
 }
 
 /// The node over some of its rows: in `net`, whose shapes it changes, its image at input 0 has these rows and their padding.

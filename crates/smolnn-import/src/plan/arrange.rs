@@ -44,9 +44,14 @@ impl Layout<'_> {
     pub(super) fn arrange(&self, calls: &[Lowering], goal: Goal, refused: &HashSet<usize>) -> Placed {
         let mut orders: Vec<Vec<usize>> = vec![(0..calls.len()).collect()];
         orders.extend(self.order(calls).filter(|order| *order != orders[0]));
-        let sequences: Vec<Sequence> = orders.iter().map(|order| self.sequence(calls, order, goal, refused)).collect();
+        // An output that is given by rows may lie whole until then: it can take the place of what it is made of.
+        let ways: &[bool] = if self.given.is_some() && goal != Goal::Speed { &[false, true] } else { &[false] };
+        let orders: Vec<(Vec<usize>, bool)> =
+            orders.into_iter().flat_map(|order| ways.iter().map(move |&given| (order.clone(), given))).collect();
+        let sequences: Vec<Sequence> =
+            orders.iter().map(|(order, given)| self.sequence(calls, order, goal, refused, *given)).collect();
         let place = |index: usize, segments, moves| {
-            self.place(calls, orders[index].clone(), &sequences[index], segments, moves)
+            self.place(calls, orders[index].0.clone(), &sequences[index], segments, moves)
         };
         let mut placed = place(0, sequences[0].whole(), false);
         let better = |placed: &mut Placed, other: Placed| {
@@ -112,8 +117,15 @@ impl Layout<'_> {
         placed
     }
 
-    /// The calls in an order, as the division into segments takes them.
-    fn sequence(&self, calls: &[Lowering], order: &[usize], goal: Goal, refused: &HashSet<usize>) -> Sequence {
+    /// The calls in an order, as the division into segments takes them; bands may keep a few rows of an output that is given by rows, if `is_given`.
+    fn sequence(
+        &self,
+        calls: &[Lowering],
+        order: &[usize],
+        goal: Goal,
+        refused: &HashSet<usize>,
+        is_given: bool,
+    ) -> Sequence {
         let mut items: Vec<SequencedItem> = self
             .bytes
             .iter()
@@ -171,7 +183,7 @@ impl Layout<'_> {
         let calls = sequenced.collect();
         // Under another name its rows may be others.
         let is_output = |&item: &usize| items[item].image.is_some_and(|(id, _)| self.net.outputs == [id]);
-        let given = self.given.filter(is_output);
+        let given = self.given.filter(is_output).filter(|_| is_given);
         Sequence { calls, items, pushed: self.pushed, given }
     }
 

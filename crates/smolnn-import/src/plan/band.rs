@@ -7,6 +7,8 @@
 //!
 //! lead ≥ s · lead of the call + span − s − rows of padding above
 //!
+//! A call that repeats rows, of an image that grows by a whole factor, makes all rows that repeat one at a time: upstream there are as many fewer.
+//!
 //! With many turns every call makes few rows at a time, which takes the least memory; with few turns there are fewer calls of kernels.
 //!
 //! No row is computed twice, unless the planner wants it: the rows of a pointwise layer that makes many channels of few take more memory than those that it
@@ -152,26 +154,22 @@ impl Line {
     }
 }
 
-/// How a band goes: so many rows of its last call's output in so many turns.
-#[derive(Clone, Copy, Debug)]
+/// How a band goes: so many rows of its last call's output in so many turns, as few of both as give this pace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
     pub rows: usize,
     pub turns: usize,
 }
 
 impl Pace {
-    /// The same pace, of rows that are made `stride` times as fast.
-    fn times(self, stride: usize) -> Self {
-        Self { rows: self.rows * stride, ..self }
-    }
-
-    /// Rows at a time, and turns from one time to the next.
-    fn rate_and_period(self) -> (usize, usize) {
-        let (mut divisor, mut rest) = (self.rows, self.turns);
+    /// The pace of rows of which `stride` are made for `repeat` ones.
+    fn times(self, stride: usize, repeat: usize) -> Self {
+        let (rows, turns) = (self.rows * stride, self.turns * repeat);
+        let (mut divisor, mut rest) = (rows, turns);
         while rest > 0 {
             (divisor, rest) = (rest, divisor % rest);
         }
-        (self.rows / divisor, self.turns / divisor)
+        Self { rows: rows / divisor, turns: turns / divisor }
     }
 }
 
@@ -195,13 +193,13 @@ impl Band {
         (is_inner, again): (&[bool], &[bool]),
         input: Option<(TensorId, usize)>,
     ) -> Option<Self> {
-        let Some((output, height)) = input else { return Self::of_calls(calls, pace, is_inner, again) };
+        let Some((output, height)) = input else { return Self::of_calls(calls, pace, (is_inner, again), false) };
         // It is as the output of a first call that reads nothing.
         let first = RowCall { inputs: Vec::new(), output, height };
         let calls: Vec<&RowCall> = std::iter::once(&first).chain(calls.iter().copied()).collect();
         let is_inner: Vec<bool> = std::iter::once(true).chain(is_inner.iter().copied()).collect();
         let again: Vec<bool> = std::iter::once(false).chain(again.iter().copied()).collect();
-        let mut band = Self::of_calls(&calls, pace, &is_inner, &again)?;
+        let mut band = Self::of_calls(&calls, pace, (&is_inner, &again), true)?;
         (band.progress[0].period == 1).then_some(())?;
         band.lines.iter_mut().flatten().for_each(|line| line.last_reader = line.last_reader.saturating_sub(1));
         band.progress.rotate_left(1);
@@ -209,14 +207,14 @@ impl Band {
         Some(band)
     }
 
-    fn of_calls(calls: &[&RowCall], pace: Pace, is_inner: &[bool], again: &[bool]) -> Option<Self> {
+    fn of_calls(calls: &[&RowCall], pace: Pace, (is_inner, again): (&[bool], &[bool]), is_input: bool) -> Option<Self> {
         let count = calls.len();
         let mut progress: Vec<Progress> = Vec::with_capacity(count);
         let mut paces: Vec<Pace> = Vec::with_capacity(count);
         let mut lines = Vec::with_capacity(count);
         // From the last call to the first: `progress` is in that order.
         for (index, call) in calls.iter().enumerate().rev() {
-            let mut own: Option<(usize, isize)> = (index + 1 == count).then_some((pace.rows, 0));
+            let mut own: Option<(Pace, isize)> = (index + 1 == count).then_some((pace, 0));
             let (mut oldest, mut last_reader) = (None, index);
             // Rows at a time, turns from one time to the next, and the times, of a call that runs with its reader.
             let mut with = None;
@@ -228,31 +226,38 @@ impl Band {
                     if *id != call.output {
                         continue;
                     }
-                    let &RowWindow { span, stride, above } = window.as_ref()?;
-                    let (stride_rows, above) = (stride as isize, above as isize);
-                    // Every window sees a row of the image.
-                    let last_start = (of_reader.height - 1) * stride;
-                    if above >= span as isize || last_start >= call.height + above.unsigned_abs() {
+                    let window = window.as_ref()?;
+                    let &RowWindow { span, stride, above, repeat, pads } = window;
+                    // Every window sees a row of the image, but for those that pads add.
+                    let sees_none = above >= span || window.start(of_reader.height - 1) >= call.height + above;
+                    // Rows that repeat a window are made together, so that each time begins with the same one of them.
+                    if (sees_none && !pads) || of_reader.rate % repeat != 0 {
                         return None;
                     }
-                    // What the reader sees from turn 0 on begins here, and this many rows of it go until it runs again.
-                    let first = stride_rows * of_reader.lead - above;
-                    let lead = first + span as isize - stride_rows;
-                    let rows = pace.times(stride).rows;
+                    // Where the window of a row begins, of any row as if the image had any number of them.
+                    let start = |row: isize| stride as isize * row.div_euclid(repeat as isize) - above as isize;
+                    let lead = start(of_reader.lead - 1) + span as isize;
+                    let pace = pace.times(stride, repeat);
                     own = match own {
-                        None => Some((rows, lead)),
-                        Some((known, least)) if known == rows => Some((rows, least.max(lead))),
+                        None => Some((pace, lead)),
+                        Some((known, least)) if known == pace => Some((pace, least.max(lead))),
                         Some(_) => return None,
                     };
-                    let before = first - (stride * (of_reader.rate + of_reader.again)) as isize;
+                    let before = start(of_reader.lead - (of_reader.rate + of_reader.again) as isize);
                     oldest = Some(oldest.map_or(before, |oldest: isize| oldest.min(before)));
                     last_reader = reader;
-                    with = Some((stride * of_reader.rate, of_reader.period, of_reader.times.clone()));
+                    with = Some((stride * of_reader.rate / repeat, of_reader.period, of_reader.times.clone()));
                 }
             }
-            let (rows, lead) = own?;
-            let own = Pace { rows, ..pace };
-            let (rate, period) = own.rate_and_period();
+            let (own, mut lead) = own?;
+            let (rate, period) = (own.rows, own.turns);
+            // The model's input comes in the first turn, also where other calls make padding before they need any of it.
+            if is_input && index == 0 {
+                let first = progress.iter().map(|of| of.times.start * of.period as isize).min()?;
+                while (-lead).div_euclid(rate as isize) + 1 > first {
+                    lead += rate as isize;
+                }
+            }
             let seen = oldest.map_or(0, |oldest| (lead - oldest).unsigned_abs());
             let mut of_call = Progress { rate, period, lead, origin: 0, height: call.height, again: 0, times: 0..0 };
             of_call.times = of_call.times_of_new_rows();
@@ -323,8 +328,7 @@ impl Band {
             let needed = |(call, progress): &(&&RowCall, &Progress)| {
                 let next = progress.rows(turn).start;
                 let first = |&(id, window): &(TensorId, Option<RowWindow>)| {
-                    (id == input)
-                        .then(|| window.map_or(0, |window| (next * window.stride).saturating_sub(window.above)))
+                    (id == input).then(|| window.map_or(0, |window| window.start(next).saturating_sub(window.above)))
                 };
                 // A call that has made all of its rows reads no more.
                 (next < progress.height).then(|| call.inputs.iter().filter_map(first).min()).flatten()

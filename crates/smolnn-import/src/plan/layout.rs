@@ -1,6 +1,6 @@
 //! What needs memory, the tensors as items of the plan, and the steps once everything has a place.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::band::{Every, Line, Progress};

@@ -222,7 +222,10 @@ impl Program {
         let mut source = Source::new(None);
         let of_step = |step: &Step| {
             let (before, call) = (source.bytes(), &step.call);
-            call.body.write(&mut source, &step.io);
+            match &step.by_rows {
+                None => drop(call.body.write(&mut source, &step.io)),
+                Some(by_rows) => by_rows.runs.iter().for_each(|run| drop(run.call.body.write(&mut source, &run.io))),
+            }
             let tables = call.constant_bytes - call.body.bytes();
             source.bytes() - before + tables
         };

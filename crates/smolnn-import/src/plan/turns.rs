@@ -85,8 +85,9 @@ struct Run {
     output: Access,
 }
 
-/// Rows of the output, and of each input that is an image the rows above it, its own, and those below it.
-type RunShape = (usize, Vec<Option<[usize; 3]>>);
+/// Rows of the output, and of each input that is an image the rows above it, its own, and those below it; and which one of the rows that repeat a window the
+/// first row of the output is.
+type RunShape = (usize, Vec<Option<[usize; 4]>>);
 
 /// What a call takes of an image.
 #[derive(Clone, Copy, PartialEq)]
@@ -120,6 +121,11 @@ struct Image<'a> {
 
 impl Image<'_> {
     fn access(&self, turn: usize, rows: &Range<usize>) -> Access {
+        if rows.is_empty() {
+            // All is padding.
+            let buffer = self.maker.and_then(|call| Some(self.band.lines[call].as_ref()?.capacity * self.row));
+            return Access { part: Part { start: 0, step: 0, length: 0 }, buffer };
+        }
         let line = self.maker.and_then(|call| Some((call, self.band.lines[call].as_ref()?)));
         let (first, buffer) = match line {
             Some((call, line)) => (self.band.place(call, turn, rows.start), Some(line.capacity * self.row)),
@@ -159,11 +165,17 @@ impl Turns {
                 Some(window.rows(&made, *net.tensors[id].shape.get(1)?))
             };
             let seen: Vec<Option<Rows>> = windows.iter().zip(&of_node.inputs).map(seen).collect();
-            if seen.iter().flatten().any(|seen| seen.rows.is_empty()) {
+            let sees_none = |(seen, window): (&Option<Rows>, &Option<RowWindow>)| {
+                seen.as_ref().zip(window.as_ref()).is_some_and(|(seen, window)| seen.rows.is_empty() && !window.pads)
+            };
+            if seen.iter().zip(&windows).any(sees_none) {
                 return None;
             }
-            let lengths = |seen: &Option<Rows>| seen.as_ref().map(|seen| [seen.above, seen.rows.len(), seen.below]);
-            let own = (made.len(), seen.iter().map(lengths).collect::<Vec<_>>());
+            let lengths = |(seen, window): (&Option<Rows>, &Option<RowWindow>)| {
+                let (seen, window) = (seen.as_ref()?, window.as_ref()?);
+                Some([seen.above, seen.rows.len(), seen.below, made.start % window.repeat])
+            };
+            let own = (made.len(), seen.iter().zip(&windows).map(lengths).collect::<Vec<_>>());
             let access = |&id: &TensorId| -> Option<Option<Access>> {
                 let input = of_node.inputs.iter().position(|&input| input == Some(id))?;
                 match &seen[input] {
@@ -180,10 +192,12 @@ impl Turns {
                 run.turns.range.end = turn + 1;
                 continue;
             }
-            let some_rows = rows.call(*node, &seen, made.len())?.with_layout(call.layout)?;
+            let some_rows = rows.call((*node, call), &seen, &made)?.with_layout(call.layout)?;
+            // What moves rows has constants of their number; weights are the same for all rows.
+            let same_constants = call.macs == 0 || some_rows.constant_bytes == call.constant_bytes;
             let fits = some_rows.inputs == call.inputs
                 && some_rows.outputs == call.outputs
-                && some_rows.constant_bytes == call.constant_bytes
+                && same_constants
                 && some_rows.scratch_words <= call.scratch_words;
             fits.then_some(())?;
             runs.push(Run { turns: Every { range: turn..turn + 1, period }, call: some_rows, inputs, output: written });

@@ -367,17 +367,17 @@ impl Program {
     /// The steps, and a run of all of them.
     fn run_items(&self, text: &mut String, steps: &str) {
         let (arena, state) = (self.arena_words, self.state_words);
-        let call = |(position, Stage { steps, turns }): (usize, &Stage)| match (self.is_band(steps), self.gives(position))
-        {
-            (false, false) => format!("    step_{position}(arena, state)?;\n"),
-            (false, true) => format!("    step_{position}(arena, state)?;\n    give_rows(arena, 0, give)?;\n"),
-            (true, is_given) => {
-                let given = if is_given { "        give_rows(arena, turn, give)?;\n" } else { "" };
-                format!(
-                    "    for turn in 0..{turns} {{\n        step_{position}(arena, state, turn)?;\n{given}    }}\n"
-                )
-            }
-        };
+        let call =
+            |(position, Stage { steps, turns }): (usize, &Stage)| match (self.is_band(steps), self.gives(position)) {
+                (false, false) => format!("    step_{position}(arena, state)?;\n"),
+                (false, true) => format!("    step_{position}(arena, state)?;\n    give_rows(arena, 0, give)?;\n"),
+                (true, is_given) => {
+                    let given = if is_given { "        give_rows(arena, turn, give)?;\n" } else { "" };
+                    format!(
+                        "    for turn in 0..{turns} {{\n        step_{position}(arena, state, turn)?;\n{given}    }}\n"
+                    )
+                }
+            };
         let calls: Vec<String> = self.stages.iter().enumerate().map(call).collect();
         if let Some(rows) = &self.output_rows {
             *text += &self.give_text(rows);
