@@ -9,7 +9,7 @@ use core::arch::naked_asm;
 
 use smolnn_core::Conv2dShape;
 
-use super::pack::Runs;
+use super::pack::{self, Runs};
 use super::tile::{self, Tile, widen};
 use super::winograd::winograd;
 use crate::Tensors;
@@ -28,6 +28,10 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
         if layer.layout.is(Layout::DspEights) {
             let (inputs, outputs) = (shape.input().channels, shape.output().channels);
             super::dense::vector(layer.words, inputs, outputs, input, output, scratch.as_mut_ptr());
+            super::memory::clamp(output, outputs, &layer.output);
+        } else if layer.layout.is(Layout::DspWide) && pack::is_vector(shape) {
+            let (inputs, outputs) = (shape.input().channels, shape.output().channels);
+            super::dense_wide::wide_vector(layer.words, inputs, outputs, input, output, scratch.as_mut_ptr());
             super::memory::clamp(output, outputs, &layer.output);
         } else if layer.layout.is(Layout::DspWinograd) {
             // A layout that the layer's constructor took has tiles.

@@ -8,6 +8,7 @@
 use core::arch::naked_asm;
 
 use super::conv2d::pairs;
+use super::dense_wide::wide_vector;
 use super::schedule::{eights_prepare, eights_products};
 use super::tile;
 use super::vector::{pair, widen};
@@ -25,6 +26,9 @@ pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: 
         if layer.layout.is(Layout::DspEights) {
             vector(layer.words, shape.inputs(), shape.outputs(), input, output, scratch.as_mut_ptr());
             super::memory::clamp(output, shape.outputs(), &layer.output);
+        } else if layer.layout.is(Layout::DspWide) && shape.batch() == 1 {
+            wide_vector(layer.words, shape.inputs(), shape.outputs(), input, output, scratch.as_mut_ptr());
+            super::memory::clamp(output, shape.outputs(), &layer.output);
         } else {
             let (tile, conv) = (tile::of(layer.layout, &layer.output), shape.as_conv2d());
             pairs(tile, &conv, layer.words, 0, &layer.output, input, output, scratch.as_mut_ptr());
@@ -32,30 +36,51 @@ pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: 
     }
 }
 
+/// Outputs that are packed as eight.
+const NEARLY_EIGHT: usize = 7;
+
 /// Runs the layer on one vector.
 ///
 /// # Safety
 /// The words have the layout of eights; input and output have the given lengths, the scratch memory what the layout says.
-#[inline(never)]
+// Inlined, so that a model links what its own numbers of inputs and outputs need.
+#[inline(always)]
 pub(super) unsafe fn vector(
     words: &[u32],
     inputs: usize,
     outputs: usize,
-    mut input: *const i8,
+    input: *const i8,
     output: *mut i8,
     scratch: *mut u32,
 ) {
     let groups = inputs.div_ceil(4);
-    // SAFETY: input, output and words have the lengths that the caller vouches for. The last group may be partly filled: the
-    // copy in the scratch memory keeps reads inside of the input.
+    // SAFETY: input, output and words have the lengths that the caller vouches for.
     unsafe {
-        if !inputs.is_multiple_of(4) {
-            for index in 0..inputs {
-                *scratch.cast::<i8>().add(index) = *input.add(index);
-            }
-            input = scratch.cast();
+        let input = whole_groups(input, inputs, scratch);
+        if outputs % 8 == NEARLY_EIGHT {
+            let whole = outputs - NEARLY_EIGHT;
+            let words = groups_of(words.as_ptr(), groups, whole, input, output);
+            nearly_eight(words, groups, input, output.add(whole));
+        } else {
+            groups_of(words.as_ptr(), groups, outputs, input, output);
         }
-        let mut words = words.as_ptr();
+    }
+}
+
+/// Runs the layer on a vector of so many groups of four inputs; gives the end of the words read.
+///
+/// # Safety
+/// The words have the layout of eights, but that seven outputs are no stream of eight; input and output have the given lengths.
+#[inline(never)]
+unsafe fn groups_of(
+    mut words: *const u32,
+    groups: usize,
+    outputs: usize,
+    input: *const i8,
+    output: *mut i8,
+) -> *const u32 {
+    // SAFETY: input, output and words have the lengths that the caller vouches for.
+    unsafe {
         let whole = outputs / 8 * 8;
         if whole > 0 {
             words = eights(words, input, groups, output, output.add(whole));
@@ -66,10 +91,41 @@ pub(super) unsafe fn vector(
         }
         if even < outputs {
             let mut rest = [0_i8; 2];
-            twos(words, input, groups, rest.as_mut_ptr(), rest.as_mut_ptr().add(2));
+            words = twos(words, input, groups, rest.as_mut_ptr(), rest.as_mut_ptr().add(2));
             *output.add(even) = rest[0];
         }
     }
+    words
+}
+
+/// Computes seven outputs, which are packed as eight.
+///
+/// # Safety
+/// As for [`eights`], but that seven bytes are written.
+#[inline(never)]
+unsafe fn nearly_eight(words: *const u32, groups: usize, input: *const i8, output: *mut i8) {
+    let mut all = [0_i8; 8];
+    // SAFETY: as the caller vouches; there is room for eight outputs.
+    unsafe {
+        eights(words, input, groups, all.as_mut_ptr(), all.as_mut_ptr().add(8));
+        for (index, value) in all.into_iter().enumerate().take(NEARLY_EIGHT) {
+            *output.add(index) = value;
+        }
+    }
+}
+
+/// The input in whole groups of four: where the last one would not be filled, a copy in the scratch memory, so that reads stay inside.
+///
+/// # Safety
+/// `inputs` bytes can be read at `input`; where they are no multiple of four, the scratch memory holds the words of a copy.
+#[inline(always)]
+pub(super) unsafe fn whole_groups(input: *const i8, inputs: usize, scratch: *mut u32) -> *const i8 {
+    if inputs.is_multiple_of(4) {
+        return input;
+    }
+    // SAFETY: the scratch memory holds the copy, as the caller vouches.
+    unsafe { super::memory::copy(input, scratch.cast(), inputs) };
+    scratch.cast()
 }
 
 /// Requantises a pair of sums with the parameters at r0 and stores two outputs at r1; r2, r3, r12 and lr are overwritten.

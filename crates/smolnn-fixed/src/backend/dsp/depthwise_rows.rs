@@ -41,7 +41,7 @@ struct Rows {
     first: usize,
     /// The first record of a column that is not padding.
     inside: *mut u32,
-    /// Four times the number of blocks.
+    /// Four times the number of blocks; of one block that is not whole, the channels that are left.
     left: usize,
     /// Bytes from one pixel to the next.
     channels: usize,
@@ -115,8 +115,10 @@ unsafe fn run(
     // Below this distance the lower row of outputs may cover what the upper one sees. Tensors that are apart in the other order have a
     // distance that is larger still, as it wraps.
     let is_apart = distance >= layer.overlap_gap + output_row;
-    // The number of channels is not 0. The compiler does not know that, and would keep the panic of a division by 0.
-    let together = if is_apart || (rest == 0 && distance % channels.max(1) == 0) { 2 } else { 1 };
+    // Two channels that are left come with a third one, which was computed already. The number of channels is not 0; the compiler does not
+    // know that, and would keep the panic of a division by 0.
+    let is_disjoint = rest != 2 && distance % channels.max(1) == 0;
+    let together = if is_apart || is_disjoint { 2 } else { 1 };
     let mut image = input;
     let mut output = output;
     for _ in 0..shape.batch() {
@@ -151,12 +153,17 @@ unsafe fn run(
             // SAFETY: the rows lie in the image; blocks of channels that overlap read what is there still, as said above.
             unsafe { kernel(&rows) };
             if rest > 0 {
+                // The words of the last block are those of the last four channels, of which only some are left: its last one (3), or its last
+                // three in the order of the words (2, 1, 3).
+                let (left, channel) = if rest == 1 { (1, 3) } else { (3, 2) };
                 let first = channels - 4;
-                rows.output = output.wrapping_add(first);
-                rows.words = rows.words.wrapping_add(channels / 4 * pack::BLOCK);
-                (rows.first, rows.end, rows.left) = (first, rows.end + first, 4);
-                // SAFETY: as above, for the last four channels.
+                rows.output = output.wrapping_add(first + channel);
+                rows.records = scratch.wrapping_add(2 * channel);
+                rows.words = rows.words.wrapping_add(channels / 4 * pack::BLOCK + (4 - left) * pack::BLOCK / 4);
+                (rows.first, rows.end, rows.left) = (first, rows.end + first, left);
+                // SAFETY: as above, for the channels that are left.
                 unsafe { kernel(&rows) };
+                rows.records = scratch;
             }
             index += count;
             output = output.wrapping_add(count * output_row);

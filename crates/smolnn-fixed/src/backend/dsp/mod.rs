@@ -14,6 +14,8 @@ mod dense_int16;
 #[cfg(bodies = "dsp")]
 mod dense_to_int16;
 #[cfg(bodies = "dsp")]
+mod dense_wide;
+#[cfg(bodies = "dsp")]
 mod depthwise;
 #[cfg(bodies = "dsp")]
 mod depthwise_rows;

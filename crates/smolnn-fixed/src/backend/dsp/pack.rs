@@ -108,8 +108,15 @@ pub(crate) const fn wide_needs(shape: &PackedShape) -> Needs {
         PackedShape::Dense(shape) => shape.as_conv2d(),
         _ => return Needs { words: 0, channels: 0, scratch: 0 },
     };
-    let words = shape.output().channels.div_ceil(2) as u64 * (PAIR_EXTRA + 4 * shape.depth().div_ceil(4) as u64);
-    Needs { words, ..pairs_needs(&shape) }
+    let words = shape.output().channels.div_ceil(2) as u64 * wide_stream(shape.depth()) as u64;
+    let like =
+        if is_vector(&shape) { eights_needs(shape.depth(), shape.output().channels) } else { pairs_needs(&shape) };
+    Needs { words, ..like }
+}
+
+/// Words of a pair of channels of the wide layout.
+pub(crate) const fn wide_stream(depth: usize) -> usize {
+    PAIR_EXTRA as usize + 4 * depth.div_ceil(4)
 }
 
 /// Words of a pair of channels beside the weights.
@@ -246,7 +253,7 @@ pub(crate) const fn are_taps_staged(shape: &DepthwiseConv2dShape) -> bool {
 ///
 /// Words: for each of the four pairs the bias of the even output and 256·b1 + b0, as in pairs; for every four inputs two
 /// words of each pair, the even inputs and the odd ones; then mantissa, rounding constant and shift of each output. Outputs
-/// behind the last eight follow in pairs, each a stream of its own.
+/// behind the last eight follow in pairs, each a stream of its own; but seven outputs make a stream of eight, which takes as many words.
 const fn eights_needs(inputs: usize, outputs: usize) -> Needs {
     // The scratch memory holds a copy of the input where its length is not a multiple of four.
     let scratch = if inputs.is_multiple_of(4) { 0 } else { portable::words(inputs) };
@@ -254,7 +261,7 @@ const fn eights_needs(inputs: usize, outputs: usize) -> Needs {
 }
 
 /// Whether the convolution is a dense layer of one vector.
-const fn is_vector(shape: &Conv2dShape) -> bool {
+pub(crate) const fn is_vector(shape: &Conv2dShape) -> bool {
     shape.is_pointwise() && shape.batch() * shape.output().height * shape.output().width == 1
 }
 
@@ -484,7 +491,8 @@ impl Writer<'_> {
         let mut put = |word: u32| words.next().map(|place| *place = word);
         let mut start = 0;
         while start < self.rows.outputs {
-            let together = if start + 2 * together <= self.rows.outputs { together } else { 1 };
+            // Pairs are filled up, and so are seven outputs to eight.
+            let together = if start + 2 * together <= self.rows.outputs + 1 { together } else { 1 };
             let pairs = || (start..start + 2 * together).step_by(2);
             for even in pairs() {
                 let (first, second) = (self.encode(even)?, self.encode(even + 1)?);
