@@ -30,6 +30,7 @@ impl Bodies for Scalar {
         conv2d::conv2d(layer, tensors, scratch);
     }
 
+    #[inline(always)]
     fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
         depthwise::depthwise_conv2d(layer, tensors, scratch);
     }

@@ -104,23 +104,9 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
             pixel += lanes;
         }
     }
-    if convolves && !Cpu::CLAMPS {
+    if convolves && !Cpu::CLAMPS && way != Way::General {
         // SAFETY: the output is as long as the shape says, and every element of it has been written.
-        unsafe { clamp(layer, output) };
-    }
-}
-
-/// Clamps outputs that are saturated to int8 to the layer's range, where that is narrower.
-///
-/// # Safety
-/// `output` is as long as the shape says, and every element of it has been written.
-pub(super) unsafe fn clamp(layer: &Conv2d<'_>, output: *mut i8) {
-    let rounding = Rounding::new(&layer.output);
-    if layer.output.minimum > -128 || layer.output.maximum < 127 {
-        // SAFETY: the output is as long as the shape says, as the caller vouches, and nobody else uses it meanwhile.
-        for value in unsafe { core::slice::from_raw_parts_mut(output, layer.shape.output_len()) } {
-            *value = rounding.clamp((*value).into());
-        }
+        unsafe { rounding.clamp_all(output, shape.output_len()) };
     }
 }
 

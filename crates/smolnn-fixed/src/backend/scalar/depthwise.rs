@@ -10,19 +10,125 @@ use crate::Tensors;
 use crate::conv::DepthwiseConv2d;
 use crate::pack::Channel;
 
+#[inline(always)]
 pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let (input, output) = tensors.pointers();
+    let way = Rounding::new(&layer.output).way(layer.layout);
+    // A model links the loops of its own kernels alone.
     // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
-    // Other kernels than those of 3×3 gain by a copy of their own.
-    unsafe { run(if pack::is_by_channel(&layer.shape) { any(layer) } else { layer }, input, output, scratch) }
+    unsafe {
+        if !pack::is_by_channel(&layer.shape) {
+            // These gain by a copy of their own.
+            run::<Pixels>(layer, input, output, scratch);
+        } else if Cpu::DEPTHWISE_LINES.is_some() && way != Way::General && GEOMETRY.slides_over(&layer.shape) {
+            run::<Lines>(any(layer), input, output, scratch);
+        } else {
+            run::<Blocks>(any(layer), input, output, scratch);
+        }
+    }
 }
 
-/// Runs the layer.
+/// A loop over the pixels of a row.
+trait Loop {
+    /// Whether it clamps outputs to the layer's range; else it saturates them to int8, where they are in the short encoding.
+    const CLAMPS: bool = true;
+
+    /// Runs an output row of the images `input` and `output`; `padding` is what the scratch memory holds of zero points.
+    ///
+    /// # Safety
+    /// The images are as long as the shape says, and `padding` is what the shape needs.
+    unsafe fn row(
+        layer: &DepthwiseConv2d<'_>,
+        rounding: &Rounding,
+        way: Way,
+        input: *const i8,
+        padding: *const i8,
+        output: *mut i8,
+        row: usize,
+    );
+}
+
+/// A 3×3 kernel that slides along the row, in assembly.
+struct Lines;
+
+impl Loop for Lines {
+    #[inline(always)]
+    unsafe fn row(
+        layer: &DepthwiseConv2d<'_>,
+        rounding: &Rounding,
+        _: Way,
+        input: *const i8,
+        padding: *const i8,
+        output: *mut i8,
+        row: usize,
+    ) {
+        let Some([narrow, wide]) = Cpu::DEPTHWISE_LINES else { return excluded() };
+        let mut line = line(layer, rounding, input, padding, output, row);
+        // SAFETY: the rows are those of the input or of padding, which has a row's pixels; the row lies in the
+        // output; weights and channels are the layer's.
+        unsafe { if layer.shape.columns().stride() == 1 { narrow(&mut line) } else { wide(&mut line) } }
+    }
+}
+
+/// A 3×3 kernel, by blocks of pixels.
+struct Blocks;
+
+impl Loop for Blocks {
+    const CLAMPS: bool = false;
+
+    #[inline(always)]
+    unsafe fn row(
+        layer: &DepthwiseConv2d<'_>,
+        rounding: &Rounding,
+        way: Way,
+        input: *const i8,
+        padding: *const i8,
+        output: *mut i8,
+        row: usize,
+    ) {
+        let shape = &layer.shape;
+        let mut position = 0;
+        while position < shape.output().width {
+            // SAFETY: the pixels lie in the row, the padding has a pixel's channels if there is any.
+            position += unsafe {
+                let at = output.add((row * shape.output().width + position) * shape.output().channels);
+                block(layer, rounding, way, input, padding, at, row, position, shape.output().width - position)
+            };
+        }
+    }
+}
+
+/// Any kernel, pixel by pixel.
+struct Pixels;
+
+impl Loop for Pixels {
+    #[inline(always)]
+    unsafe fn row(
+        layer: &DepthwiseConv2d<'_>,
+        rounding: &Rounding,
+        way: Way,
+        input: *const i8,
+        padding: *const i8,
+        output: *mut i8,
+        row: usize,
+    ) {
+        let shape = &layer.shape;
+        for position in 0..shape.output().width {
+            // SAFETY: the pixel lies in the row, the padding has a pixel's channels if there is any.
+            unsafe {
+                let at = output.add((row * shape.output().width + position) * shape.output().channels);
+                pixel(layer, rounding, way, input, padding, at, row, position);
+            }
+        }
+    }
+}
+
+/// Runs the layer row by row.
 ///
 /// # Safety
-/// `input` and `output` are as long as the shape says and live as long as the call.
+/// `input` and `output` are as long as the shape says and live as long as the call; the loop is one for the layer's kernel.
 #[inline(never)]
-unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
+unsafe fn run<L: Loop>(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let rounding = Rounding::new(&layer.output);
     let way = rounding.way(layer.layout);
@@ -30,37 +136,20 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, sc
     let padding: &mut [i8] = bytemuck::must_cast_slice_mut(padding);
     padding.fill(layer.input_zero_point);
     let padding = padding.as_ptr();
-    let is_blocked = pack::is_by_channel(shape);
-    let slides = way != Way::General && GEOMETRY.slides_over(shape);
     for image in 0..shape.batch() {
-        // SAFETY: `image` is below the batch, and both tensors hold the batch's images one behind the other.
-        let (input, output) =
-            unsafe { (input.add(image * shape.input().len()), output.add(image * shape.output().len())) };
         for row in 0..shape.output().height {
-            if let Some([narrow, wide]) = Cpu::DEPTHWISE_LINES
-                && slides
-            {
-                let mut line = line(layer, &rounding, input, padding, output, row);
-                // SAFETY: the rows are those of the input or of padding, which has a row's pixels; the row lies in the
-                // output; weights and channels are the layer's.
-                unsafe { if shape.columns().stride() == 1 { narrow(&mut line) } else { wide(&mut line) } }
-                continue;
-            }
-            let mut position = 0;
-            while position < shape.output().width {
-                // SAFETY: the pixel lies in the row.
-                let at = unsafe { output.add((row * shape.output().width + position) * shape.output().channels) };
-                if is_blocked {
-                    let left = shape.output().width - position;
-                    // SAFETY: the pixels lie in the row, the padding has a pixel's channels if there is any.
-                    position += unsafe { block(layer, &rounding, way, input, padding, at, row, position, left) };
-                } else {
-                    // SAFETY: the pixel lies in the row, the padding has a pixel's channels if there is any.
-                    unsafe { pixel(layer, &rounding, way, input, padding, at, row, position) };
-                    position += 1;
-                }
+            // SAFETY: `image` is below the batch, and both tensors hold the batch's images one behind the other; the padding is what
+            // packing found the shape to need.
+            unsafe {
+                let (input, output) =
+                    (input.add(image * shape.input().len()), output.add(image * shape.output().len()));
+                L::row(layer, &rounding, way, input, padding, output, row);
             }
         }
+    }
+    if !L::CLAMPS && way != Way::General {
+        // SAFETY: the output is as long as the shape says, and every element of it has been written.
+        unsafe { rounding.clamp_all(output, shape.output_len()) };
     }
 }
 
@@ -160,6 +249,8 @@ unsafe fn block(
     let (rows, columns) = (&shape.rows(), &shape.columns());
     let neighbours = columns.stride() == 1 && columns.dilation() == 1;
     let (pixels, width) = match left {
+        // Few layers have the portable encoding: one loop is enough.
+        _ if way == Way::General => (1, 3),
         4.. if neighbours => (4, 6),
         2.. => (2, 6),
         _ => (1, 3),
@@ -196,13 +287,11 @@ unsafe fn block(
     }
     // SAFETY: every tap points to a pixel of the input or of padding, the output to `pixels` pixels.
     unsafe {
-        match (pixels, way) {
-            (4, Way::Short) => Cpu::depthwise_four(&mut block),
-            (2, Way::Short) => Cpu::depthwise_two(&mut block),
-            (_, Way::Short) => Cpu::depthwise_one(&mut block),
-            (4, _) => channels::<4>(&block, [0, 1, 2, 3], width, |sum, c| rounding.finish(way, sum, c)),
-            (2, _) => channels::<2>(&block, [0, 3], width, |sum, c| rounding.finish(way, sum, c)),
-            _ => channels::<1>(&block, [0], width, |sum, c| rounding.finish(way, sum, c)),
+        match pixels {
+            _ if way == Way::General => channels(&block, [0], width, |sum, c| rounding.finish(way, sum, c)),
+            4 => Cpu::depthwise_four(&mut block),
+            2 => Cpu::depthwise_two(&mut block),
+            _ => Cpu::depthwise_one(&mut block),
         }
     }
     pixels

@@ -34,8 +34,8 @@ impl Rounding {
         if offset == 2 * -128 + 1 { 0 } else { i32::MIN }
     }
 
-    /// The output of a sum by the portable encoding.
-    #[inline(always)]
+    /// The output of a sum by the portable encoding. Few layers have it, and it is long: it stands once, and not in every loop.
+    #[inline(never)]
     pub(super) fn general(&self, sum: i32, channel: &Channel) -> i32 {
         let multiplier = Multiplier { mantissa: channel.multiplier, shift: channel.shift };
         multiplier.apply(channel.bias.wrapping_add(sum)).wrapping_add(self.output.zero_point)
@@ -44,6 +44,25 @@ impl Rounding {
     #[inline(always)]
     pub(super) fn clamp(&self, value: i32) -> i8 {
         value.max(self.output.minimum).min(self.output.maximum) as i8
+    }
+
+    /// Whether outputs span int8.
+    fn is_int8(&self) -> bool {
+        self.output.minimum == -128 && self.output.maximum == 127
+    }
+
+    /// Clamps outputs that were saturated to int8, where their range is narrower.
+    ///
+    /// # Safety
+    /// `length` outputs at `output` have been written, and nobody else uses them meanwhile.
+    pub(super) unsafe fn clamp_all(&self, output: *mut i8, length: usize) {
+        if self.is_int8() {
+            return;
+        }
+        // SAFETY: as the caller vouches.
+        for value in unsafe { core::slice::from_raw_parts_mut(output, length) } {
+            *value = self.clamp((*value).into());
+        }
     }
 
     /// The clamp where it is the whole of int8: one instruction on cores that saturate.
@@ -70,7 +89,7 @@ impl Rounding {
         const SHORT: Layout = pack::short(Backend::CURRENT);
         if !layout.is(SHORT) {
             Way::General
-        } else if self.output.minimum == -128 && self.output.maximum == 127 {
+        } else if self.is_int8() {
             Way::Short
         } else {
             Way::ShortClamped

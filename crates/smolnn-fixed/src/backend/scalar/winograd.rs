@@ -13,7 +13,6 @@ use core::ptr::null_mut;
 use smolnn_core::{Conv2dShape, Image, excluded};
 
 use super::Cpu;
-use super::conv2d::clamp;
 use super::kernels::{Core, GEOMETRY};
 use super::pack::{WINOGRAD_TILES as TILES, WinogradScratch};
 use super::rounding::Rounding;
@@ -46,7 +45,8 @@ struct Tile {
 pub(super) unsafe fn winograd(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let (inputs, channels) = (shape.input().channels, shape.output().channels);
-    let finish = Rounding::finish_int8(Rounding::new(&layer.output).offset);
+    let rounding = Rounding::new(&layer.output);
+    let finish = Rounding::finish_int8(rounding.offset);
     let sizes = WinogradScratch::new(&GEOMETRY, inputs);
     let Some((columns, scratch)) = scratch.split_at_mut_checked(sizes.columns) else { return excluded() };
     let Some((sums, copies)) = scratch.split_at_mut_checked(sizes.sums) else { return excluded() };
@@ -94,7 +94,7 @@ pub(super) unsafe fn winograd(layer: &Conv2d<'_>, input: *const i8, output: *mut
         }
     }
     // SAFETY: the output is as long as the shape says, and every element of it has been written.
-    unsafe { clamp(layer, output) };
+    unsafe { rounding.clamp_all(output, shape.output_len()) };
 }
 
 impl Tile {
