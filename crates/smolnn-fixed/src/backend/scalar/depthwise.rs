@@ -249,9 +249,9 @@ unsafe fn block(
     let (rows, columns) = (&shape.rows(), &shape.columns());
     let neighbours = columns.stride() == 1 && columns.dilation() == 1;
     let (pixels, width) = match left {
-        // Few layers have the portable encoding: one loop is enough.
-        _ if way == Way::General => (1, 3),
         4.. if neighbours => (4, 6),
+        // Few layers have the portable encoding: two loops are enough.
+        _ if way == Way::General => (1, 3),
         2.. => (2, 6),
         _ => (1, 3),
     };
@@ -287,10 +287,11 @@ unsafe fn block(
     }
     // SAFETY: every tap points to a pixel of the input or of padding, the output to `pixels` pixels.
     unsafe {
-        match pixels {
-            _ if way == Way::General => channels(&block, [0], width, |sum, c| rounding.finish(way, sum, c)),
-            4 => Cpu::depthwise_four(&mut block),
-            2 => Cpu::depthwise_two(&mut block),
+        match (pixels, way) {
+            (4, Way::General) => channels(&block, [0, 1, 2, 3], width, |sum, c| rounding.finish(way, sum, c)),
+            (_, Way::General) => channels(&block, [0], width, |sum, c| rounding.finish(way, sum, c)),
+            (4, _) => Cpu::depthwise_four(&mut block),
+            (2, _) => Cpu::depthwise_two(&mut block),
             _ => Cpu::depthwise_one(&mut block),
         }
     }

@@ -87,6 +87,8 @@ pub(super) trait Core {
     const DEPTHWISE_LINES: Option<[Kernel<Line>; 2]> = None;
     /// Eight channels at a time of a pixel of a depthwise convolution with any kernel.
     const DEPTHWISE_PIXEL: Option<Kernel<Pixel>> = None;
+    /// Whether code for encodings that few layers have stands apart from the loops, which it makes long.
+    const RARE_APART: bool = false;
     /// Four pixels, two to a word.
     const QUAD: Multiply;
     /// Two pixels in one word. Where there is none they are run as four.

@@ -34,9 +34,19 @@ impl Rounding {
         if offset == 2 * -128 + 1 { 0 } else { i32::MIN }
     }
 
-    /// The output of a sum by the portable encoding. Few layers have it, and it is long: it stands once, and not in every loop.
-    #[inline(never)]
+    /// The output of a sum by the portable encoding, which few layers have.
+    #[inline(always)]
     pub(super) fn general(&self, sum: i32, channel: &Channel) -> i32 {
+        if Cpu::RARE_APART { self.general_apart(sum, channel) } else { self.general_here(sum, channel) }
+    }
+
+    #[inline(never)]
+    fn general_apart(&self, sum: i32, channel: &Channel) -> i32 {
+        self.general_here(sum, channel)
+    }
+
+    #[inline(always)]
+    fn general_here(&self, sum: i32, channel: &Channel) -> i32 {
         let multiplier = Multiplier { mantissa: channel.multiplier, shift: channel.shift };
         multiplier.apply(channel.bias.wrapping_add(sum)).wrapping_add(self.output.zero_point)
     }

@@ -14,6 +14,8 @@ use crate::pack::Channel;
 pub(super) struct V6m;
 
 impl Core for V6m {
+    // A product of 64 bits takes hundreds of bytes.
+    const RARE_APART: bool = true;
     const QUAD: Multiply = quad;
     const PAIR: Option<Multiply> = None;
     const FINISH: Option<Kernel<Outputs>> = Some(tile::finish);
