@@ -9,6 +9,9 @@ use smolnn_testkit::golden::{self, Case, Golden, MODELS, MODELS_VARIABLE};
 /// Golden models that are there a second time, with their layers run by rows.
 const BY_ROWS: [&str; 2] = ["pretrainedResnet_quant", "vww_96_int8"];
 
+/// Models that are there a second time, with an input that comes row by row: those of tests/data/networks, where `cargo xtask --models` names their folder.
+const PUSHED: [&str; 2] = ["mobilenet_v2", "person_detection"];
+
 /// Golden models over windows of time that are there a second time, as one over a stream with so many rows per call: on one target, since the kernels are those of
 /// all other models.
 const STREAMS: [(&str, usize); 2] = [("kws_ref_model", 2), ("str_ww_ref_model", 1)];
@@ -76,6 +79,12 @@ fn main() {
             let by_rows = Golden { name: format!("{}_rows", golden.name), ..Golden::read(&golden.folder) };
             let model = read(&by_rows).map(Model::least_arena);
             with_models.push((by_rows, model));
+        }
+        if PUSHED.contains(&golden.name.as_str()) {
+            let pushed = Golden { name: format!("{}_pushed", golden.name), ..Golden::read(&golden.folder) };
+            // Both together would not fit into the code memory.
+            let model = read(&pushed).map(|model| model.input_by_rows().link_section(".far"));
+            with_models.push((pushed, model));
         }
         let of_name = |(name, _): &&(&str, usize)| *name == golden.name && target.starts_with("thumbv7em");
         if let Some((_, step)) = STREAMS.iter().find(of_name) {

@@ -12,7 +12,8 @@ use crate::firmware::{self, Variant};
 use crate::shell::{self, End, Kind, fault, say};
 use crate::suite::{Lane, Step, Suite, Tally};
 use crate::{
-    bench, c_firmware, chips, cycles, demo, models, pages, panics, selftest, setup, size, toolchains, vision, wake_word,
+    bench, c_firmware, chips, cycles, demo, graphs, models, pages, panics, selftest, setup, size, toolchains, vision,
+    wake_word,
 };
 
 /// Longest that the host's tests may take.
@@ -326,6 +327,10 @@ pub fn run_test(boards: &[&'static Board], whole: bool, chips: bool, install: bo
         suite.step("pictures on the micro:bit", Lane::Firmware, &[], vision::check);
     }
     conformance_runs(&mut suite, boards, &built);
+    for board in boards.iter().copied().filter(|board| graphs::BOARDS.contains(&board.name)) {
+        let name = format!("random networks by rows on {}", board.label());
+        suite.step(name, Lane::Firmware, &[], move || graphs::check(board));
+    }
     for &board in boards {
         let image = [built[&board.name]];
         // Where cycles are modelled, their run of the firmware counts its instructions too.

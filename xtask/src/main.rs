@@ -13,6 +13,7 @@ mod demo;
 mod docs;
 mod expected;
 mod firmware;
+mod graphs;
 mod inner_loops;
 mod models;
 mod pages;
@@ -64,6 +65,8 @@ enum Command {
     Cross(Boards),
     /// Runs one program on one board.
     Qemu(QemuArguments),
+    /// Runs random networks on boards, by rows and with whole tensors: the outputs have the same bits.
+    Graphs(graphs::Arguments),
     /// Counts instructions per kernel and model.
     Bench(bench::Arguments),
     /// Models cycles per kernel and model by the published timings of the core.
@@ -204,6 +207,7 @@ fn run(command: Command, install: bool) -> Result<()> {
             checks::accuracy(&chosen)
         }
         Command::Qemu(arguments) => qemu(&arguments, install),
+        Command::Graphs(arguments) => graphs::run(&arguments, install),
         Command::Bench(arguments) => bench::run(&arguments, install),
         Command::Cycles(arguments) => cycles::run(&arguments, install),
         Command::Sweep(arguments) => sweep::run(&arguments, install),

@@ -91,7 +91,7 @@ const OWN: [&str; 2] = ["digits", "float_model"];
 pub fn is_here(name: &str) -> bool {
     let of_networks = || name == "cnn_float" && shell::root().join("../shared/golden/tf/cnn_float").is_dir();
     // The same model by rows is measured too, or over a stream.
-    let model = ["_rows", "_stream"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    let model = ["_rows", "_stream", "_pushed"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
     OWN.contains(&name) || shell::is_ci() || names().iter().any(|other| other == model) || of_networks()
 }
 

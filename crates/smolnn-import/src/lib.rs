@@ -94,6 +94,9 @@ pub use net::{
     Activation, BinaryKind, Comparison, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation,
     RecurrentCell, ReduceKind, RemovedChannels, Reset, SignalKind, SlidingWindow, Tensor, TensorId, UnaryKind,
 };
+#[cfg(feature = "graphs")]
+#[doc(hidden)] // For tests on boards.
+pub use plan::random::RandomNet;
 pub use plan::{Core, Estimate, Program, Unit};
 #[cfg(feature = "quantise")]
 pub use quantise::{QuantisationReport, QuantisedLayer, RangeMethod, Trial, Variant, layers, recurrent};

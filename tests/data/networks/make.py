@@ -1,10 +1,12 @@
 """Makes the networks that the page on memory has figures of, as int8 models with seeded weights.
 
-    pip install tensorflow-cpu==2.21.0
+    pip install tensorflow-cpu==2.21.0 tflite-micro
     python make.py FOLDER
 
-`person_detection.tflite`: MobileNet, a quarter of the channels, 96 x 96 x 1, two classes, as TensorFlow Lite Micro's person detection.
-`mobilenet_v2.tflite`: MobileNetV2, 0.35 of the channels, 144 x 144 x 3, 1 000 classes.
+Each has a folder of its own, with a recorded run of a random image: `cargo xtask --models FOLDER bench` measures them.
+
+`person_detection`: MobileNet, a quarter of the channels, 96 x 96 x 1, two classes, as TensorFlow Lite Micro's person detection.
+`mobilenet_v2`: MobileNetV2, 0.35 of the channels, 144 x 144 x 3, 1 000 classes.
 
 Plans depend on shapes only. The weights are random, so that the outputs say nothing.
 """
@@ -17,6 +19,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import golden
 
 layers = keras.layers
 
@@ -59,10 +64,12 @@ def convert(network):
 def main():
     for make in (person_detection, mobilenet_v2):
         keras.utils.set_random_seed(1)
-        path = os.path.join(sys.argv[1], make.__name__ + ".tflite")
-        with open(path, "wb") as file:
-            file.write(convert(make()))
-        print(path, os.path.getsize(path), "bytes")
+        folder = os.path.join(sys.argv[1], make.__name__)
+        model = convert(make())
+        [(shape, dtype)] = golden.input_shapes(model)
+        image = np.random.default_rng(2).integers(-128, 128, (1, *shape)).astype(dtype)
+        golden.write(folder, model, [("random", [image])], hash_steps=0)
+        print(folder, len(model), "bytes")
 
 
 if __name__ == "__main__":

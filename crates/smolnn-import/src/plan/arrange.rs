@@ -2,15 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
+use smolnn_fixed::Backend;
+
 use super::band::RowCall;
-use super::divide::{self, Segment, Sequence, SequencedCall, SequencedItem, Weight};
+use super::divide::{self, Segment, Sequence, SequencedCall, SequencedItem, Tile, Weight};
 use super::layout::Layout;
 use super::order::{self, Use};
 use super::place::{Item, Overlap};
 use super::placed::{Buffer, Placed, common, moved, place_with_moves};
 use super::program::Goal;
 use crate::lower::{Call, Lowering};
-use crate::net::{TensorId, View, row_windows};
+use crate::net::{Operator, TensorId, View, row_windows};
 
 /// Most limits of the peaks that are tried for an arena within a budget before those for the least arena: each placement may take a second.
 const MOST_LIMITS: usize = 2;
@@ -25,9 +27,11 @@ const WORTH: usize = 10;
 const MANY_CALLS: usize = 96;
 
 impl Layout<'_> {
-    fn order(&self, calls: &[Lowering]) -> Option<Vec<usize>> {
+    /// Orders that may need less memory than that of the file: the one with the least peak, and the one that has the least in each section between two
+    /// moments at which a single tensor lives. The first need not be good where its peak is not: there it may be the file's.
+    fn orders(&self, calls: &[Lowering]) -> Vec<Vec<usize>> {
         if calls.iter().any(|of| !of.call.states.is_empty()) {
-            return None;
+            return Vec::new();
         }
         let uses: Vec<Use> = calls
             .iter()
@@ -37,13 +41,46 @@ impl Layout<'_> {
                 scratch: call.scratch_words * 4,
             })
             .collect();
-        order::order(&uses, &self.bytes, &self.inputs, &self.outputs)
+        let whole = order::order(&uses, &self.bytes, &self.inputs, &self.outputs);
+        whole.into_iter().chain([self.order_of_sections(&uses)]).collect()
+    }
+
+    fn order_of_sections(&self, uses: &[Use]) -> Vec<usize> {
+        // The first and the last position before which each item lives: behind its writer, and up to its last reader.
+        let mut lives = vec![[usize::MAX, 0]; self.bytes.len()];
+        self.inputs.iter().for_each(|&item| lives[item][0] = 0);
+        for (position, of) in uses.iter().enumerate() {
+            of.writes.iter().for_each(|&item| lives[item][0] = lives[item][0].min(position + 1));
+            of.reads.iter().for_each(|&item| lives[item][1] = position);
+        }
+        self.outputs.iter().for_each(|&item| lives[item][1] = uses.len());
+        let live = |position: usize| -> Vec<usize> {
+            (0..lives.len()).filter(|&item| lives[item][0] <= position && position <= lives[item][1]).collect()
+        };
+        let mut order = Vec::with_capacity(uses.len());
+        let mut start = (0, live(0));
+        for position in 1..=uses.len() {
+            let living = live(position);
+            if living.len() > 1 && position < uses.len() {
+                continue;
+            }
+            let (first, inputs) = start;
+            let section = order::order(&uses[first..position], &self.bytes, &inputs, &living);
+            let section = section.unwrap_or_else(|| (0..position - first).collect());
+            order.extend(section.into_iter().map(|index| first + index));
+            start = (position, living);
+        }
+        order
     }
 
     /// Orders and divides the calls as the goal has it, and places their tensors. Calls that are refused do not run by rows.
     pub(super) fn arrange(&self, calls: &[Lowering], goal: Goal, refused: &HashSet<usize>) -> Placed {
         let mut orders: Vec<Vec<usize>> = vec![(0..calls.len()).collect()];
-        orders.extend(self.order(calls).filter(|order| *order != orders[0]));
+        for order in self.orders(calls) {
+            if !orders.contains(&order) {
+                orders.push(order);
+            }
+        }
         // An output that is given by rows may lie whole until then: it can take the place of what it is made of.
         let ways: &[bool] = if self.given.is_some() && goal != Goal::Speed { &[false, true] } else { &[false] };
         let orders: Vec<(Vec<usize>, bool)> =
@@ -74,18 +111,20 @@ impl Layout<'_> {
             kinds.iter().flat_map(|&kind| sequences.iter().enumerate().map(move |(index, of)| (index, of, kind)));
         // The least arena without rows that are made again.
         let mut plain = placed.placement.bytes;
+        // The cost of the cheapest plan within the budget, once there is one.
+        let mut cheapest: Option<usize> = None;
         for (index, sequence, kind) in kinds {
             let segments = sequence.segments(kind);
             let least = divide::least_peak(&segments, calls.len());
             // No arena is smaller than a peak.
-            if least >= placed.placement.bytes {
+            if least >= cheapest.map_or(placed.placement.bytes, |_| budget + 1) {
                 continue;
             }
             // When a placement exceeds the budget, a lower limit of the peaks may do; for the least arena one above the least peak may be better, since its
             // tensors fit each other better.
             let mut limit = budget;
             let mut tried = HashSet::new();
-            for attempt in 0..MOST_LIMITS + ABOVE_LEAST.len() {
+            'limits: for attempt in 0..MOST_LIMITS + ABOVE_LEAST.len() {
                 let above = attempt.checked_sub(MOST_LIMITS).map(|index| least + least * ABOVE_LEAST[index] / 64);
                 let own = above.unwrap_or(limit).max(least);
                 if !tried.insert(own) {
@@ -95,17 +134,22 @@ impl Layout<'_> {
                 // Tensors that move do not drift.
                 for &weight in if kind.rests { &[Weight::Cost][..] } else { &[Weight::Cost, Weight::Drift] } {
                     let division = divide::lightest(&segments, calls.len(), own, weight);
-                    let is_lower = |division: &Vec<Segment>| divide::peak(division) < placed.placement.bytes;
-                    let Some(division) = division.filter(is_lower) else { continue };
+                    let is_better = |division: &Vec<Segment>| match cheapest {
+                        None => divide::peak(division) < placed.placement.bytes,
+                        Some(cost) => divide::peak(division) <= budget && divide::cost(division) < cost,
+                    };
+                    let Some(division) = division.filter(is_better) else { continue };
+                    let cost = divide::cost(&division);
                     let other = place(index, division, kind.rests);
                     excess = excess.min(other.placement.bytes.saturating_sub(budget));
                     // Rows that are made again cost multiply-accumulates: a little memory is not worth them.
                     let most = if kind.again && excess > 0 { plain - plain / WORTH } else { usize::MAX };
-                    if other.placement.bytes <= most {
-                        better(&mut placed, other);
+                    if other.placement.bytes <= budget {
+                        (placed, cheapest) = (other, Some(cost));
+                        break 'limits;
                     }
-                    if excess == 0 {
-                        return placed;
+                    if other.placement.bytes <= most && cheapest.is_none() {
+                        better(&mut placed, other);
                     }
                 }
                 limit = limit.saturating_sub(excess);
@@ -177,6 +221,7 @@ impl Layout<'_> {
                 shared,
                 gap,
                 macs: call.macs,
+                tile: self.tile(*node, call),
                 by_rows: if is_alone { self.row_call(*node, call) } else { None },
             }
         });
@@ -185,6 +230,18 @@ impl Layout<'_> {
         let is_output = |&item: &usize| items[item].image.is_some_and(|(id, _)| self.net.outputs == [id]);
         let given = self.given.filter(is_output).filter(|_| is_given);
         Sequence { calls, items, pushed: self.pushed, given }
+    }
+
+    /// The pixels that a call computes together, where it does, and how many there are to a row.
+    fn tile(&self, node: usize, call: &Call) -> Option<Tile> {
+        let &[output] = &call.outputs[..] else { return None };
+        let (Operator::Conv2d { .. }, [1, rows, columns, _]) =
+            (&self.net.nodes[node].operator, &self.net.tensors[output].shape[..])
+        else {
+            return None;
+        };
+        let pixels = if self.backend == Backend::Dsp { 3 } else { 4 };
+        Some(Tile { pixels, columns: *columns, macs: call.macs as usize / (rows * columns).max(1) })
     }
 
     /// The call by rows, if it can run so.

@@ -38,8 +38,8 @@ enum Again {
     All,
 }
 
-/// Estimated instructions of another run of a kernel: its call, and the rest of a row that no tile of the kernel fills.
-const RUN_COST: usize = 300;
+/// Estimated instructions of another run of a kernel.
+const RUN_COST: usize = 1500;
 
 /// Estimated instructions for two bytes of a buffer that moves on.
 const BYTES_PER_INSTRUCTION: usize = 2;
@@ -71,8 +71,28 @@ pub(super) struct SequencedCall {
     pub gap: usize,
     /// Multiply-accumulates.
     pub macs: u64,
+    /// The pixels that it computes together, of a convolution.
+    pub tile: Option<Tile>,
     /// The call by rows, if it can run so.
     pub by_rows: Option<RowCall>,
+}
+
+/// Pixels that a kernel computes together. Where fewer are left, the others are computed in vain.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tile {
+    pub pixels: usize,
+    /// Pixels of a row.
+    pub columns: usize,
+    /// Multiply-accumulates of a pixel.
+    pub macs: usize,
+}
+
+impl Tile {
+    /// Multiply-accumulates in vain of a run over so many rows.
+    fn in_vain(&self, rows: usize) -> usize {
+        let pixels = rows * self.columns;
+        (pixels.next_multiple_of(self.pixels) - pixels) * self.macs
+    }
 }
 
 /// Something in the arena.
@@ -271,7 +291,11 @@ impl Sequence {
         // Rows that rest elsewhere move there and back.
         let moved = if rests { 2 * moved } else { moved };
         let again = calls.iter().zip(&band.progress).map(|(call, of)| call.macs as usize * of.again / of.rate);
-        let cost = runs * RUN_COST + moved / BYTES_PER_INSTRUCTION + again.sum::<usize>();
+        let in_vain = calls
+            .iter()
+            .zip(&band.progress)
+            .map(|(call, of)| call.tile.map_or(0, |tile| of.turns().count() * tile.in_vain(of.rate + of.again)));
+        let cost = runs * RUN_COST + moved / BYTES_PER_INSTRUCTION + again.sum::<usize>() + in_vain.sum::<usize>();
         Some(Segment { calls: range, peak, cost, drift, band: Some(band), rests })
     }
 
@@ -316,6 +340,11 @@ impl Sequence {
 /// The largest peak of a division: no arena for it is smaller.
 pub(super) fn peak(division: &[Segment]) -> usize {
     division.iter().map(|segment| segment.peak).max().unwrap_or(0)
+}
+
+/// Instructions that a division takes beside those of whole tensors, estimated.
+pub(super) fn cost(division: &[Segment]) -> usize {
+    division.iter().map(|segment| segment.cost).sum()
 }
 
 /// The least limit that the peaks of a division of `count` calls can keep.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use smolnn_fixed::Backend;
+
 use super::band::{Every, Line, Progress};
 use super::divide::Segment;
 use super::place::{Item, Placement};
@@ -16,6 +18,7 @@ use crate::net::{Constant, Element, Net, Tensor, TensorId};
 /// What needs memory: the tensors that lie in the arena, as items of the plan.
 pub(super) struct Layout<'a> {
     pub net: &'a Net,
+    pub backend: Backend,
     pub roots: &'a [TensorId],
     /// Item of each root in the arena.
     pub items: HashMap<TensorId, usize>,
@@ -42,9 +45,15 @@ pub(super) struct States {
 impl<'a> Layout<'a> {
     /// # Errors
     /// [`Error::Unsupported`] when the input is to come, or the output to be given, row by row and is no single image of several rows.
-    pub(super) fn new(net: &'a Net, calls: &[Lowering], roots: &'a [TensorId], aim: Aim) -> Result<Self> {
+    pub(super) fn new(
+        (net, backend): (&'a Net, Backend),
+        calls: &[Lowering],
+        roots: &'a [TensorId],
+        aim: Aim,
+    ) -> Result<Self> {
         let mut layout = Self {
             net,
+            backend,
             roots,
             items: HashMap::new(),
             bytes: Vec::new(),

@@ -11,6 +11,8 @@ mod order;
 mod place;
 mod placed;
 mod program;
+#[cfg(any(test, feature = "graphs"))]
+pub(crate) mod random;
 #[cfg(test)]
 mod tests;
 mod turns;

@@ -274,7 +274,7 @@ pub(crate) fn portable_layers<'a>(layers: impl Iterator<Item = (usize, &'a str, 
 pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls, aim: Aim) -> Result<Program> {
     let Calls { net, calls, roots } = lowered;
     let goal = aim.goal;
-    let layout = Layout::new(&net, &calls, &roots, aim)?;
+    let layout = Layout::new((&net, backend), &calls, &roots, aim)?;
     let mut rows = RowLowering::new(&net, backend);
     let mut placed = layout.arrange(&calls, goal, &HashSet::new());
     // Calls of which some rows turned out to need other constants than others.

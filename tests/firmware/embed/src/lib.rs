@@ -127,7 +127,10 @@ impl Writer {
 
     fn model(&mut self, golden: &Golden, program: &Program) {
         let name = &golden.name;
-        let source = self.file(&format!("{name}.rs"), program.source());
+        let source = program.source();
+        // A model that takes its input row by row reads them from an image beside it.
+        let is_pushed = source.contains("pub fn push_row(");
+        let source = self.file(&format!("{name}.rs"), source);
         let mut recordings = String::new();
         for case in &golden.cases {
             let inputs = golden.inputs.iter().map(|&tensor| self.blob(case.input(tensor))).collect::<String>();
@@ -146,14 +149,27 @@ impl Writer {
             };
             (0..count).map(arm).collect::<String>()
         };
-        let inputs = arms(net.inputs.len(), "cast_slice_mut(self.input#_mut().as_mut_slice())");
-        let outputs = arms(net.outputs.len(), "cast_slice(self.output#().as_slice())");
+        let (kind, made, model, run, inputs) = if is_pushed {
+            let length = net.inputs.first().map_or(0, |&input| net.tensors[input].len());
+            let made = format!("Pushed {{ model: compiled::Model::new(), image: [Default::default(); {length}] }}");
+            let inputs = arms(net.inputs.len(), "cast_slice_mut(self.image.as_mut_slice())");
+            ("Pushed", made, "self.model", "self.model.infer(&self.image)", inputs)
+        } else {
+            let inputs = arms(net.inputs.len(), "cast_slice_mut(self.input#_mut().as_mut_slice())");
+            ("compiled::Model", "compiled::Model::new()".to_string(), "self", "self.run()", inputs)
+        };
+        let outputs = arms(net.outputs.len(), &format!("cast_slice({model}.output#().as_slice())"));
+        let pushed = if is_pushed {
+            "    /// The model and an image.\n    pub struct Pushed {\n        model: compiled::Model,\n        image: compiled::Input,\n    }\n\n"
+        } else {
+            ""
+        };
         let floats: Vec<bool> = golden.outputs.iter().map(|&tensor| golden.is_float(tensor)).collect();
         let shape = net.inputs.iter().map(|&input| shape(&net.tensors[input].shape)).collect::<Vec<_>>().join(", ");
         let _ = writeln!(
             self.text,
             r#"/// The golden model `{name}`.
-#[allow(missing_docs, non_snake_case, clippy::all, clippy::pedantic)]
+#[allow(missing_docs, non_snake_case, unsafe_code, clippy::all, clippy::pedantic)]
 pub mod {name} {{
     use smolnn_testkit::model::{{Info, Recording, Runnable, Visitor}};
 
@@ -177,9 +193,9 @@ pub mod {name} {{
     pub static RECORDINGS: &[Recording] = &[
 {recordings}    ];
 
-    impl Runnable for compiled::Model {{
+{pushed}    impl Runnable for {kind} {{
         fn reset(&mut self) {{
-            self.reset();
+            {model}.reset();
         }}
         fn input(&mut self, index: usize) -> &mut [u8] {{
             match index {{
@@ -187,7 +203,7 @@ pub mod {name} {{
             }}
         }}
         fn run(&mut self) {{
-            self.run();
+            {run};
         }}
         fn output(&self, index: usize) -> &[u8] {{
             match index {{
@@ -200,7 +216,7 @@ pub mod {name} {{
     #[inline(never)]
     pub fn show(visitor: &mut dyn Visitor) {{
         if visitor.wants(&INFO) {{
-            visitor.model(&INFO, RECORDINGS, &mut compiled::Model::new());
+            visitor.model(&INFO, RECORDINGS, &mut {made});
         }}
     }}
 }}
