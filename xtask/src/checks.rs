@@ -55,7 +55,20 @@ fn check(suite: &mut Suite<'_>, install: bool) -> Result<()> {
             cargo.args(["-p", "board", "-p", "smolnn-core", "-p", "smolnn-fixed", "-p", "smolnn-float"]);
             // The programs are the same for all.
             if name == Name::M4 {
-                cargo.args(["-p", "firmware", "-p", "operators", "-p", "size", "-p", "minimal", "-p", "pytorch-gru"]);
+                cargo.args([
+                    "-p",
+                    "firmware",
+                    "-p",
+                    "graphs",
+                    "-p",
+                    "operators",
+                    "-p",
+                    "size",
+                    "-p",
+                    "minimal",
+                    "-p",
+                    "pytorch-gru",
+                ]);
             }
             shell::run(cargo.args(["--", "-Dwarnings"]))?;
         }

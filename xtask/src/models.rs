@@ -87,6 +87,9 @@ pub fn folder() -> PathBuf {
 /// Models of the tree that are measured beside the public ones.
 const OWN: [&str; 2] = ["digits", "float_model"];
 
+/// The networks of tests/data/networks, which are measured a second time with an input that comes row by row.
+const NETWORKS: [&str; 2] = ["mobilenet_v2", "person_detection"];
+
 /// Whether figures of this model can be measured here. CI does not allow that one is missing.
 pub fn is_here(name: &str) -> bool {
     let of_networks = || name == "cnn_float" && shell::root().join("../shared/golden/tf/cnn_float").is_dir();
@@ -99,7 +102,10 @@ pub fn is_here(name: &str) -> bool {
 pub fn measured() -> Result<Vec<String>> {
     let mut models: BTreeSet<String> = OWN.map(Into::into).into();
     models.extend(named("model")?.into_iter().filter(|name| is_here(name)));
-    models.extend(names());
+    let there = names();
+    let pushed = |name: &String| NETWORKS.contains(&&**name).then(|| format!("{name}_pushed"));
+    models.extend(there.iter().filter_map(pushed));
+    models.extend(there);
     Ok(models.into_iter().collect())
 }
 

@@ -7,14 +7,14 @@ use std::{env, fs};
 
 use smolnn_import::{Backend, Element, Program, RandomNet};
 
-/// Names the first seed and how many there are: 0,16.
+/// Names the first seed and how many there are, as 0,16; without it there is one network.
 const SEEDS: &str = "SMOLNN_GRAPHS";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed={SEEDS}");
     let seeds = env::var(SEEDS).unwrap_or_default();
-    let (first, count) = seeds.split_once(',').unwrap_or(("0", "0"));
+    let (first, count) = seeds.split_once(",").unwrap_or(("0", "1"));
     let (first, count): (u64, u64) = (first.parse().expect("a seed"), count.parse().expect("a count"));
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let backend = Backend::for_target(&env::var("TARGET").expect("cargo sets TARGET"), &flags);
