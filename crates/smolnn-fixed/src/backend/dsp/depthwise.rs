@@ -8,9 +8,7 @@
 //! 15 instructions per record of four channels, 44 per three outputs of a channel. At stride 1 two rows run at a time, in
 //! `depthwise_rows.rs`, unless there is one row alone or rows are further apart.
 //!
-//! **Any other kernel** ([`Layout::DspTaps`]): pixel by pixel, four channels at a time, two taps per SMLAD. Taps are at equal
-//! distances, as those of a column are; what is not, or sees padding, is copied first, as often as the depth multiplier
-//! says. 17 instructions for 8 products.
+//! Any other kernel: `depthwise_taps.rs`.
 //!
 //! One input channel is a convolution of one channel, and packed and run as such.
 //! Held by: random shapes against the oracle on the boards (the `conformance` firmware).
@@ -18,6 +16,7 @@
 use core::arch::naked_asm;
 
 use super::depthwise_rows::two_rows;
+use super::depthwise_taps::{scattered_taps, taps};
 use super::pack::{self, RECORD};
 use super::requantise::requantise;
 use crate::Tensors;
@@ -41,8 +40,10 @@ pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl T
                 (_, true) => rectified_wide,
             };
             three(kernel, layer, input, output, scratch.as_mut_ptr())
+        } else if !pack::are_taps_scattered(&layer.shape) {
+            taps(layer, input, output)
         } else {
-            taps(layer, input, output, scratch.as_mut_ptr())
+            scattered_taps(layer, input, output, scratch.as_mut_ptr())
         }
     }
 }
@@ -153,100 +154,6 @@ unsafe fn three(
     }
     // SAFETY: the output is as long as its shape says.
     unsafe { super::memory::clamp(output, shape.output_len(), &layer.output) };
-}
-
-/// Runs any kernel pixel by pixel.
-///
-/// # Safety
-/// The layer has the layout of taps; input, output and scratch memory have the lengths that its shape says.
-#[inline(never)]
-unsafe fn taps(layer: &DepthwiseConv2d<'_>, input: *const i8, output: *mut i8, scratch: *mut u32) {
-    let shape = &layer.shape;
-    let channels = shape.output().channels;
-    let patch = scratch.cast::<i8>();
-    let pitch = channels.max(4);
-    let staged = pack::are_taps_staged(shape);
-    let depth = shape.depth();
-    let pixel_step = shape.columns().stride() * channels;
-    let row_step = shape.rows().stride() * shape.input().row();
-    let step = match shape.rows().kernel() {
-        _ if staged => pitch,
-        1 => shape.columns().dilation() * channels,
-        _ => shape.rows().dilation() * shape.input().row(),
-    };
-    let mut output_pixel = output;
-    for image in 0..shape.batch() {
-        for row in 0..shape.output().height {
-            for column in 0..shape.output().width {
-                // SAFETY: taps are where the window says, in the input or copied; the output pixel is in the output.
-                unsafe {
-                    let image = input.add(image * shape.input().len());
-                    let first = if staged {
-                        stage(layer, image, row, column, patch);
-                        patch.cast_const()
-                    } else {
-                        image.add(row * row_step + column * pixel_step)
-                    };
-                    let mut rest = [0; 4];
-                    let place = if channels < 4 { rest.as_mut_ptr() } else { output_pixel };
-                    let words = four(layer.words.as_ptr(), first, step, place, pitch / 4, depth / 2, depth % 2);
-                    if channels > 4 && !channels.is_multiple_of(4) {
-                        let last = channels - 4;
-                        four(words, first.add(last), step, place.add(last), 1, depth / 2, depth % 2);
-                    }
-                    if channels < 4 {
-                        for (index, value) in rest.into_iter().enumerate().take(channels) {
-                            *output_pixel.add(index) = value;
-                        }
-                    }
-                    output_pixel = output_pixel.add(channels);
-                }
-            }
-        }
-    }
-    // SAFETY: the output is as long as its shape says.
-    unsafe { super::memory::clamp(output, shape.output_len(), &layer.output) };
-}
-
-/// Copies the patch of a pixel, tap by tap, every channel as often as it has outputs.
-///
-/// # Safety
-/// `image` is an image of the layer's shape, with the output pixel of that row and column; `patch` has room for every tap with the
-/// output's channels, or four if there are fewer.
-unsafe fn stage(layer: &DepthwiseConv2d<'_>, image: *const i8, row: usize, column: usize, mut patch: *mut i8) {
-    let shape = &layer.shape;
-    let channels = shape.input().channels;
-    let (first_row, last_row) = shape.rows().taps(row);
-    let (first, last) = shape.columns().taps(column);
-    for tap_row in 0..shape.rows().kernel() {
-        for tap in 0..shape.columns().kernel() {
-            // SAFETY: the pixel lies in the image, the patch has room for every tap.
-            unsafe {
-                if tap_row >= first_row && tap_row < last_row && tap >= first && tap < last {
-                    let y = shape.rows().position(row, tap_row);
-                    let x = shape.columns().position(column, tap);
-                    let pixel = image.add((y * shape.input().width + x) * channels);
-                    if shape.multiplier() == 1 {
-                        super::memory::copy(pixel, patch, channels);
-                    } else {
-                        // The copies of all channels in turn: the other order makes calls of memset.
-                        for copy in 0..shape.multiplier() {
-                            let mut place = patch.add(copy);
-                            for index in 0..channels {
-                                *place = *pixel.add(index);
-                                place = place.wrapping_add(shape.multiplier());
-                            }
-                        }
-                    }
-                } else {
-                    for index in 0..shape.output().channels {
-                        *patch.add(index) = layer.input_zero_point;
-                    }
-                }
-                patch = patch.add(shape.output().channels.max(4));
-            }
-        }
-    }
 }
 
 /// The loop that turns columns of the input into records. `$first` and `$last` put four bytes of the first and of the last row
@@ -587,128 +494,4 @@ unsafe extern "C" fn wide(row: &Row) {
 #[unsafe(naked)]
 unsafe extern "C" fn rectified_wide(row: &Row) {
     row!(rectified, 2)
-}
-
-/// Requantises two channels, whose accumulators are doubled already, with the parameters at r0, and stores two outputs at r1; r3
-/// and r8 to lr are overwritten.
-macro_rules! store_two {
-    ($first:literal, $second:literal) => {
-        concat!(
-            "ldmia.w r0!, {{r8, r9, r10, r11, r12, lr}}\n",
-            "add r3, r9, ",
-            $first,
-            ", asr #31\n",
-            "smmlar r3, ",
-            $first,
-            ", r8, r3\n",
-            "asr r3, r3, r10\n",
-            "ssat r3, #8, r3\n",
-            "strb r3, [r1], #1\n",
-            "add r3, r12, ",
-            $second,
-            ", asr #31\n",
-            "smmlar r3, ",
-            $second,
-            ", r11, r3\n",
-            "asr r3, r3, lr\n",
-            "ssat r3, #8, r3\n",
-            "strb r3, [r1], #1\n",
-        )
-    };
-}
-
-/// One pixel: `blocks` blocks of four channels, `pairs` pairs of taps and, if `odd`, one more, `step` bytes apart. Gives the
-/// end of the words read.
-///
-/// # Safety
-/// `blocks` is not 0; the taps can be read, the words are those of the blocks, four bytes per block can be written.
-//
-// | register       | in the loop over pairs of taps                    | behind it                                    |
-// |----------------|---------------------------------------------------|----------------------------------------------|
-// | r0             | next words                                        | next words                                   |
-// | r1             | next tap                                          | next output                                  |
-// | r2             | `step`                                            | `step`                                       |
-// | r3             | end of the pairs                                  | result                                       |
-// | r4, r5, r6, r7 | accumulators of the channels 0 to 3               | the same                                     |
-// | r8, r9         | four channels of two taps; r8: two of both, r9: one of both | multiplier, rounding of one channel |
-// | r10, r11       | weights of two channels                           | its shift; multiplier of the next channel    |
-// | r12, lr        | two channels of both taps; one of both            | its rounding, its shift                      |
-//
-// | stack | holds                                       | stack | holds                                |
-// |-------|---------------------------------------------|-------|--------------------------------------|
-// | 0     | end of the pairs of taps, at the block      | 12    | blocks that are left                 |
-// | 4     | first tap, at the block                     | 16    | `odd`                                |
-// | 8     | next output                                 |       |                                      |
-#[unsafe(naked)]
-unsafe extern "C" fn four(
-    words: *const u32,
-    input: *const i8,
-    step: usize,
-    output: *mut i8,
-    blocks: usize,
-    pairs: usize,
-    odd: usize,
-) -> *const u32 {
-    naked_asm!(
-        env!("SMOLNN_DSP_CORE"),
-        "push {{r4-r11, lr}}",
-        "ldr r4, [sp, #36]",
-        "ldr r5, [sp, #40]",
-        "ldr r6, [sp, #44]",
-        "mul r5, r5, r2",
-        "add r5, r1, r5, lsl #1",
-        "sub sp, #20",
-        "strd r5, r1, [sp]",
-        "strd r3, r4, [sp, #8]",
-        "str r6, [sp, #16]",
-        "1:",
-        "ldmia r0!, {{r4, r5, r6, r7}}",
-        "ldrd r3, r1, [sp]",
-        "cmp r1, r3",
-        "beq 3f",
-        "2:",
-        "ldr.w r8, [r1]",
-        "ldr.w r9, [r1, r2]",
-        "add r1, r1, r2, lsl #1",
-        // Bytes are paired before they are widened, so that a pair is one widening.
-        "pkhbt r12, r8, r9, lsl #16",
-        "pkhtb r8, r9, r8, asr #16",
-        "ldmia.w r0!, {{r10, r11}}",
-        "sxtb16 r9, r12",
-        "sxtb16 lr, r8",
-        "smlad r4, r9, r10, r4",
-        "smlad r6, lr, r11, r6",
-        "ldmia.w r0!, {{r10, r11}}",
-        "sxtb16 r9, r12, ror #8",
-        "sxtb16 lr, r8, ror #8",
-        "smlad r5, r9, r10, r5",
-        "smlad r7, lr, r11, r7",
-        "cmp r1, r3",
-        "bne 2b",
-        "3:",
-        "ldr r3, [sp, #16]",
-        "cbz r3, 4f",
-        "ldr.w r8, [r1]",
-        "ldmia.w r0!, {{r10, r11}}",
-        "sxtb16 r12, r8",
-        "sxtb16 lr, r8, ror #8",
-        "smlabb r4, r12, r10, r4",
-        "smlatt r6, r12, r10, r6",
-        "smlabb r5, lr, r11, r5",
-        "smlatt r7, lr, r11, r7",
-        "4:",
-        "ldr r1, [sp, #8]",
-        store_two!("r4", "r5"),
-        store_two!("r6", "r7"),
-        "ldrd r3, r4, [sp]",
-        "adds r3, #4",
-        "adds r4, #4",
-        "strd r3, r4, [sp]",
-        "ldr r3, [sp, #12]",
-        "subs r3, r3, #1",
-        "strd r1, r3, [sp, #8]",
-        "bne.w 1b",
-        "add sp, #20",
-        "pop {{r4-r11, pc}}",
-    )
 }

@@ -20,6 +20,8 @@ mod depthwise;
 #[cfg(bodies = "dsp")]
 mod depthwise_rows;
 #[cfg(bodies = "dsp")]
+mod depthwise_taps;
+#[cfg(bodies = "dsp")]
 mod memory;
 #[cfg(all(bodies = "dsp", schedule = "paired"))]
 mod paired;

@@ -70,7 +70,10 @@ pub(crate) fn write(
         Layout::DspWide => writer.wide(words),
         Layout::DspEights => writer.pairs(words, 4),
         Layout::DspThree => writer.three(words),
-        Layout::DspTaps => writer.taps(words),
+        Layout::DspTaps => match shape {
+            PackedShape::DepthwiseConv2d(shape) => writer.taps(words, shape.input().channels, shape.multiplier()),
+            _ => None,
+        },
         Layout::DspToInt16 => writer.to_int16(words),
         Layout::DspWinograd => writer.winograd(words),
         _ => None,
@@ -225,12 +228,15 @@ const fn is_three(shape: &DepthwiseConv2dShape) -> bool {
 /// Words, for every four channels: twice the biases of channels 0, 1, 2, 3; for every two taps a pair of i16 of each channel
 /// 0, 2, 1, 3, doubled; a last odd tap as two words, channels 0 and 2, 1 and 3; then mantissa, rounding constant and shift
 /// of each channel. When the channels are no multiple of four, the last block holds the last four again; channels that are
-/// fewer than four are filled up.
+/// fewer than four are filled up. With a depth multiplier the blocks are those of the first outputs of the input channels, then those of
+/// their second outputs, and so on.
 const fn taps_needs(shape: &DepthwiseConv2dShape) -> Needs {
-    let channels = shape.output().channels;
-    let pitch = if channels > 4 { channels } else { 4 };
-    let scratch = if are_taps_staged(shape) { (shape.depth() as u64 * pitch as u64).div_ceil(4) } else { 0 };
-    Needs { words: channels.div_ceil(4) as u64 * taps_block(shape.depth()), channels: 0, scratch }
+    let (inputs, depth) = (shape.input().channels, shape.depth() as u64);
+    // Where each tap lies, a pixel of padding, and the last pixel where four bytes from its start are beyond the input.
+    let pixels = inputs.div_ceil(4) as u64 + if inputs < 4 { 1 } else { 0 };
+    let scratch = if are_taps_scattered(shape) { depth + pixels } else { 0 };
+    let words = shape.multiplier() as u64 * inputs.div_ceil(4) as u64 * taps_block(shape.depth());
+    Needs { words, channels: 0, scratch }
 }
 
 /// Words of a block of four channels of the layout of taps.
@@ -238,8 +244,8 @@ const fn taps_block(depth: usize) -> u64 {
     16 + 2 * depth as u64
 }
 
-/// Whether taps are not at equal distances in the input, or not all in it, or serve several outputs, and so are copied.
-pub(crate) const fn are_taps_staged(shape: &DepthwiseConv2dShape) -> bool {
+/// Whether taps are not at equal distances in the input, or not all in it, or serve several outputs.
+pub(crate) const fn are_taps_scattered(shape: &DepthwiseConv2dShape) -> bool {
     let flat = shape.rows().kernel() == 1 || shape.columns().kernel() == 1;
     !flat
         || shape.multiplier() > 1
@@ -450,33 +456,34 @@ impl Writer<'_> {
         Some(())
     }
 
-    /// Writes the layout of taps, unless the weights do not allow it. `words` is long enough.
-    fn taps(&self, words: &mut [u32]) -> Option<()> {
-        for (index, words) in words
-            .chunks_exact_mut((taps_block(self.rows.depth) as usize).max(1))
-            .take(self.rows.outputs.div_ceil(4))
-            .enumerate()
+    /// Writes the layout of taps, with so many outputs per input channel, unless the weights do not allow it. `words` is long enough.
+    fn taps(&self, words: &mut [u32], channels: usize, multiplier: usize) -> Option<()> {
+        let blocks = channels.div_ceil(4);
+        for (index, words) in
+            words.chunks_exact_mut((taps_block(self.rows.depth) as usize).max(1)).take(blocks * multiplier).enumerate()
         {
-            let first = (4 * index).min(self.rows.outputs.saturating_sub(4));
+            let (turn, block) = (index / blocks, index % blocks);
+            let first = (4 * block).min(channels.saturating_sub(4));
+            let channel = |index: usize| (first + index) * multiplier + turn;
             let mut words = words.iter_mut();
             let mut put = |word: u32| words.next().map(|place| *place = word);
-            for channel in 0..4 {
-                put((2 * self.encode(first + channel)?.bias) as u32)?;
+            for index in 0..4 {
+                put((2 * self.encode(channel(index))?.bias) as u32)?;
             }
-            let twice = |channel: usize, tap: usize| (2 * self.weight(first + channel, tap)) as u16;
+            let twice = |index: usize, tap: usize| (2 * self.weight(channel(index), tap)) as u16;
             let pair = |low: u16, high: u16| u32::from(high) << 16 | u32::from(low);
             for tap in (0..self.rows.depth).step_by(2) {
                 if tap + 1 < self.rows.depth {
-                    for channel in [0, 2, 1, 3] {
-                        put(pair(twice(channel, tap), twice(channel, tap + 1)))?;
+                    for index in [0, 2, 1, 3] {
+                        put(pair(twice(index, tap), twice(index, tap + 1)))?;
                     }
                 } else {
                     put(pair(twice(0, tap), twice(2, tap)))?;
                     put(pair(twice(1, tap), twice(3, tap)))?;
                 }
             }
-            for channel in 0..4 {
-                for word in self.encode(first + channel)?.requantise.words() {
+            for index in 0..4 {
+                for word in self.encode(channel(index))?.requantise.words() {
                     put(word)?;
                 }
             }

@@ -410,9 +410,15 @@ unsafe fn pixel(
         unsafe { depthwise_pixel(&mut pixel) };
         index = blocks * CHANNELS;
     }
-    while index < layer.channels.len() {
-        let left = layer.channels.len() - index;
-        // SAFETY: the channels exist; those of a block see neighbouring inputs, or the same one.
+    let total = layer.channels.len();
+    while index < total {
+        // Where half of a block is left or more, it is computed as a whole one with channels before it, once more: one by one takes longer.
+        if (CHANNELS / 2..CHANNELS).contains(&(total - index)) && total >= CHANNELS {
+            index = total - CHANNELS;
+        }
+        let left = total - index;
+        // SAFETY: the channels exist; those of a block see neighbouring inputs, or the same one. A row of the output never covers input
+        // that the row needs, so that what is computed twice is the same.
         index += unsafe {
             if left >= CHANNELS && shape.multiplier() == 1 {
                 taps::<CHANNELS, true>(layer, rounding, way, input, padding, output, row, position, index)

@@ -41,6 +41,8 @@ pub(crate) struct Geometry {
     pub(crate) block: usize,
     /// Outputs of a full block of a dense layer, whose weights stand side by side.
     pub(crate) dense_block: usize,
+    /// The number of outputs from which on they make a full block.
+    pub(crate) dense_full: usize,
     /// Whether the weights of full blocks of a dense layer are stored plus 128.
     pub(crate) stores_excess: bool,
     /// Whether the short rounding takes accumulators doubled: the high word of a 64-bit product is then the rounded result.
@@ -54,15 +56,29 @@ pub(crate) struct Geometry {
 impl Geometry {
     /// The geometry of a backend of this folder.
     pub(crate) const fn of(backend: Backend) -> Self {
-        let rv32 =
-            Self { block: 4, dense_block: 16, stores_excess: false, doubles: true, slides: true, winograd_outputs: 4 };
+        let rv32 = Self {
+            block: 4,
+            dense_block: 16,
+            dense_full: 13,
+            stores_excess: false,
+            doubles: true,
+            slides: true,
+            winograd_outputs: 4,
+        };
         match backend {
-            Backend::V7m => {
-                Self { block: 1, dense_block: 8, stores_excess: true, slides: false, winograd_outputs: 2, ..rv32 }
-            }
+            Backend::V7m => Self {
+                block: 1,
+                dense_block: 8,
+                dense_full: 7,
+                stores_excess: true,
+                slides: false,
+                winograd_outputs: 2,
+                ..rv32
+            },
             Backend::V6m => Self {
                 block: 8,
                 dense_block: 8,
+                dense_full: 5,
                 stores_excess: true,
                 doubles: false,
                 slides: false,
@@ -74,7 +90,7 @@ impl Geometry {
 
     /// Outputs of the next block of a dense layer where `left` are left: a full block if they fill it well, else 2 to 4.
     pub(crate) const fn dense_width(&self, left: usize) -> usize {
-        if left > self.dense_block / 4 * 3 {
+        if left >= self.dense_full {
             self.dense_block
         } else if left > 4 {
             4
