@@ -35,7 +35,7 @@ impl fmt::Debug for Calibrated {
 
 impl Model {
     /// Takes calibration data for a float model: a `.npy` or `.npz` file whose arrays hold samples along their first axis, or a folder of such files. With
-    /// several inputs, an array per input, by name or in order.
+    /// several inputs, an array per input: by name, or in order where `numpy.savez` named the arrays (`arr_0`, `arr_1`).
     ///
     /// ```no_run
     /// # fn main() -> smolnn_import::Result<()> {

@@ -94,11 +94,21 @@ fn described(tensor: &Tensor) -> String {
     format!("the input \"{}\" {} {:?}", tensor.name.escape_debug(), tensor.element, tensor.shape)
 }
 
-/// The array of input `index`: the only one, the one of its name, or the one at its place.
+/// What people call an input: TensorFlow writes `serving_default_audio:0` for what they named `audio`.
+fn bare(name: &str) -> &str {
+    let name = name.strip_prefix("serving_default_").unwrap_or(name);
+    name.split_once(':').map_or(name, |(name, _)| name)
+}
+
+/// The array of input `index`: the only one, the one of its name, or the one at its place where numpy named the arrays.
 fn choose<'a>(net: &Net, arrays: &'a [(String, Array)], index: usize) -> Result<(&'a str, &'a Array)> {
     let count = net.inputs.len();
     let name = &net.tensors[net.inputs[index]].name;
-    let by_name = arrays.iter().find(|(of, _)| of == name);
+    let by_name = arrays.iter().find(|(of, _)| of == name).or_else(|| {
+        // Bare names count where they are distinct.
+        let is_one = net.inputs.iter().filter(|&&id| bare(&net.tensors[id].name) == bare(name)).count() == 1;
+        arrays.iter().find(|(of, _)| is_one && of == bare(name))
+    });
     let found = match arrays {
         [only] if count == 1 => Some(only),
         _ if by_name.is_some() => by_name,
@@ -106,16 +116,20 @@ fn choose<'a>(net: &Net, arrays: &'a [(String, Array)], index: usize) -> Result<
         _ if count == 1 => {
             arrays.iter().find(|(of, _)| ["x", "calibration", "data", "inputs", "arr_0"].contains(&&of[..]))
         }
-        _ if arrays.len() == count => arrays.get(index),
-        _ => None,
+        // Without names numpy.savez counts: these are in the order of the inputs. Other names would hide that two were exchanged.
+        _ => arrays.iter().find(|(of, _)| *of == format!("arr_{index}")),
     };
     found.map(|(name, array)| (&name[..], array)).ok_or_else(|| {
-        let inputs: Vec<&str> = net.inputs.iter().map(|&id| &net.tensors[id].name[..]).collect();
-        let names: Vec<&str> = arrays.iter().map(|(name, _)| &name[..]).collect();
-        let (inputs, names) = (inputs.join(", "), names.join(", "));
-        fault(format!(
-            "the calibration data hold {names} alone; an array per input is needed, by name or in order: {inputs}"
-        ))
+        let names = |all: Vec<&str>| all.join(", ");
+        let held = names(arrays.iter().map(|(name, _)| &name[..]).collect());
+        let inputs = names(net.inputs.iter().map(|&id| bare(&net.tensors[id].name)).collect());
+        fault(if count == 1 {
+            format!("the calibration data hold {held} alone; the input is called {inputs}: give its array that name, or x")
+        } else {
+            format!(
+                "the calibration data hold {held} alone; an array per input is needed, by name: {inputs}; numpy.savez without names gives them in that order"
+            )
+        })
     })
 }
 
@@ -179,4 +193,35 @@ fn bytes(tensor: &Tensor, array: &Array, name: &str) -> Result<Vec<u8>> {
         }
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::RemovedChannels;
+
+    fn net() -> Net {
+        let input = |name: &str| Tensor::new(name.into(), Element::F32, vec![1, 1], None);
+        let tensors = vec![input("serving_default_a:0"), input("serving_default_b:0")];
+        let removed = RemovedChannels::default();
+        Net { tensors, nodes: vec![], inputs: vec![0, 1], outputs: vec![0], removed }
+    }
+
+    fn first(names: [&str; 2]) -> Result<f32> {
+        let array = |value: f64| Array { shape: vec![1, 1], values: vec![value] };
+        let arrays = [(names[0].to_owned(), array(1.0)), (names[1].to_owned(), array(2.0))];
+        let samples = Samples::from_arrays(&net(), &arrays)?;
+        Ok(f32::from_le_bytes(samples.input(0, 0).try_into().expect("a number")))
+    }
+
+    #[test]
+    fn arrays_are_found_by_name_and_never_exchanged() {
+        assert_eq!(first(["b", "a"]).unwrap(), 2.0);
+        assert_eq!(first(["serving_default_b:0", "a"]).unwrap(), 2.0);
+        assert_eq!(first(["arr_0", "arr_1"]).unwrap(), 1.0);
+        for names in [["a", "c"], ["left", "right"]] {
+            let said = first(names).unwrap_err().to_string();
+            assert!(said.contains("by name: a, b"), "{said}");
+        }
+    }
 }
