@@ -24,7 +24,7 @@ const MOST: u64 = 100;
 const OF_TEST: u64 = 16;
 
 /// Longest that the networks of an image may take.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// What `graphs` takes.
 #[derive(clap::Args)]
