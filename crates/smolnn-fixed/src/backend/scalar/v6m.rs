@@ -467,7 +467,7 @@ mod tile {
         )
     }
 
-    /// Sums of channels become outputs: per output 29 instructions and about 34 cycles, of rectified ones where the sum is negative 11 and 16. The formula is that of
+    /// Sums of channels become outputs: per output 31 instructions and 34 cycles, of rectified ones where the sum is negative 11 and 16. The formula is that of
     /// [`high_product`](super::V6m) and of `Rounding::short`.
     ///
     /// # Safety
