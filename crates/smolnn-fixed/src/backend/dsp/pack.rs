@@ -458,7 +458,8 @@ impl Writer<'_> {
 
     /// Writes the layout of taps, with so many outputs per input channel, unless the weights do not allow it. `words` is long enough.
     fn taps(&self, words: &mut [u32], channels: usize, multiplier: usize) -> Option<()> {
-        let blocks = channels.div_ceil(4);
+        // Not 0. The compiler does not know that, and would keep the panic of a division by 0.
+        let blocks = channels.div_ceil(4).max(1);
         for (index, words) in
             words.chunks_exact_mut((taps_block(self.rows.depth) as usize).max(1)).take(blocks * multiplier).enumerate()
         {
