@@ -73,8 +73,14 @@ impl Labels {
     ///
     /// # Errors
     /// [`Error::Calibration`], with the file of the labels.
-    pub(crate) fn check(&self, net: &Net, samples: usize) -> Result<()> {
+    pub fn check(&self, net: &Net, samples: usize) -> Result<()> {
         self.fault(net, samples).map_or(Ok(()), |text| Err(Error::Calibration(text).of(self.path.as_deref())))
+    }
+
+    /// Whether the values of the net's first output say the class of a sample.
+    pub fn is_right(&self, net: &Net, sample: usize, values: &[f32]) -> bool {
+        let found = Scoring::of(net).ok().and_then(|scoring| scoring.class(values));
+        found.is_some() && found == self.classes.get(sample).copied()
     }
 
     /// What does not fit.

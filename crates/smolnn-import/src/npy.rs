@@ -98,21 +98,24 @@ impl Array {
     /// [`Error::File`] when the file cannot be read, [`Error::Calibration`] when it is not what its extension says.
     pub fn open(path: &Path) -> ImportResult<Vec<(String, Self)>> {
         let fault = |text: String| Error::Calibration(format!("{}: {text}", path.display()));
-        let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })?;
+        let failed = |source| Error::File { path: path.into(), source };
+        let bytes =
+            read_some(std::fs::File::open(path).map_err(failed)?).map_err(failed)?.ok_or_else(|| fault(too_long()))?;
         if is_npy(path) {
             return Ok(vec![("the array".into(), Self::parse(&bytes).map_err(fault)?)]);
         }
         if !is_npz(path) {
             return Err(fault("neither .npy nor .npz: save an array of samples by numpy.save".into()));
         }
-        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| fault(error.to_string()))?;
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes))
+            .map_err(|error| fault(format!("{error}; the file is cut off or no .npz: save it again by numpy.savez")))?;
         let mut arrays = Vec::new();
         for index in 0..archive.len() {
-            let mut entry = archive.by_index(index).map_err(|error| fault(error.to_string()))?;
+            let entry = archive.by_index(index).map_err(|error| fault(error.to_string()))?;
             let name = entry.name().map_err(|error| fault(error.to_string()))?;
             let name = name.trim_end_matches(".npy").to_owned();
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(|error| fault(format!("{name}: {error}")))?;
+            let bytes = read_some(entry).map_err(|error| fault(format!("{name}: {error}")))?;
+            let bytes = bytes.ok_or_else(|| fault(format!("{name}: {}", too_long())))?;
             arrays.push((name.clone(), Self::parse(&bytes).map_err(|error| fault(format!("{name}: {error}")))?));
         }
         if arrays.is_empty() {
@@ -143,6 +146,20 @@ impl Array {
         }
         Ok(files)
     }
+}
+
+/// The most bytes of an array: more are a mistake, or an archive that was made to fill the memory.
+const MOST: u64 = 1 << 30;
+
+/// All bytes, or nothing where there are more than [`MOST`].
+fn read_some(from: impl Read) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    from.take(MOST + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= MOST))
+}
+
+fn too_long() -> String {
+    format!("more than {} MB: 100 to 500 samples are enough", MOST >> 20)
 }
 
 /// Whether the path's extension says that the file is an archive of arrays.

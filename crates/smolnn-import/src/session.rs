@@ -28,7 +28,7 @@ pub struct Session {
     /// Write what every layer gives to this folder, as .npy files that begin with call, step and tensor.
     #[arg(long, value_name = "DIR")]
     dump: Option<PathBuf>,
-    /// Classes that are right, as numbers in a text file, one per call: says how often the largest output is that one. State starts anew at each.
+    /// Classes that are right, as numbers in a text file, one per call: says how often the first output says that one, as docs/quantise.md has it. State starts anew at each.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]
@@ -58,17 +58,12 @@ impl Session {
         let net = program.net();
         self.check_counts(&program)?;
         let labels = self.labels.as_deref().map(Labels::open).transpose()?;
-        let labels = labels.as_ref().map(Labels::classes);
-        let calls = labels.map_or(self.calls.unwrap_or(1), <[usize]>::len);
-        let classes = net.outputs.first().map_or(0, |&id| net.tensors[id].len());
-        if let Some(class) = labels.and_then(|labels| labels.iter().find(|class| **class >= classes)) {
-            return Err(Error::Tensor(format!(
-                "the labels hold the class {class}, but the output has {classes} elements: classes are 0 to {}",
-                classes.saturating_sub(1)
-            )));
-        }
+        let calls = labels.as_ref().map_or(self.calls.unwrap_or(1), |labels| labels.classes().len());
         if calls == 0 {
             return Err(Error::Tensor("0 calls: at least one is needed".into()));
+        }
+        if let Some(labels) = &labels {
+            labels.check(net, calls)?;
         }
         let inputs = self.input.iter().zip(&net.inputs);
         let inputs = inputs.map(|(path, &id)| read_input(path, &net.tensors[id], calls)).collect::<Result<Vec<_>>>()?;
@@ -93,8 +88,8 @@ impl Session {
                 if let Some(element) = values.iter().position(|value| value.is_nan()) {
                     output.not_a_number.get_or_insert((call, element));
                 }
-                if let (0, Some(labels)) = (index, labels) {
-                    right += usize::from(largest(&values) == Some(labels[call]));
+                if let (0, Some(labels)) = (index, &labels) {
+                    right += usize::from(labels.is_right(net, call, &values));
                 }
                 output.bytes.extend_from_slice(bytes);
             }
@@ -206,10 +201,4 @@ fn reals(bytes: &[u8], tensor: &Tensor) -> Vec<f32> {
         Element::I8 => bytes.iter().map(|&byte| real((byte as i8).into())).collect(),
         _ => bytes.iter().map(|&byte| real(byte.into())).collect(),
     }
-}
-
-/// The position of the largest value, the first of equal ones.
-fn largest(values: &[f32]) -> Option<usize> {
-    let first = |best: usize, index: usize| if values[index] > values[best] { index } else { best };
-    (0..values.len()).reduce(first)
 }

@@ -599,7 +599,7 @@ fn run_counts_right_answers() {
     assert!(failure(1, &["run", text(&digits()), "--input", text(&images), "--labels", text(&file)]).contains("\"x\""));
     std::fs::write(&file, "1\n10\n").expect("written");
     let error = failure(1, &["run", text(&digits()), "--input", text(&images), "--labels", text(&file)]);
-    assert!(error.contains("the class 10, but the output has 10 elements: classes are 0 to 9"), "{error}");
+    assert!(error.contains("label 10 of sample 1, but the model has 10 classes, 0 to 9"), "{error}");
     let few = failure(1, &["run", text(&digits()), "--input", text(&images), "--calls", "449"]);
     assert!(few.contains("449 calls"), "{few}");
 }
