@@ -359,12 +359,8 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
         let image = firmware::build(board, &["bench"], &variant)?.remove(0);
         let timings = arguments.core.as_deref().or(core(board)).expect("the board is one of those modelled");
         let options = bench::options(kernel, model);
-        let said = |line: &str| {
-            if !bench::is_result(line) {
-                eprintln!("{}: {line}", board.label());
-            }
-        };
-        let modelled = run_modelled(board, timings, arguments.wait_states, &image, &options, common.json, said)?;
+        let modelled =
+            run_modelled(board, timings, arguments.wait_states, &image, &options, common.json, remarks(board))?;
         figures.extend(join(board, &modelled)?);
         if arguments.profile {
             print_profile(&image, &modelled.counts)?;
@@ -398,18 +394,23 @@ pub fn gate(board: &Board) -> Result<Tally> {
     Ok(Tally { passed: instructions.passed + figures.len() as u32, failed: 0 })
 }
 
+/// Shows the lines of a board's firmware that are no figures.
+fn remarks(board: &Board) -> impl FnMut(&str) {
+    let label = board.label();
+    move |line| {
+        if !bench::is_result(line) {
+            eprintln!("{label}: {line}");
+        }
+    }
+}
+
 /// Figures of a program that prints as `bench` does, each with its cycles, or with its instructions where the core's timings are not published.
 pub fn costs(board: &Board, image: &Path, options: &[&str], quiet: bool) -> Result<Vec<(Figure, f64)>> {
-    let said = |line: &str| {
-        if !bench::is_result(line) {
-            eprintln!("{}: {line}", board.label());
-        }
-    };
     let Some(timings) = core(board) else {
-        let run = firmware::run(board, image, options, DEADLINE, said)?;
+        let run = firmware::run(board, image, options, DEADLINE, remarks(board))?;
         return Ok(bench::read(board, &run)?.into_iter().map(|figure| (figure.clone(), figure.instructions)).collect());
     };
-    let modelled = run_modelled(board, timings, 0, image, options, quiet, said)?;
+    let modelled = run_modelled(board, timings, 0, image, options, quiet, remarks(board))?;
     Ok(join(board, &modelled)?.into_iter().map(|cycles| (cycles.figure, cycles.cycles)).collect())
 }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::boards::{Board, Name};
 use crate::firmware::{self, Variant};
+use crate::setup;
 use crate::shell::{self, Kind, fault};
 
 /// The boards that llvm-mca of LLVM 14 and later has a model of, and what it calls their core.
@@ -153,7 +154,7 @@ pub fn show(boards: &[&Board], as_json: bool) -> Result<()> {
     let chosen: Vec<(&Board, &str)> = CORES
         .iter()
         .map(|(name, core)| (name.board(), *core))
-        .filter(|(board, _)| boards.is_empty() || boards.iter().any(|other| other.name == board.name))
+        .filter(|(board, _)| boards.iter().any(|other| other.name == board.name))
         .collect();
     if chosen.is_empty() {
         let names: Vec<String> = CORES.iter().map(|(name, _)| name.board().label()).collect();
@@ -164,7 +165,7 @@ pub fn show(boards: &[&Board], as_json: bool) -> Result<()> {
         return Err(fault(Kind::Usage, message));
     }
     for program in ["llvm-mca", "llvm-objdump"] {
-        if !shell::command(program).arg("--version").output().is_ok_and(|output| output.status.success()) {
+        if !setup::starts(program) {
             let message = format!("{program} is missing. It comes with LLVM: on Debian `apt-get install llvm`");
             return Err(fault(Kind::ToolMissing, message));
         }

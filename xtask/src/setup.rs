@@ -40,7 +40,7 @@ pub fn ensure_triples(triples: &[&str], install: bool) -> Result<()> {
 }
 
 /// True when the program starts.
-fn starts(program: &str) -> bool {
+pub fn starts(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
