@@ -59,6 +59,8 @@ enum Command {
         #[command(flatten)]
         integers: IntegerWish,
         #[command(flatten)]
+        layout: LayoutWish,
+        #[command(flatten)]
         memory: MemoryWishes,
         #[command(flatten)]
         stream: StreamWish,
@@ -81,6 +83,8 @@ enum Command {
         link_section: Option<String>,
         #[command(flatten)]
         integers: IntegerWish,
+        #[command(flatten)]
+        layout: LayoutWish,
         #[command(flatten)]
         memory: MemoryWishes,
         #[command(flatten)]
@@ -164,6 +168,20 @@ impl IntegerWish {
             #[cfg(not(feature = "quantise"))]
             Some(_) => Err(without_kernels()),
         }
+    }
+}
+
+/// The order of the dimensions of inputs and outputs.
+#[derive(clap::Args)]
+struct LayoutWish {
+    /// Take and give images and sequences with their channels last, as cameras and sensors have them, where an .onnx file has them in front.
+    #[arg(long)]
+    channels_last: bool,
+}
+
+impl LayoutWish {
+    fn apply(&self, model: Model) -> Model {
+        if self.channels_last { model.channels_last_inputs().channels_last_outputs() } else { model }
     }
 }
 
@@ -285,13 +303,15 @@ fn main() -> ExitCode {
             plan,
             svg,
             integers,
+            layout,
             memory,
             stream,
             dimensions,
         } => {
             let written: Vec<&Path> = [&html, &svg].into_iter().flatten().map(PathBuf::as_path).collect();
             let opened = overwrites_none(&integers.read(&model), &written).and_then(|()| open(&model, &dimensions));
-            let made = opened.and_then(|model| integers.apply(model)).and_then(|model| stream.apply(model));
+            let made = opened.and_then(|model| integers.apply(model));
+            let made = made.and_then(|model| stream.apply(layout.apply(model)));
             made.and_then(|model| {
                 if plan || svg.is_some() {
                     inspect_plan(&model, backend.as_ref(), plan, svg.as_deref(), &memory)
@@ -300,10 +320,23 @@ fn main() -> ExitCode {
                 }
             })
         }
-        Command::Compile { model, output, backend, link_section, integers, memory, stream, c, dimensions, origin } => {
+        Command::Compile {
+            model,
+            output,
+            backend,
+            link_section,
+            integers,
+            layout,
+            memory,
+            stream,
+            c,
+            dimensions,
+            origin,
+        } => {
             let checked = overwrites_none(&integers.read(&model), &[&output]).and_then(|()| is_module(&output, c));
             let opened = checked.and_then(|()| open(&model, &dimensions));
-            let made = opened.and_then(|model| integers.apply(model)).and_then(|model| stream.apply(model));
+            let made = opened.and_then(|model| integers.apply(model));
+            let made = made.and_then(|model| stream.apply(layout.apply(model)));
             made.and_then(|model| {
                 if c && (memory.input_by_rows || memory.output_by_rows) {
                     let text = "the functions for C take whole inputs and give whole outputs: leave out --input-by-rows and --output-by-rows";

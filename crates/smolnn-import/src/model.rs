@@ -11,14 +11,14 @@ use smolnn_fixed::Backend;
 use crate::error::{Error, Problem, Result};
 use crate::lower::{Calls, lower};
 use crate::manifest::Manifest;
-use crate::net::{Net, Operator, Tensor};
+use crate::net::{Net, Operator, Tensor, TensorId};
 use crate::plan::{Aim, Goal, Program, plan};
 #[cfg(feature = "quantise")]
 use crate::quantise::QuantisationReport;
 use crate::read::{has_channels_first, label_lists, read};
 use crate::rewrite::{
-    channels_between, channels_last_inputs, keep_state, rewrite, rewrite_channels_first, split_channels,
-    take_out_constant_channels,
+    channels_between, channels_last_inputs, channels_last_outputs, keep_state, rewrite, rewrite_channels_first,
+    split_channels, take_out_constant_channels,
 };
 use crate::streaming::streaming;
 
@@ -249,9 +249,17 @@ impl Model {
 
     /// Takes images as a camera gives them, and sequences as a sensor does: the channels of a pixel or of a moment together. ONNX has them apart, in an
     /// input of shape `[batch, channels, rows, columns]`, which a model of several channels transposes first. With this the input is
-    /// `[batch, rows, columns, channels]` and the transpose is gone. Inputs behind which no transpose goes stay as they are.
+    /// `[batch, rows, columns, channels]` and the transpose is gone. Inputs of several channels behind which no transpose goes stay as they are.
+    ///
+    /// Plans by rows ([`input_by_rows`](Self::input_by_rows)) and streams ([`streaming`](Self::streaming)) need the channels last.
     pub fn channels_last_inputs(mut self) -> Self {
         channels_last_inputs(&mut self.net);
+        self
+    }
+
+    /// Gives images and sequences with their channels last, as [`channels_last_inputs`](Self::channels_last_inputs) takes them.
+    pub fn channels_last_outputs(mut self) -> Self {
+        channels_last_outputs(&mut self.net);
         self
     }
 
@@ -349,6 +357,32 @@ impl Model {
         &self.net
     }
 
+    /// Checks that what comes or is given row by row has its channels last: rows of planes are no rows of an image.
+    fn check_rows(&self) -> Result<()> {
+        let front = |ids: &[TensorId], change: fn(&mut Net), changed: fn(&Net) -> &[TensorId]| {
+            let mut last = self.net.clone();
+            change(&mut last);
+            let shape = |net: &Net, id: TensorId| net.tensors[id].shape.clone();
+            let pairs = ids.iter().zip(changed(&last));
+            pairs
+                .map(|(&id, &of_last)| (shape(&self.net, id), shape(&last, of_last)))
+                .find(|(shape, of_last)| shape != of_last)
+        };
+        let input = front(&self.net.inputs, channels_last_inputs, |net| &net.inputs);
+        let output = front(&self.net.outputs, channels_last_outputs, |net| &net.outputs);
+        for (is_by_rows, what, found) in [(self.aim.is_pushed, "input", input), (self.aim.is_given, "output", output)] {
+            let Some((shape, last)) = found.filter(|_| is_by_rows) else { continue };
+            let problem = Problem::model(
+                format!("an {what} by rows of shape {shape:?}, whose channels are in front"),
+                format!(
+                    "{what}s by rows with the channels of a pixel together, {last:?}: Model::channels_last_{what}s, --channels-last"
+                ),
+            );
+            return Err(Error::Unsupported(vec![problem]).of(self.path.as_deref()));
+        }
+        Ok(())
+    }
+
     /// Compiles for a backend.
     ///
     /// # Errors
@@ -370,6 +404,7 @@ impl Model {
         if !self.keeps_channels {
             take_out_constant_channels(&mut net);
         }
+        self.check_rows()?;
         // Constants grow for the sake of cycles where memory is no concern, or where it is said.
         let flash_budget = self.flash_budget.or((self.aim.goal != Goal::Speed).then_some(0));
         let planned = |calls: Calls| plan(&self.name, backend, calls.within_flash(flash_budget), self.aim);

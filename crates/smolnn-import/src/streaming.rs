@@ -144,7 +144,7 @@ pub(crate) fn streaming(net: &Net, axis: usize, step: usize) -> Result<Net, Prob
     };
     if window == 1 || shape[..axis].iter().any(|&length| length != 1) {
         let found = format!("time as axis {axis} of {shape:?}");
-        let supported = "time as the first axis that is longer than 1 (`Model::channels_last_inputs` puts ONNX's channels behind it)";
+        let supported = "time as the first axis that is longer than 1 (`Model::channels_last_inputs`, --channels-last, puts ONNX's channels behind it)";
         return Err(of_input(found, supported.into()));
     }
     if step == 0 || step > window {

@@ -349,7 +349,9 @@ impl ImageRows {
 
 /// Why an input or output does not come or go row by row.
 fn not_by_rows(found: String, what: &str) -> Error {
-    let supported = format!("{what} by rows for models with one {what} of shape [1, rows, columns, channels]");
+    let supported = format!(
+        "{what} by rows for models with one {what} of shape [1, rows, columns, channels] and at least two rows"
+    );
     Error::Unsupported(vec![Problem::model(found, supported)])
 }
 

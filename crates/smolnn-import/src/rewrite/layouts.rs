@@ -117,21 +117,26 @@ pub(super) fn apply(net: &mut Net) {
     net.nodes = nodes;
 }
 
-/// Gives a model's input of rank 3 or 4 its channels last, with a transpose behind it that puts them in front.
-fn put_channels_last(net: &mut Net, index: usize) -> Option<()> {
-    let id = *net.inputs.get(index)?;
-    let shape = net.tensors[id].shape.clone();
-    let rank = shape.len();
-    let (&batch, &channels, size) = match &shape[..] {
-        [batch, channels, size @ ..] if (3..=4).contains(&rank) => (batch, channels, size),
+/// The shape of a tensor of rank 3 or 4 with its channels last, and the order in which its dimensions then stand.
+fn with_channels_last(shape: &[usize]) -> Option<(Vec<usize>, Vec<i64>)> {
+    let (&batch, &channels, size) = match shape {
+        [batch, channels, size @ ..] if (1..=2).contains(&size.len()) => (batch, channels, size),
         _ => return None,
     };
-    let last = [&[batch], size, &[channels]].concat();
-    let permutation: Vec<i64> = [0, rank as i64 - 1].into_iter().chain(1..rank as i64 - 1).collect();
+    let rank = shape.len() as i64;
+    Some(([&[batch], size, &[channels]].concat(), [0].into_iter().chain(2..rank).chain([1]).collect()))
+}
+
+/// Gives a model's input of rank 3 or 4 its channels last, with a transpose behind it that puts them in front.
+fn input_with_channels_last(net: &mut Net, index: usize) -> Option<()> {
+    let id = *net.inputs.get(index)?;
+    let (last, order) = with_channels_last(&net.tensors[id].shape)?;
+    let rank = order.len() as i64;
+    let front: Vec<i64> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
     let name = net.tensors[id].name.clone();
     let mut pass = Pass::of(net);
     let image = pass.tensor(id, &last);
-    let operand = pass.integers(&[rank], &permutation);
+    let operand = pass.integers(&[front.len()], &front);
     pass.push(Operator::Transpose, vec![image, operand], id);
     let node = pass.nodes.remove(0);
     net.tensors[image].name = name;
@@ -140,23 +145,56 @@ fn put_channels_last(net: &mut Net, index: usize) -> Option<()> {
     Some(())
 }
 
+/// Gives a model's output of rank 3 or 4 its channels last, by a transpose behind it.
+fn output_with_channels_last(net: &mut Net, index: usize) -> Option<()> {
+    let id = *net.outputs.get(index)?;
+    let (last, order) = with_channels_last(&net.tensors[id].shape)?;
+    let name = net.tensors[id].name.clone();
+    let mut pass = Pass::of(net);
+    let image = pass.tensor(id, &last);
+    let operand = pass.integers(&[order.len()], &order);
+    pass.push(Operator::Transpose, vec![id, operand], image);
+    let mut node = pass.nodes.remove(0);
+    node.index = net.nodes.last().map_or(0, |node| node.index);
+    net.tensors[image].name = name;
+    net.nodes.push(node);
+    net.outputs[index] = image;
+    Some(())
+}
+
 /// How many transposes a net has.
 fn transposes(net: &Net) -> usize {
     net.nodes.iter().filter(|node| node.operator == Operator::Transpose).count()
 }
 
-/// Gives the model's inputs their channels last, where a transpose of the net is not needed then.
+/// Takes over what `change` makes of a net, if a transpose is not needed then, or if nothing changes but the shape of an image of one channel.
+fn change_where_fewer(net: &mut Net, shape: &[usize], change: impl Fn(&mut Net) -> Option<()>) {
+    let mut changed = net.clone();
+    if change(&mut changed).is_none() {
+        return;
+    }
+    apply(&mut changed);
+    super::drop_unused::apply(&mut changed);
+    super::drop_renames(&mut changed);
+    let (before, after) = (transposes(net), transposes(&changed));
+    if after < before || shape.get(1) == Some(&1) && after == before && changed.nodes.len() <= net.nodes.len() {
+        *net = changed;
+    }
+}
+
+/// Gives the model's inputs their channels last, where a transpose of the net is not needed then, and where they have one channel.
 pub(super) fn channels_last_inputs(net: &mut Net) {
     for index in 0..net.inputs.len() {
-        let mut changed = net.clone();
-        if put_channels_last(&mut changed, index).is_none() {
-            continue;
-        }
-        apply(&mut changed);
-        super::drop_unused::apply(&mut changed);
-        if transposes(&changed) < transposes(net) {
-            *net = changed;
-        }
+        let shape = net.tensors[net.inputs[index]].shape.clone();
+        change_where_fewer(net, &shape, |net| input_with_channels_last(net, index));
+    }
+}
+
+/// Gives the model's outputs their channels last, where a transpose of the net is not needed then, and where they have one channel.
+pub(super) fn channels_last_outputs(net: &mut Net) {
+    for index in 0..net.outputs.len() {
+        let shape = net.tensors[net.outputs[index]].shape.clone();
+        change_where_fewer(net, &shape, |net| output_with_channels_last(net, index));
     }
 }
 
@@ -479,12 +517,9 @@ impl<'a> Pass<'a> {
                 .iter()
                 .map(|group| if group.iter().all(|atom| present[index].contains(atom)) { length(group) } else { 1 });
             let own: Vec<usize> = own.collect();
-            // Leading dimensions of 1 say nothing.
-            let lead = if index == leader || matches!(node.operator, Operator::Select { broadcasts: false }) {
-                0
-            } else {
-                own.iter().take_while(|&&length| length == 1).count()
-            };
+            // Leading dimensions of 1 say nothing of an operand that repeats. One of the result's shape keeps it: an image stays an image.
+            let repeats = own != shape && !matches!(node.operator, Operator::Select { broadcasts: false });
+            let lead = if repeats { own.iter().take_while(|&&length| length == 1).count() } else { 0 };
             operands.push(self.reshaped(ordered, &own[lead..]));
         }
         self.emit(node, node.operator.clone(), operands, &shape, atoms, order);

@@ -10,6 +10,7 @@ mod fuse_dilation;
 mod fuse_gelu;
 mod fuse_padding;
 mod fuse_quantised;
+mod fuse_repeats;
 mod group_of_one;
 mod keep_state;
 mod layouts;
@@ -43,6 +44,7 @@ const PASSES: &[Pass] = &[
     Pass { name: "group_of_one", apply: group_of_one::apply },
     Pass { name: "fuse_dilation", apply: fuse_dilation::apply },
     Pass { name: "fuse_padding", apply: fuse_padding::apply },
+    Pass { name: "fuse_repeats", apply: fuse_repeats::apply },
     Pass { name: "narrow_positions", apply: narrow_positions::apply },
     Pass { name: "slide_variables", apply: slide_variables::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
@@ -74,10 +76,16 @@ pub(crate) fn rewrite_channels_first(net: &mut Net) {
     run(CHANNELS_FIRST, net);
 }
 
-/// Gives the model's inputs their channels last, where a transpose of the net is not needed then.
+/// Gives the model's inputs their channels last, where a transpose of the net is not needed then, and where they have one channel.
 pub(crate) fn channels_last_inputs(net: &mut Net) {
     layouts::channels_last_inputs(net);
     debug_assert!(net.check_flow().is_ok(), "channels_last_inputs breaks the flow of the net");
+}
+
+/// Gives the model's outputs their channels last, where a transpose of the net is not needed then, and where they have one channel.
+pub(crate) fn channels_last_outputs(net: &mut Net) {
+    layouts::channels_last_outputs(net);
+    debug_assert!(net.check_flow().is_ok(), "channels_last_outputs breaks the flow of the net");
 }
 
 /// Runs all passes.
