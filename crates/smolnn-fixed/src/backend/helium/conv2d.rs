@@ -1,86 +1,169 @@
 //! Convolution: patches are gathered into columns, a few at a time; a pointwise convolution reads its pixels in place.
 
-use super::copy::{copy_rows, fill};
-use super::matrix::{Columns, multiply};
+use super::copy::{Patches, copy_patches, copy_rows, fill};
+use super::matrix::{Columns, Matrix};
 use super::pack::{self, Chunks};
 use crate::Tensors;
 use crate::conv::Conv2d;
 
 pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
-    let shape = &layer.shape;
     let (input, output) = tensors.pointers();
+    // SAFETY: the pointers are those of tensors that the caller checked.
+    unsafe { run(layer, input, output, scratch) }
+}
+
+/// The convolution, once in a program, wherever its tensors lie.
+///
+/// # Safety
+/// Input, output and scratch have the lengths that the layer says, and overlap where it allows.
+unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
+    let shape = &layer.shape;
     let (depth, channels) = (shape.depth(), shape.output().channels);
     let filled = Chunks::of(depth).depth();
-    let multiply = |columns: &Columns, pixel: usize| {
+    let mut matrix = Matrix::new(depth, layer.words, channels, &layer.output);
+    let mut multiply = |columns: Columns, pixel: usize| {
         let result = output.wrapping_add(pixel * channels);
         // SAFETY: the layer checked words and scratch memory, its caller the tensors; the columns below can be read up to the
         // filled-up depth, and the result has room for their pixels.
-        unsafe { multiply(columns, depth, layer.words, channels, &layer.output, result) }
+        unsafe { matrix.multiply(&columns, result) }
     };
+    let column = scratch.as_mut_ptr().cast::<i8>();
     if shape.is_pointwise() {
         // The last pixels may not be read in place, since their chunks would end behind the input.
         let pixels = shape.batch() * shape.output().height * shape.output().width;
         let beyond = (filled - depth).div_ceil(depth.max(1)).min(pixels);
-        let columns = Columns { first: input, stride: depth, count: pixels - beyond };
-        multiply(&columns, 0);
-        let column = scratch.as_mut_ptr().cast::<i8>();
+        multiply(Columns { first: input, stride: depth, count: pixels - beyond }, 0);
         for pixel in pixels - beyond..pixels {
             // SAFETY: the scratch memory holds a column, and the pixel lies in the input.
             unsafe { copy_rows(column, input.wrapping_add(pixel * depth), depth, 1, 0, 0) };
-            multiply(&Columns { first: column, stride: 0, count: 1 }, pixel);
+            multiply(Columns { first: column, stride: 0, count: 1 }, pixel);
         }
         return;
     }
+    let (rows, columns) = (shape.rows(), shape.columns());
+    let (width, end) = (shape.output().width, shape.batch() * shape.input().len());
+    // Pixels whose windows have all their columns in the image.
+    let (first_tap, last_tap) = (columns.outputs(0), columns.outputs(columns.kernel() - 1));
+    let (inner, inner_end) = (first_tap.0, first_tap.1.min(last_tap.1));
+    let is_one_row = rows.kernel() == 1 && columns.dilation() == 1;
+    let step = columns.stride() * shape.input().channels;
     let most = pack::columns(shape);
     for image in 0..shape.batch() {
         for row in 0..shape.output().height {
+            let first_pixel = (image * shape.output().height + row) * width;
+            let taps = Taps::of_row(layer, input, image, row);
             let mut position = 0;
-            while position < shape.output().width {
-                let count = most.min(shape.output().width - position);
-                let first = scratch.as_mut_ptr().cast::<i8>();
-                for index in 0..count {
-                    // SAFETY: the scratch memory holds `most` columns, and the input is as long as the shape says.
-                    unsafe { gather(layer, input, image, row, position + index, first.wrapping_add(index * filled)) };
+            while position < width {
+                let is_inner = inner <= position && position < inner_end;
+                if is_inner && is_one_row && taps.rows == 1 {
+                    // Patches of one row are columns as they lie in the input, where what fills them up does not end behind it.
+                    let first = taps.first.wrapping_add(position * step);
+                    let from = first as usize - input as usize;
+                    let mut count = inner_end - position;
+                    while count > 0 && from + (count - 1) * step + filled > end {
+                        count -= 1;
+                    }
+                    if count > 0 {
+                        multiply(Columns { first, stride: step, count }, first_pixel + position);
+                        position += count;
+                        continue;
+                    }
                 }
-                let pixel = (image * shape.output().height + row) * shape.output().width + position;
-                multiply(&Columns { first, stride: filled, count }, pixel);
+                let count = most.min(width - position);
+                let mut gathered = 0;
+                while gathered < count {
+                    let at = position + gathered;
+                    let (run, taken) = if inner <= at && at < inner_end {
+                        ((count - gathered).min(inner_end - at), (0, columns.kernel()))
+                    } else {
+                        (1, columns.taps(at))
+                    };
+                    // SAFETY: the scratch memory holds `most` columns, the input is as long as the shape says, and where there is
+                    // more than one pixel their windows have all columns.
+                    unsafe { taps.gather(layer, at, taken, run, column.wrapping_add(gathered * filled)) };
+                    gathered += run;
+                }
+                multiply(Columns { first: column, stride: filled, count }, first_pixel + position);
                 position += count;
             }
         }
     }
 }
 
-/// Copies the patch that an output pixel sees, padding as the zero point. What fills the column up stays as it is: the
-/// weights there are zero.
-///
-/// # Safety
-/// `input` has the shape's length, `column` room for the depth.
-unsafe fn gather(layer: &Conv2d<'_>, input: *const i8, image: usize, row: usize, position: usize, column: *mut i8) {
-    let shape = &layer.shape;
-    let channels = shape.input().channels;
-    let (top, bottom) = shape.rows().taps(row);
-    let (left, right) = shape.columns().taps(position);
-    let whole = bottom - top == shape.rows().kernel() && right - left == shape.columns().kernel();
-    // SAFETY: the window gives taps inside of the kernel, whose positions lie in the input; the column has room for every tap.
-    unsafe {
-        if !whole {
-            fill(column, i32::from(layer.input_zero_point), shape.depth());
-            if bottom == top || right == left {
-                return;
-            }
+/// What the patches of a row of outputs have in common.
+struct Taps {
+    /// Where the first tap of the row's first output would lie, if its column were in the image.
+    first: *const i8,
+    /// Rows of taps in the image, and rows of padding above them.
+    rows: usize,
+    above: usize,
+    /// Bytes from a row of taps to the next.
+    row_step: usize,
+}
+
+impl Taps {
+    fn of_row(layer: &Conv2d<'_>, input: *const i8, image: usize, row: usize) -> Self {
+        let shape = &layer.shape;
+        let (above, bottom) = shape.rows().taps(row);
+        let y = image * shape.input().height + shape.rows().position(row, above);
+        let start = y * shape.input().row();
+        let before = shape.columns().before() * shape.input().channels;
+        Self {
+            first: input.wrapping_add(start).wrapping_sub(before),
+            rows: bottom - above,
+            above,
+            row_step: shape.rows().dilation() * shape.input().row(),
         }
-        let y = image * shape.input().height + shape.rows().position(row, top);
-        let x = shape.columns().position(position, left);
-        let from = input.wrapping_add((y * shape.input().width + x) * channels);
-        let to = column.wrapping_add((top * shape.columns().kernel() + left) * channels);
-        let to_row = shape.columns().kernel() * channels;
-        let from_row = shape.rows().dilation() * shape.input().width * channels;
-        if shape.columns().dilation() == 1 {
-            copy_rows(to, from, (right - left) * channels, bottom - top, to_row, from_row);
-        } else {
-            for tap in 0..bottom - top {
-                let (to, from) = (to.wrapping_add(tap * to_row), from.wrapping_add(tap * from_row));
-                copy_rows(to, from, channels, right - left, channels, shape.columns().dilation() * channels);
+    }
+
+    /// Copies the patches that `pixels` outputs from `position` on see, padding as the zero point. What fills the columns up stays
+    /// as it is: the weights there are zero.
+    ///
+    /// # Safety
+    /// `column` has room for so many columns; `left..right` are the columns of taps in the image, for all of the pixels.
+    unsafe fn gather(
+        &self,
+        layer: &Conv2d<'_>,
+        position: usize,
+        (left, right): (usize, usize),
+        pixels: usize,
+        column: *mut i8,
+    ) {
+        let shape = &layer.shape;
+        let channels = shape.input().channels;
+        let (kernel, dilation) = (shape.columns().kernel(), shape.columns().dilation());
+        let filled = Chunks::of(shape.depth()).depth();
+        // SAFETY: the window gives taps inside of the kernel, whose positions lie in the input; the columns have room for every tap.
+        unsafe {
+            if self.rows != shape.rows().kernel() || right - left != kernel {
+                fill(column, i32::from(layer.input_zero_point), (pixels - 1) * filled + shape.depth());
+                if self.rows == 0 || right == left {
+                    return;
+                }
+            }
+            let from = self.first.wrapping_add((position * shape.columns().stride() + left * dilation) * channels);
+            let to = column.wrapping_add((self.above * kernel + left) * channels);
+            let mut patches = Patches {
+                bytes: (right - left) * channels,
+                rows: self.rows,
+                to_row: kernel * channels,
+                from_row: self.row_step,
+                count: pixels,
+                to_patch: filled,
+                from_patch: shape.columns().stride() * channels,
+            };
+            if dilation == 1 {
+                copy_patches(to, from, &patches);
+            } else {
+                // Taps lie apart: each row of a patch is copied tap by tap.
+                let to_row = patches.to_row;
+                patches.bytes = channels;
+                patches.rows = right - left;
+                patches.to_row = channels;
+                patches.from_row = dilation * channels;
+                for tap in 0..self.rows {
+                    copy_patches(to.wrapping_add(tap * to_row), from.wrapping_add(tap * self.row_step), &patches);
+                }
             }
         }
     }

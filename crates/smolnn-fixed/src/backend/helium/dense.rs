@@ -1,7 +1,7 @@
 //! Dense layer: each vector of the batch is a column.
 
 use super::copy::copy_rows;
-use super::matrix::{Columns, multiply, multiply_to_int16};
+use super::matrix::{Columns, Matrix, multiply_to_int16};
 use super::pack::{CHUNK, Chunks};
 use crate::Tensors;
 use crate::dense::{Dense, DenseToInt16};
@@ -20,9 +20,19 @@ unsafe fn copied(vector: *const i8, inputs: usize, chunk: &mut [u32; CHUNK / 4],
 }
 
 pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
-    let shape = &layer.shape;
     let (input, output) = tensors.pointers();
+    // SAFETY: the pointers are those of tensors that the caller checked.
+    unsafe { run(layer, input, output, scratch) }
+}
+
+/// The layer, once in a program, wherever its tensors lie.
+///
+/// # Safety
+/// Input, output and scratch have the lengths that the layer says, and overlap where it allows.
+unsafe fn run(layer: &Dense<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
+    let shape = &layer.shape;
     let depth = Chunks::of(shape.inputs()).depth();
+    let mut matrix = Matrix::new(shape.inputs(), layer.words, shape.outputs(), &layer.output);
     let is_copied = shape.batch() > 1 || depth != shape.inputs();
     for vector in 0..shape.batch() {
         let mut first = input.wrapping_add(vector * shape.inputs());
@@ -34,8 +44,7 @@ pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: 
                 first = copied(first, shape.inputs(), &mut chunk, scratch);
             }
             let columns = Columns { first, stride: 0, count: 1 };
-            let result = output.wrapping_add(vector * shape.outputs());
-            multiply(&columns, shape.inputs(), layer.words, shape.outputs(), &layer.output, result);
+            matrix.multiply(&columns, output.wrapping_add(vector * shape.outputs()));
         }
     }
 }

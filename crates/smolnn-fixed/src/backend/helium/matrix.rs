@@ -1,9 +1,11 @@
 //! Columns times the matrix layouts of `pack`: four output channels of a pixel at a time.
 
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
 
+use super::copy::{clamp, copy_rows};
 use super::pack::{BLOCK, Chunks, MATRIX_PARAMETERS, TO_INT16_PARAMETERS};
-use super::vector::{Splat, helium};
+use super::vector::helium;
 use crate::quantise::OutputRange;
 
 /// The arguments of the kernels. The assembly names fields by their offsets in bytes, which stand beside them.
@@ -18,8 +20,6 @@ struct Call {
     output_skip: usize,   // 24: from behind a pixel's last block to the next pixel's first output
     passes: usize,        // 28
     zero_point: i32,      // 32
-    _align: [u32; 3],     // 36
-    bounds: [Splat; 2],   // 48, 64
 }
 
 /// Pixels to be multiplied: `count` columns, `stride` bytes apart, each readable up to the filled-up depth.
@@ -29,63 +29,116 @@ pub(super) struct Columns {
     pub count: usize,
 }
 
-/// Multiplies the columns by the packed `words` of `channels` output channels; the pixels of the output follow each
-/// other.
-///
-/// # Safety
-/// The columns can be read, `words` are the matrix layout of that depth and channels, and `output` has room for
-/// `columns.count · channels` elements. Output may be written over columns of pixels that came before.
-pub(super) unsafe fn multiply(
-    columns: &Columns,
-    depth: usize,
-    words: &[u32],
+/// Pixels whose last block goes to memory on the stack at a time.
+const SIDE_PIXELS: usize = 16;
+
+/// A loop over the pixels and the blocks of a call.
+type Kernel = unsafe extern "C" fn(&mut Call);
+
+/// The packed weights of a layer, by which columns are multiplied.
+pub(super) struct Matrix<'a> {
+    call: Call,
+    /// The kernel of these chunks, and the one for columns of whole words.
+    kernels: [Kernel; 2],
     channels: usize,
-    range: &OutputRange,
-    output: *mut i8,
-) {
-    let chunks = Chunks::of(depth);
-    let (blocks, rest) = (channels / BLOCK, channels % BLOCK);
-    let mut call = Call {
-        column: columns.first,
-        column_stride: columns.stride,
-        pixels: columns.count,
-        words: words.as_ptr(),
-        blocks,
-        output,
-        output_skip: rest,
-        passes: chunks.passes,
-        zero_point: range.zero_point,
-        _align: [0; 3],
-        bounds: super::vector::bounds(range),
-    };
-    if rest != 0 {
-        // The last block is not full but writes four bytes. It writes them to `side`, pixel by pixel, so that neither the next
-        // pixel's output nor a column that is still to be read is overwritten.
-        for pixel in 0..columns.count {
-            let mut side = [0_i8; BLOCK];
-            call.column = columns.first.wrapping_add(pixel * columns.stride);
-            call.pixels = 1;
-            call.blocks = blocks;
-            call.words = words.as_ptr();
-            call.output = output.wrapping_add(pixel * channels);
-            // SAFETY: the column can be read, the words are those of all blocks, and the last block writes to the side.
-            unsafe {
-                if blocks > 0 {
-                    run(chunks, &mut call);
-                }
-                call.pixels = 1;
-                call.blocks = 1;
-                call.words = words.as_ptr().wrapping_add(blocks * chunks.block_words(MATRIX_PARAMETERS));
-                call.output = side.as_mut_ptr();
-                run(chunks, &mut call);
-                for (lane, &value) in side.iter().take(rest).enumerate() {
-                    *output.wrapping_add(pixel * channels + blocks * BLOCK + lane) = value;
-                }
+    words: &'a [u32],
+    /// Words of a block.
+    block_words: usize,
+    /// The bounds of the outputs.
+    minimum: i32,
+    maximum: i32,
+}
+
+impl<'a> Matrix<'a> {
+    /// The matrix layout of `depth` inputs and `channels` outputs.
+    pub fn new(depth: usize, words: &'a [u32], channels: usize, range: &OutputRange) -> Self {
+        let chunks = Chunks::of(depth);
+        let kernels: [Kernel; 2] = match (chunks.passes, chunks.count) {
+            (1, 1) => [single_1, single_1],
+            (1, 2) => [single_2, single_2],
+            (1, 3) => [single_3, single_3],
+            (1, 4) => [single_4, single_4],
+            (1, _) => [single_5, single_5],
+            (2, 4) => [several_4, double_4],
+            (_, 3) => [several_3, several_3_aligned],
+            (_, _) => [several_4, several_4_aligned],
+        };
+        let call = Call {
+            column: core::ptr::null(),
+            column_stride: 0,
+            pixels: 0,
+            words: words.as_ptr(),
+            blocks: channels / BLOCK,
+            output: core::ptr::null_mut(),
+            output_skip: channels % BLOCK,
+            passes: chunks.passes,
+            zero_point: range.zero_point,
+        };
+        let block_words = chunks.block_words(MATRIX_PARAMETERS);
+        Self { call, kernels, channels, words, block_words, minimum: range.minimum, maximum: range.maximum }
+    }
+
+    /// Multiplies the columns by the weights; the pixels of the output follow each other.
+    ///
+    /// # Safety
+    /// The columns can be read, the words are the matrix layout of their depth and the channels, and `output` has room for
+    /// `columns.count` pixels. Output may be written over columns of pixels that came before.
+    #[inline(never)]
+    pub unsafe fn multiply(&mut self, columns: &Columns, output: *mut i8) {
+        let aligned = ((columns.first as usize) | columns.stride).is_multiple_of(4);
+        let kernel = self.kernels[usize::from(aligned)];
+        self.call.column = columns.first;
+        self.call.column_stride = columns.stride;
+        self.call.pixels = columns.count;
+        self.call.output = output;
+        // SAFETY: the columns can be read, the words are those of all blocks, and the output has room for every pixel.
+        unsafe {
+            if self.call.output_skip != 0 {
+                self.unfilled(kernel);
+            } else if columns.count > 0 {
+                kernel(&mut self.call);
+            }
+            // The kernels saturate to int8, which is the clamp of most layers.
+            if (self.minimum, self.maximum) != (i8::MIN.into(), i8::MAX.into()) {
+                clamp(output, columns.count * self.channels, self.minimum, self.maximum);
             }
         }
-    } else if columns.count > 0 {
-        // SAFETY: the columns can be read, the words are those of all blocks, and the output has room for every pixel.
-        unsafe { run(chunks, &mut call) }
+    }
+
+    /// Runs the call where the last block of a pixel is not full. That block writes four bytes all the same: it writes them to memory
+    /// on the stack, so that neither the next pixel's outputs nor a column that is still to be read is overwritten.
+    ///
+    /// # Safety
+    /// As [`Matrix::multiply`].
+    unsafe fn unfilled(&mut self, kernel: Kernel) {
+        let (blocks, rest) = (self.channels / BLOCK, self.channels % BLOCK);
+        let mut side = MaybeUninit::<[i8; BLOCK * SIDE_PIXELS]>::uninit();
+        let side = side.as_mut_ptr().cast::<i8>();
+        let Call { mut column, pixels: mut left, mut output, .. } = self.call;
+        while left > 0 {
+            let count = left.min(SIDE_PIXELS);
+            // SAFETY: the columns can be read, the words are those of the last block and of the full ones, and there is room on the
+            // side for a block of each pixel, which all are written before they are copied. The last blocks run first, while
+            // their columns are whole.
+            unsafe {
+                let call = &mut self.call;
+                call.column = column;
+                call.pixels = count;
+                call.words = self.words.as_ptr().wrapping_add(blocks * self.block_words);
+                (call.blocks, call.output, call.output_skip) = (1, side, 0);
+                kernel(call);
+                call.pixels = count;
+                call.words = self.words.as_ptr();
+                (call.blocks, call.output, call.output_skip) = (blocks, output, rest);
+                if blocks > 0 {
+                    kernel(call);
+                }
+                copy_rows(output.wrapping_add(blocks * BLOCK), side, rest, count, self.channels, BLOCK);
+            }
+            column = column.wrapping_add(count * self.call.column_stride);
+            output = output.wrapping_add(count * self.channels);
+            left -= count;
+        }
     }
 }
 
@@ -97,7 +150,6 @@ pub(super) unsafe fn multiply(
 pub(super) unsafe fn multiply_to_int16(column: *const i8, depth: usize, words: &[u32], output: &mut [i16]) {
     let chunks = Chunks::of(depth);
     let (blocks, rest) = (output.len() / BLOCK, output.len() % BLOCK);
-    let range = OutputRange::int16();
     let mut call = Call {
         column,
         column_stride: 0,
@@ -108,8 +160,6 @@ pub(super) unsafe fn multiply_to_int16(column: *const i8, depth: usize, words: &
         output_skip: 0,
         passes: chunks.passes,
         zero_point: 0,
-        _align: [0; 3],
-        bounds: super::vector::bounds(&range),
     };
     // SAFETY: the column can be read, the words are those of all blocks, and the last block writes to the side.
     unsafe {
@@ -143,82 +193,55 @@ unsafe fn run_to_int16(chunks: Chunks, call: &mut Call) {
             (1, 1) => to_int16_single_1(call),
             (1, 2) => to_int16_single_2(call),
             (1, 3) => to_int16_single_3(call),
-            (1, _) => to_int16_single_4(call),
+            (1, 4) => to_int16_single_4(call),
+            (1, _) => to_int16_single_5(call),
             (_, 3) => to_int16_several_3(call),
             (_, _) => to_int16_several_4(call),
         }
     }
 }
 
-/// Runs the kernel of these chunks, to int8.
-///
-/// # Safety
-/// The call's columns can be read up to the filled-up depth; `words` has `blocks` blocks of the matrix layout, four outputs can
-/// be written for each block of each pixel. Pixels and blocks are at least 1.
-#[inline]
-unsafe fn run(chunks: Chunks, call: &mut Call) {
-    let aligned = (call.column as usize).is_multiple_of(4) && call.column_stride.is_multiple_of(4);
-    // SAFETY: the kernel is the one of these chunks; pointers and counts of the call are good for it, as the caller vouches.
-    unsafe {
-        match (chunks.passes, chunks.count, aligned) {
-            (1, 1, _) => single_1(call),
-            (1, 2, _) => single_2(call),
-            (1, 3, _) => single_3(call),
-            (1, _, _) => single_4(call),
-            (_, 3, true) => several_3_aligned(call),
-            (_, 3, false) => several_3(call),
-            (_, _, true) => several_4_aligned(call),
-            (_, _, false) => several_4(call),
-        }
-    }
-}
-
-/// Requantises the accumulators r0, r2, r4, r6 with the parameters at r3 and stores four outputs at r5. The bounds are in the
-/// vectors given, the zero point in r9, the number 1 in r11; q4 and q5 are overwritten.
+/// Requantises the accumulators r0, r2, r4, r6 with the parameters at r3 and stores four outputs at r5, saturated to int8. The zero
+/// point is in r9, the number 1 in r11. The first two vectors are overwritten; the first is given with
+/// its halves.
 macro_rules! finish {
-    ($least:literal, $largest:literal) => {
+    ($sums:literal, $low:literal, $high:literal, $parameters:literal, $signs:literal) => {
         concat!(
-            "vmov d8, r0, r2\n",
-            "vmov d9, r4, r6\n",
-            "vldrw.u32 q5, [r3], #16\n",
-            "vqrdmulh.s32 q4, q4, q5\n",
-            "vqdmlah.s32 q4, q4, r11\n",
-            "vldrw.u32 q5, [r3], #16\n",
-            "vrshl.s32 q4, q4, q5\n",
-            "vadd.i32 q4, q4, r9\n",
-            "vmax.s32 q4, q4, ",
-            $least,
-            "\n",
-            "vmin.s32 q4, q4, ",
-            $largest,
-            "\n",
-            "vstrb.32 q4, [r5], #4\n",
+            concat!("vmov ", $low, ", r0, r2\n"),
+            concat!("vmov ", $high, ", r4, r6\n"),
+            concat!("vldrw.u32 ", $parameters, ", [r3], #16\n"),
+            concat!("vqrdmulh.s32 ", $sums, ", ", $sums, ", ", $parameters, "\n"),
+            concat!("vqdmlah.s32 ", $sums, ", ", $sums, ", r11\n"),
+            concat!("vldrw.u32 ", $parameters, ", [r3], #16\n"),
+            concat!("vrshl.s32 ", $sums, ", ", $sums, ", ", $parameters, "\n"),
+            concat!("vadd.i32 ", $sums, ", ", $sums, ", r9\n"),
+            // The low bytes of the words are the outputs.
+            concat!("vqmovnb.s32 ", $sums, ", ", $sums, "\n"),
+            concat!("vqmovnb.s16 ", $sums, ", ", $sums, "\n"),
+            concat!("vstrb.32 ", $sums, ", [r5], #4\n"),
         )
     };
 }
 
 /// Requantises the accumulators r0, r2, r4, r6 to int16 with the parameters at r3 and stores four outputs at r5. Shifts to the
 /// left and to the right may be 0. Where the right shift is 0, the −1 for negative values must not be added, so it is computed
-/// from the sign of the shift. The bounds come from memory, whatever the vectors given; q4 to q6 are overwritten.
+/// from the sign of the shift. Three vectors are overwritten; the first is given with its halves.
 macro_rules! finish_to_int16 {
-    ($least:literal, $largest:literal) => {
+    ($sums:literal, $low:literal, $high:literal, $parameters:literal, $signs:literal) => {
         concat!(
-            "vmov d8, r0, r2\n",
-            "vmov d9, r4, r6\n",
-            "vldrw.u32 q5, [r3], #16\n",
-            "vshl.s32 q4, q4, q5\n",
-            "vldrw.u32 q5, [r3], #16\n",
-            "vqrdmulh.s32 q4, q4, q5\n",
-            "vldrw.u32 q5, [r3], #16\n",
-            "vand q6, q4, q5\n",
-            "vshr.s32 q6, q6, #31\n",
-            "vadd.i32 q4, q4, q6\n",
-            "vrshl.s32 q4, q4, q5\n",
-            "vldrw.u32 q6, [r12, #48]\n",
-            "vmax.s32 q4, q4, q6\n",
-            "vldrw.u32 q6, [r12, #64]\n",
-            "vmin.s32 q4, q4, q6\n",
-            "vstrh.32 q4, [r5], #8\n",
+            concat!("vmov ", $low, ", r0, r2\n"),
+            concat!("vmov ", $high, ", r4, r6\n"),
+            concat!("vldrw.u32 ", $parameters, ", [r3], #16\n"),
+            concat!("vshl.s32 ", $sums, ", ", $sums, ", ", $parameters, "\n"),
+            concat!("vldrw.u32 ", $parameters, ", [r3], #16\n"),
+            concat!("vqrdmulh.s32 ", $sums, ", ", $sums, ", ", $parameters, "\n"),
+            concat!("vldrw.u32 ", $parameters, ", [r3], #16\n"),
+            concat!("vand ", $signs, ", ", $sums, ", ", $parameters, "\n"),
+            concat!("vshr.s32 ", $signs, ", ", $signs, ", #31\n"),
+            concat!("vadd.i32 ", $sums, ", ", $sums, ", ", $signs, "\n"),
+            concat!("vrshl.s32 ", $sums, ", ", $sums, ", ", $parameters, "\n"),
+            concat!("vqmovnb.s32 ", $sums, ", ", $sums, "\n"),
+            concat!("vstrh.32 ", $sums, ", [r5], #8\n"),
         )
     };
 }
@@ -242,9 +265,37 @@ macro_rules! four_rows {
     };
 }
 
-/// The kernels for columns of up to 64 bytes: a pixel's column stays in registers for all its channels.
+/// A channel of a block, whose sum is the register given: five chunks of weights by q0 to q4, in two parts, since three vectors are
+/// left for them.
+macro_rules! five_chunks {
+    ($row:literal) => {
+        concat!(
+            rows!("vldmia r3!, {{d10-d15}}", $row: "q0, q5" "q1, q6" "q2, q7";),
+            rows!("vldmia r3!, {{d10-d13}}", $row: "q3, q5" "q4, q6";),
+        )
+    };
+}
+
+/// Saves the registers, makes r12 the call and r11 the factor of VQDMLAH, and restores the registers at the end.
+macro_rules! kernel {
+    ($($line:expr,)+) => {
+        naked_asm!(
+            helium!(),
+            "push {{r4-r11, lr}}",
+            "vpush {{d8-d15}}",
+            "mov r12, r0",
+            "mov r11, #1",
+            $($line,)+
+            "vpop {{d8-d15}}",
+            "pop {{r4-r11, pc}}",
+        )
+    };
+}
+
+/// The kernels for columns of up to 80 bytes: a pixel's column stays in registers for all its channels. `double_4` reads its column,
+/// of 128 bytes, again for every block.
 macro_rules! single {
-    ($name:ident, $finish:ident, $column:literal, $constants:literal, $rows:expr, $least:literal, $largest:literal, $reload:literal) => {
+    ($name:ident, $column:literal, $rows:expr, $finish:ident $vectors:tt) => {
         /// # Safety
         /// The call's columns can be read up to the filled-up depth, which has this kernel's chunks; `words` has `blocks` blocks of
         /// that depth, four outputs can be written for each block of each pixel. Pixels and blocks are at least 1.
@@ -252,7 +303,7 @@ macro_rules! single {
         // | register       | holds                                                                     |
         // |----------------|---------------------------------------------------------------------------|
         // | r0, r2, r4, r6 | sums of the block's four channels; r0 between pixels `output_skip`        |
-        // | r1             | the column of the next pixel                                              |
+        // | r1             | the column of the pixel                                                   |
         // | r3             | next words: biases, weights and parameters of the blocks                  |
         // | r5             | next output                                                               |
         // | r7             | `column_stride`                                                           |
@@ -261,128 +312,86 @@ macro_rules! single {
         // | r10, lr        | blocks; blocks that are left                                              |
         // | r11            | 1, the factor of VQDMLAH                                                  |
         // | r12            | the call                                                                  |
-        // | q0 to q3       | the column, a chunk in each                                               |
-        // | q4 to q7       | weights of a channel, a chunk in each; then q4: the four sums, q5 and q6: parameters |
-        // | two of q3, q6, q7 | bounds, where the chunks leave room; else they are loaded for each block |
+        // | from q0 on     | the column, a chunk in each                                               |
+        // | behind it      | weights of a channel, a chunk in each; then the sums and their parameters |
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(call: *mut Call) {
-            naked_asm!(
-                helium!(),
-                "push {{r4-r11, lr}}",
-                "vpush {{d8-d15}}",
-                "mov r12, r0",
+        unsafe extern "C" fn $name(call: &mut Call) {
+            kernel!(
                 "ldr r1, [r12]",
                 "ldrd r7, r8, [r12, #4]",
                 "ldrd r10, r5, [r12, #16]",
                 "ldr r9, [r12, #32]",
-                "mov r11, #1",
-                $constants,
                 "2:",
                 "ldr r3, [r12, #12]",
                 $column,
-                "add r1, r1, r7",
                 "dls lr, r10",
                 "3:",
                 "ldmia r3!, {{r0, r2, r4, r6}}",
                 $rows,
-                $reload,
-                $finish!($least, $largest),
+                $finish! $vectors,
                 "le lr, 3b",
+                "add r1, r1, r7",
                 "ldr r0, [r12, #24]",
                 "add r5, r5, r0",
                 "subs r8, #1",
                 "bne 2b",
-                "vpop {{d8-d15}}",
-                "pop {{r4-r11, pc}}",
             )
         }
     };
 }
 
+/// The kernels of single columns, to int8 and to int16.
+macro_rules! singles {
+    ($($name:ident, $to_int16:ident: $column:literal, $rows:expr, $vectors:tt;)+) => {$(
+        single!($name, $column, $rows, finish $vectors);
+        single!($to_int16, $column, $rows, finish_to_int16 $vectors);
+    )+};
+}
+
+singles! {
+    single_1, to_int16_single_1:
+        "vldrb.u8 q0, [r1]",
+        four_rows!("vldrw.u32 q4, [r3], #16": "q0, q4"),
+        ("q4", "d8", "d9", "q5", "q6");
+    single_2, to_int16_single_2:
+        "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]",
+        four_rows!("vldmia r3!, {{d8-d11}}": "q0, q4" "q1, q5"),
+        ("q4", "d8", "d9", "q5", "q6");
+    single_3, to_int16_single_3:
+        "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]",
+        four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
+        ("q4", "d8", "d9", "q5", "q6");
+    single_4, to_int16_single_4:
+        "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]\nvldrb.u8 q3, [r1, #48]",
+        four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
+        ("q4", "d8", "d9", "q5", "q6");
+    single_5, to_int16_single_5:
+        "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]\nvldrb.u8 q3, [r1, #48]\nvldrb.u8 q4, [r1, #64]",
+        concat!(
+            five_chunks!("r0"),
+            five_chunks!("r2"),
+            five_chunks!("r4"),
+            five_chunks!("r6"),
+        ),
+        ("q5", "d10", "d11", "q6", "q7");
+}
+
 single!(
-    single_1,
-    finish,
-    "vldrb.u8 q0, [r1]",
-    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
-    four_rows!("vldrw.u32 q4, [r3], #16": "q0, q4"),
-    "q6",
-    "q7",
-    ""
-);
-single!(
-    to_int16_single_1,
-    finish_to_int16,
-    "vldrb.u8 q0, [r1]",
-    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
-    four_rows!("vldrw.u32 q4, [r3], #16": "q0, q4"),
-    "q6",
-    "q7",
-    ""
-);
-single!(
-    single_2,
-    finish,
-    "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]",
-    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
-    four_rows!("vldmia r3!, {{d8-d11}}": "q0, q4" "q1, q5"),
-    "q6",
-    "q7",
-    ""
-);
-single!(
-    to_int16_single_2,
-    finish_to_int16,
-    "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]",
-    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
-    four_rows!("vldmia r3!, {{d8-d11}}": "q0, q4" "q1, q5"),
-    "q6",
-    "q7",
-    ""
-);
-single!(
-    single_3,
-    finish,
-    "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]",
-    "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
-    four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
-    "q3",
-    "q7",
-    ""
-);
-single!(
-    to_int16_single_3,
-    finish_to_int16,
-    "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]",
-    "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
-    four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
-    "q3",
-    "q7",
-    ""
-);
-single!(
-    single_4,
-    finish,
-    "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]\nvldrb.u8 q3, [r1, #48]",
+    double_4,
     "",
-    four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
-    "q6",
-    "q7",
-    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]"
-);
-single!(
-    to_int16_single_4,
-    finish_to_int16,
-    "vldrb.u8 q0, [r1]\nvldrb.u8 q1, [r1, #16]\nvldrb.u8 q2, [r1, #32]\nvldrb.u8 q3, [r1, #48]",
-    "",
-    four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
-    "q6",
-    "q7",
-    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]"
+    concat!(
+        "vldmia r1!, {{d0-d7}}\n",
+        four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
+        "vldmia r1, {{d0-d7}}\n",
+        "sub r1, #64\n",
+        four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
+    ),
+    finish("q4", "d8", "d9", "q5", "q6")
 );
 
 /// The kernels for longer columns, which are read again for every four channels, `count` chunks at a time.
 macro_rules! several {
-    ($name:ident, $finish:ident, $column:literal, $constants:literal, $rows:expr, $least:literal, $largest:literal, $reload:literal) => {
+    ($name:ident, $column:literal, $rows:expr, $finish:ident) => {
         /// # Safety
         /// The call's columns can be read up to the filled-up depth, which has this kernel's chunks; `words` has `blocks` blocks of
         /// that depth, four outputs can be written for each block of each pixel. Pixels and blocks are at least 1.
@@ -400,20 +409,13 @@ macro_rules! several {
         // | r11            | 1, the factor of VQDMLAH                                                  |
         // | r12            | the call                                                                  |
         // | q0 to q3       | chunks of the column                                                      |
-        // | q4 to q7       | weights of a channel, a chunk in each; then q4: the four sums, q5 and q6: parameters |
-        // | two of q3, q6, q7 | bounds, where the chunks leave room; else they are loaded for each block |
+        // | q4 to q7       | weights of a channel, a chunk in each; then the sums and their parameters |
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(call: *mut Call) {
-            naked_asm!(
-                helium!(),
-                "push {{r4-r11, lr}}",
-                "vpush {{d8-d15}}",
-                "mov r12, r0",
+        unsafe extern "C" fn $name(call: &mut Call) {
+            kernel!(
                 "ldr r10, [r12]",
                 "ldr r5, [r12, #20]",
                 "ldrd r8, r9, [r12, #28]",
-                "mov r11, #1",
-                $constants,
                 "2:",
                 "ldrd r3, r7, [r12, #12]",
                 "3:",
@@ -424,8 +426,7 @@ macro_rules! several {
                 $column,
                 $rows,
                 "le lr, 4b",
-                $reload,
-                $finish!($least, $largest),
+                $finish!("q4", "d8", "d9", "q5", "q6"),
                 "subs r7, #1",
                 "bne 3b",
                 "ldrd r0, r1, [r12, #4]",
@@ -436,8 +437,6 @@ macro_rules! several {
                 "subs r1, #1",
                 "str r1, [r12, #8]",
                 "bne 2b",
-                "vpop {{d8-d15}}",
-                "pop {{r4-r11, pc}}",
             )
         }
     };
@@ -445,61 +444,37 @@ macro_rules! several {
 
 several!(
     several_3_aligned,
-    finish,
     "vldmia r1!, {{d0-d5}}",
-    "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
-    "q3",
-    "q7",
-    ""
+    finish
 );
 several!(
     several_3,
-    finish,
     "vldrb.u8 q0, [r1], #16\nvldrb.u8 q1, [r1], #16\nvldrb.u8 q2, [r1], #16",
-    "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
-    "q3",
-    "q7",
-    ""
+    finish
 );
 several!(
     to_int16_several_3,
-    finish_to_int16,
     "vldrb.u8 q0, [r1], #16\nvldrb.u8 q1, [r1], #16\nvldrb.u8 q2, [r1], #16",
-    "vldrw.u32 q3, [r12, #48]\nvldrw.u32 q7, [r12, #64]",
     four_rows!("vldmia r3!, {{d8-d13}}": "q0, q4" "q1, q5" "q2, q6"),
-    "q3",
-    "q7",
-    ""
+    finish_to_int16
 );
 several!(
     several_4_aligned,
-    finish,
     "vldmia r1!, {{d0-d7}}",
-    "",
     four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
-    "q6",
-    "q7",
-    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]"
+    finish
 );
 several!(
     several_4,
-    finish,
     "vldrb.u8 q0, [r1], #16\nvldrb.u8 q1, [r1], #16\nvldrb.u8 q2, [r1], #16\nvldrb.u8 q3, [r1], #16",
-    "",
     four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
-    "q6",
-    "q7",
-    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]"
+    finish
 );
 several!(
     to_int16_several_4,
-    finish_to_int16,
     "vldrb.u8 q0, [r1], #16\nvldrb.u8 q1, [r1], #16\nvldrb.u8 q2, [r1], #16\nvldrb.u8 q3, [r1], #16",
-    "",
     four_rows!("vldmia r3!, {{d8-d15}}": "q0, q4" "q1, q5" "q2, q6" "q3, q7"),
-    "q6",
-    "q7",
-    "vldrw.u32 q6, [r12, #48]\nvldrw.u32 q7, [r12, #64]"
+    finish_to_int16
 );

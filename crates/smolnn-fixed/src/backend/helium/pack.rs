@@ -33,7 +33,7 @@ pub(crate) const MOST_TAPS: usize = 32;
 /// How a row of weights is cut into vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunks {
-    /// Chunks that lie together, 1 to 4.
+    /// Chunks that lie together, 1 to 5.
     pub count: usize,
     /// Passes over the row: each multiplies `count` chunks that lie together.
     pub passes: usize,
@@ -43,7 +43,7 @@ impl Chunks {
     /// The chunks of rows of `depth` weights.
     pub const fn of(depth: usize) -> Self {
         let chunks = depth.div_ceil(CHUNK);
-        if chunks <= 4 {
+        if chunks <= 5 {
             return Self { count: chunks, passes: 1 };
         }
         // Chunks are read four at a time, unless three at a time need fewer chunks of zeros to fill up the row.
