@@ -341,6 +341,28 @@ def recurrent_loops():
     return convert(keras.Model(frames, layers.LSTM(3)(layers.GRU(4, return_sequences=True)(frames))), mode="float")
 
 
+@real
+def recurrent_layers():
+    """Each kind of recurrent layer that a loop can be: a GRU with the reset before the product, a GRU without biases, simple RNNs with tanh and RELU, an LSTM in both
+    directions, and one that starts from the states of another."""
+    frames = keras.Input((6, 3), batch_size=1)
+    sequence = layers.Bidirectional(layers.LSTM(2, return_sequences=True))(
+        layers.SimpleRNN(4, activation="relu", return_sequences=True)(
+            layers.GRU(4, reset_after=False, return_sequences=True)(frames)))
+    last, hidden, cell = layers.LSTM(3, return_state=True)(sequence)
+    others = [layers.LSTM(3)(frames, initial_state=[hidden, cell]), layers.GRU(3, use_bias=False)(frames), layers.SimpleRNN(3)(frames)]
+    return convert(keras.Model(frames, layers.Concatenate()([last, cell, *others])), mode="float")
+
+
+@real
+def other_loops():
+    """Recurrent layers whose formulas no kernel has: a GRU with ELU, an LSTM with hard sigmoids, a GRU that passes over masked steps."""
+    frames = keras.Input((5, 3), batch_size=1)
+    sequence = layers.GRU(4, activation="elu", return_sequences=True)(frames)
+    masked = layers.GRU(2)(layers.Masking()(frames))
+    return convert(keras.Model(frames, layers.Concatenate()([layers.LSTM(3, recurrent_activation="hard_sigmoid")(sequence), masked])), mode="float")
+
+
 @unsupported
 def variables_without_values():
     """A Keras model's function, converted with the model as the holder of its variables: Keras 3 does not hand them over."""
@@ -417,12 +439,12 @@ def with_real_weights(data):
 
 
 def run_in_tensorflow(data, inputs):
-    """As `golden.run` by TensorFlow's reference kernels: the reference has no tensors whose lengths change from round to round of a loop. TILE is in its other
-    kernels alone."""
+    """As `golden.run` by TensorFlow's reference kernels: the reference has no tensors whose lengths change from round to round of a loop. TILE and ELU are
+    in its other kernels alone."""
     kinds = tf.lite.experimental.OpResolverType
     model = golden.parse(data)
     names = {golden.operator_name(model, operator) for graph in model.subgraphs for operator in graph.operators}
-    kernels = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if "TILE" in names else kinds.BUILTIN_REF
+    kernels = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if names & {"TILE", "ELU"} else kinds.BUILTIN_REF
     interpreter = tf.lite.Interpreter(model_content=data, experimental_op_resolver_type=kernels)
     interpreter.allocate_tensors()
     outputs = []
@@ -435,7 +457,7 @@ def run_in_tensorflow(data, inputs):
 
 
 # What the reference does not run as it is meant: loops, batches that are left open, and TILE.
-IN_TENSORFLOW = ["recurrent_loops", "dilation_open_batch", "dilation_of_a_sequence", "upsampling"]
+IN_TENSORFLOW = ["recurrent_loops", "recurrent_layers", "other_loops", "dilation_open_batch", "dilation_of_a_sequence", "upsampling"]
 
 
 def write_real(directory, data, run):

@@ -16,6 +16,7 @@ mod keep_state;
 mod layouts;
 mod narrow_positions;
 mod real_constants;
+mod recurrent_loops;
 mod slide_variables;
 mod split_channels;
 mod unroll_loops;
@@ -37,6 +38,7 @@ struct Pass {
 /// All passes, in the order in which they run.
 const PASSES: &[Pass] = &[
     Pass { name: "fold_constants", apply: fold_constants::apply },
+    Pass { name: "recurrent_loops", apply: recurrent_loops::apply },
     Pass { name: "unroll_loops", apply: unroll_loops::apply },
     Pass { name: "fold_constants", apply: fold_constants::apply },
     Pass { name: "drop_unused", apply: drop_unused::apply },
