@@ -576,7 +576,9 @@ fn positions(net: &Net, layers: &[String]) -> Result<Vec<usize>> {
 pub(crate) fn check(net: &Net) -> Result<()> {
     let is_real = |id: &&TensorId| net.tensors[**id].element == Element::F32;
     let used = || net.nodes.iter().flat_map(|node| node.inputs.iter().flatten());
-    if !net.nodes.iter().flat_map(|node| &node.outputs).any(|id| is_real(&id)) {
+    // Real inputs and outputs around integers are no layers.
+    let computes = |node: &&Node| !matches!(node.operator, Operator::Quantise | Operator::Dequantise);
+    if !net.nodes.iter().filter(computes).flat_map(|node| &node.outputs).any(|id| is_real(&id)) {
         return Err(Error::Calibration("the model has no layer of real numbers: it is quantised already".into()));
     }
     for id in used().filter(is_real) {

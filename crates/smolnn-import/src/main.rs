@@ -164,7 +164,12 @@ impl IntegerWish {
         match &self.data {
             None => Ok(model),
             #[cfg(feature = "quantise")]
-            Some(data) => quantiser::with_progress(model.calibrate(data)?),
+            Some(data) => {
+                let model = quantiser::with_progress(model.calibrate(data)?)?;
+                let warnings = model.quantisation_report().into_iter().flat_map(|report| &report.warnings);
+                warnings.for_each(|warning| eprintln!("warning: {warning}"));
+                Ok(model)
+            }
             #[cfg(not(feature = "quantise"))]
             Some(_) => Err(without_kernels()),
         }

@@ -136,7 +136,9 @@ impl Array {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(path).map_err(failed)? {
             let file = entry.map_err(failed)?.path();
-            if is_npy(&file) || is_npz(&file) {
+            // What systems leave beside files begins with a dot.
+            let is_hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if !is_hidden && (is_npy(&file) || is_npz(&file)) {
                 files.push(file);
             }
         }

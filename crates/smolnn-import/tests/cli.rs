@@ -635,6 +635,28 @@ fn integers_of_calibration_data_are_run_and_inspected() {
     assert!(refused.contains("quantised"), "{refused}");
 }
 
+/// What `quantise` would warn of stands on standard error, and hidden files beside the data are passed over.
+#[test]
+fn calibration_data_that_say_little_are_warned_of() {
+    let folder = scratch("zeros");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let zeros = smolnn_import::npy::write(&[0; 2 * 64 * 4], smolnn_import::Element::F32, &[2, 8, 8, 1]);
+    std::fs::write(folder.join("zeros.npy"), zeros).expect("written");
+    std::fs::write(folder.join("._zeros.npy"), "of a file system").expect("written");
+    let output = smolnn(&["inspect", text(&data("quantise/digits.tflite")), "--data", text(&folder)]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("warning: 2 samples are few") && said.contains("is 0 for all samples"), "{said}");
+}
+
+/// Real numbers at the ends of a network of integers leave nothing to quantise.
+#[test]
+fn integers_with_real_ends_are_not_quantised_again() {
+    let (model, folder) = (data("converter/float_input_output/model.tflite"), scratch("ends.npy"));
+    let error = failure(1, &["quantise", text(&model), "--data", text(&folder)]);
+    assert!(error.contains("it is quantised already"), "{error}");
+}
+
 #[test]
 fn run_warns_of_what_is_no_number() {
     let input = scratch("nan.bin");
