@@ -105,8 +105,9 @@ impl Taps {
     fn of_row(layer: &Conv2d<'_>, input: *const i8, image: usize, row: usize) -> Self {
         let shape = &layer.shape;
         let (above, bottom) = shape.rows().taps(row);
-        let y = image * shape.input().height + shape.rows().position(row, above);
-        let start = y * shape.input().row();
+        // A row that sees only padding has no position; nothing is read for it.
+        let y = (image * shape.input().height).wrapping_add(shape.rows().position(row, above));
+        let start = y.wrapping_mul(shape.input().row());
         let before = shape.columns().before() * shape.input().channels;
         Self {
             first: input.wrapping_add(start).wrapping_sub(before),

@@ -7,8 +7,7 @@
 //! A depthwise convolution with one input channel is a convolution, and has that layout.
 //!
 //! **Depthwise**: a block per eight channels: biases of the even, of the odd channels; eight weights per tap; mantissas
-//! (even, odd); shifts (even, odd). Where the channels are no multiple of eight the last block holds the last eight
-//! channels, some of them for a second time.
+//! (even, odd); shifts (even, odd). The last block is filled up with zeros.
 //!
 //! **To int16** (dense to int16): as the matrix layout, but before the mantissas stand four left shifts, and behind
 //! them the right shifts; either may be 0.
@@ -27,8 +26,8 @@ pub(crate) const CHUNK: usize = 16;
 pub(crate) const BLOCK: usize = 4;
 /// Channels of a block of the depthwise layout.
 pub(crate) const LANES: usize = 8;
-/// Most taps of the depthwise layout: their pointers lie on the stack.
-pub(crate) const MOST_TAPS: usize = 32;
+/// Taps of a depthwise layer whose pointers lie on the stack; those of more taps lie in the scratch memory.
+pub(crate) const TAPS_ON_STACK: usize = 32;
 
 /// How a row of weights is cut into vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,19 +138,27 @@ const fn copy_words(inputs: usize, batch: usize) -> usize {
     if depth > CHUNK && (depth != inputs || batch > 1) { depth / 4 } else { 0 }
 }
 
-/// Whether the depthwise layout serves the shape.
+/// Whether the depthwise layout serves the shape: with a depth multiplier halfwords number the input channels.
 const fn is_by_lanes(shape: &DepthwiseConv2dShape) -> bool {
-    shape.multiplier() == 1 && shape.output().channels >= LANES && shape.depth() <= MOST_TAPS
+    shape.multiplier() == 1 || (shape.input().channels <= 1 << 16 && shape.multiplier() <= 1 << 14)
 }
 
-/// The needs of the depthwise layout. The scratch memory holds a pixel of zero points for the taps that see padding.
+/// Words of a block of the depthwise layout.
+pub(crate) const fn depthwise_block_words(shape: &DepthwiseConv2dShape) -> usize {
+    6 * BLOCK + shape.depth() * LANES / 4
+}
+
+/// The needs of the depthwise layout. The scratch memory holds a pixel of zero points for the taps that see padding, and the table
+/// of the taps where it is too long for the stack.
 const fn depthwise_needs(shape: &DepthwiseConv2dShape) -> Needs {
-    let channels = shape.output().channels;
+    let (channels, depth) = (shape.output().channels, shape.depth());
     let is_padded = !(shape.rows().is_unpadded() && shape.columns().is_unpadded());
+    let zero_points = if is_padded { byte_words(shape.input().channels) } else { 0 };
+    let table = if depth > TAPS_ON_STACK { depth as u64 } else { 0 };
     Needs {
-        words: channels.div_ceil(LANES) as u64 * (6 * BLOCK + shape.depth() * LANES / 4) as u64,
+        words: channels.div_ceil(LANES) as u64 * depthwise_block_words(shape) as u64,
         channels: 0,
-        scratch: if is_padded { byte_words(channels) } else { 0 },
+        scratch: zero_points + table,
     }
 }
 
@@ -164,23 +171,28 @@ fn depthwise(rows: &Rows<'_>, words: &mut [u32]) {
         }
     };
     for block in 0..rows.outputs.div_ceil(LANES) {
-        let first = (block * LANES).min(rows.outputs - LANES);
-        let folded = |lane: usize| rows.folded(first + lane);
-        for lane in LANE_ORDER {
-            write(folded(lane).bias as u32);
+        let first = block * LANES;
+        let folded = LANE_ORDER.map(|lane| self::folded(rows, first + lane));
+        for channel in &folded {
+            write(channel.bias as u32);
         }
         for tap in 0..rows.depth {
             for half in [0, 4] {
                 write(little_endian(&[0, 1, 2, 3].map(|lane| rows.weight(first + half + lane, tap))));
             }
         }
-        for lane in LANE_ORDER {
-            write(folded(lane).multiplier as u32);
+        for channel in &folded {
+            write(channel.multiplier as u32);
         }
-        for lane in LANE_ORDER {
-            write(folded(lane).shift as u32);
+        for channel in &folded {
+            write(channel.shift as u32);
         }
     }
+}
+
+/// The channel, or behind the last one a channel whose outputs are the zero point.
+fn folded(rows: &Rows<'_>, channel: usize) -> Channel {
+    if channel < rows.outputs { rows.folded(channel) } else { Channel { bias: 0, multiplier: 0, shift: -1 } }
 }
 
 /// Widening instructions take the even lanes or the odd ones.
@@ -198,10 +210,7 @@ fn matrix<const N: usize>(rows: &Rows<'_>, count: usize, parameters: impl Fn(&Ch
                 *next = word;
             }
         };
-        let folded = [0, 1, 2, 3].map(|lane| {
-            let channel = index * BLOCK + lane;
-            if channel < rows.outputs { rows.folded(channel) } else { Channel { bias: 0, multiplier: 0, shift: -1 } }
-        });
+        let folded = [0, 1, 2, 3].map(|lane| self::folded(rows, index * BLOCK + lane));
         for channel in &folded {
             write(channel.bias as u32);
         }
