@@ -278,7 +278,7 @@ pub const fn layout(backend: Backend, shape: &PackedShape) -> Layout {
         Backend::Portable => Layout::Portable,
         Backend::Dsp => dsp::pack::layout(&shape),
         Backend::Helium => helium::pack::layout(&shape),
-        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::pack::layout(backend, &shape),
+        Backend::V7m | Backend::V6m | Backend::Rv32 => scalar::pack::short(backend),
     }
 }
 

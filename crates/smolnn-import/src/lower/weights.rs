@@ -194,12 +194,7 @@ impl PackedWeights {
 pub(super) fn why_portable(backend: Backend, shape: &PackedShape, packed: Layout) -> Option<&'static str> {
     match (packed, pack::layout(backend, shape)) {
         _ if backend == Backend::Portable => None,
-        (Layout::Portable, Layout::Portable) => Some(match shape {
-            PackedShape::DenseToInt16(_) => {
-                "the backend has no body for products that stay in 16 bits, as gates take them"
-            }
-            _ => "the backend has no body for layers of this shape",
-        }),
+        (Layout::Portable, Layout::Portable) => Some("the backend has no body for layers of this shape"),
         (Layout::Portable, _) => Some("a weight, bias or scale is beyond what the backend's arithmetic is exact for"),
         _ => None,
     }

@@ -6,7 +6,7 @@ use super::{conv2d, dense, depthwise, pool};
 use crate::Backend;
 use crate::backend::Bodies;
 use crate::conv::{Conv2d, DepthwiseConv2d};
-use crate::dense::Dense;
+use crate::dense::{Dense, DenseToInt16};
 use crate::element::Element;
 use crate::pool::Kind;
 use crate::tensors::Tensors;
@@ -19,7 +19,7 @@ const IS_V6M: bool = matches!(Backend::CURRENT, Backend::V6m);
 const IS_RV32: bool = matches!(Backend::CURRENT, Backend::Rv32);
 
 impl Bodies for Scalar {
-    const HAS_LONG_PRODUCTS: bool = !IS_V6M;
+    const HAS_LONG_PRODUCTS: bool = !IS_V6M && !(IS_RV32 && cfg!(smolnn_slow_mulh));
     // The address need not be a multiple of four. RISC-V would load four bytes and put the word together.
     const READS_WORDS: bool = !IS_RV32;
     const READS_AHEAD: bool = IS_V6M;
@@ -37,6 +37,10 @@ impl Bodies for Scalar {
 
     fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, _scratch: &mut [u32]) {
         dense::dense(layer, tensors);
+    }
+
+    fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16], _scratch: &mut [u32]) {
+        dense::dense_to_int16(layer, input, output);
     }
 
     #[inline(always)]

@@ -1,8 +1,9 @@
 //! What a core gives the bodies of this folder: the arithmetic of its multiplier, and kernels in assembly where its registers
 //! allow some.
 
+use super::dense::rows;
 use super::depthwise::{Block, Line, Pixel, channels};
-use super::pack::Geometry;
+use super::pack::{DENSE_ROWS, Geometry};
 use super::rounding::Rounding;
 use crate::Backend;
 use crate::backend::winograd::PLACES;
@@ -73,6 +74,25 @@ pub(super) type Kernel<Work> = unsafe extern "C" fn(*mut Work);
 /// The weights are a block of some depth, a multiple of four; the column has as many words, or twice as many for four pixels.
 pub(super) type Multiply = unsafe fn(column: &[u32], weights: &[u32], sums: &mut Sums);
 
+/// Sums of the outputs of a block of a dense layer that is not full: inputs, weights, depth, sums.
+///
+/// # Safety
+/// There are `depth` inputs, one at least, as many weights for each output, and a sum for each.
+pub(super) type DenseRows = unsafe extern "C" fn(*const i8, *const i8, usize, *mut i32);
+
+/// (x·m + 2^30) >> 31, m not negative, from four products of 16-bit halves: with x = 2^16·xh + xl, xl signed, and
+/// m = 2^16·mh + ml it is 2·xh·mh + ((xh·ml + xl·mh + (xl·ml >> 16) + 2^14) >> 15). Nothing overflows for |x| < 2^29, as packing sees
+/// to: the terms of the second sum are below 2^29 + 2^16, 2^30 and 2^15.
+#[cfg(any(core = "v6m", all(core = "rv32", smolnn_slow_mulh)))]
+#[inline(always)]
+pub(super) fn by_halves(x: i32, m: i32) -> i32 {
+    let low = i32::from(x as i16);
+    let high = x.wrapping_sub(low) >> 16;
+    let (m_low, m_high) = (m & 0xFFFF, m >> 16);
+    let middle = (high * m_low).wrapping_add(low * m_high).wrapping_add((low * m_low) >> 16);
+    (2 * high).wrapping_mul(m_high).wrapping_add(middle.wrapping_add(1 << 14) >> 15)
+}
+
 /// A core. Kernels that it leaves out are loops in Rust.
 pub(super) trait Core {
     /// Four pixels times whole blocks of channels, from the column to the outputs.
@@ -81,6 +101,10 @@ pub(super) trait Core {
     const DENSE_BLOCKS: Option<Kernel<Job>> = None;
     /// Sums of some channels to outputs.
     const FINISH: Option<Kernel<Outputs>> = None;
+    /// The same for one pixel, whose sums and outputs lie one behind the other.
+    const FINISH_ONE: Option<Kernel<Outputs>> = Self::FINISH;
+    /// One vector times a block of one to four outputs of a dense layer.
+    const DENSE_ROWS: [DenseRows; DENSE_ROWS] = [rows::<1>, rows::<2>, rows::<3>, rows::<4>];
     /// Whether the first two clamp to any range; else they saturate to int8.
     const CLAMPS: bool = false;
     /// A row of a 3×3 depthwise convolution, at stride 1 and at stride 2.
@@ -117,8 +141,8 @@ pub(super) trait Core {
         }
     }
 
-    /// A vector times a full block of outputs of a dense layer; the sums contain 128·Σ x where weights are stored with that
-    /// excess.
+    /// A vector times a full block of outputs of a dense layer. Accumulators start from `sums`, which are 0 where weights are stored as
+    /// they are.
     ///
     /// # Safety
     /// The block has its weights for each input.

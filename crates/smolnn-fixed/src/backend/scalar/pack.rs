@@ -6,9 +6,9 @@
 //! Depthwise convolution: the weights of one channel stand side by side (\[channel\]\[tap\]) if the kernel is 3×3, else they
 //! stay as they are (\[tap\]\[channel\]). With one input channel and several outputs it is a convolution, and packed as such.
 //!
-//! Dense layer: as a convolution, but the depth is not filled up, and blocks are of [`Geometry::dense_block`] outputs; what does not
-//! fill those makes blocks of 2 to 4. In full blocks, but for RV32, every weight is stored plus 128, so that a word of four
-//! is Σ 2^(8i)·(w_i + 128) without borrow.
+//! Dense layer, to int8 or to int16: as a convolution, but the depth is not filled up, and blocks are of [`Geometry::dense_block`]
+//! outputs; what does not fill those makes blocks of 1 to 4, in which the weights of an output lie together on the Arm cores. In full
+//! blocks, but for RV32, every weight is stored plus 128, so that a word of four is Σ 2^(8i)·(w_i + 128) without borrow.
 //!
 //! The kernels of convolutions multiply a word that holds two pixels, x_a + 2^16·x_b, by one weight, and so add to two sums at
 //! once (`backend/scalar`). Packing checks what makes that exact; weights that do not allow it get the portable layout.
@@ -35,6 +35,9 @@ pub(crate) const SPREAD: u32 = 16;
 /// Depths whose products are added before the pixels of a word are taken apart.
 const PRODUCTS: usize = 2;
 
+/// The largest number of outputs of a dense layer's block that is not a full one.
+pub(crate) const DENSE_ROWS: usize = 4;
+
 /// The properties of a core that the layout of packed weights depends on.
 pub(crate) struct Geometry {
     /// Output channels of a convolution whose weights stand side by side.
@@ -43,6 +46,9 @@ pub(crate) struct Geometry {
     pub(crate) dense_block: usize,
     /// The number of outputs from which on they make a full block.
     pub(crate) dense_full: usize,
+    /// Whether blocks of a dense layer that are not full hold the weights of one output after those of another; else those of one input.
+    /// It takes a pointer for each row where loads have no index, but on v6-M no other order has loads that extend the sign.
+    pub(crate) dense_by_rows: bool,
     /// Whether the weights of full blocks of a dense layer are stored plus 128.
     pub(crate) stores_excess: bool,
     /// Whether the short rounding takes accumulators doubled: the high word of a 64-bit product is then the rounded result.
@@ -60,6 +66,7 @@ impl Geometry {
             block: 4,
             dense_block: 16,
             dense_full: 13,
+            dense_by_rows: false,
             stores_excess: false,
             doubles: true,
             slides: true,
@@ -70,6 +77,7 @@ impl Geometry {
                 block: 1,
                 dense_block: 8,
                 dense_full: 7,
+                dense_by_rows: true,
                 stores_excess: true,
                 slides: false,
                 winograd_outputs: 2,
@@ -79,6 +87,7 @@ impl Geometry {
                 block: 8,
                 dense_block: 8,
                 dense_full: 5,
+                dense_by_rows: true,
                 stores_excess: true,
                 doubles: false,
                 slides: false,
@@ -88,16 +97,15 @@ impl Geometry {
         }
     }
 
-    /// Outputs of the next block of a dense layer where `left` are left: a full block if they fill it well, else 2 to 4.
+    /// Outputs of the next block of a dense layer where `left` are left: a full block if they fill it well, else at most
+    /// [`DENSE_ROWS`].
     pub(crate) const fn dense_width(&self, left: usize) -> usize {
         if left >= self.dense_full {
             self.dense_block
-        } else if left > 4 {
-            4
-        } else if left > 2 {
-            left
+        } else if left > DENSE_ROWS {
+            DENSE_ROWS
         } else {
-            2
+            left
         }
     }
 
@@ -167,12 +175,7 @@ pub(crate) const fn padding_right(shape: &DepthwiseConv2dShape) -> usize {
     (end - if end < columns.before() { end } else { columns.before() }).saturating_sub(columns.input())
 }
 
-/// The layout that serves the shape, if the weights and multipliers allow the short rounding.
-pub(crate) const fn layout(backend: Backend, shape: &PackedShape) -> Layout {
-    if matches!(shape, PackedShape::DenseToInt16(_)) { Layout::Portable } else { short(backend) }
-}
-
-/// The layout of a backend's channels in the short encoding.
+/// The layout of a backend's words, if weights and multipliers allow the short encoding of its channels.
 pub(crate) const fn short(backend: Backend) -> Layout {
     match backend {
         Backend::V7m => Layout::V7mShort,
@@ -283,7 +286,7 @@ pub(crate) fn write(
     let used = needs(backend, shape).words as usize;
     let words = words.get_mut(..used)?;
     words.fill(0);
-    let writer = Writer { rows, short: layout(backend, shape), doubles: geometry.doubles };
+    let writer = Writer { rows, short: short(backend), doubles: geometry.doubles };
     match shape {
         PackedShape::Conv2d(_) => {
             if !are_exact(rows) {
@@ -298,10 +301,15 @@ pub(crate) fn write(
             let place = |channel: usize| if by_channel { (channel * rows.depth, 1) } else { (channel, rows.outputs) };
             Some(writer.write(place, output, words, channels))
         }
-        PackedShape::Dense(shape) => {
+        PackedShape::Dense(shape) | PackedShape::DenseToInt16(shape) => {
             let place = |channel: usize| {
                 let block = geometry.dense_block_of(shape, channel);
-                (4 * block.word as usize + channel - block.first, block.width)
+                let (first, within) = (4 * block.word as usize, channel - block.first);
+                if geometry.dense_by_rows && block.width < geometry.dense_block {
+                    (first + within * rows.depth, 1)
+                } else {
+                    (first + within, block.width)
+                }
             };
             let layout = writer.write(place, output, words, channels);
             if geometry.stores_excess {
@@ -315,7 +323,6 @@ pub(crate) fn write(
             }
             Some(layout)
         }
-        PackedShape::DenseToInt16(_) => None,
     }
 }
 

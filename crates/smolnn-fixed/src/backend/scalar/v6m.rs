@@ -6,7 +6,8 @@
 //! register less one offset points to both.
 
 use super::depthwise::Block;
-use super::kernels::{Core, DenseSums, Kernel, Multiply, Outputs, Sums};
+use super::kernels::{Core, DenseRows, DenseSums, Kernel, Multiply, Outputs, Sums, by_halves};
+use super::pack::DENSE_ROWS;
 use super::rounding::Rounding;
 use crate::pack::Channel;
 
@@ -18,7 +19,10 @@ impl Core for V6m {
     const RARE_APART: bool = true;
     const QUAD: Multiply = quad;
     const PAIR: Option<Multiply> = None;
+    const DENSE_ROWS: [DenseRows; DENSE_ROWS] =
+        [tile::dense_row, tile::dense_two_rows, tile::dense_three_rows, tile::dense_four_rows];
     const FINISH: Option<Kernel<Outputs>> = Some(tile::finish);
+    const FINISH_ONE: Option<Kernel<Outputs>> = Some(tile::finish_one);
 
     #[inline(always)]
     unsafe fn winograd(columns: &[i16], weights: &[i16], sums: &mut [i32]) {
@@ -50,17 +54,9 @@ impl Core for V6m {
         unsafe { tile::dense(input.as_ptr(), weights.as_ptr(), input.len(), sums.as_mut_ptr()) }
     }
 
-    /// From four products of 16-bit halves: with x = 2^16·xh + xl, xl signed, and m = 2^16·mh + ml it is 2·xh·mh + ((xh·ml +
-    /// xl·mh + (xl·ml >> 16) + 2^14) >> 15). Nothing overflows for |x| < 2^29, as packing sees to: the terms of the second
-    /// sum are below 2^29, 2^30 and 2^15.
     #[inline(always)]
     fn high_product(sum: i32, channel: &Channel) -> i32 {
-        let x = channel.bias.wrapping_add(sum);
-        let low = i32::from(x as i16);
-        let high = x.wrapping_sub(low) >> 16;
-        let (m_low, m_high) = (channel.multiplier & 0xFFFF, channel.multiplier >> 16);
-        let middle = (high * m_low).wrapping_add(low * m_high).wrapping_add((low * m_low) >> 16);
-        (2 * high).wrapping_mul(m_high).wrapping_add(middle.wrapping_add(1 << 14) >> 15)
+        by_halves(channel.bias.wrapping_add(sum), channel.multiplier)
     }
 }
 
@@ -177,7 +173,7 @@ mod tile {
         };
     }
 
-    /// Sums of eight outputs, each with 128·Σ x in it.
+    /// Sums of eight outputs, whose accumulators start from `sums`.
     ///
     /// # Safety
     /// `input` has `depth` values, `weights` eight bytes for each of them, `sums` eight numbers.
@@ -192,7 +188,7 @@ mod tile {
     // | r6, r7, r8, r9     | sums of outputs 0 to 3                                         |
     // | r10, r11, r12, lr  | sums of outputs 4 to 7                                         |
     // | [sp], [sp, #4]     | end of the inputs that go by fours, end of all inputs          |
-    // | [sp, #8]           | `sums`                                                         |
+    // | [sp, #8]           | `sums`, with what the accumulators start from                  |
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn dense(input: *const i8, weights: *const u32, depth: usize, sums: *mut i32) {
         naked_asm!(
@@ -209,15 +205,17 @@ mod tile {
             "lsls r2, r2, #2",
             "adds r0, r0, r2",
             "push {{r0, r1}}",
-            "movs r6, #0",
-            "movs r7, #0",
-            "mov r8, r6",
-            "mov r9, r6",
-            "mov r10, r6",
-            "mov r11, r6",
-            "mov r12, r6",
-            "mov lr, r6",
-            "cmp r4, r0",
+            "ldm r3!, {{r6, r7}}",
+            "ldm r3!, {{r0, r1, r2}}",
+            "mov r8, r0",
+            "mov r9, r1",
+            "mov r10, r2",
+            "ldm r3!, {{r0, r1, r2}}",
+            "mov r11, r0",
+            "mov r12, r1",
+            "mov lr, r2",
+            "ldr r2, [sp]",
+            "cmp r4, r2",
             "beq 3f",
             "2:",
             dense_step!("0"),
@@ -266,6 +264,157 @@ mod tile {
             "mov r9, r5",
             "mov r10, r6",
             "mov r11, r7",
+            "pop {{r4-r7, pc}}",
+        )
+    }
+
+    /// Products of an input, in the register `$x`, with the weights at `$at` in rows that end at `$row`, which are added to the sums; all
+    /// inputs, whose distance from their end `$at` counts up to 0. `$weight` takes the weights.
+    macro_rules! dense_rows {
+        ($x:literal $weight:literal $at:literal; $($row:literal $sum:literal),*) => {
+            concat!(
+                "2:\n",
+                "ldrsb ", $x, ", [r0, ", $at, "]\n",
+                $("ldrsb ", $weight, ", [", $row, ", ", $at, "]\n",
+                  "muls ", $weight, ", ", $x, ", ", $weight, "\n",
+                  "add ", $sum, ", ", $weight, "\n",)*
+                "adds ", $at, ", #1\n",
+                "bne 2b\n",
+            )
+        };
+    }
+
+    /// Sums of one output.
+    ///
+    /// # Safety
+    /// `input` and `weights` have `depth` values, one at least; `sums` has one number.
+    //
+    // | register | holds                   | register | holds                                        |
+    // |----------|-------------------------|----------|----------------------------------------------|
+    // | r0       | end of the inputs       | r4, r5   | the input, the weight                        |
+    // | r1       | end of the weights      | r6       | the sum                                      |
+    // | r2       | place before the end    | r3       | `sums`                                       |
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn dense_row(input: *const i8, weights: *const i8, depth: usize, sums: *mut i32) {
+        naked_asm!(
+            "push {{r4-r6, lr}}",
+            "adds r0, r0, r2",
+            "adds r1, r1, r2",
+            "movs r6, #0",
+            "rsbs r2, r2, #0",
+            dense_rows!("r4" "r5" "r2"; "r1" "r6"),
+            "str r6, [r3]",
+            "pop {{r4-r6, pc}}",
+        )
+    }
+
+    /// Sums of two outputs.
+    ///
+    /// # Safety
+    /// `input` has `depth` values, one at least, `weights` two rows of as many, `sums` two numbers.
+    //
+    // | register | holds                   | register | holds                                        |
+    // |----------|-------------------------|----------|----------------------------------------------|
+    // | r0       | end of the inputs       | r4, r5   | the input, the weight                        |
+    // | r1, r6   | ends of the rows        | r7, r12  | the sums                                     |
+    // | r2       | place before the end    | r3       | `sums`                                       |
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn dense_two_rows(input: *const i8, weights: *const i8, depth: usize, sums: *mut i32) {
+        naked_asm!(
+            "push {{r4-r7, lr}}",
+            "adds r0, r0, r2",
+            "adds r1, r1, r2",
+            "adds r6, r1, r2",
+            "movs r7, #0",
+            "mov r12, r7",
+            "rsbs r2, r2, #0",
+            dense_rows!("r4" "r5" "r2"; "r1" "r7", "r6" "r12"),
+            "mov r4, r12",
+            "str r7, [r3]",
+            "str r4, [r3, #4]",
+            "pop {{r4-r7, pc}}",
+        )
+    }
+
+    /// Sums of three outputs.
+    ///
+    /// # Safety
+    /// `input` has `depth` values, one at least, `weights` three rows of as many, `sums` three numbers.
+    //
+    // | register   | holds                   | register    | holds                                     |
+    // |------------|-------------------------|-------------|-------------------------------------------|
+    // | r0         | end of the inputs       | r4, r5      | the input, the weight                     |
+    // | r1, r6, r7 | ends of the rows        | r3, r12, lr | the sums                                  |
+    // | r2         | place before the end    | [sp]        | `sums`                                    |
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn dense_three_rows(
+        input: *const i8,
+        weights: *const i8,
+        depth: usize,
+        sums: *mut i32,
+    ) {
+        naked_asm!(
+            "push {{r3-r7, lr}}",
+            "adds r0, r0, r2",
+            "adds r1, r1, r2",
+            "adds r6, r1, r2",
+            "adds r7, r6, r2",
+            "movs r3, #0",
+            "mov r12, r3",
+            "mov lr, r3",
+            "rsbs r2, r2, #0",
+            dense_rows!("r4" "r5" "r2"; "r1" "r3", "r6" "r12", "r7" "lr"),
+            "mov r4, r12",
+            "mov r5, lr",
+            "pop {{r2}}",
+            "stm r2!, {{r3, r4, r5}}",
+            "pop {{r4-r7, pc}}",
+        )
+    }
+
+    /// Sums of four outputs.
+    ///
+    /// # Safety
+    /// `input` has `depth` values, one at least, `weights` four rows of as many, `sums` four numbers.
+    //
+    // | register       | holds                | register       | holds                                     |
+    // |----------------|----------------------|----------------|-------------------------------------------|
+    // | r0             | end of the inputs    | r4, r5         | the input, the weight                     |
+    // | r1, r3, r6, r7 | ends of the rows     | r8, r9, r12, lr | the sums                                 |
+    // | r2             | place before the end | [sp]           | `sums`                                    |
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn dense_four_rows(
+        input: *const i8,
+        weights: *const i8,
+        depth: usize,
+        sums: *mut i32,
+    ) {
+        naked_asm!(
+            "push {{r4-r7, lr}}",
+            "mov r4, r8",
+            "mov r5, r9",
+            "push {{r3, r4, r5}}",
+            "adds r0, r0, r2",
+            "adds r1, r1, r2",
+            "adds r3, r1, r2",
+            "adds r6, r3, r2",
+            "adds r7, r6, r2",
+            "movs r4, #0",
+            "mov r8, r4",
+            "mov r9, r4",
+            "mov r12, r4",
+            "mov lr, r4",
+            "rsbs r2, r2, #0",
+            dense_rows!("r4" "r5" "r2"; "r1" "r8", "r3" "r9", "r6" "r12", "r7" "lr"),
+            "pop {{r2}}",
+            "mov r4, r8",
+            "mov r5, r9",
+            "mov r6, r12",
+            "mov r7, lr",
+            "stm r2!, {{r4, r5, r6, r7}}",
+            "pop {{r4, r5}}",
+            "mov r8, r4",
+            "mov r9, r5",
             "pop {{r4-r7, pc}}",
         )
     }
@@ -467,8 +616,32 @@ mod tile {
         )
     }
 
+    /// a + (a >> 31) of x in r1, for the mantissa in r5 and r6; r2, r3 and r4 are overwritten.
+    macro_rules! finish {
+        () => {
+            // The carry of the shift by 15 is the last bit that is shifted out, which rounds.
+            "sxth r2, r1
+             subs r1, r1, r2
+             asrs r1, r1, #16
+             movs r3, r1
+             muls r3, r5, r3
+             movs r4, r2
+             muls r4, r6, r4
+             adds r3, r3, r4
+             muls r2, r5, r2
+             asrs r2, r2, #16
+             adds r3, r3, r2
+             muls r1, r6, r1
+             lsls r1, r1, #1
+             asrs r3, r3, #15
+             adcs r1, r3
+             asrs r2, r1, #31
+             adds r1, r1, r2"
+        };
+    }
+
     /// Sums of channels become outputs: per output 31 instructions and 34 cycles, of rectified ones where the sum is negative 11 and 16. The formula is that of
-    /// [`high_product`](super::V6m) and of `Rounding::short`.
+    /// [`by_halves`](super::by_halves) and of `Rounding::short`.
     ///
     /// # Safety
     /// The pointers are good for the channels, of which there is one, and for the pixels, of which there is one.
@@ -528,24 +701,7 @@ mod tile {
             "add r1, r8",
             "cmp r1, r11",
             "blt 5f",
-            "sxth r2, r1",
-            "subs r1, r1, r2",
-            "asrs r1, r1, #16",
-            "movs r3, r1",
-            "muls r3, r5, r3",
-            "movs r4, r2",
-            "muls r4, r6, r4",
-            "adds r3, r3, r4",
-            "muls r2, r5, r2",
-            "asrs r2, r2, #16",
-            "adds r3, r3, r2",
-            "muls r1, r6, r1",
-            "lsls r1, r1, #1",
-            // The carry is the last bit that is shifted out, which rounds.
-            "asrs r3, r3, #15",
-            "adcs r1, r3",
-            "asrs r2, r1, #31",
-            "adds r1, r1, r2",
+            finish!(),
             "add r1, r9",
             "mov r2, lr",
             "asrs r1, r2",
@@ -565,6 +721,84 @@ mod tile {
             "cmp r1, r2",
             "bne 1b",
             "add sp, #24",
+            "pop {{r4-r7}}",
+            "mov r8, r4",
+            "mov r9, r5",
+            "mov r10, r6",
+            "mov r11, r7",
+            "pop {{r4-r7, pc}}",
+            "4:",
+            "asrs r1, r1, #31",
+            "movs r2, #127",
+            "eors r1, r2",
+            "b 3b",
+            "5:",
+            "movs r1, #127",
+            "mvns r1, r1",
+            "b 3b",
+        )
+    }
+
+    /// [`finish`] for one pixel: per output 42 instructions, of rectified ones where the sum is negative 15.
+    ///
+    /// # Safety
+    /// The pointers are good for the channels, of which there is one; sums and outputs lie one behind the other.
+    //
+    // | register    | holds                                             | register | holds                                 |
+    // |-------------|---------------------------------------------------|----------|---------------------------------------|
+    // | r0          | next sum                                          | r8       | 2^(s−1) + zero point · 2^s            |
+    // | r1          | the sum x, its upper half xh, the output          | r9       | `offset`                              |
+    // | r2          | the bias, the lower half xl, products             | r10      | next channel                          |
+    // | r3, r4      | mantissa, s − 1; products                         | r11      | `limit`                               |
+    // | r5, r6      | lower and upper half of the mantissa              | r12      | `end`                                 |
+    // | r7          | next output                                       | lr       | s                                     |
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn finish_one(outputs: *mut Outputs) {
+        naked_asm!(
+            "push {{r4-r7, lr}}",
+            "mov r4, r8",
+            "mov r5, r9",
+            "mov r6, r10",
+            "mov r7, r11",
+            "push {{r4-r7}}",
+            "ldr r1, [r0, #20]",
+            "mov r9, r1",
+            "ldr r1, [r0, #32]",
+            "mov r11, r1",
+            "ldr r7, [r0, #12]",
+            "ldm r0!, {{r1, r2, r3}}",
+            "mov r10, r2",
+            "mov r12, r3",
+            "movs r0, r1",
+            "2:",
+            "mov r1, r10",
+            "ldm r1!, {{r2, r3, r4}}",
+            "mov r10, r1",
+            "ldm r0!, {{r1}}",
+            "adds r1, r1, r2",
+            "cmp r1, r11",
+            "blt 5f",
+            "uxth r5, r3",
+            "asrs r6, r3, #16",
+            "mov r2, r9",
+            "lsls r2, r4",
+            "mov r8, r2",
+            "adds r4, #1",
+            "mov lr, r4",
+            finish!(),
+            "add r1, r8",
+            "mov r2, lr",
+            "asrs r1, r2",
+            // Beyond int8 the sign says which end it is.
+            "sxtb r2, r1",
+            "cmp r1, r2",
+            "bne 4f",
+            "3:",
+            "strb r1, [r7]",
+            "adds r7, #1",
+            "mov r1, r10",
+            "cmp r1, r12",
+            "bne 2b",
             "pop {{r4-r7}}",
             "mov r8, r4",
             "mov r9, r5",

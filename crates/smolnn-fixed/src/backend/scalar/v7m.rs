@@ -3,7 +3,8 @@
 //! upper half, rounded, to another. That is 1.5 cycles of arithmetic per product where MLA by itself takes 2.
 
 use super::depthwise::Block;
-use super::kernels::{Core, DenseSums, Job, Kernel, Multiply, Sums};
+use super::kernels::{Core, DenseRows, DenseSums, Job, Kernel, Multiply, Outputs, Sums};
+use super::pack::DENSE_ROWS;
 
 /// The core: registers for the sums of a channel and four pixels, but not for rows of a depthwise convolution.
 pub(super) struct V7m;
@@ -11,6 +12,9 @@ pub(super) struct V7m;
 impl Core for V7m {
     const CONVOLVE: Option<Kernel<Job>> = Some(tile::convolve);
     const DENSE_BLOCKS: Option<Kernel<Job>> = Some(tile::dense_blocks);
+    const DENSE_ROWS: [DenseRows; DENSE_ROWS] =
+        [tile::dense_row, tile::dense_two_rows, tile::dense_three_rows, tile::dense_four_rows];
+    const FINISH: Option<Kernel<Outputs>> = Some(tile::finish);
     const QUAD: Multiply = quad;
     const PAIR: Option<Multiply> = Some(pair);
 
@@ -63,7 +67,7 @@ mod tile {
     use core::arch::naked_asm;
 
     use super::super::depthwise::Block;
-    use super::super::kernels::Job;
+    use super::super::kernels::{Job, Outputs};
 
     /// Two depths of four pixels and a channel, eight multiply-accumulates in fourteen instructions and 19 cycles. Single loads
     /// behind each other take a cycle each but for the first. `$d` is the whole address of the last word: that of a turn moves r0 on.
@@ -453,7 +457,7 @@ mod tile {
         };
     }
 
-    /// Sums of eight outputs, each with 128·Σ x in it.
+    /// Sums of eight outputs, whose accumulators start from `sums`.
     ///
     /// # Safety
     /// `input` has `depth` values, `weights` eight bytes for each of them, `sums` eight numbers.
@@ -477,14 +481,8 @@ mod tile {
             "add r2, r0, r2",
             "push {{r3, r12}}",
             "mov r3, r2",
-            "movs r4, #0",
-            "movs r5, #0",
-            "movs r6, #0",
-            "movs r7, #0",
-            "mov r8, r4",
-            "mov r9, r4",
-            "mov r10, r4",
-            "mov r11, r4",
+            "ldr r4, [sp]",
+            "ldm r4, {{r4-r11}}",
             "cmp r0, r3",
             "beq 3f",
             "2:",
@@ -511,6 +509,112 @@ mod tile {
             "sub r10, r10, r11, lsl #8",
             "pop {{r3, r12}}",
             "stm r3, {{r4-r11}}",
+            "pop {{r4-r11, pc}}",
+        )
+    }
+
+    /// One input times some rows of weights, which all move on: the input in r7, the weights in the other registers. Loads behind each
+    /// other take a cycle each but for the first.
+    macro_rules! dense_rows_step {
+        ($($weight:literal $row:literal $sum:literal),*) => {
+            concat!(
+                "ldrsb r7, [r0], #1\n",
+                $("ldrsb ", $weight, ", [", $row, "], #1\n",)*
+                $("mla ", $sum, ", ", $weight, ", r7, ", $sum, "\n",)*
+            )
+        };
+    }
+
+    /// The kernels of dense layers whose rows of weights lie one behind the other: the rows but the first, each with the one before it;
+    /// for each row the register of a weight, of the next weight's address and of the sum; and how r2 becomes the end of the inputs
+    /// again where it held a weight.
+    macro_rules! dense_rows {
+        ($name:ident; $($next:literal $before:literal),*; $($weight:literal $row:literal $sum:literal),*; $end:literal) => {
+            /// Sums of some outputs.
+            ///
+            /// # Safety
+            /// `input` has `depth` values, one at least, `weights` as many for each output; `sums` has a number for each.
+            //
+            // | register      | holds                    | register      | holds                                   |
+            // |---------------|--------------------------|---------------|-----------------------------------------|
+            // | r0            | next input               | r7            | the input                               |
+            // | r1, r4, r5, r6 | next weights of the rows | r3, r12, lr   | weights                                 |
+            // | r2            | end of the inputs, of four rows a weight | r8 to r11 | sums                        |
+            // | [sp]          | end of the inputs        | [sp, #4]      | `sums`                                  |
+            #[unsafe(naked)]
+            pub(super) unsafe extern "C" fn $name(input: *const i8, weights: *const i8, depth: usize, sums: *mut i32) {
+                naked_asm!(
+                    "push {{r2-r11, lr}}",
+                    $(concat!("add ", $next, ", ", $before, ", r2"),)*
+                    $(concat!("mov ", $sum, ", #0"),)*
+                    "lsls r3, r2, #31",
+                    "add r2, r2, r0",
+                    "str r2, [sp]",
+                    // A turn takes two inputs; of an odd number the first is taken by the second half of a turn.
+                    "bmi 4f",
+                    "2:",
+                    dense_rows_step!($($weight $row $sum),*),
+                    "4:",
+                    dense_rows_step!($($weight $row $sum),*),
+                    $end,
+                    "cmp r0, r2",
+                    "bne 2b",
+                    "pop {{r2, r3}}",
+                    $(concat!("str ", $sum, ", [r3], #4"),)*
+                    "pop {{r4-r11, pc}}",
+                )
+            }
+        };
+    }
+
+    dense_rows!(dense_row; ; "r3" "r1" "r8"; "");
+    dense_rows!(dense_two_rows; "r4" "r1"; "r3" "r1" "r8", "r12" "r4" "r9"; "");
+    dense_rows!(dense_three_rows; "r4" "r1", "r5" "r4"; "r3" "r1" "r8", "r12" "r4" "r9", "lr" "r5" "r10"; "");
+    dense_rows!(
+        dense_four_rows;
+        "r4" "r1", "r5" "r4", "r6" "r5";
+        "r3" "r1" "r8", "r12" "r4" "r9", "lr" "r5" "r10", "r2" "r6" "r11";
+        "ldr r2, [sp]"
+    );
+
+    /// Sums of channels become outputs: twelve instructions for each, and seven for the channel. `limit` does not matter.
+    ///
+    /// # Safety
+    /// The pointers are good for the channels, of which there is one, and for the pixels, of which there is one.
+    //
+    // | register    | holds                                             | register | holds                                 |
+    // |-------------|---------------------------------------------------|----------|---------------------------------------|
+    // | r0          | next output                                       | r6       | `offset`                              |
+    // | r1          | next sum                                          | r7       | `lanes`                               |
+    // | r2          | next channel                                      | r9, r10, r11 | bias, mantissa and shift of the channel |
+    // | r3, r8      | the sum, then the output; taken by the arithmetic | r12      | rounding constant                     |
+    // | r4          | first output of the next channel                  | lr       | end of the channel's sums             |
+    // | r5          | `stride`                                          | [sp], [sp, #4] | end of the channels, `skip`     |
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn finish(outputs: *mut Outputs) {
+        naked_asm!(
+            "push {{r4-r11, lr}}",
+            "ldm r0, {{r1-r8}}",
+            "push {{r3, r8}}",
+            "1:",
+            "ldm r2!, {{r9, r10, r11}}",
+            "lsl r12, r6, r11",
+            "mov r0, r4",
+            "adds r4, #1",
+            "add lr, r1, r7",
+            "2:",
+            "ldr r3, [r1], #4",
+            "add r3, r9, r3, lsl #1",
+            output!("r3", "r10", "r11", "r12", "r8"),
+            "strb r3, [r0]",
+            "add r0, r0, r5",
+            "cmp r1, lr",
+            "bne 2b",
+            "ldrd r3, r8, [sp]",
+            "add r1, r1, r8",
+            "cmp r2, r3",
+            "bne 1b",
+            "add sp, #8",
             "pop {{r4-r11, pc}}",
         )
     }
