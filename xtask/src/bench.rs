@@ -41,6 +41,9 @@ pub struct Arguments {
     /// Measures small code instead of fast code.
     #[arg(long)]
     small: bool,
+    /// Measures the kernels for RISC-V cores whose MULH is slow.
+    #[arg(long)]
+    slow_mulh: bool,
 }
 
 /// One figure.
@@ -263,6 +266,7 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
     let options = options(arguments.kernel.as_deref(), common.model.as_deref());
     let mut figures = Vec::new();
     for &board in &boards {
+        let variant = variant.clone().for_mulh(board, arguments.slow_mulh)?;
         figures.extend(measure(board, &variant, &options, |line| eprintln!("{}: {line}", board.label()))?);
     }
     if figures.is_empty() {

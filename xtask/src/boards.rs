@@ -43,6 +43,8 @@ pub struct Board {
     pub rate: u32,
     /// Models and kernels that need more than 16 KiB of RAM are left out.
     pub small: bool,
+    /// Conformance runs on it with the kernels for cores whose MULH is slow.
+    pub slow_mulh: bool,
     /// The core, for people.
     pub core: &'static str,
     /// The board of the baseline's figures.
@@ -61,6 +63,7 @@ const MPS2: Board = Board {
     memory: "mps2",
     rate: 40_000,
     small: false,
+    slow_mulh: false,
     core: "Cortex-M3",
     baseline: "m3",
 };
@@ -83,6 +86,7 @@ const VIRT: Board = Board {
     memory: "virt",
     rate: 1000,
     small: false,
+    slow_mulh: false,
     core: "RV32IMAC",
     baseline: "rv32",
 };
@@ -127,7 +131,13 @@ pub const BOARDS: [Board; 9] = [
         ..MPS2
     },
     VIRT,
-    Board { name: Name::Rv32imafc, triple: "riscv32imafc-unknown-none-elf", core: "RV32IMAFC", ..VIRT },
+    Board {
+        name: Name::Rv32imafc,
+        triple: "riscv32imafc-unknown-none-elf",
+        slow_mulh: true,
+        core: "RV32IMAFC",
+        ..VIRT
+    },
 ];
 
 impl Name {

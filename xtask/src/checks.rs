@@ -222,7 +222,13 @@ fn example(name: &str) -> Result<Vec<String>> {
 fn build(suite: &mut Suite<'_>, boards: &[&'static Board], programs: &'static [&str]) -> BTreeMap<Name, Step> {
     let mut step = |board: &'static Board| {
         suite.step(format!("firmware for {}", board.label()), Lane::Firmware, &[], move || {
-            firmware::build(board, programs, &Variant::default())?;
+            let (compared, others): (Vec<&str>, Vec<&str>) =
+                programs.iter().copied().partition(|program| board.slow_mulh && *program == "conformance");
+            for (programs, variant) in [(compared, Variant::conformance(board)), (others, Variant::default())] {
+                if !programs.is_empty() {
+                    firmware::build(board, &programs, &variant)?;
+                }
+            }
             Ok(Tally::ONE)
         })
     };
@@ -232,7 +238,8 @@ fn build(suite: &mut Suite<'_>, boards: &[&'static Board], programs: &'static [&
 /// Kernels and models on every board.
 fn conformance_runs(suite: &mut Suite<'_>, boards: &[&'static Board], built: &BTreeMap<Name, Step>) {
     for &board in boards {
-        let name = format!("conformance on {} ({}, {})", board.label(), board.core, board.machine);
+        let how = if board.slow_mulh { ", without MULH" } else { "" };
+        let name = format!("conformance on {} ({}, {}{how})", board.label(), board.core, board.machine);
         suite.step(name, Lane::Apart, &[built[&board.name]], move || conformance(board, &[]));
     }
 }
@@ -252,7 +259,7 @@ pub fn readme_shows(text: &str) -> Result<()> {
 
 /// Runs the conformance image of a board, for which it is built, and counts its cases; says what failed.
 pub fn conformance(board: &Board, options: &[&str]) -> Result<Tally> {
-    let image = firmware::image(board, "conformance", &Variant::default());
+    let image = firmware::image(board, "conformance", &Variant::conformance(board));
     let mut tally = Tally::default();
     let mut done = None;
     let run = firmware::run(board, &image, options, CONFORMANCE, |line| {

@@ -20,6 +20,8 @@ pub struct Variant {
     pub backend: Option<String>,
     /// Small code instead of fast code.
     pub size: bool,
+    /// Kernels for RISC-V cores whose MULH is slow.
+    pub slow_mulh: bool,
     /// The wake word that is built in, instead of the project's own.
     pub model: Option<PathBuf>,
     /// The model of pictures that is built in.
@@ -40,6 +42,22 @@ impl Variant {
         }
     }
 
+    /// The build whose kernels and models are compared: that of the board alone which shows it has the kernels for a slow MULH.
+    pub fn conformance(board: &Board) -> Self {
+        Self { slow_mulh: board.slow_mulh, ..Self::default() }
+    }
+
+    /// The variant with kernels for a slow MULH, if that is wanted.
+    ///
+    /// # Errors
+    /// A board that is no RISC-V.
+    pub fn for_mulh(self, board: &Board, slow_mulh: bool) -> Result<Self> {
+        if slow_mulh && board.is_arm() {
+            return Err(fault(Kind::Usage, format!("--slow-mulh is for RISC-V, not for the {}", board.label())));
+        }
+        Ok(Self { slow_mulh, ..self })
+    }
+
     /// Runs a build.
     fn run(&self, cargo: &mut Command) -> Result<()> {
         if self.quiet { shell::output(cargo).map(drop) } else { shell::run(cargo) }
@@ -53,6 +71,9 @@ impl Variant {
         }
         if self.size {
             suffix += "-size";
+        }
+        if self.slow_mulh {
+            suffix += "-slow-mulh";
         }
         suffix
     }
@@ -80,6 +101,9 @@ fn flags(board: &Board, variant: &Variant) -> Vec<String> {
     }
     if variant.size {
         flags.push("--cfg=smolnn_optimize=\"size\"".into());
+    }
+    if variant.slow_mulh {
+        flags.push("--cfg=smolnn_slow_mulh".into());
     }
     flags
 }

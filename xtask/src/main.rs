@@ -141,6 +141,9 @@ struct QemuArguments {
     /// Forces a backend.
     #[arg(long)]
     backend: Option<String>,
+    /// Builds the kernels for RISC-V cores whose MULH is slow.
+    #[arg(long)]
+    slow_mulh: bool,
     /// Options for the program.
     #[arg(last = true)]
     options: Vec<String>,
@@ -222,7 +225,7 @@ fn qemu(arguments: &QemuArguments, install: bool) -> Result<()> {
     let board = arguments.board.board();
     setup::ensure(&[board], install)?;
     let program = arguments.program.name();
-    let variant = Variant::with_backend(arguments.backend.as_deref())?;
+    let variant = Variant::with_backend(arguments.backend.as_deref())?.for_mulh(board, arguments.slow_mulh)?;
     println!("{program} on {}: {}, {}", board.label(), board.core, board.machine);
     let images = firmware::build(board, &[&program], &variant)?;
     let options: Vec<&str> = arguments.options.iter().map(String::as_str).collect();

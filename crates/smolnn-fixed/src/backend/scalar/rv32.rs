@@ -20,6 +20,12 @@ impl Core for Rv32 {
     const QUAD: Multiply = quad;
     const PAIR: Option<Multiply> = Some(pair);
 
+    #[cfg(smolnn_slow_mulh)]
+    #[inline(always)]
+    fn high_product(sum: i32, channel: &crate::pack::Channel) -> i32 {
+        super::kernels::by_halves((channel.bias >> 1).wrapping_add(sum), channel.multiplier)
+    }
+
     #[inline(always)]
     unsafe fn winograd(columns: &[i16], weights: &[i16], sums: &mut [i32]) {
         // SAFETY: the slices have the lengths for one number of input channels, as the caller vouches.
@@ -226,8 +232,70 @@ mod tile {
         };
     }
 
+    /// (x·m + 2^30) >> 31 in the place of 2x in `$x`, with the mantissa m in `$m`; `$t` is overwritten.
+    #[cfg(not(smolnn_slow_mulh))]
+    macro_rules! high_product {
+        ($x:literal, $m:literal, $t:literal, $u:literal, $v:literal) => {
+            concat!(
+                "mul ", $t, ", ", $x, ", ", $m, "\n", "mulh ", $x, ", ", $x, ", ", $m, "\n", "srli ", $t, ", ", $t,
+                ", 31\n", "add ", $x, ", ", $x, ", ", $t, "\n",
+            )
+        };
+    }
+
+    /// The same by [`by_halves`](super::super::kernels::by_halves); `$m`, `$t`, `$u` and `$v` are overwritten.
+    #[cfg(smolnn_slow_mulh)]
+    macro_rules! high_product {
+        ($x:literal, $m:literal, $t:literal, $u:literal, $v:literal) => {
+            concat!(
+                "srai ", $x, ", ", $x, ", 1\n", "slli ", $t, ", ", $x, ", 16\n", "srai ", $t, ", ", $t, ", 16\n",
+                "sub ", $x, ", ", $x, ", ", $t, "\n", "srai ", $x, ", ", $x, ", 16\n", "srli ", $u, ", ", $m, ", 16\n",
+                "slli ", $m, ", ", $m, ", 16\n", "srli ", $m, ", ", $m, ", 16\n", "mul ", $v, ", ", $t, ", ", $m, "\n",
+                "srai ", $v, ", ", $v, ", 16\n", "mul ", $t, ", ", $t, ", ", $u, "\n", "add ", $v, ", ", $v, ", ", $t,
+                "\n", "mul ", $m, ", ", $x, ", ", $m, "\n", "add ", $v, ", ", $v, ", ", $m, "\n", "mul ", $x, ", ", $x,
+                ", ", $u, "\n", "slli ", $x, ", ", $x, ", 1\n", "lui ", $t, ", 4\n", "add ", $v, ", ", $v, ", ", $t,
+                "\n", "srai ", $v, ", ", $v, ", 15\n", "add ", $x, ", ", $x, ", ", $v, "\n",
+            )
+        };
+    }
+
+    /// Sets ra to the rounding constant of the channel's shift in t2, and t2 to the whole shift. The layer's offset is at 20(sp).
+    macro_rules! rounding {
+        () => {
+            "lw ra, 20(sp)
+             sll ra, ra, t2
+             addi t2, t2, 1\n"
+        };
+    }
+
+    // A slow MULH is done without, which takes the registers of bias, mantissa and rounding constant: these are loaded for each output.
+    #[cfg(not(smolnn_slow_mulh))]
+    macro_rules! for_channel {
+        ($($code:tt)*) => {
+            $($code)*
+        };
+    }
+    #[cfg(smolnn_slow_mulh)]
+    macro_rules! for_channel {
+        ($($code:tt)*) => {
+            ""
+        };
+    }
+    #[cfg(not(smolnn_slow_mulh))]
+    macro_rules! for_output {
+        ($($code:tt)*) => {
+            ""
+        };
+    }
+    #[cfg(smolnn_slow_mulh)]
+    macro_rules! for_output {
+        ($($code:tt)*) => {
+            $($code)*
+        };
+    }
+
     /// Requantises one sum and stores the output at `$to` from `$base`. `$x` is twice the sum, t0 the bias, t1 the mantissa, t2 the
-    /// shift, ra the rounding constant, a6 and a7 are the bounds of the clamp; a1 is overwritten.
+    /// shift, ra the rounding constant, a6 and a7 are the bounds of the clamp; a1 is overwritten, and what is loaded `for_output`.
     macro_rules! output {
         ($x:literal, $to:literal, $base:literal) => {
             concat!(
@@ -236,20 +304,8 @@ mod tile {
                 ", ",
                 $x,
                 ", t0\n",
-                "mul a1, ",
-                $x,
-                ", t1\n",
-                "mulh ",
-                $x,
-                ", ",
-                $x,
-                ", t1\n",
-                "srli a1, a1, 31\n",
-                "add ",
-                $x,
-                ", ",
-                $x,
-                ", a1\n",
+                high_product!($x, "t1", "a1", "t0", "ra"),
+                for_output!(rounding!()),
                 "srai a1, ",
                 $x,
                 ", 31\n",
@@ -293,7 +349,7 @@ mod tile {
         };
     }
 
-    /// Loads the parameters of a channel at a0 into the registers of `output`; the layer's offset is at 20(sp).
+    /// Loads the parameters of a channel at a0 into the registers of `output`.
     macro_rules! channel {
         ($bias:literal, $mantissa:literal, $shift:literal) => {
             concat!(
@@ -306,9 +362,7 @@ mod tile {
                 "lw t2, ",
                 $shift,
                 "(a0)\n",
-                "lw ra, 20(sp)\n",
-                "sll ra, ra, t2\n",
-                "addi t2, t2, 1\n",
+                for_channel!(rounding!()),
             )
         };
     }
@@ -651,10 +705,12 @@ mod tile {
         )
     }
 
-    /// The four outputs of a channel out of its two pairs of accumulators, stored at `$at` from a2, a3, a4 and a5.
+    /// The four outputs of the channel whose parameters lie at the given offsets from a0, out of its two pairs of accumulators, stored at
+    /// `$at` from a2, a3, a4 and a5.
     macro_rules! outputs {
-        ($t0:literal, $u0:literal, $t1:literal, $u1:literal, $at:literal) => {
+        ($t0:literal, $u0:literal, $t1:literal, $u1:literal, $bias:literal, $mantissa:literal, $shift:literal, $at:literal) => {
             concat!(
+                for_channel!(channel!($bias, $mantissa, $shift)),
                 "slli a1, ",
                 $u0,
                 ", 16\n",
@@ -676,24 +732,28 @@ mod tile {
                 ", ",
                 $t0,
                 ", 1\n",
+                for_output!(channel!($bias, $mantissa, $shift)),
                 output!($t0, $at, "a2"),
                 "slli ",
                 $u0,
                 ", ",
                 $u0,
                 ", 1\n",
+                for_output!(channel!($bias, $mantissa, $shift)),
                 output!($u0, $at, "a3"),
                 "slli ",
                 $t1,
                 ", ",
                 $t1,
                 ", 1\n",
+                for_output!(channel!($bias, $mantissa, $shift)),
                 output!($t1, $at, "a4"),
                 "slli ",
                 $u1,
                 ", ",
                 $u1,
                 ", 1\n",
+                for_output!(channel!($bias, $mantissa, $shift)),
                 output!($u1, $at, "a5"),
             )
         };
@@ -768,14 +828,10 @@ mod tile {
              add a3, a2, t0
              add a4, a3, t0
              add a5, a4, t0",
-            channel!("0", "4", "8"),
-            outputs!("s0", "s1", "s2", "s3", "0"),
-            channel!("12", "16", "20"),
-            outputs!("s4", "s5", "s6", "s7", "1"),
-            channel!("24", "28", "32"),
-            outputs!("s8", "s9", "s10", "s11", "2"),
-            channel!("36", "40", "44"),
-            outputs!("t3", "t4", "t5", "t6", "3"),
+            outputs!("s0", "s1", "s2", "s3", "0", "4", "8", "0"),
+            outputs!("s4", "s5", "s6", "s7", "12", "16", "20", "1"),
+            outputs!("s8", "s9", "s10", "s11", "24", "28", "32", "2"),
+            outputs!("t3", "t4", "t5", "t6", "36", "40", "44", "3"),
             "addi a0, a0, 48
              sw a0, 8(sp)
              addi a2, a2, 4
@@ -803,7 +859,8 @@ mod tile {
     /// and t2, the number of pixels to t3.
     macro_rules! line_channel {
         () => {
-            "lw a1, 12(a0)
+            concat!(
+                "lw a1, 12(a0)
              lb s0, 0(a1)
              lb s1, 1(a1)
              lb s2, 2(a1)
@@ -818,8 +875,12 @@ mod tile {
              lw a1, 16(a0)
              lw t4, 0(a1)
              lw t5, 4(a1)
-             lw t6, 8(a1)
-             addi a1, a1, 12
+             lw t6, 8(a1)\n",
+                for_output!(
+                    "sw t4, 0(sp)
+             sw t5, 4(sp)\n"
+                ),
+                "addi a1, a1, 12
              sw a1, 16(a0)
              lw s9, 28(a0)
              sll s9, s9, t6
@@ -833,19 +894,22 @@ mod tile {
              add t0, t0, ra
              add t2, t2, ra
              lw t3, 40(a0)\n"
+            )
         };
     }
 
-    /// Requantises the sum in a3, stores the output at t2 and moves t2 on to the next pixel.
+    /// Requantises the sum in a3, stores the output at t2 and moves t2 on to the next pixel; a1 and a2 are overwritten.
     macro_rules! line_output {
         () => {
-            "slli a3, a3, 1
-             add a3, a3, t4
-             mul a2, a3, t5
-             mulh a3, a3, t5
-             srli a2, a2, 31
-             add a3, a3, a2
-             srai a2, a3, 31
+            concat!(
+                "slli a3, a3, 1
+             add a3, a3, t4\n",
+                high_product!("a3", "t5", "a1", "a2", "t4"),
+                for_output!(
+                    "lw t4, 0(sp)
+             lw t5, 4(sp)\n"
+                ),
+                "srai a2, a3, 31
              add a3, a3, s9
              add a3, a3, a2
              sra a3, a3, t6
@@ -857,6 +921,7 @@ mod tile {
              10:
              sb a3, 0(t2)
              add t2, t2, t1\n"
+            )
         };
     }
 
