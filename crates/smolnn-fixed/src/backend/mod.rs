@@ -39,6 +39,7 @@ use crate::pack::{Channel, Layout};
 use crate::pool::Kind;
 use crate::q::Q15;
 use crate::quantise::OutputRange;
+use crate::rnn::svdf::{Svdf, filters_portable};
 use crate::tensors::{Operands, Source, Tensors};
 
 /// The bodies and the small properties of a backend. Bodies that it leaves out are the portable ones. Bodies of layers with packed
@@ -108,6 +109,18 @@ pub(crate) trait Bodies {
     #[inline(always)]
     fn mul<T: Element, P: Pairs>(layer: &Mul<P>, operands: impl Operands<T>) -> Result<(), ShapeError> {
         elementwise::mul_portable(layer, operands)
+    }
+
+    /// Moves every element but the first to the place before it.
+    #[inline(always)]
+    fn forget_oldest<T: Element>(values: &mut [T]) {
+        smolnn_core::forget_oldest(values);
+    }
+
+    /// Runs the filter of every unit of an SVDF over its histories.
+    #[inline(always)]
+    fn filters<S: Element>(layer: &Svdf<'_, S>, state: &[S], output: &mut [i8]) {
+        filters_portable(layer, state, output);
     }
 
     /// The largest of the values, of which there is one at least.

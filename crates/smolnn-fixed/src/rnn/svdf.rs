@@ -11,8 +11,9 @@
 //! - Rounding: [`Multiplier::apply`].
 //! - Held by: `svdf_*` goldens (tests/host/golden/recurrent.rs).
 
-use smolnn_core::{ShapeError, excluded_run, forget_oldest};
+use smolnn_core::{ShapeError, excluded, excluded_run};
 
+use crate::backend::{Bodies, Chosen};
 use crate::dense::{DenseToInt16, dense_to_int16};
 use crate::element::Element;
 use crate::quantise::{Multiplier, OutputRange, clamp};
@@ -21,13 +22,13 @@ use crate::quantise::{Multiplier, OutputRange, clamp};
 #[derive(Clone, Copy, Debug)]
 pub struct Svdf<'a, S> {
     features: DenseToInt16<'a>,
-    time_weights: &'a [S],
-    bias: &'a [i32],
-    memory: usize,
-    rank: usize,
-    multiplier: Multiplier,
-    output: OutputRange,
-    state_zero_point: i32,
+    pub(crate) time_weights: &'a [S],
+    pub(crate) bias: &'a [i32],
+    pub(crate) memory: usize,
+    pub(crate) rank: usize,
+    pub(crate) multiplier: Multiplier,
+    pub(crate) output: OutputRange,
+    pub(crate) state_zero_point: i32,
 }
 
 impl<'a, S: Element> Svdf<'a, S> {
@@ -117,7 +118,7 @@ pub fn step<S: Element>(
     let Some(features) = features.get_mut(..count) else { return excluded_run() };
     dense_to_int16(&layer.features, input, features, scratch)?;
     // All histories move in one run, over whose ends the newest features are written.
-    forget_oldest(state);
+    Chosen::forget_oldest(state);
     for (history, &feature) in state.chunks_exact_mut(layer.memory.max(1)).zip(features.iter()) {
         let feature = clamp(i32::from(feature), S::LEAST, S::LARGEST) + layer.state_zero_point;
         let newest = S::wrap(if size_of::<S>() == 1 { feature } else { clamp(feature, S::LEAST, S::LARGEST) });
@@ -125,10 +126,16 @@ pub fn step<S: Element>(
             *last = newest;
         }
     }
+    Chosen::filters(layer, state, output);
+    Ok(())
+}
+
+/// Runs the filter of every unit over its histories, whose newest values are there.
+pub(crate) fn filters_portable<S: Element>(layer: &Svdf<'_, S>, state: &[S], output: &mut [i8]) {
     let filter = (layer.memory * layer.rank).max(1);
     let (mut histories, mut filters) = (state.chunks_exact(filter), layer.time_weights.chunks_exact(filter));
     for (unit, result) in output.iter_mut().enumerate() {
-        let (Some(history), Some(weights)) = (histories.next(), filters.next()) else { return excluded_run() };
+        let (Some(history), Some(weights)) = (histories.next(), filters.next()) else { return excluded() };
         let bias = layer.bias.get(unit).copied().unwrap_or(0);
         let mut sum = history.iter().zip(weights).fold(bias, |sum, (&value, &weight)| {
             let (value, weight): (i32, i32) = (value.into(), weight.into());
@@ -141,7 +148,6 @@ pub fn step<S: Element>(
         }
         *result = layer.output.finish(layer.multiplier.apply(sum)) as i8;
     }
-    Ok(())
 }
 
 /// Runs one step of several sequences, one state, input and output behind the other: as many as the state's length says.

@@ -2,7 +2,7 @@
 
 use smolnn_core::{Pool2dShape, ShapeError};
 
-use super::{conv2d, dense, dense_int16, depthwise, elementwise, pool};
+use super::{conv2d, dense, dense_int16, depthwise, elementwise, pool, svdf};
 use crate::backend::Bodies;
 use crate::conv::{Conv2d, DepthwiseConv2d};
 use crate::dense::{Dense, DenseToInt16};
@@ -11,6 +11,7 @@ use crate::elementwise::{Add, AddInt16, Mul, Pairs};
 use crate::pack::Channel;
 use crate::pool::Kind;
 use crate::quantise::OutputRange;
+use crate::rnn::svdf::Svdf;
 use crate::tensors::{Operands, Tensors};
 
 /// The backend of cores with Helium.
@@ -58,6 +59,16 @@ impl Bodies for Helium {
     #[inline(always)]
     fn add_int16<P: Pairs>(layer: &AddInt16<P>, operands: impl Operands<i16>) -> Result<(), ShapeError> {
         elementwise::add_int16(layer, operands)
+    }
+
+    #[inline(always)]
+    fn forget_oldest<T: Element>(values: &mut [T]) {
+        svdf::forget_oldest(values);
+    }
+
+    #[inline(always)]
+    fn filters<S: Element>(layer: &Svdf<'_, S>, state: &[S], output: &mut [i8]) {
+        svdf::filters(layer, state, output);
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 //! One instruction multiplies and adds 16 bytes (VMLADAVA) into a core register; one VLDM loads the weights of four of
 //! them. That leaves requantisation, which works on four channels at once: VQRDMULH is the reference's first rounding;
 //! VQDMLAH with 1 adds −1 to what is negative, after which VRSHL's halves go away from zero, as the second rounding
-//! wants. It would be wrong for a shift by 0; the packing sees to that.
+//! wants. For a shift by 0 it is right behind a ReLU alone; the packing sees to that.
 
 pub(crate) mod pack;
 
@@ -25,6 +25,8 @@ mod elementwise;
 mod matrix;
 #[cfg(bodies = "helium")]
 mod pool;
+#[cfg(bodies = "helium")]
+mod svdf;
 #[cfg(bodies = "helium")]
 mod vector;
 
