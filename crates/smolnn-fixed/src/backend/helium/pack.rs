@@ -12,13 +12,14 @@
 //! **To int16** (dense to int16): as the matrix layout, but before the mantissas stand four left shifts, and behind
 //! them the right shifts; either may be 0.
 //!
-//! In the other layouts every shift has to be a right shift by 1..=31, else the layer has the portable layout.
+//! In the other layouts every shift has to be a right shift by 1..=31, or by 0 behind a ReLU, else the layer has the portable layout.
 #![forbid(unsafe_code)]
 
 use smolnn_core::{Conv2dShape, DepthwiseConv2dShape};
 
 use crate::backend::portable::pack::{little_endian, words as byte_words};
 use crate::pack::{Channel, Layout, Needs, PackedShape, Rows};
+use crate::quantise::OutputRange;
 
 /// Weights in one vector.
 pub(crate) const CHUNK: usize = 16;
@@ -99,9 +100,8 @@ pub(crate) const fn needs(shape: &PackedShape) -> Needs {
 }
 
 /// Writes the layout of the shape, unless the weights do not allow it. `words` is long enough.
-pub(crate) fn write(layout: Layout, rows: &Rows<'_>, words: &mut [u32]) -> Option<Layout> {
-    let has_right_shifts =
-        || (0..rows.outputs).all(|channel| (-31..=-1).contains(&rows.weights.multiplier(channel).shift));
+pub(crate) fn write(layout: Layout, rows: &Rows<'_>, output: &OutputRange, words: &mut [u32]) -> Option<Layout> {
+    let has_right_shifts = || (0..rows.outputs).all(|channel| allows(rows, output, channel));
     match layout {
         Layout::HeliumMatrix if has_right_shifts() => {
             matrix(rows, MATRIX_PARAMETERS, |channel| [channel.multiplier, channel.shift], words);
@@ -115,6 +115,21 @@ pub(crate) fn write(layout: Layout, rows: &Rows<'_>, words: &mut [u32]) -> Optio
         _ => return None,
     }
     Some(layout)
+}
+
+/// Whether the channel's multiplier is one that the kernels round as the reference does: one that shifts to the right, or behind a ReLU
+/// one that shifts nothing. There a negative product, from which the kernels take 1 too many, gives the least output all the same.
+fn allows(rows: &Rows<'_>, output: &OutputRange, channel: usize) -> bool {
+    // Sums of less than 2^30: what is added to their products stays within 32 bits.
+    let is_short = || {
+        let products = rows.row(channel).map(|weight| i64::from(weight).abs() * 128).sum::<i64>();
+        products + i64::from(rows.folded(channel).bias).abs() < 1 << 30
+    };
+    match rows.weights.multiplier(channel).shift {
+        -31..=-1 => true,
+        0 => output.minimum >= output.zero_point && is_short(),
+        _ => false,
+    }
 }
 
 const fn matrix_words(channels: usize, depth: usize, parameters: usize) -> u64 {
