@@ -2,15 +2,15 @@
 //!
 //! A patch is some runs of bytes that are adjacent in the input, one per row of the kernel; see [`Runs`]. Where a pixel sees
 //! padding, or taps are dilated, its patch is copied first, so that the runs stand one behind the other.
-//! Pixels are taken three at a time in the order of the output, across its rows: a row may be written as soon as the
-//! pixels before it are done, so that overlapping tensors stay legal.
+//! Pixels are taken three at a time in the order of the output, across its rows, and two at a time where two or four are left: a row may be written as soon
+//! as the pixels before it are done, so that overlapping tensors stay legal.
 
 use core::arch::naked_asm;
 
 use smolnn_core::Conv2dShape;
 
 use super::pack::{self, Runs};
-use super::tile::{self, Tile, widen};
+use super::tile::{self, Tiles, widen};
 use super::winograd::winograd;
 use crate::Tensors;
 use crate::backend::winograd::tiles;
@@ -38,8 +38,8 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
             let Some(tiles) = tiles(shape) else { return };
             winograd(layer, &tiles, input, output, scratch.as_mut_ptr());
         } else {
-            let (tile, zero_point) = (tile::of(layer.layout, &layer.output), layer.input_zero_point);
-            pairs(tile, shape, layer.words, zero_point, &layer.output, input, output, scratch.as_mut_ptr());
+            let (tiles, zero_point) = (tile::of(layer.layout, &layer.output, pixels(shape)), layer.input_zero_point);
+            pairs(tiles, shape, layer.words, zero_point, &layer.output, input, output, scratch.as_mut_ptr());
         }
     }
 }
@@ -103,30 +103,34 @@ impl Pixel {
         }
     }
 
-    /// Start of the first of three windows side by side that lie in the input.
-    #[inline(always)]
-    fn three_windows(&self) -> Option<*const i8> {
-        let (first, end) = self.inside;
-        let offset = self.column * self.step;
-        (self.column >= first && self.column + 3 <= end).then(|| self.start.wrapping_add(offset))
-    }
-
     /// Start of the pixel's window, if it lies in the input.
     pub(super) fn window(&self) -> Option<*const i8> {
+        self.windows(1)
+    }
+
+    /// Start of the first of so many windows side by side that lie in the input.
+    #[inline(always)]
+    fn windows(&self, count: usize) -> Option<*const i8> {
         let (first, end) = self.inside;
         let offset = self.column * self.step;
-        (self.column >= first && self.column < end).then(|| self.start.wrapping_add(offset))
+        (self.column >= first && self.column + count <= end).then(|| self.start.wrapping_add(offset))
     }
 }
 
-/// Runs a convolution on words of the layout of pairs, or of the wide one, whose tile comes as an argument: one copy of this code
+/// The pixels of the output.
+#[inline(always)]
+pub(super) fn pixels(shape: &Conv2dShape) -> usize {
+    shape.batch() * shape.output().height * shape.output().width
+}
+
+/// Runs a convolution on words of the layout of pairs, or of the wide one, whose tiles come as an argument: one copy of this code
 /// serves both, and a model links the tiles of its own layers alone.
 ///
 /// # Safety
-/// The words have the tile's layout; input, output and scratch memory have the lengths that the shape says.
+/// The words have the tiles' layout; input, output and scratch memory have the lengths that the shape says.
 #[inline(never)]
 pub(super) unsafe fn pairs(
-    tile: Tile,
+    tiles: Tiles,
     shape: &Conv2dShape,
     words: &[u32],
     input_zero_point: i8,
@@ -149,25 +153,24 @@ pub(super) unsafe fn pairs(
     let mut pixel = Pixel::first(shape, input);
     let mut source = input;
     let mut output_pixel = output;
-    let mut left = shape.batch() * shape.output().height * shape.output().width;
+    let mut left = pixels(shape);
     while left > 0 {
-        let count = left.min(3);
-        // Where less than three pixels are left, the outputs of the missing ones are stored at the place of the first pixel's,
-        // which are stored last and overwrite them.
+        let (tile, count) = if left == 3 || left > 4 { (tiles.three, 3) } else { (tiles.two, left.min(2)) };
+        // Beside a single pixel, the output of the missing one is stored at its place, which is stored last and overwrites it. The third patch of two pixels
+        // is widened and not read.
         let mut patches = [Patch { start: source, pitch: row_pitch }; 3];
         if pointwise {
             for patch in patches.iter_mut().take(count) {
                 patch.start = source;
                 source = source.wrapping_add(shape.input().channels);
             }
-        } else if count == 3
-            && let Some(mut start) = pixel.three_windows()
+        } else if count > 1
+            && let Some(start) = pixel.windows(count)
         {
-            for patch in &mut patches {
-                patch.start = start;
-                start = start.wrapping_add(pixel.step);
-            }
-            pixel.pass(shape, 3);
+            patches[0].start = start;
+            patches[1].start = start.wrapping_add(pixel.step);
+            patches[2].start = if count > 2 { patches[1].start.wrapping_add(pixel.step) } else { start };
+            pixel.pass(shape, count);
         } else {
             let mut copy = copies;
             for patch in patches.iter_mut().take(count) {
@@ -187,14 +190,13 @@ pub(super) unsafe fn pairs(
             }
         }
         let stride = if count > 1 { channels } else { 0 };
-        let last = if count > 2 { 2 * channels } else { 0 };
         // SAFETY: the sources are windows in the input or copies of patches; words, scratch memory and output are as long as the
         // shape says, as the caller vouches.
         unsafe {
             gather(&runs, &patches, scratch, rests, rest);
             let mut words = words.as_ptr();
             if channels > 1 {
-                words = tile(words, scratch, groups, output_pixel, stride, last, channels / 2);
+                words = tile(words, scratch, groups, output_pixel, stride, 2 * channels, channels / 2);
             }
             if channels % 2 == 1 {
                 let mut odd = [0_i8; 6];

@@ -30,8 +30,8 @@ pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: 
             wide_vector(layer.words, shape.inputs(), shape.outputs(), input, output, scratch.as_mut_ptr());
             super::memory::clamp(output, shape.outputs(), &layer.output);
         } else {
-            let (tile, conv) = (tile::of(layer.layout, &layer.output), shape.as_conv2d());
-            pairs(tile, &conv, layer.words, 0, &layer.output, input, output, scratch.as_mut_ptr());
+            let (tiles, conv) = (tile::of(layer.layout, &layer.output, shape.batch()), shape.as_conv2d());
+            pairs(tiles, &conv, layer.words, 0, &layer.output, input, output, scratch.as_mut_ptr());
         }
     }
 }

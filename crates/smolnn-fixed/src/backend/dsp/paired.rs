@@ -7,15 +7,15 @@
 
 /// What the tile's loop takes: `columns` and the steps but the last go to the stack at 16.
 macro_rules! tile_prepare {
-    ($weights:ident) => {
+    ($weights:ident, $pixels:ident) => {
         "subs r2, r2, #1
          strd r1, r2, [sp, #16]"
     };
 }
 
-/// The tile's loop: four depths of three pixels and two channels in a step, on wide weights two times two depths.
+/// The tile's loop: four depths of three pixels and two channels in a step, on wide weights two times two depths; and the same of two pixels.
 macro_rules! tile_products {
-    (begin packed) => {
+    (begin packed, three) => {
         "smlad r5, r10, r3, r5
          ldr.w lr, [r1]
          smlad r7, r10, r12, r7
@@ -39,7 +39,7 @@ macro_rules! tile_products {
          add.w r0, r0, #8
          smlad r8, r11, lr, r8\n"
     };
-    (begin wide) => {
+    (begin wide, three) => {
         "smlad r4, r10, r3, r4
          ldr.w lr, [r1]
          smlad r6, r10, r12, r6
@@ -63,7 +63,43 @@ macro_rules! tile_products {
          smlad r7, r11, r12, r7
          smlad r9, r11, lr, r9\n"
     };
-    ($weights:ident) => {
+    (begin packed, two) => {
+        "smlad r5, r10, r3, r5
+         sxtb16 r11, r10
+         smlad r7, r10, r12, r7
+         ldr.w r10, [r0]
+         smlad r4, r11, r3, r4
+         ldr.w r8, [r1, #4]
+         smlad r6, r11, r12, r6
+         ldr.w r9, [r1, #8]
+         smlad r5, r10, r8, r5
+         sxtb16 r11, r10
+         smlad r7, r10, r9, r7
+         ldr.w r10, [r0, #4]
+         smlad r4, r11, r8, r4
+         add.w r1, r1, #24
+         smlad r6, r11, r9, r6
+         add.w r0, r0, #8\n"
+    };
+    (begin wide, two) => {
+        "smlad r4, r10, r3, r4
+         ldr.w r11, [r0]
+         smlad r6, r10, r12, r6
+         ldr.w r10, [r0, #4]
+         smlad r5, r11, r3, r5
+         ldr.w r8, [r1, #4]
+         smlad r7, r11, r12, r7
+         ldr.w r9, [r1, #8]
+         smlad r4, r10, r8, r4
+         ldr.w r11, [r0, #8]
+         smlad r6, r10, r9, r6
+         ldr.w r10, [r0, #12]
+         smlad r5, r11, r8, r5
+         add.w r1, r1, #24
+         smlad r7, r11, r9, r7
+         add.w r0, r0, #16\n"
+    };
+    ($weights:ident, $pixels:ident) => {
         concat!(
             "ldrd r1, r2, [sp, #16]
              ldr.w r10, [r0]
@@ -74,13 +110,13 @@ macro_rules! tile_products {
              cmp r2, #0
              beq.w 3f
             2:\n",
-            tile_products!(begin $weights),
+            tile_products!(begin $weights, $pixels),
             "ldr r12, [r1, #-4]
              ldr r3, [r1, #-8]
              subs r2, r2, #1
              bne.w 2b
             3:\n",
-            tile_products!(begin $weights),
+            tile_products!(begin $weights, $pixels),
         )
     };
 }

@@ -1,22 +1,35 @@
 //! The inner loops for cores that issue one instruction at a time (Cortex-M4, M33): multiple loads, which take a cycle less than as many single ones, and
 //! no counting, since every loop is unrolled and entered where as many steps are left as there are. `paired` has the same loops for the Cortex-M7.
 //!
-//! Eight steps make a turn. A step is so many wide instructions of four bytes; `adr`, `mla` and `orr` make the address where the first turn starts.
+//! Eight steps make a turn, or four. A step is so many wide instructions of four bytes; `adr`, `mla` and `orr` make the address where the first turn starts.
 
-/// Where the first turn of the tile's loop starts, for a step of so many bytes: `columns`, turns and that address go to the stack at 16.
+/// Where the first turn of the tile's loop starts, for a step of so many bytes, and turns of 1 << `$shift` steps: `columns`, turns and that address go to the
+/// stack at 16.
 macro_rules! tile_prepare {
-    (packed) => {
-        tile_prepare!("68")
+    (packed, three) => {
+        tile_prepare!("68", "7", "3")
     };
-    (wide) => {
-        tile_prepare!("64")
+    (wide, three) => {
+        tile_prepare!("64", "7", "3")
     };
-    ($bytes:literal) => {
+    (packed, two) => {
+        tile_prepare!("52", "3", "2")
+    };
+    (wide, two) => {
+        tile_prepare!("48", "3", "2")
+    };
+    ($bytes:literal, $most:literal, $shift:literal) => {
         concat!(
             "rsb r3, r2, #0
-             and r3, r3, #7
-             adds r2, #7
-             lsrs r2, r2, #3
+             and r3, r3, #",
+            $most,
+            "
+             adds r2, #",
+            $most,
+            "
+             lsrs r2, r2, #",
+            $shift,
+            "
              movs r4, #",
             $bytes,
             "
@@ -30,8 +43,9 @@ macro_rules! tile_prepare {
 }
 
 /// The tile's loop: four depths of three pixels and two channels in a step. On wide weights, which need no unpacking, a step is two times two depths.
+/// Of two pixels, which are the rest of a run, a turn has half as many steps, for less code.
 macro_rules! tile_products {
-    (step packed) => {
+    (step packed, three) => {
         "ldmia.w r0!, {{r10, r11}}
          ldmia.w r1!, {{r3, r12, lr}}
          smlad r5, r10, r3, r5
@@ -50,10 +64,25 @@ macro_rules! tile_products {
          smlad r6, r11, r12, r6
          smlad r8, r11, lr, r8\n"
     };
-    (step wide) => {
-        concat!(tile_products!(half wide), tile_products!(half wide))
+    (step packed, two) => {
+        "ldmia.w r0!, {{r10, r11}}
+         ldrd r3, r12, [r1], #12
+         smlad r5, r10, r3, r5
+         smlad r7, r10, r12, r7
+         sxtb16 r10, r10
+         smlad r4, r10, r3, r4
+         smlad r6, r10, r12, r6
+         ldrd r3, r12, [r1], #12
+         smlad r5, r11, r3, r5
+         smlad r7, r11, r12, r7
+         sxtb16 r11, r11
+         smlad r4, r11, r3, r4
+         smlad r6, r11, r12, r6\n"
     };
-    (half wide) => {
+    (step wide, $pixels:ident) => {
+        concat!(tile_products!(half $pixels), tile_products!(half $pixels))
+    };
+    (half three) => {
         "ldmia.w r0!, {{r10, r11}}
          ldmia.w r1!, {{r3, r12, lr}}
          smlad r4, r10, r3, r4
@@ -63,20 +92,35 @@ macro_rules! tile_products {
          smlad r7, r11, r12, r7
          smlad r9, r11, lr, r9\n"
     };
-    ($weights:ident) => {
+    (half two) => {
+        "ldmia.w r0!, {{r10, r11}}
+         ldrd r3, r12, [r1], #12
+         smlad r4, r10, r3, r4
+         smlad r6, r10, r12, r6
+         smlad r5, r11, r3, r5
+         smlad r7, r11, r12, r7\n"
+    };
+    (turn $weights:ident, three) => {
+        concat!(tile_products!(half of a turn $weights, three), tile_products!(half of a turn $weights, three))
+    };
+    (turn $weights:ident, two) => {
+        tile_products!(half of a turn $weights, two)
+    };
+    (half of a turn $weights:ident, $pixels:ident) => {
+        concat!(
+            tile_products!(step $weights, $pixels),
+            tile_products!(step $weights, $pixels),
+            tile_products!(step $weights, $pixels),
+            tile_products!(step $weights, $pixels),
+        )
+    };
+    ($weights:ident, $pixels:ident) => {
         concat!(
             "add r1, sp, #16
              ldmia.w r1, {{r1, r2, pc}}
              .p2align 2
             2:\n",
-            tile_products!(step $weights),
-            tile_products!(step $weights),
-            tile_products!(step $weights),
-            tile_products!(step $weights),
-            tile_products!(step $weights),
-            tile_products!(step $weights),
-            tile_products!(step $weights),
-            tile_products!(step $weights),
+            tile_products!(turn $weights, $pixels),
             "subs r2, r2, #1
              bne.w 2b\n"
         )

@@ -1,4 +1,4 @@
-//! The micro-kernel of convolutions: three pixels times two output channels at a time.
+//! The micro-kernel of convolutions: three pixels times two output channels at a time, and two pixels where fewer than three are left.
 //!
 //! - Columns: for every group of four depths six words, the even depths (0, 2) of the three pixels as pairs of i16, then
 //!   the odd ones (1, 3): what SXTB16 gives without further shuffling.
@@ -10,6 +10,8 @@
 //!   most the zero point, which is the least output.
 //!
 //! 17 instructions for 24 products in the inner loop, 52 around it for the six outputs; 26 where the core issues two at a time, in 13 cycles by llvm-mca.
+//! Of two pixels it is 13 for 16, and 40 around it for the four outputs: five pixels are three and two, four are two and two, so that none is computed in
+//! vain but beside a single one. Both read columns of three pixels.
 //! Held by: random shapes against the oracle on the boards (the `conformance` firmware).
 
 use core::arch::naked_asm;
@@ -20,17 +22,28 @@ use crate::pack::Layout;
 use crate::quantise::OutputRange;
 
 /// [`tile`] or another one of this file.
-pub(super) type Tile = unsafe extern "C" fn(*const u32, *const u32, usize, *mut i8, usize, usize, usize) -> *const u32;
+type Tile = unsafe extern "C" fn(*const u32, *const u32, usize, *mut i8, usize, usize, usize) -> *const u32;
 
-/// The tile for words of the layout, which is that of pairs or the wide one, and for outputs of that range.
+/// The tiles of a layer.
+#[derive(Clone, Copy)]
+pub(super) struct Tiles {
+    /// Of three pixels.
+    pub three: Tile,
+    /// Of two pixels; not to be called where the pixels make whole threes.
+    pub two: Tile,
+}
+
+/// The tiles for words of the layout, which is that of pairs or the wide one, for outputs of that range, and so many pixels.
+// Inlined, so that a model links the tiles that its own layers need.
 #[inline(always)]
-pub(super) fn of(layout: Layout, output: &OutputRange) -> Tile {
-    match (layout.is(Layout::DspWide), output.is_rectified()) {
-        (false, false) => tile,
-        (false, true) => rectified_tile,
-        (true, false) => wide_tile,
-        (true, true) => rectified_wide_tile,
-    }
+pub(super) fn of(layout: Layout, output: &OutputRange, pixels: usize) -> Tiles {
+    let (three, two): (Tile, Tile) = match (layout.is(Layout::DspWide), output.is_rectified()) {
+        (false, false) => (tile, tile_of_two),
+        (false, true) => (rectified_tile, rectified_tile_of_two),
+        (true, false) => (wide_tile, wide_tile_of_two),
+        (true, true) => (rectified_wide_tile, rectified_wide_tile_of_two),
+    };
+    Tiles { three, two: if pixels.is_multiple_of(3) { three } else { two } }
 }
 
 /// Requantises a doubled sum with multiplier, rounding and shift in r10, r11, r12; r3 is overwritten.
@@ -40,20 +53,36 @@ macro_rules! finish {
     };
 }
 
-/// The body of the tile around the inner loop, which is that of the core's schedule: how outputs are requantised, the kind of weights, what is done to
-/// the sums of the odd channel behind the loop, and how they are doubled.
+/// What a tile does for its third pixel, if it has three.
+macro_rules! third {
+    (three, $($lines:tt)*) => { $($lines)* };
+    (two, $($lines:tt)*) => { "" };
+}
+
+/// What is done to the sums of the odd channel behind the loop: those of packed weights are 256 times as much, and the even channel's.
+macro_rules! separate {
+    (packed, $even:literal, $odd:literal) => {
+        concat!("subs ", $odd, ", ", $odd, ", ", $even)
+    };
+    (wide, $even:literal, $odd:literal) => {
+        ""
+    };
+}
+
+/// Doubles a sum of the odd channel.
+macro_rules! double_odd {
+    (packed, $odd:literal) => {
+        concat!("asrs ", $odd, ", ", $odd, ", #7")
+    };
+    (wide, $odd:literal) => {
+        concat!("lsls ", $odd, ", ", $odd, ", #1")
+    };
+}
+
+/// The body of the tile around the inner loop, which is that of the core's schedule: how outputs are requantised, the kind of weights, and whether there are
+/// three pixels or two.
 macro_rules! tile {
-    ($outputs:ident, packed) => {
-        tile!(
-            $outputs, packed;
-            "subs r5, r5, r4", "subs r7, r7, r6", "sub r9, r9, r8";
-            "asrs r5, r5, #7", "asrs r7, r7, #7", "asr r9, r9, #7"
-        )
-    };
-    ($outputs:ident, wide) => {
-        tile!($outputs, wide;; "lsls r5, r5, #1", "lsls r7, r7, #1", "lsl r9, r9, #1")
-    };
-    ($outputs:ident, $weights:ident; $($separate:literal),*; $($double:literal),*) => {
+    ($outputs:ident, $weights:ident, $pixels:ident) => {
         naked_asm!(
             env!("SMOLNN_DSP_CORE"),
             "push {{r4-r11, lr}}",
@@ -64,36 +93,39 @@ macro_rules! tile {
             "sub sp, #28",
             "strd r3, r4, [sp]",
             "strd r5, r6, [sp, #8]",
-            tile_prepare!($weights),
+            tile_prepare!($weights, $pixels),
             // The two sums of each pixel start from the first two words of the channels' stream.
             "1:",
             "ldmia r0!, {{r4, r5}}",
             "mov r6, r4",
             "mov r7, r5",
-            "mov r8, r4",
-            "mov r9, r5",
-            tile_products!($weights),
+            third!($pixels, "mov r8, r4\nmov r9, r5"),
+            tile_products!($weights, $pixels),
             // The even channel's sums are in r4, r6, r8. Multiplier, rounding and shift go to r10, r11, r12.
             parameters!(),
-            $($separate,)*
+            separate!($weights, "r4", "r5"),
+            separate!($weights, "r6", "r7"),
+            third!($pixels, separate!($weights, "r8", "r9")),
             "lsls r4, r4, #1",
             "lsls r6, r6, #1",
-            "lsl r8, r8, #1",
+            third!($pixels, "lsl r8, r8, #1"),
             finish!($outputs, "r4"),
             finish!($outputs, "r6"),
-            finish!($outputs, "r8"),
+            third!($pixels, finish!($outputs, "r8")),
             // r5, r7, r9 hold the odd channel's sums, 256 times as much where they are packed.
             "ldmia.w r0!, {{r10, r11, r12}}",
-            $($double,)*
+            double_odd!($weights, "r5"),
+            double_odd!($weights, "r7"),
+            third!($pixels, double_odd!($weights, "r9")),
             finish!($outputs, "r5"),
             finish!($outputs, "r7"),
-            finish!($outputs, "r9"),
+            third!($pixels, finish!($outputs, "r9")),
             "bfi r4, r5, #8, #8",
             "bfi r6, r7, #8, #8",
-            "bfi r8, r9, #8, #8",
+            third!($pixels, "bfi r8, r9, #8, #8"),
             "ldmia.w sp, {{r1, r2, r3, r5}}",
             "strh r6, [r1, r2]",
-            "strh.w r8, [r1, r3]",
+            third!($pixels, "strh.w r8, [r1, r3]"),
             "strh r4, [r1], #2",
             "str r1, [sp]",
             "cmp r1, r5",
@@ -122,6 +154,8 @@ macro_rules! tile {
 // | r5, r7, r9  | 256·A1 + A0 of both channels               | 256·A1, then results; r5: end of the first pixel's outputs |
 // | r10, r11    | weights of both channels; those of the even one | multiplier, rounding          |
 //
+// Of two pixels r8 and r9 hold no sums; the paired schedule has two depths there.
+//
 // | stack | holds                            | stack | holds                               |
 // |-------|----------------------------------|-------|-------------------------------------|
 // | 0     | next output of the first pixel   | 16    | `columns`                           |
@@ -138,7 +172,7 @@ unsafe extern "C" fn tile(
     last: usize,
     pairs: usize,
 ) -> *const u32 {
-    tile!(any, packed)
+    tile!(any, packed, three)
 }
 
 /// As [`tile`], for outputs that are rectified.
@@ -155,7 +189,7 @@ unsafe extern "C" fn rectified_tile(
     last: usize,
     pairs: usize,
 ) -> *const u32 {
-    tile!(rectified, packed)
+    tile!(rectified, packed, three)
 }
 
 /// As [`tile`], on words of the wide layout: the two sums of each pixel are those of the two channels.
@@ -172,7 +206,7 @@ unsafe extern "C" fn wide_tile(
     last: usize,
     pairs: usize,
 ) -> *const u32 {
-    tile!(any, wide)
+    tile!(any, wide, three)
 }
 
 /// As [`wide_tile`], for outputs that are rectified.
@@ -189,7 +223,75 @@ unsafe extern "C" fn rectified_wide_tile(
     last: usize,
     pairs: usize,
 ) -> *const u32 {
-    tile!(rectified, wide)
+    tile!(rectified, wide, three)
+}
+
+/// As [`tile`], for two pixels: the columns' third one is left out, and nothing is written at `output + last`.
+///
+/// # Safety
+/// As for [`tile`].
+#[unsafe(naked)]
+unsafe extern "C" fn tile_of_two(
+    words: *const u32,
+    columns: *const u32,
+    groups: usize,
+    output: *mut i8,
+    stride: usize,
+    last: usize,
+    pairs: usize,
+) -> *const u32 {
+    tile!(any, packed, two)
+}
+
+/// As [`rectified_tile`], for two pixels: the columns' third one is left out, and nothing is written at `output + last`.
+///
+/// # Safety
+/// As for [`rectified_tile`].
+#[unsafe(naked)]
+unsafe extern "C" fn rectified_tile_of_two(
+    words: *const u32,
+    columns: *const u32,
+    groups: usize,
+    output: *mut i8,
+    stride: usize,
+    last: usize,
+    pairs: usize,
+) -> *const u32 {
+    tile!(rectified, packed, two)
+}
+
+/// As [`wide_tile`], for two pixels: the columns' third one is left out, and nothing is written at `output + last`.
+///
+/// # Safety
+/// As for [`wide_tile`].
+#[unsafe(naked)]
+unsafe extern "C" fn wide_tile_of_two(
+    words: *const u32,
+    columns: *const u32,
+    groups: usize,
+    output: *mut i8,
+    stride: usize,
+    last: usize,
+    pairs: usize,
+) -> *const u32 {
+    tile!(any, wide, two)
+}
+
+/// As [`rectified_wide_tile`], for two pixels: the columns' third one is left out, and nothing is written at `output + last`.
+///
+/// # Safety
+/// As for [`rectified_wide_tile`].
+#[unsafe(naked)]
+unsafe extern "C" fn rectified_wide_tile_of_two(
+    words: *const u32,
+    columns: *const u32,
+    groups: usize,
+    output: *mut i8,
+    stride: usize,
+    last: usize,
+    pairs: usize,
+) -> *const u32 {
+    tile!(rectified, wide, two)
 }
 
 /// Widens `runs` runs of `groups` groups of four bytes of each of three pixels into columns; gives the end of the columns.
