@@ -10,7 +10,7 @@ use core::arch::naked_asm;
 use smolnn_core::Conv2dShape;
 
 use super::pack::{self, Runs};
-use super::tile::{self, Tiles, widen};
+use super::tile::{self, Patches, Tiles, widen};
 use super::winograd::winograd;
 use crate::Tensors;
 use crate::backend::winograd::tiles;
@@ -149,44 +149,59 @@ pub(super) unsafe fn pairs(
     let copies = rests.wrapping_add(3 * rest);
     let copy_pitch = shape.columns().kernel() * shape.input().channels;
     let row_pitch = shape.rows().dilation() * shape.input().row();
+    let step = shape.input().channels;
     let pointwise = shape.is_pointwise();
     let mut pixel = Pixel::first(shape, input);
     let mut source = input;
     let mut output_pixel = output;
     let mut left = pixels(shape);
+    if pointwise && runs.length.is_multiple_of(4) && channels.is_multiple_of(2) {
+        // What the loop below does, of pixels that need neither rests nor an odd channel: nearly all of a network that goes by rows.
+        while left == 3 || left > 4 {
+            let third = source.wrapping_add(2 * step);
+            let patches = Patches { starts: [source, source.wrapping_add(step), third], pitches: [0; 3] };
+            // SAFETY: the pixels lie in the input; words, scratch memory and output are as long as the shape says.
+            unsafe {
+                widen(&patches, scratch, groups, 1);
+                (tiles.three)(words.as_ptr(), scratch, groups, output_pixel, channels, 2 * channels, channels / 2);
+            }
+            source = third.wrapping_add(step);
+            output_pixel = output_pixel.wrapping_add(3 * channels);
+            left -= 3;
+        }
+    }
     while left > 0 {
         let (tile, count) = if left == 3 || left > 4 { (tiles.three, 3) } else { (tiles.two, left.min(2)) };
         // Beside a single pixel, the output of the missing one is stored at its place, which is stored last and overwrites it. The third patch of two pixels
         // is widened and not read.
-        let mut patches = [Patch { start: source, pitch: row_pitch }; 3];
+        let mut patches = Patches { starts: [source; 3], pitches: [row_pitch; 3] };
         if pointwise {
-            for patch in patches.iter_mut().take(count) {
-                patch.start = source;
-                source = source.wrapping_add(shape.input().channels);
+            for start in patches.starts.iter_mut().take(count) {
+                *start = source;
+                source = source.wrapping_add(step);
             }
         } else if count > 1
             && let Some(start) = pixel.windows(count)
         {
-            patches[0].start = start;
-            patches[1].start = start.wrapping_add(pixel.step);
-            patches[2].start = if count > 2 { patches[1].start.wrapping_add(pixel.step) } else { start };
+            let second = start.wrapping_add(pixel.step);
+            patches.starts = [start, second, if count > 2 { second.wrapping_add(pixel.step) } else { start }];
             pixel.pass(shape, count);
         } else {
             let mut copy = copies;
-            for patch in patches.iter_mut().take(count) {
-                *patch = match pixel.window() {
-                    Some(start) => Patch { start, pitch: row_pitch },
+            for (start, pitch) in patches.starts.iter_mut().zip(&mut patches.pitches).take(count) {
+                (*start, *pitch) = match pixel.window() {
+                    Some(start) => (start, row_pitch),
                     None => {
                         // SAFETY: the copies have room for three patches.
                         unsafe { stage(shape, &pixel, input_zero_point, copy) };
-                        Patch { start: copy, pitch: copy_pitch }
+                        (copy.cast_const(), copy_pitch)
                     }
                 };
                 copy = copy.wrapping_add(4 * groups);
                 pixel.advance(shape);
             }
             for index in count..3 {
-                patches[index] = patches[0];
+                (patches.starts[index], patches.pitches[index]) = (patches.starts[0], patches.pitches[0]);
             }
         }
         let stride = if count > 1 { channels } else { 0 };
@@ -214,34 +229,24 @@ pub(super) unsafe fn pairs(
     unsafe { super::memory::clamp(output, shape.output_len(), range) };
 }
 
-/// The patch of a pixel, in the input or a copy of it. The assembly knows the order of the fields.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Patch {
-    start: *const i8,
-    /// Bytes from the start of a run to that of the next one.
-    pitch: usize,
-}
-
 /// Widens three patches.
 ///
 /// # Safety
 /// The runs of the patches can be read, the columns of three pixels written at `columns`, three times `rest` bytes at `rests`.
 #[inline(always)]
-unsafe fn gather(runs: &Runs, patches: &[Patch; 3], mut columns: *mut u32, rests: *mut i8, rest: usize) {
+unsafe fn gather(runs: &Runs, patches: &Patches, mut columns: *mut u32, rests: *mut i8, rest: usize) {
     let whole = runs.length / 4;
     let partial = runs.length % 4;
     // SAFETY: the runs can be read, and columns and rests written, as the caller vouches; counts of 0 are left out.
     unsafe {
         if whole > 0 {
-            let [first, second, third] = patches.map(|patch| patch.start);
-            let [first_gap, second_gap, third_gap] = patches.map(|patch| patch.pitch.wrapping_sub(4 * whole));
-            columns = widen(first, second, third, columns, whole, runs.count, first_gap, second_gap, third_gap);
+            columns = widen(patches, columns, whole, runs.count);
         }
         if partial > 0 {
             copy_rests(patches, rests, 4 * whole, partial, runs.count, rest);
             let rests = rests.cast_const();
-            widen(rests, rests.add(rest), rests.add(2 * rest), columns, rest / 4, 1, 0, 0, 0);
+            let patches = Patches { starts: [rests, rests.add(rest), rests.add(2 * rest)], pitches: [0; 3] };
+            widen(&patches, columns, rest / 4, 1);
         }
     }
 }
@@ -254,14 +259,14 @@ unsafe fn gather(runs: &Runs, patches: &[Patch; 3], mut columns: *mut u32, rests
 //
 // | register | holds                               | register | holds                               |
 // |----------|-------------------------------------|----------|-------------------------------------|
-// | r0, lr   | next patch, end of the patches      | r5       | its pitch less `partial`            |
+// | r0, lr   | next start, end of the starts       | r5       | its pitch less `partial`            |
 // | r1       | where the next byte goes            | r6, r7   | runs that are left, `runs`          |
 // | r2       | `whole`                             | r8       | bytes between the rests of two patches |
 // | r3       | `partial`                           | r9       | a byte                              |
 // | r4       | next byte of a run                  | r12      | bytes of a run that are left        |
 #[unsafe(naked)]
 unsafe extern "C" fn copy_rests(
-    patches: &[Patch; 3],
+    patches: &Patches,
     rests: *mut i8,
     whole: usize,
     partial: usize,
@@ -273,9 +278,10 @@ unsafe extern "C" fn copy_rests(
         "push {{r4-r9, lr}}",
         "ldrd r7, r8, [sp, #28]",
         "mls r8, r7, r3, r8",
-        "add lr, r0, #24",
+        "add lr, r0, #12",
         "1:",
-        "ldmia r0!, {{r4, r5}}",
+        "ldr r5, [r0, #12]",
+        "ldr r4, [r0], #4",
         "add r4, r2",
         "subs r5, r5, r3",
         "mov r6, r7",

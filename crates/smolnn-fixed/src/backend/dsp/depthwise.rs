@@ -15,6 +15,8 @@
 
 use core::arch::naked_asm;
 
+use smolnn_core::DepthwiseConv2dShape;
+
 use super::depthwise_rows::two_rows;
 use super::depthwise_taps::{scattered_taps, taps};
 use super::pack::{self, RECORD};
@@ -97,9 +99,8 @@ unsafe fn three(
     let padding = usize::from(layer.input_zero_point as u8) * 0x0101_0101;
     let needed = pack::three_columns(shape);
     let inside = shape.input().width.min(needed - shape.columns().before());
-    // All records become padding here. The kernels write those of columns inside the input only.
     // SAFETY: the scratch memory holds a record for every column.
-    unsafe { super::memory::fill(scratch, RECORD * needed, half) };
+    unsafe { pad(scratch, shape, RECORD, half) };
     let step = 4 * RECORD * shape.columns().stride();
     let mut row = Row {
         channels,
@@ -154,6 +155,20 @@ unsafe fn three(
     }
     // SAFETY: the output is as long as its shape says.
     unsafe { super::memory::clamp(output, shape.output_len(), &layer.output) };
+}
+
+/// Makes the records of columns that are padding, of `record` words each. The kernels write those of columns inside the input.
+///
+/// # Safety
+/// The scratch memory holds a record for every column.
+pub(super) unsafe fn pad(records: *mut u32, shape: &DepthwiseConv2dShape, record: usize, half: u32) {
+    let (needed, before) = (pack::three_columns(shape), shape.columns().before());
+    let end = needed.min(before + shape.input().width);
+    // SAFETY: as the caller vouches.
+    unsafe {
+        super::memory::fill(records, record * before, half);
+        super::memory::fill(records.add(record * end), record * (needed - end), half);
+    }
 }
 
 /// The loop that turns columns of the input into records. `$first` and `$last` put four bytes of the first and of the last row

@@ -17,6 +17,7 @@
 use core::arch::naked_asm;
 use core::hint::black_box;
 
+use super::depthwise::pad;
 use super::pack::{self, PAIRED_RECORD};
 use super::requantise::requantise;
 use crate::conv::DepthwiseConv2d;
@@ -91,9 +92,8 @@ unsafe fn run(
     let needed = pack::three_columns(shape);
     let inside = shape.input().width.min(needed - shape.columns().before());
     let start = output;
-    // All records become padding here. The kernels write those of columns inside the input only.
     // SAFETY: the scratch memory holds a record for every column.
-    unsafe { super::memory::fill(scratch, PAIRED_RECORD * needed, half) };
+    unsafe { pad(scratch, shape, PAIRED_RECORD, half) };
     let (height, width) = (shape.output().height, shape.output().width);
     let (input_row, output_row, before) = (shape.input().row(), shape.output().row(), shape.rows().before());
     let mut rows = Rows {

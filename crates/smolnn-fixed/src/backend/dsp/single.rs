@@ -1,7 +1,7 @@
 //! The inner loops for cores that issue one instruction at a time (Cortex-M4, M33): multiple loads, which take a cycle less than as many single ones, and
 //! no counting, since every loop is unrolled and entered where as many steps are left as there are. `paired` has the same loops for the Cortex-M7.
 //!
-//! Eight steps make a turn, or four. A step is so many wide instructions of four bytes; `adr`, `mla` and `orr` make the address where the first turn starts.
+//! Eight steps make a turn, or two. A step is so many wide instructions of four bytes; `adr`, `mla` and `orr` make the address where the first turn starts.
 
 /// Where the first turn of the tile's loop starts, for a step of so many bytes, and turns of 1 << `$shift` steps: `columns`, turns and that address go to the
 /// stack at 16.
@@ -13,10 +13,10 @@ macro_rules! tile_prepare {
         tile_prepare!("64", "7", "3")
     };
     (packed, two) => {
-        tile_prepare!("52", "3", "2")
+        tile_prepare!("52", "1", "1")
     };
     (wide, two) => {
-        tile_prepare!("48", "3", "2")
+        tile_prepare!("48", "1", "1")
     };
     ($bytes:literal, $most:literal, $shift:literal) => {
         concat!(
@@ -43,7 +43,7 @@ macro_rules! tile_prepare {
 }
 
 /// The tile's loop: four depths of three pixels and two channels in a step. On wide weights, which need no unpacking, a step is two times two depths.
-/// Of two pixels, which are the rest of a run, a turn has half as many steps, for less code.
+/// Of two pixels, which are the rest of a run, a turn has two steps and not eight, for less code.
 macro_rules! tile_products {
     (step packed, three) => {
         "ldmia.w r0!, {{r10, r11}}
@@ -101,18 +101,18 @@ macro_rules! tile_products {
          smlad r7, r11, r12, r7\n"
     };
     (turn $weights:ident, three) => {
-        concat!(tile_products!(half of a turn $weights, three), tile_products!(half of a turn $weights, three))
+        concat!(
+            tile_products!(steps $weights, three),
+            tile_products!(steps $weights, three),
+            tile_products!(steps $weights, three),
+            tile_products!(steps $weights, three),
+        )
     };
     (turn $weights:ident, two) => {
-        tile_products!(half of a turn $weights, two)
+        tile_products!(steps $weights, two)
     };
-    (half of a turn $weights:ident, $pixels:ident) => {
-        concat!(
-            tile_products!(step $weights, $pixels),
-            tile_products!(step $weights, $pixels),
-            tile_products!(step $weights, $pixels),
-            tile_products!(step $weights, $pixels),
-        )
+    (steps $weights:ident, $pixels:ident) => {
+        concat!(tile_products!(step $weights, $pixels), tile_products!(step $weights, $pixels))
     };
     ($weights:ident, $pixels:ident) => {
         concat!(

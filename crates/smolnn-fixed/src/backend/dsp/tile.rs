@@ -294,62 +294,64 @@ unsafe extern "C" fn rectified_wide_tile_of_two(
     tile!(rectified, wide, two)
 }
 
+/// Where the bytes of three pixels stand. The assembly knows the order of the fields.
+#[repr(C)]
+pub(super) struct Patches {
+    pub starts: [*const i8; 3],
+    /// Bytes from the start of a run to that of the next one.
+    pub pitches: [usize; 3],
+}
+
 /// Widens `runs` runs of `groups` groups of four bytes of each of three pixels into columns; gives the end of the columns.
-/// From the end of a run it is a gap to the next one, of each pixel its own.
 ///
-/// 12 instructions for 12 bytes.
+/// 12 instructions for 12 bytes, 12 around a run.
 ///
 /// # Safety
 /// `groups` and `runs` are not 0; the runs can be read, six words per group and run written at `columns`.
 //
-// | register         | holds                                                       |
-// |------------------|-------------------------------------------------------------|
-// | r0, r1, r2       | next bytes of the three pixels                              |
-// | r3               | next words of the columns                                   |
-// | r4               | groups of the run that are left                             |
-// | r5, r6, r7       | even depths of the three pixels; between runs gaps          |
-// | r8, r9, r10      | four bytes of the three pixels, then their odd depths       |
-// | r12              | runs that are left                                          |
+// | register        | holds                                                        |
+// |-----------------|--------------------------------------------------------------|
+// | r0              | groups of the run that are left                              |
+// | r1              | next words of the columns                                    |
+// | r2, r3          | `groups`, runs that are left                                 |
+// | r4, r5, r6      | next bytes of the three pixels                               |
+// | r7, r8, r9      | even depths of the three pixels; between runs their pitches  |
+// | r10, r11, r12   | four bytes of the three pixels, then their odd depths        |
+// | lr              | the pixels' pitches                                          |
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn widen(
-    first: *const i8,
-    second: *const i8,
-    third: *const i8,
-    columns: *mut u32,
-    groups: usize,
-    runs: usize,
-    first_gap: usize,
-    second_gap: usize,
-    third_gap: usize,
-) -> *mut u32 {
+pub(super) unsafe extern "C" fn widen(patches: &Patches, columns: *mut u32, groups: usize, runs: usize) -> *mut u32 {
     naked_asm!(
         env!("SMOLNN_DSP_CORE"),
         "push {{r4-r11, lr}}",
-        "ldr.w r12, [sp, #40]",
+        "ldmia r0!, {{r4, r5, r6}}",
+        "mov lr, r0",
         "1:",
-        "ldr r4, [sp, #36]",
+        "mov r0, r2",
         "2:",
-        "ldr r8, [r0], #4",
-        "ldr r9, [r1], #4",
-        "ldr r10, [r2], #4",
-        "sxtb16 r5, r8",
-        "sxtb16 r6, r9",
+        "ldr r10, [r4], #4",
+        "ldr r11, [r5], #4",
+        "ldr r12, [r6], #4",
         "sxtb16 r7, r10",
-        "sxtb16 r8, r8, ror #8",
-        "sxtb16 r9, r9, ror #8",
+        "sxtb16 r8, r11",
+        "sxtb16 r9, r12",
         "sxtb16 r10, r10, ror #8",
-        "stmia r3!, {{r5, r6, r7, r8, r9, r10}}",
-        "subs r4, r4, #1",
+        "sxtb16 r11, r11, ror #8",
+        "sxtb16 r12, r12, ror #8",
+        "stmia r1!, {{r7, r8, r9, r10, r11, r12}}",
+        "subs r0, r0, #1",
         "bne 2b",
-        "ldr r5, [sp, #44]",
-        "ldr r6, [sp, #48]",
-        "ldr r7, [sp, #52]",
-        "add r0, r5",
-        "add r1, r6",
-        "add r2, r7",
-        "subs r12, r12, #1",
-        "bne 1b",
-        "mov r0, r3",
+        "subs r3, r3, #1",
+        "beq 3f",
+        "ldmia.w lr, {{r7, r8, r9}}",
+        "sub r4, r4, r2, lsl #2",
+        "sub r5, r5, r2, lsl #2",
+        "sub r6, r6, r2, lsl #2",
+        "add r4, r7",
+        "add r5, r8",
+        "add r6, r9",
+        "b 1b",
+        "3:",
+        "mov r0, r1",
         "pop {{r4-r11, pc}}",
     )
 }
