@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use smolnn_fixed::Backend;
 
 use super::band::RowCall;
-use super::divide::{self, Segment, Sequence, SequencedCall, SequencedItem, Tile, Weight};
+use super::divide::{self, Segment, Sequence, SequencedCall, SequencedItem, Tile, TileKind, Weight};
 use super::layout::Layout;
 use super::order::{self, Use};
 use super::place::{Item, Overlap};
@@ -240,8 +240,8 @@ impl Layout<'_> {
         else {
             return None;
         };
-        let pixels = if self.backend == Backend::Dsp { 3 } else { 4 };
-        Some(Tile { pixels, columns: *columns, macs: call.macs as usize / (rows * columns).max(1) })
+        let kind = if self.backend == Backend::Dsp { TileKind::ThreesAndTwos } else { TileKind::Fours };
+        Some(Tile { kind, columns: *columns, macs: call.macs as usize / (rows * columns).max(1) })
     }
 
     /// The call by rows, if it can run so.

@@ -10,8 +10,11 @@ use std::sync::OnceLock;
 
 use smolnn_fixed::Backend;
 
+use super::divide::{BYTES_PER_INSTRUCTION, RUN_COST};
 use super::program::{Program, Step};
-use crate::net::Net;
+use super::turns::{Moves, RowRun};
+use crate::lower::{Call, Operand};
+use crate::net::{Net, TensorId};
 
 /// A core that costs are known of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -208,30 +211,71 @@ fn fits() -> &'static HashMap<(&'static str, &'static str), Fit> {
     })
 }
 
-/// What a call costs, and the error of its kernels' fits; `None` where a kernel's figures are not known.
-fn cost(core: Core, net: &Net, step: &Step) -> Option<(f64, f64)> {
-    let call = &step.call;
-    let largest = |ids: &[usize]| ids.iter().map(|&id| net.tensors[id].shape.iter().product()).max().unwrap_or(0);
-    let (input, output): (usize, usize) = (largest(&call.inputs), largest(&call.outputs));
-    let last = |ids: &[usize]| ids.first().and_then(|&id| net.tensors[id].shape.last().copied()).unwrap_or(1).max(1);
-    let (from, to) = (last(&call.inputs), last(&call.outputs));
-    let (mut cost, mut error) = (0.0, 0f64);
-    for path in call.body.kernels() {
-        let mut kernel = kernel(path);
-        if kernel == "depthwise_conv2d" {
-            kernel += depthwise(call.macs, output, to / from.max(1));
-        } else if ["conv2d", "dense"].contains(&&*kernel) && call.portable.is_some() {
-            // The figures are of the backend's own body.
-            return None;
+/// A call of a step, and how often it runs.
+struct Run<'a> {
+    call: &'a Call,
+    /// Elements of the largest input and of the output.
+    elements: [usize; 2],
+    times: usize,
+}
+
+impl<'a> Run<'a> {
+    /// The runs of a step: one over whole tensors, or those over rows.
+    fn all(net: &Net, step: &'a Step) -> Vec<Self> {
+        let whole = |ids: &[TensorId]| ids.iter().map(|&id| net.tensors[id].shape.iter().product()).max().unwrap_or(0);
+        let some = |operands: &[Operand]| {
+            let length = |operand: &Operand| operand.part.map_or(operand.length, |part| part.length);
+            operands.iter().map(length).max().unwrap_or(0)
+        };
+        match &step.by_rows {
+            None => {
+                let elements = [whole(&step.call.inputs), whole(&step.call.outputs)];
+                vec![Self { call: &step.call, elements, times: 1 }]
+            }
+            Some(by_rows) => {
+                let runs = by_rows.runs.iter().map(|RowRun { turns, call, io }| Self {
+                    call,
+                    elements: [some(&io.inputs), some(&io.outputs)],
+                    times: turns.count(),
+                });
+                runs.collect()
+            }
         }
-        let fit = fits().get(&(core.board(), &*kernel))?;
-        // What moves elements reads those that it writes, of whatever it is given.
-        let input = if ["copy", "assign"].contains(&&*kernel) { output } else { input };
-        let work = if fit.by_macs { call.macs as f64 } else { input.max(output) as f64 };
-        let features = [work, output as f64, input as f64, work / to as f64, 1.0];
-        cost += features.iter().zip(fit.costs).map(|(feature, cost)| feature * cost).sum::<f64>();
-        error = error.max(fit.error);
     }
+}
+
+/// What a step costs, and the error of its kernels' fits; `None` where a kernel's figures are not known. Rows that are made again count again.
+fn cost(core: Core, net: &Net, step: &Step) -> Option<(f64, f64)> {
+    let last = |ids: &[TensorId]| ids.first().and_then(|&id| net.tensors[id].shape.last().copied()).unwrap_or(1).max(1);
+    let (from, to) = (last(&step.call.inputs), last(&step.call.outputs));
+    let (mut cost, mut error) = (0.0, 0f64);
+    let runs = Run::all(net, step);
+    for (index, Run { call, elements: [input, output], times }) in runs.iter().enumerate() {
+        for path in call.body.kernels() {
+            let mut kernel = kernel(path);
+            if kernel == "depthwise_conv2d" {
+                kernel += depthwise(call.macs, *output, to / from.max(1));
+            } else if ["conv2d", "dense"].contains(&&*kernel) && call.portable.is_some() {
+                // The figures are of the backend's own body.
+                return None;
+            }
+            let fit = fits().get(&(core.board(), &*kernel))?;
+            // What moves elements reads those that it writes, of whatever it is given.
+            let input = if ["copy", "assign"].contains(&&*kernel) { output } else { input };
+            let work = if fit.by_macs { call.macs as f64 } else { *input.max(output) as f64 };
+            let [costs @ .., of_call] = fit.costs;
+            let features = [work, *output as f64, *input as f64, work / to as f64];
+            cost += *times as f64 * features.iter().zip(costs).map(|(feature, cost)| feature * cost).sum::<f64>();
+            // The fit is of whole layers, and speaks of one call.
+            cost += if index == 0 { of_call } else { 0.0 };
+            error = error.max(fit.error);
+        }
+    }
+    let count: usize = runs.iter().map(|run| run.times).sum();
+    let bytes = |moves: &Moves| moves.from.len() * moves.turns.count();
+    let of_rows = step.by_rows.iter().flat_map(|by_rows| by_rows.before.iter().chain(&by_rows.after));
+    let moved: usize = of_rows.chain(&step.moved).map(bytes).sum();
+    cost += (count.saturating_sub(1) * RUN_COST + moved / BYTES_PER_INSTRUCTION) as f64;
     Some((cost, error))
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use smolnn_fixed::Backend;
 
+use super::divide::{BYTES_PER_INSTRUCTION, RUN_COST};
 use super::random::{Builder, compile_for, ends_in_image, input, random_net};
-use super::{Aim, Goal, OutputRows, Program};
+use super::{Aim, Core, Goal, OutputRows, Program};
 use crate::error::Result;
 use crate::net::{Element, Net, Operator, Padding, ReduceKind, SlidingWindow};
 use crate::rewrite::split_channels;
@@ -26,11 +27,32 @@ fn outputs(program: &Program, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
     found
 }
 
+/// Holds the estimated cost of every step that makes rows again to more than that of the whole layer, beside what runs and moves cost; gives how many there are.
+fn check_costs_of_rows_made_again(program: &Program, whole: &Program, seed: u64) -> usize {
+    let [estimate, of_whole] = [program, whole].map(|program| program.estimate(Core::CortexM4).layers);
+    let known = |node: usize| -> Option<f64> { of_whole[whole.steps.iter().position(|step| step.node == node)?] };
+    let mut count = 0;
+    for (step, cost) in program.steps.iter().zip(estimate) {
+        if let (Some(by_rows), Some(cost), Some(known)) = (&step.by_rows, cost, known(step.node))
+            && step.macs() > step.call.macs
+        {
+            let runs: usize = by_rows.runs.iter().map(|run| run.turns.count()).sum();
+            let moves = by_rows.before.iter().chain(&by_rows.after).chain(&step.moved);
+            let moved: usize = moves.map(|moves| moves.from.len() * moves.turns.count()).sum();
+            let beside = ((runs - 1) * RUN_COST + moved / BYTES_PER_INSTRUCTION) as f64;
+            assert!(cost - beside > known, "seed {seed}: {cost} less {beside} for more MACs than {known} is of");
+            count += 1;
+        }
+    }
+    count
+}
+
 #[test]
 fn random_nets_give_the_same_by_rows() {
     const NETS: u64 = 2000;
     // Programs with calls that run in some turns only, with rows that rest elsewhere, with rows made again, with tensors that move.
     let mut ways = [0; 4];
+    let mut costs_of_rows_made_again = 0;
     let (mut by_rows, mut pushed, mut bands, mut saved, mut whole_bytes) = (0, 0, 0, 0, 0);
     // Nets that end in one image, and those of them that never have all of it in the arena, with an input that lies whole and one that comes by rows.
     let (mut ends, mut given) = (0, [0, 0]);
@@ -81,6 +103,7 @@ fn random_nets_give_the_same_by_rows() {
         });
         for (program, goal) in &programs {
             assert!(outputs(program, &inputs) == expected, "seed {seed}, for {goal}: {net:#?}");
+            costs_of_rows_made_again += check_costs_of_rows_made_again(program, &whole, seed);
             let by_rows = || program.steps.iter().filter_map(|step| step.by_rows.as_ref());
             ways[0] += usize::from(by_rows().any(|of| of.runs.iter().any(|run| run.turns.period > 1)));
             ways[1] += usize::from(by_rows().any(|of| !of.after.is_empty()));
@@ -101,6 +124,7 @@ fn random_nets_give_the_same_by_rows() {
     println!("seeds 0 to {NETS}: {by_rows} nets by rows in {bands} bands, {saved} of {whole_bytes} bytes saved");
     println!("calls in some turns, rows that rest elsewhere, rows made again, tensors that move: {ways:?} programs");
     assert!(ways.iter().all(|&programs| programs >= 5), "{ways:?}");
+    assert!(costs_of_rows_made_again >= 5, "{costs_of_rows_made_again} estimates count rows that are made again");
     println!("{pushed} nets never have their whole input in the arena");
     for operator in ["Pad", "ResizeNearest", "ResizeBilinear"] {
         assert!(operators.get(operator).is_some_and(|&calls| calls > 100), "{operator} seldom goes by rows");
