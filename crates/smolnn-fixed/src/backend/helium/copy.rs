@@ -16,7 +16,7 @@ use super::vector::helium;
 // | r3       | rows that are left                           |
 // | r4, r5   | next bytes of the row at `to` and at `from`  |
 // | r6, r7   | `to_stride`, `from_stride`                   |
-// | lr       | bytes of the row that are left               |
+// | lr       | bytes of the row that are left; short rows   |
 // | q0       | the bytes on their way                       |
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn copy_rows(
@@ -32,6 +32,19 @@ pub(super) unsafe extern "C" fn copy_rows(
         "push {{r4-r7, lr}}",
         "ldrd r6, r7, [sp, #20]",
         "cbz r3, 5f",
+        "cmp r2, #16",
+        "bhi 2f",
+        // Rows of one vector: the predicate is the same for all.
+        "vctp.8 r2",
+        "dls lr, r3",
+        "6:",
+        "vpstt",
+        "vldrbt.u8 q0, [r1]",
+        "vstrbt.8 q0, [r0]",
+        "add r0, r6",
+        "add r1, r7",
+        "le lr, 6b",
+        "pop {{r4-r7, pc}}",
         "2:",
         "mov r4, r0",
         "mov r5, r1",

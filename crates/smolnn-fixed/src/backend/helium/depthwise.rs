@@ -39,6 +39,7 @@ struct Call {
     next_origin: usize,     // 88: input channels from a block to the next, and outputs that are left over
     next_copy: usize,       // 92
     multiplier: usize,      // 96
+    start: usize,           // 100: from the taps to the first block's channels, but for `nine_taps`
 }
 
 pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
@@ -105,6 +106,7 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, mut output: *mut i8
         next_origin: LANES / multiplier,
         next_copy: LANES % multiplier,
         multiplier,
+        start: 0,
     };
     let is_clamped = (layer.output.minimum, layer.output.maximum) != (i8::MIN.into(), i8::MAX.into());
     for image in 0..shape.batch() {
@@ -162,11 +164,9 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, mut output: *mut i8
                             call.input_skip = pixel_step;
                             spread_taps(&mut call);
                         } else {
-                            for tap in 0..depth {
-                                let slot = table.wrapping_add(tap);
-                                *slot = (*slot).wrapping_add(blocks * LANES);
-                            }
+                            call.start = blocks * LANES;
                             last_taps(&mut call);
+                            call.start = 0;
                         }
                     }
                     if is_clamped {
@@ -340,7 +340,7 @@ macro_rules! taps {
                 "ldrd r9, r8, [r12, #28]",
                 "ldrd r6, r10, [r12, #44]",
                 "mov r11, #1",
-                "mov r4, #0",
+                "ldr r4, [r12, #100]",
                 "6:",
                 "ldr r3, [r12]",
                 "ldr r7, [r12, #8]",
