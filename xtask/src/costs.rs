@@ -405,8 +405,9 @@ fn depthwise(size: &Size, from: f64) -> &'static str {
     }
 }
 
-/// Shapes of which the figures are of another body: a scale that only the portable one takes, and a product whose operands both lie across.
-const EXCEPTIONS: [&str; 2] = ["M>=1/2", "both transposed"];
+/// Shapes whose figures are not those of the kernel's other shapes: a scale that only the portable body takes, outputs behind a ReLU, and a product
+/// whose operands both lie across.
+const EXCEPTIONS: [&str; 3] = ["M>=1/2", "ReLU", "both transposed"];
 
 /// Shapes and figures of a board by kernel.
 fn figures(board: &str, file: &str) -> Result<BTreeMap<String, Vec<(String, f64)>>> {

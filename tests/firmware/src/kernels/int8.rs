@@ -66,6 +66,14 @@ impl Bench {
 /// What the names of shapes end with whose multipliers are of 1/2 to 1.
 const LARGE: &str = " M>=1/2";
 
+/// What the names of shapes end with whose outputs lie behind a ReLU: half of the sums are negative, and some bodies take less for those.
+const RELU: &str = " ReLU";
+
+/// The range of a shape's outputs.
+fn output_range(name: &str) -> OutputRange {
+    if name.ends_with(RELU) { OutputRange::int8(-128) } else { OUTPUT }
+}
+
 const OUTPUT: OutputRange = OutputRange { zero_point: -3, minimum: -128, maximum: 127 };
 const INPUT_ZERO_POINT: i32 = 5;
 
@@ -112,11 +120,12 @@ macro_rules! weighted {
                 return meter.skip($name, name, TOO_LARGE);
             };
             let weights = Weights { values, bias, multipliers, input_zero_point: INPUT_ZERO_POINT };
-            let Ok(packed) = $pack(Backend::CURRENT, shape, &weights, &OUTPUT, words, packed_channels) else {
+            let range = output_range(name);
+            let Ok(packed) = $pack(Backend::CURRENT, shape, &weights, &range, words, packed_channels) else {
                 return meter.skip($name, name, TOO_LARGE);
             };
             let Some(words) = words.get(..packed.words) else { return meter.skip($name, name, TOO_LARGE) };
-            let Ok(layer) = $layer::new(*shape, words, packed_channels, packed.layout, OUTPUT $(, $zero)?) else {
+            let Ok(layer) = $layer::new(*shape, words, packed_channels, packed.layout, range $(, $zero)?) else {
                 return meter.skip($name, name, REFUSED);
             };
             let mut done = true;
@@ -206,7 +215,7 @@ macro_rules! shapes {
 }
 
 /// Convolutions.
-pub const CONV2D: [(&str, Conv2dShape); 31] = shapes![
+pub const CONV2D: [(&str, Conv2dShape); 37] = shapes![
     "49x10x1 k10x4s2 -> 25x5x64" same(49, 10, 1, (10, 4), 2), conv(64);
     "25x5x64 k1x1s1 -> 25x5x64" same(25, 5, 64, (1, 1), 1), conv(64);
     "32x32x3 k3x3s1 -> 32x32x16" same(32, 32, 3, (3, 3), 1), conv(16);
@@ -238,6 +247,12 @@ pub const CONV2D: [(&str, Conv2dShape); 31] = shapes![
     "16x16x15 k3x3s1 -> 16x16x17" same(16, 16, 15, (3, 3), 1), conv(17);
     "8x8x8 k3x3s1 -> 8x8x16 M>=1/2" same(8, 8, 8, (3, 3), 1), conv(16);
     "8x8x128 k3x3s1 -> 8x8x64" same(8, 8, 128, (3, 3), 1), conv(64);
+    "49x10x1 k10x4s2 -> 25x5x64 ReLU" same(49, 10, 1, (10, 4), 2), conv(64);
+    "25x5x64 k1x1s1 -> 25x5x64 ReLU" same(25, 5, 64, (1, 1), 1), conv(64);
+    "28x1x40 k1x1s1 -> 28x1x128 ReLU" same(28, 1, 40, (1, 1), 1), conv(128);
+    "24x1x128 k1x1s1 -> 24x1x128 ReLU" same(24, 1, 128, (1, 1), 1), conv(128);
+    "15x1x128 k1x1s1 -> 15x1x128 ReLU" same(15, 1, 128, (1, 1), 1), conv(128);
+    "1x1x128 k1x1s1 -> 1x1x32 ReLU" same(1, 1, 128, (1, 1), 1), conv(32);
 ];
 
 /// Convolutions by Winograd's products, on the backends that have them.
@@ -249,7 +264,7 @@ pub const WINOGRAD: [(&str, Conv2dShape); 4] = shapes![
 ];
 
 /// Depthwise convolutions.
-pub const DEPTHWISE: [(&str, DepthwiseConv2dShape); 20] = shapes![
+pub const DEPTHWISE: [(&str, DepthwiseConv2dShape); 21] = shapes![
     "25x5x64 k3x3s1 -> 25x5x64" same(25, 5, 64, (3, 3), 1), depthwise(1);
     "48x48x8 k3x3s1 -> 48x48x8" same(48, 48, 8, (3, 3), 1), depthwise(1);
     "48x48x16 k3x3s2 -> 24x24x16" same(48, 48, 16, (3, 3), 2), depthwise(1);
@@ -270,6 +285,7 @@ pub const DEPTHWISE: [(&str, DepthwiseConv2dShape); 20] = shapes![
     "25x5x63 k3x3s1 -> 25x5x63" same(25, 5, 63, (3, 3), 1), depthwise(1);
     "16x16x8 k3x3s1 -> 16x16x16" same(16, 16, 8, (3, 3), 1), depthwise(2);
     "8x8x16 k3x3s1 -> 8x8x16 M>=1/2" same(8, 8, 16, (3, 3), 1), depthwise(1);
+    "25x5x64 k3x3s1 -> 25x5x64 ReLU" same(25, 5, 64, (3, 3), 1), depthwise(1);
 ];
 
 macro_rules! dense_shapes {
@@ -277,7 +293,7 @@ macro_rules! dense_shapes {
 }
 
 /// DenseShape layers.
-pub const DENSE: [(&str, DenseShape); 12] = dense_shapes![
+pub const DENSE: [(&str, DenseShape); 16] = dense_shapes![
     "640->128" (640, 128);
     "128->128" (128, 128);
     "128->8" (128, 8);
@@ -290,4 +306,8 @@ pub const DENSE: [(&str, DenseShape); 12] = dense_shapes![
     "32->3" (32, 3);
     "64->12 M>=1/2" (64, 12);
     "1000->64" (1000, 64);
+    "640->128 ReLU" (640, 128);
+    "128->128 ReLU" (128, 128);
+    "128->8 ReLU" (128, 8);
+    "8->128 ReLU" (8, 128);
 ];
