@@ -1,5 +1,7 @@
 //! Convolution: patches are gathered into columns, a few at a time; a pointwise convolution reads its pixels in place.
 
+use smolnn_core::Window;
+
 use super::copy::{Patches, copy_patches, copy_rows, fill};
 use super::matrix::{Columns, Matrix};
 use super::pack::{self, Chunks};
@@ -43,21 +45,20 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
     let (rows, columns) = (shape.rows(), shape.columns());
     let (width, end) = (shape.output().width, shape.batch() * shape.input().len());
     // Pixels whose windows have all their columns in the image.
-    let (first_tap, last_tap) = (columns.outputs(0), columns.outputs(columns.kernel() - 1));
-    let (inner, inner_end) = (first_tap.0, first_tap.1.min(last_tap.1));
+    let (inner, inner_end) = inner(&columns);
     let is_one_row = rows.kernel() == 1 && columns.dilation() == 1;
     let step = columns.stride() * shape.input().channels;
     let most = pack::columns(shape);
     for image in 0..shape.batch() {
         for row in 0..shape.output().height {
             let first_pixel = (image * shape.output().height + row) * width;
-            let taps = Taps::of_row(layer, input, image, row);
+            let row_taps = Taps::of_row(layer, input, image, row);
             let mut position = 0;
             while position < width {
                 let is_inner = inner <= position && position < inner_end;
-                if is_inner && is_one_row && taps.rows == 1 {
+                if is_inner && is_one_row && row_taps.rows == 1 {
                     // Patches of one row are columns as they lie in the input, where what fills them up does not end behind it.
-                    let first = taps.first.wrapping_add(position * step);
+                    let first = row_taps.first.wrapping_add(position * step);
                     let from = first as usize - input as usize;
                     let mut count = inner_end - position;
                     while count > 0 && from + (count - 1) * step + filled > end {
@@ -76,11 +77,11 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
                     let (run, taken) = if inner <= at && at < inner_end {
                         ((count - gathered).min(inner_end - at), (0, columns.kernel()))
                     } else {
-                        (1, columns.taps(at))
+                        (1, taps(&columns, at))
                     };
                     // SAFETY: the scratch memory holds `most` columns, the input is as long as the shape says, and where there is
                     // more than one pixel their windows have all columns.
-                    unsafe { taps.gather(layer, at, taken, run, column.wrapping_add(gathered * filled)) };
+                    unsafe { row_taps.gather(layer, at, taken, run, column.wrapping_add(gathered * filled)) };
                     gathered += run;
                 }
                 multiply(Columns { first: column, stride: filled, count }, first_pixel + position);
@@ -88,6 +89,19 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
             }
         }
     }
+}
+
+/// [`Window::taps`], once in a program.
+#[inline(never)]
+pub(super) fn taps(window: &Window, output: usize) -> (usize, usize) {
+    window.taps(output)
+}
+
+/// The first and one past the last output whose window lies in the input.
+#[inline(never)]
+pub(super) fn inner(window: &Window) -> (usize, usize) {
+    let [first, last] = [0, window.kernel() - 1].map(|tap| window.outputs(tap));
+    (first.0, first.1.min(last.1))
 }
 
 /// What the patches of a row of outputs have in common.
@@ -104,7 +118,7 @@ struct Taps {
 impl Taps {
     fn of_row(layer: &Conv2d<'_>, input: *const i8, image: usize, row: usize) -> Self {
         let shape = &layer.shape;
-        let (above, bottom) = shape.rows().taps(row);
+        let (above, bottom) = taps(&shape.rows(), row);
         // A row that sees only padding has no position; nothing is read for it.
         let y = (image * shape.input().height).wrapping_add(shape.rows().position(row, above));
         let start = y.wrapping_mul(shape.input().row());

@@ -11,6 +11,7 @@ use core::arch::naked_asm;
 
 use smolnn_core::Window;
 
+use super::conv2d::{inner, taps};
 use super::copy::{clamp, fill};
 use super::pack::{LANES, TAPS_ON_STACK, depthwise_block_words};
 use super::vector::helium;
@@ -78,8 +79,7 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, mut output: *mut i8
         // SAFETY: the caller checked that the scratch memory holds a pixel where there is padding.
         unsafe { fill(zeros, i32::from(layer.input_zero_point), inputs) };
     }
-    let (first_tap, last_tap) = (columns.outputs(0), columns.outputs(columns.kernel() - 1));
-    let (inner, inner_end) = (first_tap.0, first_tap.1.min(last_tap.1));
+    let (inner, inner_end) = inner(&columns);
     let (pixel_step, tap_step) = (columns.stride() * inputs, columns.dilation() * inputs);
     let row_step = rows.dilation() * row_bytes;
     let is_nine = rows.kernel() == 3 && columns.kernel() == 3;
@@ -111,7 +111,7 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, mut output: *mut i8
     let is_clamped = (layer.output.minimum, layer.output.maximum) != (i8::MIN.into(), i8::MAX.into());
     for image in 0..shape.batch() {
         for row in 0..height {
-            let (top, bottom) = rows.taps(row);
+            let (top, bottom) = taps(&rows, row);
             let line = (image * shape.input().len()).wrapping_add(rows.position(row, top).wrapping_mul(row_bytes));
             // Where the first tap of the row's first pixel would lie, if there were no padding beside it.
             let line = input.wrapping_add(line).wrapping_sub(columns.before() * inputs);
@@ -124,7 +124,7 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, mut output: *mut i8
                 let count = if is_inner && (rest == 0 || blocks == 0 || !is_column) { inner_end - position } else { 1 };
                 let is_nine = is_nine && is_inner;
                 if !is_nine || rest != 0 {
-                    let (left, right) = if is_inner { (0, columns.kernel()) } else { columns.taps(position) };
+                    let (left, right) = if is_inner { (0, columns.kernel()) } else { taps(&columns, position) };
                     let mut slot = table;
                     for tap_row in 0..rows.kernel() {
                         let is_inside = top <= tap_row && tap_row < bottom;
