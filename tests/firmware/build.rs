@@ -12,6 +12,13 @@ const BY_ROWS: [&str; 2] = ["pretrainedResnet_quant", "vww_96_int8"];
 /// Models that are there a second time, with an input that comes row by row: those of tests/data/networks, where `cargo xtask --models` names their folder.
 const PUSHED: [&str; 2] = ["mobilenet_v2", "person_detection"];
 
+/// The same networks with an image that is read in place and an arena of so many bytes, which takes layers that are split along the width: instead of those of [`PUSHED`], beside
+/// which they would not fit, where [`WAY`] is `split`.
+const SPLIT: [(&str, usize); 2] = [("mobilenet_v2", 16 << 10), ("person_detection", 10 << 10)];
+
+/// Names the way in which the networks of [`PUSHED`] are there a second time: `pushed`, which it is without it, or `split`.
+const WAY: &str = "SMOLNN_WAY";
+
 /// Golden models over windows of time that are there a second time, as one over a stream with so many rows per call: on one target, since the kernels are those of
 /// all other models.
 const STREAMS: [(&str, usize); 2] = [("kws_ref_model", 2), ("str_ww_ref_model", 1)];
@@ -71,6 +78,8 @@ fn main() {
     let mut models = golden::all(MODELS);
     models.extend(OTHERS.iter().filter_map(|folder| golden::folder(folder)).map(|folder| Golden::read(&folder)));
     models.iter_mut().flat_map(|golden| &mut golden.cases).for_each(shorten);
+    println!("cargo::rerun-if-env-changed={WAY}");
+    let splits = std::env::var(WAY).is_ok_and(|way| way == "split");
     let read = |golden: &Golden| Model::read(&golden.name, &golden.model);
     let mut with_models = Vec::new();
     for golden in models {
@@ -80,11 +89,18 @@ fn main() {
             let model = read(&by_rows).map(Model::least_arena);
             with_models.push((by_rows, model));
         }
-        if PUSHED.contains(&golden.name.as_str()) {
+        if PUSHED.contains(&golden.name.as_str()) && !splits {
             let pushed = Golden { name: format!("{}_pushed", golden.name), ..Golden::read(&golden.folder) };
             // Both together would not fit into the code memory.
             let model = read(&pushed).map(|model| model.input_by_rows().link_section(".far"));
             with_models.push((pushed, model));
+        }
+        let of_name = |(name, _): &&(&str, usize)| *name == golden.name;
+        if let Some((_, budget)) = SPLIT.iter().find(of_name).filter(|_| splits) {
+            let split = Golden { name: format!("{}_split", golden.name), ..Golden::read(&golden.folder) };
+            let model = read(&split)
+                .map(|model| model.input_in_place().split_width().arena_budget(*budget).link_section(".far"));
+            with_models.push((split, model));
         }
         let of_name = |(name, _): &&(&str, usize)| *name == golden.name && target.starts_with("thumbv7em");
         if let Some((_, step)) = STREAMS.iter().find(of_name) {

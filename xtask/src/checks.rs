@@ -309,12 +309,13 @@ const QUICK: [&str; 3] = ["smolnn-testkit", "host-tests", "xtask"];
 
 /// The tests that `test --quick` leaves out, each behind its file: they try models by the thousand, and each takes longer than all the tests of most
 /// crates.
-const LONG: [(&str, &str); 6] = [
+const LONG: [(&str, &str); 7] = [
     ("tests/host/hostile/importer.rs", "bit_flips_do_not_panic"),
     ("tests/host/hostile/importer.rs", "overwritten_words_do_not_panic"),
     ("tests/host/hostile/importer.rs", "damaged_onnx_files_are_refused"),
     ("tests/host/golden/models.rs", "a_model_over_a_stream_gives_what_it_gives_over_windows"),
     ("crates/smolnn-import/src/plan/tests.rs", "random_nets_give_the_same_by_rows"),
+    ("crates/smolnn-import/src/plan/tests.rs", "parts_along_the_width_give_the_same"),
     ("crates/smolnn-import/tests/quantise.rs", "int8_loses_less_than_half_a_point_and_is_not_below_tensorflow"),
 ];
 

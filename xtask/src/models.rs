@@ -87,14 +87,18 @@ pub fn folder() -> PathBuf {
 /// Models of the tree that are measured beside the public ones.
 const OWN: [&str; 2] = ["digits", "float_model"];
 
-/// The networks of tests/data/networks, which are measured a second time with an input that comes row by row.
+/// The networks of tests/data/networks, which are measured again with an input that comes row by row, or, where [`WAY`] is `split`, split along the width.
 const NETWORKS: [&str; 2] = ["mobilenet_v2", "person_detection"];
+
+/// Names the way in which the networks are there a second time to the build script of tests/firmware.
+const WAY: &str = "SMOLNN_WAY";
 
 /// Whether figures of this model can be measured here. CI does not allow that one is missing.
 pub fn is_here(name: &str) -> bool {
     let of_networks = || name == "cnn_float" && shell::root().join("../shared/golden/tf/cnn_float").is_dir();
-    // The same model by rows is measured too, or over a stream.
-    let model = ["_rows", "_stream", "_pushed"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    // The same model by rows is measured too, over a stream, or split along the width.
+    let model =
+        ["_rows", "_stream", "_pushed", "_split"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
     OWN.contains(&name) || shell::is_ci() || names().iter().any(|other| other == model) || of_networks()
 }
 
@@ -103,8 +107,10 @@ pub fn measured() -> Result<Vec<String>> {
     let mut models: BTreeSet<String> = OWN.map(Into::into).into();
     models.extend(named("model")?.into_iter().filter(|name| is_here(name)));
     let there = names();
-    let pushed = |name: &String| NETWORKS.contains(&&**name).then(|| format!("{name}_pushed"));
-    models.extend(there.iter().filter_map(pushed));
+    let networks = there.iter().filter(|name| NETWORKS.contains(&&***name));
+    // One of the two: both together would not fit into the code memory.
+    let way = if std::env::var(WAY).is_ok_and(|way| way == "split") { "split" } else { "pushed" };
+    models.extend(networks.map(|name| format!("{name}_{way}")));
     models.extend(there);
     Ok(models.into_iter().collect())
 }

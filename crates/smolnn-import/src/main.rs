@@ -129,6 +129,12 @@ struct MemoryWishes {
     /// Take the input row by row, as a camera gives it.
     #[arg(long)]
     input_by_rows: bool,
+    /// Read the input where the caller has it, in flash or in a DMA's buffer: it is not in the arena.
+    #[arg(long, conflicts_with = "input_by_rows")]
+    input_in_place: bool,
+    /// Let layers run in parts along the width, where columns near their edges are computed twice.
+    #[arg(long)]
+    split_width: bool,
     /// Give the output row by row, of a network that ends in an image.
     #[arg(long)]
     output_by_rows: bool,
@@ -137,7 +143,9 @@ struct MemoryWishes {
 impl MemoryWishes {
     fn apply(&self, model: Model) -> Model {
         let model = if self.input_by_rows { model.input_by_rows() } else { model };
+        let model = if self.input_in_place { model.input_in_place() } else { model };
         let model = if self.output_by_rows { model.output_by_rows() } else { model };
+        let model = if self.split_width { model.split_width() } else { model };
         let model = if self.least_arena { model.least_arena() } else { model };
         match self.budget {
             Some(bytes) => model.arena_budget(bytes),
@@ -343,8 +351,8 @@ fn main() -> ExitCode {
             let made = opened.and_then(|model| integers.apply(model));
             let made = made.and_then(|model| stream.apply(layout.apply(model)));
             made.and_then(|model| {
-                if c && (memory.input_by_rows || memory.output_by_rows) {
-                    let text = "the functions for C take whole inputs and give whole outputs: leave out --input-by-rows and --output-by-rows";
+                if c && (memory.input_by_rows || memory.input_in_place || memory.output_by_rows) {
+                    let text = "the functions for C copy whole inputs and give whole outputs: leave out --input-by-rows, --input-in-place and --output-by-rows";
                     return Err(Error::Environment(text.into()));
                 }
                 let (model, section) = (memory.apply(model), link_section.as_deref());

@@ -12,13 +12,13 @@ use crate::error::{Error, Problem, Result};
 use crate::lower::{Calls, lower};
 use crate::manifest::Manifest;
 use crate::net::{Net, Operator, Tensor, TensorId};
-use crate::plan::{Aim, Goal, Program, plan};
+use crate::plan::{Aim, Goal, Program, Split, plan};
 #[cfg(feature = "quantise")]
 use crate::quantise::QuantisationReport;
 use crate::read::{has_channels_first, label_lists, read};
 use crate::rewrite::{
-    channels_between, channels_last_inputs, channels_last_outputs, keep_state, rewrite, rewrite_channels_first,
-    split_channels, take_out_constant_channels,
+    Candidate, WidthSplit, candidates, channels_between, channels_last_inputs, channels_last_outputs, keep_state,
+    rewrite, rewrite_channels_first, split_channels, split_means, split_width, take_out_constant_channels,
 };
 use crate::streaming::streaming;
 
@@ -33,6 +33,14 @@ const MOST_SPLITS: usize = 2;
 
 /// The share of an arena, one in so many bytes, from which the channels between two layers are worth a split.
 const LARGE_SHARE: usize = 4;
+
+/// How many chains of layers are planned in parts along the width at most, and how many nodes all of these plans may have together: a plan of 60 nodes takes some
+/// seconds in an unoptimised build script.
+const MOST_CHAINS: usize = 4;
+const PLANNED_NODES: usize = 60;
+
+/// Bytes of a convolution before a mean that are computed together, where layers are split along the width.
+const LEAST_GROUP: usize = 2048;
 
 /// What this build script wrote, by file: two models of one name would overwrite each other.
 static EMITTED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
@@ -60,6 +68,8 @@ pub struct Model {
     #[cfg(feature = "quantise")]
     quantisation: Option<Arc<QuantisationReport>>,
     aim: Aim,
+    /// Whether layers may be split along the width.
+    splits_width: bool,
     is_quiet: bool,
     /// Whether [`streaming`](Self::streaming) made it.
     is_stream: bool,
@@ -135,6 +145,7 @@ impl Model {
             #[cfg(feature = "quantise")]
             quantisation: None,
             aim: Aim::default(),
+            splits_width: false,
             is_quiet: false,
             is_stream: false,
         })
@@ -312,7 +323,21 @@ impl Model {
     /// [`compile`](Self::compile) and [`emit`](Self::emit) give [`Error::Unsupported`] for models with another number of inputs than one, or with one that is no
     /// image `[1, rows, columns, channels]`.
     pub fn input_by_rows(self) -> Self {
-        Self { aim: Aim { is_pushed: true, ..self.aim.of_rows() }, ..self }
+        Self { aim: Aim { is_pushed: true, is_lent: false, ..self.aim.of_rows() }, ..self }
+    }
+
+    /// Reads the inputs where the caller has them, in flash or in a DMA's buffer, so that they take no byte of the arena: the generated `infer(&image)`, `run(&image)` and
+    /// `run_step(step, &image)` copy nothing, and there is no `input_mut`. What is lent has to stay as it is until the run's last step.
+    ///
+    /// ```no_run
+    /// # fn main() -> smolnn_import::Result<()> {
+    /// smolnn_import::Model::open("person.tflite")?.input_in_place().least_arena().emit()
+    /// # }
+    /// ```
+    ///
+    /// [`compile`](Self::compile) and [`emit`](Self::emit) give [`Error::Unsupported`] for models with an output that is an input.
+    pub fn input_in_place(self) -> Self {
+        Self { aim: Aim { is_lent: true, is_pushed: false, ..self.aim }, ..self }
     }
 
     /// Gives the output row by row, of a network that ends in an image: the output is never in the arena as a whole, only the rows that the last layers
@@ -330,6 +355,15 @@ impl Model {
     /// image `[1, rows, columns, channels]`.
     pub fn output_by_rows(self) -> Self {
         Self { aim: Aim { is_given: true, ..self.aim.of_rows() }, ..self }
+    }
+
+    /// Lets the first layers, or others, run in parts along the width: the left columns of all of them first, then those on their right. Their buffers of rows are then no longer
+    /// than a part is wide, and columns near the edges between parts are computed twice, which costs multiply-accumulates. Without this it is the last resort of
+    /// [`arena_budget`](Self::arena_budget), where nothing else keeps the budget; with it [`least_arena`](Self::least_arena) does it too, and a budget is kept so before
+    /// channels are put in groups. What is split is an image that lies in memory as a whole; of an [`input_by_rows`](Self::input_by_rows) both parts would have to be
+    /// in the arena at once, so that there only layers behind a whole tensor are split.
+    pub fn split_width(self) -> Self {
+        Self { splits_width: true, ..self }
     }
 
     /// Lets [`emit`](Self::emit) print no warnings: what they say is known, and cannot be changed.
@@ -405,52 +439,129 @@ impl Model {
             take_out_constant_channels(&mut net);
         }
         self.check_rows()?;
-        // Constants grow for the sake of cycles where memory is no concern, or where it is said.
-        let flash_budget = self.flash_budget.or((self.aim.goal != Goal::Speed).then_some(0));
-        let planned = |calls: Calls| plan(&self.name, backend, calls.within_flash(flash_budget), self.aim);
         // A net that does not lower is not short of memory, and its shapes may be anything.
-        let calls = lower(&net, backend).map_err(|error| error.of(self.path.as_deref()))?;
-        let mut compiled = planned(calls);
-        let mut most = None;
-        for _ in 0..MOST_SPLITS {
-            // Where rows alone do not save enough, groups of channels may: first of what takes a large share, then of the largest that is left.
-            let wanted = match (self.aim.goal, &compiled) {
-                (Goal::LeastArena, Ok(program)) => program.arena_bytes(),
-                (Goal::Budget(budget), Err(Error::Unsupported(_))) => budget,
-                _ => break,
-            };
-            let limit = match most {
-                None => wanted / LARGE_SHARE,
-                Some(last) => channels_between(&net, last).unwrap_or(0).saturating_sub(1),
-            };
-            most = Some(limit);
-            let mut split = net.clone();
-            if !split_channels(&mut split, limit, wanted / LARGE_SHARE / 4) {
-                break;
-            }
-            match lower(&split, backend).and_then(&planned) {
-                Ok(program) if !compiled.as_ref().is_ok_and(|known| known.arena_bytes() <= program.arena_bytes()) => {
-                    compiled = Ok(program);
-                }
-                _ => break,
-            }
-        }
-        // The plan for the least arena is another one. It tells whether the budget can be kept at all.
-        if let (Goal::Budget(budget), Err(Error::Unsupported(_))) = (self.aim.goal, &compiled) {
-            let least = self.clone().least_arena().compile(backend)?;
-            if least.arena_bytes() > budget {
-                let found = format!("a budget of {budget} bytes for the arena");
-                let problem = Problem::model(found, format!("at least {} bytes, its least arena", least.arena_bytes()));
-                return Err(Error::Unsupported(vec![problem]).of(self.path.as_deref()));
-            }
-            return Ok(least);
-        }
+        let compiled = lower(&net, backend).and_then(|calls| self.plan_within(&net, calls, backend));
         let compiled = compiled.map(|program| Program {
             link_section: self.link_section.clone(),
             labels: self.labels.clone(),
             ..program
         });
         compiled.map_err(|error| error.of(self.path.as_deref()))
+    }
+
+    /// Plans the calls of a net, split and in groups where the goal needs it.
+    fn plan_within(&self, net: &Net, calls: Calls, backend: Backend) -> Result<Program> {
+        let compiled = self.plan_net(net, calls, backend, self.aim);
+        let (Goal::Budget(budget), Err(Error::Unsupported(_))) = (self.aim.goal, &compiled) else { return compiled };
+        // The plan for the least arena is another one. It tells whether the budget can be kept at all.
+        let aim = Aim { goal: Goal::LeastArena, ..self.aim };
+        let mut least = self.plan_net(net, lower(net, backend)?, backend, aim)?;
+        let mut is_tried = self.splits_width;
+        if least.arena_bytes() > budget && !self.splits_width {
+            // The last resort, in the way that takes the fewest instructions, or the least memory.
+            let mut within = compiled;
+            self.split_along_width(net, backend, self.aim, &mut within);
+            if within.is_ok() {
+                return within;
+            }
+            let mut split = Ok(least);
+            is_tried = self.split_along_width(net, backend, aim, &mut split);
+            least = split?;
+        }
+        if least.arena_bytes() <= budget {
+            return Ok(least);
+        }
+        let found = format!("a budget of {budget} bytes for the arena");
+        let how = match (&least.split, is_tried) {
+            (Some(_), _) => ", with layers split along the width",
+            (None, true) => ", which is no smaller with layers split along the width",
+            (None, false) => "",
+        };
+        let supported = format!("at least {} bytes, its least arena{how}", least.arena_bytes());
+        Err(Error::Unsupported(vec![Problem::model(found, supported)]))
+    }
+
+    /// Plans calls for an aim; with layers split along the width, if that was asked for, or in groups of channels, where rows alone do not save enough.
+    fn plan_net(&self, net: &Net, calls: Calls, backend: Backend, aim: Aim) -> Result<Program> {
+        let mut compiled = self.plan_calls(calls, backend, aim);
+        let is_short = match aim.goal {
+            Goal::Speed => false,
+            Goal::Budget(_) => compiled.is_err(),
+            Goal::LeastArena => compiled.is_ok(),
+        };
+        if is_short && self.splits_width {
+            self.split_along_width(net, backend, aim, &mut compiled);
+        }
+        let is_split = compiled.as_ref().is_ok_and(|program| program.split.is_some());
+        if is_short && !is_split {
+            self.split_channels(net, backend, aim, &mut compiled);
+        }
+        compiled
+    }
+
+    fn plan_calls(&self, calls: Calls, backend: Backend, aim: Aim) -> Result<Program> {
+        // Constants grow for the sake of cycles where memory is no concern, or where it is said.
+        let flash_budget = self.flash_budget.or((aim.goal != Goal::Speed).then_some(0));
+        plan(&self.name, backend, calls.within_flash(flash_budget), aim)
+    }
+
+    /// Where rows alone do not save enough, groups of channels may: first of what takes a large share, then of the largest that is left.
+    fn split_channels(&self, net: &Net, backend: Backend, aim: Aim, compiled: &mut Result<Program>) {
+        let mut most = None;
+        for _ in 0..MOST_SPLITS {
+            let wanted = match (aim.goal, &*compiled) {
+                (Goal::LeastArena, Ok(program)) => program.arena_bytes(),
+                (Goal::Budget(budget), Err(Error::Unsupported(_))) => budget,
+                _ => break,
+            };
+            let limit = match most {
+                None => wanted / LARGE_SHARE,
+                Some(last) => channels_between(net, last).unwrap_or(0).saturating_sub(1),
+            };
+            most = Some(limit);
+            let mut split = net.clone();
+            if !split_channels(&mut split, limit, wanted / LARGE_SHARE / 4) {
+                break;
+            }
+            match lower(&split, backend).and_then(|calls| self.plan_calls(calls, backend, aim)) {
+                Ok(program) if !compiled.as_ref().is_ok_and(|known| known.arena_bytes() <= program.arena_bytes()) => {
+                    *compiled = Ok(program);
+                }
+                _ => break,
+            }
+        }
+    }
+
+    /// Splits layers along the width, where that gives a smaller arena, or keeps the budget with fewer instructions. Says whether there are such layers.
+    fn split_along_width(&self, net: &Net, backend: Backend, aim: Aim, compiled: &mut Result<Program>) -> bool {
+        let of_calls = |calls: &Calls| calls.calls.iter().map(|of| of.call.macs).sum::<u64>();
+        let Ok(whole) = lower(net, backend).map(|calls| of_calls(&calls)) else { return false };
+        // Where a mean follows, groups of channels cost nothing.
+        let mut grouped = net.clone();
+        split_means(&mut grouped, LEAST_GROUP);
+        let is_input = |id: TensorId| net.inputs.contains(&id);
+        let budget = if let Goal::Budget(budget) = aim.goal { budget } else { 0 };
+        let is_free = |id: TensorId| is_input(id) && aim.is_lent;
+        let candidates = candidates(&grouped, budget, is_free, |id| !(is_input(id) && aim.is_pushed));
+        let most = (PLANNED_NODES / grouped.nodes.len().max(1)).clamp(1, MOST_CHAINS);
+        for &Candidate { start, end, parts, .. } in candidates.iter().take(most) {
+            let mut split = grouped.clone();
+            let Some(WidthSplit { parts, width, layers, columns }) = split_width(&mut split, (start, end), parts)
+            else {
+                continue;
+            };
+            let Ok(calls) = lower(&split, backend) else { continue };
+            let macs = [of_calls(&calls).saturating_sub(whole), whole];
+            let Ok(program) = self.plan_calls(calls, backend, aim) else { continue };
+            let is_better = |known: &Program| match aim.goal {
+                Goal::LeastArena => program.arena_bytes() < known.arena_bytes(),
+                _ => program.effort() < known.effort(),
+            };
+            if compiled.as_ref().map_or(true, is_better) {
+                *compiled = Ok(Program { split: Some(Split { parts, width, layers, columns, macs }), ..program });
+            }
+        }
+        !candidates.is_empty()
     }
 
     /// In a build script: compiles for the target of the build and writes `OUT_DIR/<name>.rs`, for `smolnn::include_model!(name)`.

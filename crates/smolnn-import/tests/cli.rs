@@ -98,8 +98,16 @@ fn inspect_shows_the_plan_and_what_a_budget_does_to_it() {
     let budget = bytes(&least).to_string();
     assert!(bytes(&success(&["inspect", text(&digits), "--plan", "--budget", &budget])) <= bytes(&least));
     let refused = failure(1, &["inspect", text(&digits), "--budget", "64"]);
-    let bytes_of_least = format!("a budget of 64 bytes for the arena; supported: at least {} bytes", bytes(&least));
-    assert!(refused.contains(&bytes_of_least), "{refused}");
+    // Parts along the width are the last resort of a budget.
+    let split = success(&["inspect", text(&digits), "--plan", "--least-arena", "--split-width"]);
+    assert!(split.contains("parts along the width") && split.contains("part 2, columns"), "{split}");
+    assert!(bytes(&split) < bytes(&least), "{split}");
+    let bytes_of_least = format!("a budget of 64 bytes for the arena; supported: at least {} bytes", bytes(&split));
+    assert!(refused.contains(&bytes_of_least) && refused.contains("with layers split along the width"), "{refused}");
+    let module = scratch("in_place.rs");
+    success(&["compile", text(&digits), "--backend", "dsp", "--input-in-place", "-o", text(&module)]);
+    let module = std::fs::read_to_string(&module).expect("the module");
+    assert!(module.contains("pub fn run(&mut self, input: &Input)") && !module.contains("input_mut"), "{module}");
     let module = scratch("by_rows.rs");
     success(&["compile", text(&digits), "--backend", "dsp", "--input-by-rows", "-o", text(&module)]);
     assert!(std::fs::read_to_string(&module).expect("the module").contains("pub fn push_row("));

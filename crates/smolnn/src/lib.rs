@@ -88,7 +88,8 @@ pub use {smolnn_fixed as fixed, smolnn_float as float, smolnn_signal as signal};
 /// | `ARENA_BYTES`, `ARENA_WORDS`, `STATE_BYTES`, `CONSTANT_BYTES`, `MACS` | what the model takes |
 ///
 /// Where the build script asks for rows, `push_row` takes a `Row` of the input (`Model::input_by_rows`), and the rows of the output go to a closure
-/// (`Model::output_by_rows`), which `infer`, `infer_slice`, `run`, `run_step` and `push_row` then take as their last argument: `|index, row: &OutputRow| …`.
+/// (`Model::output_by_rows`), which `infer`, `infer_slice`, `run`, `run_step` and `push_row` then take as their last argument: `|index, row: &OutputRow| …`. Where it asks for
+/// inputs in place (`Model::input_in_place`), `infer` copies nothing, `run(&image)` and `run_step(step, &image)` take the inputs too, and there is no `input_mut`.
 ///
 /// With several inputs or outputs their items are numbered: `Input0`, `input_1_mut`, `OUTPUT_1_SCALE`. [`Argmax`](crate::Argmax) has `argmax`.
 ///

@@ -81,6 +81,9 @@ fn module(out: &Path, name: &str, way: &str, program: &Program) -> String {
     let runs = match way {
         "given" => pushed("model.push_row(row, |_, row| hash = add(hash, bytemuck::cast_slice(row)))"),
         "pushed" => pushed("model.push_row(row)"),
+        "lent" | "split" => format!(
+            "let (image, _) = bytemuck::cast_slice::<u8, {element}>(input).as_chunks();\n    model.infer(&image[0]);\n"
+        ),
         _ => "bytemuck::cast_slice_mut::<_, u8>(model.input_mut()).copy_from_slice(input);\n    model.run();\n".into(),
     };
     let outputs = if way == "given" { 0 } else { net.outputs.len() };

@@ -53,6 +53,34 @@ fn arenas_stay_below_the_peak_of_the_activations() {
     }
 }
 
+/// A budget that no plan by rows keeps, nor one in groups of channels, is kept by layers that are split along the width, with the recorded outputs; an error that none keeps
+/// names the least arena with such a split.
+#[test]
+fn budgets_that_a_split_along_the_width_keeps_give_the_same() {
+    for golden in golden::all("../shared/golden/models").iter().filter(|golden| golden.name == "vww_96_int8") {
+        let model = Model::read(&golden.name, &golden.model).expect("the model is read").input_in_place();
+        let least = model.clone().least_arena().compile(Backend::CURRENT).expect("the model compiles");
+        let split = model.clone().least_arena().split_width().compile(Backend::CURRENT).expect("it compiles in parts");
+        let budget = (least.arena_bytes() + split.arena_bytes()) / 2;
+        assert!(split.arena_bytes() < budget && budget < least.arena_bytes(), "{budget}");
+        let program = model.clone().arena_budget(budget).compile(Backend::CURRENT).expect("a split keeps the budget");
+        assert!(program.arena_bytes() <= budget, "{} bytes of {budget}", program.arena_bytes());
+        assert!(program.macs() > least.macs() && program.macs() * 4 < least.macs() * 5, "columns computed twice");
+        let text = program.schedule();
+        assert!(text.contains("parts along the width") && text.contains("part 2, columns"), "{text}");
+        for program in [split, program] {
+            let mut runner = program.runner().expect("this machine's backend");
+            for case in &golden.cases {
+                runner.set_input(0, case.input(golden.inputs[0])).expect("the input fits");
+                runner.run().expect("the model runs");
+                assert_eq!(runner.output(0).expect("the output"), case.output(golden.outputs[0]), "{}", case.label);
+            }
+        }
+        let error = model.arena_budget(4096).compile(Backend::CURRENT).expect_err("4 KB are too few").to_string();
+        assert!(error.contains("its least arena, with layers split along the width"), "{error}");
+    }
+}
+
 /// Single-operator models of ../shared/golden that are not imported. Whatever else is refused
 /// fails the test, and so does an entry that compiles by now.
 const REFUSED: &[&str] = &["resize_bilinear"];

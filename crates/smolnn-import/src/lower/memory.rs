@@ -18,6 +18,8 @@ pub(crate) enum Place {
     Arena(usize),
     /// At a byte offset of the memory that survives from run to run.
     State(usize),
+    /// Where the caller has it: the model's input of this index. A run on this machine has it at a byte offset behind the arena.
+    Lent { input: usize, offset: usize },
     /// In a constant: its bytes, padded to words.
     Constant(Vec<u32>),
 }
@@ -141,9 +143,32 @@ impl Operand {
     fn words(&self) -> Option<Range<usize>> {
         match self.place {
             Place::Arena(offset) | Place::State(offset) => Some(offset / 4..(offset + self.bytes()).div_ceil(4)),
-            Place::Constant(_) => None,
+            Place::Lent { .. } | Place::Constant(_) => None,
         }
     }
+
+    /// The words behind the arena that hold an input which the caller lends, in a run on this machine.
+    fn lent_words(&self) -> Option<Range<usize>> {
+        match self.place {
+            Place::Lent { offset, .. } => Some(offset / 4..(offset + self.bytes()).div_ceil(4)),
+            _ => None,
+        }
+    }
+
+    /// The elements of an input that the caller lends, as an expression; `turn` is a variable of the generated code.
+    fn lent_text(&self, input: usize, inputs: usize) -> String {
+        let lent = lent_name(input, inputs);
+        match self.part {
+            None => lent,
+            Some(Part { start, step: 0, length }) => format!("lent_rows({lent}, {start}, {length})?"),
+            Some(Part { start, step, length }) => format!("lent_rows({lent}, {start} + {step} * turn, {length})?"),
+        }
+    }
+}
+
+/// An input that the caller lends, as an expression of generated code: one of several is a field.
+fn lent_name(input: usize, inputs: usize) -> String {
+    if inputs == 1 { "lent".into() } else { format!("lent.{input}") }
 }
 
 /// The memory of a call.
@@ -272,7 +297,7 @@ fn numbered(name: &str, index: usize) -> String {
 
 impl Io {
     /// The statements that borrow the call's memory: variables `input`, `input_1`, …, `output`, …, `shared`, `scratch`, `state`, ….
-    pub(crate) fn prologue(&self) -> Vec<String> {
+    pub(crate) fn prologue(&self, lent_inputs: usize) -> Vec<String> {
         let name = |role: Role| match role {
             Role::Shared => "shared".into(),
             Role::Input(index) => numbered("input", index),
@@ -289,6 +314,12 @@ impl Io {
                 let ranges = regions.iter().map(|region| format!("{:?}", region.words)).collect::<Vec<_>>().join(", ");
                 lines.push(format!("const {{ prove_apart({bytes} / 4, &[{ranges}]) }};"));
                 lines.push(format!("let [{names}] = regions({memory}, [{ranges}])?;"));
+            }
+        }
+        for (index, input) in self.inputs.iter().enumerate() {
+            if let Place::Lent { input: lent, .. } = input.place {
+                let (name, element) = (numbered("input", index), input.storage.rust());
+                lines.push(format!("let {name}: &[{element}] = {};", input.lent_text(lent, lent_inputs)));
             }
         }
         for region in regions.iter().chain(&state_regions) {
@@ -433,6 +464,13 @@ fn read<T: arena::Element>(words: &[u32], length: usize) -> Result<&[T], ShapeEr
 
 impl<'a> Memory<'a> {
     pub(crate) fn new(io: &'a Io, turn: usize, arena: &'a mut [u32], state: &'a mut [u32]) -> Result<Self, ShapeError> {
+        // Inputs that the caller lends lie behind the arena here.
+        let first_lent = io.inputs.iter().filter_map(Operand::lent_words).map(|words| words.start).min();
+        let (arena, lent) = match first_lent {
+            Some(first) => arena.split_at_mut_checked(first).ok_or(OUTSIDE)?,
+            None => (arena, Default::default()),
+        };
+        let lent: &'a [u32] = lent;
         let regions = io.regions();
         let ranges: Vec<_> = regions.iter().map(|region| region.words.clone()).collect();
         let mut memory = Self {
@@ -457,7 +495,11 @@ impl<'a> Memory<'a> {
             }
         }
         for index in 0..io.inputs.len() {
+            let of_lent = io.inputs[index].lent_words().zip(first_lent);
             memory.inputs[index] = match &io.inputs[index].place {
+                Place::Lent { .. } => {
+                    of_lent.and_then(|(words, first)| lent.get(words.start - first..words.end - first))
+                }
                 Place::Constant(words) => Some(words),
                 _ => memory.inputs[io.first_uses[index]],
             };

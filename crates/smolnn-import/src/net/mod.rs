@@ -11,8 +11,10 @@
 //! - `movement`: operators that move elements and compute none, as copies through strides: one description for inference, folding and lowering.
 //! - `geometry`: axes and broadcasting, which several of the above need.
 //! - `rows`: which rows of its images an operator needs for some rows of its output, and the operator over these rows alone.
+//! - `columns`: the same along the columns, for passes that write an operator over some of its columns.
 //! - `evaluate`: operators on constants, as computations on shapes use them.
 
+mod columns;
 mod evaluate;
 mod geometry;
 mod graph;
@@ -24,6 +26,7 @@ mod rows;
 mod tensor;
 mod view;
 
+pub(crate) use columns::{column_windows, image_columns, node_over_columns};
 pub(crate) use evaluate::evaluate;
 pub(crate) use geometry::{
     Blocks, GatherLengths, axis_lengths, blocks, broadcast_lengths, gather_lengths, pad_amounts, reduced_axes, resized,

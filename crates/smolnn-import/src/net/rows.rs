@@ -102,6 +102,12 @@ pub(crate) fn row_windows(view: &View<'_>) -> Option<Vec<Option<RowWindow>>> {
                 *window = Some(RowWindow::POINTWISE);
             }
         }
+        // All rows of some columns or channels; where it says how many rows that are, they would be others for some of them.
+        Operator::Slice => {
+            let (begin, size) = (view.integers(1, "begin").ok()?, view.integers(2, "size").ok()?);
+            (begin.get(1) == Some(&0) && size.get(1) == Some(&-1)).then_some(())?;
+            windows[0] = Some(RowWindow::POINTWISE);
+        }
         Operator::Pad => {
             let amounts = pad_amounts(view).ok()?;
             let (&[(0, 0), (above, below), _, _], Some(_)) = (&amounts[..], image_rows(&view.tensor(image).shape))

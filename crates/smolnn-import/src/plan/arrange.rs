@@ -257,7 +257,9 @@ impl Layout<'_> {
         };
         let inputs: Vec<_> = call.inputs.iter().filter(in_arena).map(input).collect::<Option<_>>()?;
         // A variable is no image of the arena, and one memory has one name in a call.
-        let are_known = call.inputs.iter().all(|&id| in_arena(&&id) || self.net.tensors[self.roots[id]].data.is_some());
+        let is_constant = |id: TensorId| self.net.tensors[self.roots[id]].data.is_some();
+        let is_lent = |id: TensorId| self.lent.contains(&self.roots[id]);
+        let are_known = call.inputs.iter().all(|&id| in_arena(&&id) || is_constant(id) || is_lent(id));
         let is_named_once = |&(id, _): &(TensorId, _)| {
             inputs.iter().all(|&(other, _)| other == id || self.roots[other] != self.roots[id])
         };

@@ -31,6 +31,8 @@ pub(super) struct Layout<'a> {
     pub pushed: Option<usize>,
     /// The item of the output, where it is given row by row. It is none of the outputs then: nobody needs it behind the stage that makes it.
     pub given: Option<usize>,
+    /// The inputs, where they are read where the caller has them.
+    pub lent: Vec<TensorId>,
 }
 
 /// The memory of the states.
@@ -62,7 +64,12 @@ impl<'a> Layout<'a> {
             states: Vec::new(),
             pushed: None,
             given: None,
+            lent: if aim.is_lent { net.inputs.clone() } else { Vec::new() },
         };
+        if net.outputs.iter().any(|&id| layout.lent.contains(&roots[id])) {
+            let found = Problem::model("an output that is an input", "inputs in place where every output is computed");
+            return Err(Error::Unsupported(vec![found]));
+        }
         layout.inputs = net.inputs.iter().filter_map(|&id| layout.item(id)).collect();
         for Lowering { call, .. } in calls {
             for &id in call.inputs.iter().chain(&call.outputs) {
@@ -94,7 +101,7 @@ impl<'a> Layout<'a> {
     pub(super) fn item(&mut self, id: TensorId) -> Option<usize> {
         let root = self.roots[id];
         let tensor = &self.net.tensors[root];
-        if tensor.data.is_some() || tensor.variable {
+        if tensor.data.is_some() || tensor.variable || self.lent.contains(&root) {
             return None;
         }
         if let Some(&item) = self.items.get(&root) {
@@ -229,7 +236,17 @@ impl<'a> Layout<'a> {
 
     /// The byte offset of each tensor that lies in the arena.
     pub(super) fn offsets(&self, placement: &Placement) -> HashMap<TensorId, usize> {
-        let offset = |id: TensorId| Some((id, placement.offsets[*self.items.get(&self.roots[id])?]));
+        let of_lent = self.lent.iter().scan(placement.bytes, |offset, &id| {
+            let own = *offset;
+            *offset += self.net.tensors[id].bytes().next_multiple_of(4);
+            Some((id, own))
+        });
+        let of_lent: HashMap<TensorId, usize> = of_lent.collect();
+        let offset = |id: TensorId| {
+            let root = self.roots[id];
+            let offset = self.items.get(&root).map(|&item| placement.offsets[item]);
+            Some((id, offset.or_else(|| of_lent.get(&root).copied())?))
+        };
         (0..self.net.tensors.len()).filter_map(offset).collect()
     }
 
@@ -240,7 +257,10 @@ impl<'a> Layout<'a> {
         {
             (Some(data), ..) => Some(Place::Constant(constant_words(data))),
             (_, Some(&offset), _) => Some(Place::State(offset)),
-            (_, _, Some(&offset)) => Some(Place::Arena(offset)),
+            (_, _, Some(&offset)) => {
+                let lent = self.lent.iter().position(|&input| input == self.roots[id]);
+                Some(lent.map_or(Place::Arena(offset), |input| Place::Lent { input, offset }))
+            }
             (None, None, None) => None,
         };
         match (place, Storage::within(tensor)) {

@@ -20,7 +20,7 @@ mod turns;
 pub(crate) use band::Every;
 pub use cost::{Core, Estimate, Unit};
 pub use program::Program;
-pub(crate) use program::{Aim, Goal, ImageRows, InputRows, OutputRows, Stage, Step, plan};
+pub(crate) use program::{Aim, Goal, ImageRows, InputRows, OutputRows, Split, Stage, Step, plan};
 #[cfg(feature = "cli")]
 pub(crate) use program::{ArenaUse, Purpose, portable_layers};
 pub(crate) use turns::{ByRows, Moves, RowRun};

@@ -6,7 +6,7 @@ use std::ops::Range;
 use smolnn_fixed::Backend;
 
 use super::band::Every;
-use super::divide::Segment;
+use super::divide::{RUN_COST, Segment};
 use super::layout::Layout;
 use super::turns::{ByRows, Moves, RowRun};
 use crate::error::{Error, Problem, Result};
@@ -64,6 +64,22 @@ pub(crate) enum Purpose {
     Scratch(usize),
 }
 
+/// Layers that run in parts along the width.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
+pub(crate) struct Split {
+    /// How many parts there are.
+    pub parts: usize,
+    /// Columns of the tensor at their end.
+    pub width: usize,
+    /// Indices of the layers in the file.
+    pub layers: Vec<usize>,
+    /// For each node of a part, by its position in the net, the part and the columns of its output.
+    pub columns: HashMap<usize, (usize, Range<usize>)>,
+    /// Multiply-accumulates of the columns that are computed twice, and of the network without them.
+    pub macs: [u64; 2],
+}
+
 /// What is wanted of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Aim {
@@ -72,6 +88,8 @@ pub(crate) struct Aim {
     pub is_pushed: bool,
     /// The output is given row by row.
     pub is_given: bool,
+    /// The inputs are read where the caller has them.
+    pub is_lent: bool,
 }
 
 impl Aim {
@@ -187,6 +205,10 @@ pub struct Program {
     pub(crate) input_rows: Option<InputRows>,
     /// How its output is given row by row, if it is.
     pub(crate) output_rows: Option<OutputRows>,
+    /// Layers that were split along the width, if there are such.
+    pub(crate) split: Option<Split>,
+    /// Whether the inputs are read where the caller has them, and are not in the arena.
+    pub(crate) is_lent: bool,
     /// What lies in the arena, and when.
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the report shows it"))]
     pub(crate) blocks: Vec<Block>,
@@ -197,7 +219,8 @@ pub struct Program {
     pub(crate) state_words: usize,
     /// Word ranges of the state and the word each starts from.
     pub(crate) state_values: Vec<(Range<usize>, u32)>,
-    /// Byte offset in the arena of each tensor that lies there; of one between the calls of a band, of the buffer of its rows.
+    /// Byte offset in the arena of each tensor that lies there; of one between the calls of a band, of the buffer of its rows. Inputs that the caller lends lie behind the
+    /// arena, in a run on this machine.
     pub(crate) offsets: HashMap<TensorId, usize>,
 }
 
@@ -205,6 +228,12 @@ impl Program {
     /// Bytes of the arena: inputs, outputs, everything between, and scratch memory.
     pub fn arena_bytes(&self) -> usize {
         self.arena_words * 4
+    }
+
+    /// Words of the inputs that the caller lends.
+    pub(crate) fn lent_words(&self) -> usize {
+        let inputs = self.net.inputs.iter().filter(|_| self.is_lent);
+        inputs.map(|&id| self.net.tensors[id].bytes().div_ceil(4)).sum()
     }
 
     /// Bytes of the states that are kept from run to run.
@@ -230,6 +259,15 @@ impl Program {
             source.bytes() - before + tables
         };
         self.steps.iter().map(of_step).collect()
+    }
+
+    /// About what a run takes, to compare plans of a network: multiply-accumulates, and for each run of a kernel what it takes beside them.
+    pub(crate) fn effort(&self) -> u64 {
+        let runs = |step: &Step| {
+            step.by_rows.as_ref().map_or(1, |by_rows| by_rows.runs.iter().map(|run| run.turns.count()).sum())
+        };
+        let runs: usize = self.steps.iter().map(runs).sum();
+        self.macs().saturating_add((runs * RUN_COST) as u64)
     }
 
     /// Multiply-accumulates of one run.
@@ -319,6 +357,8 @@ pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls, aim: Aim) -> Re
         stages,
         input_rows,
         output_rows,
+        split: None,
+        is_lent: aim.is_lent,
         blocks,
         ends,
         arena_words: bytes / 4,

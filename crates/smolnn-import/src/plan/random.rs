@@ -12,6 +12,7 @@ use crate::net::{
     Activation, BinaryKind, Constant, Element, Net, Node, Operator, Padding, PoolKind, Quantisation, RemovedChannels,
     SlidingWindow, Tensor, TensorId, UnaryKind,
 };
+use crate::rewrite::split_width;
 
 /// A random net with an input, compiled for a backend.
 #[cfg(feature = "graphs")]
@@ -54,12 +55,38 @@ impl RandomNet {
         if least.steps.iter().any(|step| step.by_rows.is_some()) {
             by_rows.push(("least", least));
         }
+        let lent = Aim { is_lent: true, ..rows };
+        by_rows.push(("lent", compile_for(&net, backend, lent)?));
+        if let Some(split) = split(&net, seed) {
+            by_rows.push(("split", compile_for(&split, backend, lent)?));
+        }
         by_rows.push(("pushed", compile_for(&net, backend, Aim { is_pushed: true, ..rows })?));
         if ends_in_image(&net) {
             by_rows.push(("given", compile_for(&net, backend, Aim { is_pushed: true, is_given: true, ..rows })?));
         }
         Ok(Self { input, is_real, whole, by_rows })
     }
+}
+
+/// The net with some of its layers split along the width, where there are such: those before a tensor, or between two of them, in two to four parts.
+pub(super) fn split(net: &Net, seed: u64) -> Option<Net> {
+    let mut random = Random::new(seed);
+    // Twice, for two chains in one net, one of them within the other or not.
+    let mut split = None;
+    for _ in 0..2 {
+        let net = split.as_ref().unwrap_or(net);
+        let mut ends: Vec<(usize, TensorId)> = net.nodes.iter().map(|node| node.outputs[0]).enumerate().collect();
+        while !ends.is_empty() {
+            let (position, end) = ends.swap_remove(random.number(0, ends.len() - 1));
+            let start = if random.number(0, 1) == 0 { 0 } else { random.number(0, position) };
+            let mut own = net.clone();
+            if split_width(&mut own, (start, end), random.number(2, 4)).is_some() {
+                split = Some(own);
+                break;
+            }
+        }
+    }
+    split
 }
 
 /// Whether the net has one output, and that is an image of several rows.

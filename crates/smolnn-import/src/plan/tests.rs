@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use smolnn_fixed::Backend;
 
 use super::divide::{BYTES_PER_INSTRUCTION, RUN_COST};
-use super::random::{Builder, compile_for, ends_in_image, input, random_net};
+use super::random::{Builder, compile_for, ends_in_image, input, random_net, split};
 use super::{Aim, Core, Goal, OutputRows, Program};
 use crate::error::Result;
 use crate::net::{Element, Net, Operator, Padding, ReduceKind, SlidingWindow};
 use crate::rewrite::split_channels;
 
 fn compile(net: &Net, goal: Goal, is_pushed: bool) -> Result<Program> {
-    compile_for(net, Backend::CURRENT, Aim { goal, is_pushed, is_given: false })
+    compile_for(net, Backend::CURRENT, Aim { goal, is_pushed, ..Aim::default() })
 }
 
 /// The outputs of some runs, one after the other.
@@ -78,7 +78,7 @@ fn random_nets_give_the_same_by_rows() {
         if ends_in_image(&net) {
             ends += 1;
             for is_pushed in [false, true] {
-                let aim = Aim { goal: Goal::LeastArena, is_pushed, is_given: true };
+                let aim = Aim { goal: Goal::LeastArena, is_pushed, is_given: true, ..Aim::default() };
                 let program = compile_for(&net, Backend::CURRENT, aim).expect("it compiles for an output by rows");
                 let known = &programs[2 * usize::from(is_pushed)].0;
                 assert!(
@@ -168,4 +168,59 @@ fn groups_of_channels_give_the_same() {
             }
         }
     }
+}
+
+#[test]
+fn parts_along_the_width_give_the_same() {
+    const NETS: u64 = 400;
+    let (mut nets, mut twice, mut by_rows, mut smaller, mut larger) = (0, 0, 0, 0, 0);
+    let mut operators: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in 0..NETS {
+        let (net, mut random) = random_net(seed);
+        let whole = compile(&net, Goal::Speed, false).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{net:#?}"));
+        let inputs = [input(&net, &mut random), input(&net, &mut random)];
+        let expected = outputs(&whole, &inputs);
+        let lent = |net: &Net, goal: Goal| {
+            let aim = Aim { goal, is_lent: true, ..Aim::default() };
+            compile_for(net, Backend::CURRENT, aim).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{net:#?}"))
+        };
+        let in_place = lent(&net, Goal::LeastArena);
+        // Without the input another order may be found first.
+        larger += u64::from(in_place.arena_bytes() > whole.arena_bytes());
+        let mut programs = vec![(lent(&net, Goal::Speed), "whole tensors in place"), (in_place, "an input in place")];
+        if let Some(split) = split(&net, seed) {
+            nets += 1;
+            let parts = compile(&split, Goal::Speed, false).expect("parts compile");
+            let weights = |program: &Program| -> usize {
+                let bytes = program.constants_by_step();
+                program.steps.iter().zip(bytes).filter(|(step, _)| step.call.macs > 0).map(|(_, bytes)| bytes).sum()
+            };
+            assert_eq!(weights(&parts), weights(&whole), "seed {seed}: parts share their weights");
+            twice += usize::from(parts.macs() > whole.macs());
+            for node in &split.nodes {
+                *operators.entry(node.name.clone()).or_default() += 1;
+            }
+            let least = compile(&split, Goal::LeastArena, false).expect("parts compile by rows");
+            by_rows += usize::from(
+                least
+                    .steps
+                    .iter()
+                    .any(|step| step.by_rows.is_some() && matches!(split.nodes[step.node].operator, Operator::Slice)),
+            );
+            let in_place = lent(&split, Goal::LeastArena);
+            smaller += usize::from(in_place.arena_bytes() < programs[1].0.arena_bytes());
+            programs.push((parts, "whole parts"));
+            programs.push((least, "parts by rows"));
+            programs.push((in_place, "parts of an input in place"));
+        }
+        for (program, goal) in &programs {
+            assert!(outputs(program, &inputs) == expected, "seed {seed}, for {goal}: {:#?}", program.net);
+        }
+    }
+    println!(
+        "{nets} of {NETS} nets are split; {twice} compute columns twice, {by_rows} take columns by rows, {smaller} take less in place"
+    );
+    println!("operators of the split nets: {operators:?}");
+    assert!(100 * larger <= NETS, "{larger} nets have a larger arena without the input");
+    assert!(2 * nets > NETS && 4 * twice > nets as usize && 2 * by_rows > nets as usize && smaller > 10);
 }

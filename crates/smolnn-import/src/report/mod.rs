@@ -40,6 +40,8 @@ pub struct Report {
     pub milliseconds: Option<f64>,
     /// Channels that were taken out because they cannot change or nothing needs them.
     pub removed: RemovedChannels,
+    /// Which layers run in parts along the width and what that costs, as a sentence; `null` where none do.
+    pub split: Option<String>,
     /// The model's inputs.
     pub inputs: Vec<ReportedTensor>,
     /// The model's outputs.
@@ -165,6 +167,7 @@ impl Program {
             clock,
             milliseconds,
             removed: self.net.removed,
+            split: self.split_text(),
             inputs: self.reported(&self.net.inputs),
             outputs: self.reported(&self.net.outputs),
             memory_before: before.into(),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::table::group;
-use crate::plan::{Program, Purpose};
+use crate::plan::{Program, Purpose, Split};
 
 /// Pixels of the picture.
 const WIDTH: usize = 1100;
@@ -14,7 +14,9 @@ const MARGIN: usize = 50;
 impl Program {
     /// The plan as text: the stages in their order, then what lies in the arena: its bytes, and the steps that it is there for.
     pub fn schedule(&self) -> String {
-        let mut text = format!("{}: {} bytes of arena\n\n", self.name, group(self.arena_bytes()));
+        let mut text = format!("{}: {} bytes of arena\n", self.name, group(self.arena_bytes()));
+        text.extend(self.split_text().into_iter().map(|line| line + "\n"));
+        text.push('\n');
         for stage in &self.stages {
             for position in stage.steps.clone() {
                 let step = &self.steps[position];
@@ -24,7 +26,12 @@ impl Program {
                     turns if position == stage.steps.start => format!("{turns} turns"),
                     _ => "  |".into(),
                 };
-                let _ = writeln!(text, "{position:>4}  {turns:<10} {} {} {}", node.index, node.name, step.call.label);
+                let columns = self.split.as_ref().and_then(|split| split.columns.get(&step.node));
+                let columns = columns.map_or_else(String::new, |(part, columns)| {
+                    format!("  part {}, columns {} to {}", part + 1, columns.start, columns.end - 1)
+                });
+                let label = &step.call.label;
+                let _ = writeln!(text, "{position:>4}  {turns:<10} {} {} {label}{columns}", node.index, node.name);
             }
         }
         let _ = writeln!(text, "\n{:>9} {:>9}  {:<13} what", "from", "to", "steps");
@@ -36,6 +43,18 @@ impl Program {
             let _ = writeln!(text, "{start:>9} {end:>9}  {moments:<13} {}", self.purpose_text(block.purpose));
         }
         text
+    }
+
+    /// What is split along the width, and what that costs, in a sentence; `None` where nothing is.
+    pub(crate) fn split_text(&self) -> Option<String> {
+        let Split { parts, width, layers, macs: [twice, whole], .. } = self.split.as_ref()?;
+        let (first, last) = (layers.first()?, layers.last()?);
+        Some(format!(
+            "Layers {first} to {last} run in {parts} parts along the width, of {width} columns at their end. Columns computed twice: {} MACs, {:.1} % of the \
+             network's.",
+            group(usize::try_from(*twice).unwrap_or(usize::MAX)),
+            100.0 * *twice as f64 / (*whole).max(1) as f64
+        ))
     }
 
     /// The steps between two moments, both of them included.
@@ -73,10 +92,13 @@ impl Program {
             let y = |byte: usize| top as f64 + HEIGHT as f64 * (1.0 - byte as f64 / most as f64);
             let _ = writeln!(
                 text,
-                "<text x=\"{MARGIN}\" y=\"{}\" font-size=\"16\">{}: {title}, {} bytes of arena</text>",
+                "<text x=\"{MARGIN}\" y=\"{}\" font-size=\"16\">{}: {title}, {} bytes of arena{}</text>",
                 top - 14,
                 plan.name,
-                group(plan.arena_bytes())
+                group(plan.arena_bytes()),
+                plan.split
+                    .as_ref()
+                    .map_or_else(String::new, |split| format!(", {} parts along the width", split.parts))
             );
             for block in &plan.blocks {
                 let colour = match block.purpose {

@@ -94,6 +94,7 @@ impl Report {
             group(self.arena_bytes),
             group(self.macs as usize)
         ));
+        self.split.iter().for_each(|sentence| say(sentence));
         self.about_costs().iter().for_each(|sentence| say(sentence));
         say(
             "In bytes: live (tensors that are needed) + scratch + padding = arena; the column's largest is what the model reserves.",

@@ -19,14 +19,16 @@ mod real_constants;
 mod recurrent_loops;
 mod slide_variables;
 mod split_channels;
+mod split_width;
 mod unroll_loops;
 mod uses;
 
-use crate::net::Net;
+use crate::net::{Net, TensorId};
 pub(crate) use drop_renames::drop_renames;
 pub(crate) use fold_affine::{fold_before, fold_behind};
 pub(crate) use fuse_activations::fuse_activations;
 pub(crate) use keep_state::keep_state;
+pub(crate) use split_width::{Candidate, WidthSplit, candidates};
 pub(crate) use uses::Uses;
 
 /// A pass: its name, and what it does to a net.
@@ -98,14 +100,28 @@ pub(crate) fn rewrite(net: &mut Net) {
 /// Splits layers into groups of channels where more than `most` bytes would be in memory between two of them, so that it is no more than `group` bytes, as far
 /// as that goes; gives whether there are such layers.
 pub(crate) fn split_channels(net: &mut Net, most: usize, group: usize) -> bool {
-    let is_split = split_channels::apply(net, most, group);
+    let is_split = split_channels::apply(net, (most, group), false);
     debug_assert!(net.check_flow().is_ok(), "split_channels breaks the flow of the net");
     is_split
+}
+
+/// Splits convolutions of which a mean over the image is all that is needed into groups of channels, where more than `most` bytes would be in memory between the two.
+pub(crate) fn split_means(net: &mut Net, most: usize) {
+    split_channels::apply(net, (most, most), true);
+    debug_assert!(net.check_flow().is_ok(), "split_channels breaks the flow of the net");
 }
 
 /// The most bytes below a limit that are in memory between two layers which [`split_channels`] can split.
 pub(crate) fn channels_between(net: &Net, below: usize) -> Option<usize> {
     split_channels::largest(net, below)
+}
+
+/// Splits the layers between a position and a tensor into parts along the width, as many of them as go by columns; `None` where that is not possible.
+pub(crate) fn split_width(net: &mut Net, (start, end): (usize, TensorId), parts: usize) -> Option<WidthSplit> {
+    let chain = split_width::chain(net, start, end)?;
+    let split = split_width::apply(net, &chain, parts);
+    debug_assert!(net.check_flow().is_ok(), "split_width breaks the flow of the net");
+    split
 }
 
 /// Takes out channels that cannot change or that nothing needs: the last pass, and one that a model can do without.

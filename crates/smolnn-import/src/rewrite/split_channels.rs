@@ -14,12 +14,15 @@ const MULTIPLE: usize = 8;
 
 /// Splits the convolutions of which more than `most` bytes would be in memory at a time, so that a group has no more than `group` bytes; gives whether there
 /// are such.
-pub(crate) fn apply(net: &mut Net, most: usize, group: usize) -> bool {
+///
+/// Where `means` is set, it is those convolutions alone of which a mean is all that is needed: their rows are not needed at a time, so that rows save nothing there.
+pub(crate) fn apply(net: &mut Net, (most, group): (usize, usize), means: bool) -> bool {
     let mut is_split = false;
     loop {
         let uses = Uses::of(net);
         let large = (0..net.nodes.len()).find_map(|position| {
             let (reader, bytes) = pair(net, &uses, position).filter(|&(_, bytes)| bytes > most)?;
+            (!means || matches!(net.nodes[reader].operator, Operator::Reduce { .. })).then_some(())?;
             let channels = *net.tensors[net.nodes[position].outputs[0]].shape.last()?;
             let of_group = (group * channels / bytes / MULTIPLE * MULTIPLE).max(MULTIPLE);
             (of_group < channels).then_some((position, reader, of_group))

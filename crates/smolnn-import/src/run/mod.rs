@@ -46,7 +46,7 @@ impl Program {
                 Backend::CURRENT.name()
             )));
         }
-        let (arena, state) = (vec![0; self.arena_words], vec![0; self.state_words]);
+        let (arena, state) = (vec![0; self.arena_words + self.lent_words()], vec![0; self.state_words]);
         let mut runner =
             Runner { program: self, arena, state, image: Vec::new(), given: Vec::new(), customs: HashMap::new() };
         runner.reset();

@@ -5,7 +5,7 @@ mod rows;
 use std::fmt::Write;
 use std::ops::Range;
 
-use self::rows::{Giving, by_rows_text, moves_text};
+use self::rows::{Giving, Lending, by_rows_text, moves_text};
 use crate::lower::{Call, Io, Source, Storage};
 use crate::net::{Element, Quantisation, Tensor, TensorId};
 use crate::plan::{Moves, Program, Stage, Step};
@@ -32,18 +32,22 @@ impl Program {
                         if let Some(Moves { from, to, .. }) = &step.moved {
                             let _ = writeln!(body, "    relocate(arena, {from:?}, {to})?;");
                         }
-                        body += &call_text(&step.io, &step.call, &mut source, "    ");
+                        body += &call_text(&step.io, &step.call, &mut source, ("    ", self.net.inputs.len()));
                     }
                     Some(by_rows) => {
                         let _ = writeln!(body, "    {comment}");
                         body += &step.moved.iter().map(moves_text).collect::<String>();
-                        body += &by_rows_text(by_rows, &mut source);
+                        body += &by_rows_text(by_rows, &mut source, self.net.inputs.len());
                     }
                 }
             }
             let arena = if body.contains("(arena, ") { "arena" } else { "_" };
             let state = if body.contains("(state_words, [") { "state_words" } else { "_" };
             let (arena_words, state_words) = (self.arena_words, self.state_words);
+            let lent = match self.lent_type() {
+                None => String::new(),
+                Some(kind) => format!(", {}: {kind}", if body.contains(" = lent") { "lent" } else { "_" }),
+            };
             let (about, turn) = if self.is_band(range) {
                 (format!("// By rows, in {turns} turns.\n"), ", turn: usize")
             } else {
@@ -53,7 +57,7 @@ impl Program {
             let inline = if self.input_rows.is_some() && !turn.is_empty() { "never" } else { "always" };
             let _ = writeln!(
                 steps,
-                "{about}#[inline({inline})]\nfn step_{position}({arena}: &mut [u32; {arena_words}], {state}: &mut [u32; {state_words}]{turn}) -> Result<(), \
+                "{about}#[inline({inline})]\nfn step_{position}({arena}: &mut [u32; {arena_words}], {state}: &mut [u32; {state_words}]{turn}{lent}) -> Result<(), \
                  ShapeError> {{\n{body}    Ok(())\n}}\n"
             );
         }
@@ -226,8 +230,9 @@ impl Program {
                 let tensor = &self.net.tensors[id];
                 let element = rust_type(tensor);
                 let place = format!("{element}, {}, {}, {}", self.offsets[&id] / 4, tensor.len(), self.arena_words);
-                // What comes and goes row by row is never there as a whole.
-                if (what == "Input" && is_pushed) || (what == "Output" && self.output_rows.is_some()) {
+                // What comes and goes row by row is never there as a whole, and what the caller lends never at all.
+                if (what == "Input" && (is_pushed || self.is_lent)) || (what == "Output" && self.output_rows.is_some())
+                {
                     continue;
                 }
                 if what == "Input" {
@@ -253,6 +258,8 @@ impl Program {
             *text += "}";
             return;
         }
+        let lending = self.lending();
+        let to_step = lending.argument;
         let mut first = 0;
         let arm = |(position, Stage { steps, turns }): (usize, &Stage)| {
             let end = first + turns;
@@ -268,17 +275,18 @@ impl Program {
                 (true, Some(turn)) => format!(".and_then(|()| give_rows(arena, {turn}, &mut give))"),
             };
             let turn = turn.map_or_else(String::new, |turn| format!(", {turn}"));
-            format!("            {pattern} => step_{position}(arena, state{turn}){given},\n")
+            format!("            {pattern} => step_{position}(arena, state{turn}{to_step}){given},\n")
         };
         let calls: String = self.stages.iter().enumerate().map(arm).collect();
         let Giving { about, parameter, lent, .. } = self.giving();
+        let Lending { parameters: lent_inputs, value: of_inputs, about: of_lent, .. } = &lending;
         let names = if self.steps.is_empty() { "(_, _)" } else { "(arena, state)" };
         let _ = writeln!(
             text,
-            "    /// Runs the model on the inputs that were written before{about}.\n    pub fn run(&mut self{parameter}) {{\n        let (arena, state) = \
-             self.memory.both();\n        run_all(arena, state{lent});\n    }}\n\n    /// Runs one step{about}: all steps from 0 to `STEPS` − 1, in this order, are a run. Between them \
+            "    /// Runs the model on {of_lent}{about}.\n    pub fn run(&mut self{lent_inputs}{parameter}) {{\n        {of_inputs}let (arena, state) = \
+             self.memory.both();\n        run_all(arena, state{to_step}{lent});\n    }}\n\n    /// Runs one step{about}: all steps from 0 to `STEPS` − 1, in this order, are a run. Between them \
              neither inputs nor outputs may be looked at: their memory serves other tensors. A step that is not there does nothing.\n    pub fn run_step(&mut self, step: \
-             usize{parameter}) {{\n        let {names} = self.memory.both();\n        let result = match step {{\n{calls}            _ => Ok(()),\n        \
+             usize{lent_inputs}{parameter}) {{\n        {of_inputs}let {names} = self.memory.both();\n        let result = match step {{\n{calls}            _ => Ok(()),\n        \
              }};\n        if let Err(error) = result {{\n            refused(error)\n        }}\n    }}\n}}"
         );
         text.push_str(&self.streaming_items());
@@ -287,7 +295,7 @@ impl Program {
     /// The interface of `smolnn::stream`, for models that take int8 features and give one probability.
     fn streaming_items(&self) -> String {
         let (&[input], &[output]) = (&self.net.inputs[..], &self.net.outputs[..]) else { return String::new() };
-        if self.input_rows.is_some() || self.output_rows.is_some() {
+        if self.input_rows.is_some() || self.output_rows.is_some() || self.is_lent {
             return String::new();
         }
         let (input, output) = (&self.net.tensors[input], &self.net.tensors[output]);
@@ -346,6 +354,13 @@ impl Program {
                  pub fn infer(&mut self{parameters}{parameter}) -> {result} {{\n        self.row = 0;\n        for row in input.as_chunks::<{row}>().0 {{\n            \
                  self.push(row{lent});\n        }}{values}\n    }}\n"
             );
+        } else if self.is_lent {
+            let give = if passed.is_empty() { String::new() } else { format!(", {passed}") };
+            let _ = writeln!(
+                text,
+                "    /// Runs the model on inputs that are read where they lie{about}.\n    #[allow(clippy::unused_unit)]\n    pub fn infer(&mut self{parameters}{own}) -> \
+                 {result} {{\n        self.run({arguments}{give});{values}\n    }}\n"
+            );
         } else {
             let _ = writeln!(
                 text,
@@ -367,17 +382,20 @@ impl Program {
     /// The steps, and a run of all of them.
     fn run_items(&self, text: &mut String, steps: &str) {
         let (arena, state) = (self.arena_words, self.state_words);
-        let call =
-            |(position, Stage { steps, turns }): (usize, &Stage)| match (self.is_band(steps), self.gives(position)) {
-                (false, false) => format!("    step_{position}(arena, state)?;\n"),
-                (false, true) => format!("    step_{position}(arena, state)?;\n    give_rows(arena, 0, give)?;\n"),
-                (true, is_given) => {
-                    let given = if is_given { "        give_rows(arena, turn, give)?;\n" } else { "" };
-                    format!(
-                        "    for turn in 0..{turns} {{\n        step_{position}(arena, state, turn)?;\n{given}    }}\n"
-                    )
-                }
-            };
+        let to_step = self.lending().argument;
+        let call = |(position, Stage { steps, turns }): (usize, &Stage)| match (
+            self.is_band(steps),
+            self.gives(position),
+        ) {
+            (false, false) => format!("    step_{position}(arena, state{to_step})?;\n"),
+            (false, true) => format!("    step_{position}(arena, state{to_step})?;\n    give_rows(arena, 0, give)?;\n"),
+            (true, is_given) => {
+                let given = if is_given { "        give_rows(arena, turn, give)?;\n" } else { "" };
+                format!(
+                    "    for turn in 0..{turns} {{\n        step_{position}(arena, state, turn{to_step})?;\n{given}    }}\n"
+                )
+            }
+        };
         let calls: Vec<String> = self.stages.iter().enumerate().map(call).collect();
         if let Some(rows) = &self.output_rows {
             *text += &self.give_text(rows);
@@ -390,21 +408,27 @@ impl Program {
         let calls = calls.concat();
         let taken = self.giving().taken;
         let give = if taken.is_empty() { "" } else { ", give" };
+        let lent = self.lent_type().map_or_else(String::new, |kind| format!(", lent: {kind}"));
+        if self.is_lent {
+            *text += "/// Rows of an input that the caller lends.\n#[allow(dead_code)]\nfn lent_rows<T>(input: &[T], start: usize, length: usize) -> Result<&[T], \
+                 ShapeError> {\n    let rows = input.get(start..).and_then(|rows| rows.get(..length));\n    rows.ok_or(ShapeError::Range(\"the rows lie \
+                 outside of the input\"))\n}\n\n";
+        }
         let (arena_name, state_name) = if calls.is_empty() { ("_", "_") } else { ("arena", "state") };
         let _ = writeln!(
             text,
-            "fn run_all(arena: &mut [u32; {arena}], state: &mut [u32; {state}]{taken}) {{\n    if let Err(error) = steps(arena, state{give}) {{\n        \
+            "fn run_all(arena: &mut [u32; {arena}], state: &mut [u32; {state}]{lent}{taken}) {{\n    if let Err(error) = steps(arena, state{to_step}{give}) {{\n        \
              refused(error)\n    }}\n}}\n\n// The regions are proven apart when this is compiled, and the layers are checked then as well.\n\
-             #[inline(always)]\nfn steps({arena_name}: &mut [u32; {arena}], {state_name}: &mut [u32; {state}]{taken}) -> Result<(), ShapeError> \
+             #[inline(always)]\nfn steps({arena_name}: &mut [u32; {arena}], {state_name}: &mut [u32; {state}]{lent}{taken}) -> Result<(), ShapeError> \
              {{\n{calls}    Ok(())\n}}\n\n{steps}"
         );
     }
 }
 
 /// The statements of a call: its memory, then its kernels.
-fn call_text(io: &Io, call: &Call, source: &mut Source, indent: &str) -> String {
+fn call_text(io: &Io, call: &Call, source: &mut Source, (indent, inputs): (&str, usize)) -> String {
     let calls = call.body.write(source, io);
-    io.prologue().into_iter().chain(calls).fold(String::new(), |text, line| text + indent + &line + "\n")
+    io.prologue(inputs).into_iter().chain(calls).fold(String::new(), |text, line| text + indent + &line + "\n")
 }
 
 /// The method that writes real numbers to an input, where the file says how they become integers.

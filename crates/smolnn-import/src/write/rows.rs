@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use super::{call_text, rust_type};
+use super::{call_text, io_names, rust_type};
 use crate::lower::Source;
 use crate::plan::{ByRows, Every, ImageRows, InputRows, Moves, OutputRows, Program, RowRun};
 
@@ -23,7 +23,40 @@ pub(super) struct Giving {
     pub passed: &'static str,
 }
 
+/// What the functions of a module that reads its inputs where the caller has them have more than those of others; the text is empty where it does not.
+pub(super) struct Lending {
+    /// What a model runs on, for a comment.
+    pub about: &'static str,
+    /// The inputs as parameters of methods.
+    pub parameters: String,
+    /// The statement that makes one value of them.
+    pub value: String,
+    /// The value as an argument of the functions within.
+    pub argument: &'static str,
+}
+
 impl Program {
+    /// The type of the inputs that the caller lends, as the functions within take them: a reference, or several of them.
+    pub(super) fn lent_type(&self) -> Option<String> {
+        let count = self.net.inputs.len();
+        let kinds: Vec<String> = (0..count).map(|index| format!("&{}", io_names("Input", index, count).1)).collect();
+        self.is_lent.then(|| if count == 1 { kinds.concat() } else { format!("({})", kinds.join(", ")) })
+    }
+
+    pub(super) fn lending(&self) -> Lending {
+        if !self.is_lent {
+            let about = "the inputs that were written before";
+            return Lending { about, parameters: String::new(), value: String::new(), argument: "" };
+        }
+        let count = self.net.inputs.len();
+        let names: Vec<_> = (0..count).map(|index| io_names("Input", index, count)).collect();
+        let parameters = names.iter().map(|(name, kind)| format!(", {name}: &{kind}")).collect();
+        let values = names.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        let value = if count == 1 { values } else { format!("({values})") };
+        let value = format!("let lent = {value};\n        ");
+        Lending { about: "inputs that are read where they lie", parameters, value, argument: ", lent" }
+    }
+
     /// Whether the stage at this position makes the output that is given row by row.
     pub(super) fn gives(&self, stage: usize) -> bool {
         self.output_rows.as_ref().is_some_and(|rows| rows.stage == stage)
@@ -165,10 +198,10 @@ impl Program {
 }
 
 /// The statements of a call by rows: each of its runs in its turns.
-pub(super) fn by_rows_text(by_rows: &ByRows, source: &mut Source) -> String {
+pub(super) fn by_rows_text(by_rows: &ByRows, source: &mut Source, inputs: usize) -> String {
     let mut text = by_rows.before.iter().map(moves_text).collect::<String>();
     for (index, RowRun { turns, call, io }) in by_rows.runs.iter().enumerate() {
-        let mut body = call_text(io, call, source, "        ");
+        let mut body = call_text(io, call, source, ("        ", inputs));
         let Every { range: Range { start, .. }, period } = *turns;
         if body.contains("* turn") && (start, period) != (0, 1) {
             body = format!("        let turn = {};\n{body}", count_text(turns));

@@ -128,8 +128,8 @@ impl Writer {
     fn model(&mut self, golden: &Golden, program: &Program) {
         let name = &golden.name;
         let source = program.source();
-        // A model that takes its input row by row reads them from an image beside it.
-        let is_pushed = source.contains("pub fn push_row(");
+        // A model that takes its input row by row, or reads it in place, has an image beside it.
+        let has_image = source.contains("pub fn push_row(") || source.contains("fn lent_rows<");
         let source = self.file(&format!("{name}.rs"), source);
         let mut recordings = String::new();
         for case in &golden.cases {
@@ -149,18 +149,18 @@ impl Writer {
             };
             (0..count).map(arm).collect::<String>()
         };
-        let (kind, made, model, run, inputs) = if is_pushed {
+        let (kind, made, model, run, inputs) = if has_image {
             let length = net.inputs.first().map_or(0, |&input| net.tensors[input].len());
-            let made = format!("Pushed {{ model: compiled::Model::new(), image: [Default::default(); {length}] }}");
+            let made = format!("WithImage {{ model: compiled::Model::new(), image: [Default::default(); {length}] }}");
             let inputs = arms(net.inputs.len(), "cast_slice_mut(self.image.as_mut_slice())");
-            ("Pushed", made, "self.model", "self.model.infer(&self.image)", inputs)
+            ("WithImage", made, "self.model", "self.model.infer(&self.image)", inputs)
         } else {
             let inputs = arms(net.inputs.len(), "cast_slice_mut(self.input#_mut().as_mut_slice())");
             ("compiled::Model", "compiled::Model::new()".to_string(), "self", "self.run()", inputs)
         };
         let outputs = arms(net.outputs.len(), &format!("cast_slice({model}.output#().as_slice())"));
-        let pushed = if is_pushed {
-            "    /// The model and an image.\n    pub struct Pushed {\n        model: compiled::Model,\n        image: compiled::Input,\n    }\n\n"
+        let with_image = if has_image {
+            "    /// The model and an image.\n    pub struct WithImage {\n        model: compiled::Model,\n        image: compiled::Input,\n    }\n\n"
         } else {
             ""
         };
@@ -193,7 +193,7 @@ pub mod {name} {{
     pub static RECORDINGS: &[Recording] = &[
 {recordings}    ];
 
-{pushed}    impl Runnable for {kind} {{
+{with_image}    impl Runnable for {kind} {{
         fn reset(&mut self) {{
             {model}.reset();
         }}
