@@ -33,6 +33,8 @@ pub struct Session {
     labels: Option<PathBuf>,
     #[command(flatten)]
     integers: super::IntegerWish,
+    #[command(flatten)]
+    stream: super::StreamWish,
     /// The length of a dimension that an .onnx file leaves open: time=49.
     #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = super::dimension)]
     dimensions: Vec<(String, usize)>,
@@ -52,6 +54,12 @@ impl Session {
         let read = [self.integers.read(&self.model), self.input.iter().map(PathBuf::as_path).collect()].concat();
         super::overwrites_none(&read, &self.output.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
         let model = self.integers.apply(super::open(&self.model, &self.dimensions)?)?;
+        if self.stream.streaming.is_some() && self.labels.is_some() {
+            let text =
+                "a stream has no label per call: leave out --streaming for the accuracy over windows, or --labels";
+            return Err(Error::Environment(text.into()));
+        }
+        let model = self.stream.apply(model)?;
         // What is dumped is compared with other tools' tensors, which have all channels.
         let model = if self.dump.is_some() { model.keep_channels() } else { model };
         let program = model.compile(Backend::CURRENT)?;

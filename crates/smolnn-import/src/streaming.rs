@@ -5,7 +5,9 @@
 //! ([`Operator::SlideVariable`]); operators that work on each row stay as they are. Where an operator needs all rows at once (a mean over time, a
 //! flattening layer), a variable holds the whole window of its input, and what follows is as before.
 //!
-//! A recurrent layer that reads its rows in order keeps its state in variables, and computes the new rows alone.
+//! A recurrent layer that reads its rows in order keeps its state in variables, and computes the new rows alone. Layers before it, such as convolutions without
+//! padding, make rows before all rows of its first window are there: until then the state stays what it starts from, so that the first window behind a reset gives
+//! what the net gives.
 //!
 //! All values are those that the net computes over the whole window. Where the only padding in time is causal, its rows come before the stream's
 //! first row, so that they are seen by its first window alone, and later windows see the rows before them. So does a recurrent layer: its first
@@ -165,6 +167,8 @@ pub(crate) fn streaming(net: &Net, axis: usize, step: usize) -> Result<Net, Prob
 /// The net as far as it is made.
 struct Stream {
     net: Net,
+    /// Rows of the input's window.
+    window: usize,
     /// Rows that a step adds to the input.
     step: usize,
     padded: Padded,
@@ -184,6 +188,8 @@ struct Stream {
     pieces: HashMap<(TensorId, isize, isize), TensorId>,
     /// The nodes that keep the states of recurrent layers, behind all others.
     states: Vec<Node>,
+    /// By number of steps, the truth value whether more of them than that were made.
+    begun: HashMap<usize, TensorId>,
 }
 
 impl Stream {
@@ -191,6 +197,7 @@ impl Stream {
     fn over(net: &Net, rows: Rows, padded: Padded, known: Option<Reads>) -> Result<Self, Problem> {
         let mut stream = Self {
             net: Net { nodes: Vec::new(), ..net.clone() },
+            window: rows.window,
             step: rows.new,
             padded,
             known,
@@ -201,6 +208,7 @@ impl Stream {
             slid: HashMap::new(),
             pieces: HashMap::new(),
             states: Vec::new(),
+            begun: HashMap::new(),
         };
         if !rows.all_are_new() {
             stream.rows.extend(net.inputs.iter().map(|&input| (input, rows)));
@@ -300,9 +308,14 @@ impl Stream {
                 Operator::Pad => {
                     let mut amounts = pad_amounts(view)?;
                     amounts[rows.axis] = (taken[0], taken[1]);
-                    let values: Vec<i64> =
-                        amounts.iter().flat_map(|&(before, behind)| [before as i64, behind as i64]).collect();
-                    node.inputs[1] = Some(self.integers(&values, view.input_shape(1)?));
+                    if amounts.iter().all(|&amount| amount == (0, 0)) {
+                        (node.operator, node.name) = (Operator::Reshape, "RESHAPE".into());
+                        node.inputs.truncate(1);
+                    } else {
+                        let values: Vec<i64> =
+                            amounts.iter().flat_map(|&(before, behind)| [before as i64, behind as i64]).collect();
+                        node.inputs[1] = Some(self.integers(&values, view.input_shape(1)?));
+                    }
                 }
                 Operator::StridedSlice { .. } | Operator::Slice => {
                     // The operator takes its rows out of those of a part, which need not be copied before.
@@ -507,6 +520,13 @@ impl Stream {
                 let Some(rows) = first else { return Ok(Outcome::Window) };
                 match pad_amounts(view)?.get(rows.axis) {
                     None | Some((0, 0)) => Ok(each_row(rows)),
+                    // Zeros before the first row, as a causal convolution has them: the stream starts from them.
+                    Some(&(before, 0))
+                        if self.padded == Padded::Start && self.early(&rows) == 0 && view.node.inputs.len() == 2 =>
+                    {
+                        let sees = Sees { offset: -(before as isize), ..Sees::ONE };
+                        Ok(Outcome::Rows { outputs: Rows { window: before + rows.window, ..rows }, sees })
+                    }
                     Some(&(before, behind)) => {
                         self.sees_edges = true;
                         let sees = Sees { offset: -(before as isize), ..Sees::ONE };
@@ -533,24 +553,53 @@ impl Stream {
                 self.gathered(view, rows, node)
             }
             Operator::Lstm { time_major, .. } => match first {
-                Some(rows) if rows.have_edges() => {
+                Some(rows) if rows.have_edges() || self.early(&rows) < 0 => {
                     let found = "a layer with a state, which reads rows that see padding in time";
                     Err(view.fault(found, "no padding in time (VALID) before it, or causal padding"))
                 }
-                Some(rows) if rows.axis == time_axis(*time_major) => Ok(each_row(rows)),
+                Some(rows) if rows.axis == time_axis(*time_major) => {
+                    let Some(held) = self.held(&rows) else {
+                        let found = format!(
+                            "steps that add {} rows to its input, of which {} come before its first window",
+                            rows.new,
+                            self.early(&rows)
+                        );
+                        return Err(view.fault(found, "steps of which the rows before the first window are a multiple"));
+                    };
+                    if held > 0 {
+                        self.hold_lstm(view, held)?;
+                    }
+                    Ok(each_row(rows))
+                }
                 _ => Err(view.fault("a layer with a state, which reads no rows in order", STATELESS)),
             },
             Operator::Recurrent { time_major, reversed: false, .. } => {
                 let (Some(rows), true) = (first, self.others_are_constant(view)) else { return Ok(Outcome::Window) };
+                // Rows of padding before the first one are in the first window alone.
+                self.sees_edges |= self.early(&rows) < 0;
                 // Rows that see padding are others in the next window: the state behind them cannot go on.
                 if rows.axis != time_axis(*time_major) || rows.have_edges() {
                     return Ok(Outcome::Window);
                 }
-                self.recurrent(view, node)?;
+                let Some(held) = self.held(&rows) else { return Ok(Outcome::Window) };
+                self.recurrent(view, node, held)?;
                 Ok(each_row(rows))
             }
             _ => Ok(Outcome::Window),
         }
+    }
+
+    /// How many rows a stream makes of a tensor before those of its first window: they see rows that were not there yet. Negative where the window has rows of
+    /// padding that no step makes.
+    fn early(&self, rows: &Rows) -> isize {
+        (self.window * rows.new).div_ceil(self.step) as isize - rows.window as isize
+    }
+
+    /// In how many steps a recurrent layer reads nothing but rows before its first window, so that its state has to stay as it is stated. `None` where no whole
+    /// steps are.
+    fn held(&self, rows: &Rows) -> Option<usize> {
+        let early = usize::try_from(self.early(rows)).ok()?;
+        early.is_multiple_of(rows.new).then(|| early / rows.new)
     }
 
     fn others_are_constant(&self, view: &View<'_>) -> bool {
@@ -576,7 +625,11 @@ impl Stream {
         if total == 1 && (!rows.new.is_multiple_of(stride) || before + behind > 0) {
             return Ok(Outcome::Window);
         }
-        let is_causal = behind == 0 && before < field && !matches!(view.node.operator, Operator::Pool2d { .. });
+        // Padding lies before the stream's first row only where no rows of others come before it.
+        let is_causal = behind == 0
+            && before < field
+            && self.early(&rows) == 0
+            && !matches!(view.node.operator, Operator::Pool2d { .. });
         self.sees_edges |= before + behind > 0 && !is_causal;
         if !rows.new.is_multiple_of(stride) {
             let found = format!("steps that add {} rows to its input, and a stride of {stride} in time", rows.new);
@@ -723,8 +776,9 @@ impl Stream {
         Ok(Outcome::Newest(reads as usize))
     }
 
-    /// Makes variables of the states of a recurrent layer: it starts from what the last step left, and the first step from what the net states.
-    fn recurrent(&mut self, view: &View<'_>, node: &mut Node) -> Result<(), Problem> {
+    /// Makes variables of the states of a recurrent layer: it starts from what the last step left, and the first step behind those that are `held` from what the
+    /// net states.
+    fn recurrent(&mut self, view: &View<'_>, node: &mut Node, held: usize) -> Result<(), Problem> {
         const STATES: usize = 5;
         for (index, &last) in (STATES..).zip(&view.node.outputs[1..]) {
             let like = view.tensor(last);
@@ -739,19 +793,69 @@ impl Stream {
             let state = Tensor { name: format!("state {}", like.name), open: Vec::new(), ..like.clone() };
             let variable = self.net.tensors.len();
             self.net.tensors.extend([Tensor { variable: true, start, ..state.clone() }, state]);
-            let access = |operator: Operator, inputs: Vec<TensorId>, outputs: Vec<TensorId>| Node {
-                index: view.node.index,
-                name: view.node.name.clone(),
-                operator,
-                inputs: inputs.into_iter().map(Some).collect(),
-                outputs,
-            };
-            self.net.nodes.push(access(Operator::ReadVariable, vec![variable], vec![variable + 1]));
-            self.states.push(access(Operator::AssignVariable, vec![variable, last], Vec::new()));
+            self.net.nodes.push(access(view, Operator::ReadVariable, vec![variable], vec![variable + 1]));
+            let kept = self.held_back(view, variable, last, held);
+            self.states.push(access(view, Operator::AssignVariable, vec![variable, kept], Vec::new()));
             node.inputs.resize(node.inputs.len().max(index + 1), None);
             node.inputs[index] = Some(variable + 1);
         }
         Ok(())
+    }
+
+    /// Puts the states of an LSTM that keeps them itself back to their start in its first steps.
+    fn hold_lstm(&mut self, view: &View<'_>, held: usize) -> Result<(), Problem> {
+        let variables = view.node.inputs.iter().flatten().copied().filter(|&id| view.tensor(id).variable);
+        for variable in variables.collect::<Vec<_>>() {
+            let like = view.tensor(variable);
+            let value = Tensor { variable: false, start: None, open: Vec::new(), ..like.clone() };
+            self.net.tensors.push(value);
+            let value = self.net.tensors.len() - 1;
+            self.states.push(access(view, Operator::ReadVariable, vec![variable], vec![value]));
+            let kept = self.held_back(view, variable, value, held);
+            self.states.push(access(view, Operator::AssignVariable, vec![variable, kept], Vec::new()));
+        }
+        Ok(())
+    }
+
+    /// What a variable becomes behind a step: a value, or what it starts from as long as no more than `held` steps were made.
+    fn held_back(&mut self, view: &View<'_>, variable: TensorId, value: TensorId, held: usize) -> TensorId {
+        if held == 0 {
+            return value;
+        }
+        let begun = self.begun(view, held);
+        let like = self.net.tensors[variable].clone();
+        let start = like.start.clone().unwrap_or_else(|| Constant::new(vec![0; like.bytes()]));
+        let result = Tensor { variable: false, start: None, ..like };
+        self.net.tensors.extend([Tensor { data: Some(start), ..result.clone() }, result]);
+        let result = self.net.tensors.len() - 1;
+        let operator = Operator::Select { broadcasts: true };
+        self.states.push(access(view, operator, vec![begun, value, result - 1], vec![result]));
+        result
+    }
+
+    /// The truth value whether more than `held` steps were made: a variable slides by one true value in each step, and its oldest element says so.
+    fn begun(&mut self, view: &View<'_>, held: usize) -> TensorId {
+        if let Some(&begun) = self.begun.get(&held) {
+            return begun;
+        }
+        let truths = |shape: usize, data: Option<u8>| {
+            let data = data.map(|value| Constant::new(vec![value; shape]));
+            Tensor::new(format!("more than {held} steps"), Element::Bool, vec![shape], data)
+        };
+        let first = self.net.tensors.len();
+        let (variable, one, slid, oldest) = (first, first + 1, first + 2, first + 3);
+        self.net.tensors.extend([
+            Tensor { variable: true, ..truths(held + 1, None) },
+            truths(1, Some(1)),
+            truths(held + 1, None),
+            truths(1, None),
+        ]);
+        let operands = [self.integers(&[0], &[1]), self.integers(&[1], &[1])];
+        self.states.push(access(view, Operator::SlideVariable, vec![variable, one], vec![slid]));
+        let slice = [&[slid][..], &operands].concat();
+        self.states.push(access(view, Operator::Slice, slice, vec![oldest]));
+        self.begun.insert(held, oldest);
+        oldest
     }
 
     /// A constant of int32.
@@ -765,6 +869,12 @@ impl Stream {
         ));
         self.net.tensors.len() - 1
     }
+}
+
+/// A node that is added for the one that is made over a stream.
+fn access(view: &View<'_>, operator: Operator, inputs: Vec<TensorId>, outputs: Vec<TensorId>) -> Node {
+    let (index, name) = (view.node.index, view.node.name.clone());
+    Node { index, name, operator, inputs: inputs.into_iter().map(Some).collect(), outputs }
 }
 
 /// What a variable starts from that is not real 0 by itself.

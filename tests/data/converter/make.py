@@ -355,6 +355,20 @@ def recurrent_layers():
 
 
 @real
+def recurrent_behind_convolutions():
+    """A GRU and an LSTM behind convolutions without padding, whose first rows a stream makes before those of its first window."""
+    return convert(sequential((12, 3), layers.Conv1D(4, 3, activation="relu"), layers.GRU(4, return_sequences=True), layers.Conv1D(3, 2),
+                              layers.LSTM(3)), mode="float")
+
+
+@real
+def recurrent_behind_causal():
+    """A GRU behind causal convolutions, the second one dilated: PAD, and around the convolution the shapes of a sequence."""
+    return convert(sequential((12, 3), layers.Conv1D(4, 3, padding="causal", activation="relu"),
+                              layers.Conv1D(4, 2, padding="causal", dilation_rate=2), layers.GRU(4)), mode="float")
+
+
+@real
 def other_loops():
     """Recurrent layers whose formulas no kernel has: a GRU with ELU, an LSTM with hard sigmoids, a GRU that passes over masked steps."""
     frames = keras.Input((5, 3), batch_size=1)
@@ -457,7 +471,8 @@ def run_in_tensorflow(data, inputs):
 
 
 # What the reference does not run as it is meant: loops, batches that are left open, and TILE.
-IN_TENSORFLOW = ["recurrent_loops", "recurrent_layers", "other_loops", "dilation_open_batch", "dilation_of_a_sequence", "upsampling"]
+IN_TENSORFLOW = ["recurrent_loops", "recurrent_layers", "recurrent_behind_convolutions", "recurrent_behind_causal",
+                 "other_loops", "dilation_open_batch", "dilation_of_a_sequence", "upsampling"]
 
 
 def write_real(directory, data, run):
