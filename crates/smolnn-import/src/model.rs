@@ -290,8 +290,8 @@ impl Model {
     }
 
     /// Bounds the arena, in bytes. Where it would exceed the budget, layers run row by row, turn by turn: of a tensor between them only the rows lie in the
-    /// arena that the next layer still needs. Nothing is computed twice and the outputs are the same to the bit; it takes some more instructions, as few as
-    /// the budget allows, and more code, since rows at the edges of an image are calls of their own. Without a budget every tensor lies whole. Constants
+    /// arena that the next layer still needs. The outputs are the same to the bit, and little is computed twice: rows between two layers where that saves much, and as the last
+    /// resort columns ([`split_width`](Self::split_width)). It takes some more instructions, as few as the budget allows, and more code, since rows at the edges of an image are calls of their own. Without a budget every tensor lies whole. Constants
     /// do not grow then for the sake of cycles, unless [`flash_budget`](Self::flash_budget) says so.
     ///
     /// ```no_run
