@@ -101,7 +101,7 @@ fn finish(rounding: &Rounding, way: Way, sums: &[i32], channels: &[Channel], out
         return unsafe { finish(&mut outputs) };
     }
     if Cpu::FINISH_ONE.is_some() {
-        each_apart(rounding, way, sums, channels, output);
+        each_general(rounding, sums, channels, output);
     } else {
         each(rounding, way, sums, channels, output);
     }
@@ -119,10 +119,12 @@ fn each(rounding: &Rounding, way: Way, sums: &[i32], channels: &[Channel], outpu
     }
 }
 
-/// [`each`], for the few layers that do not run in assembly.
+/// [`each`] for the general encoding, which few layers have.
 #[inline(never)]
-fn each_apart(rounding: &Rounding, way: Way, sums: &[i32], channels: &[Channel], output: &mut [i8]) {
-    each(rounding, way, sums, channels, output);
+fn each_general(rounding: &Rounding, sums: &[i32], channels: &[Channel], output: &mut [i8]) {
+    for ((output, channel), &sum) in output.iter_mut().zip(channels).zip(sums) {
+        *output = rounding.finish(Way::General, sum, channel);
+    }
 }
 
 pub(super) fn dense_to_int16(layer: &DenseToInt16<'_>, input: &[i8], output: &mut [i16]) {
