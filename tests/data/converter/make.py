@@ -369,6 +369,12 @@ def recurrent_behind_causal():
 
 
 @real
+def recurrent_dropout():
+    """A GRU with dropout, as it was trained: the converter leaves the counter of its random numbers in the file, a variable of INT64 that no output needs."""
+    return convert(sequential((6, 3), layers.GRU(4, dropout=0.2)), mode="float")
+
+
+@real
 def other_loops():
     """Recurrent layers whose formulas no kernel has: a GRU with ELU, an LSTM with hard sigmoids, a GRU that passes over masked steps."""
     frames = keras.Input((5, 3), batch_size=1)
@@ -471,7 +477,7 @@ def run_in_tensorflow(data, inputs):
 
 
 # What the reference does not run as it is meant: loops, batches that are left open, and TILE.
-IN_TENSORFLOW = ["recurrent_loops", "recurrent_layers", "recurrent_behind_convolutions", "recurrent_behind_causal",
+IN_TENSORFLOW = ["recurrent_loops", "recurrent_layers", "recurrent_behind_convolutions", "recurrent_behind_causal", "recurrent_dropout",
                  "other_loops", "dilation_open_batch", "dilation_of_a_sequence", "upsampling"]
 
 

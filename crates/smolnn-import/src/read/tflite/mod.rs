@@ -375,7 +375,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-const STATIC_SHAPE: &str = "static shapes (convert with a fixed input shape; a free batch dimension of 1 is fine)";
+const STATIC_SHAPE: &str =
+    "static shapes (convert with a fixed input shape: tf.keras.Input(shape, batch_size=1) where the model is Keras')";
 
 /// What is wrong with one tensor.
 enum Fault {
