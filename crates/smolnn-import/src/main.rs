@@ -138,6 +138,9 @@ struct MemoryWishes {
     /// Give the output row by row, of a network that ends in an image.
     #[arg(long)]
     output_by_rows: bool,
+    /// Let constants grow by so many bytes of flash where that saves cycles, as 64k. Without it, by 128k where all tensors lie whole, and not at all by rows.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    flash_budget: Option<usize>,
 }
 
 impl MemoryWishes {
@@ -147,6 +150,10 @@ impl MemoryWishes {
         let model = if self.output_by_rows { model.output_by_rows() } else { model };
         let model = if self.split_width { model.split_width() } else { model };
         let model = if self.least_arena { model.least_arena() } else { model };
+        let model = match self.flash_budget {
+            Some(bytes) => model.flash_budget(bytes),
+            None => model,
+        };
         match self.budget {
             Some(bytes) => model.arena_budget(bytes),
             None => model,

@@ -291,8 +291,8 @@ impl Model {
 
     /// Bounds the arena, in bytes. Where it would exceed the budget, layers run row by row, turn by turn: of a tensor between them only the rows lie in the
     /// arena that the next layer still needs. The outputs are the same to the bit, and little is computed twice: rows between two layers where that saves much, and as the last
-    /// resort columns ([`split_width`](Self::split_width)). It takes some more instructions, as few as the budget allows, and more code, since rows at the edges of an image are calls of their own. Without a budget every tensor lies whole. Constants
-    /// do not grow then for the sake of cycles, unless [`flash_budget`](Self::flash_budget) says so.
+    /// resort columns ([`split_width`](Self::split_width)). It takes some more instructions, as few as the budget allows, and more code, since rows at the edges of an image are calls of their own. Without a budget, or
+    /// with one that they keep, all tensors lie whole. Where rows are needed, constants do not grow for the sake of cycles, unless [`flash_budget`](Self::flash_budget) says so.
     ///
     /// ```no_run
     /// # fn main() -> smolnn_import::Result<()> {
@@ -393,23 +393,29 @@ impl Model {
 
     /// Checks that what comes or is given row by row has its channels last: rows of planes are no rows of an image.
     fn check_rows(&self) -> Result<()> {
-        let front = |ids: &[TensorId], change: fn(&mut Net), changed: fn(&Net) -> &[TensorId]| {
+        type Ends = fn(&Net) -> &[TensorId];
+        type Direction = (bool, &'static str, fn(&mut Net), Ends);
+        let ends: [Direction; 2] = [
+            (self.aim.is_pushed, "input", channels_last_inputs, |net| &net.inputs),
+            (self.aim.is_given, "output", channels_last_outputs, |net| &net.outputs),
+        ];
+        for (is_by_rows, what, put_last, ends) in ends {
+            // Several are refused by the plan.
+            let &[id] = ends(&self.net) else { continue };
+            if !is_by_rows {
+                continue;
+            }
             let mut last = self.net.clone();
-            change(&mut last);
-            let shape = |net: &Net, id: TensorId| net.tensors[id].shape.clone();
-            let pairs = ids.iter().zip(changed(&last));
-            pairs
-                .map(|(&id, &of_last)| (shape(&self.net, id), shape(&last, of_last)))
-                .find(|(shape, of_last)| shape != of_last)
-        };
-        let input = front(&self.net.inputs, channels_last_inputs, |net| &net.inputs);
-        let output = front(&self.net.outputs, channels_last_outputs, |net| &net.outputs);
-        for (is_by_rows, what, found) in [(self.aim.is_pushed, "input", input), (self.aim.is_given, "output", output)] {
-            let Some((shape, last)) = found.filter(|_| is_by_rows) else { continue };
+            put_last(&mut last);
+            let shape = &self.net.tensors[id].shape;
+            let Some(of_last) = ends(&last).first().map(|&id| &last.tensors[id].shape).filter(|&last| last != shape)
+            else {
+                continue;
+            };
             let problem = Problem::model(
                 format!("an {what} by rows of shape {shape:?}, whose channels are in front"),
                 format!(
-                    "{what}s by rows with the channels of a pixel together, {last:?}: Model::channels_last_{what}s, --channels-last"
+                    "{what}s by rows with the channels of a pixel together, {of_last:?}: Model::channels_last_{what}s, --channels-last"
                 ),
             );
             return Err(Error::Unsupported(vec![problem]).of(self.path.as_deref()));
@@ -451,15 +457,30 @@ impl Model {
 
     /// Plans the calls of a net, split and in groups where the goal needs it.
     fn plan_within(&self, net: &Net, calls: Calls, backend: Backend) -> Result<Program> {
-        let compiled = self.plan_net(net, calls, backend, self.aim);
-        let (Goal::Budget(budget), Err(Error::Unsupported(_))) = (self.aim.goal, &compiled) else { return compiled };
+        let Goal::Budget(budget) = self.aim.goal else { return self.plan_net(net, calls, backend, self.aim) };
+        // A budget that the fastest plan keeps changes nothing.
+        if !self.aim.is_pushed && !self.aim.is_given {
+            let aim = Aim { goal: Goal::Speed, ..self.aim };
+            if let Some(program) =
+                self.plan_calls(lower(net, backend)?, backend, aim).ok().filter(|of| of.arena_bytes() <= budget)
+            {
+                return Ok(program);
+            }
+        }
         // The plan for the least arena is another one. It tells whether the budget can be kept at all.
         let aim = Aim { goal: Goal::LeastArena, ..self.aim };
         let mut least = self.plan_net(net, lower(net, backend)?, backend, aim)?;
+        let is_hopeless = least.arena_bytes() / HOPELESS > budget;
+        let within = match is_hopeless {
+            true => None,
+            false => match self.plan_net(net, calls, backend, self.aim) {
+                Err(Error::Unsupported(problems)) => Some(Err(Error::Unsupported(problems))),
+                result => return result,
+            },
+        };
         let mut is_tried = self.splits_width;
-        if least.arena_bytes() > budget && !self.splits_width {
+        if let Some(mut within) = within.filter(|_| least.arena_bytes() > budget && !self.splits_width) {
             // The last resort, in the way that takes the fewest instructions, or the least memory.
-            let mut within = compiled;
             self.split_along_width(net, backend, self.aim, &mut within);
             if within.is_ok() {
                 return within;
@@ -477,7 +498,12 @@ impl Model {
             (None, true) => ", which is no smaller with layers split along the width",
             (None, false) => "",
         };
-        let supported = format!("at least {} bytes, its least arena{how}", least.arena_bytes());
+        let less = if self.aim.is_pushed || self.aim.is_lent {
+            ""
+        } else {
+            "; less may do with the input by rows or in place"
+        };
+        let supported = format!("at least {} bytes, its least arena{how}{less}", least.arena_bytes());
         Err(Error::Unsupported(vec![Problem::model(found, supported)]))
     }
 
@@ -613,6 +639,9 @@ impl Model {
         std::fs::write(&path, source).map_err(|source| Error::File { path, source })
     }
 }
+
+/// A budget this many times smaller than the least arena is not worth a search.
+const HOPELESS: usize = 8;
 
 /// Most models that are named where one is not found.
 const MOST_NAMED: usize = 8;

@@ -97,12 +97,16 @@ fn inspect_shows_the_plan_and_what_a_budget_does_to_it() {
     assert!(picture.starts_with("<svg") && picture.contains("whole tensors") && picture.contains("by rows"));
     let budget = bytes(&least).to_string();
     assert!(bytes(&success(&["inspect", text(&digits), "--plan", "--budget", &budget])) <= bytes(&least));
-    let refused = failure(1, &["inspect", text(&digits), "--budget", "64"]);
+    // A budget that the fastest plan keeps is that plan.
+    assert_eq!(success(&["inspect", text(&digits), "--plan", "--budget", &bytes(&whole).to_string()]), whole);
+    let refused = failure(1, &["inspect", text(&digits), "--budget", "200"]);
+    let hopeless = failure(1, &["inspect", text(&digits), "--budget", "8"]);
+    assert!(hopeless.contains(&format!("at least {} bytes, its least arena;", bytes(&least))), "{hopeless}");
     // Parts along the width are the last resort of a budget.
     let split = success(&["inspect", text(&digits), "--plan", "--least-arena", "--split-width"]);
     assert!(split.contains("parts along the width") && split.contains("part 2, columns"), "{split}");
     assert!(bytes(&split) < bytes(&least), "{split}");
-    let bytes_of_least = format!("a budget of 64 bytes for the arena; supported: at least {} bytes", bytes(&split));
+    let bytes_of_least = format!("a budget of 200 bytes for the arena; supported: at least {} bytes", bytes(&split));
     assert!(refused.contains(&bytes_of_least) && refused.contains("with layers split along the width"), "{refused}");
     let module = scratch("in_place.rs");
     success(&["compile", text(&digits), "--backend", "dsp", "--input-in-place", "-o", text(&module)]);
