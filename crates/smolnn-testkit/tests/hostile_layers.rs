@@ -10,7 +10,7 @@ use smolnn_fixed::{Backend, Channel, Weights};
 use smolnn_testkit::cases::hostile::attempts;
 
 /// Miri takes about a second for each.
-const SEEDS: u64 = if cfg!(miri) { 10 } else { 200_000 };
+const SEEDS: u64 = if cfg!(miri) { 30 } else { 200_000 };
 
 #[test]
 fn random_attempts_are_refused_or_stay_within_their_memory() {
