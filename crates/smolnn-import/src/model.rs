@@ -474,7 +474,7 @@ impl Model {
         let within = match is_hopeless {
             true => None,
             false => match self.plan_net(net, calls, backend, self.aim) {
-                Err(Error::Unsupported(problems)) => Some(Err(Error::Unsupported(problems))),
+                refused @ Err(Error::Unsupported(_)) => Some(refused),
                 result => return result,
             },
         };

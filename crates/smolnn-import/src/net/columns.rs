@@ -8,16 +8,13 @@ use smolnn_core::same_padding;
 use super::geometry::pad_amounts;
 use super::graph::{Net, Node};
 use super::operator::{Operator, Padding, SlidingWindow};
-use super::rows::{RowWindow, Rows};
+use super::rows::{COLUMNS, RowWindow, Rows, element_window, image_length, sliding};
 use super::tensor::{Constant, Element, Tensor, TensorId};
 use super::view::View;
 
 /// The columns of an image; `None` for tensors that are no image of several columns.
 pub(crate) fn image_columns(shape: &[usize]) -> Option<usize> {
-    match *shape {
-        [1, _, columns, _] if columns > 1 => Some(columns),
-        _ => None,
-    }
+    image_length(shape, COLUMNS)
 }
 
 /// For each input of a node that goes by columns the window of the image that it is, counted in columns, `None` for an input that every column reads as a whole.
@@ -32,10 +29,10 @@ pub(crate) fn column_windows(view: &View<'_>) -> Option<Vec<Option<RowWindow>>> 
         Operator::Conv2d { window, .. } | Operator::DepthwiseConv2d { window, .. } => {
             let weights = view.tensor(view.optional_input(1)?);
             weights.data.as_ref()?;
-            windows[0] = Some(sliding(window, *weights.shape.get(2)?, columns(image)?));
+            windows[0] = Some(sliding(window, COLUMNS, *weights.shape.get(2)?, columns(image)?));
         }
         Operator::Pool2d { kernel, window, .. } => {
-            windows[0] = Some(sliding(window, kernel[1], columns(image)?));
+            windows[0] = Some(sliding(window, COLUMNS, kernel[1], columns(image)?));
         }
         Operator::Unary(_)
         | Operator::Lookup(_)
@@ -47,7 +44,7 @@ pub(crate) fn column_windows(view: &View<'_>) -> Option<Vec<Option<RowWindow>>> 
         | Operator::L2Normalise { .. } => windows[0] = Some(RowWindow::POINTWISE),
         Operator::Prelu | Operator::Binary(..) | Operator::Compare(_) | Operator::Select { .. } | Operator::AddN => {
             for (window, input) in windows.iter_mut().zip(&view.node.inputs) {
-                *window = element_window(view, (*input)?, width)?;
+                *window = element_window(view, (*input)?, COLUMNS, width)?;
             }
         }
         Operator::Concatenate { axis } if axis.rem_euclid(4) == 3 => {
@@ -68,29 +65,6 @@ pub(crate) fn column_windows(view: &View<'_>) -> Option<Vec<Option<RowWindow>>> 
         window.is_none() || input.is_some_and(|id| columns(id).is_some() && view.tensor(id).data.is_none())
     };
     windows.iter().zip(&view.node.inputs).all(is_image).then_some(windows)
-}
-
-/// The window of an operand of an operator that works element by element: pointwise for an image, none for what repeats from column to column.
-fn element_window(view: &View<'_>, id: TensorId, width: usize) -> Option<Option<RowWindow>> {
-    let tensor = view.tensor(id);
-    let rank = tensor.shape.len();
-    let columns = if rank < 2 { 1 } else { tensor.shape[rank - 2] };
-    if columns == 1 {
-        return Some(None);
-    }
-    let is_image = tensor.data.is_none() && image_columns(&tensor.shape) == Some(width);
-    is_image.then_some(Some(RowWindow::POINTWISE))
-}
-
-/// The window of a kernel of so many columns over an image of `width` columns.
-fn sliding(window: &SlidingWindow, kernel: usize, width: usize) -> RowWindow {
-    let (stride, dilation) = (window.stride[1], window.dilation[1]);
-    let above = match window.padding {
-        Padding::Same => same_padding(width, kernel, dilation, stride).0,
-        Padding::Valid => 0,
-        Padding::Explicit { left, .. } => left,
-    };
-    RowWindow { span: kernel.saturating_sub(1) * dilation + 1, stride, above, ..RowWindow::POINTWISE }
 }
 
 /// The node over some columns of its output, with the inputs and the output of `node`: the image at input 0 has these columns, and their padding on each side. A pad

@@ -58,12 +58,21 @@ impl RowWindow {
     }
 }
 
-/// The rows of an image; `None` for tensors that are no image of several rows.
-pub(crate) fn image_rows(shape: &[usize]) -> Option<usize> {
+/// The axes of an image along which windows slide.
+pub(super) const ROWS: usize = 1;
+pub(super) const COLUMNS: usize = 2;
+
+/// The length of an image along one of its axes; `None` for tensors that are no image, or one of length 1 there.
+pub(super) fn image_length(shape: &[usize], axis: usize) -> Option<usize> {
     match *shape {
-        [1, rows, _, _] if rows > 1 => Some(rows),
+        [1, _, _, _] if shape[axis] > 1 => Some(shape[axis]),
         _ => None,
     }
+}
+
+/// The rows of an image; `None` for tensors that are no image of several rows.
+pub(crate) fn image_rows(shape: &[usize]) -> Option<usize> {
+    image_length(shape, ROWS)
 }
 
 /// For each input of a node that goes by rows the window of the image that it is, `None` for an input that every row reads as a whole. `None` for a node
@@ -77,10 +86,10 @@ pub(crate) fn row_windows(view: &View<'_>) -> Option<Vec<Option<RowWindow>>> {
         Operator::Conv2d { window, .. } | Operator::DepthwiseConv2d { window, .. } => {
             let weights = view.tensor(view.optional_input(1)?);
             weights.data.as_ref()?;
-            windows[0] = Some(sliding(window, *weights.shape.get(1)?, image_rows(&view.tensor(image).shape)?));
+            windows[0] = Some(sliding(window, ROWS, *weights.shape.get(1)?, image_rows(&view.tensor(image).shape)?));
         }
         Operator::Pool2d { kernel, window, .. } => {
-            windows[0] = Some(sliding(window, kernel[0], image_rows(&view.tensor(image).shape)?));
+            windows[0] = Some(sliding(window, ROWS, kernel[0], image_rows(&view.tensor(image).shape)?));
         }
         Operator::Unary(_)
         | Operator::Lookup(_)
@@ -92,7 +101,7 @@ pub(crate) fn row_windows(view: &View<'_>) -> Option<Vec<Option<RowWindow>>> {
         | Operator::L2Normalise { .. } => windows[0] = Some(RowWindow::POINTWISE),
         Operator::Prelu | Operator::Binary(..) | Operator::Compare(_) | Operator::Select { .. } | Operator::AddN => {
             for (window, input) in windows.iter_mut().zip(&view.node.inputs) {
-                *window = element_window(view, (*input)?, height)?;
+                *window = element_window(view, (*input)?, ROWS, height)?;
             }
         }
         Operator::Concatenate { axis } if [2, 3].contains(&axis.rem_euclid(4)) => {
@@ -150,25 +159,25 @@ fn whole_factor(view: &View<'_>, image: TensorId, height: usize) -> Option<(usiz
     height.is_multiple_of(rows).then(|| (rows, height / rows))
 }
 
-/// The window of an operand of an operator that works element by element: pointwise for an image, none for what repeats from row to row.
-fn element_window(view: &View<'_>, id: TensorId, height: usize) -> Option<Option<RowWindow>> {
+/// The window along an axis of an operand of an operator that works element by element: pointwise for an image, none for what repeats along the axis.
+pub(super) fn element_window(view: &View<'_>, id: TensorId, axis: usize, length: usize) -> Option<Option<RowWindow>> {
     let tensor = view.tensor(id);
-    let rank = tensor.shape.len();
-    let rows = if rank < 3 { 1 } else { tensor.shape[rank - 3] };
-    if rows == 1 {
+    // Axes count from behind, where shapes meet.
+    let own = (tensor.shape.len() + axis).checked_sub(4).map_or(1, |axis| tensor.shape[axis]);
+    if own == 1 {
         return Some(None);
     }
-    let is_image = tensor.data.is_none() && image_rows(&tensor.shape) == Some(height);
+    let is_image = tensor.data.is_none() && image_length(&tensor.shape, axis) == Some(length);
     is_image.then_some(Some(RowWindow::POINTWISE))
 }
 
-/// The window of a kernel of so many rows over an image of `height` rows.
-fn sliding(window: &SlidingWindow, kernel: usize, height: usize) -> RowWindow {
-    let (stride, dilation) = (window.stride[0], window.dilation[0]);
+/// The window along an axis of a kernel of so many taps over an image of this length.
+pub(super) fn sliding(window: &SlidingWindow, axis: usize, kernel: usize, length: usize) -> RowWindow {
+    let (stride, dilation) = (window.stride[axis - 1], window.dilation[axis - 1]);
     let above = match window.padding {
-        Padding::Same => same_padding(height, kernel, dilation, stride).0,
+        Padding::Same => same_padding(length, kernel, dilation, stride).0,
         Padding::Valid => 0,
-        Padding::Explicit { top, .. } => top,
+        Padding::Explicit { top, left, .. } => [top, left][axis - 1],
     };
     RowWindow { span: kernel.saturating_sub(1) * dilation + 1, stride, above, ..RowWindow::POINTWISE }
 }
