@@ -21,7 +21,7 @@ pub struct Arguments {
     /// The boards; m4, m3 and m0 when none is named.
     #[arg(long = "board", value_enum)]
     boards: Vec<Name>,
-    /// One kernel alone: conv2d, depthwise_conv2d or dense.
+    /// One kernel alone: conv2d, depthwise_conv2d, dense or transpose_conv2d.
     #[arg(long)]
     kernel: Option<String>,
     /// Prints every shape too.
@@ -180,7 +180,10 @@ pub fn run(arguments: &Arguments, install: bool) -> Result<()> {
         let image = firmware::build(board, &["sweep"], &variant)?.remove(0);
         let figures = cycles::costs(board, &image, &options, arguments.json)?;
         if figures.is_empty() {
-            return Err(fault(Kind::Usage, "no kernel of that name; there are conv2d, depthwise_conv2d and dense"));
+            return Err(fault(
+                Kind::Usage,
+                "no kernel of that name; there are conv2d, depthwise_conv2d, dense and transpose_conv2d",
+            ));
         }
         let axes = axes(&figures)?;
         if !arguments.json {

@@ -7,9 +7,9 @@
 use board::counter::Counter;
 use firmware::kernels::Random;
 use smolnn_core::{Conv2dShape, DenseShape, DepthwiseConv2dShape, Image, ShapeError, Window2d, WindowSize};
-use smolnn_fixed::conv::{Conv2d, DepthwiseConv2d, conv2d, depthwise_conv2d};
+use smolnn_fixed::conv::{Conv2d, DepthwiseConv2d, TransposeConv2d, conv2d, depthwise_conv2d, transpose_conv2d};
 use smolnn_fixed::dense::{Dense, dense};
-use smolnn_fixed::pack::{self, PackedShape};
+use smolnn_fixed::pack::{self, Layout, PackedShape};
 use smolnn_fixed::quantise::{Multiplier, OutputRange};
 use smolnn_fixed::{Backend, Channel, Separate, Weights};
 
@@ -67,20 +67,37 @@ enum Shape {
     Conv2d(Conv2dShape),
     DepthwiseConv2d(DepthwiseConv2dShape),
     Dense(DenseShape),
+    /// The convolution whose adjoint the layer is.
+    TransposeConv2d(Conv2dShape),
 }
 
 impl Shape {
-    fn packed(&self) -> PackedShape {
+    /// The shape to pack; transposed convolutions take their weights as they are.
+    fn packed(&self) -> Option<PackedShape> {
         match *self {
-            Self::Conv2d(shape) => PackedShape::Conv2d(shape),
-            Self::DepthwiseConv2d(shape) => PackedShape::DepthwiseConv2d(shape),
-            Self::Dense(shape) => PackedShape::Dense(shape),
+            Self::Conv2d(shape) => Some(PackedShape::Conv2d(shape)),
+            Self::DepthwiseConv2d(shape) => Some(PackedShape::DepthwiseConv2d(shape)),
+            Self::Dense(shape) => Some(PackedShape::Dense(shape)),
+            Self::TransposeConv2d(_) => None,
+        }
+    }
+
+    /// The number of weights, that of output channels, and products that make one output at most.
+    fn weights(&self) -> (usize, usize, usize) {
+        match (self, self.packed()) {
+            (Self::TransposeConv2d(adjoint), _) => {
+                let taps = adjoint.rows().kernel() * adjoint.columns().kernel();
+                (adjoint.weights(), adjoint.input().channels, taps * adjoint.output().channels)
+            }
+            (_, Some(shape)) => (shape.weights(), shape.outputs(), shape.depth()),
+            (_, None) => (0, 0, 0),
         }
     }
 
     /// Inputs, outputs, and multiply-accumulates.
     fn sizes(&self) -> (usize, usize, u64) {
         match self {
+            Self::TransposeConv2d(adjoint) => (adjoint.output_len(), adjoint.input_len(), adjoint.macs()),
             Self::Conv2d(shape) => (shape.input_len(), shape.output_len(), shape.macs()),
             Self::DepthwiseConv2d(shape) => (shape.input_len(), shape.output_len(), shape.macs()),
             Self::Dense(shape) => (shape.input_len(), shape.output_len(), shape.macs()),
@@ -106,63 +123,98 @@ const fn axis(
     Axis { kernel, name, last, shape }
 }
 
-/// A convolution with padding of the kind "same".
-fn conv(
-    [height, width, inputs]: [usize; 3],
-    kernel: usize,
-    stride: usize,
-    outputs: usize,
-) -> Result<Shape, ShapeError> {
-    batches(1, [height, width, inputs], kernel, stride, outputs)
+/// The window over an image, with padding of the kind "same".
+fn window([height, width, channels]: [usize; 3], [rows, columns]: [usize; 2]) -> Window2d {
+    Window2d::over(Image::hwc(height, width, channels), WindowSize::hw(rows, columns)).same()
 }
 
-fn batches(
-    batch: usize,
-    [height, width, inputs]: [usize; 3],
-    kernel: usize,
-    stride: usize,
-    outputs: usize,
-) -> Result<Shape, ShapeError> {
-    let window = Window2d::over(Image::hwc(height, width, inputs), WindowSize::hw(kernel, kernel));
-    window.batch(batch).stride(stride, stride).same().conv(outputs).map(Shape::Conv2d)
+fn conv(window: Window2d, outputs: usize) -> Result<Shape, ShapeError> {
+    window.conv(outputs).map(Shape::Conv2d)
 }
 
-fn depthwise(
-    [height, width, channels]: [usize; 3],
-    kernel: usize,
-    stride: usize,
-    multiplier: usize,
-) -> Result<Shape, ShapeError> {
-    let window = Window2d::over(Image::hwc(height, width, channels), WindowSize::hw(kernel, kernel));
-    window.stride(stride, stride).same().depthwise(multiplier).map(Shape::DepthwiseConv2d)
+/// The transposed convolution that makes the window's image out of one of `inputs` channels.
+fn transposed(window: Window2d, inputs: usize) -> Result<Shape, ShapeError> {
+    window.conv(inputs).map(Shape::TransposeConv2d)
+}
+
+fn depthwise(window: Window2d, multiplier: usize) -> Result<Shape, ShapeError> {
+    window.depthwise(multiplier).map(Shape::DepthwiseConv2d)
 }
 
 fn vectors(batch: usize, inputs: usize, outputs: usize) -> Result<Shape, ShapeError> {
     DenseShape::new(batch, inputs, outputs).map(Shape::Dense)
 }
 
-const AXES: [Axis; 21] = [
-    axis("conv2d", "1x1, 8x8 pixels, n -> 32 channels", 256, |n| conv([8, 8, n], 1, 1, 32)),
-    axis("conv2d", "1x1, 8x8 pixels, 32 -> n channels", 256, |n| conv([8, 8, 32], 1, 1, n)),
-    axis("conv2d", "1x1, 2x2 pixels, n -> 8 channels", 4096, |n| conv([2, 2, n], 1, 1, 8)),
-    axis("conv2d", "1x1, 8xn pixels, 16 -> 16 channels", 64, |n| conv([8, n, 16], 1, 1, 16)),
-    axis("conv2d", "1x1, 1xn pixels, 64 -> 64 channels", 64, |n| conv([1, n, 64], 1, 1, 64)),
-    axis("conv2d", "3x3, 8x8 pixels, n -> 16 channels", 256, |n| conv([8, 8, n], 3, 1, 16)),
-    axis("conv2d", "3x3, 8x8 pixels, 16 -> n channels", 256, |n| conv([8, 8, 16], 3, 1, n)),
-    axis("conv2d", "3x3, 8xn pixels, 8 -> 8 channels", 64, |n| conv([8, n, 8], 3, 1, 8)),
-    axis("conv2d", "3x3, 8xn pixels, 3 -> 8 channels", 64, |n| conv([8, n, 3], 3, 1, 8)),
-    axis("conv2d", "3x3, stride 2, 8xn pixels, 3 -> 8 channels", 64, |n| conv([8, n, 3], 3, 2, 8)),
-    axis("conv2d", "3x3, n images of 4x4 pixels, 8 -> 8 channels", 8, |n| batches(n, [4, 4, 8], 3, 1, 8)),
-    axis("depthwise_conv2d", "3x3, 8x8 pixels, n channels", 256, |n| depthwise([8, 8, n], 3, 1, 1)),
-    axis("depthwise_conv2d", "3x3, stride 2, 8x8 pixels, n channels", 256, |n| depthwise([8, 8, n], 3, 2, 1)),
-    axis("depthwise_conv2d", "3x3, 8xn pixels, 16 channels", 64, |n| depthwise([8, n, 16], 3, 1, 1)),
-    axis("depthwise_conv2d", "3x3, stride 2, 8xn pixels, 16 channels", 64, |n| depthwise([8, n, 16], 3, 2, 1)),
-    axis("depthwise_conv2d", "5x5, 8x8 pixels, n channels", 64, |n| depthwise([8, 8, n], 5, 1, 1)),
-    axis("depthwise_conv2d", "nxn, 8x8 pixels, 16 channels", 8, |n| depthwise([8, 8, 16], n, 1, 1)),
-    axis("depthwise_conv2d", "3x3, 8x8 pixels, 8 channels of n outputs", 8, |n| depthwise([8, 8, 8], 3, 1, n)),
+const AXES: [Axis; 41] = [
+    axis("conv2d", "1x1, 8x8 pixels, n -> 32 channels", 256, |n| conv(window([8, 8, n], [1, 1]), 32)),
+    axis("conv2d", "1x1, 8x8 pixels, 32 -> n channels", 256, |n| conv(window([8, 8, 32], [1, 1]), n)),
+    axis("conv2d", "1x1, 2x2 pixels, n -> 8 channels", 4096, |n| conv(window([2, 2, n], [1, 1]), 8)),
+    axis("conv2d", "1x1, 8xn pixels, 16 -> 16 channels", 64, |n| conv(window([8, n, 16], [1, 1]), 16)),
+    axis("conv2d", "1x1, 1xn pixels, 64 -> 64 channels", 64, |n| conv(window([1, n, 64], [1, 1]), 64)),
+    axis("conv2d", "3x3, 8x8 pixels, n -> 16 channels", 256, |n| conv(window([8, 8, n], [3, 3]), 16)),
+    axis("conv2d", "3x3, 8x8 pixels, 16 -> n channels", 256, |n| conv(window([8, 8, 16], [3, 3]), n)),
+    axis("conv2d", "3x3, 8xn pixels, 8 -> 8 channels", 64, |n| conv(window([8, n, 8], [3, 3]), 8)),
+    axis("conv2d", "3x3, 8xn pixels, 3 -> 8 channels", 64, |n| conv(window([8, n, 3], [3, 3]), 8)),
+    axis("conv2d", "3x3, stride 2, 8xn pixels, 3 -> 8 channels", 64, |n| {
+        conv(window([8, n, 3], [3, 3]).stride(2, 2), 8)
+    }),
+    axis("conv2d", "3x3, n images of 4x4 pixels, 8 -> 8 channels", 8, |n| conv(window([4, 4, 8], [3, 3]).batch(n), 8)),
+    axis("conv2d", "3x3, dilation 2, 8x8 pixels, n -> 8 channels", 24, |n| {
+        conv(window([8, 8, n], [3, 3]).dilation(2, 2), 8)
+    }),
+    axis("conv2d", "nxn, 8x8 pixels, 4 -> 8 channels", 8, |n| conv(window([8, 8, 4], [n, n]), 8)),
+    axis("conv2d", "nx1, 8x8 pixels, 4 -> 8 channels", 8, |n| conv(window([8, 8, 4], [n, 1]), 8)),
+    axis("conv2d", "1xn, 8x8 pixels, 4 -> 8 channels", 8, |n| conv(window([8, 8, 4], [1, n]), 8)),
+    axis("depthwise_conv2d", "3x3, 8x8 pixels, n channels", 256, |n| depthwise(window([8, 8, n], [3, 3]), 1)),
+    axis("depthwise_conv2d", "3x3, stride 2, 8x8 pixels, n channels", 256, |n| {
+        depthwise(window([8, 8, n], [3, 3]).stride(2, 2), 1)
+    }),
+    axis("depthwise_conv2d", "3x3, dilation 2, 8x8 pixels, n channels", 24, |n| {
+        depthwise(window([8, 8, n], [3, 3]).dilation(2, 2), 1)
+    }),
+    axis("depthwise_conv2d", "3x3, 8xn pixels, 16 channels", 64, |n| depthwise(window([8, n, 16], [3, 3]), 1)),
+    axis("depthwise_conv2d", "3x3, stride 2, 8xn pixels, 16 channels", 64, |n| {
+        depthwise(window([8, n, 16], [3, 3]).stride(2, 2), 1)
+    }),
+    axis("depthwise_conv2d", "2x2, 8x8 pixels, n channels", 24, |n| depthwise(window([8, 8, n], [2, 2]), 1)),
+    axis("depthwise_conv2d", "4x4, 8x8 pixels, n channels", 24, |n| depthwise(window([8, 8, n], [4, 4]), 1)),
+    axis("depthwise_conv2d", "5x5, 8x8 pixels, n channels", 64, |n| depthwise(window([8, 8, n], [5, 5]), 1)),
+    axis("depthwise_conv2d", "5x5, stride 2, 8x8 pixels, n channels", 24, |n| {
+        depthwise(window([8, 8, n], [5, 5]).stride(2, 2), 1)
+    }),
+    axis("depthwise_conv2d", "5x5, 8xn pixels, 8 channels", 16, |n| depthwise(window([8, n, 8], [5, 5]), 1)),
+    axis("depthwise_conv2d", "7x7, 8x8 pixels, n channels", 12, |n| depthwise(window([8, 8, n], [7, 7]), 1)),
+    axis("depthwise_conv2d", "nxn, 8x8 pixels, 16 channels", 8, |n| depthwise(window([8, 8, 16], [n, n]), 1)),
+    axis("depthwise_conv2d", "nxn, 8x8 pixels, 3 channels", 8, |n| depthwise(window([8, 8, 3], [n, n]), 1)),
+    axis("depthwise_conv2d", "nxn, stride 2, 8x8 pixels, 16 channels", 8, |n| {
+        depthwise(window([8, 8, 16], [n, n]).stride(2, 2), 1)
+    }),
+    axis("depthwise_conv2d", "nx1, 8x8 pixels, 16 channels", 8, |n| depthwise(window([8, 8, 16], [n, 1]), 1)),
+    axis("depthwise_conv2d", "1xn, 8x8 pixels, 16 channels", 8, |n| depthwise(window([8, 8, 16], [1, n]), 1)),
+    axis("depthwise_conv2d", "3x3, 8x8 pixels, 8 channels of n outputs", 8, |n| {
+        depthwise(window([8, 8, 8], [3, 3]), n)
+    }),
+    axis("depthwise_conv2d", "3x3, 8x8 pixels, n channels of 2 outputs", 8, |n| {
+        depthwise(window([8, 8, n], [3, 3]), 2)
+    }),
+    axis("depthwise_conv2d", "3x3, 8x8 pixels, n channels of 3 outputs", 8, |n| {
+        depthwise(window([8, 8, n], [3, 3]), 3)
+    }),
+    axis("depthwise_conv2d", "5x5, 8x8 pixels, 4 channels of n outputs", 4, |n| {
+        depthwise(window([8, 8, 4], [5, 5]), n)
+    }),
     axis("dense", "n -> 32", 4096, |n| vectors(1, n, 32)),
     axis("dense", "64 -> n", 256, |n| vectors(1, 64, n)),
     axis("dense", "n vectors, 64 -> 32", 8, |n| vectors(n, 64, 32)),
+    axis("transpose_conv2d", "3x3, stride 2, to 8x8 pixels, n -> 8 channels", 24, |n| {
+        transposed(window([8, 8, 8], [3, 3]).stride(2, 2), n)
+    }),
+    axis("transpose_conv2d", "3x3, stride 2, to 8x8 pixels, 8 -> n channels", 24, |n| {
+        transposed(window([8, 8, n], [3, 3]).stride(2, 2), 8)
+    }),
+    axis("transpose_conv2d", "nxn, stride 2, to 8x8 pixels, 8 -> 8 channels", 8, |n| {
+        transposed(window([8, 8, 8], [n, n]).stride(2, 2), 8)
+    }),
 ];
 
 /// Whether n is looked at: all up to 72, then multiples of 32 up to 256 and powers of two, each with its neighbours, and 1 000.
@@ -174,14 +226,13 @@ fn is_looked_at(n: usize) -> bool {
 /// Measures a layer. The error is that of packing or of making the layer, which is a defect.
 fn measure(counter: &Counter, memory: &mut Memory, axis: &Axis, n: usize) -> Result<(), ShapeError> {
     let shape = (axis.shape)(n)?;
-    let packed_shape = shape.packed();
     let (inputs, outputs, macs) = shape.sizes();
-    memory.scale(packed_shape.depth());
+    let (length, count, depth) = shape.weights();
+    memory.scale(depth);
     let Memory { values, words, channels, multipliers, bias, input, output, scratch } = memory;
-    let count = packed_shape.outputs();
     let too_large = ShapeError::TooLarge;
     let weights = Weights {
-        values: values.get(..packed_shape.weights()).ok_or(too_large)?,
+        values: values.get(..length).ok_or(too_large)?,
         bias: bias.get(..count).ok_or(too_large)?,
         multipliers: multipliers.get(..count).ok_or(too_large)?,
         input_zero_point: INPUT_ZERO_POINT,
@@ -189,8 +240,14 @@ fn measure(counter: &Counter, memory: &mut Memory, axis: &Axis, n: usize) -> Res
     let channels = channels.get_mut(..count).ok_or(too_large)?;
     let input = input.get(..inputs).ok_or(too_large)?;
     let output = output.get_mut(..outputs).ok_or(too_large)?;
-    let packed = pack::pack(Backend::CURRENT, &packed_shape, &weights, &OUTPUT, words, channels)?;
-    let words = words.get(..packed.words).ok_or(too_large)?;
+    let (used, layout) = match shape.packed() {
+        Some(shape) => {
+            let packed = pack::pack(Backend::CURRENT, &shape, &weights, &OUTPUT, words, channels)?;
+            (packed.words, packed.layout)
+        }
+        None => (0, Layout::Portable),
+    };
+    let words = words.get(..used).ok_or(too_large)?;
     let mut end = Ok(());
     let mut time = |call: &mut dyn FnMut() -> Result<(), ShapeError>| {
         counter.hundredths(&mut || {
@@ -201,19 +258,23 @@ fn measure(counter: &Counter, memory: &mut Memory, axis: &Axis, n: usize) -> Res
     };
     let hundredths = match shape {
         Shape::Conv2d(shape) => {
-            let layer = Conv2d::new(shape, words, channels, packed.layout, OUTPUT, INPUT_ZERO_POINT)?;
+            let layer = Conv2d::new(shape, words, channels, layout, OUTPUT, INPUT_ZERO_POINT)?;
             time(&mut || conv2d(&layer, Separate { input, output }, scratch))
         }
         Shape::DepthwiseConv2d(shape) => {
-            let layer = DepthwiseConv2d::new(shape, words, channels, packed.layout, OUTPUT, INPUT_ZERO_POINT)?;
+            let layer = DepthwiseConv2d::new(shape, words, channels, layout, OUTPUT, INPUT_ZERO_POINT)?;
             time(&mut || depthwise_conv2d(&layer, Separate { input, output }, scratch))
         }
         Shape::Dense(shape) => {
-            let layer = Dense::new(shape, words, channels, packed.layout, OUTPUT)?;
+            let layer = Dense::new(shape, words, channels, layout, OUTPUT)?;
             time(&mut || dense(&layer, Separate { input, output }, scratch))
         }
+        Shape::TransposeConv2d(adjoint) => {
+            let layer = TransposeConv2d::new(adjoint, weights, OUTPUT)?;
+            time(&mut || transpose_conv2d(&layer, input, output))
+        }
     };
-    let (kernel, axis, layout) = (axis.kernel, axis.name, packed.layout);
+    let (kernel, axis) = (axis.kernel, axis.name);
     let (whole, part) = (hundredths / 100, hundredths % 100);
     board::println!("bench kernel\t{kernel}\t{axis} | {n} | {layout:?}\t{macs}\t0\t{whole}.{part:02}");
     end
