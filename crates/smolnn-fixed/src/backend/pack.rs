@@ -96,7 +96,9 @@ pub enum Layout {
     DspEights,
     /// DSP: depthwise convolutions 3×3.
     DspThree,
-    /// DSP: other depthwise convolutions.
+    /// DSP: other depthwise convolutions, two rows of the kernel at a time.
+    DspPlanes,
+    /// DSP: depthwise convolutions whose taps are at equal distances, or whose output has one column or two.
     DspTaps,
     /// DSP: dense layers to int16.
     DspToInt16,
@@ -130,12 +132,13 @@ pub enum Layout {
 
 impl Layout {
     /// All layouts.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Portable,
         Self::DspPairs,
         Self::DspWide,
         Self::DspEights,
         Self::DspThree,
+        Self::DspPlanes,
         Self::DspTaps,
         Self::DspToInt16,
         Self::DspWinograd,
@@ -166,6 +169,7 @@ impl Layout {
             | Self::DspWide
             | Self::DspEights
             | Self::DspThree
+            | Self::DspPlanes
             | Self::DspTaps
             | Self::DspToInt16
             | Self::DspWinograd => Backend::Dsp,
@@ -249,10 +253,11 @@ impl PackedShape {
 }
 
 /// The convolution as which the backend packs and runs a depthwise convolution of one input channel. Scalar cores leave one
-/// output channel as it is: it would leave most of a convolution's block empty.
+/// output channel as it is: it would leave most of a convolution's block empty. Cores with DSP instructions leave those whose rows they share.
 pub(crate) const fn as_conv2d(backend: Backend, shape: &DepthwiseConv2dShape) -> Option<Conv2dShape> {
     let least = match backend {
         Backend::Portable => return None,
+        Backend::Dsp if dsp::pack::takes_planes(shape) => return None,
         Backend::Dsp | Backend::Helium => 1,
         Backend::V7m | Backend::V6m | Backend::Rv32 => 2,
     };

@@ -8,15 +8,17 @@
 //! 15 instructions per record of four channels, 44 per three outputs of a channel. At stride 1 two rows run at a time, in
 //! `depthwise_rows.rs`, unless there is one row alone or rows are further apart.
 //!
-//! Any other kernel: `depthwise_taps.rs`.
+//! Any other kernel, stride and multiplier, and fewer than four channels: `depthwise_planes.rs`; outputs of one column or two, and flat kernels without
+//! padding: `depthwise_taps.rs`.
 //!
-//! One input channel is a convolution of one channel, and packed and run as such.
+//! One input channel with outputs of one column is a convolution of one channel, and packed and run as such.
 //! Held by: random shapes against the oracle on the boards (the `conformance` firmware).
 
 use core::arch::naked_asm;
 
 use smolnn_core::DepthwiseConv2dShape;
 
+use super::depthwise_planes::planes;
 use super::depthwise_rows::two_rows;
 use super::depthwise_taps::{scattered_taps, taps};
 use super::pack::{self, RECORD};
@@ -42,6 +44,8 @@ pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl T
                 (_, true) => rectified_wide,
             };
             three(kernel, layer, input, output, scratch.as_mut_ptr())
+        } else if layer.layout.is(Layout::DspPlanes) {
+            planes(layer, input, output, scratch.as_mut_ptr())
         } else if !pack::are_taps_scattered(&layer.shape) {
             taps(layer, input, output)
         } else {

@@ -1,5 +1,5 @@
-//! Depthwise convolution with any kernel but 3×3 ([`Layout::DspTaps`](crate::pack::Layout::DspTaps)): pixel by pixel, four channels at a time, two
-//! taps per SMLAD.
+//! Depthwise convolution whose outputs have one column or two, or whose kernel is one row or one column without padding
+//! ([`Layout::DspTaps`](crate::pack::Layout::DspTaps)): pixel by pixel, four channels at a time, two taps per SMLAD.
 //!
 //! - Taps at equal distances, as those of a row or of a column are, without padding: [`taps`], 17 instructions for 8 products.
 //! - Others: [`scattered_taps`], by a table of where each tap of the pixel lies; padding is a pixel of zero points. 17 instructions for 8

@@ -32,6 +32,7 @@ pub(crate) const fn layout(shape: &PackedShape) -> Layout {
         PackedShape::Conv2d(shape) if is_vector(shape) => Layout::DspEights,
         PackedShape::Conv2d(_) => Layout::DspPairs,
         PackedShape::DepthwiseConv2d(shape) if is_three(shape) => Layout::DspThree,
+        PackedShape::DepthwiseConv2d(shape) if takes_planes(shape) => Layout::DspPlanes,
         PackedShape::DepthwiseConv2d(_) => Layout::DspTaps,
         PackedShape::Dense(shape) if shape.batch() == 1 => Layout::DspEights,
         PackedShape::Dense(_) => Layout::DspPairs,
@@ -45,6 +46,7 @@ pub(crate) const fn needs(shape: &PackedShape) -> Needs {
         PackedShape::Conv2d(shape) if is_vector(shape) => eights_needs(shape.depth(), shape.output().channels),
         PackedShape::Conv2d(shape) => pairs_needs(shape),
         PackedShape::DepthwiseConv2d(shape) if is_three(shape) => three_needs(shape),
+        PackedShape::DepthwiseConv2d(shape) if takes_planes(shape) => planes_needs(shape),
         PackedShape::DepthwiseConv2d(shape) => taps_needs(shape),
         PackedShape::Dense(shape) if shape.batch() == 1 => eights_needs(shape.inputs(), shape.outputs()),
         PackedShape::Dense(shape) => pairs_needs(&shape.as_conv2d()),
@@ -70,6 +72,10 @@ pub(crate) fn write(
         Layout::DspWide => writer.wide(words),
         Layout::DspEights => writer.pairs(words, 4),
         Layout::DspThree => writer.three(words),
+        Layout::DspPlanes => match shape {
+            PackedShape::DepthwiseConv2d(shape) => writer.planes(words, shape),
+            _ => None,
+        },
         Layout::DspTaps => match shape {
             PackedShape::DepthwiseConv2d(shape) => writer.taps(words, shape.input().channels, shape.multiplier()),
             _ => None,
@@ -221,6 +227,72 @@ const fn is_three(shape: &DepthwiseConv2dShape) -> bool {
         row += 1;
     }
     true
+}
+
+/// Planes ([`Layout::DspPlanes`]): depthwise convolutions that the layout of threes does not serve and whose taps are scattered, with three
+/// columns of outputs at least, or two where channels are fewer than four. Below that, most of the four outputs that are computed at a time
+/// would be for nothing.
+///
+/// Words, for every output channel: twice the bias; weights as pairs of i16, doubled, so that the accumulator is 2x: for every two rows of the kernel,
+/// each column, the upper row in the lower half; behind the last row comes one of zeros. Of a kernel of one row every two columns. Then mantissa, rounding
+/// constant and shift.
+const fn planes_needs(shape: &DepthwiseConv2dShape) -> Needs {
+    let planes = Planes::of(shape);
+    let words = shape.output().channels as u64 * planes.words() as u64;
+    // The records, the lines that they are made of, a pixel of padding, and the last row where four bytes from the start of a pixel may be
+    // beyond the input.
+    let inputs = shape.input().channels;
+    let row = if inputs < 4 { portable::words(shape.input().row()) } else { 0 };
+    let records = planes.count as u64 * planes.columns as u64 * PLANE_RECORD as u64;
+    let scratch = records + (planes.lines * LINE + inputs.div_ceil(4)) as u64 + row;
+    Needs { words, channels: 0, scratch }
+}
+
+/// Whether the layout of planes serves the shape, if that of threes does not.
+pub(crate) const fn takes_planes(shape: &DepthwiseConv2dShape) -> bool {
+    let least = if shape.input().channels < 4 { 2 } else { 3 };
+    shape.output().width >= least && are_taps_scattered(shape)
+}
+
+/// Words of a record of the layout of planes: a column of four channels.
+pub(crate) const PLANE_RECORD: usize = 4;
+
+/// Words of a line of the layout of planes.
+const LINE: usize = 2;
+
+/// The records of the layout of planes, and their taps.
+pub(crate) struct Planes {
+    /// The number of planes: pairs of the kernel's rows.
+    pub(crate) count: usize,
+    /// Taps of a plane.
+    pub(crate) taps: usize,
+    /// Records of a plane.
+    pub(crate) columns: usize,
+    /// Lines that they are made of: rows of the kernel, one more where their number is odd.
+    pub(crate) lines: usize,
+}
+
+impl Planes {
+    #[inline(always)]
+    pub(crate) const fn of(shape: &DepthwiseConv2dShape) -> Self {
+        let (width, taps) = (shape.output().width, shape.columns().kernel());
+        // Outputs are filled up to fours.
+        let columns = columns_seen(shape) + (width.next_multiple_of(4) - width) * shape.columns().stride();
+        let count = shape.rows().kernel().div_ceil(2);
+        let taps = if shape.rows().kernel() == 1 { taps.div_ceil(2) } else { taps };
+        Self { count, taps, columns, lines: 2 * count }
+    }
+
+    /// Words of an output channel.
+    pub(crate) const fn words(&self) -> usize {
+        4 + self.count * self.taps
+    }
+}
+
+/// Columns that a row of outputs sees, padding included.
+pub(crate) const fn columns_seen(shape: &DepthwiseConv2dShape) -> usize {
+    let columns = shape.columns();
+    (shape.output().width - 1) * columns.stride() + (columns.kernel() - 1) * columns.dilation() + 1
 }
 
 /// Taps ([`Layout::DspTaps`]): other depthwise convolutions.
@@ -451,6 +523,36 @@ impl Writer<'_> {
                     rounding,
                     shift,
                 ]);
+            }
+        }
+        Some(())
+    }
+
+    /// Writes the layout of planes, unless the weights do not allow it. `words` is long enough.
+    fn planes(&self, words: &mut [u32], shape: &DepthwiseConv2dShape) -> Option<()> {
+        let planes = Planes::of(shape);
+        let (rows, columns) = (shape.rows().kernel(), shape.columns().kernel());
+        for (channel, words) in words.chunks_exact_mut(planes.words()).take(self.rows.outputs).enumerate() {
+            let encoded = self.encode(channel)?;
+            let twice = |row: usize, column: usize| {
+                let is_tap = row < rows && column < columns && !encoded.constant;
+                let weight = if is_tap { self.weight(channel, row * columns + column) } else { 0 };
+                u32::from((2 * weight) as u16)
+            };
+            let mut words = words.iter_mut();
+            let mut put = |word: u32| words.next().map(|place| *place = word);
+            put((2 * encoded.bias) as u32)?;
+            for plane in 0..planes.count {
+                for tap in 0..planes.taps {
+                    let [low, high] = match rows {
+                        1 => [twice(0, 2 * tap), twice(0, 2 * tap + 1)],
+                        _ => [twice(2 * plane, tap), twice(2 * plane + 1, tap)],
+                    };
+                    put(high << 16 | low)?;
+                }
+            }
+            for word in encoded.requantise.words() {
+                put(word)?;
             }
         }
         Some(())
