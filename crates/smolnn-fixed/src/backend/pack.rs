@@ -410,7 +410,7 @@ pub fn pack(
         Backend::Portable => None,
         Backend::Dsp => dsp::pack::write(own, &run_as, &rows, output, words)
             .or_else(|| dsp::pack::write(fallback(own), &run_as, &rows, output, words)),
-        Backend::Helium => helium::pack::write(own, &rows, output, words),
+        Backend::Helium => helium::pack::write(own, &run_as, &rows, output, words),
         Backend::V7m | Backend::V6m | Backend::Rv32 => {
             scalar::pack::write(backend, &run_as, &rows, output, words, channels)
         }

@@ -20,14 +20,17 @@ pub(crate) struct Helium;
 impl Bodies for Helium {
     const GATHERS_PIECES: bool = true;
 
+    #[inline(always)]
     fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
         conv2d::conv2d(layer, tensors, scratch);
     }
 
+    #[inline(always)]
     fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
         depthwise::depthwise_conv2d(layer, tensors, scratch);
     }
 
+    #[inline(always)]
     fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
         dense::dense(layer, tensors, scratch);
     }

@@ -2,27 +2,29 @@
 
 use smolnn_core::Window;
 
-use super::copy::{Patches, copy_patches, copy_rows, fill};
-use super::matrix::{Columns, Matrix};
-use super::pack::{self, Chunks};
+use super::copy::{Patches, copy, copy_patches, fill};
+use super::matrix::{Columns, Kernels, Matrix};
+use super::pack;
 use crate::Tensors;
 use crate::conv::Conv2d;
 
+#[inline(always)]
 pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let (input, output) = tensors.pointers();
     // SAFETY: the pointers are those of tensors that the caller checked.
-    unsafe { run(layer, input, output, scratch) }
+    unsafe { run(layer, Kernels::of(layer.shape.depth(), layer.shape.output().channels), input, output, scratch) }
 }
 
 /// The convolution, once in a program, wherever its tensors lie.
 ///
 /// # Safety
-/// Input, output and scratch have the lengths that the layer says, and overlap where it allows.
-unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
+/// Input, output and scratch have the lengths that the layer says, and overlap where it allows; the kernels are the layer's.
+#[inline(never)]
+unsafe fn run(layer: &Conv2d<'_>, kernels: &'static Kernels, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let (depth, channels) = (shape.depth(), shape.output().channels);
-    let filled = Chunks::of(depth).depth();
-    let mut matrix = Matrix::new(depth, layer.words, channels, &layer.output);
+    let filled = kernels.filled(depth);
+    let mut matrix = Matrix::new(kernels, depth, layer.words, channels, &layer.output);
     let mut multiply = |columns: Columns, pixel: usize| {
         let result = output.wrapping_add(pixel * channels);
         // SAFETY: the layer checked words and scratch memory, its caller the tensors; the columns below can be read up to the
@@ -37,7 +39,7 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
         multiply(Columns { first: input, stride: depth, count: pixels - beyond }, 0);
         for pixel in pixels - beyond..pixels {
             // SAFETY: the scratch memory holds a column, and the pixel lies in the input.
-            unsafe { copy_rows(column, input.wrapping_add(pixel * depth), depth, 1, 0, 0) };
+            unsafe { copy(column, input.wrapping_add(pixel * depth), depth) };
             multiply(Columns { first: column, stride: 0, count: 1 }, pixel);
         }
         return;
@@ -48,11 +50,11 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
     let (inner, inner_end) = inner(&columns);
     let is_one_row = rows.kernel() == 1 && columns.dilation() == 1;
     let step = columns.stride() * shape.input().channels;
-    let most = pack::columns(shape);
+    let most = pack::columns(filled, width);
     for image in 0..shape.batch() {
         for row in 0..shape.output().height {
             let first_pixel = (image * shape.output().height + row) * width;
-            let row_taps = Taps::of_row(layer, input, image, row);
+            let row_taps = Taps::of_row(layer, filled, input, image, row);
             let mut position = 0;
             while position < width {
                 let is_inner = inner <= position && position < inner_end;
@@ -113,10 +115,12 @@ struct Taps {
     above: usize,
     /// Bytes from a row of taps to the next.
     row_step: usize,
+    /// Bytes of a column, filled up.
+    filled: usize,
 }
 
 impl Taps {
-    fn of_row(layer: &Conv2d<'_>, input: *const i8, image: usize, row: usize) -> Self {
+    fn of_row(layer: &Conv2d<'_>, filled: usize, input: *const i8, image: usize, row: usize) -> Self {
         let shape = &layer.shape;
         let (above, bottom) = taps(&shape.rows(), row);
         // A row that sees only padding has no position; nothing is read for it.
@@ -128,6 +132,7 @@ impl Taps {
             rows: bottom - above,
             above,
             row_step: shape.rows().dilation() * shape.input().row(),
+            filled,
         }
     }
 
@@ -147,11 +152,10 @@ impl Taps {
         let shape = &layer.shape;
         let channels = shape.input().channels;
         let (kernel, dilation) = (shape.columns().kernel(), shape.columns().dilation());
-        let filled = Chunks::of(shape.depth()).depth();
         // SAFETY: the window gives taps inside of the kernel, whose positions lie in the input; the columns have room for every tap.
         unsafe {
             if self.rows != shape.rows().kernel() || right - left != kernel {
-                fill(column, i32::from(layer.input_zero_point), (pixels - 1) * filled + shape.depth());
+                fill(column, i32::from(layer.input_zero_point), (pixels - 1) * self.filled + shape.depth());
                 if self.rows == 0 || right == left {
                     return;
                 }
@@ -164,7 +168,7 @@ impl Taps {
                 to_row: kernel * channels,
                 from_row: self.row_step,
                 count: pixels,
-                to_patch: filled,
+                to_patch: self.filled,
                 from_patch: shape.columns().stride() * channels,
             };
             if dilation == 1 {

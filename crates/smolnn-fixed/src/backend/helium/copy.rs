@@ -4,62 +4,30 @@ use core::arch::naked_asm;
 
 use super::vector::helium;
 
-/// Copies `rows` rows of `bytes` bytes, `from_stride` and `to_stride` bytes apart.
+/// Copies `bytes` bytes.
 ///
 /// # Safety
-/// The rows at `from` can be read, those at `to` written, and no row at `to` overlaps one at `from`.
+/// `bytes` bytes at `from` can be read, those at `to` written; where they overlap, `to` comes first.
 //
-// | register | holds                                        |
-// |----------|----------------------------------------------|
-// | r0, r1   | start of the row at `to` and at `from`       |
-// | r2       | `bytes`                                      |
-// | r3       | rows that are left                           |
-// | r4, r5   | next bytes of the row at `to` and at `from`  |
-// | r6, r7   | `to_stride`, `from_stride`                   |
-// | lr       | bytes of the row that are left; short rows   |
-// | q0       | the bytes on their way                       |
+// | register | holds                          |
+// |----------|--------------------------------|
+// | r0, r1   | next bytes at `to` and `from`  |
+// | r2       | `bytes`                        |
+// | r7       | kept only to align the stack   |
+// | lr       | bytes that are left            |
+// | q0       | the bytes on their way         |
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn copy_rows(
-    to: *mut i8,
-    from: *const i8,
-    bytes: usize,
-    rows: usize,
-    to_stride: usize,
-    from_stride: usize,
-) {
+pub(super) unsafe extern "C" fn copy(to: *mut i8, from: *const i8, bytes: usize) {
     naked_asm!(
         helium!(),
-        "push {{r4-r7, lr}}",
-        "ldrd r6, r7, [sp, #20]",
-        "cbz r3, 5f",
-        "cmp r2, #16",
-        "bhi 2f",
-        // Rows of one vector: the predicate is the same for all.
-        "vctp.8 r2",
-        "dls lr, r3",
-        "6:",
-        "vpstt",
-        "vldrbt.u8 q0, [r1]",
-        "vstrbt.8 q0, [r0]",
-        "add r0, r6",
-        "add r1, r7",
-        "le lr, 6b",
-        "pop {{r4-r7, pc}}",
-        "2:",
-        "mov r4, r0",
-        "mov r5, r1",
+        "push {{r7, lr}}",
         "wlstp.8 lr, r2, 4f",
         "3:",
-        "vldrb.u8 q0, [r5], #16",
-        "vstrb.8 q0, [r4], #16",
+        "vldrb.u8 q0, [r1], #16",
+        "vstrb.8 q0, [r0], #16",
         "letp lr, 3b",
         "4:",
-        "add r0, r0, r6",
-        "add r1, r1, r7",
-        "subs r3, #1",
-        "bne 2b",
-        "5:",
-        "pop {{r4-r7, pc}}",
+        "pop {{r7, pc}}",
     )
 }
 

@@ -1,7 +1,7 @@
 //! Dense layer: each vector of the batch is a column.
 
-use super::copy::copy_rows;
-use super::matrix::{Columns, Matrix, multiply_to_int16};
+use super::copy::copy;
+use super::matrix::{Columns, Kernels, Matrix, multiply_to_int16};
 use super::pack::{CHUNK, Chunks};
 use crate::Tensors;
 use crate::dense::{Dense, DenseToInt16};
@@ -15,24 +15,26 @@ use crate::dense::{Dense, DenseToInt16};
 unsafe fn copied(vector: *const i8, inputs: usize, chunk: &mut [u32; CHUNK / 4], scratch: &mut [u32]) -> *const i8 {
     let column = if inputs <= CHUNK { chunk.as_mut_ptr() } else { scratch.as_mut_ptr() }.cast::<i8>();
     // SAFETY: the vector has `inputs` elements; a chunk holds what is no longer than one, the scratch memory what is longer.
-    unsafe { copy_rows(column, vector, inputs, 1, 0, 0) };
+    unsafe { copy(column, vector, inputs) };
     column
 }
 
+#[inline(always)]
 pub(super) fn dense(layer: &Dense<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let (input, output) = tensors.pointers();
     // SAFETY: the pointers are those of tensors that the caller checked.
-    unsafe { run(layer, input, output, scratch) }
+    unsafe { run(layer, Kernels::of(layer.shape.inputs(), layer.shape.outputs()), input, output, scratch) }
 }
 
 /// The layer, once in a program, wherever its tensors lie.
 ///
 /// # Safety
-/// Input, output and scratch have the lengths that the layer says, and overlap where it allows.
-unsafe fn run(layer: &Dense<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
+/// Input, output and scratch have the lengths that the layer says, and overlap where it allows; the kernels are the layer's.
+#[inline(never)]
+unsafe fn run(layer: &Dense<'_>, kernels: &'static Kernels, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
     let shape = &layer.shape;
-    let depth = Chunks::of(shape.inputs()).depth();
-    let mut matrix = Matrix::new(shape.inputs(), layer.words, shape.outputs(), &layer.output);
+    let depth = kernels.filled(shape.inputs());
+    let mut matrix = Matrix::new(kernels, shape.inputs(), layer.words, shape.outputs(), &layer.output);
     let is_copied = shape.batch() > 1 || depth != shape.inputs();
     for vector in 0..shape.batch() {
         let mut first = input.wrapping_add(vector * shape.inputs());

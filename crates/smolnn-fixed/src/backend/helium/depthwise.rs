@@ -1,4 +1,5 @@
-//! Depthwise convolution, eight channels at a time; the last ones under a predicate, so that any number of them is served.
+//! Depthwise convolution, eight channels at a time. Where their number is no multiple of eight, the last block is that of the last eight,
+//! some of which are computed twice; where there are fewer, they are computed under a predicate.
 //!
 //! Products of bytes fit in 16 bits, and so does the sum of two (weights are −127..=127, or one of a pair is; the
 //! packing leaves −128 to the portable body): taps are multiplied in pairs, the sums widened to 32 bits.
@@ -8,8 +9,9 @@
 //! Held by: `dw_*` goldens and random shapes against the oracle on the boards (the `conformance` firmware).
 
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
 
-use smolnn_core::Window;
+use smolnn_core::{DepthwiseConv2dShape, Window};
 
 use super::conv2d::{inner, taps};
 use super::copy::{clamp, fill};
@@ -18,47 +20,101 @@ use super::vector::helium;
 use crate::Tensors;
 use crate::conv::DepthwiseConv2d;
 
+/// Channels that a kernel runs on.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Part {
+    words: *const u32,  // 0
+    blocks: usize,      // 4: in `nine_taps`
+    channels: usize,    // 8: in the others
+    output_skip: usize, // 12: from behind a pixel's last block to the next pixel, in the output
+    start: usize,       // 16: the first of them
+    input_skip: usize,  // 20: as `output_skip`, in the input
+}
+
 /// The arguments of the kernels. The assembly names fields by their offsets in bytes, which stand beside them.
 #[repr(C)]
 struct Call {
-    words: *const u32,      // 0
-    blocks: usize,          // 4: in `nine_taps`
-    channels: usize,        // 8: in the others
-    pixels: usize,          // 12
-    input_skip: usize,      // 16: from behind a pixel's last block to the next pixel, in the input
-    output: *mut i8,        // 20
-    output_skip: usize,     // 24: the same in the output
-    pairs: usize,           // 28
-    taps: *const *const i8, // 32
-    distance: usize,        // 36: from a tap to the next of its row, in `nine_taps`
-    row_step: usize,        // 40: from a row of taps to the next, in `nine_taps`
-    odd: usize,             // 44
-    zero_point: i32,        // 48
-    first: *const i8,       // 52: the first tap of the first pixel, in `nine_taps`
-    origins: [u16; LANES],  // 56: the input channels of the first eight outputs, in `spread_taps`
-    copies: [u16; LANES],   // 72: the number of each of them among the outputs of its input channel
-    next_origin: usize,     // 88: input channels from a block to the next, and outputs that are left over
-    next_copy: usize,       // 92
-    multiplier: usize,      // 96
-    start: usize,           // 100: from the taps to the first block's channels, but for `nine_taps`
+    part: Part,             // 0
+    pixels: usize,          // 24
+    output: *mut i8,        // 28
+    pairs: usize,           // 32
+    taps: *const *const i8, // 36
+    distance: usize,        // 40: from a tap to the next of its row
+    row_step: usize,        // 44: from a row of taps to the next
+    odd: usize,             // 48
+    zero_point: i32,        // 52
+    first: *const i8,       // 56: the first tap of the first pixel, in `nine_taps`
+    origins: [u16; LANES],  // 60: the input channels of the first eight outputs, in `spread_taps`
+    copies: [u16; LANES],   // 76: the number of each of them among the outputs of its input channel
+    next_origin: usize,     // 92: input channels from a block to the next, and outputs that are left over
+    next_copy: usize,       // 96
+    multiplier: usize,      // 100
+    width: usize,           // 104: taps of a row, in `point_taps`
+    rows: [usize; 3],       // 108: rows of taps above the image, in it, below it
+    zeros: *const i8,       // 120: a pixel of zero points
 }
 
+/// A loop over the pixels and the blocks of a call.
+type Kernel = unsafe extern "C" fn(&mut Call);
+
+/// The loops that a layer runs. A layer that is a constant chooses its own where it is called, so that its program holds no others.
+struct Kernels {
+    /// For nine taps that see no padding.
+    nine: Option<Kernel>,
+    any: Kernel,
+    /// Numbers the channels of a layer with a multiplier.
+    number: Option<fn(&mut Call, usize)>,
+}
+
+impl Kernels {
+    /// The loops of the shape.
+    #[inline(always)]
+    const fn of(shape: &DepthwiseConv2dShape) -> &'static Self {
+        if shape.multiplier() > 1 {
+            const { &Self { nine: None, any: spread_taps, number: Some(number) } }
+        } else if shape.output().channels < LANES {
+            const { &Self { nine: None, any: few_taps, number: None } }
+        } else if shape.rows().kernel() == 3 && shape.columns().kernel() == 3 {
+            const { &Self { nine: Some(nine_taps), any: any_taps, number: None } }
+        } else {
+            const { &Self { nine: None, any: any_taps, number: None } }
+        }
+    }
+}
+
+/// Numbers the input channels of the first block's outputs, and the outputs of each.
+fn number(call: &mut Call, multiplier: usize) {
+    let multiplier = multiplier.max(1);
+    let lanes = [0, 1, 2, 3, 4, 5, 6, 7];
+    call.origins = lanes.map(|lane| (lane / multiplier) as u16);
+    call.copies = lanes.map(|lane| (lane % multiplier) as u16);
+    call.next_origin = LANES / multiplier;
+    call.next_copy = LANES % multiplier;
+    call.multiplier = multiplier;
+}
+
+#[inline(always)]
 pub(super) fn depthwise_conv2d(layer: &DepthwiseConv2d<'_>, tensors: &mut impl Tensors<i8>, scratch: &mut [u32]) {
     let (input, output) = tensors.pointers();
     // SAFETY: the pointers are those of tensors that the caller checked.
-    unsafe { run(layer, input, output, scratch) }
+    unsafe { run(layer, Kernels::of(&layer.shape), input, output, scratch) }
 }
 
 /// The layer, once in a program, wherever its tensors lie.
 ///
 /// # Safety
-/// Input, output and scratch have the lengths that the layer says, and overlap where it allows.
-unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, mut output: *mut i8, scratch: &mut [u32]) {
+/// Input, output and scratch have the lengths that the layer says, and overlap where it allows; the kernels are the layer's.
+#[inline(never)]
+unsafe fn run(
+    layer: &DepthwiseConv2d<'_>,
+    kernels: &'static Kernels,
+    input: *const i8,
+    mut output: *mut i8,
+    scratch: &mut [u32],
+) {
     let shape = &layer.shape;
     let (inputs, channels, depth) = (shape.input().channels, shape.output().channels, shape.depth());
-    // At least 1, which the compiler does not know.
-    let multiplier = shape.multiplier().max(1);
-    let is_spread = multiplier > 1;
     let (mut rows, mut columns) = (shape.rows(), shape.columns());
     let (mut height, mut width, mut row_bytes) = (shape.output().height, shape.output().width, shape.input().row());
     // An image of one column is one row: its pixels are neighbours, which run together.
@@ -67,11 +123,11 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, mut output: *mut i8
         (rows, columns) = (Window::pointwise(1), rows);
         (height, width, row_bytes) = (1, height, shape.input().len());
     }
-    let mut table = [core::ptr::null(); TAPS_ON_STACK];
+    let mut table = MaybeUninit::<[*const i8; TAPS_ON_STACK]>::uninit();
     let zeros = scratch.as_mut_ptr().cast::<i8>();
     // Where padding is the scratch memory begins with a pixel of zero points; more taps than the stack takes have their table behind it.
     let table = if depth <= TAPS_ON_STACK {
-        table.as_mut_ptr()
+        table.as_mut_ptr().cast::<*const i8>()
     } else {
         scratch.as_mut_ptr_range().end.wrapping_sub(depth).cast::<*const i8>()
     };
@@ -81,37 +137,51 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, mut output: *mut i8
     }
     let (inner, inner_end) = inner(&columns);
     let (pixel_step, tap_step) = (columns.stride() * inputs, columns.dilation() * inputs);
-    let row_step = rows.dilation() * row_bytes;
-    let is_nine = rows.kernel() == 3 && columns.kernel() == 3;
-    // Blocks that are full, and channels of the last one if it is not. All blocks of a layer with a multiplier run as the last one.
-    let (blocks, rest) = if is_spread { (0, channels) } else { (channels / LANES, channels % LANES) };
-    let lanes = [0, 1, 2, 3, 4, 5, 6, 7];
+    // The channels of the full blocks, or all: the kernels of fewer than eight and of a multiplier know where to end.
+    let is_spread = kernels.number.is_some();
+    let whole = if channels < LANES || is_spread { channels } else { channels / LANES * LANES };
+    let part = |channel: usize, count: usize| {
+        // The kernels go on by whole blocks, but the taps of a layer with a multiplier stay where they are.
+        let passed = count.next_multiple_of(LANES);
+        Part {
+            words: layer.words.as_ptr().wrapping_add(channel.div_ceil(LANES) * depthwise_block_words(shape)),
+            blocks: count / LANES,
+            channels: count,
+            output_skip: channels.wrapping_sub(passed),
+            start: channel,
+            input_skip: pixel_step.wrapping_sub(if is_spread { 0 } else { passed }),
+        }
+    };
+    let parts = [part(0, whole), part(channels.wrapping_sub(LANES), LANES)];
+    let parts = if whole < channels { &parts[..] } else { &parts[..1] };
     let mut call = Call {
-        words: layer.words.as_ptr(),
-        blocks,
-        channels,
+        part: parts[0],
         pixels: 1,
-        input_skip: 0,
         output,
-        output_skip: 0,
         pairs: depth / 2,
         taps: table,
         distance: tap_step,
-        row_step,
+        row_step: rows.dilation() * row_bytes,
         odd: depth % 2,
         zero_point: layer.output.zero_point,
         first: input,
-        origins: lanes.map(|lane| (lane / multiplier) as u16),
-        copies: lanes.map(|lane| (lane % multiplier) as u16),
-        next_origin: LANES / multiplier,
-        next_copy: LANES % multiplier,
-        multiplier,
-        start: 0,
+        origins: [0; LANES],
+        copies: [0; LANES],
+        next_origin: 0,
+        next_copy: 0,
+        multiplier: 1,
+        width: columns.kernel(),
+        rows: [0; 3],
+        zeros,
     };
+    if let Some(number) = kernels.number {
+        number(&mut call, shape.multiplier());
+    }
     let is_clamped = (layer.output.minimum, layer.output.maximum) != (i8::MIN.into(), i8::MAX.into());
     for image in 0..shape.batch() {
         for row in 0..height {
             let (top, bottom) = taps(&rows, row);
+            call.rows = [top, bottom - top, rows.kernel() - bottom];
             let line = (image * shape.input().len()).wrapping_add(rows.position(row, top).wrapping_mul(row_bytes));
             // Where the first tap of the row's first pixel would lie, if there were no padding beside it.
             let line = input.wrapping_add(line).wrapping_sub(columns.before() * inputs);
@@ -121,53 +191,21 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, mut output: *mut i8
                 let first = line.wrapping_add(position * pixel_step);
                 let is_inner = is_whole && inner <= position && position < inner_end;
                 // The pixels of a column are rows, which have to be whole before the next one begins.
-                let count = if is_inner && (rest == 0 || blocks == 0 || !is_column) { inner_end - position } else { 1 };
-                let is_nine = is_nine && is_inner;
-                if !is_nine || rest != 0 {
-                    let (left, right) = if is_inner { (0, columns.kernel()) } else { taps(&columns, position) };
-                    let mut slot = table;
-                    for tap_row in 0..rows.kernel() {
-                        let is_inside = top <= tap_row && tap_row < bottom;
-                        let mut tap_at = first.wrapping_add(tap_row.wrapping_sub(top).wrapping_mul(row_step));
-                        for tap in 0..columns.kernel() {
-                            // SAFETY: the table has a slot for each tap.
-                            unsafe { *slot = if is_inside && left <= tap && tap < right { tap_at } else { zeros } };
-                            slot = slot.wrapping_add(1);
-                            tap_at = tap_at.wrapping_add(tap_step);
-                        }
-                    }
-                }
-                // SAFETY: the taps point at pixels of the input or at the zero points, all with the block's channels; the output has
-                // room for `count` pixels; the words are of this layout.
+                let count = if is_inner && (whole == channels || !is_column) { inner_end - position } else { 1 };
+                let nine = if is_inner { kernels.nine } else { None };
+                // SAFETY: the table has a slot for each tap. Its taps point at pixels of the input or at the zero points, all with the
+                // block's channels; the output has room for `count` pixels; the words are of this layout.
                 unsafe {
-                    if blocks > 0 {
-                        call.words = layer.words.as_ptr();
-                        call.channels = blocks * LANES;
-                        (call.pixels, call.output, call.output_skip) = (count, output, rest);
-                        call.input_skip = pixel_step.wrapping_sub(blocks * LANES);
-                        if is_nine {
-                            call.first = first;
-                            nine_taps(&mut call);
-                        } else {
-                            any_taps(&mut call);
-                        }
+                    if nine.is_none() {
+                        let (left, right) = if is_inner { (0, columns.kernel()) } else { taps(&columns, position) };
+                        point_taps(&call, first, left, right);
                     }
-                    if rest != 0 {
-                        // The kernels go on by whole blocks.
-                        let passed = rest.next_multiple_of(LANES);
-                        call.words = layer.words.as_ptr().wrapping_add(blocks * depthwise_block_words(shape));
-                        call.channels = rest;
-                        (call.pixels, call.output) = (count, output.wrapping_add(blocks * LANES));
-                        call.output_skip = channels.wrapping_sub(passed);
-                        call.input_skip = pixel_step.wrapping_sub(passed);
-                        if is_spread {
-                            call.input_skip = pixel_step;
-                            spread_taps(&mut call);
-                        } else {
-                            call.start = blocks * LANES;
-                            last_taps(&mut call);
-                            call.start = 0;
-                        }
+                    let kernel = nine.unwrap_or(kernels.any);
+                    (call.output, call.first) = (output, first);
+                    for part in parts {
+                        call.part = *part;
+                        call.pixels = count;
+                        kernel(&mut call);
                     }
                     if is_clamped {
                         clamp(output, count * channels, layer.output.minimum, layer.output.maximum);
@@ -178,6 +216,81 @@ unsafe fn run(layer: &DepthwiseConv2d<'_>, input: *const i8, mut output: *mut i8
             }
         }
     }
+}
+
+/// Points the slots of the table at the taps of a pixel, and at the zero points where they see padding.
+///
+/// # Safety
+/// The call's table has a slot for each tap. `left..right` are the columns of taps in the image, and `first` is where the first tap of the
+/// first row in it would lie, if its column were in the image.
+//
+// | register   | holds                                                              |
+// |------------|--------------------------------------------------------------------|
+// | r0         | the columns that were passed                                       |
+// | r1, r2, r3 | `first`, `left`, `right`                                           |
+// | r4         | the table, at the columns that are looked at                       |
+// | r5, r6     | from a tap to the next of its row, from a row of taps to the next  |
+// | r7         | columns that are left                                              |
+// | r8, r9, r10| rows above the image, in it, below it                              |
+// | r11        | bytes of a row of the table                                        |
+// | r12        | next slot; before it the zero points                               |
+// | lr         | rows that are left                                                 |
+// | q0         | four columns                                                       |
+// | q1         | their taps, or the zero points                                     |
+// | q2         | the zero points                                                    |
+// | q3         | from a tap to that of the next row; 0 where the zero points are    |
+#[unsafe(naked)]
+unsafe extern "C" fn point_taps(call: &Call, first: *const i8, left: usize, right: usize) {
+    naked_asm!(
+        helium!(),
+        "push {{r4-r11, lr}}",
+        "ldrd r4, r5, [r0, #36]",
+        "ldr r6, [r0, #44]",
+        "ldrd r7, r8, [r0, #104]",
+        "ldrd r9, r10, [r0, #112]",
+        "ldr r12, [r0, #120]",
+        "lsl r11, r7, #2",
+        "vdup.32 q2, r12",
+        "mov r0, #0",
+        "2:",
+        "vidup.u32 q0, r0, #1",
+        "vmul.i32 q1, q0, r5",
+        "vadd.i32 q1, q1, r1",
+        "vpt.s32 ge, q0, r2",
+        "vcmpt.s32 lt, q0, r3",
+        "vpsel q1, q1, q2",
+        "vmov.i32 q3, #0",
+        "vpst",
+        "vdupt.32 q3, r6",
+        "vctp.32 r7",
+        "mov r12, r4",
+        "wls lr, r8, 4f",
+        "3:",
+        "vpst",
+        "vstrwt.32 q2, [r12]",
+        "add r12, r11",
+        "le lr, 3b",
+        "4:",
+        "wls lr, r9, 6f",
+        "5:",
+        "vpst",
+        "vstrwt.32 q1, [r12]",
+        "vadd.i32 q1, q1, q3",
+        "add r12, r11",
+        "le lr, 5b",
+        "6:",
+        "wls lr, r10, 8f",
+        "7:",
+        "vpst",
+        "vstrwt.32 q2, [r12]",
+        "add r12, r11",
+        "le lr, 7b",
+        "8:",
+        "add r4, #16",
+        "subs r7, #4",
+        "bgt 2b",
+        "pop {{r4-r11, pc}}",
+    )
 }
 
 /// Widens the eight sums of products in q2 to 32 bits and adds them to the accumulators: q0 has the even channels, q1 the odd
@@ -260,10 +373,13 @@ unsafe extern "C" fn nine_taps(call: &mut Call) {
         "push {{r4-r11, lr}}",
         "vpush {{d8-d11}}",
         "mov r12, r0",
-        "ldrd r7, r9, [r12, #12]",
-        "ldr r6, [r12, #20]",
-        "ldrd r8, r1, [r12, #36]",
-        "ldrd r10, r0, [r12, #48]",
+        "ldrd r9, r7, [r12, #20]",
+        "ldr r6, [r12, #28]",
+        "ldrd r8, r1, [r12, #40]",
+        "ldrd r10, r0, [r12, #52]",
+        "ldr r2, [r12, #16]",
+        "add r0, r2",
+        "add r6, r2",
         "add r2, r0, r1, lsl #1",
         "add r1, r0, r1",
         "mov r11, #1",
@@ -295,7 +411,7 @@ unsafe extern "C" fn nine_taps(call: &mut Call) {
         "add r0, r0, r9",
         "add r1, r1, r9",
         "add r2, r2, r9",
-        "ldr r4, [r12, #24]",
+        "ldr r4, [r12, #12]",
         "add r6, r6, r4",
         "subs r7, #1",
         "bne 2b",
@@ -336,11 +452,12 @@ macro_rules! taps {
                 "push {{r4-r11, lr}}",
                 "vpush {{d8-d15}}",
                 "mov r12, r0",
-                "ldr r2, [r12, #20]",
-                "ldrd r9, r8, [r12, #28]",
-                "ldrd r6, r10, [r12, #44]",
+                "ldr r2, [r12, #28]",
+                "ldrd r9, r8, [r12, #32]",
+                "ldrd r6, r10, [r12, #48]",
                 "mov r11, #1",
-                "ldr r4, [r12, #100]",
+                "ldr r4, [r12, #16]",
+                "add r2, r4",
                 "6:",
                 "ldr r3, [r12]",
                 "ldr r7, [r12, #8]",
@@ -370,12 +487,12 @@ macro_rules! taps {
                 $next,
                 "subs r7, #8",
                 "bgt 2b",
-                "ldrd r0, r1, [r12, #12]",
+                "ldrd r1, r0, [r12, #20]",
                 "add r4, r4, r1",
-                "ldr r1, [r12, #24]",
+                "ldr r1, [r12, #12]",
                 "add r2, r2, r1",
                 "subs r0, #1",
-                "str r0, [r12, #12]",
+                "str r0, [r12, #24]",
                 "bne 6b",
                 "vpop {{d8-d15}}",
                 "pop {{r4-r11, pc}}",
@@ -394,7 +511,7 @@ taps!(
     "vstrb.16 q0, [r2], #8\n"
 );
 taps!(
-    last_taps,
+    few_taps,
     "",
     "vctp.16 r7",
     "add r4, r4, #8",
@@ -404,10 +521,10 @@ taps!(
 );
 taps!(
     spread_taps,
-    "add r0, r12, #56\nvldrh.u16 q6, [r0]\nvldrh.u16 q7, [r0, #16]",
+    "add r0, r12, #60\nvldrh.u16 q6, [r0]\nvldrh.u16 q7, [r0, #16]",
     "vctp.16 r7",
-    "ldrd r0, r1, [r12, #88]
-     ldr r5, [r12, #96]
+    "ldrd r0, r1, [r12, #92]
+     ldr r5, [r12, #100]
      vadd.i16 q6, q6, r0
      vadd.i16 q7, q7, r1
      vptt.s16 ge, q7, r5

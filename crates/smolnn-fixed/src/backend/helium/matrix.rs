@@ -2,9 +2,10 @@
 
 use core::arch::naked_asm;
 use core::mem::MaybeUninit;
+use core::num::NonZeroUsize;
 
-use super::copy::{clamp, copy_rows};
-use super::pack::{BLOCK, Chunks, MATRIX_PARAMETERS, TO_INT16_PARAMETERS};
+use super::copy::{Patches, clamp, copy, copy_patches};
+use super::pack::{BLOCK, CHUNK, Chunks, TO_INT16_PARAMETERS};
 use super::vector::helium;
 use crate::quantise::OutputRange;
 
@@ -29,72 +30,118 @@ pub(super) struct Columns {
     pub count: usize,
 }
 
-/// Pixels whose last block goes to memory on the stack at a time.
-const SIDE_PIXELS: usize = 16;
+/// Bytes on the stack for outputs of layers whose last block is not full.
+const SIDE: usize = 128;
+/// Channels up to which all outputs of such a layer go there. Of more channels those of the last block alone do: that second pass costs
+/// less than the copies.
+const FEW: usize = 32;
 
 /// A loop over the pixels and the blocks of a call.
 type Kernel = unsafe extern "C" fn(&mut Call);
 
+/// The loops that a layer runs. A layer that is a constant chooses its own where it is called, so that its program holds no others.
+pub(super) struct Kernels {
+    /// For columns anywhere, and for columns of whole words.
+    any: Kernel,
+    aligned: Kernel,
+    /// What runs them where the last block is not full.
+    unfilled: Option<unsafe fn(&mut Matrix<'_>, Kernel)>,
+    /// Bytes of a column that a pass multiplies.
+    bytes: NonZeroUsize,
+}
+
+impl Kernels {
+    /// The loops of layers with `depth` inputs and `channels` outputs.
+    #[inline(always)]
+    pub const fn of(depth: usize, channels: usize) -> &'static Self {
+        macro_rules! kernels {
+            ($chunks:literal, $any:ident, $aligned:ident, $unfilled:expr) => {
+                const {
+                    let Some(bytes) = NonZeroUsize::new($chunks * CHUNK) else { unreachable!() };
+                    &Self { any: $any, aligned: $aligned, unfilled: $unfilled, bytes }
+                }
+            };
+            ($chunks:literal, $any:ident, $aligned:ident) => {
+                if channels.is_multiple_of(BLOCK) {
+                    kernels!($chunks, $any, $aligned, None)
+                } else if channels <= FEW {
+                    kernels!($chunks, $any, $aligned, Some(few_unfilled))
+                } else {
+                    kernels!($chunks, $any, $aligned, Some(many_unfilled))
+                }
+            };
+        }
+        let chunks = Chunks::of(depth);
+        match (chunks.passes, chunks.count) {
+            (1, 1) => kernels!(1, single_1, single_1),
+            (1, 2) => kernels!(2, single_2, single_2),
+            (1, 3) => kernels!(3, single_3, single_3),
+            (1, 4) => kernels!(4, single_4, single_4),
+            (1, _) => kernels!(5, single_5, single_5),
+            (2, 4) => kernels!(4, several_4, double_4),
+            (_, 3) => kernels!(3, several_3, several_3_aligned),
+            (_, _) => kernels!(4, several_4, several_4_aligned),
+        }
+    }
+
+    /// The depth, filled up.
+    pub fn filled(&self, depth: usize) -> usize {
+        depth.div_ceil(self.bytes.get()) * self.bytes.get()
+    }
+}
+
 /// The packed weights of a layer, by which columns are multiplied.
 pub(super) struct Matrix<'a> {
     call: Call,
-    /// The kernel of these chunks, and the one for columns of whole words.
-    kernels: [Kernel; 2],
+    kernels: &'static Kernels,
     channels: usize,
     words: &'a [u32],
-    /// Words of a block.
-    block_words: usize,
     /// The bounds of the outputs.
     minimum: i32,
     maximum: i32,
 }
 
 impl<'a> Matrix<'a> {
-    /// The matrix layout of `depth` inputs and `channels` outputs.
-    pub fn new(depth: usize, words: &'a [u32], channels: usize, range: &OutputRange) -> Self {
-        let chunks = Chunks::of(depth);
-        let kernels: [Kernel; 2] = match (chunks.passes, chunks.count) {
-            (1, 1) => [single_1, single_1],
-            (1, 2) => [single_2, single_2],
-            (1, 3) => [single_3, single_3],
-            (1, 4) => [single_4, single_4],
-            (1, _) => [single_5, single_5],
-            (2, 4) => [several_4, double_4],
-            (_, 3) => [several_3, several_3_aligned],
-            (_, _) => [several_4, several_4_aligned],
-        };
+    /// The matrix layout of `depth` inputs and `channels` outputs, whose loops are `kernels`.
+    pub fn new(
+        kernels: &'static Kernels,
+        depth: usize,
+        words: &'a [u32],
+        channels: usize,
+        range: &OutputRange,
+    ) -> Self {
+        let blocks = channels.div_ceil(BLOCK);
         let call = Call {
             column: core::ptr::null(),
             column_stride: 0,
             pixels: 0,
             words: words.as_ptr(),
-            blocks: channels / BLOCK,
+            blocks,
             output: core::ptr::null_mut(),
-            output_skip: channels % BLOCK,
-            passes: chunks.passes,
+            output_skip: channels.wrapping_sub(blocks * BLOCK),
+            passes: depth.div_ceil(kernels.bytes.get()),
             zero_point: range.zero_point,
         };
-        let block_words = chunks.block_words(MATRIX_PARAMETERS);
-        Self { call, kernels, channels, words, block_words, minimum: range.minimum, maximum: range.maximum }
+        Self { call, kernels, channels, words, minimum: range.minimum, maximum: range.maximum }
     }
 
     /// Multiplies the columns by the weights; the pixels of the output follow each other.
     ///
     /// # Safety
-    /// The columns can be read, the words are the matrix layout of their depth and the channels, and `output` has room for
+    /// The columns can be read, kernels and words are those of their depth and the channels, and `output` has room for
     /// `columns.count` pixels. Output may be written over columns of pixels that came before.
     #[inline(never)]
     pub unsafe fn multiply(&mut self, columns: &Columns, output: *mut i8) {
         let aligned = ((columns.first as usize) | columns.stride).is_multiple_of(4);
-        let kernel = self.kernels[usize::from(aligned)];
+        let kernel = if aligned { self.kernels.aligned } else { self.kernels.any };
         self.call.column = columns.first;
         self.call.column_stride = columns.stride;
         self.call.pixels = columns.count;
         self.call.output = output;
         // SAFETY: the columns can be read, the words are those of all blocks, and the output has room for every pixel.
         unsafe {
-            if self.call.output_skip != 0 {
-                self.unfilled(kernel);
+            if let Some(unfilled) = self.kernels.unfilled {
+                unfilled(self, kernel);
             } else if columns.count > 0 {
                 kernel(&mut self.call);
             }
@@ -104,41 +151,68 @@ impl<'a> Matrix<'a> {
             }
         }
     }
+}
 
-    /// Runs the call where the last block of a pixel is not full. That block writes four bytes all the same: it writes them to memory
-    /// on the stack, so that neither the next pixel's outputs nor a column that is still to be read is overwritten.
-    ///
-    /// # Safety
-    /// As [`Matrix::multiply`].
-    unsafe fn unfilled(&mut self, kernel: Kernel) {
-        let (blocks, rest) = (self.channels / BLOCK, self.channels % BLOCK);
-        let mut side = MaybeUninit::<[i8; BLOCK * SIDE_PIXELS]>::uninit();
-        let side = side.as_mut_ptr().cast::<i8>();
-        let Call { mut column, pixels: mut left, mut output, .. } = self.call;
-        while left > 0 {
-            let count = left.min(SIDE_PIXELS);
-            // SAFETY: the columns can be read, the words are those of the last block and of the full ones, and there is room on the
-            // side for a block of each pixel, which all are written before they are copied. The last blocks run first, while
-            // their columns are whole.
-            unsafe {
-                let call = &mut self.call;
-                call.column = column;
-                call.pixels = count;
-                call.words = self.words.as_ptr().wrapping_add(blocks * self.block_words);
-                (call.blocks, call.output, call.output_skip) = (1, side, 0);
-                kernel(call);
-                call.pixels = count;
-                call.words = self.words.as_ptr();
-                (call.blocks, call.output, call.output_skip) = (blocks, output, rest);
-                if blocks > 0 {
-                    kernel(call);
-                }
-                copy_rows(output.wrapping_add(blocks * BLOCK), side, rest, count, self.channels, BLOCK);
-            }
-            column = column.wrapping_add(count * self.call.column_stride);
-            output = output.wrapping_add(count * self.channels);
-            left -= count;
+/// Runs the matrix's call where the last block of a pixel is not full. That block writes four bytes all the same, which the next
+/// pixel's outputs overwrite. So that no column is overwritten that is still to be read, and nothing behind the output, the
+/// outputs go to memory on the stack, some pixels at a time.
+///
+/// # Safety
+/// As [`Matrix::multiply`]; there are at most `FEW` channels.
+unsafe fn few_unfilled(matrix: &mut Matrix<'_>, kernel: Kernel) {
+    let (call, channels) = (&mut matrix.call, matrix.channels);
+    let most = (SIDE - BLOCK) / channels.max(1);
+    let mut side = MaybeUninit::<[i8; SIDE]>::uninit();
+    let side = side.as_mut_ptr().cast::<i8>();
+    let Call { pixels: mut left, mut output, .. } = *call;
+    while left > 0 {
+        let count = left.min(most);
+        call.pixels = count;
+        call.output = side;
+        // SAFETY: the columns can be read, the words are those of all blocks, and there is room on the side for `most` pixels and
+        // what the last one writes too many.
+        unsafe {
+            kernel(call);
+            copy(output, side, count * channels);
         }
+        call.column = call.column.wrapping_add(count * call.column_stride);
+        output = output.wrapping_add(count * channels);
+        left -= count;
+    }
+}
+
+/// [`few_unfilled`] for any number of channels, of which only those of the last block go to the side: with many, the second pass over
+/// the columns costs less than the copies.
+///
+/// # Safety
+/// As [`Matrix::multiply`]; there are more than `BLOCK` channels.
+unsafe fn many_unfilled(matrix: &mut Matrix<'_>, kernel: Kernel) {
+    let Matrix { call, channels, words, .. } = matrix;
+    let (blocks, rest) = (*channels / BLOCK, *channels % BLOCK);
+    let block_words = words.len() / (blocks + 1);
+    let mut side = MaybeUninit::<[i8; SIDE]>::uninit();
+    let side = side.as_mut_ptr().cast::<i8>();
+    let Call { pixels: mut left, mut output, .. } = *call;
+    while left > 0 {
+        let count = left.min((SIDE - BLOCK) / BLOCK);
+        // SAFETY: the columns can be read, the words are those of the last block and of the full ones, and there is room on the
+        // side for a block of each pixel. The last blocks run first, while their columns are whole.
+        unsafe {
+            call.pixels = count;
+            call.words = words.as_ptr().wrapping_add(blocks * block_words);
+            (call.blocks, call.output, call.output_skip) = (1, side, 0);
+            kernel(call);
+            call.pixels = count;
+            call.words = words.as_ptr();
+            (call.blocks, call.output, call.output_skip) = (blocks, output, rest);
+            kernel(call);
+            let last =
+                Patches { bytes: rest, rows: 1, to_row: 0, from_row: 0, count, to_patch: *channels, from_patch: BLOCK };
+            copy_patches(output.wrapping_add(blocks * BLOCK), side, &last);
+        }
+        call.column = call.column.wrapping_add(count * call.column_stride);
+        output = output.wrapping_add(count * *channels);
+        left -= count;
     }
 }
 

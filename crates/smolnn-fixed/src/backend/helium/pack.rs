@@ -7,7 +7,8 @@
 //! A depthwise convolution with one input channel is a convolution, and has that layout.
 //!
 //! **Depthwise**: a block per eight channels: biases of the even, of the odd channels; eight weights per tap; mantissas
-//! (even, odd); shifts (even, odd). The last block is filled up with zeros.
+//! (even, odd); shifts (even, odd). Where the channels are no multiple of eight, the last block is that of the last eight; where there
+//! are fewer, and with a depth multiplier, it is filled up with zeros.
 //!
 //! **To int16** (dense to int16): as the matrix layout, but before the mantissas stand four left shifts, and behind
 //! them the right shifts; either may be 0.
@@ -80,11 +81,7 @@ pub(crate) const fn layout(shape: &PackedShape) -> Layout {
 /// The memory that a layer of that layout takes.
 pub(crate) const fn needs(shape: &PackedShape) -> Needs {
     match shape {
-        PackedShape::Conv2d(shape) => Needs {
-            words: matrix_words(shape.output().channels, shape.depth(), MATRIX_PARAMETERS),
-            channels: 0,
-            scratch: columns(shape) as u64 * Chunks::of(shape.depth()).depth() as u64 / 4,
-        },
+        PackedShape::Conv2d(shape) => conv2d_needs(shape),
         PackedShape::DepthwiseConv2d(shape) => depthwise_needs(shape),
         PackedShape::Dense(shape) => Needs {
             words: matrix_words(shape.outputs(), shape.inputs(), MATRIX_PARAMETERS),
@@ -100,14 +97,24 @@ pub(crate) const fn needs(shape: &PackedShape) -> Needs {
 }
 
 /// Writes the layout of the shape, unless the weights do not allow it. `words` is long enough.
-pub(crate) fn write(layout: Layout, rows: &Rows<'_>, output: &OutputRange, words: &mut [u32]) -> Option<Layout> {
+pub(crate) fn write(
+    layout: Layout,
+    shape: &PackedShape,
+    rows: &Rows<'_>,
+    output: &OutputRange,
+    words: &mut [u32],
+) -> Option<Layout> {
     let has_right_shifts = || (0..rows.outputs).all(|channel| allows(rows, output, channel));
     match layout {
         Layout::HeliumMatrix if has_right_shifts() => {
             matrix(rows, MATRIX_PARAMETERS, |channel| [channel.multiplier, channel.shift], words);
         }
         // The sum of two products must fit in 16 bits: −128 · −128 twice would not.
-        Layout::HeliumDepthwise if has_right_shifts() && !rows.weights.values.contains(&-128) => depthwise(rows, words),
+        Layout::HeliumDepthwise if has_right_shifts() && !rows.weights.values.contains(&-128) => {
+            let is_spread = matches!(shape, PackedShape::DepthwiseConv2d(shape) if shape.multiplier() > 1);
+            let last = if is_spread { None } else { rows.outputs.checked_sub(LANES) };
+            depthwise(rows, last, words);
+        }
         Layout::HeliumToInt16 => {
             let parameters = |channel: &Channel| [channel.shift.max(0), channel.multiplier, channel.shift.min(0)];
             matrix(rows, TO_INT16_PARAMETERS, parameters, words);
@@ -132,17 +139,26 @@ fn allows(rows: &Rows<'_>, output: &OutputRange, channel: usize) -> bool {
     }
 }
 
+/// The needs of a convolution, whose scratch memory holds the columns that it gathers.
+const fn conv2d_needs(shape: &Conv2dShape) -> Needs {
+    let bytes = Chunks::of(shape.depth()).depth();
+    Needs {
+        words: matrix_words(shape.output().channels, shape.depth(), MATRIX_PARAMETERS),
+        channels: 0,
+        scratch: columns(bytes, shape.output().width) as u64 * bytes as u64 / 4,
+    }
+}
+
 const fn matrix_words(channels: usize, depth: usize, parameters: usize) -> u64 {
     channels.div_ceil(BLOCK) as u64 * Chunks::of(depth).block_words(parameters) as u64
 }
 
-/// Columns that a convolution gathers before it multiplies them.
-pub(crate) const fn columns(shape: &Conv2dShape) -> usize {
-    let depth = Chunks::of(shape.depth()).depth();
+/// Columns of so many bytes that a convolution gathers before it multiplies them, of an output of that width.
+pub(crate) const fn columns(bytes: usize, width: usize) -> usize {
     // The depth of a checked shape is not 0. The compiler does not know that; a plain division would bring its panic along.
-    let Some(fit) = 640_usize.checked_div(depth) else { return 1 };
+    let Some(fit) = 640_usize.checked_div(bytes) else { return 1 };
     let fit = if fit > 8 { 8 } else { fit };
-    let fit = if fit > shape.output().width { shape.output().width } else { fit };
+    let fit = if fit > width { width } else { fit };
     if fit == 0 { 1 } else { fit }
 }
 
@@ -177,8 +193,8 @@ const fn depthwise_needs(shape: &DepthwiseConv2dShape) -> Needs {
     }
 }
 
-/// Writes the depthwise layout.
-fn depthwise(rows: &Rows<'_>, words: &mut [u32]) {
+/// Writes the depthwise layout, whose last block begins at the channel `last`, unless it is filled up with zeros.
+fn depthwise(rows: &Rows<'_>, last: Option<usize>, words: &mut [u32]) {
     let mut writer = words.iter_mut();
     let mut write = |word: u32| {
         if let Some(next) = writer.next() {
@@ -186,7 +202,7 @@ fn depthwise(rows: &Rows<'_>, words: &mut [u32]) {
         }
     };
     for block in 0..rows.outputs.div_ceil(LANES) {
-        let first = block * LANES;
+        let first = last.map_or(block * LANES, |last| last.min(block * LANES));
         let folded = LANE_ORDER.map(|lane| self::folded(rows, first + lane));
         for channel in &folded {
             write(channel.bias as u32);

@@ -3,7 +3,7 @@
 
 use core::arch::naked_asm;
 
-use super::copy::copy_rows;
+use super::copy::copy;
 use super::vector::helium;
 use crate::element::Element;
 use crate::rnn::svdf::{Svdf, filters_portable};
@@ -14,7 +14,7 @@ pub(super) fn forget_oldest<T: Element>(values: &mut [T]) {
     let bytes = values.len().saturating_sub(1) * size_of::<T>();
     // SAFETY: the slice has as many bytes behind its first element. The rows overlap, but bytes are read before those in front of
     // them are written, and nothing behind what was written is read again before.
-    unsafe { copy_rows(first.cast(), first.wrapping_add(1).cast(), bytes, 1, 0, 0) };
+    unsafe { copy(first.cast(), first.wrapping_add(1).cast(), bytes) };
 }
 
 /// The arguments of the kernels. The assembly knows the order of the fields.
