@@ -119,24 +119,25 @@ enum Command {
 
 /// How much memory a model may take.
 #[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("by_rows").multiple(true))]
 struct MemoryWishes {
     /// The most bytes of the arena, as 32k or 32768: layers run by rows where it takes that.
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = bytes, group = "by_rows")]
     budget: Option<usize>,
     /// Run layers by rows for the least arena.
-    #[arg(long, conflicts_with = "budget")]
+    #[arg(long, conflicts_with = "budget", group = "by_rows")]
     least_arena: bool,
     /// Take the input row by row, as a camera gives it.
-    #[arg(long)]
+    #[arg(long, group = "by_rows")]
     input_by_rows: bool,
     /// Read the input where the caller has it, in flash or in a DMA's buffer: it is not in the arena.
     #[arg(long, conflicts_with = "input_by_rows")]
     input_in_place: bool,
-    /// Let layers run in parts along the width, where columns near their edges are computed twice.
-    #[arg(long)]
+    /// Let layers that run by rows do so in parts along the width, where columns near their edges are computed twice.
+    #[arg(long, requires = "by_rows")]
     split_width: bool,
     /// Give the output row by row, of a network that ends in an image.
-    #[arg(long)]
+    #[arg(long, group = "by_rows")]
     output_by_rows: bool,
     /// Let constants grow by so many bytes of flash where that saves cycles, as 64k. Without it, by 128k where all tensors lie whole, and not at all by rows.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]

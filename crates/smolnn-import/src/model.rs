@@ -361,7 +361,7 @@ impl Model {
     /// than a part is wide, and columns near the edges between parts are computed twice, which costs multiply-accumulates. Without this it is the last resort of
     /// [`arena_budget`](Self::arena_budget), where nothing else keeps the budget; with it [`least_arena`](Self::least_arena) does it too, and a budget is kept so before
     /// channels are put in groups. What is split is an image that lies in memory as a whole; of an [`input_by_rows`](Self::input_by_rows) both parts would have to be
-    /// in the arena at once, so that there only layers behind a whole tensor are split.
+    /// in the arena at once, so that there only layers behind a whole tensor are split. Where all tensors lie whole, without a budget or with one that they keep, nothing is split.
     pub fn split_width(self) -> Self {
         Self { splits_width: true, ..self }
     }

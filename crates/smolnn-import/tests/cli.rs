@@ -108,6 +108,9 @@ fn inspect_shows_the_plan_and_what_a_budget_does_to_it() {
     assert!(bytes(&split) < bytes(&least), "{split}");
     let bytes_of_least = format!("a budget of 200 bytes for the arena; supported: at least {} bytes", bytes(&split));
     assert!(refused.contains(&bytes_of_least) && refused.contains("with layers split along the width"), "{refused}");
+    // Whole tensors have no parts: what would change nothing is refused.
+    let alone = failure(2, &["inspect", text(&digits), "--input-in-place", "--split-width"]);
+    assert!(["--budget", "--least-arena", "--input-by-rows"].iter().all(|option| alone.contains(option)), "{alone}");
     let module = scratch("in_place.rs");
     success(&["compile", text(&digits), "--backend", "dsp", "--input-in-place", "-o", text(&module)]);
     let module = std::fs::read_to_string(&module).expect("the module");
