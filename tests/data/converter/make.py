@@ -375,6 +375,13 @@ def recurrent_dropout():
 
 
 @real
+def recurrent_stateful_float16():
+    """A GRU that goes on from call to call, with weights in float16, as is what its state starts from: a DEQUANTIZE in the subgraph of CALL_ONCE."""
+    frames = keras.Input((4, 3), batch_size=1)
+    return convert(keras.Model(frames, layers.GRU(3, stateful=True)(frames)), mode="float16")
+
+
+@real
 def other_loops():
     """Recurrent layers whose formulas no kernel has: a GRU with ELU, an LSTM with hard sigmoids, a GRU that passes over masked steps."""
     frames = keras.Input((5, 3), batch_size=1)
@@ -478,7 +485,7 @@ def run_in_tensorflow(data, inputs):
 
 # What the reference does not run as it is meant: loops, batches that are left open, and TILE.
 IN_TENSORFLOW = ["recurrent_loops", "recurrent_layers", "recurrent_behind_convolutions", "recurrent_behind_causal", "recurrent_dropout",
-                 "other_loops", "dilation_open_batch", "dilation_of_a_sequence", "upsampling"]
+                 "recurrent_stateful_float16", "other_loops", "dilation_open_batch", "dilation_of_a_sequence", "upsampling"]
 
 
 def write_real(directory, data, run):

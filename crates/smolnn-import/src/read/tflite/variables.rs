@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Entry, Reader};
 use crate::error::{Error, Problem, Result};
-use crate::net::{Tensor, TensorId};
+use crate::net::{Constant, Element, Tensor, TensorId, from_f16};
 
 /// A variable's container and name.
 type Name = (String, String);
@@ -44,12 +44,16 @@ impl Reader<'_> {
     pub(super) fn starts(&self) -> Result<Starts> {
         let entries = self.entries()?;
         let outputs = self.ids(self.subgraph.outputs(), "the list of outputs of a subgraph that CALL_ONCE runs")?;
-        let tensors = self.tensors(&entries, &[], &outputs)?;
+        let mut tensors = self.tensors(&entries, &[], &outputs)?;
         let mut handles = Handles::default();
         let mut starts = Starts::new();
         let mut problems = Vec::new();
         for entry in &entries {
             if handles.take(entry) {
+                continue;
+            }
+            if let Some((id, constant)) = widened(entry, &tensors) {
+                tensors[id].data = Some(constant);
                 continue;
             }
             let value = entry.inputs.get(1).copied().flatten().map(|id| &tensors[id]);
@@ -67,6 +71,16 @@ impl Reader<'_> {
         }
         if problems.is_empty() { Ok(starts) } else { Err(Error::Unsupported(problems)) }
     }
+}
+
+/// What a DEQUANTIZE makes of a constant of FLOAT16, and the tensor that it makes: so does a file of FLOAT16 state what variables start from.
+fn widened(entry: &Entry<'_>, tensors: &[Tensor]) -> Option<(TensorId, Constant)> {
+    let (&[Some(input)], &[output]) = (&entry.inputs[..], &entry.outputs[..]) else { return None };
+    let (from, to) = (&tensors[input], &tensors[output]);
+    let is_wider = entry.is("DEQUANTIZE") && (from.element, to.element) == (Element::F16, Element::F32);
+    let halves = from.data.as_ref().filter(|_| is_wider && from.shape == to.shape)?.bytes().as_chunks().0;
+    let bytes = halves.iter().flat_map(|&half| from_f16(u16::from_le_bytes(half)).to_le_bytes()).collect();
+    Some((output, Constant::new(bytes)))
 }
 
 /// Puts variables in place of their handles: adds a tensor for each variable, gives it to the operators that read and assign it, and takes VAR_HANDLE and
