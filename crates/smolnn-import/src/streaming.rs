@@ -152,6 +152,9 @@ pub(crate) fn streaming(net: &Net, axis: usize, step: usize) -> Result<Net, Prob
     if step == 0 || step > window {
         return Err(of_input(format!("a step of {step} rows"), format!("1 to {window}, the rows of the window")));
     }
+    for node in &net.nodes {
+        refuse_variables(&View { net, node })?;
+    }
     let rows = Rows { axis, window, new: step, lead: 0, tail: 0 };
     let stream = Stream::over(net, rows, Padded::Start, None)?;
     if !stream.sees_edges {
@@ -824,7 +827,7 @@ impl Stream {
         }
         let begun = self.begun(view, held);
         let like = self.net.tensors[variable].clone();
-        let start = like.start.clone().unwrap_or_else(|| Constant::new(vec![0; like.bytes()]));
+        let start = like.start.clone().unwrap_or_else(|| real_zeros(&like));
         let result = Tensor { variable: false, start: None, ..like };
         self.net.tensors.extend([Tensor { data: Some(start), ..result.clone() }, result]);
         let result = self.net.tensors.len() - 1;
@@ -883,6 +886,16 @@ fn silence(tensor: &Tensor) -> Option<Constant> {
     (tensor.element == Element::U8).then(|| Constant::new(vec![zero_point as u8; tensor.len()]))
 }
 
+/// What a variable without a stated start begins with: the stored form of real 0.
+fn real_zeros(tensor: &Tensor) -> Constant {
+    let zero_points = tensor.quantisation.as_ref().map(|of| &of.zero_points[..]);
+    let byte = match zero_points {
+        Some(&[zero_point, ..]) if tensor.element == Element::I8 => zero_point as i8 as u8,
+        _ => 0,
+    };
+    Constant::new(vec![byte; tensor.bytes()])
+}
+
 /// The rank of input 0.
 fn rank(view: &View<'_>) -> usize {
     view.input_shape(0).map_or(0, <[usize]>::len)
@@ -908,6 +921,19 @@ fn time_axis(time_major: bool) -> usize {
 
 /// What may stand in a net that becomes one over a stream.
 const STATELESS: &str = "operators without a state of their own; a model with states is a streaming one already";
+
+/// Refuses what reads and writes a variable of the model, wherever it stands: every step would move its state on, and windows that overlap would do so for rows
+/// that an earlier one had.
+fn refuse_variables(view: &View<'_>) -> Result<(), Problem> {
+    match view.node.operator {
+        Operator::ReadVariable | Operator::AssignVariable | Operator::SlideVariable => {
+            let supported = "models without a state of their own: a recurrent layer that is converted without stateful=True has its state kept by the stream, and \
+                             a model that keeps rows in variables is a streaming one already";
+            Err(view.fault("a state that goes on from window to window", supported))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Refuses operators that keep a state from run to run: windows that overlap would pass it on in another order. An LSTM may: its state goes on from
 /// row to row.
@@ -1262,7 +1288,7 @@ mod tests {
         /// What makes one result of all rows, or nothing.
         fn head(&mut self) {
             let [_, time, width, channels] = self.shape();
-            match self.random.number(0, 5) {
+            match self.random.number(0, 6) {
                 0 => {
                     let axes = self.integers(&[1, 2]);
                     let operator = Operator::Reduce { kind: ReduceKind::Mean, keep_dims: false };
@@ -1281,6 +1307,12 @@ mod tests {
                 2 => self.pool(time, time, (0, 0)),
                 3 => self.rows(),
                 4 => self.row(),
+                // The window itself, in another shape.
+                5 => {
+                    let count = time * width * channels;
+                    let to = self.integers(&[1, count as i32]);
+                    self.node(Operator::Reshape, &[to], vec![1, count], None);
+                }
                 _ => {}
             }
             self.net.outputs = vec![self.last];
@@ -1416,5 +1448,23 @@ mod tests {
         builder.net.outputs = vec![builder.last];
         let text = refusal(&builder.net, 1, 3);
         assert!(text.contains("steps that add 3 rows") && text.contains("a multiple of 2 rows"), "{text}");
+        // A state that no row is read from, such as what a recurrent layer of all rows starts from.
+        let mut builder = Builder::new(4, [1, 20, 1, 2]);
+        let variable = builder.tensor(Element::I8, vec![1, 20, 1, 2], 0.05, -3, None);
+        builder.net.tensors[variable].variable = true;
+        let value = builder.tensor(Element::I8, vec![1, 20, 1, 2], 0.05, -3, None);
+        let access = |operator: Operator, inputs: Vec<TensorId>, outputs: Vec<TensorId>| {
+            let inputs = inputs.into_iter().map(Some).collect();
+            Node { index: 0, name: "VARIABLE".into(), operator, inputs, outputs }
+        };
+        builder.net.nodes.push(access(Operator::ReadVariable, vec![variable], vec![value]));
+        builder.add(value);
+        builder.net.nodes.push(access(Operator::AssignVariable, vec![variable, builder.last], Vec::new()));
+        builder.net.outputs = vec![builder.last];
+        let text = refusal(&builder.net, 1, 2);
+        assert!(
+            text.contains("a state that goes on from window to window") && text.contains("stateful=True"),
+            "{text}"
+        );
     }
 }

@@ -139,3 +139,40 @@ fn the_first_window_of_a_stream_is_the_networks() {
         }
     }
 }
+
+/// In integers a state starts from the stored form of real 0, which is another number than 0 where the zero point is.
+#[test]
+fn the_first_window_of_a_stream_of_integers_is_the_networks() {
+    const ROWS: usize = 12;
+    const VALUES: usize = 3;
+    let path =
+        format!("{}/../../tests/data/converter/{}/model.tflite", env!("CARGO_MANIFEST_DIR"), BEHIND_CONVOLUTIONS[0]);
+    // Samples of one sign, which bring the state's zero point far from 0.
+    let value = |sample: usize, index: usize| ((sample * 31 + index * index + 3) % 17) as f32 / -8.0;
+    let samples = (0..24).map(|sample| (0..ROWS * VALUES).map(|index| value(sample, index)).collect::<Vec<f32>>());
+    let model = Model::open(path).unwrap().calibrate_with(samples).unwrap().int8().unwrap();
+    let whole = model.clone().compile(Backend::CURRENT).unwrap();
+    let window: Vec<u8> = (0..ROWS * VALUES).map(|index| (index * index * 7 + 3) as u8).collect();
+    let mut runner = whole.runner().unwrap();
+    runner.set_input(0, &window).unwrap();
+    runner.run().unwrap();
+    let expected = runner.output(0).unwrap().to_vec();
+    for step in [1, 2, 3, 4, 6] {
+        let stream = model.clone().streaming(1, step).unwrap().compile(Backend::CURRENT).unwrap();
+        let mut stream = stream.runner().unwrap();
+        for new in window.chunks(step * VALUES) {
+            stream.set_input(0, new).unwrap();
+            stream.run().unwrap();
+        }
+        assert_eq!(stream.output(0).unwrap(), expected, "steps of {step}");
+    }
+}
+
+/// A state of the model's own would be moved on by every step, for rows that the window of an earlier one had.
+#[test]
+fn a_network_that_goes_on_from_call_to_call_is_no_stream_of_windows() {
+    let path =
+        format!("{}/../../tests/data/converter/recurrent_stateful_float16/model.tflite", env!("CARGO_MANIFEST_DIR"));
+    let error = Model::open(path).unwrap().streaming(1, 1).unwrap_err().to_string();
+    assert!(error.contains("a state that goes on from window to window") && error.contains("stateful=True"), "{error}");
+}

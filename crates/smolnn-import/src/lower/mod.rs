@@ -208,6 +208,8 @@ pub(crate) fn lower(net: &Net, backend: Backend) -> Result<Calls, Error> {
     let mut problems = Vec::new();
     let mut calls = Vec::new();
     let mut roots: Vec<TensorId> = (0..net.tensors.len()).collect();
+    // An output of the model is a copy of the variable whose memory it would share.
+    let is_given = |id: TensorId, root: TensorId| net.tensors[root].variable && net.outputs.contains(&id);
     // Tensors whose shape is not known, since inference of their node failed: what that entails is no problem of its own.
     let mut unknown = vec![false; net.tensors.len()];
     for (position, node) in net.nodes.iter().enumerate() {
@@ -231,11 +233,25 @@ pub(crate) fn lower(net: &Net, backend: Backend) -> Result<Calls, Error> {
             Ok(Lowered::Alias { input, output }) => {
                 problems.extend(variable_problem(&view, input));
                 roots[output] = roots[input];
+                if is_given(output, roots[input]) {
+                    match state::copy_call(&context, roots[input]) {
+                        Ok(call) => calls.push(Lowering { node: position, call }),
+                        Err(problem) => problems.push(problem),
+                    }
+                    roots[output] = output;
+                }
             }
             Ok(Lowered::Variable { call, variable, output }) => {
                 problems.extend(call.inputs.iter().filter_map(|&input| variable_problem(&view, input)));
                 roots[output] = roots[variable];
                 calls.push(Lowering { node: position, call: *call });
+                if is_given(output, variable) {
+                    match state::copy_call(&context, variable) {
+                        Ok(call) => calls.push(Lowering { node: position, call }),
+                        Err(problem) => problems.push(problem),
+                    }
+                    roots[output] = output;
+                }
             }
             Ok(Lowered::Calls(lowered)) => {
                 roots.extend(roots.len()..net.tensors.len() + temporaries.borrow().len());

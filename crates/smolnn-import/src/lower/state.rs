@@ -3,16 +3,21 @@
 use smolnn_fixed::state::{assign, slide};
 
 use super::Lowered;
-use super::call::{call, typed};
+use super::call::{Call, call, typed};
 use super::context::Context;
 use crate::error::Problem;
+use crate::net::TensorId;
 
 pub(super) fn read_call(context: &Context<'_>) -> Result<Lowered, Problem> {
-    let variable = context.variable(0)?;
+    Ok(copy_call(context, context.variable(0)?)?.into())
+}
+
+/// A call that copies a variable to the node's output.
+pub(super) fn copy_call(context: &Context<'_>, variable: TensorId) -> Result<Call, Problem> {
     let body = typed!(context, context.tensor(variable).element, T: any => {
         call!(assign(; output<T>(0), state<T>(0)))
     });
-    Ok(context.call(&[], body)?.states(&[variable]).into())
+    Ok(context.call(&[], body)?.states(&[variable]))
 }
 
 pub(super) fn assign_call(context: &Context<'_>) -> Result<Lowered, Problem> {
