@@ -55,8 +55,13 @@ impl Instruction {
         }
     }
 
-    /// What llvm-mca reads for it: a load or store of several words counts by words, since the models take it for one.
+    /// What llvm-mca reads for it: a load or store of several words counts by words, since the models take it for one. Where a branch goes to is not
+    /// modelled.
     fn modelled(&self) -> Vec<String> {
+        if self.target().is_some() {
+            let place = self.operands.rsplit_once("0x").map_or("", |(before, _)| before);
+            return vec![format!("{} {place}turn", self.mnemonic)];
+        }
         let single = || vec![format!("{} {}", self.mnemonic, self.operands)];
         let kind = self.mnemonic.split('.').next().unwrap_or("");
         let (kind, base, list) = match kind {
@@ -104,13 +109,9 @@ fn loops(function: &[Instruction]) -> Vec<&[Instruction]> {
 /// The cycles of a turn by llvm-mca.
 fn model(core: &str, body: &[Instruction]) -> Result<f64> {
     let mut text = String::from(".syntax unified\n.thumb\nturn:\n");
-    let (last, body) = body.split_last().context("a loop has instructions")?;
     for line in body.iter().flat_map(Instruction::modelled) {
         text += &format!("{line}\n");
     }
-    // Where it goes to is not modelled.
-    let place = last.operands.rsplit_once("0x").map_or("", |(before, _)| before);
-    text += &format!("{} {place}turn\n", last.mnemonic);
     let mut mca = shell::command("llvm-mca");
     mca.args([
         "-mtriple=thumbv7em-none-eabihf",
@@ -231,5 +232,15 @@ mod tests {
     fn loads_of_several_words_count_by_words() {
         let function = function(&["     d7e:      \tldm.w\tr0!, {r4, r5, lr}"]);
         assert_eq!(function[0].modelled(), ["ldr r4, [r0, #0]", "ldr r5, [r0, #4]", "ldr lr, [r0, #8]"]);
+    }
+
+    #[test]
+    fn branches_go_to_the_turn() {
+        let function = function(&[
+            "     d7e:      \tcbz\tr2, 0xd906 <run+0x12>",
+            "     d80:      \tbne.w\t0xd7e <run+0x2> @ imm = #-8",
+        ]);
+        let lines: Vec<String> = function.iter().flat_map(Instruction::modelled).collect();
+        assert_eq!(lines, ["cbz r2, turn", "bne.w turn"]);
     }
 }

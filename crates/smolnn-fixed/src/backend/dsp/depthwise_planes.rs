@@ -6,7 +6,7 @@
 //! meets weights of zero. A kernel of one row has one plane, and pairs columns instead. Then every output channel runs along the row, four outputs at a time.
 //! The outputs of an input channel share its records.
 //!
-//! 11 instructions per record of four channels. Where outputs and taps are neighbours, kernels of up to five columns and of seven have a body each, which
+//! 11 instructions per record of four channels (`depthwise_lines.rs`). Where outputs and taps are neighbours, kernels of up to five columns and of seven have a body each, which
 //! loads a record once for four outputs (`row_of_taps`): for 3×3 it takes 84 instructions per four outputs. Any other kernel takes 12 per tap of two rows
 //! and four outputs.
 //!
@@ -17,6 +17,7 @@ use core::arch::naked_asm;
 
 use smolnn_core::DepthwiseConv2dShape;
 
+use super::depthwise_lines::{Line, gather, gather_alone, write_lines};
 use super::pack::{self, Planes};
 use super::requantise::requantise;
 use crate::conv::DepthwiseConv2d;
@@ -50,20 +51,6 @@ struct Row {
     reach: usize,
     /// Taps of a plane.
     taps: usize,
-}
-
-/// Where a row's pixels are, and how many bytes from one to the next; 0 where the row is padding.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Line {
-    start: *const i8,
-    step: usize,
-}
-
-impl Line {
-    fn at(self, column: usize) -> Self {
-        Self { start: self.start.wrapping_add(column.wrapping_mul(self.step)), step: self.step }
-    }
 }
 
 /// Runs the layer.
@@ -199,170 +186,36 @@ unsafe fn run(
     unsafe { super::memory::clamp(output, shape.output_len(), &layer.output) };
 }
 
-/// Writes `count` lines: the first one, and others `down` bytes apart. Gives the place behind them.
-///
-/// # Safety
-/// There is room for so many.
-//
-// | register | holds                          | register | holds                          |
-// |----------|--------------------------------|----------|--------------------------------|
-// | r0, r1   | next line, lines left          | r2, r3   | its start; `down`              |
-// | r12      | `step`                         |          |                                |
-#[unsafe(naked)]
-unsafe extern "C" fn write_lines(
-    lines: *mut Line,
-    count: usize,
-    start: *const i8,
-    down: usize,
-    step: usize,
-) -> *mut Line {
-    naked_asm!(
-        env!("SMOLNN_DSP_CORE"),
-        "cbz r1, 3f",
-        "ldr.w r12, [sp]",
-        "2:",
-        "stmia.w r0!, {{r2, r12}}",
-        "add r2, r3",
-        "subs r1, r1, #1",
-        "bne 2b",
-        "3:",
-        "bx lr",
-    )
-}
-
-/// Makes the records for a kernel of one row, which pair columns that are `reach` apart.
-///
-/// # Safety
-/// As for [`gather`]. The first line is that row; there is room for one more. `records` are those of the columns inside of the input.
-#[inline(never)]
-unsafe fn gather_alone(
-    lines: *mut Line,
-    padding: Line,
-    channel: usize,
-    records: *mut u32,
-    before: usize,
-    inside: usize,
-    reach: usize,
-) {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let line = *lines;
-        let gather = |upper: Line, lower: Line, records: *mut u32, columns: usize| {
-            if columns > 0 {
-                (*lines, *lines.add(1)) = (upper, lower);
-                gather(lines, 1, channel, records, columns, 0);
-            }
-        };
-        // Columns whose partner alone is inside, those where both are, and those without a partner.
-        let early = before.min(reach);
-        let partners = early.min(inside.saturating_sub(reach - early));
-        gather(padding, line.at(reach - early), records.wrapping_sub(early * pack::PLANE_RECORD), partners);
-        let both = inside.saturating_sub(reach);
-        gather(line, line.at(reach), records, both);
-        gather(line.at(both), padding, records.wrapping_add(both * pack::PLANE_RECORD), inside - both);
-        *lines = line;
-    }
-}
-
-/// Makes the record of the column whose bytes are in two registers; r4 to r7 and the first of them are overwritten.
-macro_rules! record {
-    ($upper:literal, $lower:literal) => {
+/// Adds a tap, whose weights are in a register, to four sums: with the records of four outputs. On the way it loads what the next tap needs, if it is
+/// told to: a record at an offset into the first one's register, and weights.
+macro_rules! tap {
+    ($weights:literal, $first:literal, $second:literal, $third:literal, $fourth:literal, $offset:literal, $next:literal) => {
         concat!(
-            "pkhbt r6, ",
-            $upper,
+            "smlad r4, ",
+            $first,
             ", ",
-            $lower,
-            ", lsl #16\npkhtb ",
-            $upper,
+            $weights,
+            ", r4\nldr.w ",
+            $first,
+            ", [r0, ",
+            $offset,
+            "]\nsmlad r5, ",
+            $second,
             ", ",
-            $lower,
+            $weights,
+            ", r5\nldr ",
+            $next,
+            ", [r1], #4\nsmlad r6, ",
+            $third,
             ", ",
-            $upper,
-            ", asr #16
-             sxtb16 r4, r6
-             sxtb16 r5, r6, ror #8
-             sxtb16 r6, ",
-            $upper,
-            "\nsxtb16 r7, ",
-            $upper,
-            ", ror #8
-             stmia.w r12!, {{r4, r5, r6, r7}}
-            "
+            $weights,
+            ", r6\nsmlad r7, ",
+            $fourth,
+            ", ",
+            $weights,
+            ", r7\n"
         )
     };
-}
-
-/// Turns the columns of `count` pairs of lines into records, of the four channels from `channel` on. Records of a pair end `gap` bytes before those
-/// of the next one.
-///
-/// # Safety
-/// Those channels can be read in so many columns of the lines, and the records be written. `channel` is below the number of channels; `count` and
-/// `columns` are not 0.
-//
-// | register | holds                           | register       | holds                                         |
-// |----------|---------------------------------|----------------|-----------------------------------------------|
-// | r0, r1   | upper line, its step            | r4, r5, r6, r7 | words of a record                             |
-// | r2, r3   | lower line, its step            | r8, r9         | four bytes of both lines                      |
-// | r12, lr  | next record; columns left       | r10, r11       | those of the next column                      |
-//
-// | stack | holds                  | stack  | holds            |
-// |-------|------------------------|--------|------------------|
-// | 0, 4  | next lines, pairs left | 48, 52 | `columns`, `gap` |
-// | 8     | `channel`              |        |                  |
-#[unsafe(naked)]
-unsafe extern "C" fn gather(
-    lines: *const Line,
-    count: usize,
-    channel: usize,
-    records: *mut u32,
-    columns: usize,
-    gap: usize,
-) {
-    naked_asm!(
-        env!("SMOLNN_DSP_CORE"),
-        "push {{r0, r1, r2, r4-r11, lr}}",
-        "mov r12, r3",
-        "1:",
-        "ldr r4, [sp]",
-        "ldr r5, [sp, #8]",
-        "ldr.w lr, [sp, #48]",
-        "ldmia r4!, {{r0, r1, r2, r3}}",
-        "str r4, [sp]",
-        "add r0, r5",
-        "add r2, r5",
-        "subs.w lr, lr, #2",
-        "blt 3f",
-        "2:",
-        "ldr.w r8, [r0]",
-        "ldr.w r9, [r2]",
-        "ldr.w r10, [r0, r1]",
-        "ldr.w r11, [r2, r3]",
-        "add.w r0, r0, r1, lsl #1",
-        "add.w r2, r2, r3, lsl #1",
-        record!("r8", "r9"),
-        record!("r10", "r11"),
-        "subs.w lr, lr, #2",
-        "bge 2b",
-        "3:",
-        "adds.w lr, lr, #1",
-        "bmi 4f",
-        "ldr.w r8, [r0]",
-        "ldr.w r9, [r2]",
-        record!("r8", "r9"),
-        "4:",
-        "ldr r5, [sp, #4]",
-        "ldr r6, [sp, #52]",
-        "add r12, r6",
-        "subs r5, r5, #1",
-        "str r5, [sp, #4]",
-        "bne 1b",
-        "add sp, #12",
-        "pop {{r4-r11, pc}}",
-    )
-}
-
-/// Adds a tap, whose weights are in a register, to four sums: with the records of four outputs.
-macro_rules! tap {
     ($weights:literal, $first:literal, $second:literal, $third:literal, $fourth:literal) => {
         concat!(
             "smlad r4, ",
@@ -387,6 +240,7 @@ macro_rules! tap {
 }
 
 /// The taps of a plane for four outputs: the records start at r0, the weights at r1, which moves on. Outputs and taps are neighbours.
+#[cfg(not(schedule = "paired"))]
 macro_rules! row_of_taps {
     (1) => {
         concat!(
@@ -458,6 +312,77 @@ macro_rules! row_of_taps {
             ",
             tap!("r12", "r10", "r11", "r8", "r9"),
         )
+    };
+}
+
+/// The same for the Cortex-M7, which issues a load beside a product: what a tap needs is loaded during the tap before.
+#[cfg(schedule = "paired")]
+macro_rules! row_of_taps {
+    (1) => {
+        concat!(row_of_taps!(begin), tap!("r12", "r8", "r9", "r10", "r11"))
+    };
+    (2) => {
+        concat!(row_of_taps!(begin), row_of_taps!(0 then "#64"), tap!("lr", "r9", "r10", "r11", "r8"))
+    };
+    (3) => {
+        concat!(
+            row_of_taps!(begin),
+            row_of_taps!(0 then "#64"),
+            row_of_taps!(1 then "#80"),
+            tap!("r12", "r10", "r11", "r8", "r9")
+        )
+    };
+    (4) => {
+        concat!(
+            row_of_taps!(begin),
+            row_of_taps!(0 then "#64"),
+            row_of_taps!(1 then "#80"),
+            row_of_taps!(2 then "#96"),
+            tap!("lr", "r11", "r8", "r9", "r10")
+        )
+    };
+    (5) => {
+        concat!(row_of_taps!(four), tap!("r12", "r8", "r9", "r10", "r11"))
+    };
+    (7) => {
+        concat!(
+            row_of_taps!(four),
+            row_of_taps!(0 then "#128"),
+            row_of_taps!(1 then "#144"),
+            tap!("r12", "r10", "r11", "r8", "r9")
+        )
+    };
+    // Four taps, with what the fifth one needs.
+    (four) => {
+        concat!(
+            row_of_taps!(begin),
+            row_of_taps!(0 then "#64"),
+            row_of_taps!(1 then "#80"),
+            row_of_taps!(2 then "#96"),
+            row_of_taps!(3 then "#112"),
+        )
+    };
+    // What the first tap needs.
+    (begin) => {
+        "ldr r12, [r1], #4
+         ldr.w r8, [r0]
+         ldr.w r9, [r0, #16]
+         ldr.w r10, [r0, #32]
+         ldr.w r11, [r0, #48]
+        "
+    };
+    // A tap, and what the next one needs: weights, and a record at an offset.
+    (0 then $offset:literal) => {
+        tap!("r12", "r8", "r9", "r10", "r11", $offset, "lr")
+    };
+    (1 then $offset:literal) => {
+        tap!("lr", "r9", "r10", "r11", "r8", $offset, "r12")
+    };
+    (2 then $offset:literal) => {
+        tap!("r12", "r10", "r11", "r8", "r9", $offset, "lr")
+    };
+    (3 then $offset:literal) => {
+        tap!("lr", "r11", "r8", "r9", "r10", $offset, "r12")
     };
 }
 

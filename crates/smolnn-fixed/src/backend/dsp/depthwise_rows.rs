@@ -258,12 +258,146 @@ macro_rules! finish {
 }
 
 /// Loads the bias, and the weights in r2 again where the requantisation took it.
+#[cfg(not(schedule = "paired"))]
 macro_rules! begin {
     (any) => {
         "ldrd r1, r2, [sp, #12]\n"
     };
     (rectified) => {
         "ldr r1, [sp, #12]\n"
+    };
+}
+
+/// The turns of two columns of outputs, one and more. They end in front of label 31.
+#[cfg(not(schedule = "paired"))]
+macro_rules! turns {
+    ($outputs:ident) => {
+        concat!(
+            "30:
+             ldrd r12, lr, [r0]
+            ",
+            tap!("r2", "r5", "r8", "r10", "r1", "r1"),
+            "ldrd r12, lr, [r0, #32]\n",
+            tap!("r3", "r6", "r8", "r10"),
+            tap!("r2", "r5", "r9", "r11", "r1", "r1"),
+            "ldrd r12, lr, [r0, #64]!\n",
+            tap!("r4", "r7", "r8", "r10"),
+            tap!("r3", "r6", "r9", "r11"),
+            "ldrd r12, lr, [r0, #32]\n",
+            tap!("r4", "r7", "r9", "r11"),
+            "ldmia.w sp, {{r1, r12, lr}}\n",
+            finish!($outputs, "r8"),
+            finish!($outputs, "r9"),
+            finish!($outputs, "r10"),
+            finish!($outputs, "r11"),
+            // The lower outputs first: where there is no lower row, the upper ones overwrite them.
+            "add r12, sp, #20
+             ldmia.w r12, {{r1, r12, lr}}
+             add lr, r1
+             strb.w r10, [lr]
+             strb.w r11, [lr, r12]
+             strb.w r8, [r1]
+             strb.w r9, [r1, r12]
+             add r1, r1, r12, lsl #1
+             str r1, [sp, #20]
+             ldr.w r12, [sp, #32]
+            ",
+            begin!($outputs),
+            "cmp r0, r12
+             bne 30b
+            "
+        )
+    };
+}
+
+/// The same for the Cortex-M7, which issues two instructions at once where they use different units: loads stand alone between products, the first
+/// column's V is loaded by the turn before, and the first column of outputs is requantised between the products of the second. r1 and r2 hold multiplier
+/// and rounding behind the products that need bias and weights there.
+#[cfg(schedule = "paired")]
+macro_rules! turns {
+    ($outputs:ident) => {
+        concat!(
+            "ldr.w r12, [r0]
+            30:
+             smlad r8, r12, r2, r1
+             ldr.w lr, [r0, #4]
+             smlatb r10, r12, r2, r1
+             smlad r10, lr, r5, r10
+             smlabt r8, lr, r5, r8
+             ldr.w r12, [r0, #32]
+             ldr.w lr, [r0, #36]
+             smlad r9, r12, r2, r1
+             smlatb r11, r12, r2, r1
+             smlad r8, r12, r3, r8
+             smlatb r10, r12, r3, r10
+             ldr.w r12, [r0, #64]
+             smlabt r9, lr, r5, r9
+             smlad r11, lr, r5, r11
+             ldr r1, [sp]
+             smlad r10, lr, r6, r10
+             smlabt r8, lr, r6, r8
+             ldr.w lr, [r0, #68]
+             smlatb r10, r12, r4, r10
+             smlad r8, r12, r4, r8
+             ldr r2, [sp, #4]
+             smlad r10, lr, r7, r10
+             smlabt r8, lr, r7, r8
+             smlad r9, r12, r3, r9
+             smlatb r11, r12, r3, r11
+            ",
+            round!($outputs, "r10", "r12"),
+            round!($outputs, "r8", "r12"),
+            "smlabt r9, lr, r6, r9
+             ldr.w r12, [r0, #96]
+             smlad r11, lr, r6, r11
+             ldr.w lr, [sp, #8]
+             asr.w r10, r10, lr
+             smlad r9, r12, r4, r9
+             asr.w r8, r8, lr
+             smlatb r11, r12, r4, r11
+             ldr.w r12, [r0, #100]
+             ssat r10, #8, r10
+             ssat r8, #8, r8
+             smlad r11, r12, r7, r11
+             smlabt r9, r12, r7, r9
+             ldr.w r12, [r0, #64]!
+            ",
+            round!($outputs, "r11", "lr"),
+            "ldr.w lr, [sp, #8]\n",
+            round!($outputs, "r9", "r2"),
+            // The lower outputs first: where there is no lower row, the upper ones overwrite them.
+            "ldr r1, [sp, #20]
+             ldr r2, [sp, #28]
+             asr.w r11, r11, lr
+             add r2, r1
+             asr.w r9, r9, lr
+             strb.w r10, [r2]
+             ldr.w r10, [sp, #24]
+             ssat r11, #8, r11
+             strb.w r8, [r1]
+             ssat r9, #8, r9
+             ldr.w r8, [sp, #32]
+             strb.w r11, [r2, r10]
+             strb.w r9, [r1, r10]
+             add.w r1, r1, r10, lsl #1
+             ldr r2, [sp, #16]
+             str r1, [sp, #20]
+             cmp r0, r8
+             ldr r1, [sp, #12]
+             bne.w 30b
+            "
+        )
+    };
+}
+
+/// Multiplies a sum with the multiplier in r1 and adds the rounding in r2; the last register is overwritten where outputs are not rectified.
+#[cfg(schedule = "paired")]
+macro_rules! round {
+    (any, $sum:literal, $spare:literal) => {
+        concat!("add.w ", $spare, ", r2, ", $sum, ", asr #31\nsmmlar ", $sum, ", ", $sum, ", r1, ", $spare, "\n")
+    };
+    (rectified, $sum:literal, $spare:literal) => {
+        concat!("smmlar ", $sum, ", ", $sum, ", r1, r2\n")
     };
 }
 
@@ -347,36 +481,7 @@ macro_rules! rows {
             "str r8, [sp, #32]",
             "cmp r0, r8",
             "beq 31f",
-            "30:",
-            "ldrd r12, lr, [r0]",
-            tap!("r2", "r5", "r8", "r10", "r1", "r1"),
-            "ldrd r12, lr, [r0, #32]",
-            tap!("r3", "r6", "r8", "r10"),
-            tap!("r2", "r5", "r9", "r11", "r1", "r1"),
-            "ldrd r12, lr, [r0, #64]!",
-            tap!("r4", "r7", "r8", "r10"),
-            tap!("r3", "r6", "r9", "r11"),
-            "ldrd r12, lr, [r0, #32]",
-            tap!("r4", "r7", "r9", "r11"),
-            "ldmia.w sp, {{r1, r12, lr}}",
-            finish!($outputs, "r8"),
-            finish!($outputs, "r9"),
-            finish!($outputs, "r10"),
-            finish!($outputs, "r11"),
-            "add r12, sp, #20",
-            "ldmia.w r12, {{r1, r12, lr}}",
-            "add lr, r1",
-            // The lower outputs first: where there is no lower row, the upper ones overwrite them.
-            "strb.w r10, [lr]",
-            "strb.w r11, [lr, r12]",
-            "strb.w r8, [r1]",
-            "strb.w r9, [r1, r12]",
-            "add r1, r1, r12, lsl #1",
-            "str r1, [sp, #20]",
-            "ldr.w r12, [sp, #32]",
-            begin!($outputs),
-            "cmp r0, r12",
-            "bne 30b",
+            turns!($outputs),
             "31:",
             "ldr r8, [sp, #52]",
             "cmp r8, #0",

@@ -18,6 +18,8 @@ mod dense_wide;
 #[cfg(bodies = "dsp")]
 mod depthwise;
 #[cfg(bodies = "dsp")]
+mod depthwise_lines;
+#[cfg(bodies = "dsp")]
 mod depthwise_planes;
 #[cfg(bodies = "dsp")]
 mod depthwise_rows;

@@ -532,7 +532,9 @@ impl Writer<'_> {
     fn planes(&self, words: &mut [u32], shape: &DepthwiseConv2dShape) -> Option<()> {
         let planes = Planes::of(shape);
         let (rows, columns) = (shape.rows().kernel(), shape.columns().kernel());
-        for (channel, words) in words.chunks_exact_mut(planes.words()).take(self.rows.outputs).enumerate() {
+        // Not 0. The compiler does not know that, and would keep a panic.
+        let length = planes.words().max(1);
+        for (channel, words) in words.chunks_exact_mut(length).take(self.rows.outputs).enumerate() {
             let encoded = self.encode(channel)?;
             let twice = |row: usize, column: usize| {
                 let is_tap = row < rows && column < columns && !encoded.constant;
