@@ -9,38 +9,26 @@ use smolnn_core::Target;
 use smolnn_fixed::Backend;
 
 use crate::error::{Error, Problem, Result};
-use crate::lower::{Calls, lower};
+use crate::lower::lower;
 use crate::manifest::Manifest;
 use crate::net::{Net, Operator, Tensor, TensorId};
-use crate::plan::{Aim, Goal, Program, Split, plan};
+use crate::plan::{Aim, Goal, Program};
 #[cfg(feature = "quantise")]
 use crate::quantise::QuantisationReport;
 use crate::read::{has_channels_first, label_lists, read};
 use crate::rewrite::{
-    Candidate, WidthSplit, candidates, channels_between, channels_last_inputs, channels_last_outputs, keep_state,
-    rewrite, rewrite_channels_first, split_channels, split_means, split_width, take_out_constant_channels,
+    channels_last_inputs, channels_last_outputs, keep_state, rewrite, rewrite_channels_first,
+    take_out_constant_channels,
 };
 use crate::streaming::streaming;
+use search::Search;
 
 #[cfg(feature = "quantise")]
 mod calibrated;
+mod search;
 
 #[cfg(feature = "quantise")]
 pub use calibrated::Calibrated;
-
-/// How often groups of channels are tried, each time smaller ones, where an arena is to be small.
-const MOST_SPLITS: usize = 2;
-
-/// The share of an arena, one in so many bytes, from which the channels between two layers are worth a split.
-const LARGE_SHARE: usize = 4;
-
-/// How many chains of layers are planned in parts along the width at most, and how many nodes all of these plans may have together: a plan of 60 nodes takes some
-/// seconds in an unoptimised build script.
-const MOST_CHAINS: usize = 4;
-const PLANNED_NODES: usize = 60;
-
-/// Bytes of a convolution before a mean that are computed together, where layers are split along the width.
-const LEAST_GROUP: usize = 2048;
 
 /// What this build script wrote, by file: two models of one name would overwrite each other.
 static EMITTED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
@@ -282,6 +270,7 @@ impl Model {
 
     /// Lets constants grow by up to so many bytes of flash where that saves cycles: `.flash_budget(64 * 1024)`. The layers that save most per byte come
     /// first. Without this constants grow by no more than 128 KB, and no more than twice their size; with a budget of 0 every layer is packed as small as its backend can.
+    /// Where the arena is bounded ([`arena_budget`](Self::arena_budget), [`least_arena`](Self::least_arena)), layers are left as they are whose scratch memory it has no room for.
     ///
     /// 3×3 convolutions of stride 1 by Winograd's products take 3.6 times the flash and about half of the cycles on cores with DSP instructions, two thirds to
     /// three quarters on others but for those with Helium, with the same outputs to the bit. They take more scratch memory, so that the arena may grow too: [`Program::arena_bytes`] says by how much.
@@ -292,7 +281,7 @@ impl Model {
     /// Bounds the arena, in bytes. Where it would exceed the budget, layers run row by row, turn by turn: of a tensor between them only the rows lie in the
     /// arena that the next layer still needs. The outputs are the same to the bit, and little is computed twice: rows between two layers where that saves much, and as the last
     /// resort columns ([`split_width`](Self::split_width)). It takes some more instructions, as few as the budget allows, and more code, since rows at the edges of an image are calls of their own. Without a budget, or
-    /// with one that they keep, all tensors lie whole. Where rows are needed, constants do not grow for the sake of cycles, unless [`flash_budget`](Self::flash_budget) says so.
+    /// with one that they keep, all tensors lie whole. Constants grow for the sake of cycles ([`flash_budget`](Self::flash_budget)) as far as the arena has room for it.
     ///
     /// ```no_run
     /// # fn main() -> smolnn_import::Result<()> {
@@ -305,7 +294,8 @@ impl Model {
         Self { aim: Aim { goal: Goal::Budget(bytes), ..self.aim }, ..self }
     }
 
-    /// Compiles for the smallest arena that smolnn finds, as [`arena_budget`](Self::arena_budget) does for one that is small enough.
+    /// Compiles for the smallest arena that smolnn finds, as [`arena_budget`](Self::arena_budget) does for one that is small enough. Constants
+    /// grow for the sake of cycles ([`flash_budget`](Self::flash_budget)) where the arena does not.
     pub fn least_arena(self) -> Self {
         Self { aim: Aim { goal: Goal::LeastArena, ..self.aim }, ..self }
     }
@@ -446,148 +436,13 @@ impl Model {
         }
         self.check_rows()?;
         // A net that does not lower is not short of memory, and its shapes may be anything.
-        let compiled = lower(&net, backend).and_then(|calls| self.plan_within(&net, calls, backend));
+        let compiled = lower(&net, backend).and_then(|calls| Search::new(self, &net, backend).run(calls));
         let compiled = compiled.map(|program| Program {
             link_section: self.link_section.clone(),
             labels: self.labels.clone(),
             ..program
         });
         compiled.map_err(|error| error.of(self.path.as_deref()))
-    }
-
-    /// Plans the calls of a net, split and in groups where the goal needs it.
-    fn plan_within(&self, net: &Net, calls: Calls, backend: Backend) -> Result<Program> {
-        let Goal::Budget(budget) = self.aim.goal else { return self.plan_net(net, calls, backend, self.aim) };
-        // A budget that the fastest plan keeps changes nothing.
-        if !self.aim.is_pushed && !self.aim.is_given {
-            let aim = Aim { goal: Goal::Speed, ..self.aim };
-            if let Some(program) =
-                self.plan_calls(lower(net, backend)?, backend, aim).ok().filter(|of| of.arena_bytes() <= budget)
-            {
-                return Ok(program);
-            }
-        }
-        // The plan for the least arena is another one. It tells whether the budget can be kept at all.
-        let aim = Aim { goal: Goal::LeastArena, ..self.aim };
-        let mut least = self.plan_net(net, lower(net, backend)?, backend, aim)?;
-        let is_hopeless = least.arena_bytes() / HOPELESS > budget;
-        let within = match is_hopeless {
-            true => None,
-            false => match self.plan_net(net, calls, backend, self.aim) {
-                refused @ Err(Error::Unsupported(_)) => Some(refused),
-                result => return result,
-            },
-        };
-        let mut is_tried = self.splits_width;
-        if let Some(mut within) = within.filter(|_| least.arena_bytes() > budget && !self.splits_width) {
-            // The last resort, in the way that takes the fewest instructions, or the least memory.
-            self.split_along_width(net, backend, self.aim, &mut within);
-            if within.is_ok() {
-                return within;
-            }
-            let mut split = Ok(least);
-            is_tried = self.split_along_width(net, backend, aim, &mut split);
-            least = split?;
-        }
-        if least.arena_bytes() <= budget {
-            return Ok(least);
-        }
-        let found = format!("a budget of {budget} bytes for the arena");
-        let how = match (&least.split, is_tried) {
-            (Some(_), _) => ", with layers split along the width",
-            (None, true) => ", which is no smaller with layers split along the width",
-            (None, false) => "",
-        };
-        let less = if self.aim.is_pushed || self.aim.is_lent {
-            ""
-        } else {
-            "; less may do with the input by rows or in place"
-        };
-        let supported = format!("at least {} bytes, its least arena{how}{less}", least.arena_bytes());
-        Err(Error::Unsupported(vec![Problem::model(found, supported)]))
-    }
-
-    /// Plans calls for an aim; with layers split along the width, if that was asked for, or in groups of channels, where rows alone do not save enough.
-    fn plan_net(&self, net: &Net, calls: Calls, backend: Backend, aim: Aim) -> Result<Program> {
-        let mut compiled = self.plan_calls(calls, backend, aim);
-        let is_short = match aim.goal {
-            Goal::Speed => false,
-            Goal::Budget(_) => compiled.is_err(),
-            Goal::LeastArena => compiled.is_ok(),
-        };
-        if is_short && self.splits_width {
-            self.split_along_width(net, backend, aim, &mut compiled);
-        }
-        let is_split = compiled.as_ref().is_ok_and(|program| program.split.is_some());
-        if is_short && !is_split {
-            self.split_channels(net, backend, aim, &mut compiled);
-        }
-        compiled
-    }
-
-    fn plan_calls(&self, calls: Calls, backend: Backend, aim: Aim) -> Result<Program> {
-        // Constants grow for the sake of cycles where memory is no concern, or where it is said.
-        let flash_budget = self.flash_budget.or((aim.goal != Goal::Speed).then_some(0));
-        plan(&self.name, backend, calls.within_flash(flash_budget), aim)
-    }
-
-    /// Where rows alone do not save enough, groups of channels may: first of what takes a large share, then of the largest that is left.
-    fn split_channels(&self, net: &Net, backend: Backend, aim: Aim, compiled: &mut Result<Program>) {
-        let mut most = None;
-        for _ in 0..MOST_SPLITS {
-            let wanted = match (aim.goal, &*compiled) {
-                (Goal::LeastArena, Ok(program)) => program.arena_bytes(),
-                (Goal::Budget(budget), Err(Error::Unsupported(_))) => budget,
-                _ => break,
-            };
-            let limit = match most {
-                None => wanted / LARGE_SHARE,
-                Some(last) => channels_between(net, last).unwrap_or(0).saturating_sub(1),
-            };
-            most = Some(limit);
-            let mut split = net.clone();
-            if !split_channels(&mut split, limit, wanted / LARGE_SHARE / 4) {
-                break;
-            }
-            match lower(&split, backend).and_then(|calls| self.plan_calls(calls, backend, aim)) {
-                Ok(program) if !compiled.as_ref().is_ok_and(|known| known.arena_bytes() <= program.arena_bytes()) => {
-                    *compiled = Ok(program);
-                }
-                _ => break,
-            }
-        }
-    }
-
-    /// Splits layers along the width, where that gives a smaller arena, or keeps the budget with fewer instructions. Says whether there are such layers.
-    fn split_along_width(&self, net: &Net, backend: Backend, aim: Aim, compiled: &mut Result<Program>) -> bool {
-        let of_calls = |calls: &Calls| calls.calls.iter().map(|of| of.call.macs).sum::<u64>();
-        let Ok(whole) = lower(net, backend).map(|calls| of_calls(&calls)) else { return false };
-        // Where a mean follows, groups of channels cost nothing.
-        let mut grouped = net.clone();
-        split_means(&mut grouped, LEAST_GROUP);
-        let is_input = |id: TensorId| net.inputs.contains(&id);
-        let budget = if let Goal::Budget(budget) = aim.goal { budget } else { 0 };
-        let is_free = |id: TensorId| is_input(id) && aim.is_lent;
-        let candidates = candidates(&grouped, budget, is_free, |id| !(is_input(id) && aim.is_pushed));
-        let most = (PLANNED_NODES / grouped.nodes.len().max(1)).clamp(1, MOST_CHAINS);
-        for &Candidate { start, end, parts, .. } in candidates.iter().take(most) {
-            let mut split = grouped.clone();
-            let Some(WidthSplit { parts, width, layers, columns }) = split_width(&mut split, (start, end), parts)
-            else {
-                continue;
-            };
-            let Ok(calls) = lower(&split, backend) else { continue };
-            let macs = [of_calls(&calls).saturating_sub(whole), whole];
-            let Ok(program) = self.plan_calls(calls, backend, aim) else { continue };
-            let is_better = |known: &Program| match aim.goal {
-                Goal::LeastArena => program.arena_bytes() < known.arena_bytes(),
-                _ => program.effort() < known.effort(),
-            };
-            if compiled.as_ref().map_or(true, is_better) {
-                *compiled = Ok(Program { split: Some(Split { parts, width, layers, columns, macs }), ..program });
-            }
-        }
-        !candidates.is_empty()
     }
 
     /// In a build script: compiles for the target of the build and writes `OUT_DIR/<name>.rs`, for `smolnn::include_model!(name)`.
@@ -639,9 +494,6 @@ impl Model {
         std::fs::write(&path, source).map_err(|source| Error::File { path, source })
     }
 }
-
-/// A budget this many times smaller than the least arena is not worth a search.
-const HOPELESS: usize = 8;
 
 /// Most models that are named where one is not found.
 const MOST_NAMED: usize = 8;

@@ -83,6 +83,38 @@ fn constants_grow_within_the_budget_of(backend: Backend) {
     assert!(layers > 0, "no model has a layer that Winograd's products serve on {}", backend.name());
 }
 
+/// Where the arena is bounded, layers grow as far as it has room for their scratch memory: never at the arena's cost, and never beyond the flash budget.
+#[test]
+fn constants_grow_where_the_arena_has_room() {
+    let mut grown = 0;
+    for model in models() {
+        for backend in [Backend::Dsp, Backend::V6m] {
+            // Planning takes its time: only models that have a choice.
+            let most = model.clone().flash_budget(usize::MAX).compile(backend);
+            if !most.is_ok_and(|most| winograd_layers(&most) > 0) {
+                continue;
+            }
+            let small = compiled(&model.clone().flash_budget(0).least_arena(), backend);
+            let least = compiled(&model.clone().least_arena(), backend);
+            assert_eq!(least.arena_bytes(), small.arena_bytes(), "{} on {}", model.name(), backend.name());
+            let whole = compiled(&model.clone().flash_budget(0), backend);
+            let between = (small.arena_bytes() + whole.arena_bytes()) / 2;
+            let within = compiled(&model.clone().arena_budget(between), backend);
+            assert!(within.arena_bytes() <= between, "{} on {}", model.name(), backend.name());
+            let some = compiled(&model.clone().arena_budget(between).flash_budget(20_000), backend);
+            assert!(some.arena_bytes() <= between, "{} on {}", model.name(), backend.name());
+            assert!(some.constant_bytes() <= whole.constant_bytes() + 20_000, "{} on {}", model.name(), backend.name());
+            assert!(winograd_layers(&some) <= winograd_layers(&within), "{} on {}", model.name(), backend.name());
+            if winograd_layers(&within) > 0 {
+                let (layers, bytes) = (winograd_layers(&within), within.constant_bytes());
+                println!("{} on {}: {layers} layers, {bytes} bytes", model.name(), backend.name());
+            }
+            grown += winograd_layers(&within);
+        }
+    }
+    assert!(grown > 0, "no model has a layer that grows within an arena");
+}
+
 #[test]
 fn other_backends_have_nothing_to_choose() {
     for model in models() {

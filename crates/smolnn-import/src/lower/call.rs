@@ -149,23 +149,33 @@ impl Call {
 }
 
 /// Takes faster bodies, those first that save most cycles per byte, as long as the constants grow by no more than `budget` bytes in all. Calls come in
-/// groups that share their weights: a group has them in one form.
-pub(crate) fn take_faster(groups: Vec<Vec<&mut Call>>, mut budget: usize) {
-    let mut offers: Vec<(usize, u64, Vec<&mut Call>)> = Vec::new();
-    for group in groups {
-        let growths: Option<Vec<usize>> = group.iter().map(|call| call.faster_bytes()).collect();
+/// groups that share their weights, each with its first node: a group has them in one form. Gives the first nodes of the groups that were taken, in this
+/// order, and the cycles that each saves.
+pub(crate) fn take_faster(groups: Vec<(usize, Vec<&mut Call>)>, mut budget: usize) -> Vec<(usize, u64)> {
+    struct Offer<'a> {
+        first: usize,
+        bytes: usize,
+        saved: u64,
+        calls: Vec<&'a mut Call>,
+    }
+    let mut offers = Vec::new();
+    for (first, calls) in groups {
+        let growths: Option<Vec<usize>> = calls.iter().map(|call| call.faster_bytes()).collect();
         if let Some(bytes) = growths.and_then(|growths| growths.into_iter().max()) {
-            let saved = group.iter().flat_map(|call| &call.faster).map(|faster| faster.saved_cycles).sum::<u64>();
-            offers.push((bytes, (saved << 16) / bytes.max(1) as u64, group));
+            let saved = calls.iter().flat_map(|call| &call.faster).map(|faster| faster.saved_cycles).sum::<u64>();
+            offers.push(Offer { first, bytes, saved, calls });
         }
     }
-    offers.sort_by_key(|&(_, per_byte, _)| std::cmp::Reverse(per_byte));
-    for (bytes, _, group) in offers {
+    offers.sort_by_key(|offer| std::cmp::Reverse((offer.saved << 16) / offer.bytes.max(1) as u64));
+    let mut taken = Vec::new();
+    for Offer { first, bytes, saved, calls } in offers {
         if bytes <= budget {
             budget -= bytes;
-            group.into_iter().for_each(Call::take_faster);
+            calls.into_iter().for_each(Call::take_faster);
+            taken.push((first, saved));
         }
     }
+    taken
 }
 
 /// What a part of a body is asked to do.

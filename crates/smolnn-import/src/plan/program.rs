@@ -207,6 +207,8 @@ pub struct Program {
     pub(crate) output_rows: Option<OutputRows>,
     /// Layers that were split along the width, if there are such.
     pub(crate) split: Option<Split>,
+    /// Cycles that bodies which take more flash are estimated to save.
+    pub(crate) saved_cycles: u64,
     /// Whether the inputs are read where the caller has them, and are not in the arena.
     pub(crate) is_lent: bool,
     /// What lies in the arena, and when.
@@ -261,13 +263,14 @@ impl Program {
         self.steps.iter().map(of_step).collect()
     }
 
-    /// About what a run takes, to compare plans of a network: multiply-accumulates, and for each run of a kernel what it takes beside them.
+    /// About what a run takes, to compare plans of a network: multiply-accumulates, and for each run of a kernel what it takes beside them, without the cycles
+    /// that faster bodies save.
     pub(crate) fn effort(&self) -> u64 {
         let runs = |step: &Step| {
             step.by_rows.as_ref().map_or(1, |by_rows| by_rows.runs.iter().map(|run| run.turns.count()).sum())
         };
         let runs: usize = self.steps.iter().map(runs).sum();
-        self.macs().saturating_add((runs * RUN_COST) as u64)
+        self.macs().saturating_add((runs * RUN_COST) as u64).saturating_sub(self.saved_cycles)
     }
 
     /// Multiply-accumulates of one run.
@@ -358,6 +361,7 @@ pub(crate) fn plan(name: &str, backend: Backend, lowered: Calls, aim: Aim) -> Re
         input_rows,
         output_rows,
         split: None,
+        saved_cycles: 0,
         is_lent: aim.is_lent,
         blocks,
         ends,

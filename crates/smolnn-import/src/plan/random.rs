@@ -60,6 +60,10 @@ impl RandomNet {
         if let Some(split) = split(&net, seed) {
             by_rows.push(("split", compile_for(&split, backend, lent)?));
         }
+        let mut faster = lower(&net, backend)?;
+        if !faster.within_flash(Some(usize::MAX), |_| true).layers.is_empty() {
+            by_rows.push(("faster", plan("net", backend, faster, rows)?));
+        }
         by_rows.push(("pushed", compile_for(&net, backend, Aim { is_pushed: true, ..rows })?));
         if ends_in_image(&net) {
             by_rows.push(("given", compile_for(&net, backend, Aim { is_pushed: true, is_given: true, ..rows })?));
@@ -309,7 +313,7 @@ impl Builder {
     pub(super) fn layer(&mut self) {
         let image = self.pick();
         let shape = self.shape(image);
-        match self.random.number(0, 13) {
+        match self.random.number(0, 16) {
             0..=3 => {
                 let depthwise = self.random.number(0, 1) == 0;
                 if let Some((window, kernel)) = self.window(image) {
@@ -393,6 +397,21 @@ impl Builder {
                     Operator::ResizeBilinear { align_corners, half_pixel_centers }
                 };
                 self.node(operator, &[image, lengths], vec![1, size[0], size[1], shape[3]]);
+            }
+            13..=15 => {
+                // A convolution of as many channels as Winograd's products take, between two layers of few.
+                let window = SlidingWindow { stride: [1, 1], dilation: [1, 1], padding: Padding::Same };
+                if shape[1] < 3 || shape[2] < 3 || shape[2] * shape[3] > 100 {
+                    return;
+                }
+                let padding = if self.random.number(0, 2) == 0 { Padding::Valid } else { Padding::Same };
+                let inputs = 4 * self.random.number(2, 4);
+                self.convolution(image, window, [1, 1], Some(inputs));
+                let wide = *self.images.last().expect("the convolution's output");
+                let outputs = 4 * self.random.number(2, 5);
+                self.convolution(wide, SlidingWindow { padding, ..window }, [3, 3], Some(outputs));
+                let wide = *self.images.last().expect("the convolution's output");
+                self.convolution(wide, window, [1, 1], Some(shape[3]));
             }
             _ => {
                 if self.element != Element::F32 && self.element != Element::I8 {

@@ -8,6 +8,7 @@ use super::divide::{BYTES_PER_INSTRUCTION, RUN_COST};
 use super::random::{Builder, compile_for, ends_in_image, input, random_net, split};
 use super::{Aim, Core, Goal, OutputRows, Program};
 use crate::error::Result;
+use crate::lower::lower;
 use crate::net::{Element, Net, Operator, Padding, ReduceKind, SlidingWindow};
 use crate::rewrite::split_channels;
 
@@ -45,6 +46,20 @@ fn check_costs_of_rows_made_again(program: &Program, whole: &Program, seed: u64)
         }
     }
     count
+}
+
+/// Among the first nets, which the test runs on boards, are convolutions by Winograd's products: on M0 they take many channels, and few nets have them.
+#[test]
+fn random_nets_of_boards_have_faster_bodies() {
+    for (backend, seeds) in [(Backend::Dsp, 16), (Backend::Rv32, 16), (Backend::V6m, 100)] {
+        let faster = |seed: &u64| {
+            let mut calls = lower(&random_net(*seed).0, backend).expect("it lowers");
+            !calls.within_flash(Some(usize::MAX), |_| true).layers.is_empty()
+        };
+        let count = (0..seeds).filter(faster).count();
+        println!("{}: {count} of {seeds} nets", backend.name());
+        assert!(count > 0, "{}", backend.name());
+    }
 }
 
 #[test]
