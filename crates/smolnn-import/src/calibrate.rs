@@ -29,6 +29,8 @@ const LEAST_GAIN_OF_CUTS: f64 = 1.0;
 const LEAST_SNR: f64 = 10.0;
 /// The ratio in decibels at which a sample counts as exact.
 const MOST_DECIBELS: f64 = 100.0;
+/// A larger share of a layer's values at the bounds of its range deserves a warning.
+const MOST_SATURATED: f64 = 0.1;
 /// Values so many times as large as is usual deserve a warning.
 const FAR_OUTSIDE: f32 = 20.0;
 /// Loss of accuracy that deserves a warning, as a share of the samples.
@@ -991,6 +993,21 @@ fn warnings(of: &Calibrated<'_>, converted: &Converted, report: &QuantisationRep
                 warnings.push(text);
             }
         }
+    }
+    // Sigmoids end at their bounds where they are sure, and outputs may.
+    let is_sure = |layer: &QuantisedLayer| {
+        let is_output = of.net.outputs.iter().any(|&id| of.net.tensors[id].name == layer.tensor);
+        is_output || ["LOGISTIC", "SOFTMAX"].contains(&&*layer.operator)
+    };
+    let cut_off = report.layers.iter().find(|layer| layer.saturated > MOST_SATURATED && !is_sure(layer));
+    if let Some(layer) = cut_off {
+        warnings.push(format!(
+            "{} \"{}\": {:.0} % of its values lie at the bounds of its range, where a layer tells nothing apart: is the calibration data scaled as the \
+             network was trained?",
+            place(layer),
+            layer.tensor.escape_debug(),
+            100.0 * layer.saturated
+        ));
     }
     let first_bad = report.layers.iter().find(|layer| layer.snr.is_some_and(|snr| snr < LEAST_SNR));
     if let Some(layer) = first_bad {

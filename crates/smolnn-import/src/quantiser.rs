@@ -28,7 +28,7 @@ pub struct Quantiser {
     int16: Option<String>,
     /// With `--int16 auto`: the signal-to-noise ratio of the outputs to reach, in decibels.
     #[arg(long, value_name = "DB", default_value_t = 40.0, requires = "int16", value_parser = decibels)]
-    budget: f64,
+    snr: f64,
     /// Let these layers compute with real numbers: numbers of layers or names of tensors, with commas between.
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     float: Vec<String>,
@@ -141,7 +141,7 @@ impl Quantiser {
         }
         calibrated = match self.int16.as_deref() {
             None => calibrated,
-            Some("auto") => calibrated.int16_up_to(self.budget),
+            Some("auto") => calibrated.int16_up_to(self.snr),
             Some(layers) => calibrated.int16(layers.split(',').map(str::trim)),
         };
         if let Some(ranges) = self.ranges {

@@ -250,6 +250,28 @@ fn weights_and_activations_that_are_not_finite_are_named() {
     assert!(overflow.contains("of operator 2 CONV_2D is") && overflow.contains("sample 0"), "{overflow}");
 }
 
+/// The state of a GRU ends at -1 and 1, where data that are scaled wrongly keep it.
+#[test]
+fn a_layer_at_its_bounds_deserves_a_warning() {
+    let model = Model::open(data("../converter/recurrent_loops/model.tflite")).unwrap();
+    let input = &model.net().tensors[model.net().inputs[0]];
+    let length: usize = input.shape.iter().product();
+    let mut seed = 1_u32;
+    let mut values = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        seed as f32 / u32::MAX as f32 - 0.5
+    };
+    let samples: Vec<Vec<f32>> = (0..40).map(|_| (0..length).map(|_| values()).collect()).collect();
+    let warnings = |factor: f32| {
+        let scaled = samples.iter().map(|sample| sample.iter().map(|value| value * factor).collect::<Vec<f32>>());
+        let model = model.clone().calibrate_with(scaled).unwrap().int8().unwrap();
+        model.quantisation_report().unwrap().warnings.join("\n")
+    };
+    let (usual, scaled) = (warnings(1.0), warnings(1000.0));
+    assert!(!usual.contains("at the bounds"), "{usual}");
+    assert!(scaled.contains("GRU") && scaled.contains("is the calibration data scaled as the network was"), "{scaled}");
+}
+
 #[test]
 fn a_layer_that_never_changes_deserves_a_warning() {
     // No sum gets above 0, so that RELU gives zeros.
