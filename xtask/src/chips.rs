@@ -35,7 +35,49 @@ enum Program {
     WakeWord(&'static str),
     /// The project of `smolnn new`, plain or on Embassy.
     New { embassy: bool },
+    /// The project of `smolnn new` with a model and options.
+    Wished(&'static Wished),
 }
+
+/// A project whose model is fed or read in another way than as a whole.
+#[derive(Debug, PartialEq, Eq)]
+struct Wished {
+    /// Its folder and package.
+    name: &'static str,
+    /// The model's file in the tree.
+    model: &'static str,
+    options: &'static [&'static str],
+    /// The last line that it prints, as `smolnn run` with an input of zeros gives the values.
+    last: &'static str,
+}
+
+/// Those that run under QEMU.
+const WISHED: [Wished; 4] = [
+    Wished {
+        name: "input-by-rows",
+        model: "tests/data/digits/digits.tflite",
+        options: &["--input-by-rows"],
+        last: "output: [-127, -128, -128, -128, -128, -128, -128, -128, 126, -127]",
+    },
+    Wished {
+        name: "input-in-place",
+        model: "tests/data/digits/digits.tflite",
+        options: &["--input-in-place", "--budget", "1k"],
+        last: "output: [-127, -128, -128, -128, -128, -128, -128, -128, 126, -127]",
+    },
+    Wished {
+        name: "both-by-rows",
+        model: "tests/data/converter/upsampling/model.tflite",
+        options: &["--input-by-rows", "--output-by-rows"],
+        last: "row 23: [33, -12, 35, -9, 35, -10, 36, -8, 36, -8, 41, -4]",
+    },
+    Wished {
+        name: "output-by-rows",
+        model: "tests/data/converter/upsampling/model.tflite",
+        options: &["--input-in-place", "--output-by-rows", "--flash-budget", "0"],
+        last: "row 23: [33, -12, 35, -9, 35, -10, 36, -8, 36, -8, 41, -4]",
+    },
+];
 
 /// The examples by chip.
 const WAKE_WORDS: [(&str, &str); 3] =
@@ -47,6 +89,7 @@ const LONGEST_RUN: Duration = Duration::from_secs(15 * 60);
 /// All that is built for a chip.
 fn programs(chip: &Chip) -> Vec<Program> {
     let mut programs: Vec<_> = chip.projects().map(|embassy| Program::New { embassy }).collect();
+    programs.extend(WISHED.iter().filter(|_| chip.start == Start::Qemu).map(Program::Wished));
     programs.extend(WAKE_WORDS.iter().filter(|(name, _)| *name == chip.name).map(|&(_, f)| Program::WakeWord(f)));
     programs
 }
@@ -58,6 +101,7 @@ impl Program {
             Self::WakeWord(_) => "wake word",
             Self::New { embassy: false } => "new",
             Self::New { embassy: true } => "new --embassy",
+            Self::Wished(wished) => wished.name,
         }
     }
 
@@ -66,13 +110,14 @@ impl Program {
         match self {
             Self::WakeWord(_) => format!("wake-word-{}", chip.name),
             Self::New { embassy } => chip.project(embassy),
+            Self::Wished(wished) => wished.name.into(),
         }
     }
 
     fn folder(self, chip: &Chip) -> PathBuf {
         match self {
             Self::WakeWord(folder) => shell::root().join(folder),
-            Self::New { .. } => projects().join(self.package(chip)),
+            Self::New { .. } | Self::Wished(_) => projects().join(self.package(chip)),
         }
     }
 
@@ -82,14 +127,22 @@ impl Program {
 
     /// Makes the project anew, as a user makes it. The examples stand in the tree.
     fn make(self, chip: &Chip) -> Result<()> {
-        let Self::New { embassy } = self else { return Ok(()) };
+        if let Self::WakeWord(_) = self {
+            return Ok(());
+        }
         let folder = self.folder(chip);
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
         let mut smolnn = shell::smolnn();
         smolnn.arg("new").arg(&folder).args(["--chip", chip.name]).arg("--smolnn-path").arg(shell::root());
-        shell::run(smolnn.args(embassy.then_some("--embassy")))?;
+        match self {
+            Self::Wished(Wished { model, options, .. }) => {
+                smolnn.arg("--model").arg(shell::root().join(model)).args(*options)
+            }
+            _ => smolnn.args((self == Self::New { embassy: true }).then_some("--embassy")),
+        };
+        shell::run(&mut smolnn)?;
         // The versions that the workspace has, where the project takes the same crates: without a network they are the ones at hand.
         fs::copy(shell::root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
         Ok(())
@@ -107,16 +160,16 @@ impl Program {
         if let Self::WakeWord(_) = self {
             cargo.arg("--locked");
         }
-        if self.runs(chip) {
-            recognises_a_zero(&mut cargo)?
-        } else {
-            shell::run(&mut cargo)?
+        match self {
+            Self::Wished(Wished { last, .. }) => prints(&mut cargo, last)?,
+            _ if self.runs(chip) => prints(&mut cargo, "this is a 0")?,
+            _ => shell::run(&mut cargo)?,
         }
         sizes(&self.image(chip), chip)
     }
 
     fn runs(self, chip: &Chip) -> bool {
-        chip.start == Start::Qemu && matches!(self, Self::New { .. })
+        chip.start == Start::Qemu && !matches!(self, Self::WakeWord(_))
     }
 }
 
@@ -130,8 +183,8 @@ fn target() -> PathBuf {
     projects().join("target")
 }
 
-/// Runs the project whose model recognises the digit that it ships with.
-fn recognises_a_zero(cargo: &mut std::process::Command) -> Result<()> {
+/// Runs a project, whose last line has to be this one.
+fn prints(cargo: &mut std::process::Command, expected: &str) -> Result<()> {
     say!("$ {}", shell::shown(cargo));
     let mut last = String::new();
     let end = shell::watch(cargo, LONGEST_RUN, |line| {
@@ -141,7 +194,7 @@ fn recognises_a_zero(cargo: &mut std::process::Command) -> Result<()> {
     match end {
         End::Deadline => Err(fault(Kind::Hang, "the project did not end in time")),
         End::Exit(status) if !status.success() => bail!("`{}` ended with {status}", shell::shown(cargo)),
-        End::Exit(_) if last != "this is a 0" => bail!("the project printed {last:?} instead of the digit"),
+        End::Exit(_) if last != expected => bail!("the project printed {last:?} instead of {expected:?}"),
         End::Exit(_) => Ok(()),
     }
 }

@@ -14,12 +14,14 @@ mod new;
 mod quantiser;
 #[cfg(feature = "quantise")]
 mod session;
+mod wishes;
 
 use new::{New, Origin, Template};
 #[cfg(feature = "quantise")]
 use quantiser::Quantiser;
 #[cfg(feature = "quantise")]
 use session::Session;
+use wishes::{IntegerWish, Interface, Wishes};
 
 /// Neural networks for microcontrollers: `.tflite` or `.onnx` in, Rust out.
 #[derive(Parser)]
@@ -59,11 +61,7 @@ enum Command {
         #[command(flatten)]
         integers: IntegerWish,
         #[command(flatten)]
-        layout: LayoutWish,
-        #[command(flatten)]
-        memory: MemoryWishes,
-        #[command(flatten)]
-        stream: StreamWish,
+        wishes: Wishes,
         /// The length of a dimension that an .onnx file leaves open: time=49.
         #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = dimension)]
         dimensions: Vec<(String, usize)>,
@@ -84,11 +82,7 @@ enum Command {
         #[command(flatten)]
         integers: IntegerWish,
         #[command(flatten)]
-        layout: LayoutWish,
-        #[command(flatten)]
-        memory: MemoryWishes,
-        #[command(flatten)]
-        stream: StreamWish,
+        wishes: Wishes,
         /// Write a crate that becomes a static library for C, with a header.
         #[arg(long)]
         c: bool,
@@ -104,139 +98,18 @@ enum Command {
     /// Runs the model here, with the kernels that the firmware uses.
     #[cfg(feature = "quantise")]
     Run(Session),
-    /// Not in this build, which has no kernels: see the error.
+    /// Makes integers of a float model. Not in this build, which has no kernels: `cargo install --path crates/smolnn-import` has them.
     #[cfg(not(feature = "quantise"))]
-    #[command(aliases = ["run"], disable_help_flag = true)]
-    Quantise {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        _ignored: Vec<String>,
-    },
+    #[command(disable_help_flag = true)]
+    Quantise(Ignored),
+    /// Runs the model here. Not in this build either.
+    #[cfg(not(feature = "quantise"))]
+    #[command(disable_help_flag = true)]
+    Run(Ignored),
     /// Makes a project for a chip that builds and runs the model, or one that recognises a handwritten digit.
     New(New),
     /// Writes the projects of all chips as a template for cargo-generate.
     Template(Template),
-}
-
-/// How much memory a model may take.
-#[derive(clap::Args)]
-#[command(group = clap::ArgGroup::new("by_rows").multiple(true))]
-struct MemoryWishes {
-    /// The most bytes of the arena, as 32k or 32768: layers run by rows where it takes that.
-    #[arg(long, value_name = "BYTES", value_parser = bytes, group = "by_rows")]
-    budget: Option<usize>,
-    /// Run layers by rows for the least arena.
-    #[arg(long, conflicts_with = "budget", group = "by_rows")]
-    least_arena: bool,
-    /// Take the input row by row, as a camera gives it.
-    #[arg(long, group = "by_rows")]
-    input_by_rows: bool,
-    /// Read the input where the caller has it, in flash or in a DMA's buffer: it is not in the arena.
-    #[arg(long, conflicts_with = "input_by_rows")]
-    input_in_place: bool,
-    /// Let layers that run by rows do so in parts along the width, where columns near their edges are computed twice.
-    #[arg(long, requires = "by_rows")]
-    split_width: bool,
-    /// Give the output row by row, of a network that ends in an image.
-    #[arg(long, group = "by_rows")]
-    output_by_rows: bool,
-    /// Let constants grow by so many bytes of flash where that saves cycles, as 64k. Without it, by 128k where all tensors lie whole, and not at all by rows.
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
-    flash_budget: Option<usize>,
-}
-
-impl MemoryWishes {
-    fn apply(&self, model: Model) -> Model {
-        let model = if self.input_by_rows { model.input_by_rows() } else { model };
-        let model = if self.input_in_place { model.input_in_place() } else { model };
-        let model = if self.output_by_rows { model.output_by_rows() } else { model };
-        let model = if self.split_width { model.split_width() } else { model };
-        let model = if self.least_arena { model.least_arena() } else { model };
-        let model = match self.flash_budget {
-            Some(bytes) => model.flash_budget(bytes),
-            None => model,
-        };
-        match self.budget {
-            Some(bytes) => model.arena_budget(bytes),
-            None => model,
-        }
-    }
-}
-
-/// A float model as integers.
-#[derive(clap::Args)]
-struct IntegerWish {
-    /// Make integers of a float model first, as `quantise` does without options, by these samples of its input: .npy or .npz, or a folder of such files.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
-}
-
-impl IntegerWish {
-    /// The files that are read for a model: itself, and the data.
-    fn read<'a>(&'a self, model: &'a Path) -> Vec<&'a Path> {
-        std::iter::once(model).chain(self.data.as_deref()).collect()
-    }
-
-    fn apply(&self, model: Model) -> Result<Model> {
-        match &self.data {
-            None => Ok(model),
-            #[cfg(feature = "quantise")]
-            Some(data) => {
-                let model = quantiser::with_progress(model.calibrate(data)?)?;
-                let warnings = model.quantisation_report().into_iter().flat_map(|report| &report.warnings);
-                warnings.for_each(|warning| eprintln!("warning: {warning}"));
-                Ok(model)
-            }
-            #[cfg(not(feature = "quantise"))]
-            Some(_) => Err(without_kernels()),
-        }
-    }
-}
-
-/// The order of the dimensions of inputs and outputs.
-#[derive(clap::Args)]
-struct LayoutWish {
-    /// Take and give images and sequences with their channels last, as cameras and sensors have them, where an .onnx file has them in front.
-    #[arg(long)]
-    channels_last: bool,
-}
-
-impl LayoutWish {
-    fn apply(&self, model: Model) -> Model {
-        if self.channels_last { model.channels_last_inputs().channels_last_outputs() } else { model }
-    }
-}
-
-/// A model over a window as one over a stream.
-#[derive(clap::Args)]
-struct StreamWish {
-    /// Take new rows of a stream instead of the window: the axis of time, and rows per call.
-    #[arg(long, value_name = "AXIS,ROWS", value_parser = axis_and_rows)]
-    streaming: Option<(usize, usize)>,
-}
-
-impl StreamWish {
-    fn apply(&self, model: Model) -> Result<Model> {
-        match self.streaming {
-            Some((axis, rows)) => model.streaming(axis, rows),
-            None => Ok(model),
-        }
-    }
-}
-
-/// An axis and a number of rows: 1,2.
-fn axis_and_rows(text: &str) -> std::result::Result<(usize, usize), String> {
-    let pair =
-        text.split_once(',').and_then(|(axis, rows)| Some((axis.trim().parse().ok()?, rows.trim().parse().ok()?)));
-    pair.ok_or_else(|| "the axis of time, counted from 0, and rows per call, as 1,2".into())
-}
-
-/// A number of bytes: 32768, 32k or 32KiB, 1M.
-fn bytes(text: &str) -> std::result::Result<usize, String> {
-    let lower = text.to_ascii_lowercase();
-    let units = [("kib", 1 << 10), ("k", 1 << 10), ("mib", 1 << 20), ("m", 1 << 20), ("", 1)];
-    let split = units.iter().find_map(|(unit, factor)| Some((lower.strip_suffix(unit)?, factor)));
-    let number = split.and_then(|(digits, factor)| digits.trim().parse::<usize>().ok()?.checked_mul(*factor));
-    number.ok_or_else(|| "a number of bytes, as 32768 or 32k".into())
 }
 
 /// What to count or to pack for.
@@ -314,56 +187,32 @@ fn clock(text: &str) -> std::result::Result<f64, String> {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Inspect {
-            model,
-            backend,
-            clock,
-            json,
-            width,
-            html,
-            plan,
-            svg,
-            integers,
-            layout,
-            memory,
-            stream,
-            dimensions,
-        } => {
+        Command::Inspect { model, backend, clock, json, width, html, plan, svg, integers, wishes, dimensions } => {
             let written: Vec<&Path> = [&html, &svg].into_iter().flatten().map(PathBuf::as_path).collect();
             let opened = overwrites_none(&integers.read(&model), &written).and_then(|()| open(&model, &dimensions));
             let made = opened.and_then(|model| integers.apply(model));
-            let made = made.and_then(|model| stream.apply(layout.apply(model)));
+            let made = made.and_then(|model| wishes.apply_network(model));
             made.and_then(|model| {
                 if plan || svg.is_some() {
-                    inspect_plan(&model, backend.as_ref(), plan, svg.as_deref(), &memory)
+                    inspect_plan(&model, backend.as_ref(), plan, svg.as_deref(), &wishes)
                 } else {
-                    inspect(&memory.apply(model), backend, clock, json, width, html.as_deref())
+                    inspect(&wishes.apply_memory(model), backend, clock, json, width, html.as_deref())
                 }
             })
         }
-        Command::Compile {
-            model,
-            output,
-            backend,
-            link_section,
-            integers,
-            layout,
-            memory,
-            stream,
-            c,
-            dimensions,
-            origin,
-        } => {
+        Command::Compile { model, output, backend, link_section, integers, wishes, c, dimensions, origin } => {
             let checked = overwrites_none(&integers.read(&model), &[&output]).and_then(|()| is_module(&output, c));
             let opened = checked.and_then(|()| open(&model, &dimensions));
             let made = opened.and_then(|model| integers.apply(model));
-            let made = made.and_then(|model| stream.apply(layout.apply(model)));
+            let made = made.and_then(|model| wishes.apply_network(model));
             made.and_then(|model| {
-                if c && (memory.input_by_rows || memory.input_in_place || memory.output_by_rows) {
-                    let text = "the functions for C copy whole inputs and give whole outputs: leave out --input-by-rows, --input-in-place and --output-by-rows";
-                    return Err(Error::Environment(text.into()));
+                let interface = Interface { streaming: false, ..wishes.interface() };
+                if let (true, Some(option)) = (c, interface.first_option()) {
+                    let text =
+                        format!("the functions for C copy whole inputs and give whole outputs: leave out {option}");
+                    return Err(Error::Environment(text));
                 }
-                let (model, section) = (memory.apply(model), link_section.as_deref());
+                let (model, section) = (wishes.apply_memory(model), link_section.as_deref());
                 compile(model, &output, packed_for(backend.as_ref()), section, c.then_some(&origin))
             })
         }
@@ -372,7 +221,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "quantise")]
         Command::Run(session) => session.run(),
         #[cfg(not(feature = "quantise"))]
-        Command::Quantise { .. } => Err(without_kernels()),
+        Command::Quantise(_) | Command::Run(_) => Err(without_kernels()),
         Command::New(new) => new.run(),
         Command::Template(template) => template.run(),
     };
@@ -383,6 +232,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The arguments of a command that this build does not have.
+#[cfg(not(feature = "quantise"))]
+#[derive(clap::Args)]
+struct Ignored {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _arguments: Vec<String>,
 }
 
 /// What a build without kernels cannot do, and where to find one with them.
@@ -455,10 +312,10 @@ fn inspect_plan(
     target: Option<&Target>,
     is_printed: bool,
     svg: Option<&Path>,
-    memory: &MemoryWishes,
+    wishes: &Wishes,
 ) -> Result<()> {
     let backend = target.map_or(Backend::Dsp, |target| target.backend);
-    let after = memory.apply(model.clone()).compile(backend)?;
+    let after = wishes.apply_memory(model.clone()).compile(backend)?;
     if let Some(path) = svg {
         let before = model.compile(backend)?;
         let plans = [("whole tensors", &before), ("by rows", &after)];

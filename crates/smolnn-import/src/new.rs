@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use smolnn_import::{Backend, Error, Manifest, Model, Program, ReportedTensor, Result};
+use smolnn_import::{Backend, Error, Manifest, Model, Program, Result};
 
 use super::chips::{self, Chip, Memory, Start};
+use super::wishes::Wishes;
 use super::{save, say};
+
+mod firmware;
 
 /// What to make.
 #[derive(Args)]
@@ -25,9 +28,8 @@ pub struct New {
     /// Make integers of a float model by this calibration data, when the project is built: .npy or .npz, samples along the first axis, or a folder of such files.
     #[arg(long, value_name = "PATH", requires = "model")]
     data: Option<PathBuf>,
-    /// Run layers by rows for the least memory, as `smolnn inspect --plan --least-arena` shows it.
-    #[arg(long)]
-    least_arena: bool,
+    #[command(flatten)]
+    wishes: Wishes,
     /// On Embassy, with its HAL, which reads sensors, and its clock.
     #[arg(long)]
     embassy: bool,
@@ -63,21 +65,6 @@ pub struct Origin {
 
 /// A network that comes with the command, and a picture for it.
 const DIGITS: &[u8] = include_bytes!("../templates/models/digits.tflite");
-
-const DIGITS_ITEMS: &str = "\
-/// 8×8 pixels of ink, 0 to 16: a handwritten zero.
-const PICTURE: [u8; 64] = [
-    0, 0, 5, 12, 1, 6, 0, 0, //
-    0, 0, 11, 12, 0, 16, 2, 0, //
-    0, 0, 16, 5, 0, 12, 4, 0, //
-    0, 3, 15, 0, 0, 8, 4, 0, //
-    0, 7, 12, 0, 0, 4, 7, 0, //
-    0, 2, 15, 1, 1, 12, 5, 0, //
-    0, 0, 16, 11, 12, 15, 3, 0, //
-    0, 0, 4, 12, 12, 3, 0, 0, //
-];
-
-";
 
 /// The model that the project runs.
 struct Source {
@@ -150,10 +137,14 @@ impl New {
         let flags = self.chip.cpu.map_or_else(String::new, |cpu| format!("-Ctarget-cpu={cpu}"));
         let backend = Backend::for_target(self.chip.triple, &flags);
         let Some(path) = &self.model else {
+            if let Some(option) = self.wishes.interface().first_option() {
+                let text = format!("{option} is for a model of yours: name it, as in --model model.tflite");
+                return Err(Error::Environment(text));
+            }
             let model = Model::read("digits", DIGITS)?;
             return Ok(Source {
                 module: model.name().into(),
-                program: self.wished(model.clone()).compile(backend)?,
+                program: self.wishes.apply(model)?.compile(backend)?,
                 file: "digits.tflite".into(),
                 files: vec![("digits.tflite".into(), DIGITS.into())],
                 is_digits: true,
@@ -164,8 +155,19 @@ impl New {
         if let Some(data) = &self.data {
             model = quantised(model, data)?;
         }
-        let program = self.wished(model.clone()).compile(backend)?;
-        self.fits(&program, || Ok(model.clone().least_arena().compile(backend)?.arena_bytes()))?;
+        if let (Some(_), Some(option)) = (model.manifest(), self.wishes.interface().first_option()) {
+            let text = format!("a wake word takes what its front end makes of sound, as a whole: leave out {option}");
+            return Err(Error::Environment(text));
+        }
+        let model = self.wishes.apply_network(model)?;
+        let program = self.wishes.apply_memory(model.clone()).compile(backend)?;
+        self.fits(&program, || {
+            // What a model has no rows of is no way out for it.
+            let ways =
+                [("--least-arena", model.clone().least_arena()), ("--input-by-rows", model.clone().input_by_rows())];
+            let least = ways.map(|(option, model)| Some((option, model.compile(backend).ok()?.arena_bytes())));
+            least.into_iter().flatten().collect()
+        })?;
         let mut paths = vec![(file_name(path), path.clone())];
         paths.extend(model.manifest().map(|Manifest { model, .. }| (model.clone(), path.with_file_name(model))));
         if let Some(data) = &self.data {
@@ -201,11 +203,6 @@ impl New {
         }
     }
 
-    /// The model with what is wished of its memory.
-    fn wished(&self, model: Model) -> Model {
-        if self.least_arena { model.least_arena() } else { model }
-    }
-
     /// The RAM that the project is linked to: the larger one where the model leaves no room for the stack in the first.
     fn ram(&self, program: &Program) -> Memory {
         const STACK: u64 = 16 << 10;
@@ -214,8 +211,8 @@ impl New {
         large_ram.filter(|_| taken > ram.length).unwrap_or(ram)
     }
 
-    /// Refuses a model that the chip has no room for. `least` gives the least arena.
-    fn fits(&self, program: &Program, least: impl FnOnce() -> Result<usize>) -> Result<()> {
+    /// Refuses a model that the chip has no room for. `ways` gives options, and the arenas that the model has with them.
+    fn fits(&self, program: &Program, ways: impl FnOnce() -> Vec<(&'static str, usize)>) -> Result<()> {
         let title = self.chip.title;
         let (taken, room) = (program.constant_bytes() as u64, self.chip.flash.length);
         if taken > room {
@@ -227,10 +224,12 @@ impl New {
         let states = program.state_bytes() as u64;
         let (taken, room) = (program.arena_bytes() as u64 + states, self.ram(program).length);
         if taken > room {
-            let least = least()? as u64 + states;
-            let way_out = if least < taken { format!("with --least-arena it takes {least}; ") } else { String::new() };
+            let ways = ways().into_iter().map(|(option, arena)| (option, arena as u64 + states));
+            let ways =
+                ways.filter(|&(_, less)| less < taken).map(|(option, less)| format!("with {option} it takes {less}; "));
             let text = format!(
-                "the model takes {taken} bytes of RAM, and the {title} has {room}: {way_out}choose a larger chip or a smaller model"
+                "the model takes {taken} bytes of RAM, and the {title} has {room}: {}choose a larger chip or a smaller model",
+                ways.collect::<String>()
             );
             return Err(Error::Environment(text));
         }
@@ -239,7 +238,7 @@ impl New {
 
     /// All files of the project.
     fn files(&self, name: &str, source: &Source, dependency: &str) -> Vec<(String, Vec<u8>)> {
-        let chip = self.chip;
+        let (chip, interface) = (self.chip, self.wishes.interface());
         let embassy = chip.embassy.filter(|_| self.embassy);
         let configured = embassy.filter(|embassy| !embassy.configure.is_empty());
         let flashing = chip.flashing.replace("{{triple}}", chip.triple).replace("{{name}}", name);
@@ -286,7 +285,8 @@ impl New {
             ("dependencies", embassy.map_or(chip.crates, |embassy| embassy.crates).join("\n")),
             ("link", link(chip)),
             ("open", self.open(&source.file)),
-            ("wishes", if self.least_arena { ".least_arena()".into() } else { String::new() }),
+            ("wishes", self.wishes.calls()),
+            ("options", self.wishes.options()),
             ("model", source.module.clone()),
             ("model_path", in_a_shell(&format!("models/{}", source.file))),
             (
@@ -295,10 +295,10 @@ impl New {
                     format!(" --data {}", in_a_shell(&format!("models/{}", file_name(data))))
                 }),
             ),
-            ("uses", uses(source).into()),
-            ("listen", listen(source)),
-            ("items", if source.is_digits { DIGITS_ITEMS.into() } else { String::new() }),
-            ("infer", infer(source, if is_qemu { "println" } else { "info" })),
+            ("uses", firmware::uses(source).into()),
+            ("listen", firmware::listen(source)),
+            ("items", firmware::items(source, interface)),
+            ("infer", firmware::infer(source, interface, if is_qemu { "println" } else { "info" })),
             // Embassy's HALs bring it along.
             ("boot", if embassy.is_none() { chip.boot.into() } else { String::new() }),
             ("hal", embassy.map_or("", |embassy| embassy.hal).into()),
@@ -348,7 +348,7 @@ impl Template {
                     model: None,
                     dimensions: Vec::new(),
                     data: None,
-                    least_arena: false,
+                    wishes: Wishes::default(),
                     embassy,
                     origin,
                 };
@@ -505,61 +505,6 @@ fn link(chip: &Chip) -> String {
     let lines = "println!(\"cargo::rustc-link-search={}\", env!(\"CARGO_MANIFEST_DIR\")); // there lies memory.x\n\
                  println!(\"cargo::rerun-if-changed=memory.x\");";
     chip.memory.map_or_else(String::new, |_| lines.into())
-}
-
-/// What `main.rs` imports for the model.
-fn uses(source: &Source) -> &'static str {
-    match source {
-        Source { is_digits: true, .. } => "use smolnn::Argmax;",
-        Source { is_wake_word: true, .. } => "use smolnn::signal::micro::MicroFrontend;\nuse smolnn::stream::WakeWord;",
-        _ => "",
-    }
-}
-
-/// What is made of the model before it runs.
-fn listen(source: &Source) -> String {
-    if !source.is_wake_word {
-        return String::new();
-    }
-    let module = &source.module;
-    format!(
-        "// Sound becomes features, features probabilities, and the detector of the manifest decides.\n\
-         let mut ears = WakeWord::new(MicroFrontend::default(), model, {module}::DETECTOR);"
-    )
-}
-
-/// The lines that run the model once and tell what it gives.
-fn infer(source: &Source, print: &str) -> String {
-    if source.is_digits {
-        return format!(
-            "let scores = model.infer(&PICTURE.map(|ink| (i16::from(ink) * 255 / 16 - 128) as i8));\n\
-             {print}!(\"this is a {{}}\", scores.argmax());"
-        );
-    }
-    if source.is_wake_word {
-        return format!(
-            "// 10 ms of sound, 16 000 samples per second: put the microphone's here. A block may have any length.\n\
-             let block = [0_i16; 160];\n\
-             if let Some(heard) = ears.push(&block) {{\n    {print}!(\"heard at {{}} ms\", heard.milliseconds(16_000));\n}}"
-        );
-    }
-    let report = source.program.report();
-    let numbered = |kind: &str, tensors: &[ReportedTensor]| -> Vec<String> {
-        if let [_] = tensors { vec![kind.into()] } else { (0..tensors.len()).map(|i| format!("{kind}_{i}")).collect() }
-    };
-    let inputs = numbered("input", &report.inputs).into_iter().zip(&report.inputs).map(|(name, tensor)| {
-        let length: usize = tensor.shape.iter().product();
-        let shape = &tensor.shape;
-        if &*tensor.element == "FLOAT32" || tensor.zero_points.len() == 1 {
-            format!("model.set_{name}(&[0.0; {length}]); // put the sensor's values here, as real numbers: {shape:?}, the last dimension fastest\n")
-        } else {
-            format!("model.{name}_mut().fill(0); // put the values here: {length} of {}, {shape:?}, the last dimension fastest\n", tensor.element)
-        }
-    });
-    let outputs = numbered("output", &report.outputs)
-        .into_iter()
-        .map(|name| format!("{print}!(\"{name}: {{:?}}\", model.{name}());"));
-    inputs.collect::<String>() + "model.run();\n" + &outputs.collect::<Vec<_>>().join("\n")
 }
 
 /// The commands that get the tools which the project needs.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use smolnn_import::{Backend, Element, Error, Labels, Program, Result, Runner, Tensor, TensorId, npy};
 
+use super::wishes::{IntegerWish, StreamWish};
 use super::{save, say};
 
 /// What to run, and what to do with the outputs.
@@ -32,9 +33,9 @@ pub struct Session {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]
-    integers: super::IntegerWish,
+    integers: IntegerWish,
     #[command(flatten)]
-    stream: super::StreamWish,
+    stream: StreamWish,
     /// The length of a dimension that an .onnx file leaves open: time=49.
     #[arg(long = "dimension", value_name = "NAME=LENGTH", value_parser = super::dimension)]
     dimensions: Vec<(String, usize)>,

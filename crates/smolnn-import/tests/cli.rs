@@ -101,7 +101,7 @@ fn inspect_shows_the_plan_and_what_a_budget_does_to_it() {
     assert_eq!(success(&["inspect", text(&digits), "--plan", "--budget", &bytes(&whole).to_string()]), whole);
     let refused = failure(1, &["inspect", text(&digits), "--budget", "200"]);
     let hopeless = failure(1, &["inspect", text(&digits), "--budget", "8"]);
-    assert!(hopeless.contains(&format!("at least {} bytes, its least arena;", bytes(&least))), "{hopeless}");
+    assert!(hopeless.contains(&format!("at least {} bytes, its least arena\n", bytes(&least))), "{hopeless}");
     // Parts along the width are the last resort of a budget.
     let split = success(&["inspect", text(&digits), "--plan", "--least-arena", "--split-width"]);
     assert!(split.contains("parts along the width") && split.contains("part 2, columns"), "{split}");
@@ -750,9 +750,9 @@ fn quantise_says_what_is_wrong_and_writes_nothing() {
     assert!(to("-o", &scratch("refused.tflite")).contains("the module is written as Rust"));
     assert!(to("-o", &scratch("missing").join("model.rs")).contains("missing:"));
     assert!(to("--html", &scratch("missing").join("page.html")).contains("missing:"));
-    for budget in ["nan", "-1"] {
-        let budget = format!("--budget={budget}");
-        let said = failure(2, &["quantise", text(&model), "--data", "missing.npy", "--int16", "auto", &budget]);
+    for ratio in ["nan", "-1"] {
+        let ratio = format!("--snr={ratio}");
+        let said = failure(2, &["quantise", text(&model), "--data", "missing.npy", "--int16", "auto", &ratio]);
         assert!(said.contains("a ratio in decibels"), "{said}");
     }
     let dimension = failure(1, &["quantise", text(&model), "--data", text(&calibration), "--dimension", "time=49"]);
@@ -761,7 +761,7 @@ fn quantise_says_what_is_wrong_and_writes_nothing() {
 }
 
 #[test]
-fn quantise_keeps_layers_in_int16_as_far_as_the_budget_says() {
+fn quantise_keeps_layers_in_int16_as_far_as_the_ratio_says() {
     let (model, calibration) = (data("quantise/digits.tflite"), data("quantise/digits.npz"));
     let json = |more: &[&str]| {
         let arguments = ["quantise", text(&model), "--data", text(&calibration), "--ranges", "min-max", "--json"];
@@ -769,7 +769,7 @@ fn quantise_keeps_layers_in_int16_as_far_as_the_budget_says() {
         serde_json::from_str::<serde_json::Value>(&said).expect("JSON")
     };
     let snr = |report: &serde_json::Value| report["output_snr"].as_f64().expect("a ratio");
-    let (narrow, wide) = (json(&[]), json(&["--int16", "auto", "--budget", "75"]));
+    let (narrow, wide) = (json(&[]), json(&["--int16", "auto", "--snr", "75"]));
     assert!(snr(&wide) > snr(&narrow) + 3.0, "{} {}", snr(&wide), snr(&narrow));
     let numbers = |report: &serde_json::Value, what: &str| {
         report["layers"].as_array().expect("layers").iter().filter(|layer| layer["numbers"] == what).count()

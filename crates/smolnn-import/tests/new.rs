@@ -190,6 +190,39 @@ fn a_large_model_gets_the_large_memory_or_a_way_out() {
     assert!(read(&least, "build.rs").contains("Model::open(\"models/digits.tflite\")?.least_arena().emit()"));
 }
 
+/// What `inspect` and `compile` can be told of a model, a project can be told too: `cargo xtask chips` runs some of them.
+#[test]
+fn options_of_a_model_go_into_its_project() {
+    let digits = root().join("tests/data/digits/digits.tflite");
+    let with = |options: &[&'static str]| [&["--chip", "qemu-m4", "--model", text(&digits)][..], options].concat();
+    let rows = made("rows", &with(&["--input-by-rows", "--flash-budget", "8k"]));
+    let build = read(&rows, "build.rs");
+    assert!(build.contains(".tflite\")?.input_by_rows().flash_budget(8192).emit()"), "{build}");
+    assert!(read(&rows, "src/main.rs").contains("for _ in 0..digits::ROWS {"), "{}", read(&rows, "src/main.rs"));
+    // The command of the project's README counts what the project has.
+    assert!(read(&rows, "README.md").contains("digits.tflite --backend dsp --input-by-rows --flash-budget 8192`"));
+    let in_place =
+        read(&made("in-place", &with(&["--input-in-place", "--least-arena", "--split-width"])), "src/main.rs");
+    assert!(in_place.contains("static INPUT: digits::Input = [0; 64];") && in_place.contains("model.run(&INPUT);"));
+    let model = root().join("tests/data/converter/recurrent_behind_causal/model.tflite");
+    let stream = made("stream", &["--chip", "qemu-m4", "--model", text(&model), "--streaming", "1,1"]);
+    assert!(read(&stream, "build.rs").contains("?.streaming(1, 1)?.emit()"));
+    let main = read(&stream, "src/main.rs");
+    assert!(main.contains("model.set_input(&[0.0; 3]); // put the values here that are new in the stream"), "{main}");
+    let planes = root().join("tests/data/onnx/networks/mlp_script_opset11/model.onnx");
+    let last =
+        made("last", &["--chip", "qemu-m4", "--model", text(&planes), "--dimension", "batch=2", "--channels-last"]);
+    assert!(read(&last, "build.rs").contains(".channels_last_inputs().channels_last_outputs().emit()"));
+    // The network that comes along takes a picture as a whole; no wake word goes by rows.
+    let error = refused("rows-of-none", 1, &["--chip", "qemu-m4", "--input-by-rows"]);
+    assert!(error.contains("--input-by-rows is for a model of yours"), "{error}");
+    let word = root().join("tests/data/hello_ferris/hello_ferris.json");
+    let error = refused("rows-of-sound", 1, &["--chip", "qemu-m4", "--model", text(&word), "--input-in-place"]);
+    assert!(error.contains("leave out --input-in-place"), "{error}");
+    let error = refused("no-rows", 1, &with(&["--output-by-rows"]));
+    assert!(error.contains("output by rows for models with one"), "{error}");
+}
+
 /// The names of files come into source text.
 #[test]
 fn names_of_models_are_text_and_modules() {
