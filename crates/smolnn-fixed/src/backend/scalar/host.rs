@@ -1,7 +1,9 @@
 //! The cores' arithmetic in Rust, for tests on a host that forces one of the backends: two pixels to a word, four weights to a
 //! word. What goes from the sums to the outputs is the common Rust of this folder.
 
-use super::kernels::{Core, DenseSums, GEOMETRY, Multiply, Sums};
+use super::depthwise_taps::{Kernels, LANES, Taps};
+use super::kernels::{Core, DenseSums, GEOMETRY, Kernel, Multiply, Sums};
+use super::rounding::Rounding;
 use crate::Backend;
 
 /// The core of the host: its kernels are plain Rust with the arithmetic of the backend that is forced.
@@ -10,6 +12,10 @@ pub(super) struct Host;
 impl Core for Host {
     const QUAD: Multiply = quad;
     const PAIR: Option<Multiply> = if matches!(Backend::CURRENT, Backend::V6m) { None } else { Some(pair) };
+
+    const DEPTHWISE_TAPS: Kernels = [taps::<LANES, false>, taps::<1, false>];
+    const DEPTHWISE_NEIGHBOURS: Option<Kernel<Taps>> =
+        if matches!(Backend::CURRENT, Backend::V6m) { None } else { Some(taps::<LANES, true>) };
 
     /// The block's weights lie four to a word, each plus 128, as on the Arm cores; or they are plain bytes, as on RV32.
     unsafe fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
@@ -34,6 +40,41 @@ impl Core for Host {
                 sums[index] = sums[index].wrapping_sub(sums[index + 1] << 8);
             }
         }
+    }
+}
+
+/// Some pixels of a depthwise convolution; of neighbours a row of the table has the columns of all of them.
+///
+/// # Safety
+/// The pointers are good for the table's taps, for the channels, and for as many pixels.
+unsafe extern "C" fn taps<const PIXELS: usize, const NEIGHBOURS: bool>(taps: *mut Taps) {
+    // SAFETY: the caller gives a reference.
+    let taps = unsafe { &*taps };
+    let finish = Rounding::finish_int8(taps.offset);
+    let (mut weights, mut channel) = (taps.weights, 0);
+    while weights < taps.end {
+        let input = channel / taps.multiplier;
+        let mut sums = [0; PIXELS];
+        for tap in 0..taps.depth {
+            let (row, column) = (tap / taps.columns, tap % taps.columns);
+            for (pixel, sum) in sums.iter_mut().enumerate() {
+                let place = match NEIGHBOURS {
+                    true => row * (taps.columns + PIXELS - 1) + column + pixel,
+                    false => tap * PIXELS + pixel,
+                };
+                // SAFETY: the table has this place, and each tap in it the channels of the input; every tap has a weight for each output.
+                unsafe {
+                    *sum += i32::from(*taps.tap(*taps.table.add(place)).wrapping_add(input)) * i32::from(*weights);
+                }
+            }
+            weights = weights.wrapping_add(1);
+        }
+        let others = [0, taps.others[0], taps.others[1], taps.others[2]];
+        for (sum, other) in sums.into_iter().zip(others) {
+            // SAFETY: there is a channel for every output, and each pixel has the output.
+            unsafe { *taps.output.add(channel + other) = finish(sum, &*taps.channels.add(channel)) };
+        }
+        channel += 1;
     }
 }
 

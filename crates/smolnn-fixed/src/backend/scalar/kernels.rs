@@ -2,7 +2,8 @@
 //! allow some.
 
 use super::dense::rows;
-use super::depthwise::{Block, Line, Pixel, channels};
+use super::depthwise::{Block, Line, channels};
+use super::depthwise_taps::{Kernels, Taps};
 use super::pack::{DENSE_ROWS, Geometry};
 use super::rounding::Rounding;
 use crate::Backend;
@@ -109,8 +110,10 @@ pub(super) trait Core {
     const CLAMPS: bool = false;
     /// A row of a 3×3 depthwise convolution, at stride 1 and at stride 2.
     const DEPTHWISE_LINES: Option<[Kernel<Line>; 2]> = None;
-    /// Eight channels at a time of a pixel of a depthwise convolution with any kernel.
-    const DEPTHWISE_PIXEL: Option<Kernel<Pixel>> = None;
+    /// Depthwise convolutions by a table of taps: four pixels with taps of their own, and one pixel.
+    const DEPTHWISE_TAPS: Kernels;
+    /// The same for four pixels whose windows are neighbours.
+    const DEPTHWISE_NEIGHBOURS: Option<Kernel<Taps>> = None;
     /// Whether code for encodings that few layers have stands apart from the loops, which it makes long.
     const RARE_APART: bool = false;
     /// Four pixels, two to a word.

@@ -14,6 +14,8 @@ mod conv2d;
 mod dense;
 #[cfg(bodies = "scalar")]
 mod depthwise;
+#[cfg(bodies = "scalar")]
+mod depthwise_taps;
 #[cfg(core = "host")]
 mod host;
 #[cfg(bodies = "scalar")]

@@ -3,8 +3,8 @@
 //! Convolution: output channels in blocks of [`Geometry::block`]; in a block, the weights of one depth stand side by side, one byte
 //! each (\[depth\]\[channel\]), the depth filled up with zeros to a multiple of four, the last block with channels of zeros.
 //!
-//! Depthwise convolution: the weights of one channel stand side by side (\[channel\]\[tap\]) if the kernel is 3×3, else they
-//! stay as they are (\[tap\]\[channel\]). With one input channel and several outputs it is a convolution, and packed as such.
+//! Depthwise convolution: the weights of one channel stand side by side (\[channel\]\[tap\]). With one input channel and several
+//! outputs it is a convolution, and packed as such.
 //!
 //! Dense layer, to int8 or to int16: as a convolution, but the depth is not filled up, and blocks are of [`Geometry::dense_block`]
 //! outputs; what does not fill those makes blocks of 1 to 4, in which the weights of an output lie together on the Arm cores. In full
@@ -37,6 +37,9 @@ const PRODUCTS: usize = 2;
 
 /// The largest number of outputs of a dense layer's block that is not a full one.
 pub(crate) const DENSE_ROWS: usize = 4;
+
+/// Pixels of a depthwise convolution that are computed at a time by a table of their taps.
+pub(crate) const TAP_LANES: usize = 4;
 
 /// The properties of a core that the layout of packed weights depends on.
 pub(crate) struct Geometry {
@@ -132,7 +135,7 @@ impl Geometry {
     /// and below is a row of zero points then.
     pub(crate) const fn slides_over(&self, shape: &DepthwiseConv2dShape) -> bool {
         self.slides
-            && is_by_channel(shape)
+            && is_three_by_three(shape)
             && shape.columns().dilation() == 1
             && shape.columns().stride() <= 2
             && shape.columns().before() <= 1
@@ -163,9 +166,28 @@ pub(crate) const fn is_padded(shape: &Conv2dShape) -> bool {
     !(shape.rows().is_unpadded() && shape.columns().is_unpadded())
 }
 
-/// Whether the weights of a depthwise convolution are stored channel by channel: 3×3 kernels.
-pub(crate) const fn is_by_channel(shape: &DepthwiseConv2dShape) -> bool {
+/// Whether a depthwise convolution runs by the loops of 3×3 kernels: with one output per input channel.
+pub(crate) const fn is_three_by_three(shape: &DepthwiseConv2dShape) -> bool {
     shape.rows().kernel() == 3 && shape.columns().kernel() == 3 && shape.multiplier() == 1
+}
+
+/// Whether neighbouring pixels of a depthwise convolution see neighbouring columns, of which each tap of the one is the next tap of the other; a
+/// row has as many pixels as are computed at a time.
+#[cfg(bodies = "scalar")]
+pub(crate) const fn are_neighbours(shape: &DepthwiseConv2dShape) -> bool {
+    shape.columns().stride() == 1 && shape.columns().dilation() == 1 && shape.output().width >= TAP_LANES
+}
+
+/// Words of the table of taps of a depthwise convolution that has one.
+pub(crate) const fn table_words(shape: &DepthwiseConv2dShape) -> u64 {
+    let pixels = if is_three_by_three(shape) {
+        0
+    } else if shape.output().width == 1 {
+        1
+    } else {
+        TAP_LANES
+    };
+    pixels as u64 * shape.depth() as u64
 }
 
 /// Padding behind the last column.
@@ -263,7 +285,7 @@ pub(crate) const fn needs(backend: Backend, shape: &PackedShape) -> Needs {
             } else {
                 byte_words(shape.input().channels)
             };
-            (byte_words(shape.weights()), padding)
+            (byte_words(shape.weights()), table_words(shape) + padding)
         }
         PackedShape::Dense(shape) | PackedShape::DenseToInt16(shape) => {
             (geometry.dense_block_of(shape, usize::MAX).word, 0)
@@ -296,10 +318,8 @@ pub(crate) fn write(
             let place = |channel: usize| (channel / block * block * padded + channel % block, block);
             Some(writer.write(place, output, words, channels))
         }
-        PackedShape::DepthwiseConv2d(shape) => {
-            let by_channel = is_by_channel(shape);
-            let place = |channel: usize| if by_channel { (channel * rows.depth, 1) } else { (channel, rows.outputs) };
-            Some(writer.write(place, output, words, channels))
+        PackedShape::DepthwiseConv2d(_) => {
+            Some(writer.write(|channel| (channel * rows.depth, 1), output, words, channels))
         }
         PackedShape::Dense(shape) | PackedShape::DenseToInt16(shape) => {
             let place = |channel: usize| {

@@ -5,7 +5,8 @@
 //! end the upper pixel's sum is U, the lower one's T − 2^16·U modulo 2^32. Seven instructions for four
 //! multiply-accumulates, where MUL and ADD take eight, and half of the loads.
 
-use super::depthwise::{Line, Pixel};
+use super::depthwise::Line;
+use super::depthwise_taps::{Kernels, Taps};
 use super::kernels::{Core, DenseSums, Job, Kernel, Multiply, Sums};
 
 /// The core: 31 registers hold the sums of a block and what a row of pixels needs.
@@ -16,7 +17,8 @@ impl Core for Rv32 {
     const DENSE_BLOCKS: Option<Kernel<Job>> = Some(tile::dense_blocks);
     const CLAMPS: bool = true;
     const DEPTHWISE_LINES: Option<[Kernel<Line>; 2]> = Some([tile::depthwise_line, tile::depthwise_line_two]);
-    const DEPTHWISE_PIXEL: Option<Kernel<Pixel>> = Some(tile::depthwise_pixel);
+    const DEPTHWISE_TAPS: Kernels = [tile::taps_four, tile::taps_one];
+    const DEPTHWISE_NEIGHBOURS: Option<Kernel<Taps>> = Some(tile::taps_neighbours);
     const QUAD: Multiply = quad;
     const PAIR: Option<Multiply> = Some(pair);
 
@@ -56,7 +58,7 @@ unsafe fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
 mod tile {
     use core::arch::naked_asm;
 
-    use super::super::depthwise::{Line, Pixel};
+    use super::super::depthwise::Line;
     use super::super::kernels::Job;
 
     /// Two depths of one channel times one pair of pixels. The words are in `$x0`, `$x1`, the weights in `$w0`, `$w1`, the
@@ -1120,138 +1122,6 @@ mod tile {
         )
     }
 
-    /// Adds one channel of the tap at a3 times its weight at a5 to `$sum`; a6 and a7 are overwritten.
-    macro_rules! tap {
-        ($at:literal, $sum:literal) => {
-            concat!(
-                "lb a6, ",
-                $at,
-                "(a3)\n",
-                "lb a7, ",
-                $at,
-                "(a5)\n",
-                "mul a6, a6, a7\n",
-                "add ",
-                $sum,
-                ", ",
-                $sum,
-                ", a6\n",
-            )
-        };
-    }
-
-    /// A pixel of a depthwise convolution, eight channels at a time.
-    ///
-    /// # Safety
-    /// For 8 · `blocks` channels, `rows` times `columns` taps and weights can be read at the pixel's steps, the channels' parameters
-    /// read and the outputs written. None of these counts is 0.
-    //
-    // | register | in the loops over taps                        | behind them                       |
-    // |----------|-----------------------------------------------|-----------------------------------|
-    // | a0       | the pixel                                     | the block's channels              |
-    // | a1       | first tap of the row                          | taken by the arithmetic           |
-    // | a2       |                                               | the block's outputs               |
-    // | a3, a5   | the tap; its weights                          |                                   |
-    // | a6, a7   | value and weight of a channel                 | bounds of the clamp               |
-    // | t0, t1   | taps of the row and rows that are left        | bias, mantissa                    |
-    // | t2       | `row_step`                                    | shift                             |
-    // | t3       | `column_step`                                 |                                   |
-    // | t4, t5   | `weight_step`, `weight_row_step`              |                                   |
-    // | s0 to s7 | sums of the channels                          | the outputs                       |
-    // | ra       |                                               | rounding constant                 |
-    //
-    // | stack  | holds                       | stack  | holds                   |
-    // |--------|-----------------------------|--------|-------------------------|
-    // | 0(sp)  | the pixel                   | 16(sp) | the block's outputs     |
-    // | 4(sp)  | first tap, at the block     | 20(sp) | `offset`                |
-    // | 8(sp)  | its weights                 | 24(sp) | blocks that are left    |
-    // | 12(sp) | the block's channels        |        |                         |
-    #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn depthwise_pixel(pixel: *mut Pixel) {
-        naked_asm!(
-            enter!(),
-            "addi sp, sp, -48
-             sw a0, 0(sp)
-             lw a1, 0(a0)
-             sw a1, 4(sp)
-             lw a1, 4(a0)
-             sw a1, 8(sp)
-             lw a1, 8(a0)
-             sw a1, 12(sp)
-             lw a1, 12(a0)
-             sw a1, 16(sp)
-             lw a1, 16(a0)
-             sw a1, 20(sp)
-             lw a1, 28(a0)
-             sw a1, 24(sp)
-             2:
-             lw a0, 0(sp)
-             lw a1, 4(sp)
-             lw a5, 8(sp)
-             lw t1, 32(a0)
-             lw t2, 40(a0)
-             lw t3, 44(a0)
-             lw t4, 48(a0)
-             lw t5, 52(a0)
-             li s0, 0
-             li s1, 0
-             li s2, 0
-             li s3, 0
-             li s4, 0
-             li s5, 0
-             li s6, 0
-             li s7, 0
-             3:
-             mv a3, a1
-             lw t0, 36(a0)
-             4:",
-            tap!("0", "s0"),
-            tap!("1", "s1"),
-            tap!("2", "s2"),
-            tap!("3", "s3"),
-            tap!("4", "s4"),
-            tap!("5", "s5"),
-            tap!("6", "s6"),
-            tap!("7", "s7"),
-            "add a3, a3, t3
-             add a5, a5, t4
-             addi t0, t0, -1
-             bnez t0, 4b
-             add a1, a1, t2
-             add a5, a5, t5
-             addi t1, t1, -1
-             bnez t1, 3b
-             lw a6, 20(a0)
-             lw a7, 24(a0)
-             lw a0, 12(sp)
-             lw a2, 16(sp)",
-            dense_output!("s0", "0", "4", "8", "0"),
-            dense_output!("s1", "12", "16", "20", "1"),
-            dense_output!("s2", "24", "28", "32", "2"),
-            dense_output!("s3", "36", "40", "44", "3"),
-            dense_output!("s4", "48", "52", "56", "4"),
-            dense_output!("s5", "60", "64", "68", "5"),
-            dense_output!("s6", "72", "76", "80", "6"),
-            dense_output!("s7", "84", "88", "92", "7"),
-            "addi a0, a0, 96
-             sw a0, 12(sp)
-             addi a2, a2, 8
-             sw a2, 16(sp)
-             lw a0, 4(sp)
-             addi a0, a0, 8
-             sw a0, 4(sp)
-             lw a0, 8(sp)
-             addi a0, a0, 8
-             sw a0, 8(sp)
-             lw a0, 24(sp)
-             addi a0, a0, -1
-             sw a0, 24(sp)
-             bnez a0, 2b
-             addi sp, sp, 48",
-            leave!(),
-        )
-    }
-
     /// Sums of four channels and two pixels, which share one word per depth: [channel·4 + pixel].
     ///
     /// # Safety
@@ -1298,4 +1168,8 @@ mod tile {
             leave!(),
         )
     }
+
+    mod taps;
+
+    pub(super) use taps::{taps_four, taps_neighbours, taps_one};
 }

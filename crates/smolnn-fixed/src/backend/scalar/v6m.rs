@@ -6,6 +6,7 @@
 //! register less one offset points to both.
 
 use super::depthwise::Block;
+use super::depthwise_taps::{Kernels, LANES, Taps};
 use super::kernels::{Core, DenseRows, DenseSums, Kernel, Multiply, Outputs, Sums, by_halves};
 use super::pack::DENSE_ROWS;
 use super::rounding::Rounding;
@@ -17,6 +18,7 @@ pub(super) struct V6m;
 impl Core for V6m {
     // A product of 64 bits takes hundreds of bytes.
     const RARE_APART: bool = true;
+    const DEPTHWISE_TAPS: Kernels = [taps_four, taps_one];
     const QUAD: Multiply = quad;
     const PAIR: Option<Multiply> = None;
     const DENSE_ROWS: [DenseRows; DENSE_ROWS] =
@@ -95,6 +97,58 @@ unsafe fn depthwise<const PIXELS: usize>(block: &Block, kernel: Depthwise) {
             });
         }
         first = end;
+    }
+}
+
+/// Sums of some channels by a table of taps: those of the next channels, of which there are so many.
+type SumsOfTaps = unsafe extern "C" fn(*mut Taps, *mut i32, usize);
+
+/// Four pixels of a depthwise convolution by a table of taps.
+///
+/// # Safety
+/// The pointers are good for the table's taps, for the channels and for four pixels.
+unsafe extern "C" fn taps_four(taps: *mut Taps) {
+    // SAFETY: as the caller vouches.
+    unsafe { taps_of::<LANES>(&mut *taps, tile::taps_four) }
+}
+
+/// One pixel of a depthwise convolution by a table of taps.
+///
+/// # Safety
+/// The pointers are good for the table's taps, for the channels and for one pixel.
+unsafe extern "C" fn taps_one(taps: *mut Taps) {
+    // SAFETY: as the caller vouches.
+    unsafe { taps_of::<1>(&mut *taps, tile::taps_one) }
+}
+
+/// Pixels of a depthwise convolution by a table of taps, [`TOGETHER`] channels at a time.
+///
+/// # Safety
+/// The pointers are good for the table's taps, for the channels and for `PIXELS` pixels, for which `kernel` is.
+#[inline(always)]
+unsafe fn taps_of<const PIXELS: usize>(taps: &mut Taps, kernel: SumsOfTaps) {
+    while taps.weights < taps.end {
+        let left = (taps.end.addr() - taps.weights.addr()).checked_div(taps.depth).unwrap_or(0);
+        let count = left.min(TOGETHER);
+        let mut sums = [0; 4 * TOGETHER];
+        // SAFETY: so many channels are left, at least one; their sums have room.
+        unsafe {
+            kernel(taps, sums.as_mut_ptr(), count);
+            let end = taps.channels.wrapping_add(count);
+            tile::finish(&mut Outputs {
+                sums: sums.as_ptr(),
+                channels: taps.channels,
+                end,
+                output: taps.output,
+                stride: taps.others[0],
+                offset: taps.offset,
+                lanes: 4 * PIXELS,
+                skip: 0,
+                limit: Rounding::limit(taps.offset),
+            });
+            taps.channels = end;
+        }
+        taps.output = taps.output.wrapping_add(count);
     }
 }
 
@@ -973,4 +1027,8 @@ mod tile {
             "mov r1, r8", "stm r0!, {{r1}}"
         )
     }
+
+    mod taps;
+
+    pub(super) use taps::{taps_four, taps_one};
 }

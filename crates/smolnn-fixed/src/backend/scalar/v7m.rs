@@ -3,6 +3,7 @@
 //! upper half, rounded, to another. That is 1.5 cycles of arithmetic per product where MLA by itself takes 2.
 
 use super::depthwise::Block;
+use super::depthwise_taps::{Kernels, Taps};
 use super::kernels::{Core, DenseRows, DenseSums, Job, Kernel, Multiply, Outputs, Sums};
 use super::pack::DENSE_ROWS;
 
@@ -15,6 +16,8 @@ impl Core for V7m {
     const DENSE_ROWS: [DenseRows; DENSE_ROWS] =
         [tile::dense_row, tile::dense_two_rows, tile::dense_three_rows, tile::dense_four_rows];
     const FINISH: Option<Kernel<Outputs>> = Some(tile::finish);
+    const DEPTHWISE_TAPS: Kernels = [tile::taps_four, tile::taps_one];
+    const DEPTHWISE_NEIGHBOURS: Option<Kernel<Taps>> = Some(tile::taps_neighbours);
     const QUAD: Multiply = quad;
     const PAIR: Option<Multiply> = Some(pair);
 
@@ -285,16 +288,17 @@ mod tile {
                  ldrsb r5, [r5, r7]
                  ldrsb r12, [lr], #1\n",
                 $first,
+                // The first column is not needed any more.
                 "ldrsb r12, [lr], #1
+                 ldrsb r0, [lr], #1
                  mla r8, r1, r12, r8
                  mla r9, r2, r12, r9
                  mla r10, r3, r12, r10
                  mla r11, r4, r12, r11
-                 ldrsb r12, [lr], #1
-                 mla r8, r2, r12, r8
-                 mla r9, r3, r12, r9
-                 mla r10, r4, r12, r10
-                 mla r11, r5, r12, r11\n",
+                 mla r8, r2, r0, r8
+                 mla r9, r3, r0, r9
+                 mla r10, r4, r0, r10
+                 mla r11, r5, r0, r11\n",
             )
         };
     }
@@ -310,14 +314,14 @@ mod tile {
                  ldrsb r3, [r3, r7]
                  ldrsb r4, [r4, r7]
                  ldrsb r5, [r5, r7]
-                 ldrsb r12, [lr], #1\n",
-                $first,
-                "ldrsb r12, [lr], #1
-                 mla r8, r1, r12, r8
-                 mla r9, r4, r12, r9
                  ldrsb r12, [lr], #1
-                 mla r8, r2, r12, r8
-                 mla r9, r5, r12, r9\n",
+                 ldrsb r10, [lr], #1
+                 ldrsb r11, [lr], #1\n",
+                $first,
+                "mla r8, r1, r10, r8
+                 mla r9, r4, r10, r9
+                 mla r8, r2, r11, r8
+                 mla r9, r5, r11, r9\n",
             )
         };
     }
@@ -330,12 +334,12 @@ mod tile {
                  ldrsb r0, [r0, r7]
                  ldrsb r1, [r1, r7]
                  ldrsb r2, [r2, r7]
-                 ldrsb r12, [lr], #1\n",
-                $first,
-                "ldrsb r12, [lr], #1
-                 mla r8, r1, r12, r8
                  ldrsb r12, [lr], #1
-                 mla r8, r2, r12, r8\n",
+                 ldrsb r3, [lr], #1
+                 ldrsb r4, [lr], #1\n",
+                $first,
+                "mla r8, r1, r3, r8
+                 mla r8, r2, r4, r8\n",
             )
         };
     }
@@ -374,8 +378,8 @@ mod tile {
             // | r3, r4, r5 |                                                | next pixel's output, `stride`, rounding constant |
             // | r6         | next pointers to taps                          | the fields behind the taps, which are 72 bytes |
             // | r7         | the channel                                    | the channel                                  |
-            // | r8 to r11  | sums of the pixels                             | their outputs                                |
-            // | r12        | the weight                                     | shift                                        |
+            // | r8 to r11  | sums of the pixels; of two pixels r10 and r11 are weights | their outputs                     |
+            // | r12        | the weight; others are in what is left of r0 to r5 | shift                                    |
             // | lr         | next weight                                    | next weight                                  |
             #[unsafe(naked)]
             pub(super) unsafe extern "C" fn $name(block: *mut Block) {
@@ -905,4 +909,8 @@ mod tile {
             "pop {{r4-r9, pc}}",
         )
     }
+
+    mod taps;
+
+    pub(super) use taps::{taps_four, taps_neighbours, taps_one};
 }
