@@ -7,7 +7,7 @@
 
 use smolnn_core::excluded;
 
-use super::kernels::{Core, GEOMETRY, Job, Outputs, Sums};
+use super::kernels::{Core, GEOMETRY, Job, Multiply, Outputs, Sums};
 use super::rounding::{Rounding, Way};
 use super::winograd::winograd;
 use super::{Cpu, any, pack};
@@ -31,17 +31,20 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
         // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
         return unsafe { winograd(any(layer), input, output, scratch) };
     }
+    // A model links the loop for one or two pixels only where some of its layers leave so many.
+    let left = layer.shape.output().height * layer.shape.output().width % LANES;
+    let pair = if left == 1 || left == 2 { Cpu::PAIR } else { None };
     // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
     // Images one pixel wide gain by a copy of their own, which begins a row at every pixel.
-    unsafe { run(if layer.shape.output().width > 1 { any(layer) } else { layer }, input, output, scratch) }
+    unsafe { run(if layer.shape.output().width > 1 { any(layer) } else { layer }, pair, input, output, scratch) }
 }
 
-/// Runs the layer.
+/// Runs the layer; `pair` is [`Core::PAIR`] where one or two pixels are left behind those that come in fours.
 ///
 /// # Safety
 /// `input` and `output` are as long as the shape says and live as long as the call.
 #[inline(never)]
-unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
+unsafe fn run(layer: &Conv2d<'_>, pair: Option<Multiply>, input: *const i8, output: *mut i8, scratch: &mut [u32]) {
     let shape = &layer.shape;
     let rounding = Rounding::new(&layer.output);
     let way = rounding.way(layer.layout);
@@ -65,9 +68,11 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
         let mut walk = Walk::new(layer);
         let mut pixel = 0;
         while pixel < pixels {
-            let lanes = (pixels - pixel).min(LANES);
+            let left = pixels - pixel;
+            let lanes = left.min(if pair.is_some() && left <= 2 { Cpu::PAIR_PIXELS } else { LANES });
+            let pairs = if pair.is_some() && lanes <= Cpu::PAIR_PIXELS { 1 } else { 2 };
             // SAFETY: the column has two words for each of the depth's positions; the walk stays in the image.
-            unsafe { walk.gather(layer, input, padding, lanes, column.as_mut_ptr()) };
+            unsafe { walk.gather(layer, input, padding, lanes, pairs, column.as_mut_ptr()) };
             let mut done = 0;
             if let Some(convolve) = Cpu::CONVOLVE
                 && convolves
@@ -93,7 +98,18 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
             }
             let blocks = layer.words.chunks_exact(block_words);
             for (index, (weights, channels_here)) in blocks.zip(layer.channels.chunks(BLOCK)).enumerate().skip(done) {
-                let sums = multiply(column, weights, lanes);
+                let mut sums: Sums = [0; 4 * BLOCK];
+                let count = channels_here.len();
+                // SAFETY: the block of weights has the depth, a multiple of four, for which `Walk::gather` filled the column with one
+                // word, or two, per position; the channels are those of the block.
+                unsafe {
+                    match (pair, Cpu::PAIR) {
+                        // The call is direct where a block is small.
+                        (Some(_), Some(pair)) if pairs == 1 && BLOCK < 8 => pair(column, weights, count, &mut sums),
+                        (Some(pair), _) if pairs == 1 => pair(column, weights, count, &mut sums),
+                        _ => (Cpu::QUAD)(column, weights, count, &mut sums),
+                    }
+                }
                 // SAFETY: `lanes` pixels of `channels` outputs each lie behind `pixel`; the block's channels end
                 // within a pixel.
                 unsafe {
@@ -108,21 +124,6 @@ unsafe fn run(layer: &Conv2d<'_>, input: *const i8, output: *mut i8, scratch: &m
         // SAFETY: the output is as long as the shape says, and every element of it has been written.
         unsafe { rounding.clamp_all(output, shape.output_len()) };
     }
-}
-
-/// The column times a block of weights.
-#[inline(always)]
-fn multiply(column: &[u32], weights: &[u32], lanes: usize) -> Sums {
-    let mut sums: Sums = [0; 4 * BLOCK];
-    // SAFETY: the block of weights has the depth, a multiple of four, for which `Walk::gather` filled the column with one
-    // word, or two, per position.
-    unsafe {
-        match Cpu::PAIR {
-            Some(pair) if lanes <= 2 => pair(column, weights, &mut sums),
-            _ => (Cpu::QUAD)(column, weights, &mut sums),
-        }
-    }
-    sums
 }
 
 /// Writes the outputs of a block of channels for `lanes` pixels, which are `stride` apart.
@@ -234,8 +235,7 @@ impl Walk {
         origin
     }
 
-    /// Gathers the patches of the next `lanes` pixels. One or two make pairs of one word per position if the core has
-    /// kernels for that, more make two words; pixels that are missing are taken from the last one.
+    /// Gathers the patches of the next `lanes` pixels into so many pairs, words per position; pixels that are missing are taken from the last one.
     ///
     /// # Safety
     /// `column` has room for two words per position of the depth, `input` is the image, `padding` a pixel of zero points
@@ -246,6 +246,7 @@ impl Walk {
         input: *const i8,
         padding: *const i8,
         lanes: usize,
+        pairs: usize,
         column: *mut u32,
     ) {
         let shape = &layer.shape;
@@ -267,7 +268,6 @@ impl Walk {
                 && y + row_span < shape.input().height as isize
                 && x + column_span < shape.input().width as isize;
         }
-        let pairs = if lanes <= 2 && Cpu::PAIR.is_some() { 1 } else { 2 };
         if inside {
             let (runs, run) =
                 if columns.dilation() == 1 { (1, columns.kernel() * channels) } else { (columns.kernel(), channels) };

@@ -11,7 +11,8 @@ pub(super) struct Host;
 
 impl Core for Host {
     const QUAD: Multiply = quad;
-    const PAIR: Option<Multiply> = if matches!(Backend::CURRENT, Backend::V6m) { None } else { Some(pair) };
+    const PAIR: Option<Multiply> = Some(pair);
+    const PAIR_PIXELS: usize = if matches!(Backend::CURRENT, Backend::V6m) { 1 } else { 2 };
 
     const DEPTHWISE_TAPS: Kernels = [taps::<LANES, false>, taps::<1, false>];
     const DEPTHWISE_NEIGHBOURS: Option<Kernel<Taps>> =
@@ -78,11 +79,11 @@ unsafe extern "C" fn taps<const PIXELS: usize, const NEIGHBOURS: bool>(taps: *mu
     }
 }
 
-unsafe fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
+unsafe fn quad(column: &[u32], weights: &[u32], _: usize, sums: &mut Sums) {
     multiply::<2>(column, weights, sums);
 }
 
-unsafe fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
+unsafe fn pair(column: &[u32], weights: &[u32], _: usize, sums: &mut Sums) {
     multiply::<1>(column, weights, sums);
 }
 

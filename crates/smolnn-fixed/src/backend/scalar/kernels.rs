@@ -69,11 +69,12 @@ pub(super) struct Outputs {
 /// The pointers are good for as many blocks, pixels, taps and channels as the fields say, and none of these counts is 0.
 pub(super) type Kernel<Work> = unsafe extern "C" fn(*mut Work);
 
-/// A column of pixels times a block of weights.
+/// A column of pixels times a block of weights; of the block's channels so many are asked for, and a core may compute them all.
 ///
 /// # Safety
-/// The weights are a block of some depth, a multiple of four; the column has as many words, or twice as many for four pixels.
-pub(super) type Multiply = unsafe fn(column: &[u32], weights: &[u32], sums: &mut Sums);
+/// The weights are a block of some depth, a multiple of four; the column has as many words, or twice as many for four pixels. There is a channel, and
+/// not more than the block has.
+pub(super) type Multiply = unsafe fn(column: &[u32], weights: &[u32], channels: usize, sums: &mut Sums);
 
 /// Sums of the outputs of a block of a dense layer that is not full: inputs, weights, depth, sums.
 ///
@@ -118,8 +119,10 @@ pub(super) trait Core {
     const RARE_APART: bool = false;
     /// Four pixels, two to a word.
     const QUAD: Multiply;
-    /// Two pixels in one word. Where there is none they are run as four.
+    /// At most [`PAIR_PIXELS`](Core::PAIR_PIXELS) pixels, in one word. Where there is none they are run as four.
     const PAIR: Option<Multiply>;
+    /// The pixels that it computes.
+    const PAIR_PIXELS: usize = 2;
 
     /// Sums of Winograd's products for four tiles and [`Geometry::winograd_outputs`] output channels: `sums` by places, outputs,
     /// tiles; `columns` by places, input channels, tiles; `weights` by places, input channels, outputs.

@@ -43,14 +43,14 @@ impl Core for Rv32 {
 
 /// Four pixels times a block of weights.
 #[inline(always)]
-unsafe fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
+unsafe fn quad(column: &[u32], weights: &[u32], _: usize, sums: &mut Sums) {
     // SAFETY: column and weights are of one depth, as the caller vouches; the sums are those of four channels and four pixels.
     unsafe { tile::quad(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
 }
 
 /// Two pixels times a block of weights.
 #[inline(always)]
-unsafe fn pair(column: &[u32], weights: &[u32], sums: &mut Sums) {
+unsafe fn pair(column: &[u32], weights: &[u32], _: usize, sums: &mut Sums) {
     // SAFETY: column and weights are of one depth, as the caller vouches; the sums are those of four channels and four pixels.
     unsafe { tile::pair(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
 }

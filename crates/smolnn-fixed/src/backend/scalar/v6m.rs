@@ -12,7 +12,7 @@ use super::pack::DENSE_ROWS;
 use super::rounding::Rounding;
 use crate::pack::Channel;
 
-/// The core: too few registers for kernels that go to the outputs, and one pair takes the place of two.
+/// The core: too few registers for kernels that go to the outputs; two pixels run one by one.
 pub(super) struct V6m;
 
 impl Core for V6m {
@@ -20,7 +20,8 @@ impl Core for V6m {
     const RARE_APART: bool = true;
     const DEPTHWISE_TAPS: Kernels = [taps_four, taps_one];
     const QUAD: Multiply = quad;
-    const PAIR: Option<Multiply> = None;
+    const PAIR: Option<Multiply> = Some(single);
+    const PAIR_PIXELS: usize = 1;
     const DENSE_ROWS: [DenseRows; DENSE_ROWS] =
         [tile::dense_row, tile::dense_two_rows, tile::dense_three_rows, tile::dense_four_rows];
     const FINISH: Option<Kernel<Outputs>> = Some(tile::finish);
@@ -152,18 +153,48 @@ unsafe fn taps_of<const PIXELS: usize>(taps: &mut Taps, kernel: SumsOfTaps) {
     }
 }
 
-/// Four pixels times a block of weights.
+/// Four pixels times the first channels of a block of weights.
 #[inline(always)]
-unsafe fn quad(column: &[u32], weights: &[u32], sums: &mut Sums) {
+unsafe fn quad(column: &[u32], weights: &[u32], channels: usize, sums: &mut Sums) {
+    let end = column.as_ptr_range().end;
     // SAFETY: column and weights are of one depth, as the caller vouches; the sums are those of eight channels and four
-    // pixels.
-    unsafe { tile::quad(column.as_ptr(), column.as_ptr_range().end, weights.as_ptr(), sums.as_mut_ptr()) }
+    // pixels, and there are as many channels.
+    unsafe { tile::quad(column.as_ptr(), end, weights.as_ptr(), sums.as_mut_ptr(), channels) }
+}
+
+/// One pixel times a block of weights, all channels of it.
+#[inline(always)]
+unsafe fn single(column: &[u32], weights: &[u32], _: usize, sums: &mut Sums) {
+    // SAFETY: column and weights are of one depth, as the caller vouches; the sums are those of eight channels and four pixels.
+    unsafe { tile::single(column.as_ptr(), weights.as_ptr(), weights.as_ptr_range().end, sums.as_mut_ptr()) }
 }
 
 mod tile {
     use core::arch::naked_asm;
 
     use super::Outputs;
+
+    /// Copies r8 to r11, which a kernel keeps for its caller, to r4 to r7, which it has pushed.
+    macro_rules! save_high {
+        () => {
+            "mov r4, r8
+             mov r5, r9
+             mov r6, r10
+             mov r7, r11"
+        };
+    }
+
+    /// The exit of kernels that have pushed r4 to r7, and then r8 to r11 in their place.
+    macro_rules! leave {
+        () => {
+            "pop {{r4-r7}}
+             mov r8, r4
+             mov r9, r5
+             mov r10, r6
+             mov r11, r7
+             pop {{r4-r7, pc}}"
+        };
+    }
 
     /// Two depths of one channel times two pairs: eight multiply-accumulates in seventeen instructions.
     macro_rules! step {
@@ -247,10 +278,7 @@ mod tile {
     pub(super) unsafe extern "C" fn dense(input: *const i8, weights: *const u32, depth: usize, sums: *mut i32) {
         naked_asm!(
             "push {{r4-r7, lr}}",
-            "mov r4, r8",
-            "mov r5, r9",
-            "mov r6, r10",
-            "mov r7, r11",
+            save_high!(),
             "push {{r3-r7}}",
             "movs r4, r0",
             "movs r5, r1",
@@ -313,12 +341,7 @@ mod tile {
             "subs r4, r4, r2",
             "stm r3!, {{r0, r1, r4, r5}}",
             "add sp, #12",
-            "pop {{r4-r7}}",
-            "mov r8, r4",
-            "mov r9, r5",
-            "mov r10, r6",
-            "mov r11, r7",
-            "pop {{r4-r7, pc}}",
+            leave!(),
         )
     }
 
@@ -550,10 +573,7 @@ mod tile {
     ) {
         naked_asm!(
             "push {{r4-r7, lr}}",
-            "mov r4, r8",
-            "mov r5, r9",
-            "mov r6, r10",
-            "mov r7, r11",
+            save_high!(),
             "push {{r4-r7}}",
             "mov lr, r3",
             "movs r5, r2",
@@ -579,20 +599,15 @@ mod tile {
             "b 3b",
             "4:",
             "add sp, #4",
-            "pop {{r4-r7}}",
-            "mov r8, r4",
-            "mov r9, r5",
-            "mov r10, r6",
-            "mov r11, r7",
-            "pop {{r4-r7, pc}}",
+            leave!(),
         )
     }
 
-    /// Sums of eight channels and four pixels: [channel·4 + pixel].
+    /// Sums of the first channels of a block and four pixels: [channel·4 + pixel].
     ///
     /// # Safety
     /// `column..end` holds two words for each depth of `weights`, which is a block whose depth is a multiple of four and not 0;
-    /// `sums` has 32 numbers.
+    /// `sums` has 32 numbers. There are one to eight channels.
     //
     // | register    | holds                                                                            |
     // |-------------|----------------------------------------------------------------------------------|
@@ -609,13 +624,16 @@ mod tile {
     // | [sp, #4]    | next sums                                                                        |
     // | [sp, #8]    | channels that are left                                                           |
     #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn quad(column: *const u32, end: *const u32, weights: *const u32, sums: *mut i32) {
+    pub(super) unsafe extern "C" fn quad(
+        column: *const u32,
+        end: *const u32,
+        weights: *const u32,
+        sums: *mut i32,
+        channels: usize,
+    ) {
         naked_asm!(
             "push {{r4-r7, lr}}",
-            "mov r4, r8",
-            "mov r5, r9",
-            "mov r6, r10",
-            "mov r7, r11",
+            save_high!(),
             "push {{r4-r7}}",
             "mov lr, r1",
             // The loads have moved r6 on by 16 bytes when the weights are loaded: r7 and r5 make up for that.
@@ -626,7 +644,7 @@ mod tile {
             "movs r4, #0x80",
             "lsls r4, r4, #8",
             "mov r12, r4",
-            "movs r4, #8",
+            "ldr r4, [sp, #36]",
             "sub sp, #12",
             "str r0, [sp]",
             "str r3, [sp, #4]",
@@ -661,12 +679,103 @@ mod tile {
             "str r4, [sp, #8]",
             "bne 3b",
             "add sp, #12",
-            "pop {{r4-r7}}",
-            "mov r8, r4",
-            "mov r9, r5",
+            leave!(),
+        )
+    }
+
+    /// One depth of one pixel times eight channels, with the registers of `single`: 30 instructions and 34 cycles.
+    macro_rules! single_step {
+        ($at:literal) => {
+            concat!(
+                "ldm r5!, {{r0, r1}}\n",
+                "ldrb r3, [r4, #",
+                $at,
+                "]\n",
+                "sxtb r3, r3
+                 sxtb r2, r0
+                 muls r2, r3, r2
+                 adds r6, r6, r2
+                 lsrs r2, r0, #8
+                 sxtb r2, r2
+                 muls r2, r3, r2
+                 adds r7, r7, r2
+                 lsrs r2, r0, #16
+                 sxtb r2, r2
+                 muls r2, r3, r2
+                 add r8, r2
+                 asrs r2, r0, #24
+                 muls r2, r3, r2
+                 add r9, r2
+                 sxtb r2, r1
+                 muls r2, r3, r2
+                 add r10, r2
+                 lsrs r2, r1, #8
+                 sxtb r2, r2
+                 muls r2, r3, r2
+                 add r11, r2
+                 lsrs r2, r1, #16
+                 sxtb r2, r2
+                 muls r2, r3, r2
+                 add r12, r2
+                 asrs r2, r1, #24
+                 muls r2, r3, r2
+                 add lr, r2\n"
+            )
+        };
+    }
+
+    /// Sums of eight channels and one pixel, the first of every four: [channel·4].
+    ///
+    /// # Safety
+    /// `weights..end` is a block whose depth is a multiple of four and not 0; `column` has a word for each depth, of which the lowest byte is
+    /// the pixel's value; `sums` has 29 numbers.
+    //
+    // | register | holds                                  | register          | holds                               |
+    // |----------|----------------------------------------|-------------------|-------------------------------------|
+    // | r0, r1   | the words of eight weights             | r5                | next weights                        |
+    // | r2       | a weight, then its product; `end`      | r6 to r9          | sums of channels 0 to 3             |
+    // | r3       | the value; at the end `sums`           | r10, r11, r12, lr | sums of channels 4 to 7             |
+    // | r4       | next words of the column               | [sp], [sp, #4]    | `end`, `sums`                       |
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn single(column: *const u32, weights: *const u32, end: *const u32, sums: *mut i32) {
+        naked_asm!(
+            "push {{r4-r7, lr}}",
+            save_high!(),
+            "push {{r4-r7}}",
+            "push {{r2, r3}}",
+            "movs r4, r0",
+            "movs r5, r1",
+            "movs r6, #0",
+            "movs r7, #0",
+            "mov r8, r6",
+            "mov r9, r6",
             "mov r10, r6",
-            "mov r11, r7",
-            "pop {{r4-r7, pc}}",
+            "mov r11, r6",
+            "mov r12, r6",
+            "mov lr, r6",
+            "2:",
+            single_step!("0"),
+            single_step!("4"),
+            "adds r4, #8",
+            "ldr r2, [sp]",
+            "cmp r5, r2",
+            "bne 2b",
+            "pop {{r2, r3}}",
+            "str r6, [r3]",
+            "str r7, [r3, #16]",
+            "mov r0, r8",
+            "str r0, [r3, #32]",
+            "mov r0, r9",
+            "str r0, [r3, #48]",
+            "mov r0, r10",
+            "str r0, [r3, #64]",
+            "mov r0, r11",
+            "str r0, [r3, #80]",
+            "mov r0, r12",
+            "str r0, [r3, #96]",
+            "mov r0, lr",
+            "str r0, [r3, #112]",
+            leave!(),
         )
     }
 
@@ -717,10 +826,7 @@ mod tile {
     pub(super) unsafe extern "C" fn finish(outputs: *mut Outputs) {
         naked_asm!(
             "push {{r4-r7, lr}}",
-            "mov r4, r8",
-            "mov r5, r9",
-            "mov r6, r10",
-            "mov r7, r11",
+            save_high!(),
             "push {{r4-r7}}",
             "sub sp, #24",
             "ldm r0!, {{r1-r7}}",
@@ -775,12 +881,7 @@ mod tile {
             "cmp r1, r2",
             "bne 1b",
             "add sp, #24",
-            "pop {{r4-r7}}",
-            "mov r8, r4",
-            "mov r9, r5",
-            "mov r10, r6",
-            "mov r11, r7",
-            "pop {{r4-r7, pc}}",
+            leave!(),
             "4:",
             "asrs r1, r1, #31",
             "movs r2, #127",
@@ -810,10 +911,7 @@ mod tile {
     pub(super) unsafe extern "C" fn finish_one(outputs: *mut Outputs) {
         naked_asm!(
             "push {{r4-r7, lr}}",
-            "mov r4, r8",
-            "mov r5, r9",
-            "mov r6, r10",
-            "mov r7, r11",
+            save_high!(),
             "push {{r4-r7}}",
             "ldr r1, [r0, #20]",
             "mov r9, r1",
@@ -853,12 +951,7 @@ mod tile {
             "mov r1, r10",
             "cmp r1, r12",
             "bne 2b",
-            "pop {{r4-r7}}",
-            "mov r8, r4",
-            "mov r9, r5",
-            "mov r10, r6",
-            "mov r11, r7",
-            "pop {{r4-r7, pc}}",
+            leave!(),
             "4:",
             "asrs r1, r1, #31",
             "movs r2, #127",
@@ -909,10 +1002,7 @@ mod tile {
         ($bytes:literal; $($columns:expr),*; $($store:literal),*) => {
             naked_asm!(
                 "push {{r4-r7, lr}}",
-                "mov r4, r8",
-                "mov r5, r9",
-                "mov r6, r10",
-                "mov r7, r11",
+                save_high!(),
                 "push {{r4-r7}}",
                 "mov r12, r0",
                 "movs r5, r1",
@@ -948,12 +1038,7 @@ mod tile {
                 "cmp r6, r0",
                 "bne 1b",
                 "add sp, #4",
-                "pop {{r4-r7}}",
-                "mov r8, r4",
-                "mov r9, r5",
-                "mov r10, r6",
-                "mov r11, r7",
-                "pop {{r4-r7, pc}}",
+                leave!(),
             )
         };
     }

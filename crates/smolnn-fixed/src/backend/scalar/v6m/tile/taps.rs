@@ -17,12 +17,9 @@ use crate::backend::scalar::depthwise_taps::Taps;
 macro_rules! kernel {
     ([$($tap:literal),*], $($store:literal),*) => {
         naked_asm!(
-            "push {{r4-r7, lr}}
-             mov r4, r8
-             mov r5, r9
-             mov r6, r10
-             mov r7, r11
-             push {{r4-r7}}
+            "push {{r4-r7, lr}}",
+            save_high!(),
+            "push {{r4-r7}}
              sub sp, #12
              str r0, [sp]
              str r2, [sp, #4]
@@ -69,13 +66,8 @@ macro_rules! kernel {
              ldr r1, [sp, #8]
              adds r5, r5, r1
              str r5, [r0, #4]
-             add sp, #12
-             pop {{r4-r7}}
-             mov r8, r4
-             mov r9, r5
-             mov r10, r6
-             mov r11, r7
-             pop {{r4-r7, pc}}",
+             add sp, #12",
+            leave!(),
         )
     };
 }
