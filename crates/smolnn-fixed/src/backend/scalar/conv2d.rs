@@ -70,9 +70,8 @@ unsafe fn run(layer: &Conv2d<'_>, pair: Option<Multiply>, input: *const i8, outp
         while pixel < pixels {
             let left = pixels - pixel;
             let lanes = left.min(if pair.is_some() && left <= 2 { Cpu::PAIR_PIXELS } else { LANES });
-            let pairs = if pair.is_some() && lanes <= Cpu::PAIR_PIXELS { 1 } else { 2 };
             // SAFETY: the column has two words for each of the depth's positions; the walk stays in the image.
-            unsafe { walk.gather(layer, input, padding, lanes, pairs, column.as_mut_ptr()) };
+            unsafe { walk.gather(layer, input, padding, lanes, column.as_mut_ptr()) };
             let mut done = 0;
             if let Some(convolve) = Cpu::CONVOLVE
                 && convolves
@@ -105,8 +104,10 @@ unsafe fn run(layer: &Conv2d<'_>, pair: Option<Multiply>, input: *const i8, outp
                 unsafe {
                     match (pair, Cpu::PAIR) {
                         // The call is direct where a block is small.
-                        (Some(_), Some(pair)) if pairs == 1 && BLOCK < 8 => pair(column, weights, count, &mut sums),
-                        (Some(pair), _) if pairs == 1 => pair(column, weights, count, &mut sums),
+                        (Some(_), Some(pair)) if lanes <= Cpu::PAIR_PIXELS && BLOCK < 8 => {
+                            pair(column, weights, count, &mut sums)
+                        }
+                        (Some(pair), _) if lanes <= Cpu::PAIR_PIXELS => pair(column, weights, count, &mut sums),
                         _ => (Cpu::QUAD)(column, weights, count, &mut sums),
                     }
                 }
@@ -235,7 +236,8 @@ impl Walk {
         origin
     }
 
-    /// Gathers the patches of the next `lanes` pixels into so many pairs, words per position; pixels that are missing are taken from the last one.
+    /// Gathers the patches of the next `lanes` pixels. One or two make pairs of one word per position if the core has
+    /// kernels for that, more make two words; pixels that are missing are taken from the last one.
     ///
     /// # Safety
     /// `column` has room for two words per position of the depth, `input` is the image, `padding` a pixel of zero points
@@ -246,7 +248,6 @@ impl Walk {
         input: *const i8,
         padding: *const i8,
         lanes: usize,
-        pairs: usize,
         column: *mut u32,
     ) {
         let shape = &layer.shape;
@@ -268,6 +269,7 @@ impl Walk {
                 && y + row_span < shape.input().height as isize
                 && x + column_span < shape.input().width as isize;
         }
+        let pairs = if lanes <= 2 && Cpu::PAIR_PIXELS == 2 { 1 } else { 2 };
         if inside {
             let (runs, run) =
                 if columns.dilation() == 1 { (1, columns.kernel() * channels) } else { (columns.kernel(), channels) };

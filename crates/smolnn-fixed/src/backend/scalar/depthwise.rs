@@ -211,7 +211,7 @@ pub(super) struct Block {
 /// As [`Loop::row`]; the position lies in the row.
 #[inline(always)]
 unsafe fn block(row: &Row<'_>, lines: [Option<*const i8>; 3], position: usize) -> usize {
-    let Row { layer, rounding, way, padding, .. } = *row;
+    let Row { layer, ref rounding, way, padding, .. } = *row;
     let shape = &layer.shape;
     let columns = &shape.columns();
     let neighbours = columns.stride() == 1 && columns.dilation() == 1;

@@ -3,7 +3,7 @@
 //! pixel runs by the same loop.
 
 use super::depthwise::{Loop, Row};
-use super::kernels::{Core, Kernel};
+use super::kernels::{Core, GEOMETRY, Kernel};
 use super::rounding::Way;
 use super::{Cpu, pack};
 use crate::pack::Channel;
@@ -18,7 +18,7 @@ pub(super) struct Taps {
     /// For each tap, row by row, where it lies for each pixel: so many bytes behind `input`. For neighbours a row has the taps of the first pixel, and
     /// three columns more.
     pub table: *const u32,
-    /// One weight for each tap, then those of the next channel.
+    /// One weight for each tap, then those of the next channel; or one for each channel, then those of the next tap ([`pack::Geometry::lies_by_taps`]).
     pub weights: *const i8,
     pub channels: *const Channel,
     /// The first pixel's output.
@@ -45,6 +45,10 @@ pub(super) struct Taps {
     /// A pixel of zero points, and what the table holds for it.
     pub padding: *const i8,
     pub padding_at: u32,
+    /// The number of output channels.
+    pub count: usize,
+    /// How many of the pixels lie in the row.
+    pub pixels: usize,
 }
 
 impl Taps {
@@ -99,12 +103,15 @@ impl Loop for ByTable {
             maximum: layer.output.maximum,
             padding: row.padding,
             padding_at: table.padding_at,
+            count: layer.channels.len(),
+            pixels: LANES.min(width),
         };
+        let by_taps = GEOMETRY.lies_by_taps(shape);
         let start = |position: usize| (position * columns.stride()).wrapping_sub(columns.before());
         let [four, one] = Cpu::DEPTHWISE_TAPS;
         let mut position = 0;
         while position < width {
-            let lanes = if width - position == 1 || row.way == Way::General { 1 } else { LANES };
+            let lanes = if width - position == 1 || by_taps || row.way == Way::General { 1 } else { LANES };
             if width >= LANES {
                 // Less than four pixels are computed together with pixels before them, once more. A row of the output never covers input
                 // that the row needs, so that what is computed twice is the same.
@@ -119,7 +126,11 @@ impl Loop for ByTable {
             unsafe {
                 if lanes == 1 {
                     taps.table_end = table.fill([start(position)], columns.kernel());
-                    if row.way == Way::General { general(row, &taps) } else { one(&mut taps) }
+                    match Cpu::DEPTHWISE_CHANNELS {
+                        _ if row.way == Way::General => general(row, &taps, by_taps),
+                        Some(channels) if by_taps => channels(&mut taps),
+                        _ => one(&mut taps),
+                    }
                 } else if let Some(neighbours) = Cpu::DEPTHWISE_NEIGHBOURS
                     && pack::are_neighbours(shape)
                 {
@@ -193,10 +204,11 @@ impl Table<'_> {
 /// # Safety
 /// The table holds the taps of one pixel; the weights, the channels and the outputs are the layer's.
 #[inline(never)]
-unsafe fn general(row: &Row<'_>, taps: &Taps) {
-    let mut weights = taps.weights;
+unsafe fn general(row: &Row<'_>, taps: &Taps, by_taps: bool) {
+    let [channel_step, tap_step] = if by_taps { [1, taps.count] } else { [taps.depth, 1] };
     let (mut input, mut left) = (0, taps.multiplier);
     for (index, channel) in row.layer.channels.iter().enumerate() {
+        let mut weights = taps.weights.wrapping_add(index * channel_step);
         let mut sum = 0_i32;
         for tap in 0..taps.depth {
             // SAFETY: the table has the taps, each of which has the channels of the input; every tap has a weight for each output.
@@ -204,7 +216,7 @@ unsafe fn general(row: &Row<'_>, taps: &Taps) {
                 let value = *taps.tap(*taps.table.add(tap)).wrapping_add(input);
                 sum = sum.wrapping_add(i32::from(value) * i32::from(*weights));
             }
-            weights = weights.wrapping_add(1);
+            weights = weights.wrapping_add(tap_step);
         }
         // SAFETY: the pixel has an output per channel.
         unsafe { *taps.output.add(index) = row.rounding.clamp(row.rounding.general(sum, channel)) };

@@ -11,12 +11,14 @@ pub(super) struct Host;
 
 impl Core for Host {
     const QUAD: Multiply = quad;
-    const PAIR: Option<Multiply> = Some(pair);
+    const PAIR: Option<Multiply> = Some(if matches!(Backend::CURRENT, Backend::V6m) { quad } else { pair });
     const PAIR_PIXELS: usize = if matches!(Backend::CURRENT, Backend::V6m) { 1 } else { 2 };
 
     const DEPTHWISE_TAPS: Kernels = [taps::<LANES, false>, taps::<1, false>];
     const DEPTHWISE_NEIGHBOURS: Option<Kernel<Taps>> =
         if matches!(Backend::CURRENT, Backend::V6m) { None } else { Some(taps::<LANES, true>) };
+
+    const DEPTHWISE_CHANNELS: Option<Kernel<Taps>> = if GEOMETRY.across_channels { Some(taps_channels) } else { None };
 
     /// The block's weights lie four to a word, each plus 128, as on the Arm cores; or they are plain bytes, as on RV32.
     unsafe fn dense(input: &[i8], weights: &[u32], sums: &mut DenseSums) {
@@ -76,6 +78,28 @@ unsafe extern "C" fn taps<const PIXELS: usize, const NEIGHBOURS: bool>(taps: *mu
             unsafe { *taps.output.add(channel + other) = finish(sum, &*taps.channels.add(channel)) };
         }
         channel += 1;
+    }
+}
+
+/// One pixel of a depthwise convolution whose weights lie by taps.
+///
+/// # Safety
+/// The pointers are good for the table's taps, for the channels and for a pixel.
+unsafe extern "C" fn taps_channels(taps: *mut Taps) {
+    // SAFETY: the caller gives a reference.
+    let taps = unsafe { &*taps };
+    let finish = Rounding::finish_int8(taps.offset);
+    for channel in 0..taps.count {
+        let mut sum = 0;
+        for tap in 0..taps.depth {
+            // SAFETY: the table has this tap, which has the channels of the input; every tap has a weight for each of them.
+            unsafe {
+                let value = *taps.tap(*taps.table.add(tap)).wrapping_add(channel);
+                sum += i32::from(value) * i32::from(*taps.weights.add(tap * taps.count + channel));
+            }
+        }
+        // SAFETY: there are so many channels, each with an output.
+        unsafe { *taps.output.add(channel) = finish(sum, &*taps.channels.add(channel)) };
     }
 }
 

@@ -115,13 +115,15 @@ pub(super) trait Core {
     const DEPTHWISE_TAPS: Kernels;
     /// The same for four pixels whose windows are neighbours.
     const DEPTHWISE_NEIGHBOURS: Option<Kernel<Taps>> = None;
+    /// The same for one pixel, eight channels at a time, of which there are as many at least; the weights lie by taps.
+    const DEPTHWISE_CHANNELS: Option<Kernel<Taps>> = None;
     /// Whether code for encodings that few layers have stands apart from the loops, which it makes long.
     const RARE_APART: bool = false;
     /// Four pixels, two to a word.
     const QUAD: Multiply;
-    /// At most [`PAIR_PIXELS`](Core::PAIR_PIXELS) pixels, in one word. Where there is none they are run as four.
+    /// At most [`PAIR_PIXELS`](Core::PAIR_PIXELS) pixels. Where there is none they are run as four.
     const PAIR: Option<Multiply>;
-    /// The pixels that it computes.
+    /// The pixels that it computes: two, in one word per position, or one, in the first of two words.
     const PAIR_PIXELS: usize = 2;
 
     /// Sums of Winograd's products for four tiles and [`Geometry::winograd_outputs`] output channels: `sums` by places, outputs,

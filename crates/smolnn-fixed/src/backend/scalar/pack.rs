@@ -3,7 +3,8 @@
 //! Convolution: output channels in blocks of [`Geometry::block`]; in a block, the weights of one depth stand side by side, one byte
 //! each (\[depth\]\[channel\]), the depth filled up with zeros to a multiple of four, the last block with channels of zeros.
 //!
-//! Depthwise convolution: the weights of one channel stand side by side (\[channel\]\[tap\]). With one input channel and several
+//! Depthwise convolution: the weights of one channel stand side by side (\[channel\]\[tap\]); where channels and not pixels are computed
+//! together ([`Geometry::lies_by_taps`]), those of one tap (\[tap\]\[channel\]). With one input channel and several
 //! outputs it is a convolution, and packed as such.
 //!
 //! Dense layer, to int8 or to int16: as a convolution, but the depth is not filled up, and blocks are of [`Geometry::dense_block`]
@@ -41,6 +42,9 @@ pub(crate) const DENSE_ROWS: usize = 4;
 /// Pixels of a depthwise convolution that are computed at a time by a table of their taps.
 pub(crate) const TAP_LANES: usize = 4;
 
+/// Channels of a depthwise convolution that are computed at a time where its weights lie by taps.
+pub(crate) const TAP_CHANNELS: usize = 8;
+
 /// The properties of a core that the layout of packed weights depends on.
 pub(crate) struct Geometry {
     /// Output channels of a convolution whose weights stand side by side.
@@ -58,6 +62,8 @@ pub(crate) struct Geometry {
     pub(crate) doubles: bool,
     /// Whether 3×3 depthwise convolutions run along the rows, channel by channel, which takes registers for nine weights.
     pub(crate) slides: bool,
+    /// Whether depthwise convolutions of few pixels in a row run eight channels at a time, for whose sums it takes registers.
+    pub(crate) across_channels: bool,
     /// Output channels whose sums of Winograd's products are made at a time, an even number.
     pub(crate) winograd_outputs: usize,
 }
@@ -73,6 +79,7 @@ impl Geometry {
             stores_excess: false,
             doubles: true,
             slides: true,
+            across_channels: true,
             winograd_outputs: 4,
         };
         match backend {
@@ -83,6 +90,7 @@ impl Geometry {
                 dense_by_rows: true,
                 stores_excess: true,
                 slides: false,
+                across_channels: false,
                 winograd_outputs: 2,
                 ..rv32
             },
@@ -94,6 +102,7 @@ impl Geometry {
                 stores_excess: true,
                 doubles: false,
                 slides: false,
+                across_channels: false,
                 winograd_outputs: 2,
             },
             _ => rv32,
@@ -140,6 +149,15 @@ impl Geometry {
             && shape.columns().stride() <= 2
             && shape.columns().before() <= 1
             && padding_right(shape) <= 1
+    }
+
+    /// Whether the weights of a depthwise convolution lie by taps, since channels are computed together and not pixels.
+    pub(crate) const fn lies_by_taps(&self, shape: &DepthwiseConv2dShape) -> bool {
+        self.across_channels
+            && !is_three_by_three(shape)
+            && shape.multiplier() == 1
+            && shape.output().width < TAP_LANES
+            && shape.output().channels >= TAP_CHANNELS
     }
 }
 
@@ -318,8 +336,10 @@ pub(crate) fn write(
             let place = |channel: usize| (channel / block * block * padded + channel % block, block);
             Some(writer.write(place, output, words, channels))
         }
-        PackedShape::DepthwiseConv2d(_) => {
-            Some(writer.write(|channel| (channel * rows.depth, 1), output, words, channels))
+        PackedShape::DepthwiseConv2d(shape) => {
+            let by_taps = geometry.lies_by_taps(shape);
+            let place = |channel: usize| if by_taps { (channel, rows.outputs) } else { (channel * rows.depth, 1) };
+            Some(writer.write(place, output, words, channels))
         }
         PackedShape::Dense(shape) | PackedShape::DenseToInt16(shape) => {
             let place = |channel: usize| {

@@ -19,6 +19,7 @@ impl Core for Rv32 {
     const DEPTHWISE_LINES: Option<[Kernel<Line>; 2]> = Some([tile::depthwise_line, tile::depthwise_line_two]);
     const DEPTHWISE_TAPS: Kernels = [tile::taps_four, tile::taps_one];
     const DEPTHWISE_NEIGHBOURS: Option<Kernel<Taps>> = Some(tile::taps_neighbours);
+    const DEPTHWISE_CHANNELS: Option<Kernel<Taps>> = Some(tile::taps_channels);
     const QUAD: Multiply = quad;
     const PAIR: Option<Multiply> = Some(pair);
 
@@ -1171,5 +1172,5 @@ mod tile {
 
     mod taps;
 
-    pub(super) use taps::{taps_four, taps_neighbours, taps_one};
+    pub(super) use taps::{taps_channels, taps_four, taps_neighbours, taps_one};
 }

@@ -5,6 +5,8 @@
 //! Weights of eight channels stand side by side, as far apart from one depth to the next as the pixels' words: one
 //! register less one offset points to both.
 
+use core::mem::MaybeUninit;
+
 use super::depthwise::Block;
 use super::depthwise_taps::{Kernels, LANES, Taps};
 use super::kernels::{Core, DenseRows, DenseSums, Kernel, Multiply, Outputs, Sums, by_halves};
@@ -80,13 +82,13 @@ unsafe fn depthwise<const PIXELS: usize>(block: &Block, kernel: Depthwise) {
     let mut first = 0;
     while first < block.count {
         let end = block.count.min(first + TOGETHER);
-        let mut sums = [0; 4 * TOGETHER];
+        let mut sums = MaybeUninit::<[i32; 4 * TOGETHER]>::uninit();
         // SAFETY: the channels from `first` to `end`, at least one, are those of the block; their sums have room.
         unsafe {
             let weights = block.weights.wrapping_add(9 * first);
-            kernel(block.taps.as_ptr(), weights, first, end, sums.as_mut_ptr());
+            kernel(block.taps.as_ptr(), weights, first, end, sums.as_mut_ptr().cast());
             tile::finish(&mut Outputs {
-                sums: sums.as_ptr(),
+                sums: sums.as_ptr().cast(),
                 channels: block.channels.wrapping_add(first),
                 end: block.channels.wrapping_add(end),
                 output: block.output.wrapping_add(first),
@@ -128,23 +130,25 @@ unsafe extern "C" fn taps_one(taps: *mut Taps) {
 /// The pointers are good for the table's taps, for the channels and for `PIXELS` pixels, for which `kernel` is.
 #[inline(always)]
 unsafe fn taps_of<const PIXELS: usize>(taps: &mut Taps, kernel: SumsOfTaps) {
+    let pixels = taps.pixels.min(PIXELS);
     while taps.weights < taps.end {
         let left = (taps.end.addr() - taps.weights.addr()).checked_div(taps.depth).unwrap_or(0);
         let count = left.min(TOGETHER);
-        let mut sums = [0; 4 * TOGETHER];
+        let mut sums = MaybeUninit::<[i32; 4 * TOGETHER]>::uninit();
         // SAFETY: so many channels are left, at least one; their sums have room.
         unsafe {
-            kernel(taps, sums.as_mut_ptr(), count);
+            kernel(taps, sums.as_mut_ptr().cast(), count);
             let end = taps.channels.wrapping_add(count);
-            tile::finish(&mut Outputs {
-                sums: sums.as_ptr(),
+            let finish = if PIXELS == 1 { tile::finish_one } else { tile::finish };
+            finish(&mut Outputs {
+                sums: sums.as_ptr().cast(),
                 channels: taps.channels,
                 end,
                 output: taps.output,
                 stride: taps.others[0],
                 offset: taps.offset,
-                lanes: 4 * PIXELS,
-                skip: 0,
+                lanes: 4 * pixels,
+                skip: 4 * (PIXELS - pixels),
                 limit: Rounding::limit(taps.offset),
             });
             taps.channels = end;
@@ -727,7 +731,7 @@ mod tile {
     /// Sums of eight channels and one pixel, the first of every four: [channel·4].
     ///
     /// # Safety
-    /// `weights..end` is a block whose depth is a multiple of four and not 0; `column` has a word for each depth, of which the lowest byte is
+    /// `weights..end` is a block whose depth is a multiple of four and not 0; `column` has two words for each depth, of which the lowest byte is
     /// the pixel's value; `sums` has 29 numbers.
     //
     // | register | holds                                  | register          | holds                               |
@@ -755,8 +759,8 @@ mod tile {
             "mov lr, r6",
             "2:",
             single_step!("0"),
-            single_step!("4"),
-            "adds r4, #8",
+            single_step!("8"),
+            "adds r4, #16",
             "ldr r2, [sp]",
             "cmp r5, r2",
             "bne 2b",
