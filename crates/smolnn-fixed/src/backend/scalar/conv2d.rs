@@ -415,7 +415,7 @@ unsafe fn lone<const SECOND: bool>(
         }
         put(padding, 0, first * channels);
         let line = input.wrapping_add(y as usize * shape.input().row());
-        let at = |tap: usize| line.wrapping_add(column(tap) as usize * channels);
+        let at = |tap: usize| line.wrapping_add((column(tap) as usize).wrapping_mul(channels));
         if columns.dilation() == 1 {
             put(at(first), 1, (last - first) * channels);
         } else {

@@ -97,7 +97,7 @@ macro_rules! value {
     };
 }
 
-/// Four pixels with taps of their own, all channels: four multiply-accumulates in 25 instructions.
+/// Four pixels with taps of their own, all channels: four multiply-accumulates in 24 instructions.
 ///
 /// # Safety
 /// The table has taps for four pixels, one at least, each of which has the channels of the input; weights and channels are as many as the
