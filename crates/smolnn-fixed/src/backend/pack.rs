@@ -254,14 +254,18 @@ impl PackedShape {
 
 /// The convolution as which the backend packs and runs a depthwise convolution of one input channel. Scalar cores leave one
 /// output channel as it is: it would leave most of a convolution's block empty. Cores with DSP instructions leave those whose rows they share.
+#[inline(always)] // Of a constant layer it is known then, and a program links one of both.
 pub(crate) const fn as_conv2d(backend: Backend, shape: &DepthwiseConv2dShape) -> Option<Conv2dShape> {
+    if shape.input().channels != 1 {
+        return None;
+    }
     let least = match backend {
         Backend::Portable => return None,
         Backend::Dsp if dsp::pack::takes_planes(shape) => return None,
         Backend::Dsp | Backend::Helium => 1,
         Backend::V7m | Backend::V6m | Backend::Rv32 => 2,
     };
-    if shape.input().channels == 1 && shape.multiplier() >= least { Some(shape.as_conv2d()) } else { None }
+    if shape.multiplier() >= least { Some(shape.as_conv2d()) } else { None }
 }
 
 /// The memory that a layer takes. The numbers have 64 bits, so that a size that a target cannot hold is refused and does not wrap.

@@ -249,6 +249,7 @@ const fn planes_needs(shape: &DepthwiseConv2dShape) -> Needs {
 }
 
 /// Whether the layout of planes serves the shape, if that of threes does not.
+#[inline(always)]
 pub(crate) const fn takes_planes(shape: &DepthwiseConv2dShape) -> bool {
     let least = if shape.input().channels < 4 { 2 } else { 3 };
     shape.output().width >= least && are_taps_scattered(shape)
@@ -317,6 +318,7 @@ const fn taps_block(depth: usize) -> u64 {
 }
 
 /// Whether taps are not at equal distances in the input, or not all in it, or serve several outputs.
+#[inline(always)]
 pub(crate) const fn are_taps_scattered(shape: &DepthwiseConv2dShape) -> bool {
     let flat = shape.rows().kernel() == 1 || shape.columns().kernel() == 1;
     !flat
