@@ -33,7 +33,7 @@ pub(super) fn conv2d(layer: &Conv2d<'_>, tensors: &mut impl Tensors<i8>, scratch
     }
     // A model links the loop for one or two pixels only where some of its layers leave so many.
     let left = layer.shape.output().height * layer.shape.output().width % LANES;
-    let pair = if left == 1 || left == 2 { Cpu::PAIR } else { None };
+    let pair = if left == 1 || left == 2 { any(Cpu::PAIR) } else { None };
     // SAFETY: `Tensors::check` found the lengths of the shape behind both pointers, which come from one borrow.
     // Images one pixel wide gain by a copy of their own, which begins a row at every pixel.
     unsafe { run(if layer.shape.output().width > 1 { any(layer) } else { layer }, pair, input, output, scratch) }
