@@ -98,7 +98,7 @@ pub enum Layout {
     DspThree,
     /// DSP: other depthwise convolutions, two rows of the kernel at a time.
     DspPlanes,
-    /// DSP: depthwise convolutions whose taps are at equal distances, or whose output has one column or two.
+    /// DSP: depthwise convolutions whose taps are at equal distances, or whose output has one column or, of four channels and more, two.
     DspTaps,
     /// DSP: dense layers to int16.
     DspToInt16,

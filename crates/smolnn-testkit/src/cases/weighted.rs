@@ -259,7 +259,7 @@ fn winograd_words(backend: Backend, shape: &Conv2dShape) -> usize {
 /// their own for each.
 fn draw_depthwise_window(random: &mut Random) -> (Window2d, usize) {
     let mut channels = random.pick(&[1, 2, 3, 5, 7, 8, 9, 10]);
-    let window = match random.between(0, 2) {
+    let window = match random.between(0, 3) {
         0 => {
             let image = Image::hwc(random.length(1, 30), 1, channels);
             Window2d::over(image, WindowSize::hw(random.length(1, 12), 1)).stride(random.length(1, 3), 1)
@@ -267,6 +267,13 @@ fn draw_depthwise_window(random: &mut Random) -> (Window2d, usize) {
         1 => {
             let image = Image::hwc(random.length(5, 12), random.length(5, 12), channels);
             Window2d::over(image, WindowSize::hw(random.length(5, 9), random.length(5, 9)))
+        }
+        2 => {
+            // Strides that are wider than the image, behind paddings that are wider than what is seen of them.
+            let image = Image::hwc(random.length(1, 5), random.length(1, 2), channels);
+            let kernel = WindowSize::hw(random.length(1, 3), random.length(1, 3));
+            let window = Window2d::over(image, kernel).stride(1, random.length(3, 6));
+            return (window.padding(random.length(1, 2), 0, random.length(8, 24), 0), channels);
         }
         _ => {
             channels = random.pick(&[9, 10, 12, 15, 17, 20]);

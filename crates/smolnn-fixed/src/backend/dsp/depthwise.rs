@@ -8,7 +8,7 @@
 //! 15 instructions per record of four channels, 44 per three outputs of a channel. At stride 1 two rows run at a time, in
 //! `depthwise_rows.rs`, unless there is one row alone or rows are further apart.
 //!
-//! Any other kernel, stride and multiplier, and fewer than four channels: `depthwise_planes.rs`; outputs of one column or two, and flat kernels without
+//! Any other kernel, stride and multiplier, and fewer than four channels: `depthwise_planes.rs`; outputs of one column or, of four channels and more, two, and flat kernels without
 //! padding: `depthwise_taps.rs`.
 //!
 //! One input channel with outputs of one column is a convolution of one channel, and packed and run as such.

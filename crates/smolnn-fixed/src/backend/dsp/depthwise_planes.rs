@@ -2,7 +2,7 @@
 //! ([`Layout::DspPlanes`](crate::pack::Layout::DspPlanes)).
 //!
 //! For each output row and every four input channels the input rows of the window are turned into records, one per column: two rows paired in one
-//! word per channel, so that SMLAD takes a tap of both. Each pair of rows is a plane of records; a last row without a partner is paired with itself, and
+//! word per channel, so that SMLAD takes a tap of both. Each pair of rows is a plane of records; a last row without a partner is paired with padding, which
 //! meets weights of zero. A kernel of one row has one plane, and pairs columns instead. Then every output channel runs along the row, four outputs at a time.
 //! The outputs of an input channel share its records.
 //!

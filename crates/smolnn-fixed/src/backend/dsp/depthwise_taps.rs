@@ -1,4 +1,4 @@
-//! Depthwise convolution whose outputs have one column or two, or whose kernel is one row or one column without padding
+//! Depthwise convolution whose outputs have one column or, of four channels and more, two, or whose kernel is one row or one column without padding
 //! ([`Layout::DspTaps`](crate::pack::Layout::DspTaps)): pixel by pixel, four channels at a time, two taps per SMLAD.
 //!
 //! - Taps at equal distances, as those of a row or of a column are, without padding: [`taps`], 17 instructions for 8 products.

@@ -231,7 +231,8 @@ const fn is_three(shape: &DepthwiseConv2dShape) -> bool {
 
 /// Planes ([`Layout::DspPlanes`]): depthwise convolutions that the layout of threes does not serve and whose taps are scattered, with three
 /// columns of outputs at least, or two where channels are fewer than four. Below that, most of the four outputs that are computed at a time
-/// would be for nothing.
+/// would be for nothing. Rows of one byte or two are none, since four bytes from their pixels reach beyond the next row, and a padding that is wider than
+/// what a row of outputs sees is none.
 ///
 /// Words, for every output channel: twice the bias; weights as pairs of i16, doubled, so that the accumulator is 2x: for every two rows of the kernel,
 /// each column, the upper row in the lower half; behind the last row comes one of zeros. Of a kernel of one row every two columns. Then mantissa, rounding
@@ -240,9 +241,9 @@ const fn planes_needs(shape: &DepthwiseConv2dShape) -> Needs {
     let planes = Planes::of(shape);
     let words = shape.output().channels as u64 * planes.words() as u64;
     // The records, the lines that they are made of, a pixel of padding, and the last row where four bytes from the start of a pixel may be
-    // beyond the input.
+    // beyond the input: with as many bytes behind its last pixel as are read there.
     let inputs = shape.input().channels;
-    let row = if inputs < 4 { portable::words(shape.input().row()) } else { 0 };
+    let row = if inputs < 4 { portable::words(shape.input().row() + 4 - inputs) } else { 0 };
     let records = planes.count as u64 * planes.columns as u64 * PLANE_RECORD as u64;
     let scratch = records + (planes.lines * LINE + inputs.div_ceil(4)) as u64 + row;
     Needs { words, channels: 0, scratch }
@@ -252,7 +253,10 @@ const fn planes_needs(shape: &DepthwiseConv2dShape) -> Needs {
 #[inline(always)]
 pub(crate) const fn takes_planes(shape: &DepthwiseConv2dShape) -> bool {
     let least = if shape.input().channels < 4 { 2 } else { 3 };
-    shape.output().width >= least && are_taps_scattered(shape)
+    shape.output().width >= least
+        && shape.input().row() > 2
+        && columns_seen(shape) > shape.columns().before()
+        && are_taps_scattered(shape)
 }
 
 /// Words of a record of the layout of planes: a column of four channels.
@@ -291,6 +295,7 @@ impl Planes {
 }
 
 /// Columns that a row of outputs sees, padding included.
+#[inline(always)]
 pub(crate) const fn columns_seen(shape: &DepthwiseConv2dShape) -> usize {
     let columns = shape.columns();
     (shape.output().width - 1) * columns.stride() + (columns.kernel() - 1) * columns.dilation() + 1

@@ -121,7 +121,7 @@ pub(super) trait Core {
     const RARE_APART: bool = false;
     /// Four pixels, two to a word.
     const QUAD: Multiply;
-    /// At most [`PAIR_PIXELS`](Core::PAIR_PIXELS) pixels. Where there is none they are run as four.
+    /// At most [`PAIR_PIXELS`](Core::PAIR_PIXELS) pixels.
     const PAIR: Option<Multiply>;
     /// The pixels that it computes: two, in one word per position, or one, in the first of two words.
     const PAIR_PIXELS: usize = 2;
