@@ -222,8 +222,6 @@ pub(crate) fn lower(net: &Net, backend: Backend) -> Result<Calls, Error> {
     let mut problems = Vec::new();
     let mut calls = Vec::new();
     let mut roots: Vec<TensorId> = (0..net.tensors.len()).collect();
-    // An output of the model is a copy of the variable whose memory it would share.
-    let is_given = |id: TensorId, root: TensorId| net.tensors[root].variable && net.outputs.contains(&id);
     // Tensors whose shape is not known, since inference of their node failed: what that entails is no problem of its own.
     let mut unknown = vec![false; net.tensors.len()];
     for (position, node) in net.nodes.iter().enumerate() {
@@ -242,30 +240,18 @@ pub(crate) fn lower(net: &Net, backend: Backend) -> Result<Calls, Error> {
                 continue;
             }
         };
+        // An output that shares its memory, and the tensor whose memory it is.
+        let mut shared = None;
         match lower_node(&context).and_then(|lowered| check_elements(&view, &inferred).map(|()| lowered)) {
             Err(problem) => problems.push(problem),
             Ok(Lowered::Alias { input, output }) => {
                 problems.extend(variable_problem(&view, input));
-                roots[output] = roots[input];
-                if is_given(output, roots[input]) {
-                    match state::copy_call(&context, roots[input]) {
-                        Ok(call) => calls.push(Lowering { node: position, call }),
-                        Err(problem) => problems.push(problem),
-                    }
-                    roots[output] = output;
-                }
+                shared = Some((output, roots[input]));
             }
             Ok(Lowered::Variable { call, variable, output }) => {
                 problems.extend(call.inputs.iter().filter_map(|&input| variable_problem(&view, input)));
-                roots[output] = roots[variable];
                 calls.push(Lowering { node: position, call: *call });
-                if is_given(output, variable) {
-                    match state::copy_call(&context, variable) {
-                        Ok(call) => calls.push(Lowering { node: position, call }),
-                        Err(problem) => problems.push(problem),
-                    }
-                    roots[output] = output;
-                }
+                shared = Some((output, roots[variable]));
             }
             Ok(Lowered::Calls(lowered)) => {
                 roots.extend(roots.len()..net.tensors.len() + temporaries.borrow().len());
@@ -274,6 +260,16 @@ pub(crate) fn lower(net: &Net, backend: Backend) -> Result<Calls, Error> {
                     calls.push(Lowering { node: position, call });
                 }
             }
+        }
+        let Some((output, root)) = shared else { continue };
+        // An output of the model is a copy of the variable whose memory it would share.
+        if !(net.tensors[root].variable && net.outputs.contains(&output)) {
+            roots[output] = root;
+            continue;
+        }
+        match state::copy_call(&context, root) {
+            Ok(call) => calls.push(Lowering { node: position, call }),
+            Err(problem) => problems.push(problem),
         }
     }
     if problems.is_empty() {

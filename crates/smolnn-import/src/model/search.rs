@@ -72,6 +72,9 @@ impl<'a> Search<'a> {
             return self.plan_net(calls, self.model.aim);
         }
         let offered = calls.within_flash(self.model.flash_budget, |_| true).layers;
+        if offered.is_empty() {
+            return self.within();
+        }
         // A budget that the fastest plan keeps changes nothing.
         if let Goal::Budget(budget) = goal
             && let Some(fastest) = self.whole_within(budget)
@@ -79,14 +82,13 @@ impl<'a> Search<'a> {
             return Ok(fastest);
         }
         let mut best = self.with(&[]).within()?;
-        if offered.is_empty() {
-            return Ok(best);
-        }
         let is_better = |new: &Program, known: &Program| match goal {
             Goal::LeastArena => (new.arena_bytes(), new.effort()) < (known.arena_bytes(), known.effort()),
             _ => new.effort() < known.effort(),
         };
-        if let Some(all) = self.by_rows_alone().ok().filter(|all| is_better(all, &best)) {
+        // With whole tensors all of them do not keep a budget, as was found above.
+        let all = self.lower().and_then(|calls| self.plan_calls(calls, self.model.aim));
+        if let Some(all) = all.ok().filter(|all| is_better(all, &best)) {
             return Ok(all);
         }
         let most = (GROWN_NODES / self.net.nodes.len().max(1)).min(MOST_GROWN);
